@@ -1,0 +1,77 @@
+"""The service catalogue: every module here that declares a `SERVICE` is a service of the stack.
+
+To add a service is to add one module; nothing else is edited.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import replace
+from functools import cache
+
+from infra.services._model import Build, Context, File, Health, Metrics, Resources, Route, Service, Volume, secret
+from infra.settings import Settings
+from stack_runtime.errors import UsageError
+
+__all__ = [
+    "Build", "Context", "File", "Health", "Metrics", "Resources", "Route", "Service", "Volume",
+    "catalogue", "profiles", "secret", "selected",
+]  # fmt: skip
+
+
+@cache
+def catalogue() -> tuple[Service, ...]:
+    """All services, each after those that it needs; alphabetical where that leaves a choice."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    found = {s.name: s for s in (importlib.import_module(f"{__name__}.{name}").SERVICE for name in names)}
+    ordered: dict[str, Service] = {}
+
+    def add(service: Service) -> None:
+        for need in sorted(service.needs):
+            if need not in ordered:
+                add(found[need])
+        ordered.setdefault(service.name, service)
+
+    for name in sorted(found):
+        add(found[name])
+    return tuple(ordered.values())
+
+
+def profiles() -> tuple[str, ...]:
+    """The names that the setting `profiles` may hold, without `full`."""
+    return tuple(sorted({service.profile for service in catalogue()}))
+
+
+def selected(settings: Settings) -> tuple[Service, ...]:
+    """The services that these settings run, with their overrides applied.
+
+    Raises:
+        UsageError: for a profile or a service that the catalogue does not have.
+    """
+    _refuse_unknown(settings)
+    chosen = set(profiles()) if "full" in settings.profiles else set(settings.profiles)
+    return tuple(_overridden(service, settings) for service in catalogue() if service.profile in chosen)
+
+
+def _refuse_unknown(settings: Settings) -> None:
+    for kind, asked, known in (
+        ("profile", settings.profiles, {*profiles(), "full"}),
+        ("service", settings.services, {service.name for service in catalogue()}),
+    ):
+        for name in asked:
+            if name not in known:
+                raise UsageError(
+                    f"unknown {kind} '{name}', there are {', '.join(sorted(known))}",
+                    where=f"Pulumi.{settings.stack}.yaml",
+                    next_command=f"correct {kind}s in the stack file",
+                )
+
+
+def _overridden(service: Service, settings: Settings) -> Service:
+    override = settings.services.get(service.name)
+    if override is None or override.memory_mb is None:
+        return service
+    own = service.resources
+    limit = max(override.memory_mb, override.memory_mb * own.memory_limit_mb // own.memory_mb)
+    return replace(service, resources=replace(own, memory_mb=override.memory_mb, memory_limit_mb=limit))

@@ -1,0 +1,124 @@
+"""All settings of one stack: what `Pulumi.<stack>.yaml` may say, checked once.
+
+The keys in the stack file are camelCase under the project's namespace, for example
+`freelancer-data-stack:budgetUsd: "50"`. The model is frozen; a change is a new `Settings`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from stack_runtime.errors import UsageError
+
+PROJECT = "freelancer-data-stack"
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False)]
+Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class ServiceOverride(_Frozen):
+    """What a stack may change of one service. Megabytes are MiB; a limit follows in proportion."""
+
+    memory_mb: int | None = Field(default=None, ge=16, le=1_048_576)
+
+
+class Settings(_Frozen):
+    """Settings of one stack. Money in the unit of the name; sizes in GB as the provider sells them."""
+
+    stack: Name
+    host: Literal["local", "hetzner"] = "local"
+    profiles: tuple[Name, ...] = ("lean",)
+    """Which services run: `lean` is always on; `full` means every profile of the catalogue."""
+
+    budget_usd: Money = Decimal("50")
+    budget_group: Name = "default"
+    """Stacks of one group share one budget."""
+    tax: Literal["gross", "net"] = "gross"
+    fx_rate: Rate | None = None
+    """US dollars for one euro, with its date in `fx_date`; without it the ECB's published rate is asked."""
+    fx_date: date | None = None
+    allow_snapshot: bool = False
+    """Plan on prices or a rate older than allowed; every report then says so."""
+
+    server_type: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,32}$")] = "auto"
+    location: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,32}$")] = "fsn1"
+    backups: bool = False
+    volume_gb: int = Field(default=10, ge=10, le=10_240)
+    snapshot_gb: int = Field(default=0, ge=0, le=10_240)
+    offsite_gb: int = Field(default=0, ge=0, le=102_400)
+    offsite_eur_per_gb: Money | None = None
+    """Net price of a GB of off-site backup space a month; needed as soon as `offsite_gb` is above 0."""
+    traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False)] = Decimal(1)
+    """Expected outgoing traffic a month in TB."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    services: Mapping[Name, ServiceOverride] = Field(default_factory=dict)
+
+    domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"
+    email: Annotated[str, Field(max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$")] = ""
+    http_port: int = Field(default=8080, ge=1, le=65_535)
+    https_port: int = Field(default=8443, ge=1, le=65_535)
+    ssh_from: tuple[str, ...] = ()
+    """Networks that may reach port 22; empty means any (said in every plan)."""
+    registry_mirror: Annotated[str, Field(pattern=r"^$|^https?://[A-Za-z0-9.:\[\]-]+$")] = ""
+    """A pull-through registry for servers that cannot reach a hub."""
+
+    @field_validator("ssh_from")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(item)) for item in value)
+
+    @field_validator("profiles")
+    @classmethod
+    def _lean_is_always_on(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted({"lean", *value}))
+
+    @model_validator(mode="after")
+    def _rate_has_a_date(self) -> Settings:
+        if (self.fx_rate is None) != (self.fx_date is None):
+            raise ValueError("fxRate and fxDate go together")
+        return self
+
+    @classmethod
+    def of(cls, stack: str, values: Mapping[str, Any]) -> Settings:
+        """Check `values` (camelCase keys; JSON text for lists and objects, as Pulumi's configuration gives them).
+
+        Raises:
+            UsageError: with the first setting that is wrong and why.
+        """
+        try:
+            return cls.model_validate({"stack": stack, **{key: _plain(value) for key, value in values.items()}})
+        except ValidationError as error:
+            first = error.errors()[0]
+            setting = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise UsageError(
+                f"setting {setting}: {first['msg']}",
+                where=f"Pulumi.{stack}.yaml",
+                next_command=f"pulumi config set {setting} VALUE --stack {stack}",
+            ) from None
+
+
+def _plain(value: Any) -> Any:
+    """Lists and objects arrive from the engine as JSON text; everything else as it is."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value

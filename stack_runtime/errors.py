@@ -1,0 +1,78 @@
+"""The one family of errors that a user may see.
+
+Every error says what happened, where, and the next command to run, in one sentence; its class fixes the
+exit code of the command line:
+
+    StackError (1)
+    ├── UsageError (2)        usage or invalid settings
+    ├── RefusedError (3)      over budget, or does not fit
+    ├── UnknownError (4)      a price, a rate or a capacity is unknown or too old: nothing was decided
+    ├── UnreachableError (5)  engine, Docker, host or API is missing or does not answer
+    ├── CheckFailedError (6)  a data check failed, nothing was published
+    └── LockedError (7)       another deployment or run holds the lock
+"""
+
+from __future__ import annotations
+
+
+class StackError(Exception):
+    """Base of all expected failures.
+
+    Args:
+        what: what happened, without a full stop.
+        where: file, host, setting or step it happened in; empty when `what` already says it.
+        next_command: the command, or the short advice, that leads on.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", next_command: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.next_command = next_command
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        follow = f"; next: {self.next_command}" if self.next_command else ""
+        return f"{self.what}{place}{follow}"
+
+    def as_json(self) -> dict[str, object]:
+        """The same error for programs: `{error, where, next, exit_code}`."""
+        return {"error": self.what, "where": self.where, "next": self.next_command, "exit_code": self.exit_code}
+
+
+class UsageError(StackError):
+    """Usage or invalid settings."""
+
+    exit_code = 2
+
+
+class RefusedError(StackError):
+    """Over budget, or the services do not fit the server."""
+
+    exit_code = 3
+
+
+class UnknownError(StackError):
+    """A price, rate or capacity is unknown or too old, so nothing was decided."""
+
+    exit_code = 4
+
+
+class UnreachableError(StackError):
+    """Something needed is missing or does not answer (engine, Docker, host, API)."""
+
+    exit_code = 5
+
+
+class CheckFailedError(StackError):
+    """A data check failed; nothing was published."""
+
+    exit_code = 6
+
+
+class LockedError(StackError):
+    """Another deployment or run holds the lock."""
+
+    exit_code = 7
