@@ -107,12 +107,20 @@ class Service:
     user: str
     """`uid:gid`; root only with a `root_reason`."""
     profile: str = "lean"
+    entrypoint: tuple[str, ...] = ()
+    """Replaces the entrypoint of the image when given."""
     command: tuple[str, ...] = ()
     environment: Callable[[Settings], Mapping[str, str]] = _no_environment
     """Plain values only: what is secret is a `File`."""
     secrets: tuple[str, ...] = ()
     """Names of the generated secrets that this service's files use."""
     files: tuple[File, ...] = ()
+    role: str = ""
+    """The PostgreSQL role it logs in with; its password is the secret `<role>_password`."""
+    databases: tuple[str, ...] = ()
+    """PostgreSQL databases that `role` owns."""
+    reads: tuple[str, ...] = ()
+    """Databases of other services in which `role` may read everything."""
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()

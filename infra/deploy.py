@@ -1,0 +1,133 @@
+"""Deployments through the engine's Automation API: what `fds up`, `preview`, `down` and `drift` call."""
+
+from __future__ import annotations
+
+import json
+import secrets as random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pulumi import automation as auto
+
+from infra.engine import environment
+from infra.locks import holder, release_dead
+from infra.program import main
+from infra.progress import Progress
+from infra.services import selected
+from infra.settings import PROJECT, Settings
+from infra.stack_file import SECRETS, read
+from stack_runtime.errors import LockedError, StackError
+
+SECRET_BYTES = 24
+"""Entropy of a generated password, in bytes."""
+
+Result = TypeVar("Result")
+
+
+class Deployment:
+    """One stack of one project, ready to be deployed.
+
+    Raises:
+        UsageError: the stack file is missing or wrong.
+        UnreachableError: the engine is missing.
+    """
+
+    def __init__(self, project: Path, stack: str, progress: Progress) -> None:
+        self.settings = read(project, stack)
+        self._project = project
+        self._progress = progress
+        self._refusal: StackError | None = None
+        self._environment = environment(project, stack)
+        release_dead(self._environment["PULUMI_BACKEND_URL"], stack)
+        self._stack = self._run(self._open)
+
+    def up(self) -> dict[str, int]:
+        """Bring the stack to what its file says.
+
+        Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
+        """
+        watch = self._progress
+        result = self._run(lambda: self._stack.up(on_event=watch.on_event, suppress_outputs=True, color="never"))
+        return dict(result.summary.resource_changes or {})
+
+    def preview(self) -> dict[str, int]:
+        """What `up` would do, without doing it."""
+        watch = self._progress
+        result = self._run(lambda: self._stack.preview(on_event=watch.on_event, color="never"))
+        return {str(operation.value): count for operation, count in result.change_summary.items()}
+
+    def refresh(self) -> dict[str, int]:
+        """Compare the state with what really runs, and record the difference."""
+        watch = self._progress
+        result = self._run(lambda: self._stack.refresh(on_event=watch.on_event, color="never"))
+        return dict(result.summary.resource_changes or {})
+
+    def down(self) -> dict[str, int]:
+        """Destroy what the engine made; data volumes stay."""
+        watch = self._progress
+        result = self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
+        return dict(result.summary.resource_changes or {})
+
+    def generate_secrets(self) -> list[str]:
+        """Generate every secret that the services need and the stack file does not hold yet, encrypted.
+
+        Returns: the names of those that are new.
+        """
+        key = f"{PROJECT}:{SECRETS}"
+        present = self._run(self._stack.get_all_config)
+        known = json.loads(present[key].value) if key in present else {}
+        missing = sorted(secret_names(self.settings) - set(known))
+        for name in missing:
+            value = auto.ConfigValue(random.token_urlsafe(SECRET_BYTES), secret=True)
+            self._run(lambda value=value, name=name: self._stack.set_config(f"{key}.{name}", value, path=True))
+        return missing
+
+    def _open(self) -> auto.Stack:
+        options = auto.LocalWorkspaceOptions(work_dir=str(self._project), env_vars=self._environment)
+        return auto.create_or_select_stack(
+            stack_name=self.settings.stack, project_name=PROJECT, program=self._program, opts=options
+        )
+
+    def _program(self) -> None:
+        try:
+            main()
+        except StackError as refusal:
+            self._refusal = refusal
+            raise
+
+    def _run(self, action: Callable[[], Result]) -> Result:
+        """Run one engine command and turn its failure into ours."""
+        try:
+            return action()
+        except auto.ConcurrentUpdateError:
+            raise self._locked() from None
+        except auto.CommandError as error:
+            if self._refusal:
+                raise self._refusal from None
+            reason = self._progress.first_error() or _last_line(str(error))
+            raise StackError(
+                reason, where=f"stack {self.settings.stack}", next_command=f"fds doctor --stack {self.settings.stack}"
+            ) from None
+
+    def _locked(self) -> LockedError:
+        stack = self.settings.stack
+        who = holder(self._environment["PULUMI_BACKEND_URL"], stack) or "somebody"
+        return LockedError(
+            f"another deployment of {stack} is running, held by {who}",
+            next_command=f"wait for it, or break the lock with pulumi cancel --stack {stack}",
+        )
+
+
+def secret_names(settings: Settings) -> set[str]:
+    """Names of all secrets that the services of these settings use."""
+    services = selected(settings)
+    roles = {f"{service.role}_password" for service in services if service.role}
+    return roles | {name for service in services for name in service.secrets}
+
+
+def _last_line(text: str) -> str:
+    """The last line of an engine's output that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error:")]
+    return (errors or lines or ["the engine failed without a word"])[-1].removeprefix("error: ")

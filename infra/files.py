@@ -1,0 +1,80 @@
+"""Files for the containers: configuration and secrets, delivered without environment, arguments or image layers.
+
+The daemon refuses to copy a file into a container whose root is read-only, even onto a volume. So one container
+that is never started, the carrier, mounts the files volume of every service, and the files are copied through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_docker as docker
+
+from infra import labels
+from infra.containers import files_volume
+from infra.services import Context, Service
+from infra.settings import Settings
+
+
+def carrier(
+    settings: Settings,
+    services: tuple[Service, ...],
+    secrets: pulumi.Output[Mapping[str, str]],
+    volumes: Mapping[str, docker.Volume],
+    image_id: pulumi.Output[str],
+    options: pulumi.ResourceOptions,
+) -> docker.Container:
+    """Register the carrier; once it exists, every file is in its volume."""
+    with_files = [service for service in services if service.files]
+    return docker.Container(
+        f"{settings.stack}-files",
+        image=image_id,
+        command=["never-started"],
+        start=False,
+        must_run=False,
+        restart="no",
+        read_only=False,
+        memory=16,
+        memory_swap=16,
+        cpus="0.01",
+        network_mode="none",
+        log_driver="json-file",
+        log_opts={"max-size": "1m", "max-file": "1"},
+        capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+        labels=[
+            docker.ContainerLabelArgs(label=key, value=value)
+            for key, value in sorted(labels.of_service(settings.stack, "files").items())
+        ],
+        volumes=[
+            docker.ContainerVolumeArgs(volume_name=volumes[files_volume(service)].name, container_path=_at(service))
+            for service in with_files
+        ],
+        uploads=[
+            docker.ContainerUploadArgs(
+                file=f"{_at(service)}/{file.name}",
+                content=_content(service, position, settings, services, secrets),
+                owner=service.user.split(":")[0],
+                group=service.user.split(":")[1],
+                permissions="0400",
+            )
+            for service in with_files
+            for position, file in enumerate(service.files)
+        ],
+        opts=options,
+    )
+
+
+def _at(service: Service) -> str:
+    return f"/files/{service.name}"
+
+
+def _content(
+    service: Service,
+    position: int,
+    settings: Settings,
+    services: tuple[Service, ...],
+    secrets: pulumi.Output[Mapping[str, str]],
+) -> pulumi.Output[str]:
+    render = service.files[position].content
+    return pulumi.Output.secret(secrets.apply(lambda found: render(Context(settings, found, services))))

@@ -1,0 +1,20 @@
+"""Labels on everything that is ours: how status, logs, adoption and clean-up find it again."""
+
+from __future__ import annotations
+
+from infra.settings import PROJECT
+
+PROJECT_LABEL = "fds.project"
+STACK_LABEL = "fds.stack"
+SERVICE_LABEL = "fds.service"
+FILES_LABEL = "fds.files"
+
+
+def of_stack(stack: str) -> dict[str, str]:
+    """Labels that every container, network and volume of `stack` carries."""
+    return {PROJECT_LABEL: PROJECT, STACK_LABEL: stack}
+
+
+def of_service(stack: str, service: str) -> dict[str, str]:
+    """Labels of one service's container."""
+    return {**of_stack(stack), SERVICE_LABEL: service}

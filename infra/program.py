@@ -1,0 +1,29 @@
+"""What `pulumi up` and `fds up` run: read the settings, pass the gate, register the stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+
+from infra.settings import PROJECT, Settings
+from infra.stack import DataStack
+
+
+def main() -> None:
+    """The Pulumi program. Raises before any resource is registered when the settings may not be deployed."""
+    settings = settings_from_config()
+    stack = DataStack(settings, pulumi.Config(PROJECT).require_secret_object("secrets"))
+    pulumi.export("urls", stack.urls)
+
+
+def settings_from_config() -> Settings:
+    """The settings as the engine hands them over; an unknown key is an error, not a silence."""
+    prefix = f"{PROJECT}:"
+    values: dict[str, Any] = {
+        key.removeprefix(prefix): value
+        for key, value in runtime_config.CONFIG.get().items()
+        if key.startswith(prefix) and key != f"{prefix}secrets"
+    }
+    return Settings.of(pulumi.get_stack(), values)

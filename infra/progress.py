@@ -1,0 +1,60 @@
+"""What a person sees while the engine works: one line a finished resource, and the errors at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pulumi.automation import EngineEvent
+
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "create-replacement": "created anew",
+    "delete-replaced": "removed the old",
+    "delete": "removed",
+    "import": "adopted",
+    "discard-replaced": "dropped",
+    "refresh": "read",
+}
+
+
+class Progress:
+    """Listens to the engine's events.
+
+    Args:
+        say: called with each line for a person; None for programs.
+    """
+
+    def __init__(self, say: Callable[[str], None] | None) -> None:
+        self._say = say or (lambda _: None)
+        self._started: dict[str, float] = {}
+        self._errors: list[str] = []
+
+    def on_event(self, event: EngineEvent) -> None:
+        """Take one event of the engine's stream."""
+        if event.resource_pre_event:
+            self._started[event.resource_pre_event.metadata.urn] = time.monotonic()
+        elif event.res_outputs_event:
+            meta = event.res_outputs_event.metadata
+            word = _DONE.get(str(getattr(meta.op, "value", meta.op)))
+            if word:
+                seconds = time.monotonic() - self._started.get(meta.urn, time.monotonic())
+                self._say(f"  {word} {_name(meta.urn)} ({seconds:.1f} s)")
+        elif event.diagnostic_event and event.diagnostic_event.severity == "error":
+            name = _name(event.diagnostic_event.urn or "")
+            message = " ".join(event.diagnostic_event.message.split())
+            self._errors.append(f"{name}: {message}" if name else message)
+
+    def first_error(self) -> str:
+        """The first error the engine reported, on one line, or nothing."""
+        return self._errors[0][:600] if self._errors else ""
+
+
+def _name(urn: str) -> str:
+    """`Container postgres` from a URN."""
+    if "::" not in urn:
+        return ""
+    kind, name = urn.split("::")[-2:]
+    return f"{kind.rpartition(':')[2]} {name}"

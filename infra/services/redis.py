@@ -1,0 +1,36 @@
+"""Redis 7: queue and cache for the services that run jobs side by side."""
+
+from __future__ import annotations
+
+from infra.services._model import Context, File, Health, Resources, Service, Volume, secret
+
+
+def _configuration(context: Context) -> str:
+    return "\n".join(
+        (
+            "bind 0.0.0.0",
+            "dir /data",
+            "appendonly yes",
+            "maxmemory 64mb",
+            "maxmemory-policy noeviction",
+            f"requirepass {context.secrets['redis_password']}",
+            "",
+        )
+    )
+
+
+SERVICE = Service(
+    name="redis",
+    summary="Redis 7: queue and cache",
+    image="redis:7",
+    profile="queue",
+    user="999:999",
+    command=("redis-server", "/run/fds/redis.conf"),
+    secrets=("redis_password",),
+    files=(File("redis.conf", _configuration), secret("redis_password")),
+    volumes=(Volume("redis", "/data"),),
+    resources=Resources(memory_mb=32, memory_limit_mb=128, cpu=0.05, cpu_limit=0.5, disk_gb=1),
+    health=Health(
+        ("sh", "-c", 'REDISCLI_AUTH="$(cat /run/fds/redis_password)" redis-cli ping | grep -q PONG'), retries=24
+    ),
+)

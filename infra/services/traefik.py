@@ -1,0 +1,103 @@
+"""Traefik: the only service that publishes ports; TLS and a login in front of every UI.
+
+Its routes come from files made from the services' `route`, so it needs no Docker socket.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+
+import bcrypt
+
+from infra.services._model import Context, File, Health, Resources, Service, Volume
+from infra.settings import Settings
+
+HTTP, HTTPS = 8000, 8443
+"""Ports inside the container: above 1024, so that it needs no root."""
+
+
+def _static(context: Context) -> str:
+    """Traefik's own configuration, as JSON, which is YAML."""
+    settings = context.settings
+    web = {
+        "address": f":{HTTP}",
+        "http": {"redirections": {"entryPoint": {"to": f":{_published(settings)[1]}", "scheme": "https"}}},
+    }
+    configuration: dict[str, object] = {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "WARN", "format": "json"},
+        "ping": {"entryPoint": "ping"},
+        "entryPoints": {"web": web, "websecure": {"address": f":{HTTPS}"}, "ping": {"address": "127.0.0.1:8082"}},
+        "providers": {"file": {"filename": "/run/fds/routes.yml", "watch": False}},
+    }
+    return json.dumps(configuration, indent=1)
+
+
+def _routes(context: Context) -> str:
+    """One router and one backend for every service with a route."""
+    routers: dict[str, object] = {}
+    backends: dict[str, object] = {}
+    for service in context.services:
+        if service.route is None:
+            continue
+        routers[service.name] = {
+            "rule": f"Host(`{service.route.host}.{context.settings.domain}`)",
+            "entryPoints": ["websecure"],
+            "middlewares": ["headers", "login"],
+            "service": service.name,
+            "tls": {},
+        }
+        backends[service.name] = {
+            "loadBalancer": {"servers": [{"url": f"http://{service.name}:{service.route.port}"}]}
+        }
+    middlewares = {
+        "login": {"basicAuth": {"usersFile": "/run/fds/users", "removeHeader": True}},
+        "headers": {"headers": {"stsSeconds": 31_536_000, "contentTypeNosniff": True, "frameDeny": True}},
+    }
+    return json.dumps({"http": {"routers": routers, "services": backends, "middlewares": middlewares}}, indent=1)
+
+
+def _users(context: Context) -> str:
+    """The login as a bcrypt line. The salt is derived, so that rendering twice gives the same file.
+
+    The cost is the lowest usual one: the password is generated, not chosen, and every request pays for it.
+    """
+    password = context.secrets["ui_password"]
+    digest = hashlib.sha256(f"salt {context.settings.stack} {password}".encode()).digest()
+    salt = base64.b64encode(digest[:16], altchars=b"./").decode().rstrip("=")
+    return "admin:" + bcrypt.hashpw(password.encode(), f"$2b$05${_to_bcrypt(salt)}".encode()).decode() + "\n"
+
+
+def _to_bcrypt(text: str) -> str:
+    """Base64 in bcrypt's alphabet; the last of the 22 characters carries only 2 bits, so it is made a valid one."""
+    return text[:21] + "."
+
+
+def _published(settings: Settings) -> tuple[int, int]:
+    """Host ports for HTTP and HTTPS: the standard ones on a server, above 1024 on a laptop."""
+    return (80, 443) if settings.host == "hetzner" else (settings.http_port, settings.https_port)
+
+
+def _ports(settings: Settings) -> Mapping[int, int]:
+    http, https = _published(settings)
+    return {http: HTTP, https: HTTPS}
+
+
+SERVICE = Service(
+    name="traefik",
+    summary="Traefik: TLS and login in front of every UI",
+    image="traefik:v3.7",
+    user="65532:65532",
+    command=("traefik", "--configfile=/run/fds/traefik.yml"),
+    secrets=("ui_password",),
+    files=(File("traefik.yml", _static), File("routes.yml", _routes), File("users", _users)),
+    volumes=(Volume("certificates", "/certificates"),),
+    tmpfs=("/tmp",),
+    published=_ports,
+    resources=Resources(memory_mb=48, memory_limit_mb=128, cpu=0.1, cpu_limit=0.5, disk_gb=0),
+    health=Health(("traefik", "healthcheck", "--configfile=/run/fds/traefik.yml"), retries=24),
+    stateless=False,
+)

@@ -1,0 +1,93 @@
+"""`DataStack`: the whole data platform as one Pulumi component, for a program of one's own too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_docker as docker
+
+from infra import labels
+from infra.containers import Ground, container, url_of, volumes_of
+from infra.files import carrier
+from infra.hosts import local
+from infra.images import image_of
+from infra.services import Service, Volume, selected
+from infra.settings import PROJECT, Settings
+
+
+class DataStack(pulumi.ComponentResource):
+    """Every service that the settings select, healthy, on one host.
+
+    Args:
+        settings: the checked settings of the stack.
+        secrets: generated secrets by name (see `Service.secrets`), as a secret output.
+
+    Outputs: `urls`, service name to address.
+    """
+
+    urls: dict[str, str]
+
+    def __init__(
+        self,
+        settings: Settings,
+        secrets: pulumi.Input[Mapping[str, str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("fds:index:DataStack", settings.stack, None, opts)
+        self._settings = settings
+        services = selected(settings)
+        self._options = pulumi.ResourceOptions(
+            parent=self, provider=local.provider(pulumi.ResourceOptions(parent=self))
+        )
+        self._containers(services, pulumi.Output.secret(secrets))
+        self.urls = {service.name: url_of(service, settings) for service in services if service.route}
+        self.register_outputs({"urls": self.urls})
+
+    def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
+        volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
+        images = {service.name: image_of(service, self._options) for service in services}
+        image_ids = {name: image.image_id for name, image in images.items()}
+        proxy = next(service.name for service in services if service.published)
+        ground = Ground(
+            settings=self._settings,
+            services=services,
+            secrets=secrets,
+            network=self._network(),
+            volumes=volumes,
+            carrier=carrier(self._settings, services, secrets, volumes, image_ids[proxy], self._options),
+            image_ids=image_ids,
+        )
+        made: dict[str, list[pulumi.Resource]] = {}
+        for service in services:
+            after = [resource for need in service.needs for resource in made.get(need, [])]
+            options = pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=after))
+            made[service.name] = [
+                container(service, replica, ground, options) for replica in range(service.replicas(self._settings))
+            ]
+
+    def _network(self) -> docker.Network:
+        return docker.Network(
+            "network",
+            name=f"{PROJECT}-{self._settings.stack}",
+            driver="bridge",
+            labels=[
+                docker.NetworkLabelArgs(label=key, value=value)
+                for key, value in sorted(labels.of_stack(self._settings.stack).items())
+            ],
+            opts=self._options,
+        )
+
+    def _volume(self, volume: Volume) -> docker.Volume:
+        """Data volumes outlive the stack: only `fds down --volumes` removes them."""
+        return docker.Volume(
+            f"{volume.name}-volume",
+            name=f"{PROJECT}-{self._settings.stack}-{volume.name}",
+            labels=[
+                docker.VolumeLabelArgs(label=key, value=value)
+                for key, value in sorted(labels.of_stack(self._settings.stack).items())
+            ],
+            opts=pulumi.ResourceOptions.merge(
+                self._options, pulumi.ResourceOptions(retain_on_delete=volume.data)
+            ),
+        )

@@ -1,0 +1,82 @@
+"""The stack file `Pulumi.<stack>.yaml`: read without the engine, changed in place with its comments kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from infra.settings import PROJECT, Settings
+from stack_runtime.errors import UsageError
+
+SECRETS = "secrets"
+
+
+def path_of(project: Path, stack: str) -> Path:
+    """Where the settings of `stack` stand."""
+    return project / f"Pulumi.{stack}.yaml"
+
+
+def read(project: Path, stack: str) -> Settings:
+    """The settings of `stack`; encrypted values are left out.
+
+    Raises:
+        UsageError: there is no such file, it is not YAML, or a setting is wrong.
+    """
+    config = _load(path_of(project, stack)).get("config") or {}
+    if not isinstance(config, Mapping):
+        raise UsageError("config is not a mapping", where=f"Pulumi.{stack}.yaml", next_command="correct the file")
+    prefix = f"{PROJECT}:"
+    values = {
+        str(key).removeprefix(prefix): _plain(value)
+        for key, value in config.items()
+        if str(key).startswith(prefix) and key != f"{prefix}{SECRETS}"
+    }
+    return Settings.of(stack, values)
+
+
+def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
+    """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing."""
+    path = path_of(project, stack)
+    document = _load(path)
+    config = document.setdefault("config", {})
+    for key, value in changes.items():
+        config[f"{PROJECT}:{key}"] = value
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        _yaml().dump(document, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="rt")
+    yaml.width = 200
+    yaml.preserve_quotes = True
+    return yaml
+
+
+def _load(path: Path) -> Any:
+    try:
+        document = _yaml().load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))) or "none"
+        raise UsageError(
+            f"there is no stack file {path.name}, stacks here: {known}", next_command="fds cost --stack dev"
+        ) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"not a YAML file: {reason}", where=path.name, next_command="correct the file") from None
+    if not isinstance(document, Mapping):
+        raise UsageError("the file has no settings", where=path.name, next_command="correct the file")
+    return document
+
+
+def _plain(value: Any) -> Any:
+    """Numbers with a fraction become text, so that money is never a float."""
+    return str(value) if isinstance(value, float) else value
