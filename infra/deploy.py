@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets as random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,25 +49,25 @@ class Deployment:
         """
         watch = self._progress
         result = self._run(lambda: self._stack.up(on_event=watch.on_event, suppress_outputs=True, color="never"))
-        return dict(result.summary.resource_changes or {})
+        return _counts(result.summary.resource_changes)
 
     def preview(self) -> dict[str, int]:
         """What `up` would do, without doing it."""
         watch = self._progress
         result = self._run(lambda: self._stack.preview(on_event=watch.on_event, color="never"))
-        return {str(operation.value): count for operation, count in result.change_summary.items()}
+        return _counts(result.change_summary)
 
     def refresh(self) -> dict[str, int]:
         """Compare the state with what really runs, and record the difference."""
         watch = self._progress
         result = self._run(lambda: self._stack.refresh(on_event=watch.on_event, color="never"))
-        return dict(result.summary.resource_changes or {})
+        return _counts(result.summary.resource_changes)
 
     def down(self) -> dict[str, int]:
         """Destroy what the engine made; data volumes stay."""
         watch = self._progress
         result = self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
-        return dict(result.summary.resource_changes or {})
+        return _counts(result.summary.resource_changes)
 
     def generate_secrets(self) -> list[str]:
         """Generate every secret that the services need and the stack file does not hold yet, encrypted.
@@ -78,9 +78,11 @@ class Deployment:
         present = self._run(self._stack.get_all_config)
         known = json.loads(present[key].value) if key in present else {}
         missing = sorted(secret_names(self.settings) - set(known))
-        for name in missing:
-            value = auto.ConfigValue(random.token_urlsafe(SECRET_BYTES), secret=True)
-            self._run(lambda value=value, name=name: self._stack.set_config(f"{key}.{name}", value, path=True))
+        values = {
+            f"{key}.{name}": auto.ConfigValue(random.token_urlsafe(SECRET_BYTES), secret=True) for name in missing
+        }
+        if values:
+            self._run(lambda: self._stack.set_all_config(values, path=True))
         return missing
 
     def _open(self) -> auto.Stack:
@@ -117,6 +119,11 @@ class Deployment:
             f"another deployment of {stack} is running, held by {who}",
             next_command=f"wait for it, or break the lock with pulumi cancel --stack {stack}",
         )
+
+
+def _counts(changes: Mapping[auto.OpType, int] | None) -> dict[str, int]:
+    """Operations as plain words; the engine gives members of an enumeration or their text."""
+    return {str(getattr(operation, "value", operation)): count for operation, count in (changes or {}).items()}
 
 
 def secret_names(settings: Settings) -> set[str]:

@@ -1,0 +1,41 @@
+# Every target works from a fresh clone: uv is found or fetched, everything else is `fds setup`'s work.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+UV := $(shell command -v uv 2>/dev/null || echo .fds/uv/bin/uv)
+RUN := $(UV) run --frozen
+PATHS := agents fds infra scripts stack_runtime data_stack tests
+
+.PHONY: help up down test check format setup
+
+help: ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.venv/.ready: pyproject.toml uv.lock
+	@command -v $(UV) >/dev/null || { python3 -m venv .fds/uv && .fds/uv/bin/pip install --quiet uv; }
+	@echo "Python packages: uv sync" && $(UV) sync --frozen --quiet && touch $@
+
+setup: .venv/.ready ## find or get engine, plugins, Docker and images
+	@$(RUN) fds setup
+
+up: setup ## deploy the dev stack, load the sample, show what runs
+	@$(RUN) fds up
+	@$(RUN) fds run --csv data_stack/samples/transactions.csv
+	@$(RUN) fds status
+
+down: .venv/.ready ## remove the dev stack (its data stays)
+	@$(RUN) fds down
+
+test: setup ## run every test against the real engine, Docker and databases
+	@. .fds/env && $(RUN) pytest
+
+check: .venv/.ready ## format, lint and type checks
+	$(RUN) black --check --quiet $(PATHS)
+	$(RUN) ruff check --quiet $(PATHS)
+	$(RUN) mypy
+	$(RUN) sqlfluff lint --processes 2 data_stack/dbt
+	$(RUN) pymarkdown --config pyproject.toml scan README.md ARCHITECTURE.md CONTRIBUTING.md docs data_stack/singer/*/README.md
+
+format: .venv/.ready ## format Python and SQL
+	$(RUN) black --quiet $(PATHS)
+	$(RUN) ruff check --fix --quiet $(PATHS)
+	$(RUN) sqlfluff fix --quiet data_stack/dbt

@@ -1,0 +1,65 @@
+"""`fds doctor`: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fds.output import AsJson, Debug, Stack, answer, say
+
+
+def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+    """Check engine, Docker, settings, ports and services in turn; exit with the code of the first that fails."""
+    from stack_runtime.errors import StackError
+
+    rows: list[dict[str, Any]] = []
+    code = 0
+    for name, check in _checks(stack).items():
+        try:
+            rows.append({"check": name, "ok": True, "detail": check()})
+        except StackError as error:
+            rows.append({"check": name, "ok": False, "detail": str(error)})
+            code = code or error.exit_code
+    if as_json:
+        answer({"stack": stack, "checks": rows})
+    else:
+        for row in rows:
+            say(f"{'ok  ' if row['ok'] else 'FAIL'} {row['check']}: {row['detail']}")
+    if code:
+        raise SystemExit(code)
+
+
+def _checks(stack: str) -> dict[str, Callable[[], str]]:
+    from infra.engine import environment
+    from infra.preflight import check
+    from infra.stack_file import read
+    from stack_runtime.docker_host import local_docker
+    from stack_runtime.paths import project_dir
+
+    def settings() -> str:
+        found = read(project_dir(), stack)
+        return f"Pulumi.{stack}.yaml is valid, host {found.host}"
+
+    def machine() -> str:
+        check(read(project_dir(), stack))
+        return "images are here, ports are free or ours"
+
+    return {
+        "settings": settings,
+        "engine": lambda: f"state in {environment(project_dir(), stack)['PULUMI_BACKEND_URL']}",
+        "docker": lambda: f"version {local_docker().version()['Version']}",
+        "machine": machine,
+        "services": lambda: _unhealthy(stack),
+    }
+
+
+def _unhealthy(stack: str) -> str:
+    from stack_runtime.docker_host import local_docker
+    from stack_runtime.errors import UnreachableError
+    from stack_runtime.status import services
+
+    rows = services(local_docker(), stack)
+    sick = [row["service"] for row in rows if row["health"] != "healthy"]
+    if sick:
+        raise UnreachableError(f"not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]} --stack {stack}")
+    return f"{len(rows)} healthy" if rows else f"none runs yet, fds up --stack {stack} starts them"

@@ -1,0 +1,31 @@
+"""`fds logs`: what a service says."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fds.output import Debug, Stack
+
+
+def command(
+    service: Annotated[str, typer.Argument(help="Name of the service, as in fds status.")],
+    stack: Stack = "dev",
+    tail: Annotated[int, typer.Option("--tail", min=1, max=100_000, help="How many of the last lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the service speaks.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Print the last lines of a service's log."""
+    from stack_runtime.docker_host import containers, local_docker
+    from stack_runtime.errors import UsageError
+
+    client = local_docker()
+    found = containers(client, stack, service)
+    if not found:
+        known = ", ".join(sorted({item.labels["fds.service"] for item in containers(client, stack)})) or "none"
+        raise UsageError(f"no service {service} in stack {stack}, running: {known}", next_command="fds status")
+    for chunk in found[0].logs(stream=True, tail=tail, follow=follow):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()

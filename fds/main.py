@@ -1,0 +1,52 @@
+"""`fds`, the command line: every verb is one module of this folder with a function `command`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import sys
+
+import typer
+
+import fds
+from stack_runtime.errors import StackError
+
+app = typer.Typer(
+    name="fds",
+    help="A whole data platform on one budget server, and a gate in front of every change.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _register() -> None:
+    """Every module that has a `command` is a verb; `from_` and the like lose their underscore."""
+    for module in pkgutil.iter_modules(fds.__path__):
+        if module.name.startswith("_") or module.name in ("main", "output"):
+            continue
+        command = getattr(importlib.import_module(f"fds.{module.name}"), "command", None)
+        if command:
+            app.command(module.name.rstrip("_").replace("_", "-"), help=command.__doc__)(command)
+
+
+def run() -> None:
+    """Run the command line; an expected failure ends in one sentence and its exit code."""
+    _register()
+    try:
+        app()
+    except StackError as error:
+        if "--debug" in sys.argv:
+            raise
+        if "--json" in sys.argv:
+            print(json.dumps(error.as_json()))
+        print(f"fds: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("fds: stopped; the same command goes on where it left off", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,52 @@
+"""`fds status`: what runs, how it is, and what the last run did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fds.output import AsJson, Debug, Stack, answer
+
+
+def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+    """Show every service with its address, health and memory, and the last pipeline run."""
+    from stack_runtime.docker_host import local_docker
+    from stack_runtime.status import last_run, services
+
+    client = local_docker()
+    report = {"stack": stack, "services": services(client, stack), "last_run": last_run(client, stack)}
+    if as_json:
+        answer(report)
+    else:
+        _show(report)
+
+
+def _show(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not report["services"]:
+        console.print(f"Nothing of stack {report['stack']} runs here; fds up --stack {report['stack']} starts it.")
+        return
+    table = Table(title=f"Stack {report['stack']}", title_justify="left")
+    for heading in ("Service", "URL", "Health"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("Memory MiB", justify="right")
+    for row in report["services"]:
+        colour = "green" if row["health"] == "healthy" else "red"
+        memory = f"{row['memory_mb']:.0f} of {row['memory_limit_mb']:.0f}" if row["memory_mb"] is not None else "-"
+        table.add_row(row["service"], row["url"], f"[{colour}]{row['health']}[/]", memory)
+    console.print(table)
+    _show_run(console, report["last_run"])
+
+
+def _show_run(console: Any, run: dict[str, Any] | None) -> None:
+    if run is None:
+        console.print("No pipeline run yet; fds run --csv FILE makes the first.")
+        return
+    rows, checks = run["rows"], run["checks"]
+    passed = sum(check["status"] == "pass" for check in checks)
+    console.print(
+        f"Last run {run['run_id']}: {run['status']}; rows read {rows['read']}, loaded {rows['loaded']}, "
+        f"quarantined {rows['quarantined']}; tests passed {passed} of {len(checks)}"
+    )

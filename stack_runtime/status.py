@@ -1,0 +1,61 @@
+"""What `fds status` answers: health and memory of the services, and the last pipeline run."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import docker
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+
+from stack_runtime.docker_host import containers
+
+MIB = 1024 * 1024
+
+
+def services(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
+    """One row a container: `{service, url, health, memory_mb, memory_limit_mb, image}`; memory in MiB."""
+    found = containers(client, stack)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(_row, found))
+
+
+def _row(container: Container) -> dict[str, Any]:
+    state = container.attrs["State"]
+    health = state.get("Health", {}).get("Status") or state["Status"]
+    return {
+        "service": container.labels.get("fds.service", ""),
+        "url": container.labels.get("fds.url", ""),
+        "health": health if state["Status"] == "running" else state["Status"],
+        "memory_mb": _memory(container) if state["Status"] == "running" else None,
+        "memory_limit_mb": container.attrs["HostConfig"]["Memory"] / MIB,
+        "image": container.attrs["Config"]["Image"],
+    }
+
+
+def _memory(container: Container) -> float | None:
+    """Memory that the container holds and cannot give back at once, in MiB: usage without inactive file cache."""
+    try:
+        sample = container.stats(stream=False, one_shot=True)
+    except (APIError, NotFound):
+        return None
+    memory = sample["memory_stats"] if isinstance(sample, dict) else {}
+    if "usage" not in memory:
+        return None
+    detail = memory.get("stats", {})
+    cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
+    return float(memory["usage"] - cache) / MIB
+
+
+def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
+    """The latest record of the pipeline, as the runner tells it; None when there is none or no runner answers."""
+    for runner in containers(client, stack, "pipeline"):
+        if runner.status != "running":
+            continue
+        code, output = runner.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "1", "--json"])
+        if code == 0:
+            runs = json.loads(bytes(output))
+            return dict(runs[0]) if runs else None
+    return None
