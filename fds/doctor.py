@@ -31,6 +31,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
 def _checks(stack: str) -> dict[str, Callable[[], str]]:
     from infra.engine import environment
+
     from infra.preflight import check
     from infra.stack_file import read
     from stack_runtime.docker_host import local_docker

@@ -65,7 +65,8 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         log_opts={"max-size": "10m", "max-file": "3"},
         destroy_grace_seconds=20,
         opts=pulumi.ResourceOptions.merge(
-            options, pulumi.ResourceOptions(delete_before_replace=not service.stateless or service.published is not None)
+            options,
+            pulumi.ResourceOptions(delete_before_replace=not service.stateless or service.published is not None),
         ),
     )
 

@@ -87,7 +87,5 @@ class DataStack(pulumi.ComponentResource):
                 docker.VolumeLabelArgs(label=key, value=value)
                 for key, value in sorted(labels.of_stack(self._settings.stack).items())
             ],
-            opts=pulumi.ResourceOptions.merge(
-                self._options, pulumi.ResourceOptions(retain_on_delete=volume.data)
-            ),
+            opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(retain_on_delete=volume.data)),
         )

@@ -56,6 +56,6 @@ def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
             continue
         code, output = runner.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "1", "--json"])
         if code == 0:
-            runs = json.loads(bytes(output))
+            runs = json.loads(b"".join([output] if isinstance(output, bytes) else output))
             return dict(runs[0]) if runs else None
     return None

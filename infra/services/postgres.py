@@ -26,7 +26,7 @@ wait "$server"
 
 def _roles(context: Context) -> str:
     """SQL for psql that may run any number of times: roles, databases, and who may read what."""
-    owners = {name: "postgres" for name in RESERVED}
+    owners = dict.fromkeys(RESERVED, "postgres")
     lines: list[str] = []
     for service in context.services:
         if service.role:

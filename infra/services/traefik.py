@@ -50,9 +50,7 @@ def _routes(context: Context) -> str:
             "service": service.name,
             "tls": {},
         }
-        backends[service.name] = {
-            "loadBalancer": {"servers": [{"url": f"http://{service.name}:{service.route.port}"}]}
-        }
+        backends[service.name] = {"loadBalancer": {"servers": [{"url": f"http://{service.name}:{service.route.port}"}]}}
     middlewares = {
         "login": {"basicAuth": {"usersFile": "/run/fds/users", "removeHeader": True}},
         "headers": {"headers": {"stsSeconds": 31_536_000, "contentTypeNosniff": True, "frameDeny": True}},
