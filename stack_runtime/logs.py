@@ -1,0 +1,31 @@
+"""Structured logs: one JSON object a line in containers, readable lines on a terminal. Always on stderr."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(*, json: bool | None = None) -> None:
+    """Send every log line to stderr, as JSON unless a person is watching (`json` overrules that)."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(pad_event_to=0)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """The logger of one part of the product; every line of it carries `part`."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger(part=name)
+    return log

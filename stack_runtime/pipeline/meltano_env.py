@@ -1,0 +1,82 @@
+"""Meltano's own environment and those of its plugins: made once, checked by fingerprint, the same from every call.
+
+Meltano, the tap and the target cannot share one environment with the rest; each has its own, from the lock file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from stack_runtime.errors import UnreachableError
+from stack_runtime.pipeline.places import MELTANO_PROJECT, ROOT
+
+ENVIRONMENT = ROOT / ".venvs" / "meltano"
+MELTANO = ENVIRONMENT / "bin" / "meltano"
+SYSTEM = MELTANO_PROJECT / ".meltano"
+_MARK = SYSTEM / "installed"
+
+Say = Callable[[str], None]
+
+
+def ready() -> bool:
+    """Whether Meltano and its plugins are installed as the lock file says."""
+    return MELTANO.exists() and _MARK.exists() and _MARK.read_text() == _fingerprint()
+
+
+def prepare(say: Say) -> None:
+    """Install what is missing. A killed or failed installation is taken up again by the next call.
+
+    Raises:
+        UnreachableError: uv is missing, or a package cannot be had.
+    """
+    if ready():
+        return
+    ENVIRONMENT.parent.mkdir(exist_ok=True)
+    with (ENVIRONMENT.parent / "meltano.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready():
+            _install(say)
+
+
+def _install(say: Say) -> None:
+    uv = shutil.which("uv")
+    if uv is None:
+        raise UnreachableError("uv is missing, it installs Meltano", next_command="pip install uv")
+    SYSTEM.mkdir(exist_ok=True)
+    say("installing Meltano")
+    sync = (uv, "sync", "--frozen", "--only-group", "meltano", "--no-install-project")
+    _call(sync, ROOT, {"UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)})
+    say("installing tap-csv and target-duckdb")
+    plugins = ("--package", "fds-tap-csv", "--package", "fds-target-duckdb")
+    constraints = SYSTEM / "constraints.txt"
+    export = (uv, "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
+    _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
+    _call((str(MELTANO), "install"), MELTANO_PROJECT, {"UV_CONSTRAINT": str(constraints), "NO_COLOR": "1"})
+    _MARK.write_text(_fingerprint())
+
+
+def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | more
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise UnreachableError(
+            f"installation failed: {said[-1][:300] if said else f'exit code {done.returncode}'}",
+            where=" ".join(command[:2]),
+            next_command="run the same command again",
+        )
+
+
+def _fingerprint() -> str:
+    """Changes with the locked packages, the plugins' own definitions, and the place of the project."""
+    digest = hashlib.sha256(str(ROOT).encode())
+    files = (ROOT / "uv.lock", MELTANO_PROJECT / "meltano.yml", *sorted(ROOT.glob("data_stack/singer/*/pyproject.toml")))
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,96 @@
+"""Where a pipeline keeps what: derived from one database path, or from the runner's data folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack_runtime.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository, or its copy in the runner image."""
+
+MELTANO_PROJECT = ROOT / "data_stack" / "meltano"
+DBT_PROJECT = ROOT / "data_stack" / "dbt"
+
+DATABASE_NAME = "warehouse.duckdb"
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders and files of one pipeline. `root` is private; readers see `published` alone."""
+
+    published: Path
+    root: Path
+    landing: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def records(self) -> Path:
+        return self.root / "runs.sqlite"
+
+    @property
+    def quarantine(self) -> Path:
+        """One folder a run, with the JSON Lines files of its quarantined rows."""
+        return self.root / "quarantine"
+
+    @property
+    def work(self) -> Path:
+        """One folder a run: its private database, Meltano's state and reports. All of it can be lost."""
+        return self.root / "work"
+
+    @property
+    def current(self) -> Path:
+        """A link to the work folder of the current run: dbt parses all anew when a path of its profile changes."""
+        return self.root / "current"
+
+    @property
+    def dbt_target(self) -> Path:
+        return self.root / "dbt"
+
+    def make(self) -> None:
+        """Make the folders.
+
+        Raises:
+            UsageError: a folder cannot be made or written.
+        """
+        try:
+            for folder in (self.root, self.landing, self.quarantine, self.work, self.published.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make a folder: {error.strerror}", where=str(error.filename)) from None
+        for folder in (self.root, self.published.parent):
+            if not os.access(folder, os.W_OK):
+                raise UsageError("folder cannot be written", where=str(folder), next_command="choose another --database")
+
+
+def beside(database: Path) -> Places:
+    """Embedded: everything private in the folder `<database>.fds`.
+
+    Raises:
+        UsageError: the name cannot be that of a DuckDB file.
+    """
+    database = database.expanduser().absolute()
+    # DuckDB names a database after its file, and views refer to that name.
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,60}\.(duckdb|db|ddb)", database.name) or database.stem.lower() in (
+        "main", "temp", "system", "memory",
+    ):  # fmt: skip
+        raise UsageError(
+            "a database file is named with letters, digits, - and _, and ends in .duckdb",
+            where=str(database),
+            next_command="fds run --local --database warehouse.duckdb",
+        )
+    if database.is_dir():
+        raise UsageError("the database path is a folder", where=str(database), next_command="name a file in it")
+    root = database.with_name(f"{database.name}.fds")
+    return Places(published=database, root=root, landing=root / "landing")
+
+
+def of_runner(data: Path) -> Places:
+    """In the runner's container: `landing`, `private` and `published` below its data folder."""
+    return Places(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")

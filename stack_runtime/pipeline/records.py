@@ -1,0 +1,189 @@
+"""Records of runs: schema `ops` of the database `marts` where there is a server, else a SQLite file.
+
+Both understand the same SQL; the SQLite file is attached under the name `ops`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from collections.abc import Iterator
+
+from stack_runtime.pipeline.lock import ADVISORY_KEY, is_held
+from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
+from stack_runtime.pipeline.places import Places
+from stack_runtime.pipeline.server import Server
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS ops.runs (
+        run_id TEXT PRIMARY KEY, source TEXT NOT NULL, status TEXT NOT NULL,
+        started_at TIMESTAMPTZ NOT NULL, finished_at TIMESTAMPTZ,
+        rows_read BIGINT NOT NULL, rows_loaded BIGINT NOT NULL, rows_quarantined BIGINT NOT NULL,
+        published TEXT, error TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS ops.steps (
+        run_id TEXT NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, seconds DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (run_id, position))""",
+    """CREATE TABLE IF NOT EXISTS ops.checks (
+        run_id TEXT NOT NULL, position INTEGER NOT NULL, test_name TEXT NOT NULL, status TEXT NOT NULL,
+        metric_value DOUBLE PRECISION NOT NULL, threshold DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (run_id, position))""",
+    """CREATE TABLE IF NOT EXISTS ops.quarantine (
+        run_id TEXT NOT NULL, position INTEGER NOT NULL, entity TEXT NOT NULL, file TEXT NOT NULL,
+        line BIGINT NOT NULL, reason TEXT NOT NULL, raw TEXT NOT NULL,
+        PRIMARY KEY (run_id, position))""",
+)
+
+_RUN = """INSERT INTO ops.runs (run_id, source, status, started_at, finished_at, rows_read, rows_loaded,
+        rows_quarantined, published, error) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (run_id) DO UPDATE SET status = excluded.status, finished_at = excluded.finished_at,
+        rows_read = excluded.rows_read, rows_loaded = excluded.rows_loaded,
+        rows_quarantined = excluded.rows_quarantined, published = excluded.published, error = excluded.error"""
+
+_LATEST = """SELECT run_id, source, status, started_at, finished_at, rows_read, rows_loaded, rows_quarantined,
+        published, error FROM ops.runs ORDER BY started_at DESC, run_id DESC LIMIT %s"""
+
+_SETTLE = """UPDATE ops.runs SET
+        status = CASE WHEN run_id = %s THEN 'succeeded' ELSE 'interrupted' END,
+        published = CASE WHEN run_id = %s THEN %s ELSE published END
+    WHERE status = 'running'"""
+
+
+class _Session(Protocol):
+    """What the records need of a connection: SQL with `%s` in, rows out."""
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
+
+
+class Records:
+    """The records of one pipeline; each call is one transaction."""
+
+    def __init__(self, places: Places, server: Server | None) -> None:
+        self._places = places
+        self._server = server
+
+    def settle(self, published_run: str | None) -> None:
+        """Make the tables, and close what killed runs left open. Only the holder of the lock may call it.
+
+        Args:
+            published_run: the run that the published file is of; if that one is open, only its record is missing.
+        """
+        with self._session() as session:
+            if self._server:
+                session.execute("CREATE SCHEMA IF NOT EXISTS ops")
+            for statement in _TABLES:
+                session.execute(statement)
+            session.execute(_SETTLE, (published_run, published_run, str(self._places.published)))
+
+    def save(self, run: Run) -> None:
+        """Write all of `run`; what an earlier call wrote of it is replaced."""
+        finished = run.finished_at.isoformat() if run.finished_at else None
+        head = (run.run_id, run.source, run.status, run.started_at.isoformat(), finished)
+        with self._session() as session:
+            session.execute(_RUN, (*head, *astuple(run.rows), run.published, run.error))
+            self._replace(session, run.run_id, "steps", "name, seconds", run.steps)
+            self._replace(session, run.run_id, "checks", "test_name, status, metric_value, threshold", run.checks)
+            self._replace(session, run.run_id, "quarantine", "entity, file, line, reason, raw", run.quarantined)
+
+    @staticmethod
+    def _replace(session: _Session, run_id: str, table: str, columns: str, items: Sequence[Any]) -> None:
+        session.execute(f"DELETE FROM ops.{table} WHERE run_id = %s", (run_id,))
+        marks = ", ".join(["%s"] * (columns.count(",") + 3))
+        rows = [(run_id, position, *astuple(item)) for position, item in enumerate(items)]
+        session.many(f"INSERT INTO ops.{table} (run_id, position, {columns}) VALUES ({marks})", rows)
+
+    def latest(self, count: int = 1) -> list[Run]:
+        """The last `count` runs, newest first. A run that was killed is `interrupted`, before any later run too."""
+        with self._session() as session:
+            if not self._has_tables(session):
+                return []
+            alive = self._is_running(session)
+            return [self._run(session, row, alive) for row in session.execute(_LATEST, (count,))]
+
+    def _run(self, session: _Session, row: tuple[Any, ...], alive: bool) -> Run:
+        run_id, source, status, started, finished, read, loaded, quarantined, published, error = row
+
+        def children(table: str, columns: str) -> list[tuple[Any, ...]]:
+            return session.execute(f"SELECT {columns} FROM ops.{table} WHERE run_id = %s ORDER BY position", (run_id,))
+
+        return Run(
+            run_id=run_id,
+            source=source,
+            status="interrupted" if status == "running" and not alive else status,
+            started_at=_moment(started),
+            finished_at=_moment(finished) if finished else None,
+            rows=Rows(read, loaded, quarantined),
+            steps=tuple(Step(*item) for item in children("steps", "name, seconds")),
+            checks=tuple(Check(*item) for item in children("checks", "test_name, status, metric_value, threshold")),
+            quarantined=tuple(
+                Quarantined(*item) for item in children("quarantine", "entity, file, line, reason, raw")
+            ),
+            published=published,
+            error=error,
+        )
+
+    def _has_tables(self, session: _Session) -> bool:
+        if self._server:
+            return session.execute("SELECT to_regclass('ops.quarantine')")[0][0] is not None
+        return bool(session.execute("SELECT 1 FROM ops.sqlite_master WHERE name = 'quarantine'"))
+
+    def _is_running(self, session: _Session) -> bool:
+        if self._server:
+            locks = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
+            return bool(session.execute(locks, (ADVISORY_KEY,)))
+        return is_held(self._places.lock)
+
+    @contextmanager
+    def _session(self) -> Iterator[_Session]:
+        with _postgres(self._server) if self._server else _sqlite(self._places.records) as session:
+            yield session
+
+
+class _Postgres:
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self._cursor.execute(sql, values)
+        return list(self._cursor.fetchall()) if self._cursor.description else []
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._cursor.executemany(sql, rows)
+
+
+class _Sqlite:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return list(self._connection.execute(sql.replace("%s", "?"), values))
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._connection.executemany(sql.replace("%s", "?"), rows)
+
+
+@contextmanager
+def _postgres(server: Server) -> Iterator[_Session]:
+    with server.connect("fds records") as connection, connection.cursor() as cursor:
+        yield _Postgres(cursor)
+
+
+@contextmanager
+def _sqlite(file: Path) -> Iterator[_Session]:
+    connection = sqlite3.connect(":memory:", timeout=30)
+    try:
+        connection.execute("ATTACH ? AS ops", (str(file),))
+        with connection:
+            yield _Sqlite(connection)
+    finally:
+        connection.close()
+
+
+def _moment(value: datetime | str) -> datetime:
+    return (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
