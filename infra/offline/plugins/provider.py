@@ -99,7 +99,7 @@ class StandIn(api.Provider):
 
     def _resource(self, token: str) -> Resource:
         try:
-            return self._package.resources[token]
+            return self._package.resources[token.rpartition("$")[2]]  # a child carries the types of its parents
         except KeyError:
             raise PluginError(
                 f"the offline stand-in of the {self._package.name} provider does not implement {token}; "
