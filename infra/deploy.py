@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import secrets as random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from pulumi import automation as auto
 
+from infra import generated
 from infra.engine import environment
 from infra.locks import holder, release_dead
 from infra.program import main
 from infra.progress import Progress
-from infra.services import selected
-from infra.settings import PROJECT, Settings
+from infra.settings import PROJECT
 from infra.stack_file import SECRETS, read
 from stack_runtime.errors import LockedError, StackError
-
-SECRET_BYTES = 24
-"""Entropy of a generated password, in bytes."""
 
 Result = TypeVar("Result")
 
@@ -77,10 +73,8 @@ class Deployment:
         key = f"{PROJECT}:{SECRETS}"
         present = self._run(self._stack.get_all_config)
         known = json.loads(present[key].value) if key in present else {}
-        missing = sorted(secret_names(self.settings) - set(known))
-        values = {
-            f"{key}.{name}": auto.ConfigValue(random.token_urlsafe(SECRET_BYTES), secret=True) for name in missing
-        }
+        missing = sorted(generated.names(self.settings) - set(known))
+        values = {f"{key}.{name}": auto.ConfigValue(generated.value(name), secret=True) for name in missing}
         if values:
             self._run(lambda: self._stack.set_all_config(values, path=True))
         return missing
@@ -124,13 +118,6 @@ class Deployment:
 def _counts(changes: Mapping[auto.OpType, int] | None) -> dict[str, int]:
     """Operations as plain words; the engine gives members of an enumeration or their text."""
     return {str(getattr(operation, "value", operation)): count for operation, count in (changes or {}).items()}
-
-
-def secret_names(settings: Settings) -> set[str]:
-    """Names of all secrets that the services of these settings use."""
-    services = selected(settings)
-    roles = {f"{service.role}_password" for service in services if service.role}
-    return roles | {name for service in services for name in service.secrets}
 
 
 def _last_line(text: str) -> str:

@@ -44,7 +44,7 @@ class Progress:
                 self._say(f"  {word} {_name(meta.urn)} ({seconds:.1f} s)")
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
             name = _name(event.diagnostic_event.urn or "")
-            message = " ".join(event.diagnostic_event.message.split())
+            message = " ".join(event.diagnostic_event.message.partition("Traceback")[0].split())
             self._errors.append(f"{name}: {message}" if name else message)
 
     def first_error(self) -> str:

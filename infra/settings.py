@@ -76,6 +76,11 @@ class Settings(_Frozen):
     https_port: int = Field(default=8443, ge=1, le=65_535)
     ssh_from: tuple[str, ...] = ()
     """Networks that may reach port 22; empty means any (said in every plan)."""
+    dns_zone: Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")] = ""
+    """A zone of the account in which the domain's records are kept; empty when they are kept elsewhere."""
+    server_image: Annotated[str, Field(pattern=r"^debian-(1[2-9]|[2-9]\d)$")] = "debian-12"
+    certificates: Literal["staging", "production"] = "production"
+    """Which of Let's Encrypt's services issues the certificates; the staging one has no rate limits and no trust."""
     registry_mirror: Annotated[str, Field(pattern=r"^$|^https?://[A-Za-z0-9.:\[\]-]+$")] = ""
     """A pull-through registry for servers that cannot reach a hub."""
 

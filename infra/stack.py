@@ -10,7 +10,7 @@ import pulumi_docker as docker
 from infra import labels
 from infra.containers import Ground, container, url_of, volumes_of
 from infra.files import carrier
-from infra.hosts import local
+from infra.hosts import Host, local
 from infra.images import image_of
 from infra.services import Service, Volume, selected
 from infra.settings import PROJECT, Settings
@@ -37,12 +37,15 @@ class DataStack(pulumi.ComponentResource):
         super().__init__("fds:index:DataStack", settings.stack, None, opts)
         self._settings = settings
         services = selected(settings)
-        self._options = pulumi.ResourceOptions(
-            parent=self, provider=local.provider(pulumi.ResourceOptions(parent=self))
-        )
-        self._containers(services, pulumi.Output.secret(secrets))
+        known = pulumi.Output.secret(secrets)
+        host = self._host(known)
+        self._options = pulumi.ResourceOptions(parent=self, provider=host.provider, deleted_with=host.gone_with)
+        self._containers(services, known)
         self.urls = {service.name: url_of(service, settings) for service in services if service.route}
         self.register_outputs({"urls": self.urls})
+
+    def _host(self, secrets: pulumi.Output[Mapping[str, str]]) -> Host:
+        return local.host(pulumi.ResourceOptions(parent=self))
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}

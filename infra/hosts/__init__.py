@@ -1,1 +1,20 @@
-"""Where containers go. Each host yields the Docker provider that reaches its daemon."""
+"""Where containers go. Each host yields what containers need of it: a Docker provider, and what their end depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+
+@dataclass(frozen=True)
+class Host:
+    """A Docker daemon that containers can be put on.
+
+    `gone_with` is the machine below it: once that is destroyed, nothing on it needs to be removed one by one.
+    """
+
+    provider: docker.Provider
+    gone_with: pulumi.Resource | None = None
+    address: pulumi.Output[str] | None = None

@@ -7,7 +7,10 @@ import os
 import pulumi
 import pulumi_docker as docker
 
+from infra.hosts import Host
 
-def provider(options: pulumi.ResourceOptions) -> docker.Provider:
+
+def host(options: pulumi.ResourceOptions) -> Host:
     """The daemon that `DOCKER_HOST` names, or the one at Docker's usual socket."""
-    return docker.Provider("docker", host=os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"), opts=options)
+    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    return Host(docker.Provider("docker", host=address, opts=options))

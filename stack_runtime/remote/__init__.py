@@ -1,0 +1,64 @@
+"""The server from outside: who may reach it, with which keys, and the commands that run there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack_runtime.remote.keys import public_half
+
+DEPLOY_USER = "deploy"
+HOST_COMMAND = "/usr/local/sbin/fds-host"
+"""The one command that the deploy user may run as root."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach one server. The files lie in `folder`; the private keys never leave it but to the server itself."""
+
+    address: str
+    folder: Path
+    host_key: str
+    """Private half of the lasting host key: handed over once, at the first connection."""
+    boot_key_public: str
+
+    @property
+    def key_file(self) -> Path:
+        """The private key that logs in."""
+        return self.folder / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The one host key that `ssh` may accept."""
+        return self.folder / "known_hosts"
+
+    def ssh_options(self) -> list[str]:
+        """Options for the `ssh` command: this key and no other, this host key and no other."""
+        return [
+            "-i", str(self.key_file), "-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={self.known_hosts}",
+            "-o", "GlobalKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes",
+            "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6",
+        ]  # fmt: skip
+
+
+def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Access:
+    """Put the key files where `ssh` can read them, for the owner alone.
+
+    Args:
+        secrets: `ssh_key`, `ssh_host_key`, `ssh_boot_key`: private keys in OpenSSH's PEM form.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    access = Access(address, folder, secrets["ssh_host_key"], public_half(secrets["ssh_boot_key"]))
+    _write(access.key_file, secrets["ssh_key"])
+    _write(access.known_hosts, f"{address} {public_half(secrets['ssh_host_key'])}\n")
+    return access
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+    os.replace(temporary, path)

@@ -1,0 +1,93 @@
+"""The server's first boot, as cloud-init user data.
+
+The user data stays readable from inside the server for its whole life, so the one secret in it, the host key
+that proves the server at the first connection, is replaced by the lasting one right after the boot
+(`stack_runtime.remote.ready`) and is worth nothing from then on.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from infra.settings import Settings
+from stack_runtime.remote import DEPLOY_USER, HOST_COMMAND
+
+SSHD = """PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin no
+AllowUsers deploy
+MaxStartups 100:30:200
+MaxSessions 100
+"""
+
+UPGRADES = 'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n'
+
+ZRAM = "ALGO=zstd\nPERCENT=50\n"
+
+DROP_IN = f"[Service]\nExecStartPre={HOST_COMMAND} mount\nExecStartPost={HOST_COMMAND} guard\n"
+"""Docker starts only once its volumes lie on the data volume, and containers never reach the metadata service."""
+
+
+def user_data(settings: Settings, *, deploy_key: str, boot_key: str, boot_key_public: str, volume_id: str) -> str:
+    """The cloud-config document for a new server.
+
+    Args:
+        deploy_key: public key that may log in as the deploy user.
+        boot_key: private host key for the first connection only, in OpenSSH's PEM form.
+        boot_key_public: its public half.
+        volume_id: id of the data volume.
+    """
+    document: dict[str, Any] = {
+        "disable_root": True,
+        "ssh_pwauth": False,
+        "ssh_deletekeys": True,
+        "ssh_genkeytypes": [],
+        "ssh_keys": {"ed25519_private": boot_key, "ed25519_public": boot_key_public},
+        "groups": ["docker"],
+        "users": [
+            {
+                "name": DEPLOY_USER,
+                "groups": ["docker"],
+                "shell": "/bin/bash",
+                "lock_passwd": True,
+                "ssh_authorized_keys": [deploy_key],
+                "sudo": [f"ALL=(root) NOPASSWD: {HOST_COMMAND}"],
+            }
+        ],
+        "write_files": _files(settings, volume_id),
+        "package_update": True,
+        "packages": ["docker.io", "sudo", "unattended-upgrades", "zram-tools"],
+        "runcmd": [[HOST_COMMAND, "boot"]],
+    }
+    return "#cloud-config\n" + json.dumps(document, indent=1)
+
+
+def _files(settings: Settings, volume_id: str) -> list[dict[str, str]]:
+    script = files("infra.hosts.hetzner").joinpath("fds-host.sh").read_text(encoding="utf-8")
+    contents = {
+        HOST_COMMAND: script.replace("@VOLUME_ID@", volume_id),
+        "/etc/ssh/sshd_config.d/10-fds.conf": SSHD,
+        "/etc/docker/daemon.json": json.dumps(_daemon(settings), indent=1),
+        "/etc/systemd/system/docker.service.d/10-fds.conf": DROP_IN,
+        "/etc/apt/apt.conf.d/20auto-upgrades": UPGRADES,
+        "/etc/default/zramswap": ZRAM,
+    }
+    return [
+        {"path": path, "content": content, "permissions": "0755" if path == HOST_COMMAND else "0644"}
+        for path, content in contents.items()
+    ]
+
+
+def _daemon(settings: Settings) -> dict[str, Any]:
+    daemon: dict[str, Any] = {
+        "live-restore": True,
+        "log-driver": "json-file",
+        "log-opts": {"max-size": "10m", "max-file": "3"},
+    }
+    if settings.registry_mirror:
+        daemon["registry-mirrors"] = [settings.registry_mirror]
+        if settings.registry_mirror.startswith("http://"):
+            daemon["insecure-registries"] = [settings.registry_mirror.removeprefix("http://")]
+    return daemon

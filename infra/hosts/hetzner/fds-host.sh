@@ -1,0 +1,49 @@
+#!/bin/sh
+# Everything that the deploy user may do as root on the server, and nothing else.
+set -eu
+device=/dev/disk/by-id/scsi-0HC_Volume_@VOLUME_ID@
+data=/mnt/data
+volumes=/var/lib/docker/volumes
+key=/etc/ssh/ssh_host_ed25519_key
+
+mount_data() { # waits for the device, for a volume is attached after the server is made
+  for _ in $(seq 300); do [ -e "$device" ] && break; sleep 1; done
+  [ -e "$device" ] || { echo "the data volume did not appear as $device" >&2; exit 1; }
+  mkdir -p "$data" "$volumes"
+  mountpoint -q "$data" || mount -t ext4 -o discard,noatime "$device" "$data"
+  mkdir -p "$data/volumes"
+  mountpoint -q "$volumes" || mount --bind "$data/volumes" "$volumes"
+}
+
+guard_metadata() { # the metadata service would tell a container the server's user data
+  iptables -C DOCKER-USER -d 169.254.169.254 -j DROP 2>/dev/null || iptables -I DOCKER-USER -d 169.254.169.254 -j DROP
+}
+
+case "${1-}" in
+  boot)
+    if [ -d /run/systemd/system ]; then
+      systemctl daemon-reload
+      systemctl restart ssh
+      systemctl restart zramswap || true # a kernel without zram still makes a server
+      systemctl enable docker
+      systemctl restart docker
+    else
+      mount_data
+      service ssh restart
+      service docker restart
+      guard_metadata
+    fi
+    ;;
+  mount) mount_data ;;
+  guard) guard_metadata ;;
+  grow) resize2fs "$device" ;;
+  host-key) # the lasting host key from standard input
+    umask 077
+    cat > "$key.new"
+    ssh-keygen -y -f "$key.new" > "$key.pub"
+    mv "$key.new" "$key"
+    if [ -d /run/systemd/system ]; then systemctl reload ssh; else service ssh reload; fi
+    ;;
+  boot-log) tail -n 30 /var/log/cloud-init-output.log ;;
+  *) echo "usage: fds-host boot|mount|guard|grow|host-key|boot-log" >&2; exit 2 ;;
+esac

@@ -1,0 +1,190 @@
+"""The server and what belongs to it, as Pulumi resources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+import pulumi_hcloud as hcloud
+
+from infra.hosts import Host
+from infra.hosts.hetzner.account import Account
+from infra.hosts.hetzner.boot import user_data
+from infra.settings import PROJECT, Settings
+from stack_runtime.remote import DEPLOY_USER, Access, write_access
+from stack_runtime.remote.keys import public_half
+from stack_runtime.remote.ready import wait_until_ready
+
+ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash": "us-east", "hil": "us-west",
+         "sin": "ap-southeast"}  # fmt: skip
+"""Network zone of each location, from Hetzner's documentation of networks."""
+
+
+def host(
+    settings: Settings,
+    server_type: str,
+    location: str,
+    secrets: pulumi.Output[Mapping[str, str]],
+    folder: Path,
+    options: pulumi.ResourceOptions,
+) -> Host:
+    """Register the server and yield its Docker daemon, reached over SSH once it is ready.
+
+    Args:
+        server_type, location: as the plan chose them.
+        secrets: holds `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
+        folder: where the key files for `ssh` are put, readable by the owner alone.
+    """
+    made = _Made(settings, Account.of(settings), options)
+    volume = made.volume(location)
+    server = made.server(server_type, location, secrets, volume)
+    attachment = made.attachment(server, volume)
+    access = pulumi.Output.all(server.ipv4_address, secrets, attachment.id).apply(
+        lambda found: _ready(found[0], found[1], folder)
+    )
+    made.dns(server.ipv4_address)
+    provider = docker.Provider(
+        "docker",
+        host=access.apply(lambda known: f"ssh://{DEPLOY_USER}@{known.address}:22"),
+        ssh_opts=access.apply(lambda known: known.ssh_options()),
+        opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(deleted_with=server)),
+    )
+    return Host(provider, gone_with=server, address=server.ipv4_address)
+
+
+async def _ready(address: str, secrets: Mapping[str, str], folder: Path) -> Access:
+    access = write_access(folder, address, secrets)
+    if not pulumi.runtime.is_dry_run():
+        await asyncio.to_thread(wait_until_ready, access, pulumi.log.info)
+    return access
+
+
+class _Made:
+    """Registers the resources; those that the account already holds under our labels are adopted, not made again."""
+
+    def __init__(self, settings: Settings, account: Account, options: pulumi.ResourceOptions) -> None:
+        self._settings = settings
+        self._account = account
+        self._name = f"{PROJECT}-{settings.stack}"
+        self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
+        self._provider = hcloud.Provider("hcloud", opts=options)
+        self._options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(provider=self._provider))
+
+    def _with(self, kind: str, more: pulumi.ResourceOptions | None = None) -> pulumi.ResourceOptions:
+        adopted = pulumi.ResourceOptions(import_=self._account.adoptable(kind))
+        return pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(self._options, adopted), more)
+
+    def volume(self, location: str) -> hcloud.Volume:
+        """The data volume: it outlives the server and the stack."""
+        return hcloud.Volume(
+            "data",
+            name=f"{self._name}-data",
+            size=self._settings.volume_gb,
+            location=location,
+            format="ext4",
+            delete_protection=True,
+            labels=self._labels,
+            opts=self._with("volume", pulumi.ResourceOptions(retain_on_delete=True, ignore_changes=["format"])),
+        )
+
+    def server(
+        self, server_type: str, location: str, secrets: pulumi.Output[Mapping[str, str]], volume: hcloud.Volume
+    ) -> hcloud.Server:
+        """The server; neither its user data nor its keys ever replace it."""
+        public = secrets.apply(lambda found: public_half(found["ssh_key"]))
+        key = hcloud.SshKey(
+            "deploy", name=f"{self._name}-deploy", public_key=public, labels=self._labels, opts=self._with("ssh_key")
+        )
+        kept = pulumi.ResourceOptions(
+            protect=True, ignore_changes=["userData", "sshKeys", "image"], additional_secret_outputs=["userData"]
+        )
+        server = hcloud.Server(
+            "server",
+            name=self._name,
+            server_type=server_type,
+            location=location,
+            image=self._settings.server_image,
+            backups=self._settings.backups,
+            delete_protection=True,
+            rebuild_protection=True,
+            keep_disk=True,
+            firewall_ids=[self._firewall().id.apply(int)],
+            ssh_keys=[key.name],
+            user_data=pulumi.Output.all(secrets, volume.id).apply(lambda found: self._user_data(found[0], found[1])),
+            labels=self._labels,
+            opts=self._with("server", kept),
+        )
+        self._private_network(server, location)
+        return server
+
+    def _user_data(self, secrets: Mapping[str, str], volume_id: str) -> str:
+        return user_data(
+            self._settings,
+            deploy_key=public_half(secrets["ssh_key"]),
+            boot_key=secrets["ssh_boot_key"],
+            boot_key_public=public_half(secrets["ssh_boot_key"]),
+            volume_id=volume_id,
+        )
+
+    def _firewall(self) -> hcloud.Firewall:
+        anywhere = ["0.0.0.0/0", "::/0"]
+        sources = {"22": list(self._settings.ssh_from) or anywhere, "80": anywhere, "443": anywhere}
+        return hcloud.Firewall(
+            "firewall",
+            name=self._name,
+            rules=[
+                hcloud.FirewallRuleArgs(direction="in", protocol="tcp", port=port, source_ips=allowed)
+                for port, allowed in sources.items()
+            ],
+            labels=self._labels,
+            opts=self._with("firewall"),
+        )
+
+    def _private_network(self, server: hcloud.Server, location: str) -> None:
+        network = hcloud.Network(
+            "network", name=self._name, ip_range="10.80.0.0/16", labels=self._labels, opts=self._with("network")
+        )
+        subnet = hcloud.NetworkSubnet(
+            "subnet",
+            network_id=network.id.apply(int),
+            type="cloud",
+            network_zone=ZONES.get(location, "eu-central"),
+            ip_range="10.80.1.0/24",
+            opts=self._with("subnet"),
+        )
+        hcloud.ServerNetwork(
+            "private-address",
+            server_id=server.id.apply(int),
+            subnet_id=subnet.id,
+            opts=self._with("server_network", pulumi.ResourceOptions(deleted_with=server)),
+        )
+
+    def attachment(self, server: hcloud.Server, volume: hcloud.Volume) -> hcloud.VolumeAttachment:
+        """The data volume on the server; the server mounts it by the volume's id."""
+        return hcloud.VolumeAttachment(
+            "data-attachment",
+            server_id=server.id.apply(int),
+            volume_id=volume.id.apply(int),
+            automount=False,
+            opts=self._with("volume_attachment"),
+        )
+
+    def dns(self, address: pulumi.Output[str]) -> None:
+        """Records for the domain and everything below it, where the setting `dnsZone` names a zone of the account."""
+        zone = self._settings.dns_zone
+        if not zone:
+            return
+        below = self._settings.domain.removesuffix(zone).rstrip(".")
+        for label in (below or "@", f"*.{below}" if below else "*"):
+            hcloud.ZoneRrset(
+                f"record-{label}",
+                zone=zone,
+                name=label,
+                type="A",
+                ttl=300,
+                records=[hcloud.ZoneRrsetRecordArgs(value=address)],
+                opts=self._options,
+            )

@@ -1,0 +1,65 @@
+"""A connection to the server whose host key is checked against the one we gave it."""
+
+from __future__ import annotations
+
+import base64
+from types import TracebackType
+
+import paramiko
+
+from stack_runtime.errors import UnreachableError
+from stack_runtime.remote import DEPLOY_USER, Access
+from stack_runtime.remote.keys import public_half
+
+
+class Connection:
+    """An open SSH connection.
+
+    Args:
+        booting: accept the key of the first boot instead of the lasting one.
+
+    Raises:
+        UnreachableError: the server shows a host key that is not the pinned one.
+        paramiko.SSHException, OSError: it does not answer (yet).
+    """
+
+    def __init__(self, access: Access, *, booting: bool = False, timeout: float = 15.0) -> None:
+        expected = access.boot_key_public if booting else public_half(access.host_key)
+        self._client = paramiko.SSHClient()
+        entry = paramiko.PKey.from_type_string("ssh-ed25519", base64.b64decode(expected.split()[1]))
+        self._client.get_host_keys().add(access.address, "ssh-ed25519", entry)
+        self._client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        try:
+            self._client.connect(
+                access.address,
+                username=DEPLOY_USER,
+                key_filename=str(access.key_file),
+                look_for_keys=False,
+                allow_agent=False,
+                timeout=timeout,
+                banner_timeout=timeout,
+                auth_timeout=timeout,
+            )
+        except paramiko.BadHostKeyException:
+            self._client.close()
+            raise UnreachableError(
+                f"the server at {access.address} shows a host key that is not the pinned one, so it is refused",
+                next_command="find out why before anything else; a rebuilt server is adopted by fds up",
+            ) from None
+
+    def run(self, command: str, *, stdin: str = "", timeout: float = 60.0) -> tuple[int, str]:
+        """Run a command; its exit code and what it printed on both streams."""
+        channel_in, channel_out, channel_err = self._client.exec_command(command, timeout=timeout)
+        if stdin:
+            channel_in.write(stdin)
+        channel_in.channel.shutdown_write()
+        text = channel_out.read().decode(errors="replace") + channel_err.read().decode(errors="replace")
+        return channel_out.channel.recv_exit_status(), text
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()

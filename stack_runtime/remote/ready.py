@@ -1,0 +1,105 @@
+"""Waiting for a server: SSH, then cloud-init, then Docker, each with a deadline and a word to whoever waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import paramiko
+
+from stack_runtime.errors import UnreachableError
+from stack_runtime.remote import HOST_COMMAND, Access
+from stack_runtime.remote.connection import Connection
+
+DEADLINE_S = 900
+"""A first boot installs Docker from the distribution; on a small server that takes minutes."""
+PAUSE_S = 2.0
+
+
+def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S) -> None:
+    """Return once Docker answers on the server, with the lasting host key in place.
+
+    Raises:
+        UnreachableError: it did not within the deadline, or the first boot failed; the message holds the last
+            lines of cloud-init.
+    """
+    until = time.monotonic() + deadline_s
+    _secured(access, say, until)
+    _wait(access, say, until, "cloud-init", _booted)
+    _wait(access, say, until, "Docker", _docker_answers)
+
+
+def _secured(access: Access, say: Callable[[str], None], until: float) -> None:
+    """Connect with the lasting host key; at the first boot, hand it over through the boot key's connection."""
+    said = False
+    while True:
+        try:
+            with Connection(access):
+                return
+        except UnreachableError:
+            if _hand_over(access):
+                continue
+            raise
+        except (paramiko.SSHException, OSError) as error:
+            if not said:
+                say(f"waiting for SSH at {access.address}")
+                said = True
+            _pause(until, f"SSH at {access.address} does not answer: {error}")
+
+
+def _hand_over(access: Access) -> bool:
+    """Give the server its lasting host key; False when it is not our freshly booted server either."""
+    try:
+        with Connection(access, booting=True) as connection:
+            code, _ = connection.run(f"sudo {HOST_COMMAND} host-key", stdin=access.host_key)
+            return code == 0
+    except UnreachableError:
+        return False
+    except (paramiko.SSHException, OSError):
+        return True
+
+
+def _wait(
+    access: Access, say: Callable[[str], None], until: float, what: str, done: Callable[[Connection], bool]
+) -> None:
+    said = False
+    while True:
+        try:
+            with Connection(access) as connection:
+                if done(connection):
+                    return
+        except (paramiko.SSHException, OSError):
+            pass
+        if not said:
+            say(f"waiting for {what} on {access.address}")
+            said = True
+        _pause(until, f"{what} was not ready in time on {access.address}:\n{_boot_log(access)}")
+
+
+def _booted(connection: Connection) -> bool:
+    code, text = connection.run("test -f /var/lib/cloud/instance/boot-finished && cloud-init status || true")
+    if "status: error" in text:
+        log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
+        raise UnreachableError(
+            f"the first boot of the server failed:\n{log.strip()}\n",
+            next_command="fds down, then fds up, or repair it with fds exec",
+        )
+    return code == 0 and "status: done" in text
+
+
+def _docker_answers(connection: Connection) -> bool:
+    return connection.run("docker version --format '{{.Server.Version}}'")[0] == 0
+
+
+def _boot_log(access: Access) -> str:
+    try:
+        with Connection(access) as connection:
+            return connection.run(f"sudo {HOST_COMMAND} boot-log")[1].strip()
+    except (UnreachableError, paramiko.SSHException, OSError):
+        return "(no log could be read)"
+
+
+def _pause(until: float, reason: str) -> None:
+    if time.monotonic() > until:
+        raise UnreachableError(reason, next_command="look at the server's console, then fds up again")
+    time.sleep(PAUSE_S)
