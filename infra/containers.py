@@ -1,4 +1,4 @@
-"""From a service to its container: limits, hardening, health, networks, volumes. Nothing here knows a service by name."""
+"""From a service to its container: limits, hardening, health, networks, volumes; no service is known by name here."""
 
 from __future__ import annotations
 

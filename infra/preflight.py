@@ -1,4 +1,4 @@
-"""What must be true of this machine before a local deployment starts; each failure is one line with the next command."""
+"""What must be true of this machine before a local deployment; each failure is one line with the next command."""
 
 from __future__ import annotations
 

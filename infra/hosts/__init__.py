@@ -1,4 +1,4 @@
-"""Where containers go. Each host yields what containers need of it: a Docker provider, and what their end depends on."""
+"""Where containers go: each host yields a Docker provider, and what the end of its containers depends on."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def host(
     volume = made.volume(location)
     server = made.server(server_type, location, secrets, volume)
     attachment = made.attachment(server, volume)
-    access = pulumi.Output.all(server.ipv4_address, secrets, attachment.id).apply(
+    access: pulumi.Output[Access] = pulumi.Output.all(server.ipv4_address, secrets, attachment.id).apply(
         lambda found: _ready(found[0], found[1], folder)
     )
     made.dns(server.ipv4_address)

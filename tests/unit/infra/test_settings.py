@@ -1,0 +1,58 @@
+"""Settings are hostile until checked: each wrong one is one sentence with the setting's name."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from infra.settings import Settings
+from stack_runtime.errors import UsageError
+
+
+def test_defaults_are_a_lean_stack_for_fifty_dollars() -> None:
+    settings = Settings.of("dev", {})
+    assert settings.profiles == ("lean",)
+    assert settings.budget_usd == Decimal("50")
+
+
+def test_values_may_come_as_the_engine_gives_them() -> None:
+    settings = Settings.of("dev", {"profiles": '["queue"]', "budgetUsd": "49.99", "backups": "true", "volumeGb": "20"})
+    assert settings.profiles == ("lean", "queue")
+    assert (settings.budget_usd, settings.backups, settings.volume_gb) == (Decimal("49.99"), True, 20)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("budgetUsd", "NaN"),
+        ("budgetUsd", "-1"),
+        ("budgetUsd", "Infinity"),
+        ("budgetUsd", "1e99"),
+        ("workers", 0),
+        ("workers", "many"),
+        ("volumeGb", 9),
+        ("tax", "none"),
+        ("serverType", "cx23; rm -rf /"),
+        ("location", "FSN1"),
+        ("domain", "evil`).or(Host(`x"),
+        ("sshFrom", ["not-a-network"]),
+        ("registryMirror", "file:///etc/passwd"),
+        ("email", "nobody"),
+        ("serverImage", "ubuntu-24.04"),
+        ("fxRate", "1.1"),
+        ("typo", 1),
+        ("services", {"postgres": {"memoryMb": 1}}),
+    ],
+)
+def test_a_wrong_setting_is_named(key: str, value: object) -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings.of("dev", {key: value})
+    assert caught.value.exit_code == 2
+    assert caught.value.next_command
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(Exception, match="frozen"):
+        Settings.of("dev", {}).budget_usd = Decimal("1000")  # type: ignore[misc]

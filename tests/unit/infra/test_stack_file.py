@@ -1,0 +1,54 @@
+"""The stack file is changed in place: comments stay, secrets stay, a kill leaves the old file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.stack_file import path_of, read, write
+from stack_runtime.errors import UsageError
+
+TEXT = """\
+# why this stack is small
+encryptionsalt: v1:abc
+config:
+  freelancer-data-stack:workers: 2 # two are enough
+  freelancer-data-stack:budgetUsd: 49.99
+  freelancer-data-stack:secrets:
+    ui_password:
+      secure: v1:xyz
+  hcloud:token:
+    secure: v1:tok
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    path_of(tmp_path, "dev").write_text(TEXT)
+    return tmp_path
+
+
+def test_secrets_are_left_out(project: Path) -> None:
+    settings = read(project, "dev")
+    assert settings.workers == 2
+    assert str(settings.budget_usd) == "49.99"
+
+
+def test_a_change_keeps_everything_else(project: Path) -> None:
+    write(project, "dev", {"workers": 3})
+    text = path_of(project, "dev").read_text()
+    assert text == TEXT.replace("workers: 2", "workers: 3")
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "config: [1]\n", "a: [", "\x00", "config:\n  x: 1\n  x: 2\n"])
+def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str) -> None:
+    path_of(tmp_path, "dev").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, "dev")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_stack_names_those_that_exist(project: Path) -> None:
+    with pytest.raises(UsageError, match="dev"):
+        read(project, "prod")
