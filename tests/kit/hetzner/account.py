@@ -1,0 +1,192 @@
+"""What one project of the played cloud holds: rows of JSON by kind, and the actions that change them.
+
+Every row is the JSON of the API, save that references are ids (a view resolves them) and that keys with a leading
+underscore are the double's own and never shown.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from .catalogue import Catalogue
+from .errors import ApiError, invalid, not_found, not_unique
+from .machines import MachineError, Machines
+
+Row = dict[str, Any]
+KINDS = (
+    "servers", "volumes", "networks", "firewalls", "ssh_keys", "primary_ips", "floating_ips", "images",
+    "placement_groups", "load_balancers", "certificates", "zones",
+)  # fmt: skip
+
+
+def now() -> str:
+    """The time as the API writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Account:
+    """The state behind the API. `lock` guards every row; work on machines happens outside it.
+
+    Args:
+        catalogue: types, places, images and prices.
+        machines: where servers run.
+        action_seconds: how long an action runs at least before it succeeds.
+    """
+
+    def __init__(self, catalogue: Catalogue, machines: Machines, action_seconds: float) -> None:
+        self.catalogue = catalogue
+        self.machines = machines
+        self.lock = threading.RLock()
+        self.rows: dict[str, dict[int, Row]] = {kind: {} for kind in KINDS}
+        self.actions: dict[int, Row] = {}
+        self.action_seconds = action_seconds
+        self.ahead: tuple[float, bool] = (0.0, False)
+        """For the request at hand: how much longer its actions run, and whether they end in error."""
+        self._ids = itertools.count(1_000_001)
+        self._finished: dict[int, threading.Event] = {}
+        self._closing = threading.Event()
+
+    def new_id(self) -> int:
+        """An id that no row or action of this project has had."""
+        return next(self._ids)
+
+    def add(self, kind: str, row: Row) -> Row:
+        """Store a new row, which gets an id and a creation time."""
+        row = {"id": self.new_id(), "created": now(), **row}
+        self.rows[kind][row["id"]] = row
+        return row
+
+    def get(self, kind: str, key: object) -> Row:
+        """The row with id `key`.
+
+        Raises:
+            ApiError: `not_found`.
+        """
+        try:
+            return self.rows[kind][int(str(key))]
+        except (KeyError, ValueError):
+            raise not_found(kind.rstrip("s"), key) from None
+
+    def named(self, kind: str, field: str, key: int | str) -> Row:
+        """The row that `field` of a request refers to, by id or by name.
+
+        Raises:
+            ApiError: `invalid_input` when there is none.
+        """
+        for row in self.rows[kind].values():
+            if str(key) in (str(row["id"]), row.get("name")):
+                return row
+        raise invalid(field, f"{kind.rstrip('s')} '{key}' not found")
+
+    def unique(self, kind: str, field: str, value: object, but: Row | None = None) -> None:
+        """Refuse a second row with `value` in `field`.
+
+        Raises:
+            ApiError: `uniqueness_error`.
+        """
+        if any(row is not but and row.get(field) == value for row in self.rows[kind].values()):
+            raise not_unique(kind.rstrip("s"), field)
+
+    def act(
+        self,
+        command: str,
+        on: Iterable[tuple[str, int]],
+        *,
+        work: Callable[[], None] | None = None,
+        effect: Callable[[], None] | None = None,
+        holds: Iterable[Row] = (),
+        after: Row | None = None,
+    ) -> Row:
+        """Start an action.
+
+        Args:
+            command: its name.
+            on: kind and id of the resources it is about.
+            work: what it does to machines, outside the lock; a `MachineError` ends it in error.
+            effect: what it changes in the rows when it succeeds.
+            holds: rows that are locked while it runs.
+            after: an action that has to succeed first.
+        """
+        resources = [{"type": kind, "id": identity} for kind, identity in on]
+        action: Row = {
+            "id": self.new_id(), "command": command, "status": "running", "progress": 0, "started": now(),
+            "finished": None, "error": None, "resources": resources,
+        }  # fmt: skip
+        self.actions[action["id"]] = action
+        self._finished[action["id"]] = threading.Event()
+        held = list(holds)
+        for row in held:
+            row["_held"] = row.get("_held", 0) + 1
+        arguments = (action, work, effect, held, after, *self.ahead)
+        threading.Thread(target=self._run, args=arguments, name=f"action-{command}", daemon=True).start()
+        return dict(action)
+
+    def _run(
+        self,
+        action: Row,
+        work: Callable[[], None] | None,
+        effect: Callable[[], None] | None,
+        held: list[Row],
+        after: Row | None,
+        longer: float,
+        fails: bool,
+    ) -> None:
+        error = None
+        try:
+            if after is not None and not self._succeeded(after):
+                raise MachineError(f"{after['command']} failed")
+            self._closing.wait(self.action_seconds + longer)
+            if fails:
+                raise MachineError("an error was asked for")
+            if work is not None:
+                work()
+        except MachineError as failure:
+            error = {"code": "action_failed", "message": str(failure)}
+        with self.lock:
+            if error is None and effect is not None:
+                effect()
+            for row in held:
+                row["_held"] -= 1
+            action.update(status="error" if error else "success", progress=100, finished=now(), error=error)
+        self._finished[action["id"]].set()
+
+    def _succeeded(self, action: Row) -> bool:
+        self._finished[action["id"]].wait()
+        return bool(self.actions[action["id"]]["status"] == "success")
+
+    def settle(self, timeout: float = 120.0) -> None:
+        """Wait until no action runs.
+
+        Raises:
+            TimeoutError: after `timeout` seconds.
+        """
+        for identity in list(self._finished):
+            if not self._finished[identity].wait(timeout):
+                raise TimeoutError(f"action {self.actions[identity]['command']} still runs after {timeout} s")
+
+    def close(self) -> None:
+        """Let running actions end without their delay."""
+        self._closing.set()
+
+    def summary(self) -> dict[str, int]:
+        """How many of each kind exist; what the cloud itself provides (system images) is not counted."""
+        with self.lock:
+            counts = {kind: len(rows) for kind, rows in self.rows.items()}
+            counts["images"] = sum(row["type"] != "system" for row in self.rows["images"].values())
+            counts["rrsets"] = sum(len(zone["_rrsets"]) for zone in self.rows["zones"].values())
+        return counts
+
+    def action(self, key: object) -> Row:
+        """The action with id `key`.
+
+        Raises:
+            ApiError: `not_found`.
+        """
+        try:
+            return self.actions[int(str(key))]
+        except (KeyError, ValueError):
+            raise ApiError("not_found", f"action with ID '{key}' not found") from None

@@ -1,0 +1,200 @@
+"""Faults on demand: what goes wrong, for which requests, how often.
+
+| kind | what happens |
+| --- | --- |
+| `429`, `412`, `500`, `502`, `503`, `504` | the request is refused with that status and has no effect |
+| `cut` | the connection is closed before the request has an effect |
+| `cut_after` | the request takes effect, then the connection is closed without an answer |
+| `slow` | the answer comes `seconds` late |
+| `slow_action` | the actions that the request starts run `seconds` longer |
+| `action_error` | the actions that the request starts end in error |
+| `pause_before`, `pause_after` | the request waits until released, before or after it took effect |
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .errors import ApiError
+
+REFUSALS = {
+    "412": ("resource_unavailable", "the resource is currently unavailable"),
+    "429": ("rate_limit_exceeded", "limit of requests reached"),
+    "500": ("server_error", "an internal error"),
+    "502": ("bad_gateway", "the backend did not answer"),
+    "503": ("unavailable", "the service is currently unavailable"),
+    "504": ("timeout", "the backend did not answer in time"),
+}
+KINDS = (*REFUSALS, "cut", "cut_after", "slow", "slow_action", "action_error", "pause_before", "pause_after")
+READS = ("GET", "HEAD")
+
+
+@dataclass
+class Fault:
+    """One fault.
+
+    Args:
+        method: an HTTP method, `WRITE` for every one that changes something, or `*`.
+        path: a regular expression, searched in the path without `/v1`.
+        times: how many requests it hits.
+        kind: one of `KINDS`.
+        seconds: of the `slow` kinds; of `429` the `Retry-After`.
+        skip: how many matching requests pass first.
+    """
+
+    method: str
+    path: str
+    times: int
+    kind: str
+    seconds: float = 0.0
+    skip: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown fault '{self.kind}', there are {', '.join(KINDS)}")
+        re.compile(self.path)
+
+    def matches(self, method: str, path: str) -> bool:
+        right = self.method in ("*", method) or (self.method == "WRITE" and method not in READS)
+        return right and re.search(self.path, path) is not None
+
+
+class Cut(Exception):
+    """The connection is to be closed without an answer."""
+
+
+class Faults:
+    """The faults that are still to come, and the requests that wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+        self._hooks: list[tuple[int, str, Callable[[], None]]] = []
+        self._writes = 0
+        self._waiting: dict[threading.Event, str] = {}
+        self._paused = threading.Condition(self._lock)
+        self._open = True
+
+    def add(self, method: str, path: str, times: int, kind: str, *, seconds: float = 0.0, skip: int = 0) -> Fault:
+        """Ask for a fault; see `Fault`.
+
+        Raises:
+            ValueError: for an unknown kind or a path that is no regular expression.
+        """
+        fault = Fault(method, path, times, kind, seconds, skip)
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Forget all faults and hooks, and release what waits."""
+        with self._lock:
+            self._faults.clear()
+            self._hooks.clear()
+        self.release()
+
+    def on_write(self, n: int, callback: Callable[[], None], when: str = "after") -> None:
+        """Call `callback` at the `n`-th write from now (1 is the next), `before` or `after` it takes effect.
+
+        It runs before the answer is sent: a client that is killed there never learns of its write.
+        """
+        if when not in ("before", "after"):
+            raise ValueError("when is 'before' or 'after'")
+        with self._lock:
+            self._hooks.append((self._writes + n, when, callback))
+
+    def begin(self, method: str, path: str) -> tuple[list[Fault], int]:
+        """The faults that hit this request, used up by it, and its number among the writes (0 for a read)."""
+        with self._lock:
+            number = 0
+            if method not in READS:
+                self._writes += 1
+                number = self._writes
+            hit = []
+            for fault in self._faults:
+                if fault.times > 0 and fault.matches(method, path):
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
+                    fault.times -= 1
+                    hit.append(fault)
+        return hit, number
+
+    def before(self, hit: list[Fault], number: int, label: str) -> None:
+        """What happens before the request takes effect.
+
+        Raises:
+            ApiError: for a refusal.
+            Cut: when the connection is to be closed.
+        """
+        self._call(number, "before")
+        for fault in hit:
+            if fault.kind == "slow":
+                threading.Event().wait(fault.seconds)
+            elif fault.kind == "pause_before":
+                self._pause(label)
+            elif fault.kind == "cut":
+                raise Cut
+            elif fault.kind in REFUSALS:
+                raise ApiError(*REFUSALS[fault.kind])
+
+    def after(self, hit: list[Fault], number: int, label: str) -> None:
+        """What happens between the effect and the answer.
+
+        Raises:
+            Cut: when the connection is to be closed.
+        """
+        self._call(number, "after")
+        for fault in hit:
+            if fault.kind == "pause_after":
+                self._pause(label)
+            elif fault.kind == "cut_after":
+                raise Cut
+
+    def _call(self, number: int, when: str) -> None:
+        with self._lock:
+            due = [hook for hook in self._hooks if hook[:2] == (number, when)]
+            self._hooks = [hook for hook in self._hooks if hook not in due]
+        for _, _, callback in due:
+            callback()
+
+    def _pause(self, label: str) -> None:
+        event = threading.Event()
+        with self._paused:
+            if not self._open:
+                return
+            self._waiting[event] = label
+            self._paused.notify_all()
+        event.wait()
+
+    def paused(self) -> list[str]:
+        """`METHOD path` of the requests that wait."""
+        with self._lock:
+            return list(self._waiting.values())
+
+    def wait_paused(self, timeout: float = 60.0) -> str:
+        """Wait until a request is paused, and say which.
+
+        Raises:
+            TimeoutError: when none came.
+        """
+        with self._paused:
+            if not self._paused.wait_for(lambda: self._waiting, timeout):
+                raise TimeoutError(f"no request was paused within {timeout} s")
+            return next(iter(self._waiting.values()))
+
+    def release(self) -> None:
+        """Let all waiting requests go on."""
+        with self._lock:
+            waiting, self._waiting = list(self._waiting), {}
+        for event in waiting:
+            event.set()
+
+    def close(self) -> None:
+        """Release everything and pause nothing any more."""
+        with self._lock:
+            self._open = False
+        self.clear()

@@ -1,0 +1,104 @@
+"""What the played cloud asks of the place where its servers run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class MachineError(Exception):
+    """A machine or a disk could not be made or changed; the action ends in error."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A server as hardware. Memory in GB, disk in GB."""
+
+    id: int
+    name: str
+    address: str
+    image: str
+    cores: int
+    memory_gb: float
+    disk_gb: int
+    user_data: str
+    ssh_keys: tuple[str, ...]
+    rules: tuple[Mapping[str, Any], ...] | None
+    """Inbound rules of all its firewalls; `None` when no firewall is applied, so that everything is open."""
+    volumes: tuple[int, ...]
+
+
+class Machines(Protocol):
+    """Where servers run and volumes lie. Every method blocks until done and may raise `MachineError`."""
+
+    def address(self, taken: frozenset[str]) -> str:
+        """A public IPv4 address that is not `taken`."""
+
+    def create(self, spec: Spec, start: bool) -> None: ...
+
+    def start(self, server: int) -> None: ...
+
+    def stop(self, server: int, graceful: bool) -> None: ...
+
+    def resize(self, server: int, cores: int, memory_gb: float) -> None: ...
+
+    def delete(self, server: int) -> None: ...
+
+    def firewall(self, server: int, rules: tuple[Mapping[str, Any], ...] | None) -> None: ...
+
+    def create_volume(self, volume: int, size_gb: int, filesystem: str | None) -> None: ...
+
+    def resize_volume(self, volume: int, size_gb: int) -> None: ...
+
+    def attach(self, volume: int, server: int, automount: bool) -> None: ...
+
+    def detach(self, volume: int, server: int) -> None: ...
+
+    def delete_volume(self, volume: int) -> None: ...
+
+    def close(self) -> None:
+        """Remove everything that was made."""
+
+
+class NoMachines:
+    """Servers that exist in the account only: for tests of what is sent to the API."""
+
+    def address(self, taken: frozenset[str]) -> str:
+        return next(a for n in range(1, 65_536) if (a := f"127.66.{n // 256}.{n % 256}") not in taken)
+
+    def create(self, spec: Spec, start: bool) -> None:
+        pass
+
+    def start(self, server: int) -> None:
+        pass
+
+    def stop(self, server: int, graceful: bool) -> None:
+        pass
+
+    def resize(self, server: int, cores: int, memory_gb: float) -> None:
+        pass
+
+    def delete(self, server: int) -> None:
+        pass
+
+    def firewall(self, server: int, rules: tuple[Mapping[str, Any], ...] | None) -> None:
+        pass
+
+    def create_volume(self, volume: int, size_gb: int, filesystem: str | None) -> None:
+        pass
+
+    def resize_volume(self, volume: int, size_gb: int) -> None:
+        pass
+
+    def attach(self, volume: int, server: int, automount: bool) -> None:
+        pass
+
+    def detach(self, volume: int, server: int) -> None:
+        pass
+
+    def delete_volume(self, volume: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
