@@ -79,8 +79,9 @@ class Settings(_Frozen):
     dns_zone: Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")] = ""
     """A zone of the account in which the domain's records are kept; empty when they are kept elsewhere."""
     server_image: Annotated[str, Field(pattern=r"^debian-(1[2-9]|[2-9]\d)$")] = "debian-12"
-    certificates: Literal["staging", "production"] = "production"
-    """Which of Let's Encrypt's services issues the certificates; the staging one has no rate limits and no trust."""
+    certificates: Annotated[str, Field(pattern=r"^(production|staging|https://[A-Za-z0-9.:/-]+)$")] = "production"
+    """Which of Let's Encrypt's services issues certificates (staging: no rate limits, no trust), or another CA's
+    ACME directory."""
     registry_mirror: Annotated[str, Field(pattern=r"^$|^https?://[A-Za-z0-9.:\[\]-]+$")] = ""
     """A pull-through registry for servers that cannot reach a hub."""
 

@@ -18,6 +18,12 @@ from infra.settings import Settings
 HTTP, HTTPS = 8000, 8443
 """Ports inside the container: above 1024, so that it needs no root."""
 
+ACME = {
+    "production": "https://acme-v02.api.letsencrypt.org/directory",
+    "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
+"""Let's Encrypt's directories, from its documentation."""
+
 
 def _static(context: Context) -> str:
     """Traefik's own configuration, as JSON, which is YAML."""
@@ -33,7 +39,23 @@ def _static(context: Context) -> str:
         "entryPoints": {"web": web, "websecure": {"address": f":{HTTPS}"}, "ping": {"address": "127.0.0.1:8082"}},
         "providers": {"file": {"filename": "/run/fds/routes.yml", "watch": False}},
     }
+    if _has_certificates(settings):
+        configuration["certificatesResolvers"] = {"acme": {"acme": _acme(settings)}}
     return json.dumps(configuration, indent=1)
+
+
+def _has_certificates(settings: Settings) -> bool:
+    """A laptop has no public name, so it keeps Traefik's own certificate."""
+    return settings.host == "hetzner" and settings.domain != "localhost"
+
+
+def _acme(settings: Settings) -> dict[str, object]:
+    return {
+        "email": settings.email,
+        "storage": "/certificates/acme.json",
+        "caServer": ACME.get(settings.certificates, settings.certificates),
+        "httpChallenge": {"entryPoint": "web"},
+    }
 
 
 def _routes(context: Context) -> str:
@@ -48,7 +70,7 @@ def _routes(context: Context) -> str:
             "entryPoints": ["websecure"],
             "middlewares": ["headers", "login"],
             "service": service.name,
-            "tls": {},
+            "tls": {"certResolver": "acme"} if _has_certificates(context.settings) else {},
         }
         backends[service.name] = {"loadBalancer": {"servers": [{"url": f"http://{service.name}:{service.route.port}"}]}}
     middlewares = {
