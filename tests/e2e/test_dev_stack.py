@@ -1,0 +1,225 @@
+"""The dev stack as a user meets it: up, a second up, the pipeline, the dashboard, every failure, down."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.kit.project import ROOT, Project
+
+SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    made = Project(
+        tmp_path_factory.mktemp("dev"),
+        "e2e-dev",
+        {"host": "local", "profiles": ["full"], "httpPort": _free_port(), "httpsPort": _free_port()},
+    )
+    yield made
+    made.fds("down", "--volumes")
+
+
+@pytest.fixture(scope="module")
+def up(project: Project) -> Project:
+    """The running stack, with a bystander container and volume that it must not touch."""
+    result = project.fds("up", timeout=1800)
+    assert result.returncode == 0, result.stderr
+    return project
+
+
+def test_every_service_is_healthy(up: Project) -> None:
+    rows = up.json("status")["services"]
+    assert {row["service"] for row in rows} >= {"postgres", "redis", "traefik", "pipeline", "streamlit"}
+    assert {row["health"] for row in rows} == {"healthy"}
+    assert all(0 < row["memory_mb"] <= row["memory_limit_mb"] for row in rows)
+
+
+def test_second_up_changes_nothing(up: Project) -> None:
+    assert up.json("up")["changed"] == 0
+
+
+def test_pulumi_itself_changes_nothing(up: Project) -> None:
+    from infra.engine import environment
+
+    engine = up.run(
+        "pulumi", "up", "--stack", up.stack, "--yes", "--skip-preview", "--json", **environment(up.folder, up.stack)
+    )
+    assert engine.returncode == 0, engine.stdout + engine.stderr
+    changes = json.loads(engine.stdout)["changeSummary"]
+    assert set(changes) == {"same"}, changes
+
+
+def test_sample_is_loaded_and_counted(up: Project, tmp_path: Path) -> None:
+    run = up.json("run", "--csv", str(SAMPLE), timeout=600)
+    assert run["status"] == "succeeded" and run["published"]
+    with SAMPLE.open(newline="", encoding="utf-8") as stream:
+        records = sum(1 for row in csv.reader(stream) if row) - 1
+    rows = run["rows"]
+    assert rows["read"] == records
+    assert rows["read"] == rows["loaded"] + rows["quarantined"]
+    assert up.json("status")["last_run"]["run_id"] == run["run_id"]
+
+
+def test_status_shows_a_table_for_people(up: Project) -> None:
+    text = up.fds("status").stdout
+    for word in ("Service", "URL", "Health", "Memory", "dashboard.localhost", "rows read", "tests passed"):
+        assert word in text
+
+
+def test_dashboard_wants_a_login(up: Project) -> None:
+    settings = {key.partition(":")[2]: value for key, value in _config(up).items()}
+    port = settings["httpsPort"]
+    assert _get(port, None) == 401
+    assert _get(port, "admin:wrong") == 401
+    password = up.run("pulumi", "config", "get", "--path", "secrets.ui_password", "--stack", up.stack, **_engine(up))
+    assert _get(port, f"admin:{password.stdout.strip()}") == 200
+
+
+def test_no_secret_in_inspect_or_logs(up: Project) -> None:
+    secrets = json.loads(up.run("pulumi", "config", "get", "secrets", "--stack", up.stack, **_engine(up)).stdout)
+    assert len(secrets) >= 5
+    client = docker.from_env()
+    seen = [json.dumps(item.attrs) + item.logs().decode(errors="replace") for item in _ours(client, up.stack)]
+    seen += [(up.folder / ".fds" / "state").as_posix()]
+    state = subprocess.run(["grep", "-rlF", "-f", "-", str(up.folder / ".fds" / "state")],
+                           input="\n".join(secrets.values()), capture_output=True, text=True)  # fmt: skip
+    assert state.stdout == ""
+    for secret in secrets.values():
+        assert not any(secret in text for text in seen)
+
+
+def test_containers_are_hardened(up: Project) -> None:
+    for item in _ours(docker.from_env(), up.stack):
+        host = item.attrs["HostConfig"]
+        assert host["Memory"] > 0 and host["NanoCpus"] > 0
+        assert host["CapDrop"] == ["ALL"] and not host["Privileged"]
+        assert not any("docker.sock" in bind for bind in host["Binds"] or [])
+        if item.labels["fds.service"] != "files":
+            assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"]
+            assert item.attrs["Config"]["User"].split(":")[0] not in ("", "0", "root")
+
+
+def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> None:
+    client = docker.from_env()
+    volume = client.volumes.create("bystander-of-e2e-dev")
+    network = client.networks.create("bystander-of-e2e-dev")
+    try:
+        others = {item.id for item in client.containers.list(all=True)} - {i.id for i in _ours(client, up.stack)}
+        assert up.fds("down").returncode == 0
+        assert _ours(client, up.stack) == []
+        label = {"label": f"fds.stack={up.stack}"}
+        assert client.networks.list(filters=label) == []
+        assert client.volumes.list(filters=label), "data must outlive a plain down"
+        assert up.fds("down", "--volumes").returncode == 0
+        assert client.volumes.list(filters=label) == []
+        assert client.volumes.get(volume.name) and client.networks.get(network.id)
+        assert others <= {item.id for item in client.containers.list(all=True)}
+    finally:
+        volume.remove()
+        network.remove()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    ports = {"httpPort": _free_port(), "httpsPort": _free_port()}
+    return Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"], **ports})
+
+
+def _one_line(result: subprocess.CompletedProcess[str], code: int) -> str:
+    assert result.returncode == code, result.stdout + result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("fds: ")]
+    assert len(lines) == 1 and "next: " in lines[0], result.stderr
+    assert "Traceback" not in result.stderr
+    return lines[0]
+
+
+def test_docker_not_running(fresh: Project) -> None:
+    assert "Docker is not running" in _one_line(fresh.fds("up", DOCKER_HOST="unix:///nonexistent.sock"), 5)
+
+
+def test_port_taken(fresh: Project) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        fresh.configure({"httpsPort": taken.getsockname()[1]})
+        assert "is taken" in _one_line(fresh.fds("up"), 5)
+
+
+def test_engine_missing(fresh: Project, tmp_path: Path) -> None:
+    path = f"{Path(shutil.which('git') or '/usr/bin/git').parent}"
+    line = _one_line(fresh.fds("up", FDS_CACHE_DIR=str(tmp_path / "cache"), PATH=path), 5)
+    assert "engine" in line and "fds setup" in line
+
+
+def test_image_missing(fresh: Project) -> None:
+    client = docker.from_env()
+    image = client.images.get("traefik:v3.7")
+    tags = [tag for tag in image.tags if tag.startswith("traefik:")]
+    image.tag("kept-for-e2e", "1")
+    try:
+        for tag in tags:
+            client.images.remove(tag)
+        if _pullable("traefik:v3.7"):
+            pytest.skip("the image can be pulled again here, so it is not missing")
+        assert "traefik:v3.7" in _one_line(fresh.fds("up"), 5)
+    finally:
+        client.images.get("kept-for-e2e:1").tag("traefik", "v3.7")
+        client.images.remove("kept-for-e2e:1")
+
+
+def _pullable(image: str) -> bool:
+    try:
+        docker.from_env().images.pull(image)
+    except docker.errors.APIError:
+        return False
+    return True
+
+
+def _ours(client: docker.DockerClient, stack: str) -> list[docker.models.containers.Container]:
+    return list(client.containers.list(all=True, filters={"label": f"fds.stack={stack}"}))
+
+
+def _config(project: Project) -> dict[str, object]:
+    import yaml
+
+    return dict(yaml.safe_load(project.stack_file.read_text())["config"])
+
+
+def _engine(project: Project) -> dict[str, str]:
+    from infra.engine import environment
+
+    return environment(project.folder, project.stack)
+
+
+def _get(port: object, login: str | None) -> int:
+    """Status of the dashboard behind the proxy; its certificate in dev is the proxy's own, so it is not checked."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    request = urllib.request.Request(f"https://127.0.0.1:{port}/", headers={"Host": "dashboard.localhost"})
+    if login:
+        request.add_header("Authorization", "Basic " + b64encode(login.encode()).decode())
+    try:
+        with urllib.request.urlopen(request, context=context, timeout=20) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
