@@ -33,8 +33,8 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
     from infra.engine import environment
 
     from infra.preflight import check
+    from infra.reach import daemon
     from infra.stack_file import read
-    from stack_runtime.docker_host import local_docker
     from stack_runtime.paths import project_dir
 
     def settings() -> str:
@@ -45,21 +45,27 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
         check(read(project_dir(), stack))
         return "images are here, ports are free or ours"
 
+    def docker() -> str:
+        with daemon(project_dir(), stack) as client:
+            return f"version {client.version()['Version']}"
+
     return {
         "settings": settings,
         "engine": lambda: f"state in {environment(project_dir(), stack)['PULUMI_BACKEND_URL']}",
-        "docker": lambda: f"version {local_docker().version()['Version']}",
+        "docker": docker,
         "machine": machine,
         "services": lambda: _unhealthy(stack),
     }
 
 
 def _unhealthy(stack: str) -> str:
-    from stack_runtime.docker_host import local_docker
+    from infra.reach import daemon
     from stack_runtime.errors import UnreachableError
+    from stack_runtime.paths import project_dir
     from stack_runtime.status import services
 
-    rows = services(local_docker(), stack)
+    with daemon(project_dir(), stack) as client:
+        rows = services(client, stack)
     sick = [row["service"] for row in rows if row["health"] != "healthy"]
     if sick:
         raise UnreachableError(f"not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]} --stack {stack}")

@@ -18,8 +18,13 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Run a command in a running service, for example: fds exec postgres -- psql -U postgres."""
-    from stack_runtime.docker_host import local_docker, running
+    from infra.reach import address
+    from stack_runtime.docker_host import connect, running
+    from stack_runtime.paths import project_dir
 
-    container = running(local_docker(), stack, service)
     terminal = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
-    raise SystemExit(subprocess.run(["docker", "exec", *terminal, str(container.id), *words]).returncode)
+    with address(project_dir(), stack) as where:
+        container = running(connect(where), stack, service)
+        docker = ["docker", "--host", where, "exec", *terminal, str(container.id)]
+        code = subprocess.run([*docker, *words]).returncode
+    raise SystemExit(code)

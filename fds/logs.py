@@ -18,14 +18,16 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Print the last lines of a service's log."""
-    from stack_runtime.docker_host import containers, local_docker
+    from infra.reach import daemon
+    from stack_runtime.docker_host import containers
     from stack_runtime.errors import UsageError
+    from stack_runtime.paths import project_dir
 
-    client = local_docker()
-    found = containers(client, stack, service)
-    if not found:
-        known = ", ".join(sorted({item.labels["fds.service"] for item in containers(client, stack)})) or "none"
-        raise UsageError(f"no service {service} in stack {stack}, running: {known}", next_command="fds status")
-    for chunk in found[0].logs(stream=True, tail=tail, follow=follow):
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+    with daemon(project_dir(), stack) as client:
+        found = containers(client, stack, service)
+        if not found:
+            known = ", ".join(sorted({item.labels["fds.service"] for item in containers(client, stack)})) or "none"
+            raise UsageError(f"no service {service} in stack {stack}, running: {known}", next_command="fds status")
+        for chunk in found[0].logs(stream=True, tail=tail, follow=follow):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()

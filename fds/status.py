@@ -9,11 +9,12 @@ from fds.output import AsJson, Debug, Stack, answer
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Show every service with its address, health and memory, and the last pipeline run."""
-    from stack_runtime.docker_host import local_docker
+    from infra.reach import daemon
+    from stack_runtime.paths import project_dir
     from stack_runtime.status import last_run, services
 
-    client = local_docker()
-    report = {"stack": stack, "services": services(client, stack), "last_run": last_run(client, stack)}
+    with daemon(project_dir(), stack) as client:
+        report = {"stack": stack, "services": services(client, stack), "last_run": last_run(client, stack)}
     if as_json:
         answer(report)
     else:

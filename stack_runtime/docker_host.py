@@ -15,17 +15,30 @@ PROJECT = "freelancer-data-stack"
 
 
 def local_docker() -> docker.DockerClient:
-    """A client of the daemon that `DOCKER_HOST` names, or of the one at Docker's usual socket.
+    """A client of this machine's daemon.
+
+    Raises:
+        UnreachableError: none answers.
+    """
+    return connect(local_address())
+
+
+def local_address() -> str:
+    """The daemon that `DOCKER_HOST` names, or the one at Docker's usual socket."""
+    return os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+
+
+def connect(address: str) -> docker.DockerClient:
+    """A client of the daemon at `address`.
 
     Raises:
         UnreachableError: no daemon answers there.
     """
     try:
-        client = docker.from_env(timeout=120)
+        client = docker.DockerClient(base_url=address, timeout=120)
         client.ping()
     except (DockerException, OSError):
-        where = os.environ.get("DOCKER_HOST", "/var/run/docker.sock")
-        raise UnreachableError("Docker is not running", where=where, next_command="fds setup") from None
+        raise UnreachableError("Docker is not running", where=address, next_command="fds setup") from None
     return client
 
 

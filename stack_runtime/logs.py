@@ -8,10 +8,11 @@ import sys
 import structlog
 
 
-def configure(*, json: bool | None = None) -> None:
-    """Send every log line to stderr, as JSON unless a person is watching (`json` overrules that)."""
-    as_json = not sys.stderr.isatty() if json is None else json
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(pad_event_to=0)
+def configure(*, level: int = logging.INFO) -> None:
+    """Send log lines of `level` and above to stderr, as JSON unless a person is watching."""
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if sys.stderr.isatty():
+        renderer = structlog.dev.ConsoleRenderer(pad_event_to=0)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -19,7 +20,7 @@ def configure(*, json: bool | None = None) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

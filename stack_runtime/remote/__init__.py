@@ -24,23 +24,30 @@ class Access:
     """Private half of the lasting host key: handed over once, at the first connection."""
     boot_key_public: str
 
+    def ssh_options(self) -> list[str]:
+        """Options for the `ssh` command that reach this server."""
+        return ssh_options(self.folder)
+
     @property
     def key_file(self) -> Path:
         """The private key that logs in."""
         return self.folder / "id_ed25519"
 
-    @property
-    def known_hosts(self) -> Path:
-        """The one host key that `ssh` may accept."""
-        return self.folder / "known_hosts"
 
-    def ssh_options(self) -> list[str]:
-        """Options for the `ssh` command: this key and no other, this host key and no other."""
-        return [
-            "-i", str(self.key_file), "-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={self.known_hosts}",
-            "-o", "GlobalKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes",
-            "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6",
-        ]  # fmt: skip
+def ssh_options(folder: Path) -> list[str]:
+    """Options for the `ssh` command: the key of this folder and no other, its host key and no other."""
+    settings = {
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": folder / "known_hosts",
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "ConnectTimeout": 15,
+        "ServerAliveInterval": 10,
+        "ServerAliveCountMax": 6,
+    }
+    words = ["-F", "none", "-i", str(folder / "id_ed25519")]
+    return words + [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
 
 
 def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Access:
@@ -52,7 +59,7 @@ def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Acce
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     access = Access(address, folder, secrets["ssh_host_key"], public_half(secrets["ssh_boot_key"]))
     _write(access.key_file, secrets["ssh_key"])
-    _write(access.known_hosts, f"{address} {public_half(secrets['ssh_host_key'])}\n")
+    _write(folder / "known_hosts", f"{address} {public_half(secrets['ssh_host_key'])}\n")
     return access
 
 

@@ -19,7 +19,6 @@ MODULES = {
     "pulumi-resource-docker": "infra.offline.plugins.docker",
     "pulumi-resource-hcloud": "infra.offline.plugins.hcloud",
     "pulumi-language-python": "infra.offline.plugins.language",
-    "pulumi-language-python-exec": "infra.offline.plugins.language.exec",
     "pulumi-analyzer-policy-python": "infra.offline.plugins.analyzer",
 }
 """Each plugin's name on PATH, and the module that plays it."""

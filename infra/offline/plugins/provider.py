@@ -24,6 +24,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from infra.offline.plugins import fields as rules
 from infra.offline.plugins.fields import DEFAULTS, Fields
+from infra.offline.plugins.parent import leave_with_engine
 from infra.offline.plugins.values import plain_map, wrapped_map
 
 State = dict[str, Any]
@@ -245,6 +246,7 @@ def serve(package: Package) -> None:
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
+        leave_with_engine()
         print(port, flush=True)
         await server.wait_for_termination()
 

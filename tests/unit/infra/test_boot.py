@@ -58,5 +58,5 @@ def test_access_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     secrets = {name: keys.generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
     access = write_access(tmp_path / "keys", "192.0.2.1", secrets)
     assert access.key_file.stat().st_mode & 0o077 == 0
-    assert access.known_hosts.read_text().startswith("192.0.2.1 ssh-ed25519 ")
+    assert (access.folder / "known_hosts").read_text().startswith("192.0.2.1 ssh-ed25519 ")
     assert "StrictHostKeyChecking=yes" in access.ssh_options()

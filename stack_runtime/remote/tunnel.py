@@ -1,0 +1,53 @@
+"""The server's Docker socket as a socket of this machine, through `ssh` with our key and our pinned host key."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stack_runtime.errors import UnreachableError
+from stack_runtime.remote import DEPLOY_USER, ssh_options
+
+DEADLINE_S = 20.0
+
+
+@contextmanager
+def docker_socket(folder: Path) -> Iterator[str]:
+    """Forward the server's Docker socket for as long as the block runs; yields its address for a Docker client.
+
+    Args:
+        folder: where `write_access` put the key files of the stack.
+
+    Raises:
+        UnreachableError: nothing was deployed from here yet, or the server does not let us in.
+    """
+    known_hosts = folder / "known_hosts"
+    if not known_hosts.exists():
+        raise UnreachableError("no server is known here yet", where=str(folder), next_command="fds up")
+    address = known_hosts.read_text().split()[0]
+    with tempfile.TemporaryDirectory(prefix="fds-") as place:
+        local = Path(place) / "docker.sock"
+        words = ["ssh", *ssh_options(folder), "-nNT", "-o", "ExitOnForwardFailure=yes"]
+        words += ["-L", f"{local}:/var/run/docker.sock", f"{DEPLOY_USER}@{address}"]
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            _wait(process, local, address)
+            yield f"unix://{local}"
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:
+    until = time.monotonic() + DEADLINE_S
+    while not local.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            process.kill()
+            said = (process.communicate()[1] or "").strip().splitlines()
+            reason = said[-1] if said else "no answer"
+            raise UnreachableError(f"SSH to {address} failed: {reason}", next_command="fds doctor")
+        time.sleep(0.05)
