@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pulumi import automation as auto
 
-from infra import generated
+from infra import generated, state
 from infra.engine import environment
 from infra.locks import holder, release_dead
 from infra.program import main
@@ -64,6 +64,14 @@ class Deployment:
         watch = self._progress
         result = self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
         return _counts(result.summary.resource_changes)
+
+    def recorded(self) -> state.Deployment:
+        """The engine's record of the stack."""
+        return dict(self._run(self._stack.export_stack).deployment or {})
+
+    def record(self, deployment: state.Deployment) -> None:
+        """Replace the engine's record."""
+        self._run(lambda: self._stack.import_stack(auto.Deployment(version=3, deployment=deployment)))
 
     def generate_secrets(self) -> list[str]:
         """Generate every secret that the services need and the stack file does not hold yet, encrypted.

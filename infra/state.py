@@ -1,0 +1,54 @@
+"""Changes to the engine's record that it cannot make itself, as pure functions on an exported deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+SERVER = "hcloud:index/server:Server"
+ON_A_SERVER = ("hcloud:index/serverNetwork:ServerNetwork", "hcloud:index/volumeAttachment:VolumeAttachment")
+
+Deployment = dict[str, Any]
+
+
+def resources(deployment: Deployment) -> list[dict[str, Any]]:
+    """The recorded resources; an empty stack has none."""
+    return list(deployment.get("resources") or [])
+
+
+def recorded_server(deployment: Deployment) -> str | None:
+    """The id of the server that the engine believes in."""
+    return next((str(item["id"]) for item in resources(deployment) if item["type"] == SERVER and item.get("id")), None)
+
+
+def without_server(deployment: Deployment) -> Deployment:
+    """The record after the server is gone: what lived on it is forgotten, the volume and the account's rest stay."""
+    gone = {item["urn"] for item in resources(deployment) if item["type"] in (SERVER, *ON_A_SERVER)}
+    daemons = {
+        item["urn"]
+        for item in resources(deployment)
+        if item["type"] == "pulumi:providers:docker" and gone & set(_leans_on(item))
+    }
+    gone |= daemons
+    gone |= {
+        item["urn"]
+        for item in resources(deployment)
+        if str(item.get("provider", "")).rpartition("::")[0] in daemons or gone & set(_leans_on(item))
+    }
+    return {
+        **deployment,
+        "resources": [item for item in resources(deployment) if item["urn"] not in gone],
+        "pending_operations": [],
+    }
+
+
+def unprotected(deployment: Deployment) -> Deployment:
+    """The record with the engine's protection taken off everything."""
+    return {**deployment, "resources": [{**item, "protect": False} for item in resources(deployment)]}
+
+
+def _leans_on(item: dict[str, Any]) -> Iterable[str]:
+    """What a resource cannot exist without."""
+    yield from item.get("dependencies") or []
+    if item.get("deletedWith"):
+        yield item["deletedWith"]

@@ -1,0 +1,43 @@
+"""The engine's record after a server is gone: what lived on it is forgotten, what the account still holds is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.state import recorded_server, unprotected, without_server
+
+SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
+
+
+def _record() -> dict[str, Any]:
+    return {
+        "pending_operations": [{"type": "creating"}],
+        "resources": [
+            {"urn": VOLUME, "type": "hcloud:index/volume:Volume", "id": "7", "protect": True},
+            {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", "dependencies": [VOLUME]},
+            {
+                "urn": ATTACHED,
+                "type": "hcloud:index/volumeAttachment:VolumeAttachment",
+                "dependencies": [SERVER, VOLUME],
+            },
+            {"urn": DAEMON, "type": "pulumi:providers:docker", "deletedWith": SERVER},
+            {"urn": BOX, "type": "docker:index/container:Container", "provider": f"{DAEMON}::some-id"},
+        ],
+    }
+
+
+def test_what_lived_on_the_server_is_forgotten() -> None:
+    assert recorded_server(_record()) == "5"
+    left = without_server(_record())
+    assert [item["urn"] for item in left["resources"]] == [VOLUME]
+    assert left["pending_operations"] == []
+    assert recorded_server(left) is None
+
+
+def test_nothing_recorded_is_nothing_to_do() -> None:
+    assert recorded_server({}) is None
+    assert without_server({})["resources"] == []
+
+
+def test_protection_comes_off() -> None:
+    assert not any(item["protect"] for item in unprotected(_record())["resources"])
