@@ -27,6 +27,7 @@ SHOWN_EXIT_CODE = 32
 """With this code the executor says that it has told the user what was wrong."""
 _MESSAGE_BYTES = 400 * 1024 * 1024
 EXECUTOR = Path(__file__).with_name("exec.py")
+PACK_RUNNER = Path(__file__).with_name("pack.py")
 
 
 def _toolchain(info: Any) -> Toolchain:
@@ -122,7 +123,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):  # type: ignore[misc, name-
             toolchain = _toolchain(request.info)
             folder = request.info.program_directory
             pack = request.kind == "analyzer"
-            what = ["-m", "pulumi.policy", *request.args, folder] if pack else [folder, *request.args]
+            what = ["-P", str(PACK_RUNNER), *request.args, folder] if pack else [folder, *request.args]
             variables = toolchain.variables() | dict(each.split("=", maxsplit=1) for each in request.env)
             process = subprocess.Popen(
                 [toolchain.python, "-u", *what],
