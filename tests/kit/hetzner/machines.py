@@ -32,6 +32,9 @@ class Spec:
 class Machines(Protocol):
     """Where servers run and volumes lie. Every method blocks until done and may raise `MachineError`."""
 
+    limit: int | None
+    """How many servers there may be, or `None`."""
+
     def address(self, taken: frozenset[str]) -> str:
         """A public IPv4 address that is not `taken`."""
 
@@ -63,6 +66,8 @@ class Machines(Protocol):
 
 class NoMachines:
     """Servers that exist in the account only: for tests of what is sent to the API."""
+
+    limit: int | None = None
 
     def address(self, taken: frozenset[str]) -> str:
         return next(a for n in range(1, 65_536) if (a := f"127.66.{n // 256}.{n % 256}") not in taken)

@@ -48,6 +48,9 @@ class Servers(ServerActions):
     def create(self, raw: Row) -> Row:
         body = bodies.ServerCreate.of(raw)
         account = self.account
+        limit = account.machines.limit
+        if limit is not None and len(account.rows["servers"]) >= limit:
+            raise ApiError("resource_limit_exceeded", f"server limit of {limit} exceeded")
         account.unique("servers", "name", body.name)
         kind = account.catalogue.server_type("server_type", body.server_type)
         place = self._place(body, kind)

@@ -1,0 +1,255 @@
+"""Servers as containers: systemd as process 1, booted by cloud-init from `user_data`, with sshd and room for Docker.
+
+Each is reached at an address of 127.0.0.0/8 (ports 22, 80 and 443) and at its address on Docker's bridge, where a
+scan from outside sees every port that its firewall lets through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir, mkdtemp
+from typing import Any, cast
+
+import docker
+from docker.errors import DockerException, NotFound
+from docker.models.containers import Container
+from docker.types import Mount
+
+from .disks import Disks, detach_leftovers
+from .machines import MachineError, Spec
+from .packet_filter import packet_filter
+from .server_image import server_image
+
+LABEL = "fds.kit"
+PORTS = (22, 80, 443)
+CPU_PERIOD = 100_000
+GRACE_S = 30
+"""How long a server may take to shut down before its power is cut."""
+LIMIT = 2
+"""Servers at once: what a small machine can bear."""
+CAPABILITIES = (
+    "AUDIT_WRITE", "DAC_READ_SEARCH", "IPC_LOCK", "LINUX_IMMUTABLE", "MKNOD", "NET_ADMIN", "NET_RAW", "SETFCAP",
+    "SYSLOG", "SYS_ADMIN", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE",
+)  # fmt: skip
+SECCOMP = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [{"names": ["swapon", "swapoff"], "action": "SCMP_ACT_ERRNO"}],
+}
+"""Swap belongs to the whole machine: a server that switched it on would change its host."""
+
+
+class Containers:
+    """The machines of one project. Everything made carries the label `fds.kit=<id>` and is gone after `close`."""
+
+    limit: int | None = LIMIT
+
+    def __init__(self) -> None:
+        if os.geteuid() != 0:
+            raise MachineError("servers are played by containers with loop devices, which needs root")
+        self.client = docker.from_env()
+        sweep(self.client)
+        self.id = secrets.token_hex(4)
+        self.folder = Path(mkdtemp(prefix="fds-kit-"))
+        (self.folder / "owner").write_text(_owner())
+        self.disks = Disks(self.folder)
+        self.image = server_image(self.client)
+        self._volumes: dict[int, set[int]] = {}
+
+    def address(self, taken: frozenset[str]) -> str:
+        while True:
+            parts = (random.randrange(64, 127), random.randrange(256), random.randrange(1, 255))
+            address = "127." + ".".join(str(part) for part in parts)
+            if address not in taken and all(_is_free(address, port) for port in PORTS):
+                return address
+
+    def container(self, server: int) -> Container:
+        """The container that plays a server.
+
+        Raises:
+            MachineError: when there is none.
+        """
+        try:
+            return self.client.containers.get(self._name(server))
+        except NotFound:
+            raise MachineError(f"server {server} has no container") from None
+
+    def _name(self, server: int) -> str:
+        return f"fds-kit-{self.id}-{server}"
+
+    def bridge_address(self, server: int) -> str:
+        """The address on Docker's bridge, where no port is left out but by the firewall: the one to scan."""
+        return str(self.container(server).attrs["NetworkSettings"]["IPAddress"])
+
+    def create(self, spec: Spec, start: bool) -> None:
+        if spec.image != "debian-12":
+            raise MachineError(f"the test kit has no disk for image '{spec.image or 'snapshot'}', only debian-12")
+        hardware = self._describe(spec)
+        self.client.containers.create(
+            self.image, name=self._name(spec.id), hostname=spec.name,
+            labels={LABEL: self.id, f"{LABEL}.owner": _owner()},
+            cap_add=list(CAPABILITIES), security_opt=[f"seccomp={json.dumps(SECCOMP)}", "apparmor=unconfined"],
+            cgroupns="private", device_cgroup_rules=["b 7:* rwm"], restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},
+            tmpfs={"/run": "", "/run/lock": ""}, ports={f"{port}/tcp": (spec.address, port) for port in PORTS},
+            mounts=[Mount("/hardware", str(hardware), type="bind", read_only=True), Mount("/var/lib/docker", None)],
+            cpu_period=CPU_PERIOD, cpu_quota=_quota(spec.cores),
+            mem_limit=_bytes(spec.memory_gb), memswap_limit=_bytes(spec.memory_gb),
+        )  # fmt: skip
+        if start:
+            self.start(spec.id)
+
+    def _describe(self, spec: Spec) -> Path:
+        """Write what the server finds at its start: seed of cloud-init, disks, firewall."""
+        folder = self._hardware(spec.id)
+        folder.mkdir(exist_ok=True)
+        seed = {"instance-id": f"kit-{self.id}-{spec.id}", "local-hostname": spec.name}
+        (folder / "meta-data").write_text(json.dumps({**seed, "public-keys": list(spec.ssh_keys)}))
+        (folder / "user-data").write_text(spec.user_data or "#cloud-config\n{}\n")
+        (folder / "firewall").write_text(packet_filter(spec.rules))
+        self._volumes[spec.id] = set(spec.volumes)
+        self._list_volumes(spec.id)
+        return folder
+
+    def _hardware(self, server: int) -> Path:
+        return self.folder / f"server-{server}"
+
+    def _list_volumes(self, server: int) -> None:
+        lines = [f"{volume} {self.disks.minor(volume)}\n" for volume in sorted(self._volumes[server])]
+        (self._hardware(server) / "volumes").write_text("".join(lines))
+
+    def _apply(self, server: int) -> None:
+        """Bring a running server in line with its hardware folder; one that is off finds it at its start."""
+        container = self.container(server)
+        if container.status == "running":
+            self.run(server, "/usr/local/sbin/hardware")
+
+    def run(self, server: int, *command: str) -> str:
+        """Run a command in the server, as its console would.
+
+        Raises:
+            MachineError: with its output when it fails.
+        """
+        done = self.container(server).exec_run(list(command))
+        output = cast(bytes, done.output).decode(errors="replace")
+        if done.exit_code != 0:
+            raise MachineError(f"{' '.join(command)}: {output.strip()}")
+        return output
+
+    def start(self, server: int) -> None:
+        with _told():
+            self.container(server).start()
+
+    def stop(self, server: int, graceful: bool) -> None:
+        with _told():
+            self.container(server).stop(timeout=GRACE_S if graceful else 0)
+
+    def resize(self, server: int, cores: int, memory_gb: float) -> None:
+        memory = _bytes(memory_gb)
+        with _told():
+            self.container(server).update(
+                cpu_period=CPU_PERIOD, cpu_quota=_quota(cores), mem_limit=memory, memswap_limit=memory
+            )
+
+    def delete(self, server: int) -> None:
+        with _told():
+            self.container(server).remove(force=True, v=True)
+        shutil.rmtree(self._hardware(server))
+        del self._volumes[server]
+
+    def firewall(self, server: int, rules: tuple[Mapping[str, Any], ...] | None) -> None:
+        (self._hardware(server) / "firewall").write_text(packet_filter(rules))
+        self._apply(server)
+
+    def create_volume(self, volume: int, size_gb: int, filesystem: str | None) -> None:
+        self.disks.create(volume, size_gb, filesystem)
+
+    def resize_volume(self, volume: int, size_gb: int) -> None:
+        self.disks.resize(volume, size_gb)
+
+    def attach(self, volume: int, server: int, automount: bool) -> None:
+        self._volumes[server].add(volume)
+        self._list_volumes(server)
+        self._apply(server)
+        if automount:
+            device, point = f"/dev/disk/by-id/scsi-0HC_Volume_{volume}", f"/mnt/HC_Volume_{volume}"
+            self.run(server, "mount", "--mkdir", device, point)
+
+    def detach(self, volume: int, server: int) -> None:
+        self._volumes[server].discard(volume)
+        self._list_volumes(server)
+        self._apply(server)
+
+    def delete_volume(self, volume: int) -> None:
+        self.disks.delete(volume)
+
+    def close(self) -> None:
+        for container in self.client.containers.list(all=True, filters={"label": f"{LABEL}={self.id}"}):
+            container.remove(force=True, v=True)
+        self.disks.close()
+        shutil.rmtree(self.folder)
+        self.client.close()
+
+
+def _quota(cores: int) -> int:
+    """CPU time of a server type in microseconds a period: of its cores no more than this machine has."""
+    return CPU_PERIOD * min(cores, os.cpu_count() or 1)
+
+
+def _bytes(memory_gb: float) -> int:
+    """Memory of a server type."""
+    return int(memory_gb * 1024**3)
+
+
+def _is_free(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn an error of the daemon into one of the machine."""
+    try:
+        yield
+    except DockerException as error:
+        raise MachineError(str(error)) from error
+
+
+def _owner() -> str:
+    """This process, so that no later one with the same number is taken for it."""
+    return _started(os.getpid())
+
+
+def _started(pid: int) -> str:
+    """`pid:start time in ticks`, or nothing when there is no such process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return f"{pid}:{fields[19]}"
+
+
+def sweep(client: docker.DockerClient) -> None:
+    """Remove what test runs left that were killed."""
+    for container in client.containers.list(all=True, filters={"label": LABEL}):
+        if _is_gone(container.labels[f"{LABEL}.owner"]):
+            container.remove(force=True, v=True)
+    for folder in Path(gettempdir()).glob("fds-kit-*/"):
+        owner = folder / "owner"
+        if owner.exists() and _is_gone(owner.read_text()):
+            detach_leftovers(folder)
+            shutil.rmtree(folder)
+
+
+def _is_gone(owner: str) -> bool:
+    return _started(int(owner.partition(":")[0])) != owner

@@ -1,0 +1,67 @@
+"""Volumes as sparse files behind loop devices: they outlive the servers that they are attached to, and they grow."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from .machines import MachineError
+
+GB = 1_000_000_000
+
+
+class Disks:
+    """The volumes of one project, in files of `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._devices: dict[int, str] = {}
+
+    def _file(self, volume: int) -> Path:
+        return self.folder / f"volume-{volume}.img"
+
+    def create(self, volume: int, size_gb: int, filesystem: str | None) -> None:
+        """Make a disk, empty or with a file system on it."""
+        path = self._file(volume)
+        with path.open("wb") as file:
+            file.truncate(size_gb * GB)
+        if filesystem is not None:
+            _run(f"mkfs.{filesystem}", "-q", str(path))
+        self._devices[volume] = _run("losetup", "--find", "--show", str(path)).strip()
+
+    def minor(self, volume: int) -> int:
+        """The number of the loop device."""
+        return int(self._devices[volume].removeprefix("/dev/loop"))
+
+    def resize(self, volume: int, size_gb: int) -> None:
+        """Grow the disk; the file system on it stays as large as it was."""
+        with self._file(volume).open("r+b") as file:
+            file.truncate(size_gb * GB)
+        _run("losetup", "--set-capacity", self._devices[volume])
+
+    def delete(self, volume: int) -> None:
+        """Remove the disk and what is on it."""
+        _run("losetup", "--detach", self._devices.pop(volume))
+        self._file(volume).unlink()
+
+    def close(self) -> None:
+        """Remove all disks."""
+        for volume in list(self._devices):
+            self.delete(volume)
+
+
+def detach_leftovers(folder: Path) -> None:
+    """Detach the loop devices of a project whose process is gone."""
+    for path in folder.glob("volume-*.img"):
+        for line in _run("losetup", "--noheadings", "--output", "NAME", "--associated", str(path)).split():
+            _run("losetup", "--detach", line)
+
+
+def _run(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except FileNotFoundError:
+        raise MachineError(f"{command[0]} is not installed") from None
+    except subprocess.CalledProcessError as error:
+        raise MachineError(f"{' '.join(command)}: {error.stderr.strip()}") from None
+    return done.stdout

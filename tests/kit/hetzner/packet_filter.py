@@ -1,0 +1,39 @@
+"""Firewall rules as packet filter rules of the container that plays the server.
+
+They stand in the `mangle` table, before address translation, so that ports which Docker publishes inside the server
+are filtered too, as by a firewall in front of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+CLIENT = ip_address("127.0.0.1")
+"""Who connects to a played server, as rules see it: everything comes from this machine."""
+
+
+def packet_filter(rules: Sequence[Mapping[str, Any]] | None) -> str:
+    """Input of `iptables-restore --noflush`.
+
+    Args:
+        rules: inbound rules as the API has them; `None` when no firewall is applied.
+    """
+    lines = ["*mangle", ":PREROUTING ACCEPT", ":FIREWALL -", "-F PREROUTING", "-F FIREWALL"]
+    if rules is not None:
+        lines += ["-A PREROUTING -i eth0 -j FIREWALL"]
+        lines += ["-A FIREWALL -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"]
+        lines += [_line(rule) for rule in rules if _reaches(rule)]
+        lines += ["-A FIREWALL -j DROP"]
+    return "\n".join([*lines, "COMMIT", ""])
+
+
+def _reaches(rule: Mapping[str, Any]) -> bool:
+    return any(CLIENT in ip_network(source) for source in rule["source_ips"])
+
+
+def _line(rule: Mapping[str, Any]) -> str:
+    protocol, port = rule["protocol"], rule["port"]
+    to = "" if port in (None, "any") else f" --dport {port.replace('-', ':')}"
+    return f"-A FIREWALL -p {protocol}{to} -j ACCEPT"
