@@ -1,0 +1,10 @@
+-- Every customer that a transaction names, once.
+
+select
+    customer_id,
+    min(first_transaction_date) as first_transaction_date,
+    max(last_transaction_date) as last_transaction_date,
+    cast(sum(transactions) as bigint) as transactions,
+    count(*) as currencies
+from {{ ref('int_customer_metrics') }}
+group by customer_id

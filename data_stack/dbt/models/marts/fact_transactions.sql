@@ -1,0 +1,34 @@
+-- All transactions. An incremental run compares every staged row with what is here and writes what differs, so late
+-- rows, corrected rows and rows taken back all arrive, and the result is that of a full refresh.
+
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='transaction_id',
+    on_schema_change='append_new_columns',
+    merge_clauses={
+        'when_matched': [{
+            'condition': (
+                '(DBT_INTERNAL_SOURCE.* exclude (transaction_id)) is distinct from '
+                '(DBT_INTERNAL_DEST.* exclude (transaction_id))'
+            ),
+            'action': 'update',
+            'mode': 'by_name',
+        }],
+        'when_not_matched': [
+            {'action': 'insert', 'mode': 'by_name'},
+            {'by': 'source', 'action': 'delete'},
+        ],
+    }
+) }}
+
+select
+    transaction_id,
+    transaction_date,
+    customer_id,
+    amount,
+    currency,
+    category,
+    flow,
+    description
+from {{ ref('stg_transactions') }}

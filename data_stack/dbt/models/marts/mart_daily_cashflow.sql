@@ -1,0 +1,13 @@
+-- Money in and out on each day with transactions, one row for each currency. Rows without a date are not in it.
+
+select
+    md5(cast(to_json([cast(transaction_date as varchar), currency]) as varchar)) as cashflow_id,
+    transaction_date,
+    currency,
+    count(*) as transactions,
+    cast(coalesce(sum(amount) filter (where flow = 'in'), 0) as decimal(38, 4)) as income,
+    cast(coalesce(-sum(amount) filter (where flow = 'out'), 0) as decimal(38, 4)) as spend,
+    cast(coalesce(sum(amount), 0) as decimal(38, 4)) as net
+from {{ ref('fact_transactions') }}
+where transaction_date is not null
+group by transaction_date, currency
