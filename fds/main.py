@@ -43,6 +43,12 @@ def run() -> None:
             print(json.dumps(error.as_json()))
         print(f"fds: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        words = " ".join(str(error).split())[:400] or type(error).__name__
+        print(f"fds: unexpected: {words}; next: the same command with --debug", file=sys.stderr)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("fds: stopped; the same command goes on where it left off", file=sys.stderr)
         raise SystemExit(130) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +36,7 @@ class Deployment:
         self._progress = progress
         self._refusal: StackError | None = None
         self._environment = environment(project, stack)
+        os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
         release_dead(self._environment["PULUMI_BACKEND_URL"], stack)
         self._stack = self._run(self._open)
 

@@ -36,7 +36,7 @@ def _row(container: Container) -> dict[str, Any]:
 
 
 def _memory(container: Container) -> float | None:
-    """Memory that the container holds and cannot give back at once, in MiB: usage without inactive file cache."""
+    """Memory that the container cannot give back, in MiB: its usage without file cache, but with shared memory."""
     try:
         sample = container.stats(stream=False, one_shot=True)
     except (APIError, NotFound):
@@ -45,8 +45,8 @@ def _memory(container: Container) -> float | None:
     if "usage" not in memory:
         return None
     detail = memory.get("stats", {})
-    cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
-    return float(memory["usage"] - cache) / MIB
+    cache = detail.get("total_cache", detail.get("file", 0)) - detail.get("total_shmem", detail.get("shmem", 0))
+    return float(memory["usage"] - max(0, cache)) / MIB
 
 
 def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:

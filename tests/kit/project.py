@@ -35,8 +35,6 @@ class Project:
     def __post_init__(self) -> None:
         (self.folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
         (self.folder / "infra").symlink_to(ROOT / "infra")
-        for name in ("pyproject.toml", "uv.lock", ".venv"):
-            (self.folder / name).symlink_to(ROOT / name)
         self.configure(self.settings)
 
     @property
@@ -59,6 +57,13 @@ class Project:
             text=True,
             timeout=timeout,
         )
+
+    def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the engine's own command line on the repository's program, with this project's stack and state."""
+        from infra.engine import environment
+
+        return self.run("pulumi", "--cwd", str(ROOT), *words, "--stack", self.stack, "--config-file",
+                        str(self.stack_file), **environment(self.folder, self.stack))  # fmt: skip
 
     def fds(self, verb: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line on this stack, as a user would."""
