@@ -76,7 +76,11 @@ def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
 def _fingerprint() -> str:
     """Changes with the locked packages, the plugins' own definitions, and the place of the project."""
     digest = hashlib.sha256(str(ROOT).encode())
-    files = (ROOT / "uv.lock", MELTANO_PROJECT / "meltano.yml", *sorted(ROOT.glob("data_stack/singer/*/pyproject.toml")))
+    files = (
+        ROOT / "uv.lock",
+        MELTANO_PROJECT / "meltano.yml",
+        *sorted(ROOT.glob("data_stack/singer/*/pyproject.toml")),
+    )
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()

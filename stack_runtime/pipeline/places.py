@@ -66,7 +66,9 @@ class Places:
             raise UsageError(f"cannot make a folder: {error.strerror}", where=str(error.filename)) from None
         for folder in (self.root, self.published.parent):
             if not os.access(folder, os.W_OK):
-                raise UsageError("folder cannot be written", where=str(folder), next_command="choose another --database")
+                raise UsageError(
+                    "folder cannot be written", where=str(folder), next_command="choose another --database"
+                )
 
 
 def beside(database: Path) -> Places:
@@ -94,3 +96,18 @@ def beside(database: Path) -> Places:
 def of_runner(data: Path) -> Places:
     """In the runner's container: `landing`, `private` and `published` below its data folder."""
     return Places(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
+
+
+def readable(csv: Path) -> Path:
+    """`csv` as an absolute path.
+
+    Raises:
+        UsageError: there is no such file, or it cannot be read.
+    """
+    csv = csv.expanduser().absolute()
+    if not csv.is_file():
+        what = "the CSV path is a folder" if csv.is_dir() else "no such CSV file"
+        raise UsageError(what, where=str(csv), next_command="fds run --csv FILE")
+    if not os.access(csv, os.R_OK):
+        raise UsageError("the CSV file cannot be read", where=str(csv), next_command=f"chmod +r {csv.name}")
+    return csv

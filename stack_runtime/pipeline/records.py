@@ -6,13 +6,12 @@ Both understand the same SQL; the SQLite file is attached under the name `ops`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
-from collections.abc import Iterator
 
 from stack_runtime.pipeline.lock import ADVISORY_KEY, is_held
 from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
@@ -121,9 +120,7 @@ class Records:
             rows=Rows(read, loaded, quarantined),
             steps=tuple(Step(*item) for item in children("steps", "name, seconds")),
             checks=tuple(Check(*item) for item in children("checks", "test_name, status, metric_value, threshold")),
-            quarantined=tuple(
-                Quarantined(*item) for item in children("quarantine", "entity, file, line, reason, raw")
-            ),
+            quarantined=tuple(Quarantined(*item) for item in children("quarantine", "entity, file, line, reason, raw")),
             published=published,
             error=error,
         )

@@ -1,0 +1,48 @@
+"""A full disk, recognised wherever it is met, and writing that survives a loss of power."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from stack_runtime.errors import UnreachableError
+
+_SIGNS = ("No space left on device", "could not write all bytes", "not enough disk space", "Disk quota exceeded")
+
+
+def is_full(error: object) -> bool:
+    """Whether an error, or the text of one, comes from a full disk. DuckDB and the system word it differently."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    text = str(error).lower()
+    return any(sign.lower() in text for sign in _SIGNS)
+
+
+def no_space(folder: Path) -> UnreachableError:
+    """The error for a full disk: what is free where, and what to do."""
+    free = shutil.disk_usage(folder).free / 1e6
+    return UnreachableError(
+        f"the disk is full, {free:.0f} MB are free; nothing was published",
+        where=str(folder),
+        next_command="free some space, then run again",
+    )
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    """Copy a file so that it is whole on disk when this returns."""
+    with source.open("rb") as reading, target.open("wb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)
+        writing.flush()
+        os.fsync(writing.fileno())
+
+
+def replace_durably(source: Path, target: Path) -> None:
+    """Put `source` in the place of `target` in one step, and make that last."""
+    os.replace(source, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

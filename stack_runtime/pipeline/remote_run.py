@@ -1,0 +1,112 @@
+"""A run in the stack's runner container: the file goes there, the progress and the answer come back."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import APIError
+from docker.models.containers import Container
+
+from stack_runtime.docker_host import local_docker, running
+from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.pipeline.places import readable
+
+SERVICE = "pipeline"
+UPLOADS = "/data/landing/uploads"
+"""Below the landing folder, but not in it: a run without a file must not load these again."""
+RUNNER_ID = 10001
+
+Say = Callable[[str], None]
+
+
+def run_in_container(stack: str, csv: Path | None, say: Say) -> tuple[dict[str, Any], int]:
+    """Run the pipeline of `stack` on its runner, with `csv` or with what is new in its landing folder.
+
+    Returns: the JSON of the run, and the exit code.
+    Raises:
+        StackError: the run could not begin; the runner's own error, or that it cannot be reached.
+    """
+    file = readable(csv) if csv else None
+    client = local_docker()
+    runner = running(client, stack, SERVICE)
+    command = ["python", "-m", "stack_runtime.pipeline", "run", "--json"]
+    if file:
+        say(f"copying {file.name} to the runner")
+        command += ["--upload", _upload(runner, file)]
+    code, document = _execute(client, runner, command, say)
+    if "run_id" not in document:
+        raise _as_error(document, code)
+    return document, code
+
+
+def _upload(runner: Container, file: Path) -> str:
+    """Copy `file` into a folder of its own in the landing volume. Returns: its path there."""
+    folder = secrets.token_hex(8)
+    try:
+        runner.put_archive(UPLOADS, _archive(folder, file))
+    except APIError as error:
+        raise UnreachableError(
+            f"the file cannot be copied to the runner: {error.explanation}", next_command="fds doctor"
+        ) from None
+    return f"{UPLOADS}/{folder}/{file.name}"
+
+
+def _archive(folder: str, file: Path) -> Iterator[bytes]:
+    """A tar stream of the folder and the file, never whole in memory."""
+    size = file.stat().st_size
+    top, member = tarfile.TarInfo(folder), tarfile.TarInfo(f"{folder}/{file.name}")
+    top.type, top.mode, member.mode, member.size = tarfile.DIRTYPE, 0o700, 0o600, size
+    for info in (top, member):
+        info.uid = info.gid = RUNNER_ID
+        yield info.tobuf(tarfile.PAX_FORMAT)
+    left = size
+    with file.open("rb") as content:
+        while left:
+            block = content.read(min(left, 1 << 20))
+            if not block:
+                raise UnreachableError("the file became shorter while it was copied", where=str(file))
+            left -= len(block)
+            yield block
+    yield b"\0" * (-size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
+
+
+def _execute(client: DockerClient, runner: Container, command: list[str], say: Say) -> tuple[int, dict[str, Any]]:
+    try:
+        started = client.api.exec_create(runner.id, command)["Id"]
+        answer, pending = bytearray(), bytearray()
+        for out, log in client.api.exec_start(started, stream=True, demux=True):
+            answer += out or b""
+            pending += log or b""
+            *lines, rest = pending.split(b"\n")
+            pending = bytearray(rest)
+            for line in lines:
+                _tell(bytes(line), say)
+        code = client.api.exec_inspect(started)["ExitCode"]
+        return int(code), json.loads(answer)
+    except APIError as error:
+        raise UnreachableError(f"the runner does not answer: {error.explanation}", next_command="fds status") from None
+    except ValueError:
+        raise UnreachableError("the runner ended without an answer", next_command="fds logs pipeline") from None
+
+
+def _tell(line: bytes, say: Say) -> None:
+    """Progress lines are JSON with `step`; anything else that the runner says is shown as it is."""
+    try:
+        event = json.loads(line)
+        if event.get("event") == "step begins":
+            say(event["step"])
+    except (ValueError, AttributeError, KeyError):
+        if text := line.decode(errors="replace").strip():
+            say(text)
+
+
+def _as_error(document: dict[str, Any], code: int) -> StackError:
+    error = StackError(document["error"], where=document["where"], next_command=document["next"])
+    error.exit_code = code
+    return error

@@ -1,0 +1,172 @@
+"""One run: extract_load, transform, test, publish, under a lock, with a record of each step.
+
+Order and crashes: a run works on a private copy of the published database. It is sealed, copied next to the
+published file and flushed; then the marts go to PostgreSQL in one transaction; then one rename puts the file, with
+the state in it, in place. Killed before the rename, nothing has happened but perhaps newer marts in PostgreSQL, and
+the next run reads the same rows from the same state and makes both agree. Killed after it, only the record is open,
+and the next run closes it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import psycopg
+
+from stack_runtime import logs
+from stack_runtime.errors import CheckFailedError, StackError, UnreachableError
+from stack_runtime.pipeline import meltano_env
+from stack_runtime.pipeline.base import begin_work, end_work, published_run, seal, system_database
+from stack_runtime.pipeline.disk import copy_durably, is_full, no_space, replace_durably
+from stack_runtime.pipeline.extract_load import Work, extract_load
+from stack_runtime.pipeline.lock import run_lock
+from stack_runtime.pipeline.marts import publish_marts
+from stack_runtime.pipeline.model import Check, Run, Step
+from stack_runtime.pipeline.places import Places, readable
+from stack_runtime.pipeline.records import Records
+from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.transform import Dbt
+
+Say = Callable[[str], None]
+
+
+class Pipeline:
+    """Runs of one pipeline.
+
+    Args:
+        places: where it keeps what.
+        server: where marts and records go too, if anywhere.
+        say: told what begins, for a person who watches.
+    """
+
+    def __init__(self, places: Places, server: Server | None, say: Say) -> None:
+        self._places = places
+        self._server = server
+        self._say = say
+        self._records = Records(places, server)
+
+    def run(self, csv: Path | None = None) -> tuple[Run, StackError | None]:
+        """Load `csv` whole, or what is new in the landing folder, and publish if every check passes.
+
+        Returns: the run as recorded, and why it failed if it did.
+        Raises:
+            StackError: it could not even begin: no such file, nothing installed, held by another run.
+        """
+        source = readable(csv) if csv else None
+        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        with _expected(self._places.root):
+            self._places.make()
+            meltano_env.prepare(self._say)
+            with run_lock(self._places.lock, run_id, self._server):
+                self._records.settle(published_run(self._places.published))
+                return self._locked(run_id, source)
+
+    def _locked(self, run_id: str, csv: Path | None) -> tuple[Run, StackError | None]:
+        job = _Job(Run(run_id, datetime.now(UTC), str(csv or self._places.landing)), self._records, self._say)
+        job.save()
+        work = begin_work(self._places, run_id)
+        try:
+            with _expected(self._places.root):
+                self._steps(job, work, csv)
+        except StackError as error:
+            self._keep_quarantine(work, run_id)
+            if not any(check.stops for check in job.run.checks):
+                end_work(work)  # else the stored failures in it can be looked at until the next run
+            job.finish(status="failed", error=str(error))
+            return job.run, error
+        self._keep_quarantine(work, run_id)
+        end_work(work)
+        job.finish(status="succeeded", published=str(self._places.published))
+        return job.run, None
+
+    def _steps(self, job: _Job, work: Work, csv: Path | None) -> None:
+        places = self._places
+        dbt = Dbt(places.current / work.database.name, places.dbt_target)
+        with job.step("extract_load"):
+            rows, quarantined = extract_load(work, places.landing, csv, system_database(places), self._server)
+            job.run = replace(job.run, rows=rows, quarantined=quarantined)
+        with job.step("transform"):
+            dbt.transform()
+        with job.step("test"):
+            added_up = Check("rows_read_are_loaded_or_quarantined", "pass", 0.0, 0.0)  # or extract_load had failed
+            job.run = replace(job.run, checks=(added_up, *dbt.test()))
+        failed = [check.test_name for check in job.run.checks if check.stops]
+        if failed:
+            raise CheckFailedError(
+                f"{len(failed)} of {len(job.run.checks)} checks failed, nothing was published: {', '.join(failed[:5])}",
+                where=str(work.database),
+                next_command="look at the stored failures there, correct the data, run again",
+            )
+        with job.step("publish"):
+            self._publish(work, job.run.run_id)
+
+    def _publish(self, work: Work, run_id: str) -> None:
+        published = self._places.published
+        seal(work, run_id)
+        incoming = published.with_name(f".{published.name}.incoming")
+        try:
+            copy_durably(work.database, incoming)
+            if self._server:
+                publish_marts(work.database, self._server, work.folder)
+            replace_durably(incoming, published)
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    def _keep_quarantine(self, work: Work, run_id: str) -> None:
+        if work.quarantine.is_dir() and any(work.quarantine.rglob("*.jsonl")):
+            shutil.move(work.quarantine, self._places.quarantine / run_id)
+
+
+class _Job:
+    """The run in progress: each step is timed, told, and recorded as soon as it is over."""
+
+    def __init__(self, run: Run, records: Records, say: Say) -> None:
+        self.run = run
+        self._records = records
+        self._say = say
+        self._log = logs.logger("pipeline").bind(run_id=run.run_id)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self._say(name)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            step = Step(name, round(time.monotonic() - began, 3))
+            self.run = self.run.with_step(step)
+            self._log.info("step ended", step=name, seconds=step.seconds)
+        self.save()
+
+    def save(self) -> None:
+        self._records.save(self.run)
+
+    def finish(self, status: str, error: str = "", published: str | None = None) -> None:
+        self.run = replace(
+            self.run, status=status, error=error, published=published, finished_at=datetime.now(UTC)  # type: ignore[arg-type]
+        )
+        rows = vars(self.run.rows)
+        self._log.info("run ended", status=status, error=error, **{f"rows_{key}": value for key, value in rows.items()})
+        self.save()
+
+
+@contextmanager
+def _expected(folder: Path) -> Iterator[None]:
+    """What may go wrong anywhere (a full disk, a server that goes away) as the error that a user may see."""
+    try:
+        yield
+    except (OSError, sqlite3.Error, duckdb.Error, psycopg.Error) as error:
+        if is_full(error):
+            raise no_space(folder) from None
+        if isinstance(error, psycopg.OperationalError):
+            raise UnreachableError("PostgreSQL broke off", where=str(error)[:200], next_command="fds status") from None
+        raise
