@@ -7,14 +7,13 @@ import json
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from stack_runtime import logs
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.places import DBT_PROJECT, Places, of_runner
-from stack_runtime.pipeline.records import Records
-from stack_runtime.pipeline.server import Server
 
 
 def main() -> int:
@@ -42,6 +41,7 @@ def main() -> int:
 
 def _run(csv: Path | None, upload: Path | None) -> int:
     from stack_runtime.pipeline.run import Pipeline
+    from stack_runtime.pipeline.server import Server
 
     log = logs.logger("pipeline")
     pipeline = Pipeline(_places(), Server.from_environment(), lambda step: log.info("step begins", step=step))
@@ -55,15 +55,19 @@ def _run(csv: Path | None, upload: Path | None) -> int:
 
 
 def _history(count: int) -> int:
+    from stack_runtime.pipeline.records import Records
+    from stack_runtime.pipeline.server import Server
+
     print(json.dumps([run.as_json() for run in Records(_places(), Server.from_environment()).latest(count)]))
     return 0
 
 
 def _ready() -> int:
-    """Cheap enough for a health check: what a run needs is there, and the data folder can be written."""
+    """Cheap enough for a health check: what a run needs is there, and the data folders can be written."""
     places = _places()
-    ready = meltano_env.ready() and (DBT_PROJECT / "dbt_project.yml").exists()
-    return 0 if ready and os.access(places.root.parent, os.W_OK) and os.access(places.published.parent, os.W_OK) else 1
+    installed = meltano_env.ready() and (DBT_PROJECT / "dbt_project.yml").exists() and find_spec("dbt") is not None
+    folders = (places.landing, places.root, places.published.parent)
+    return 0 if installed and all(os.access(folder, os.W_OK) for folder in folders) else 1
 
 
 def _places() -> Places:

@@ -84,3 +84,7 @@ def _fingerprint() -> str:
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    prepare(print)

@@ -1,0 +1,27 @@
+"""The pipeline runner: idle until `fds run`, Airflow or a person starts a run in it."""
+
+from __future__ import annotations
+
+from infra.services._model import Build, Health, Resources, Service, Volume, secret
+
+SERVICE = Service(
+    name="pipeline",
+    summary="Pipeline runner: Meltano, dbt, publishing",
+    image=Build("data_stack/images/pipeline/Dockerfile"),
+    user="10001:10001",
+    environment=lambda settings: {
+        "FDS_DATA_DIR": "/data",
+        "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
+        "FDS_POSTGRES_HOST": "postgres",
+    },
+    secrets=("pipeline_password",),
+    files=(secret("pipeline_password"),),
+    role="pipeline",
+    databases=("marts", "meltano"),
+    # Readers mount `published` alone; what a run works on is nobody else's.
+    volumes=(Volume("warehouse", "/data"), Volume("published", "/data/published")),
+    tmpfs=("/tmp",),
+    needs=("postgres",),
+    resources=Resources(memory_mb=512, memory_limit_mb=1536, cpu=0.5, cpu_limit=2.0, disk_gb=5),
+    health=Health(("python", "-m", "stack_runtime.pipeline", "ready"), interval_s=10, timeout_s=10, retries=6),
+)
