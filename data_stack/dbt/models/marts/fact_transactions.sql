@@ -1,6 +1,8 @@
 -- All transactions. An incremental run compares every staged row with what is here and writes what differs, so late
 -- rows, corrected rows and rows taken back all arrive, and the result is that of a full refresh.
 
+{% set attributes = ['transaction_date', 'customer_id', 'amount', 'currency', 'category', 'flow', 'description'] %}
+
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',
@@ -8,10 +10,8 @@
     on_schema_change='append_new_columns',
     merge_clauses={
         'when_matched': [{
-            'condition': (
-                '(DBT_INTERNAL_SOURCE.* exclude (transaction_id)) is distinct from '
-                '(DBT_INTERNAL_DEST.* exclude (transaction_id))'
-            ),
+            'condition': '(DBT_INTERNAL_SOURCE.' ~ attributes | join(', DBT_INTERNAL_SOURCE.')
+                ~ ') is distinct from (DBT_INTERNAL_DEST.' ~ attributes | join(', DBT_INTERNAL_DEST.') ~ ')',
             'action': 'update',
             'mode': 'by_name',
         }],
@@ -24,11 +24,5 @@
 
 select
     transaction_id,
-    transaction_date,
-    customer_id,
-    amount,
-    currency,
-    category,
-    flow,
-    description
+    {{ attributes | join(',\n    ') }}
 from {{ ref('stg_transactions') }}

@@ -6,7 +6,8 @@ with raw_transactions as (
     select * from {{ source('raw_data', 'transactions') }}
     -- Adds the column where the loader wrote none.
     union all by name
-    select null as _sdc_extracted_at where false
+    select null as _sdc_extracted_at
+    where false
 ),
 
 typed as (
