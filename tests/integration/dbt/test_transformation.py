@@ -1,0 +1,190 @@
+"""The marts are right on the sample, on files never seen before, and after corrections; a broken file is caught."""
+
+import csv
+import json
+import shutil
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from data_stack.samples import generate
+from tests.integration.dbt.conftest import PROJECT, Warehouse
+
+MARTS = ("fact_transactions", "dim_customers", "mart_customer_metrics", "mart_daily_cashflow")
+SAMPLE = list(generate.records(1500, seed=3, dirty=False))
+TYPED = {"id": "bigint", "date": "date", "amount": "decimal(12, 2)"}
+
+
+def latest_of(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """As the loader's upsert leaves them: the last row of each key."""
+    return list({row[0]: row for row in rows}.values())
+
+
+def marts(warehouse: Warehouse) -> dict[str, list[tuple[object, ...]]]:
+    return {name: sorted(warehouse.sql(f"select * from marts.{name}"), key=repr) for name in MARTS}
+
+
+def test_marts_of_the_sample_are_what_plain_sums_give(warehouse: Warehouse) -> None:
+    rows = latest_of(SAMPLE)
+    warehouse.load(rows, TYPED)
+    assert set(warehouse.dbt("build").values()) <= {"success", "pass", "no-op"}
+
+    daily: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    customers: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for _, day, customer, amount, currency, _, _ in rows:
+        for sums in (daily[day, currency], customers[customer, currency]):
+            sums[Decimal(amount) < 0] += abs(Decimal(amount))
+    assert daily == {
+        (str(day), currency): [income, spend]
+        for day, currency, income, spend in warehouse.sql(
+            "select transaction_date, currency, income, spend from marts.mart_daily_cashflow"
+        )
+    }
+    assert customers == {
+        (customer, currency): [income, spend]
+        for customer, currency, income, spend in warehouse.sql(
+            "select customer_id, currency, income, spend from marts.mart_customer_metrics"
+        )
+    }
+    facts = warehouse.sql(
+        "select transaction_id, cast(transaction_date as varchar), customer_id, amount, currency, category, "
+        "description from marts.fact_transactions"
+    )
+    assert sorted(facts) == sorted((*row[:3], Decimal(row[3]), *row[4:]) for row in rows)
+
+
+def test_incremental_runs_end_where_a_full_refresh_does(warehouse: Warehouse) -> None:
+    warehouse.load(latest_of(SAMPLE), TYPED)
+    warehouse.dbt("build")
+    for change in (
+        "update raw_data.transactions set amount = amount + 1, description = 'corrected' where id % 50 = 0",
+        "update raw_data.transactions set category = null where id % 70 = 0",
+        "delete from raw_data.transactions where id % 90 = 0",
+        # late: an old day, read after newer ones, in a load that began earlier
+        "insert into raw_data.transactions values (1, '2020-02-29', 'late', 5, 'EUR', 'fees', '', '2025-01-01')",
+        # the same key twice, as an appending loader leaves it
+        "insert into raw_data.transactions select * replace (amount * 2 as amount, timestamp '2026-02-01' as "
+        "_sdc_extracted_at) from raw_data.transactions where id % 40 = 0",
+    ):
+        warehouse.sql(change)
+    warehouse.dbt("build")
+    incremental = marts(warehouse)
+    assert [row[4] for row in incremental["fact_transactions"] if row[0] == "1"] == ["EUR"]
+    assert sum(row[7] == "corrected" for row in incremental["fact_transactions"]) > 20
+    warehouse.dbt("build", "--full-refresh")
+    assert marts(warehouse) == incremental
+
+
+def test_a_second_run_without_news_changes_nothing(warehouse: Warehouse) -> None:
+    warehouse.load(latest_of(SAMPLE)[:300])
+    warehouse.dbt("build")
+    before = marts(warehouse)
+    warehouse.dbt("build")
+    assert marts(warehouse) == before
+
+
+def test_ties_never_depend_on_the_order_of_the_rows(warehouse: Warehouse) -> None:
+    same_key = [["1", "2026-01-01", "A", str(n), "EUR", "fees", f"n{n}"] for n in (3, 9, 5)]
+    results = []
+    for rows in (same_key, same_key[::-1]):
+        warehouse.load(rows)
+        warehouse.dbt("build", "--full-refresh")
+        results.append(marts(warehouse))
+    assert results[0] == results[1]
+
+
+def test_a_file_never_seen_before_passes_and_its_oddities_are_said(warehouse: Warehouse) -> None:
+    rows: list[list[str | None]] = [
+        [f"k{n}", "2026-03-01", f"c{n % 7}", f"{n}.25", "eur", "Yoga ", "fine"] for n in range(60)
+    ]
+    rows += [
+        ["k-late", "1999-12-31 23:59:59", None, "-3", "BTC", None, None],
+        ["k-\"; drop table x;--", "2026-03-02", "Ünï'cödé\n", "0.0001", "", "", "=HYPERLINK(\"x\")"],
+        ["k-bad-amount", "2026-03-02", "c1", "12O.5O", "EUR", "fees", "{{ 1 }}"],
+        ["k-bad-date", "soon", "c1", "7", "EUR", "fees", "<script>alert(1)</script>"],
+        [" k1", "2026-03-02", "c1", "1e400", "EURO", "fees", "\x00 nul"],
+    ]  # fmt: skip
+    warehouse.load(rows, extracted_at=None)
+    statuses = warehouse.dbt("build")
+    warned = {name for name, status in statuses.items() if status == "warn"}
+    assert warned == {
+        "every_transaction_has_an_amount", "every_transaction_has_a_date", "category_is_known",
+        "currency_is_in_iso_4217",
+    }  # fmt: skip
+    assert set(statuses.values()) <= {"success", "pass", "warn", "no-op"}
+    assert warehouse.sql("select count(*) from marts.fact_transactions") == [(len(rows),)]
+    totals = dict(warehouse.sql("select currency, sum(net) from marts.mart_customer_metrics group by currency"))
+    assert totals == {
+        "EUR": sum(Decimal(f"{n}.25") for n in range(60)) + 7, "BTC": -3, "XXX": Decimal("0.0001"), "EURO": 0,
+    }  # fmt: skip
+    found = warehouse.sql("select description from marts.fact_transactions where transaction_id like 'k-bad%'")
+    assert sorted(found) == [("<script>alert(1)</script>",), ("{{ 1 }}",)]
+
+
+def test_an_empty_table_gives_empty_marts(warehouse: Warehouse) -> None:
+    warehouse.load([["1", "2026-01-01", "A", "1", "EUR", "fees", ""]])
+    warehouse.sql("delete from raw_data.transactions")
+    assert set(warehouse.dbt("build").values()) <= {"success", "pass", "no-op"}
+    assert marts(warehouse) == {name: [] for name in MARTS}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "check"),
+    [
+        (0, None, "raw_transaction_has_an_id"),
+        (1, "31.12.2025", "dates_are_readable"),
+        (3, "1.234,56 €", "amounts_are_readable"),
+        (4, "Euro", "currencies_are_codes"),
+    ],
+)
+def test_a_broken_file_is_caught(warehouse: Warehouse, column: int, value: str | None, check: str) -> None:
+    rows: list[list[str | None]] = [[f"k{n}", "2026-03-01", "c", "1.5", "EUR", "fees", ""] for n in range(40)]
+    for row in rows[:10] if column else rows[:1]:
+        row[column] = value
+    warehouse.load(rows)
+    assert warehouse.dbt("build")[check] == "fail"
+    assert warehouse.sql(f"select count(*) from checks.{check}") != [(0,)]
+
+
+def test_a_copy_under_another_name_can_be_read(warehouse: Warehouse, tmp_path: Path) -> None:
+    warehouse.load(latest_of(SAMPLE)[:50])
+    warehouse.dbt("build")
+    copy = shutil.copy(warehouse.path, tmp_path / "published.duckdb")
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        for name in ("staging.stg_transactions", "marts.fact_transactions"):
+            assert connection.sql(f"select count(*) from {name}").fetchall() == [(50,)]
+
+
+def test_the_docs_cover_every_model_and_column(warehouse: Warehouse) -> None:
+    warehouse.load(latest_of(SAMPLE)[:10])
+    warehouse.dbt("build")
+    warehouse.dbt("docs", "generate")
+    manifest = json.loads((warehouse.target / "manifest.json").read_text())
+    catalogue = json.loads((warehouse.target / "catalog.json").read_text())
+    models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    assert {node["name"] for node in models.values()} == {"stg_transactions", "int_customer_metrics", *MARTS}
+    for key, node in models.items():
+        assert node["description"] and node["docs"]["node_color"].startswith("#"), key
+        described = {name for name, column in node["columns"].items() if column["description"]}
+        assert described == set(catalogue["nodes"][key]["columns"]), key
+    assert manifest["exposures"] and manifest["metadata"]["project_name"] == "ai_agent_data_stack"
+
+
+def test_freshness_is_that_of_the_last_extraction(warehouse: Warehouse) -> None:
+    warehouse.load(latest_of(SAMPLE)[:10], extracted_at="2020-01-01")
+    warehouse.dbt("build")
+    assert warehouse.dbt("source", "freshness") == {"transactions": "error"}
+
+
+def test_the_committed_sample_loads_without_a_failed_check(warehouse: Warehouse) -> None:
+    with (PROJECT.parent / "samples" / "transactions.csv").open(encoding="utf-8", newline="") as stream:
+        whole = [row for row in list(csv.reader(stream))[1:] if len(row) == 7 and row[0]]
+    warehouse.load(latest_of([tuple(row) for row in whole]))
+    statuses = warehouse.dbt("build")
+    assert {name for name, status in statuses.items() if status == "warn"} == {
+        "every_transaction_has_an_amount", "every_transaction_has_a_date",
+    }  # fmt: skip
+    assert set(statuses.values()) <= {"success", "pass", "warn", "no-op"}
