@@ -31,7 +31,6 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
 def _checks(stack: str) -> dict[str, Callable[[], str]]:
     from infra.engine import environment
-
     from infra.preflight import check
     from infra.reach import daemon
     from infra.stack_file import read

@@ -8,24 +8,35 @@ import typer
 
 from fds.output import AsJson, Debug, Stack, answer, say
 
+Volumes = Annotated[bool, typer.Option("--volumes", help="Remove the data as well.")]
+Confirm = Annotated[str, typer.Option("--confirm", help="Name of the stack, to remove a server without being asked.")]
+
 
 def command(
-    stack: Stack = "dev",
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data as well.")] = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    stack: Stack = "dev", volumes: Volumes = False, confirm: Confirm = "", as_json: AsJson = False, debug: Debug = False
 ) -> None:
-    """Remove every container and network of the stack; data volumes stay unless --volumes is said."""
+    """Remove every container, network and server of the stack; data volumes stay unless --volumes is said."""
     from infra.deploy import Deployment
     from infra.progress import Progress
-    from stack_runtime.docker_host import local_docker, remove_leftovers
+    from infra.teardown import remove
     from stack_runtime.paths import project_dir
 
     deployment = Deployment(project_dir(), stack, Progress(None if as_json else say))
-    changes = deployment.down()
-    removed = remove_leftovers(local_docker(), stack, volumes=volumes)
+    if deployment.settings.host == "hetzner":
+        _ask(stack, volumes, confirm)
+    removed = remove(deployment, volumes=volumes, say=say)
     if as_json:
-        answer({"stack": stack, "changes": changes, "volumes_removed": removed["volumes"]})
+        answer({"stack": stack, "resources": removed.resources, "volumes_removed": removed.volumes})
     else:
         kept = "" if volumes else "; the data is kept, fds down --volumes removes it"
-        say(f"{stack}: {changes.get('delete', 0)} resources removed, {len(removed['volumes'])} data volumes{kept}")
+        say(f"{stack}: {removed.resources} resources and {len(removed.volumes)} data volumes removed{kept}")
+
+
+def _ask(stack: str, volumes: bool, confirm: str) -> None:
+    """A server goes only when someone has typed the name of its stack."""
+    from stack_runtime.errors import UsageError
+
+    what = "the server and its data" if volumes else "the server (its data volume stays, and is billed)"
+    typed = confirm or typer.prompt(f"This deletes {what}. Type the name of the stack to go on", err=True)
+    if typed != stack:
+        raise UsageError("not confirmed, nothing was removed", next_command=f"fds down --stack {stack}")

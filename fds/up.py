@@ -10,6 +10,7 @@ from fds.output import AsJson, Debug, Stack, answer, say
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Deploy the stack and wait until every service is healthy."""
     from infra.deploy import Deployment
+    from infra.heal import heal
     from infra.preflight import check
     from infra.progress import Progress
     from stack_runtime.paths import project_dir
@@ -18,6 +19,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     project = project_dir()
     deployment = Deployment(project, stack, Progress(None if as_json else say))
     check(deployment.settings)
+    heal(deployment, say)
     deployment.generate_secrets()
     changes = deployment.up()
     changed = sum(count for operation, count in changes.items() if operation != "same")

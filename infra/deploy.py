@@ -32,7 +32,7 @@ class Deployment:
 
     def __init__(self, project: Path, stack: str, progress: Progress) -> None:
         self.settings = read(project, stack)
-        self._project = project
+        self.project = project
         self._progress = progress
         self._refusal: StackError | None = None
         self._environment = environment(project, stack)
@@ -90,7 +90,7 @@ class Deployment:
         return missing
 
     def _open(self) -> auto.Stack:
-        options = auto.LocalWorkspaceOptions(work_dir=str(self._project), env_vars=self._environment)
+        options = auto.LocalWorkspaceOptions(work_dir=str(self.project), env_vars=self._environment)
         return auto.create_or_select_stack(
             stack_name=self.settings.stack, project_name=PROJECT, program=self._program, opts=options
         )

@@ -5,28 +5,49 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
 
-
-def engine_folder() -> Path:
-    """Where setup puts an engine that it had to get itself."""
-    return cache_dir() / "engine"
+VERSION = "3.259.0"
+"""The engine that setup gets: of the same version as the SDK in `pyproject.toml`."""
 
 
-def plugins_folder() -> Path:
-    """Where setup puts stand-ins for plugins that cannot be downloaded; last on PATH."""
-    return cache_dir() / "plugins"
+def engine_root() -> Path:
+    """Where setup puts an engine that it had to get itself; the program is `bin/pulumi` below it."""
+    return cache_dir() / "engine" / VERSION
 
 
-def search_path() -> str:
+def plugins_folder(project: Path) -> Path:
+    """Where setup puts stand-ins for plugins that cannot be downloaded; last on PATH, and tied to this project."""
+    return project / ".fds" / "plugins"
+
+
+def search_path(project: Path) -> str:
     """PATH with the engine that setup got behind the user's own programs, and the stand-ins last."""
     own = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
-    extra = [str(engine_folder()), str(engine_folder() / "bin"), str(plugins_folder())]
+    extra = [str(engine_root() / "bin"), str(plugins_folder(project))]
     return os.pathsep.join([*(folder for folder in own if folder not in extra), *extra])
+
+
+def write_env_file(project: Path, stack: str) -> Path:
+    """Write `.fds/env`: after `. .fds/env` the plain `pulumi` runs in that shell. It holds no secret.
+
+    Raises:
+        UnreachableError: there is no engine.
+    """
+    extra = os.pathsep.join([str(engine_root() / "bin"), str(plugins_folder(project))])
+    values = environment(project, stack)
+    kept = sorted(name for name in values if name not in ("PATH", "PULUMI_CONFIG_PASSPHRASE"))
+    lines = [f'export PATH="$PATH":{shlex.quote(extra)}', *(f"export {n}={shlex.quote(values[n])}" for n in kept)]
+    path = project / ".fds" / "env"
+    draft = path.with_name(f"env.{os.getpid()}")
+    draft.write_text("# Written by fds setup, for `. .fds/env`\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    os.replace(draft, path)
+    return path
 
 
 def environment(project: Path, stack: str) -> dict[str, str]:
@@ -37,7 +58,7 @@ def environment(project: Path, stack: str) -> dict[str, str]:
     Raises:
         UnreachableError: there is no engine.
     """
-    path = search_path()
+    path = search_path(project)
     if shutil.which("pulumi", path=path) is None:
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project)}

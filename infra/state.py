@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 SERVER = "hcloud:index/server:Server"
+CONTAINER = "docker:index/container:Container"
 ON_A_SERVER = ("hcloud:index/serverNetwork:ServerNetwork", "hcloud:index/volumeAttachment:VolumeAttachment")
 
 Deployment = dict[str, Any]

@@ -64,6 +64,18 @@ def running(client: docker.DockerClient, stack: str, service: str) -> Container:
     raise UnreachableError(f"{service} of stack {stack} is not running", next_command=f"fds up --stack {stack}")
 
 
+def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str]) -> list[str]:
+    """Remove containers of `stack` whose id is not in `known`: made, but killed before the engine wrote it down.
+
+    Returns: their names.
+    """
+    filters: dict[str, str | list[str] | bool] = {"label": [f"fds.project={PROJECT}", f"fds.stack={stack}"]}
+    strays = [item for item in client.containers.list(all=True, filters=filters) if item.id not in known]
+    for item in strays:
+        item.remove(force=True)
+    return [str(item.name) for item in strays]
+
+
 def remove_leftovers(client: docker.DockerClient, stack: str, *, volumes: bool) -> dict[str, list[str]]:
     """Remove what carries the stack's labels and is still there; data volumes only when `volumes` is true.
 

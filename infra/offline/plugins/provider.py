@@ -78,7 +78,8 @@ class Package:
     resources: Mapping[str, Resource]
     connect: Callable[[State], Any]
     errors: tuple[type[Exception], ...]
-    """Exceptions of the client whose text is fit to be shown."""
+    """Exceptions of the client that are expected; `readable` says them in one line."""
+    readable: Callable[[Exception], str] = str
 
 
 class StandIn(api.Provider):
@@ -173,9 +174,13 @@ class StandIn(api.Provider):
         await self._call(resource.delete, request.resource_id, plain_map(request.properties))
 
     @property
-    def readable(self) -> tuple[type[Exception], ...]:
+    def expected(self) -> tuple[type[Exception], ...]:
         """Exceptions whose text is enough for a user."""
         return (PluginError, *self._package.errors)
+
+    def text(self, error: Exception) -> str:
+        """What a user reads of an expected failure."""
+        return self._package.readable(error)
 
 
 def _without_defaults(inputs: State) -> State:
@@ -205,8 +210,8 @@ class _Servicer(ProviderServicer):
             return await work
         except NotReadyError as error:
             await _abort_recorded(error, context)
-        except self._provider.readable as error:
-            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        except self._provider.expected as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, self._provider.text(error))
 
 
 def _guard(name: str) -> Callable[..., Any]:

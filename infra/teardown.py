@@ -1,0 +1,46 @@
+"""Removing a stack: past its protection, down to what the engine does not know of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra import state
+from infra.deploy import Deployment
+from infra.hosts.hetzner import recovery
+from infra.reach import daemon
+from stack_runtime.docker_host import remove_leftovers
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What went: resources counted by the engine, data volumes by name."""
+
+    resources: int
+    volumes: list[str]
+
+
+def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None]) -> Removed:
+    """Destroy the stack. Whoever calls this has asked before.
+
+    Raises:
+        UnreachableError: Docker or the account does not answer.
+    """
+    if deployment.settings.host == "hetzner":
+        return _with_server(deployment, volumes=volumes, say=say)
+    with daemon(deployment.project, deployment.settings.stack) as client:
+        count = deployment.down().get("delete", 0)
+        left = remove_leftovers(client, deployment.settings.stack, volumes=volumes)
+    return Removed(count, left["volumes"])
+
+
+def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], None]) -> Removed:
+    record = deployment.recorded()
+    server = state.recorded_server(record)
+    if server and not recovery.server_exists(server):
+        say(f"server {server} is gone from the account; what lived on it is forgotten")
+        record = state.without_server(record)
+    recovery.lift_protection(deployment.settings, volumes=volumes)
+    deployment.record(state.unprotected(record))
+    count = deployment.down().get("delete", 0)
+    return Removed(count, recovery.remove_volumes(deployment.settings) if volumes else [])
