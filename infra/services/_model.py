@@ -28,6 +28,8 @@ class Resources:
     cpu: float
     cpu_limit: float
     disk_gb: int = 0
+    image_mb: int = 1024
+    """Size of the image unpacked, in MiB; a GiB until measured, for an unknown size is not nothing."""
     measured: str = ""
     """How the reservation was measured, or empty when it was not."""
 
