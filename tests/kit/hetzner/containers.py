@@ -30,6 +30,8 @@ from .server_image import server_image
 
 LABEL = "fds.kit"
 PORTS = (22, 80, 443)
+RESTART: Any = {"Name": "unless-stopped"}
+"""A server that reboots from within comes back."""
 CPU_PERIOD = 100_000
 GRACE_S = 30
 """How long a server may take to shut down before its power is cut."""
@@ -39,6 +41,8 @@ CAPABILITIES = (
     "AUDIT_WRITE", "DAC_READ_SEARCH", "IPC_LOCK", "LINUX_IMMUTABLE", "MKNOD", "NET_ADMIN", "NET_RAW", "SETFCAP",
     "SYSLOG", "SYS_ADMIN", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE",
 )  # fmt: skip
+SYS_RESOURCE = 24
+"""The number of CAP_SYS_RESOURCE, which growing a mounted file system needs and not every machine has to give."""
 SECCOMP = {
     "defaultAction": "SCMP_ACT_ALLOW",
     "syscalls": [{"names": ["swapon", "swapoff"], "action": "SCMP_ACT_ERRNO"}],
@@ -95,8 +99,8 @@ class Containers:
         self.client.containers.create(
             self.image, name=self._name(spec.id), hostname=spec.name,
             labels={LABEL: self.id, f"{LABEL}.owner": _owner()},
-            cap_add=list(CAPABILITIES), security_opt=[f"seccomp={json.dumps(SECCOMP)}", "apparmor=unconfined"],
-            cgroupns="private", device_cgroup_rules=["b 7:* rwm"], restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},
+            cap_add=_capabilities(), security_opt=[f"seccomp={json.dumps(SECCOMP)}", "apparmor=unconfined"],
+            cgroupns="private", device_cgroup_rules=["b 7:* rwm"], restart_policy=RESTART,
             tmpfs={"/run": "", "/run/lock": ""}, ports={f"{port}/tcp": (spec.address, port) for port in PORTS},
             mounts=[Mount("/hardware", str(hardware), type="bind", read_only=True), Mount("/var/lib/docker", None)],
             cpu_period=CPU_PERIOD, cpu_quota=_quota(spec.cores),
@@ -112,6 +116,7 @@ class Containers:
         seed = {"instance-id": f"kit-{self.id}-{spec.id}", "local-hostname": spec.name}
         (folder / "meta-data").write_text(json.dumps({**seed, "public-keys": list(spec.ssh_keys)}))
         (folder / "user-data").write_text(spec.user_data or "#cloud-config\n{}\n")
+        (folder / "memory").write_text(str(_bytes(spec.memory_gb) // 1024))
         (folder / "firewall").write_text(packet_filter(spec.rules))
         self._volumes[spec.id] = set(spec.volumes)
         self._list_volumes(spec.id)
@@ -152,6 +157,7 @@ class Containers:
 
     def resize(self, server: int, cores: int, memory_gb: float) -> None:
         memory = _bytes(memory_gb)
+        (self._hardware(server) / "memory").write_text(str(memory // 1024))
         with _told():
             self.container(server).update(
                 cpu_period=CPU_PERIOD, cpu_quota=_quota(cores), mem_limit=memory, memswap_limit=memory
@@ -195,6 +201,12 @@ class Containers:
         self.disks.close()
         shutil.rmtree(self.folder)
         self.client.close()
+
+
+def _capabilities() -> list[str]:
+    status = Path("/proc/self/status").read_text()
+    bounding = int(status.partition("CapBnd:")[2].split()[0], 16)
+    return [*CAPABILITIES, *(["SYS_RESOURCE"] if bounding >> SYS_RESOURCE & 1 else [])]
 
 
 def _quota(cores: int) -> int:
