@@ -1,0 +1,105 @@
+"""Reading figures out of an answer that nobody vouches for: a value is right or it is an `UnknownError`, never zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from stack_runtime.errors import UnknownError
+
+MOST = Decimal(1_000_000)
+"""Larger figures are errors: no price, size or percentage here comes near."""
+_LONGEST = 40
+
+
+class Answer:
+    """One JSON value with the path that leads to it, so that an error can name the place."""
+
+    def __init__(self, value: Any, path: str, source: str) -> None:
+        self._value = value
+        self._path = path
+        self._source = source
+
+    @property
+    def value(self) -> Any:
+        """The value as it came, for a reader that checks it itself."""
+        return self._value
+
+    def fail(self, what: str) -> UnknownError:
+        """An error that names this place."""
+        return UnknownError(
+            f"{self._path} {what}", where=self._source, next_command="ask again, or plan with --prices DIR"
+        )
+
+    def get(self, key: str) -> Answer:
+        """The member `key` of an object; it must be there."""
+        if not isinstance(self._value, Mapping):
+            raise self.fail("is not an object")
+        if key not in self._value:
+            raise Answer(None, f"{self._path}.{key}", self._source).fail("is missing")
+        return Answer(self._value[key], f"{self._path}.{key}", self._source)
+
+    def has(self, key: str) -> bool:
+        """Whether the member `key` is there and is not null."""
+        return isinstance(self._value, Mapping) and self._value.get(key) is not None
+
+    def items(self) -> Iterator[Answer]:
+        """The entries of a list."""
+        if not isinstance(self._value, list):
+            raise self.fail("is not a list")
+        for index, value in enumerate(self._value):
+            yield Answer(value, f"{self._path}[{index}]", self._source)
+
+    def text(self) -> str:
+        """A short, plain name."""
+        if not isinstance(self._value, str) or not self._value or len(self._value) > 200:
+            raise self.fail("is not a name")
+        if not self._value.isprintable():
+            raise self.fail("has unprintable characters")
+        return self._value
+
+    def flag(self) -> bool:
+        """A JSON boolean."""
+        if not isinstance(self._value, bool):
+            raise self.fail("is neither true nor false")
+        return self._value
+
+    def whole(self, *, least: int) -> int:
+        """A JSON integer, `least` or more."""
+        value = self._value
+        if isinstance(value, bool) or not isinstance(value, int) or value < least or value > 10**18:
+            raise self.fail(f"is not a whole number from {least} up")
+        return value
+
+    def size(self) -> Decimal:
+        """A JSON number above 0 (a size, never money)."""
+        if isinstance(self._value, bool) or not isinstance(self._value, (int, float)):
+            raise self.fail("is not a number")
+        return self._in_range(Decimal(str(self._value)), above_zero=True)
+
+    def decimal(self, *, above_zero: bool) -> Decimal:
+        """A figure that the API writes as a decimal string: digits and a point, no sign, no exponent."""
+        value = self._value
+        plain = isinstance(value, str) and len(value) <= _LONGEST and value.isascii()
+        if not plain or not value.replace(".", "", 1).isdigit():
+            raise self.fail("is not a decimal string")
+        try:
+            return self._in_range(Decimal(value), above_zero=above_zero)
+        except InvalidOperation:
+            raise self.fail("is not a decimal string") from None
+
+    def day(self) -> date:
+        """The day of an ISO time or date."""
+        try:
+            return datetime.fromisoformat(self.text()).date()
+        except ValueError:
+            raise self.fail("is not a date") from None
+
+    def _in_range(self, value: Decimal, *, above_zero: bool) -> Decimal:
+        if not value.is_finite() or value < 0 or value > MOST:
+            raise self.fail("is out of range")
+        if above_zero and value == 0:
+            raise self.fail("is zero, and nothing here is free")
+        return value

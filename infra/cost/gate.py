@@ -1,0 +1,35 @@
+"""The gate: the one function that the program, the policy pack, the commands and the agents ask before a change."""
+
+from __future__ import annotations
+
+from infra.cost.model import Plan
+from infra.cost.text import table
+from stack_runtime.errors import RefusedError, StackError, UnknownError
+
+
+def gate(plan: Plan) -> None:
+    """Let a plan through, or raise with its table and its reason.
+
+    Raises:
+        RefusedError: it is over the budget, or it does not fit.
+        UnknownError: a price, a rate or a capacity is unknown or too old.
+    """
+    if plan.verdict != "within":
+        raise refusal(plan)
+
+
+def refusal(plan: Plan) -> StackError:
+    """The error for a plan that may not pass; its text holds the table, so that every caller shows it."""
+    kind = UnknownError if plan.verdict == "unknown" else RefusedError
+    what = f"{plan.verdict.replace('_', ' ')}: {plan.reason}"
+    return kind(f"{table(plan)}\n{what}", where=f"stack {plan.stack}", next_command=_next(plan))
+
+
+def _next(plan: Plan) -> str:
+    if plan.alternatives:
+        best = plan.alternatives[0]
+        changes = " ".join(f"{key}={value}" for key, value in best.settings.items())
+        return f"fds scale {changes} --stack {plan.stack} --apply ({best.describe}, ${best.total_usd:.2f})"
+    if plan.verdict == "unknown":
+        return f"fds cost --stack {plan.stack} with HCLOUD_TOKEN set, or --allow-snapshot"
+    return f"fds cost --stack {plan.stack} --explain"

@@ -1,0 +1,186 @@
+"""Settings to a plan: what fits, what it costs, whether it may be deployed. Pure: no clock, no network, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+from infra.cost import rate as rates
+from infra.cost.capacity import Demand, Machine, demand, of_type
+from infra.cost.choice import AUTO, Candidate, Deployed, candidates
+from infra.cost.lines import Amount, Tariff, Till, add
+from infra.cost.model import Fx, Line, Plan, Server, Source, Verdict
+from infra.cost.prices import PriceList
+from infra.cost.inputs import Inputs, PRICES_DAYS, RATE_DAYS
+from infra.cost.wording import reason_of, warnings_of
+from infra.services import Service
+from infra.settings import Settings
+from stack_runtime.errors import UnknownError
+
+def plan_local(settings: Settings, services: Sequence[Service], machine: Machine) -> Plan:
+    """A stack on the user's own machine: no price is needed, the memory is still checked."""
+    capacity = demand(settings, services).on(Machine(memory_mb=machine.memory_mb))
+    verdict: Verdict = "does_not_fit" if capacity.problems else "within"
+    nothing = Decimal("0.00")
+    own = Line(
+        resource="your own machine",
+        quantity=Decimal(1),
+        unit="machine",
+        unit_price=nothing,
+        monthly_eur=nothing,
+        monthly_usd=nothing,
+        note="nothing is rented",
+    )
+    return Plan(
+        stack=settings.stack,
+        host=settings.host,
+        verdict=verdict,
+        budget_usd=settings.budget_usd,
+        total_usd=nothing,
+        total_eur=nothing,
+        currency="EUR",
+        tax=settings.tax,
+        fx=None,
+        prices=None,
+        server=None,
+        capacity=capacity,
+        lines=(own,),
+        reason="; ".join(capacity.problems) or "nothing is rented and everything fits",
+    )
+
+
+def plan_server(settings: Settings, services: Sequence[Service], inputs: Inputs) -> Plan:
+    """A stack on a rented server."""
+    tariff = Tariff(inputs.prices, settings.tax)
+    till = Till(None if inputs.rate is None or rates.implausible(inputs.rate.rate) else inputs.rate.rate)
+    needs = demand(settings, services)
+    doubts = _doubts(settings, inputs)
+    deployed = inputs.deployed or Deployed()
+    try:
+        found = candidates(settings, services, needs, tariff, till, inputs.today, deployed)
+    except UnknownError as error:
+        return _assemble(settings, inputs, till, needs, None, [], (*doubts, str(error)))
+    best = _best(found, settings, inputs)
+    return _assemble(settings, inputs, till, needs, best, found, doubts)
+
+
+def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Candidate:
+    """The cheapest that is usable, but `auto` does not leave a running server that still fits the budget.
+
+    Where none is usable, the largest that can be had stands in the report to say what is lacking.
+    """
+    others = add(other.total_usd for other in inputs.others) or Decimal(0)
+    for candidate in found:
+        if candidate.runs and candidate.usable and candidate.cost + others <= budget_of(settings, inputs.others):
+            return candidate
+    if found[0].usable:
+        return found[0]
+    return max(found, key=lambda c: (c.orderable or c.runs, c.kind.memory_gb, c.kind.disk_gb, -c.cost))
+
+
+def _assemble(
+    settings: Settings,
+    inputs: Inputs,
+    till: Till,
+    needs: Demand,
+    best: Candidate | None,
+    found: Sequence[Candidate],
+    doubts: Sequence[str],
+) -> Plan:
+    lines = _lines(till, best.amounts if best else (), inputs)
+    total = add(line.monthly_usd for line in lines) if best else None
+    budget = budget_of(settings, inputs.others)
+    verdict = _verdict(best, total, budget, doubts)
+    machine = of_type(best.kind, settings.volume_gb) if best else Machine()
+    return Plan(
+        stack=settings.stack,
+        host=settings.host,
+        verdict=verdict,
+        budget_usd=budget,
+        total_usd=total,
+        total_eur=add(line.monthly_eur for line in lines) if best else None,
+        currency=inputs.prices.currency,
+        tax=settings.tax,
+        fx=inputs.rate,
+        prices=Source(date=inputs.prices.date, source=inputs.prices.source),
+        server=_server(best) if best else None,
+        capacity=needs.on(machine),
+        lines=lines,
+        warnings=warnings_of(settings, inputs, best, found, total, budget),
+        reason=reason_of(verdict, best, total, budget, doubts, auto=settings.server_type == AUTO),
+    )
+
+
+def _verdict(best: Candidate | None, total: Decimal | None, budget: Decimal, doubts: Sequence[str]) -> Verdict:
+    if best is None or total is None or doubts:
+        return "unknown"
+    if not best.usable:
+        return "does_not_fit"
+    return "over" if total > budget else "within"
+
+
+def _lines(till: Till, amounts: Sequence[Amount], inputs: Inputs) -> tuple[Line, ...]:
+    own = [till.line(amount) for amount in amounts]
+    return (*own, *(stack_line(other) for other in inputs.others))
+
+
+def stack_line(other: Plan) -> Line:
+    """Another stack of the budget group, as one line of the bill."""
+    return Line(
+        resource=f"stack {other.stack}",
+        quantity=Decimal(1),
+        unit="stack",
+        unit_price=(other.total_eur if other.currency == "EUR" else other.total_usd) or Decimal(0),
+        monthly_eur=other.total_eur,
+        monthly_usd=other.total_usd,
+        note="same budget group",
+    )
+
+
+def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
+    """A group has one budget: the smallest that one of its stacks states."""
+    return min((settings.budget_usd, *(other.budget_usd for other in others)))
+
+
+def _doubts(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
+    """Why nothing can be decided, as far as it is known before a server is chosen."""
+    found = [*_age("the prices", inputs.prices.date, PRICES_DAYS, inputs)]
+    if inputs.prices.currency == "EUR" or settings.offsite_gb:
+        found += _rate_doubts(inputs)
+    for other in inputs.others:
+        if other.verdict in ("unknown", "does_not_fit") or other.total_usd is None:
+            found.append(f"stack {other.stack} of the same budget group has no price: {other.reason}")
+    return tuple(found)
+
+
+def _rate_doubts(inputs: Inputs) -> list[str]:
+    if inputs.rate is None:
+        return ["no exchange rate is known, set fxRate and fxDate"]
+    if rates.implausible(inputs.rate.rate):
+        return [f"an exchange rate of {inputs.rate.rate} dollars for a euro is implausible"]
+    return _age("the exchange rate", inputs.rate.date, RATE_DAYS, inputs)
+
+
+def _age(what: str, day: date, limit: int, inputs: Inputs) -> list[str]:
+    """Too old can be allowed; a date to come cannot, for it is certainly wrong."""
+    days = (inputs.today - day).days
+    if days < 0:
+        return [f"{what} carry a date that is yet to come, {day}"]
+    if days > limit and not inputs.allow_snapshot:
+        return [f"{what} of {day} are {days} days old, {limit} is the limit (--allow-snapshot plans on them all the same)"]
+    return []
+
+
+def _server(candidate: Candidate) -> Server:
+    kind = candidate.kind
+    return Server(
+        type=kind.name,
+        location=candidate.location,
+        architecture=kind.architecture,
+        cores=kind.cores,
+        memory_gb=kind.memory_gb,
+        disk_gb=kind.disk_gb,
+        orderable=candidate.orderable,
+    )
+

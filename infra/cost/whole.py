@@ -1,0 +1,48 @@
+"""`plan`: the planner and the alternatives as one pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from infra.cost.alternatives import alternatives
+from infra.cost.capacity import Machine
+from infra.cost.choice import Deployed
+from infra.cost.inputs import Inputs
+from infra.cost.model import Fx, Plan
+from infra.cost.planner import plan_local, plan_server
+from infra.cost.prices import PriceList
+from infra.services import Service
+from infra.settings import Settings
+
+
+def plan(
+    settings: Settings,
+    services: Sequence[Service],
+    prices: PriceList | None,
+    rate: Fx | None,
+    today: date,
+    *,
+    others: Sequence[Plan] = (),
+    deployed: Deployed | None = None,
+    machine: Machine | None = None,
+    allow_snapshot: bool = False,
+) -> Plan:
+    """What the settings cost and whether they may be deployed. Pure.
+
+    Args:
+        prices: None only for a stack on the local host, which needs none.
+        others: plans of the other stacks of the budget group.
+        deployed: what the account runs already; None when that is not known.
+        machine: the local host, where known.
+        allow_snapshot: plan on prices or a rate past their age, and say so.
+    """
+    if settings.host == "local":
+        return plan_local(settings, services, machine or Machine())
+    if prices is None:
+        raise ValueError("a rented server needs a price list")
+    inputs = Inputs(prices, rate, today, others, deployed, allow_snapshot or settings.allow_snapshot)
+    planned = plan_server(settings, services, inputs)
+    if planned.verdict in ("over", "does_not_fit"):
+        return planned.model_copy(update={"alternatives": alternatives(settings, services, inputs)})
+    return planned
