@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,8 +101,17 @@ def _environment(
         "FDS_DUCKDB_PATH": str(work.database),
     }
     if csv:
-        found["TAP_CSV_ENTITIES"] = json.dumps([{"entity": "transactions", "path": str(csv), "keys": ["id"]}])
+        found["TAP_CSV_ENTITIES"] = json.dumps([{"entity": "transactions", "path": _plain(csv, work), "keys": ["id"]}])
     return found | (server.meltano_environment if server else {})
+
+
+def _plain(csv: Path, work: Work) -> str:
+    """A path to `csv` in which nothing means anything to Meltano (`$NAME`) or to the tap (`*`, `?`, `[`)."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", csv.name)
+    folder = work.folder / "input"
+    folder.mkdir()
+    (folder / name).symlink_to(csv)
+    return f"$FDS_WORK_DIR/input/{name}"
 
 
 def _die_with_parent() -> None:

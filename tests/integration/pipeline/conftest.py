@@ -1,0 +1,111 @@
+"""A real PostgreSQL for the tests of the pipeline, and runs of the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import psycopg
+import pytest
+
+from stack_runtime.pipeline import meltano_env
+from stack_runtime.pipeline.server import Server
+
+HEADER = "id,date,customer_id,amount,currency,category,description"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended. `answer` is the JSON on its standard output."""
+
+    code: int
+    answer: dict[str, Any]
+    said: str
+
+
+def start(*arguments: object, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start a command line of ours."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.Popen(
+        command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def end(process: subprocess.Popen[str]) -> Ended:
+    """Wait for it."""
+    out, said = process.communicate(timeout=120)
+    assert "Traceback" not in said, said
+    return Ended(process.returncode, json.loads(out) if out.strip() else {}, said)
+
+
+def fds_run(database: Path, csv: Path | None = None) -> Ended:
+    """`fds run --local --json`."""
+    more = ("--csv", csv) if csv else ()
+    return end(start("fds.main", "run", "--local", "--json", "--database", database, *more))
+
+
+def rows(first: int, count: int, amount: str = "10.50") -> list[str]:
+    """CSV lines with the ids from `first` on."""
+    return [f"{number},2026-01-{number % 28 + 1:02},C{number % 7},{amount},EUR,consulting,hours" for number in
+            range(first, first + count)]  # fmt: skip
+
+
+def write_csv(file: Path, lines: list[str]) -> Path:
+    file.write_text("\n".join([HEADER, *lines]) + "\n")
+    return file
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _meltano() -> None:
+    meltano_env.prepare(print)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """PostgreSQL 15 with the role and databases that the stack gives the pipeline."""
+    client = docker.from_env()
+    password = secrets.token_hex(8)
+    container = client.containers.run(
+        "postgres:15", detach=True, environment={"POSTGRES_PASSWORD": password}, ports={"5432/tcp": ("127.0.0.1", None)},
+        tmpfs={"/var/lib/postgresql/data": ""}, command=["-c", "fsync=off"], labels={"fds.test": "pipeline"},
+        healthcheck={"test": ["CMD", "pg_isready", "-h", "127.0.0.1"], "interval": 200_000_000, "retries": 100},
+    )  # fmt: skip
+    try:
+        for event in client.events(decode=True, filters={"container": container.id, "event": "health_status"}):
+            if event["status"].endswith("healthy"):
+                break
+        container.reload()
+        port = int(container.ports["5432/tcp"][0]["HostPort"])
+        admin = f"host=127.0.0.1 port={port} user=postgres password={password} dbname=postgres"
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"CREATE ROLE pipeline LOGIN PASSWORD '{password}'")
+            connection.execute("CREATE DATABASE marts OWNER pipeline")
+            connection.execute("CREATE DATABASE meltano OWNER pipeline")
+        yield Server("127.0.0.1", port, "pipeline", password)
+    finally:
+        container.remove(force=True, v=True)
+        client.close()
+
+
+@pytest.fixture
+def runner(server: Server, tmp_path: Path) -> dict[str, str]:
+    """The environment of a runner with a server, as its container has it."""
+    data = tmp_path / "data"
+    for folder in ("landing/uploads", "private", "published"):
+        (data / folder).mkdir(parents=True)
+    password = tmp_path / "password"
+    password.write_text(server.password)
+    return {
+        "FDS_DATA_DIR": str(data),
+        "FDS_POSTGRES_HOST": server.host,
+        "FDS_POSTGRES_PORT": str(server.port),
+        "FDS_POSTGRES_PASSWORD_FILE": str(password),
+    }

@@ -1,0 +1,108 @@
+"""Marts in PostgreSQL: the same values as in DuckDB, all of them or none, and no reader disturbed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stack_runtime.errors import CheckFailedError, UnreachableError
+from stack_runtime.pipeline.marts import publish_marts
+from stack_runtime.pipeline.server import Server
+
+TYPED = """CREATE OR REPLACE TABLE marts.typed AS SELECT * FROM (VALUES
+    (1::BIGINT, 12.3400::DECIMAL(18, 4), DATE '2026-01-31', TIMESTAMP '2026-01-31 10:20:30.123456',
+     TIMESTAMPTZ '2026-01-31 10:20:30+02', true, 0.1::DOUBLE, 'plain', 7::HUGEINT),
+    (2, -0.0001, DATE '0999-12-31', NULL, NULL, false, 1e300, '', 170141183460469231731687303715884105727),
+    (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+    (4, 0, DATE '9999-12-31', NULL, NULL, NULL, 'Infinity', 'a,"b"' || chr(10) || '\\N \\. ä–€' || chr(13), 0)
+    ) AS t(id, amount, day, moment, instant, flag, ratio, words, big)"""
+
+
+@pytest.fixture
+def database(tmp_path: Path, server: Server) -> Path:
+    with server.connect("test", autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS marts CASCADE")
+    file = tmp_path / "warehouse.duckdb"
+    change(file, "CREATE SCHEMA marts; CREATE SCHEMA staging; CREATE TABLE staging.hidden AS SELECT 1; " + TYPED)
+    return file
+
+
+def change(database: Path, statements: str) -> None:
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(statements)
+
+
+def values(server: Server, query: str) -> list[tuple[object, ...]]:
+    with server.connect("test") as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_every_value_arrives_as_it_is(database: Path, server: Server, tmp_path: Path) -> None:
+    publish_marts(database, server, tmp_path)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        wanted = connection.execute("SELECT * FROM marts.typed ORDER BY id").fetchall()
+    found = values(server, "SELECT * FROM marts.typed ORDER BY id")
+    assert [row[:4] + row[5:] for row in found] == [row[:4] + row[5:] for row in wanted]
+    assert found[0][4].isoformat() == "2026-01-31T08:20:30+00:00"  # type: ignore[attr-defined]
+    assert values(server, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts'") == [
+        ("typed",)
+    ]
+
+
+def test_a_nul_that_postgresql_cannot_hold_is_shown_as_a_replacement(
+    database: Path, server: Server, tmp_path: Path
+) -> None:
+    change(database, "CREATE TABLE marts.words AS SELECT 'a' || chr(0) || 'b' AS word")
+    publish_marts(database, server, tmp_path)
+    assert values(server, "SELECT word FROM marts.words") == [("a\ufffdb",)]
+
+
+def test_a_reader_sees_the_old_marts_until_all_new_ones_are_there(
+    database: Path, server: Server, tmp_path: Path
+) -> None:
+    publish_marts(database, server, tmp_path)
+    with server.connect("reader") as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert reader.execute("SELECT count(*) FROM marts.typed").fetchone() == (4,)
+        change(database, "DELETE FROM marts.typed WHERE id > 1")
+        publish_marts(database, server, tmp_path)
+        assert reader.execute("SELECT count(*) FROM marts.typed").fetchone() == (4,)
+    assert values(server, "SELECT count(*) FROM marts.typed") == [(1,)]
+
+
+def test_a_persons_view_survives_and_a_refusal_leaves_every_table_as_it_was(
+    database: Path, server: Server, tmp_path: Path
+) -> None:
+    change(database, "CREATE TABLE marts.zoo AS SELECT 1 AS animal")
+    publish_marts(database, server, tmp_path)
+    with server.connect("person") as connection:
+        connection.execute("CREATE VIEW marts.my_zoo AS SELECT animal FROM marts.zoo")
+    change(database, "DELETE FROM marts.typed; UPDATE marts.zoo SET animal = 2")
+    publish_marts(database, server, tmp_path)
+    assert values(server, "SELECT animal FROM marts.my_zoo") == [(2,)]
+    change(database, TYPED + "; CREATE OR REPLACE TABLE marts.zoo AS SELECT 'cat' AS animal")
+    with pytest.raises(CheckFailedError, match="my_zoo"):
+        publish_marts(database, server, tmp_path)
+    assert values(server, "SELECT (SELECT count(*) FROM marts.typed), (SELECT animal FROM marts.my_zoo)") == [(0, 2)]
+
+
+def test_changed_columns_replace_the_table(database: Path, server: Server, tmp_path: Path) -> None:
+    publish_marts(database, server, tmp_path)
+    change(database, "CREATE OR REPLACE TABLE marts.typed AS SELECT 1.5::DECIMAL(9, 2) AS other")
+    publish_marts(database, server, tmp_path)
+    with server.connect("test") as connection:
+        assert str(connection.execute("SELECT other FROM marts.typed").fetchone()[0]) == "1.50"  # type: ignore[index]
+
+
+def test_a_server_that_does_not_answer_is_one_clear_error(database: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match="PostgreSQL does not answer"):
+        publish_marts(database, Server("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
+
+
+def test_a_wrong_password_is_never_shown(database: Path, server: Server, tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        publish_marts(database, Server(server.host, server.port, "pipeline", "s3cret-guess"), tmp_path)
+    assert "s3cret-guess" not in str(caught.value)

@@ -1,0 +1,104 @@
+"""Records of runs, the same in SQLite and in PostgreSQL, and the lock whose holder tells who is alive."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from stack_runtime.errors import LockedError
+from stack_runtime.pipeline.lock import run_lock
+from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
+from stack_runtime.pipeline.places import Places, beside
+from stack_runtime.pipeline.records import Records
+from stack_runtime.pipeline.server import Server
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+
+HOLD = """
+import sys
+from pathlib import Path
+from stack_runtime.pipeline.lock import run_lock
+from stack_runtime.pipeline.server import Server
+server = Server(sys.argv[2], int(sys.argv[3]), "pipeline", sys.argv[4]) if len(sys.argv) > 2 else None
+with run_lock(Path(sys.argv[1]), "holder-1", server):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def full_run(run_id: str, started: datetime) -> Run:
+    return Run(
+        run_id, started, "a.csv", "succeeded", started + timedelta(seconds=3), Rows(3, 2, 1),
+        (Step("extract_load", 1.25), Step("transform", 0.5)), (Check("a", "pass", 0.0, 0.0), Check("b", "warn", 2, 10)),
+        "/data/warehouse.duckdb", "", (Quarantined("transactions", "a.csv", 4, "ragged", 'x,"ä\n'),),
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def backend(request: pytest.FixtureRequest) -> Server | None:
+    if request.param == "sqlite":
+        return None
+    server: Server = request.getfixturevalue("server")
+    with server.connect("test", autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS ops CASCADE")
+    return server
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    found = beside(tmp_path / "warehouse.duckdb")
+    found.make()
+    return found
+
+
+def holder(places: Places, server: Server | None) -> subprocess.Popen[str]:
+    more = [server.host, str(server.port), server.password] if server else []
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(places.lock), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout and process.stdout.readline() == "held\n"
+    return process
+
+
+def test_what_is_saved_is_what_is_read(places: Places, backend: Server | None) -> None:
+    records = Records(places, backend)
+    assert records.latest() == []
+    records.settle(None)
+    first, second = full_run("r1", NOW), full_run("r2", NOW + timedelta(minutes=1))
+    for run in (replace(first, steps=()), first, second, second):
+        records.save(run)
+    assert records.latest(5) == [second, first]
+    assert records.latest(1) == [second]
+
+
+def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(places: Places, backend: Server | None) -> None:
+    records = Records(places, backend)
+    records.settle(None)
+    open_run = replace(full_run("r1", NOW), status="running", finished_at=None, published=None)
+    records.save(open_run)
+    process = holder(places, backend)
+    assert records.latest()[0].status == "running"
+    process.kill()
+    process.wait()
+    assert records.latest()[0].status == "interrupted"
+    with run_lock(places.lock, "next", backend):
+        records.settle("r1")
+    settled = records.latest()[0]
+    assert (settled.status, settled.published, settled.rows) == ("succeeded", str(places.published), Rows(3, 2, 1))
+
+
+def test_a_living_holder_is_named_and_a_dead_one_never_blocks(places: Places, backend: Server | None) -> None:
+    process = holder(places, backend)
+    # Of another machine's pipeline, as it were: the server alone keeps the two apart.
+    lock = places.lock.with_name("elsewhere") if backend else places.lock
+    with pytest.raises(LockedError, match=r"run holder-1 .*since 20\d\d-\d\d-\d\dT"), run_lock(lock, "second", backend):
+        pass
+    process.kill()
+    process.wait()
+    with run_lock(lock, "third", backend):
+        pass

@@ -1,0 +1,25 @@
+"""The JSON of a run."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from stack_runtime.pipeline.model import Check, Rows, Run, Step
+
+STARTED = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def test_the_json_of_a_run_has_exactly_the_names_of_the_contract() -> None:
+    run = Run("r1", STARTED, "a.csv", rows=Rows(3, 2, 1), checks=(Check("unique", "pass", 0.0, 0.0),))
+    document = json.loads(json.dumps(run.with_step(Step("extract_load", 1.5)).as_json()))
+    assert list(document)[:6] == ["run_id", "status", "rows", "steps", "checks", "published"]
+    assert document["rows"] == {"read": 3, "loaded": 2, "quarantined": 1}
+    assert document["steps"] == [{"name": "extract_load", "seconds": 1.5}]
+    assert document["checks"] == [{"test_name": "unique", "status": "pass", "metric_value": 0.0, "threshold": 0.0}]
+    assert document["published"] is None
+
+
+def test_only_a_pass_or_a_warning_lets_a_run_publish() -> None:
+    stops = {status: Check("a", status, 1.0, 0.0).stops for status in ("pass", "warn", "fail", "error", "skipped")}
+    assert stops == {"pass": False, "warn": False, "fail": True, "error": True, "skipped": True}
