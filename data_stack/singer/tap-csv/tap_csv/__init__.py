@@ -1,0 +1,1 @@
+"""A Singer tap for CSV files that loses no row."""

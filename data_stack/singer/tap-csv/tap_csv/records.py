@@ -1,0 +1,124 @@
+"""Where records begin and end, read in bounded memory.
+
+A record is what Python's csv reader calls one: it ends at a line feed, a carriage return, or both, outside quotes.
+A blank line is no record. Works on bytes: in UTF-8 no byte of a longer character equals an ASCII delimiter.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+RAW_KEPT = 64 * 1024
+"""Bytes kept of a record that is too long."""
+
+_State = Literal["start", "plain", "quoted", "closing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One record: `data` without its line end. `length` counts bytes with the line end."""
+
+    line: int
+    offset: int
+    length: int
+    data: bytes
+    quoted: bool
+    cut: bool
+
+
+class Records:
+    """The records of a stream, the header first. `line` is the physical line that the next one begins at."""
+
+    def __init__(self, stream: BinaryIO, delimiter: str, quote: str, limit: int, *, line: int = 1) -> None:
+        self.line = line
+        self._stream = stream
+        self._delimiter, self._quote, self._limit = delimiter.encode(), quote.encode(), limit
+        self._pieces = self._read()
+
+    def __iter__(self) -> Iterator[Raw]:
+        offset = self._stream.tell()
+        if offset == 0 and self._stream.read(3) == codecs.BOM_UTF8:
+            offset = 3
+        self._stream.seek(offset)
+        for piece in self._pieces:
+            raw = self._record(piece, offset)
+            offset += raw.length
+            if raw.data or raw.cut:
+                yield raw
+
+    def _record(self, piece: bytes, offset: int) -> Raw:
+        """Join pieces until one ends a record; what is beyond the limit is passed over, not kept."""
+        begins, kept, length, quoted = self.line, [piece], 0, False
+        state: _State = "start"
+        while True:
+            length += len(piece)
+            ended = piece.endswith((b"\n", b"\r"))
+            has_quote = self._quote in piece
+            quoted = quoted or has_quote
+            if has_quote or not ended or state != "start":
+                state = self._after(piece, state)
+            self.line += ended
+            if ended and state != "quoted":
+                break
+            following = next(self._pieces, None)
+            if following is None:
+                break
+            piece = following
+            if length <= self._limit:
+                kept.append(piece)
+        data = b"".join(kept)
+        cut = length > self._limit
+        if cut:
+            data = data[:RAW_KEPT]
+        elif data.endswith(b"\n"):
+            data = data[:-2] if data.endswith(b"\r\n") else data[:-1]
+        elif data.endswith(b"\r"):
+            data = data[:-1]
+        return Raw(begins, offset, length, data, quoted, cut)
+
+    def _after(self, piece: bytes, state: _State) -> _State:
+        """The state behind a piece: `quoted` means that a quoted field is still open."""
+        at, end = 0, len(piece)
+        while at < end:
+            if state == "quoted":
+                at = piece.find(self._quote, at) + 1
+                if not at:
+                    return "quoted"
+                state = "closing"
+            elif state == "plain":
+                at = piece.find(self._delimiter, at) + 1
+                if not at:
+                    return "plain"
+                state = "start"
+            else:
+                character = piece[at : at + 1]
+                at += 1
+                if character == self._quote:
+                    state = "quoted"  # opens the field, or is doubled inside it
+                else:
+                    state = "start" if character == self._delimiter else "plain"
+        return state
+
+    def _read(self) -> Iterator[bytes]:
+        """Lines, or pieces of a line longer than the buffer. A lone carriage return ends a line too."""
+        carried = b""
+        while line := self._stream.readline(1 << 20):
+            if carried:
+                line, carried = carried + line, b""
+            if line.endswith(b"\r"):
+                carried = line  # the buffer may have cut between \r and \n
+                continue
+            if b"\r" in line and not (line.endswith(b"\r\n") and line.count(b"\r") == 1):
+                yield from _split(line)
+            else:
+                yield line
+        if carried:
+            yield from _split(carried)
+
+
+def _split(line: bytes) -> Iterator[bytes]:
+    return filter(None, re.split(rb"(?<=\r)(?!\n)", line))
