@@ -26,10 +26,12 @@ Failures = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Field:
-    """One property. `of` holds the fields of an object, or of the objects in a list or set; else its items are text."""
+    """One property. `of` holds the fields of an object, or of the objects in a list or set."""
 
     kind: Kind
     of: Mapping[str, Field] | None = None
+    items: Kind = "string"
+    """What a list or set holds when it does not hold objects."""
     required: bool = False
     default: Any = None
     computed: bool = False
@@ -105,7 +107,7 @@ def _value(field: Field, value: Any, where: str, failures: Failures) -> Any:
         if not isinstance(value, list):
             failures.append((where, "must be a list"))
             return value
-        item = Field("object", field.of) if field.of is not None else Field("string")
+        item = Field("object", field.of) if field.of is not None else Field(field.items)
         return [_value(item, each, f"{where}[{index}]", failures) for index, each in enumerate(value)]
     if field.kind in ("map", "object"):
         if not isinstance(value, dict):
@@ -149,7 +151,7 @@ def changes(
     return {
         key: _replaces(field, state.get(key), inputs.get(key))
         for key, field in fields.items()
-        if key not in skip and not field.output and _differs(field, state.get(key), inputs.get(key))
+        if key not in skip and _differs(field, state.get(key), inputs.get(key))
     }
 
 
@@ -158,7 +160,7 @@ def _zero(value: Any) -> bool:
 
 
 def _differs(field: Field, old: Any, new: Any) -> bool:
-    if _zero(new) and (_zero(old) or field.computed):
+    if field.output or (_zero(new) and (_zero(old) or field.computed)):
         return False
     if new is UNKNOWN or _zero(old) or _zero(new):
         return not (field.unless and field.unless(old, new))

@@ -1,0 +1,131 @@
+"""`hcloud:index/volume:Volume` and `VolumeAttachment` of the offline stand-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.offline.plugins.fields import Field, Fields, changes
+from infra.offline.plugins.hcloud.cloud import LABELS, Cloud, given, number, protect, recorded
+from infra.offline.plugins.provider import PluginError, State
+
+VOLUME = {
+    "name": Field("string", auto_name=True),
+    "size": Field("int", required=True),
+    "location": Field("string", computed=True, replace=True),
+    "serverId": Field("int", computed=True),
+    "labels": LABELS,
+    "automount": Field("bool"),
+    "format": Field("string"),
+    "deleteProtection": Field("bool", default=False),
+    "linuxDevice": Field("string", output=True),
+}
+ATTACHMENT = {
+    "volumeId": Field("int", required=True, replace=True),
+    "serverId": Field("int", required=True, replace=True),
+    "automount": Field("bool", computed=True),
+}
+AGAIN = ("conflict", "locked")
+
+
+class Volume:
+    """A volume, attached to a server or not."""
+
+    fields: Fields = VOLUME
+    delete_first = False
+
+    def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
+        """Make it, and attach and format it when asked to."""
+        body = given(
+            inputs, name="name", size="size", location="location", server="serverId", labels="labels",
+            automount="automount", format="format",
+        )  # fmt: skip
+        answer = cloud.retry(lambda: cloud.request("POST", "/volumes", body), ("locked",))
+        resource_id = str(answer["volume"]["id"])
+        with recorded(resource_id, inputs):
+            cloud.settle(answer)
+            if inputs["deleteProtection"]:
+                protect(cloud, f"/volumes/{resource_id}", delete=True)
+            return resource_id, self.read(cloud, resource_id, inputs) or inputs
+
+    def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
+        """The real state; the file system and the automount are not told by the API."""
+        found = cloud.get(f"/volumes/{resource_id}", "volume") if number(resource_id) else None
+        return found and {
+            **{key: state[key] for key in ("automount", "format") if key in state},
+            "name": found["name"],
+            "size": found["size"],
+            "location": found["location"]["name"],
+            "serverId": found["server"],
+            "labels": found["labels"],
+            "deleteProtection": found["protection"]["delete"],
+            "linuxDevice": found["linux_device"],
+        }
+
+    def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
+        """All but the location; a volume only grows."""
+        changed = changes(self.fields, state, inputs, ())
+        path = f"/volumes/{resource_id}"
+        if "serverId" in changed:
+            if state.get("serverId"):
+                _detach(cloud, path)
+            _attach(cloud, path, inputs)
+        if "size" in changed:
+            if inputs["size"] < state["size"]:
+                raise PluginError(f"volume {inputs['name']} cannot shrink from {state['size']} to {inputs['size']} GB")
+            cloud.do("POST", f"{path}/actions/resize", {"size": inputs["size"]})
+        if changed.keys() & {"name", "labels"}:
+            cloud.request("PUT", path, {"name": inputs["name"], "labels": inputs.get("labels", {})})
+        if "deleteProtection" in changed:
+            protect(cloud, path, delete=inputs["deleteProtection"])
+        return self.read(cloud, resource_id, inputs) or inputs
+
+    def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
+        """Detach and remove it."""
+        path = f"/volumes/{resource_id}"
+        found = cloud.get(path, "volume")
+        if found is None:
+            return
+        if found["server"]:
+            _detach(cloud, path)
+        cloud.delete(path)
+
+
+class VolumeAttachment:
+    """A volume on a server; its ID is the volume's."""
+
+    fields: Fields = ATTACHMENT
+    delete_first = True
+    """A volume is on one server at most."""
+
+    def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
+        """Attach it."""
+        resource_id = str(inputs["volumeId"])
+        _attach(cloud, f"/volumes/{resource_id}", inputs)
+        return resource_id, self.read(cloud, resource_id, inputs) or inputs
+
+    def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
+        """The real state."""
+        found = cloud.get(f"/volumes/{resource_id}", "volume") if number(resource_id) else None
+        if not found or not found["server"]:
+            return None
+        kept = given(state, automount="automount")
+        return {"volumeId": found["id"], "serverId": found["server"], **kept}
+
+    def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
+        """Only `automount`, which counts when a volume is attached."""
+        return {**state, **inputs}
+
+    def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
+        """Detach it."""
+        found = cloud.get(f"/volumes/{resource_id}", "volume")
+        if found and found["server"]:
+            _detach(cloud, f"/volumes/{resource_id}")
+
+
+def _attach(cloud: Cloud, path: str, inputs: State) -> Any:
+    body = given(inputs, server="serverId", automount="automount")
+    return cloud.retry(lambda: cloud.do("POST", f"{path}/actions/attach", body), AGAIN)
+
+
+def _detach(cloud: Cloud, path: str) -> Any:
+    return cloud.retry(lambda: cloud.do("POST", f"{path}/actions/detach"), AGAIN)
