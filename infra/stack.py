@@ -3,49 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 
 from infra import labels
 from infra.containers import Ground, container, url_of, volumes_of
+from infra.cost import Plan, decide, gate
 from infra.files import carrier
-from infra.hosts import Host, local
+from infra.hosts import Host, hetzner, local
 from infra.images import image_of
 from infra.services import Service, Volume, selected
 from infra.settings import PROJECT, Settings
+from stack_runtime.errors import UsageError
 
 
 class DataStack(pulumi.ComponentResource):
     """Every service that the settings select, healthy, on one host.
 
+    The gate stands here: settings that would cost more than their budget raise before anything is registered.
+
     Args:
         settings: the checked settings of the stack.
-        secrets: generated secrets by name (see `Service.secrets`), as a secret output.
+        secrets: generated secrets by name (see `infra.generated`), as a secret output.
+        keys: folder for the server's key files; needed for the host `hetzner` alone.
 
-    Outputs: `urls`, service name to address.
+    Outputs: `urls`, service name to address; `plan`, the plan that let it pass.
+
+    Raises:
+        RefusedError: over budget, or the services do not fit.
+        UnknownError: a price, rate or capacity is unknown or too old.
     """
 
     urls: dict[str, str]
+    plan: Plan
 
     def __init__(
         self,
         settings: Settings,
         secrets: pulumi.Input[Mapping[str, str]],
+        keys: Path | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        self.plan = decide(settings)
+        gate(self.plan)
         super().__init__("fds:index:DataStack", settings.stack, None, opts)
         self._settings = settings
         services = selected(settings)
         known = pulumi.Output.secret(secrets)
-        host = self._host(known)
+        host = self._host(known, keys)
         self._options = pulumi.ResourceOptions(parent=self, provider=host.provider, deleted_with=host.gone_with)
         self._containers(services, known)
         self.urls = {service.name: url_of(service, settings) for service in services if service.route}
-        self.register_outputs({"urls": self.urls})
+        self.register_outputs({"urls": self.urls, "plan": self.plan.model_dump(mode="json")})
 
-    def _host(self, secrets: pulumi.Output[Mapping[str, str]]) -> Host:
-        return local.host(pulumi.ResourceOptions(parent=self))
+    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None) -> Host:
+        options = pulumi.ResourceOptions(parent=self)
+        if self._settings.host == "local":
+            return local.host(options)
+        if self.plan.server is None or keys is None:
+            raise UsageError("a server needs a plan with a server and a folder for its keys")
+        return hetzner.host(self._settings, self.plan.server, secrets, keys, options)
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}

@@ -35,6 +35,8 @@ class Project:
     def __post_init__(self) -> None:
         (self.folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
         (self.folder / "infra").symlink_to(ROOT / "infra")
+        (self.folder / ".fds").mkdir()
+        (self.folder / ".fds" / "plugins").symlink_to(ROOT / ".fds" / "plugins")  # as `fds setup` left them
         self.configure(self.settings)
 
     @property

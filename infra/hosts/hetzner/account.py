@@ -31,8 +31,6 @@ class Account:
     """Ids of a stack's resources by kind, as the account holds them."""
 
     ids: dict[str, str] = field(default_factory=dict)
-    server_type: str = ""
-    location: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> Account:
@@ -74,7 +72,7 @@ def _ask(api: Client, selector: str) -> Account:
     for volume in found["volume"][:1]:
         if volume.server and volume.server.id == server.id:
             ids["volume_attachment"] = str(volume.id)
-    return Account(ids, server.server_type.name, server.location.name)
+    return Account(ids)
 
 
 def refused(error: APIException) -> StackError:

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_docker as docker
 import pulumi_hcloud as hcloud
 
+from infra.cost.model import Server
 from infra.hosts import Host
 from infra.hosts.hetzner.account import Account
 from infra.hosts.hetzner.boot import user_data
@@ -25,8 +26,7 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 
 def host(
     settings: Settings,
-    server_type: str,
-    location: str,
+    planned: Server,
     secrets: pulumi.Output[Mapping[str, str]],
     folder: Path,
     options: pulumi.ResourceOptions,
@@ -34,13 +34,13 @@ def host(
     """Register the server and yield its Docker daemon, reached over SSH once it is ready.
 
     Args:
-        server_type, location: as the plan chose them.
+        planned: type and location, as the plan chose them.
         secrets: holds `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
         folder: where the key files for `ssh` are put, readable by the owner alone.
     """
     made = _Made(settings, Account.of(settings), options)
-    volume = made.volume(location)
-    server = made.server(server_type, location, secrets, volume)
+    volume = made.volume(planned.location)
+    server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
     access: pulumi.Output[Access] = pulumi.Output.all(server.ipv4_address, secrets, attachment.id).apply(
         lambda found: _ready(found[0], found[1], folder)
@@ -91,7 +91,7 @@ class _Made:
         )
 
     def server(
-        self, server_type: str, location: str, secrets: pulumi.Output[Mapping[str, str]], volume: hcloud.Volume
+        self, planned: Server, secrets: pulumi.Output[Mapping[str, str]], volume: hcloud.Volume
     ) -> hcloud.Server:
         """The server; neither its user data nor its keys ever replace it."""
         public = secrets.apply(lambda found: public_half(found["ssh_key"]))
@@ -104,8 +104,8 @@ class _Made:
         server = hcloud.Server(
             "server",
             name=self._name,
-            server_type=server_type,
-            location=location,
+            server_type=planned.type,
+            location=planned.location,
             image=self._settings.server_image,
             backups=self._settings.backups,
             delete_protection=True,
@@ -117,7 +117,7 @@ class _Made:
             labels=self._labels,
             opts=self._with("server", kept),
         )
-        self._private_network(server, location)
+        self._private_network(server, planned.location)
         return server
 
     def _user_data(self, secrets: Mapping[str, str], volume_id: str) -> str:
