@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .account import Account
-from .catalogue import SNAPSHOT, Catalogue, system_images
+from .catalogue import SHIPPED, Catalogue, system_images
 from .faults import READS, Faults
 from .http import Entry, Gateway
 from .machines import Machines, NoMachines
@@ -31,7 +31,7 @@ class HetznerAPI:
         self,
         *,
         servers: bool = False,
-        prices: Path = SNAPSHOT,
+        prices: Path = SHIPPED,
         action_seconds: float = 0.1,
         rate_limit: int = 3600,
     ) -> None:
@@ -86,7 +86,7 @@ class HetznerAPI:
         """The requests that would change something, refused ones among them."""
         return [entry for entry in self.journal if entry.method not in READS]
 
-    def on_write(self, n: int, callback: Callable[[], None], when: str = "after") -> None:
+    def on_write(self, n: int, callback: Callable[[], object], when: str = "after") -> None:
         """Call `callback` at the `n`-th write from now; see `Faults.on_write`."""
         self.faults.on_write(n, callback, when)
 

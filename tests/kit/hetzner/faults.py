@@ -72,7 +72,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
-        self._hooks: list[tuple[int, str, Callable[[], None]]] = []
+        self._hooks: list[tuple[int, str, Callable[[], object]]] = []
         self._writes = 0
         self._waiting: dict[threading.Event, str] = {}
         self._paused = threading.Condition(self._lock)
@@ -96,10 +96,11 @@ class Faults:
             self._hooks.clear()
         self.release()
 
-    def on_write(self, n: int, callback: Callable[[], None], when: str = "after") -> None:
+    def on_write(self, n: int, callback: Callable[[], object], when: str = "after") -> None:
         """Call `callback` at the `n`-th write from now (1 is the next), `before` or `after` it takes effect.
 
-        It runs before the answer is sent: a client that is killed there never learns of its write.
+        It runs before the answer is sent: a client that is killed there never learns of its write. A `before`
+        that returns False drops the request, as if the client had died just before it.
         """
         if when not in ("before", "after"):
             raise ValueError("when is 'before' or 'after'")
@@ -130,7 +131,8 @@ class Faults:
             ApiError: for a refusal.
             Cut: when the connection is to be closed.
         """
-        self._call(number, "before")
+        if False in self._call(number, "before"):
+            raise Cut
         for fault in hit:
             if fault.kind == "slow":
                 threading.Event().wait(fault.seconds)
@@ -154,12 +156,11 @@ class Faults:
             elif fault.kind == "cut_after":
                 raise Cut
 
-    def _call(self, number: int, when: str) -> None:
+    def _call(self, number: int, when: str) -> list[object]:
         with self._lock:
             due = [hook for hook in self._hooks if hook[:2] == (number, when)]
             self._hooks = [hook for hook in self._hooks if hook not in due]
-        for _, _, callback in due:
-            callback()
+        return [callback() for _, _, callback in due]
 
     def _pause(self, label: str) -> None:
         event = threading.Event()

@@ -142,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self, path: str, query: Query, token: str, raw: bytes) -> None:
         entry = Entry(self.command, path, {})
         self.server.journal.append(entry)
-        headers = {"X-Correlation-Id": uuid.uuid4().hex[:16], **self.server.rate.headers()}
+        headers = {"X-Correlation-Id": uuid.uuid4().hex[:16]}
         try:
             status, body = self.server.serve(entry, query, token, raw)
         except Cut:
@@ -154,7 +154,7 @@ class Handler(BaseHTTPRequestHandler):
             if status == 429:
                 headers["Retry-After"] = "1"
         entry.status = status
-        self._send(status, body, headers)
+        self._send(status, body, headers | self.server.rate.headers())
 
     def _send(self, status: int, body: Row | None, headers: Mapping[str, str]) -> None:
         payload = b"" if body is None else json.dumps(body).encode()

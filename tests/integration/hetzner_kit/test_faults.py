@@ -1,0 +1,96 @@
+"""Faults on demand, and what a killed client leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+import requests
+from hcloud import Client
+from hcloud.actions import ActionFailedException
+from hcloud.locations import Location
+
+from tests.integration.hetzner_kit.conftest import code, public_key, send
+from tests.kit.hetzner import HetznerAPI
+
+NETWORK = {"name": "n", "ip_range": "10.0.0.0/8"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("412", "resource_unavailable"),
+        ("429", "rate_limit_exceeded"),
+        ("500", "server_error"),
+        ("502", "bad_gateway"),
+        ("503", "unavailable"),
+        ("504", "timeout"),
+    ],
+)
+def test_a_refusal_hits_as_often_as_asked_and_changes_nothing(api: HetznerAPI, kind: str, expected: str) -> None:
+    api.faults.add("POST", "^/networks$", 2, kind, skip=1)
+    body = [NETWORK | {"name": f"n{i}"} for i in range(4)]
+    answers = [send(api, "POST", "/networks", each) for each in body]
+    assert [answer.status_code for answer in answers] == [201, int(kind), int(kind), 201]
+    assert code(answers[1]) == expected
+    assert api.account()["networks"] == 2
+    assert [entry.status for entry in api.writes()] == [201, int(kind), int(kind), 201]
+
+
+@pytest.mark.parametrize(("kind", "left"), [("cut", 0), ("cut_after", 1)])
+def test_a_cut_connection_leaves_the_client_without_an_answer(api: HetznerAPI, kind: str, left: int) -> None:
+    api.faults.add("WRITE", "/networks", 1, kind)
+    with pytest.raises(requests.ConnectionError):
+        send(api, "POST", "/networks", NETWORK)
+    assert api.account()["networks"] == left
+
+
+def test_an_action_ends_in_error(api: HetznerAPI, client: Client) -> None:
+    api.faults.add("POST", "^/volumes$", 1, "action_error")
+    made = client.volumes.create(name="v", size=10, location=Location(name="fsn1"))
+    with pytest.raises(ActionFailedException):
+        made.action.wait_until_finished()
+
+
+def test_a_request_waits_until_another_process_lets_it_go(api: HetznerAPI) -> None:
+    control = api.endpoint.removesuffix("/v1") + "/_kit"
+    headers = {"Authorization": f"Bearer {api.token}"}
+    fault = {"method": "POST", "path": "/networks", "times": 1, "kind": "pause_before"}
+    assert requests.post(f"{control}/faults", json=fault, headers=headers, timeout=5).status_code == 200
+    waiting = threading.Thread(target=send, args=(api, "POST", "/networks", NETWORK))
+    waiting.start()
+    assert api.faults.wait_paused() == "POST /networks"
+    assert requests.get(f"{control}/account", headers=headers, timeout=5).json()["networks"] == 0
+    requests.post(f"{control}/release", headers=headers, timeout=5)
+    waiting.join(10)
+    assert requests.get(f"{control}/account", headers=headers, timeout=5).json()["networks"] == 1
+    assert requests.get(f"{control}/account", timeout=5).status_code == 401
+
+
+@pytest.mark.parametrize(("when", "left"), [("before", 1), ("after", 2)])
+def test_a_client_killed_at_its_second_write(api: HetznerAPI, when: str, left: int) -> None:
+    keys = [public_key() for _ in range(3)]
+    program = (
+        "import os, sys, hcloud\n"
+        "c = hcloud.Client(token=os.environ['HCLOUD_TOKEN'], api_endpoint=os.environ['HCLOUD_ENDPOINT'])\n"
+        "for i, key in enumerate(sys.argv[1:]): c.ssh_keys.create(name=f'key-{i}', public_key=key)\n"
+    )
+    started = threading.Event()
+    victim: list[subprocess.Popen[bytes]] = []
+
+    def kill() -> bool:
+        started.wait(30)
+        victim[0].send_signal(signal.SIGKILL)
+        victim[0].wait(30)
+        return False
+
+    api.on_write(2, kill, when)
+    victim.append(subprocess.Popen([sys.executable, "-c", program, *keys], env={**os.environ, **api.environment}))
+    started.set()
+    assert victim[0].wait(60) == -signal.SIGKILL
+    api.settle()
+    assert api.account()["ssh_keys"] == left
