@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import glob
+import importlib
 import json
 import os
 import re
@@ -44,6 +46,14 @@ class Work:
         return self.folder / "quarantine"
 
     @property
+    def tap_report(self) -> Path:
+        return self.folder / "tap-report.json"
+
+    @property
+    def target_report(self) -> Path:
+        return self.folder / "target-report.json"
+
+    @property
     def log(self) -> Path:
         return self.folder / "meltano.log"
 
@@ -68,6 +78,7 @@ def extract_load(
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent,
         )  # fmt: skip
         try:
+            importlib.import_module("dbt.cli.main")  # takes two seconds, which are free while Meltano works
             code = process.wait()
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
@@ -87,6 +98,7 @@ def _environment(
         folder.mkdir(parents=True, exist_ok=True)
     for plugins in ("extractors", "loaders"):
         (system / plugins).symlink_to(meltano_env.SYSTEM / plugins)
+    paths = [_plain(csv, work)] if csv else [glob.escape(str(file)) for file in landed(landing)]
     found = {
         **os.environ,
         "MELTANO_PROJECT_ROOT": str(MELTANO_PROJECT),
@@ -96,13 +108,19 @@ def _environment(
         "MELTANO_DATABASE_URI": f"sqlite:///{system_database}",
         "XDG_STATE_HOME": str(work.folder),
         "NO_COLOR": "1",
-        "FDS_LANDING_DIR": str(landing),
-        "FDS_WORK_DIR": str(work.folder),
-        "FDS_DUCKDB_PATH": str(work.database),
+        "TAP_CSV_ENTITIES": json.dumps([{"entity": "transactions", "paths": paths, "keys": ["id"]}]),
+        "TAP_CSV_QUARANTINE_DIR": str(work.quarantine),
+        "TAP_CSV_REPORT_PATH": str(work.tap_report),
+        "TAP_CSV_BATCH_CONFIG_STORAGE_ROOT": (work.folder / "batches").as_uri(),
+        "TARGET_DUCKDB_PATH": str(work.database),
+        "TARGET_DUCKDB_REPORT_PATH": str(work.target_report),
     }
-    if csv:
-        found["TAP_CSV_ENTITIES"] = json.dumps([{"entity": "transactions", "path": _plain(csv, work), "keys": ["id"]}])
     return found | (server.meltano_environment if server else {})
+
+
+def landed(landing: Path) -> list[Path]:
+    """The CSV files of the landing folder, by name; which of them are new is the tap's to say."""
+    return sorted(file for pattern in ("*.csv", "*.csv.gz") for file in landing.glob(pattern) if file.is_file())
 
 
 def _plain(csv: Path, work: Work) -> str:
@@ -111,7 +129,7 @@ def _plain(csv: Path, work: Work) -> str:
     folder = work.folder / "input"
     folder.mkdir()
     (folder / name).symlink_to(csv)
-    return f"$FDS_WORK_DIR/input/{name}"
+    return str(folder / name)
 
 
 def _die_with_parent() -> None:
@@ -135,8 +153,8 @@ def _reason(lines: list[str]) -> str:
 
 
 def _rows(work: Work) -> Rows:
-    tap = _report(work.folder / "tap-report.json", "entities")
-    target = _report(work.folder / "target-report.json", "streams")
+    tap = _report(work.tap_report, "entities")
+    target = _report(work.target_report, "streams")
     rows = Rows(
         read=sum(entity["read"] for entity in tap.values()),
         loaded=sum(stream["loaded"] for stream in target.values()),

@@ -89,6 +89,11 @@ def beside(database: Path) -> Places:
         )
     if database.is_dir():
         raise UsageError("the database path is a folder", where=str(database), next_command="name a file in it")
+    if unusable := sorted(set(str(database)) & set("#?%$*[]\n\r\0")):
+        # Meltano takes them for variables, and URLs for their own marks.
+        raise UsageError(
+            f"a database path cannot hold {' '.join(unusable)!r}", where=str(database), next_command="choose another"
+        )
     root = database.with_name(f"{database.name}.fds")
     return Places(published=database, root=root, landing=root / "landing")
 

@@ -23,11 +23,11 @@ import duckdb
 import psycopg
 
 from stack_runtime import logs
-from stack_runtime.errors import CheckFailedError, StackError, UnreachableError
+from stack_runtime.errors import CheckFailedError, StackError, UnreachableError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.base import begin_work, end_work, published_run, seal, system_database
 from stack_runtime.pipeline.disk import copy_durably, is_full, no_space, replace_durably
-from stack_runtime.pipeline.extract_load import Work, extract_load
+from stack_runtime.pipeline.extract_load import Work, extract_load, landed
 from stack_runtime.pipeline.lock import run_lock
 from stack_runtime.pipeline.marts import publish_marts
 from stack_runtime.pipeline.model import Check, Run, Step
@@ -65,6 +65,9 @@ class Pipeline:
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         with _expected(self._places.root):
             self._places.make()
+            if not source and not landed(self._places.landing):
+                where = str(self._places.landing)
+                raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
             meltano_env.prepare(self._say)
             with run_lock(self._places.lock, run_id, self._server):
                 self._records.settle(published_run(self._places.published))

@@ -49,3 +49,9 @@ def test_what_is_no_file_cannot_be_loaded(tmp_path: Path, make: bool, says: str)
         (tmp_path / "a.csv").mkdir()
     with pytest.raises(UsageError, match=says):
         readable(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("folder", ["a$HOME", "a#b", "50%", "a[1]", "a*"])
+def test_a_path_that_meltano_would_read_otherwise_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(UsageError, match="cannot hold"):
+        beside(tmp_path / folder / "a.duckdb")
