@@ -24,6 +24,7 @@ class Deployed:
     server_type: str = ""
     location: str = ""
     volume_gb: int = 0
+    disk_gb: int = 0
 
 
 @dataclass(frozen=True)

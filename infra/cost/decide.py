@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from infra.cost import capacity, group, rate, snapshot
+from infra.cost import capacity, group, rate, saved
 from infra.cost.choice import Deployed
+from infra.cost.inputs import Inputs
 from infra.cost.model import Fx, Plan
 from infra.cost.prices import PriceList
 from infra.cost.whole import plan
@@ -38,37 +40,76 @@ def decide(
         UnknownError: prices came, but cannot be trusted.
         UnreachableError: the API does not answer, or refuses the token.
     """
-    if settings.host == "local":
-        now = today or date.min
-        return plan(settings, selected(settings), None, None, now, machine=capacity.this_machine())
     when = today or datetime.now(UTC).date()
-    prices, fx, deployed = inputs(settings, when, prices_dir=prices_dir, prices_date=prices_date)
-    others = tuple(
-        plan(other, selected(other), prices, fx, when, allow_snapshot=True)
-        for other in group.others(project or project_dir(), settings)
-    )
-    return plan(
+    ground = Basis.of(
         settings,
-        selected(settings),
-        prices,
-        fx,
         when,
-        others=others,
-        deployed=deployed,
         allow_snapshot=allow_snapshot,
+        prices_dir=prices_dir,
+        prices_date=prices_date,
+        project=project,
     )
+    return ground.plan(settings)
 
 
-def inputs(
-    settings: Settings, today: date, *, prices_dir: Path | None = None, prices_date: date | None = None
+@dataclass(frozen=True)
+class Basis:
+    """What was fetched once, so that several settings can be planned on the very same figures."""
+
+    today: date
+    inputs: Inputs | None
+    """None for a local stack, which needs no prices."""
+    machine: capacity.Machine
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        today: date,
+        *,
+        allow_snapshot: bool = False,
+        prices_dir: Path | None = None,
+        prices_date: date | None = None,
+        project: Path | None = None,
+    ) -> Basis:
+        """Fetch for `settings`; see `decide` for where from and what it may raise."""
+        if settings.host == "local":
+            return cls(today, None, capacity.this_machine())
+        prices, fx, deployed = _fetch(settings, today, prices_dir, prices_date)
+        allowed = allow_snapshot or settings.allow_snapshot
+        others = tuple(
+            plan(other, selected(other), prices, fx, today, allow_snapshot=True)
+            for other in group.others(project or project_dir(), settings)
+        )
+        return cls(today, Inputs(prices, fx, today, others, deployed, allowed), capacity.Machine())
+
+    def plan(self, settings: Settings) -> Plan:
+        """Plan `settings`, which may differ from those that the figures were fetched for."""
+        if self.inputs is None:
+            return plan(settings, selected(settings), None, None, self.today, machine=self.machine)
+        known = self.inputs
+        return plan(
+            settings,
+            selected(settings),
+            known.prices,
+            known.rate,
+            self.today,
+            others=known.others,
+            deployed=known.deployed,
+            allow_snapshot=known.allow_snapshot,
+        )
+
+
+def _fetch(
+    settings: Settings, today: date, prices_dir: Path | None, prices_date: date | None
 ) -> tuple[PriceList, Fx, Deployed | None]:
     """Price list, exchange rate, and what the account runs for this stack (None: not asked)."""
     folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
     if folder is not None:
-        return snapshot.read(folder, day=prices_date), rate.find(settings, today, ask=True), None
+        return saved.read(folder, day=prices_date), rate.find(settings, today, ask=True), None
     token = os.environ.get(TOKEN_VARIABLE)
     if not token:
-        return snapshot.read(), rate.find(settings, today, ask=False), None
+        return saved.read(), rate.find(settings, today, ask=False), None
     from infra.cost import live  # 0.3 s that only this path needs
 
     account = live.Account(token)

@@ -36,7 +36,7 @@ UnitPrice = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d{2,}$"}),
 ]
 """The price of one unit, unrounded: a GB of volume costs a fraction of a cent's multiple."""
-Number = Annotated[Decimal, PlainSerializer(_number, return_type=float), WithJsonSchema({"type": "number"})]
+Number = Annotated[Decimal, PlainSerializer(_number, return_type=int | float), WithJsonSchema({"type": "number"})]
 """A count or size; never money."""
 
 

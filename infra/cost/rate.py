@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cost.model import Fx
-from infra.cost.snapshot import SHIPPED
+from infra.cost.saved import SHIPPED
 from infra.settings import Settings
 from stack_runtime.paths import cache_dir
 

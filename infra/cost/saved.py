@@ -16,7 +16,7 @@ from infra.cost import prices
 from infra.cost.checked import Answer
 from stack_runtime.errors import UnknownError, UsageError
 
-SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parent / "snapshot"
 PRICING, SERVER_TYPES, ORIGIN = "pricing.json", "server_types.json", "source.json"
 
 

@@ -1,0 +1,171 @@
+"""Prices, and what an account holds, straight from the Hetzner Cloud API: all pages, within a deadline.
+
+An answer that does not come is an `UnreachableError`; one that comes and cannot be trusted is an `UnknownError`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, TypeVar
+
+from hcloud import APIException, Client
+from requests import RequestException
+
+from infra.cost import prices
+from infra.cost.checked import Answer
+from infra.cost.choice import Deployed
+from infra.settings import PROJECT
+from stack_runtime.errors import StackError, UnknownError, UnreachableError
+
+ENDPOINT_VARIABLE = "HCLOUD_ENDPOINT"
+ENDPOINT = "https://api.hetzner.cloud/v1"
+SECONDS = 45.0
+"""For one question with all its pages and repetitions; the client repeats after a time-out and after a 429."""
+_READ_SECONDS = (5.0, 10.0)
+_PAGE = 50
+_MOST_PAGES = 200
+
+Result = TypeVar("Result")
+
+
+class Account:
+    """The project that a token opens, for reading only."""
+
+    def __init__(self, token: str, *, seconds: float = SECONDS) -> None:
+        self._endpoint = (os.environ.get(ENDPOINT_VARIABLE) or ENDPOINT).rstrip("/")
+        self._client = Client(token, api_endpoint=self._endpoint, application_name=PROJECT, timeout=_READ_SECONDS)
+        self._seconds = seconds
+
+    def prices(self, today: date) -> prices.PriceList:
+        """Today's price list of this account, in its currency and with its VAT."""
+
+        def ask() -> prices.PriceList:
+            pricing = self._request("/pricing")
+            return prices.read(pricing, self._pages("server_types"), day=today, source=self._endpoint)
+
+        return self._within(ask)
+
+    def deployed(self, stack: str) -> Deployed:
+        """The server and the volume that carry this stack's labels."""
+
+        def ask() -> Deployed:
+            selector = {"label_selector": f"project={PROJECT},stack={stack}"}
+            servers = [self._answer(entry, "servers") for entry in self._pages("servers", selector)]
+            volumes = [self._answer(entry, "volumes") for entry in self._pages("volumes", selector)]
+            gb = max((volume.get("size").whole(least=1) for volume in volumes), default=0)
+            if not servers:
+                return Deployed(volume_gb=gb)
+            kind = servers[0].get("server_type")
+            disk = servers[0].get("primary_disk_size") if servers[0].has("primary_disk_size") else kind.get("disk")
+            return Deployed(kind.get("name").text(), location_of(servers[0]), gb, disk.whole(least=1))
+
+        return self._within(ask)
+
+    def entries(self, kinds: Mapping[str, Mapping[str, str]]) -> dict[str, list[Answer]]:
+        """Every entry of each kind (`servers`, `volumes`…), with the parameters to ask it by."""
+
+        def ask() -> dict[str, list[Answer]]:
+            return {
+                kind: [self._answer(entry, kind) for entry in self._pages(kind, parameters)]
+                for kind, parameters in kinds.items()
+            }
+
+        return self._within(ask)
+
+    def _answer(self, value: Any, path: str) -> Answer:
+        return Answer(value, path, self._endpoint)
+
+    def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
+        return self._client.request("GET", path, params=dict(parameters or {}))
+
+    def _pages(self, kind: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
+        """All entries of all pages; pages that repeat, skip, loop or do not add up are not believed."""
+        found: list[Any] = []
+        seen: set[int] = set()
+        number = 1
+        for _ in range(_MOST_PAGES):
+            asked = {**(parameters or {}), "page": number, "per_page": _PAGE}
+            answer = self._answer(self._request(f"/{kind}", asked), f"{kind} page {number}")
+            for entry in answer.get(kind).items():
+                key = entry.get("id").whole(least=0)
+                if key in seen:
+                    raise entry.fail("came on a page before")
+                seen.add(key)
+                found.append(entry.value)
+            following = _next_page(answer, number, len(found))
+            if following is None:
+                return found
+            number = following
+        raise self._answer(None, kind).fail(f"has more than {_MOST_PAGES} pages")
+
+    def _within(self, ask: Callable[[], Result]) -> Result:
+        """Run `ask` with a deadline: a peer that sends a byte now and then never trips the client's own."""
+        results: list[Result] = []
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                results.append(ask())
+            except BaseException as error:  # handed over to the caller's thread
+                failures.append(error)
+
+        worker = threading.Thread(target=run, daemon=True)
+        worker.start()
+        worker.join(self._seconds)
+        if results:
+            return results[0]
+        raise self._told(failures[0] if failures else TimeoutError()) from None
+
+    def _told(self, error: BaseException) -> BaseException:
+        """The failure in the words of the product."""
+        if isinstance(error, TimeoutError):
+            return self._unreachable(f"the API did not finish its answer within {self._seconds:g} s")
+        if isinstance(error, APIException):
+            return self._refused(error)
+        if isinstance(error, RequestException):
+            return self._unreachable(f"the API does not answer ({type(error).__name__})")
+        if isinstance(error, (KeyError, TypeError, AttributeError, ValueError, RecursionError)):
+            return UnknownError(
+                "the API's answer cannot be read", where=self._endpoint, next_command="plan with --prices DIR"
+            )
+        return error
+
+    def _refused(self, error: APIException) -> StackError:
+        code = error.code
+        if code in ("unauthorized", "forbidden", 401, 403):
+            return self._unreachable("the API refuses the token in HCLOUD_TOKEN", "give it a token of this project")
+        if code in ("rate_limit_exceeded", 429):
+            return self._unreachable("the API has had too many requests", "wait some minutes")
+        if isinstance(code, int) and code < 400:
+            return UnknownError(
+                "the API's answer is not JSON", where=self._endpoint, next_command="plan with --prices DIR"
+            )
+        message = "".join(c for c in f"{code}: {error.message}" if c.isprintable())[:200]
+        return self._unreachable(f"the API answers {message}")
+
+    def _unreachable(self, what: str, advice: str = "try again, or plan with --prices DIR") -> UnreachableError:
+        return UnreachableError(what, where=self._endpoint, next_command=advice)
+
+
+def location_of(entry: Answer) -> str:
+    """Where a resource is; the name of the place stands in one of two shapes."""
+    if entry.has("location"):
+        return entry.get("location").get("name").text()
+    return entry.get("datacenter").get("location").get("name").text()
+
+
+def _next_page(answer: Answer, number: int, so_far: int) -> int | None:
+    pagination = answer.get("meta").get("pagination")
+    if pagination.get("page").whole(least=1) != number:
+        raise pagination.get("page").fail(f"is not {number}, which was asked for")
+    if pagination.has("next_page"):
+        following = pagination.get("next_page").whole(least=1)
+        if following != number + 1:
+            raise pagination.get("next_page").fail(f"does not follow {number}")
+        return following
+    if pagination.has("total_entries") and pagination.get("total_entries").whole(least=0) != so_far:
+        raise pagination.get("total_entries").fail(f"is not {so_far}, as many as came")
+    return None
