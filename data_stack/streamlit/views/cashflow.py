@@ -1,0 +1,119 @@
+"""Income and spend over time, one currency at a time: amounts of different currencies are never added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+import streamlit as st
+
+from data_stack.streamlit import charts, shown
+from data_stack.streamlit.views.frame import currency_selector
+from data_stack.streamlit.warehouse import ROW_CAP, Row, Version, rows
+
+PERIODS = {"3 months": 91, "12 months": 365, "All": None}
+
+# Days that no calendar of a business has would stretch the time axis beyond use.
+_SPAN = """
+select min(transaction_date) as first_day, max(transaction_date) as last_day,
+    max(transaction_date) filter (where transaction_date <= current_date) as today_or_before
+from marts.mart_daily_cashflow
+where currency = ? and transaction_date between date '1900-01-01' and date '2200-12-31'
+"""
+_OVER_TIME = """
+select strftime(date_trunc(?, transaction_date), '%Y-%m-%d') as period,
+    sum(income) as income, sum(spend) as spend, sum(net) as net, cast(sum(transactions) as bigint) as transactions
+from marts.mart_daily_cashflow
+where currency = ? and transaction_date between ? and ?
+group by period order by period
+"""
+_BY_CATEGORY = """
+select category, sum(abs(amount)) as amount
+from marts.fact_transactions
+where currency = ? and flow = ? and transaction_date between ? and ?
+group by category order by amount desc, category limit 10
+"""
+_LATEST = """
+select cast(transaction_date as varchar) as transaction_date, customer_id, category, description, amount,
+    count(*) over () as all_rows
+from marts.fact_transactions
+where currency = ? and transaction_date between ? and ?
+order by marts.fact_transactions.transaction_date desc, transaction_id limit ?
+"""
+
+
+@dataclass(frozen=True)
+class _Window:
+    first: date
+    last: date
+
+    @property
+    def grain(self) -> str:
+        days = (self.last - self.first).days
+        return "day" if days <= 45 else "week" if days <= 200 else "month" if days <= 3660 else "year"
+
+
+def show(of: Version) -> None:
+    """The page."""
+    currency = currency_selector(of)
+    if currency is None:
+        return
+    chosen = st.segmented_control("Period", list(PERIODS), default="12 months", key="period") or "12 months"
+    window = _window(rows(of, _SPAN, (currency,))[0], PERIODS[chosen])
+    if window is None:
+        st.info("No transaction of this currency has a date.")
+        return
+    over_time = rows(of, _OVER_TIME, (window.grain, currency, window.first, window.last))
+    _figures(over_time, currency)
+    st.caption(f"{window.first:%-d %B %Y} to {window.last:%-d %B %Y}, by {window.grain}, in {shown.plain(currency)}.")
+    st.altair_chart(charts.cashflow(over_time, currency), width="stretch")
+    _categories(of, currency, window)
+    _transactions(of, currency, window)
+
+
+def _window(span: Row, days: int | None) -> _Window | None:
+    """The chosen period ends with the last transaction that is not in the future, so a mistyped year hides nothing."""
+    if span["first_day"] is None:
+        return None
+    if days is None:
+        return _Window(span["first_day"], span["last_day"])
+    last = span["today_or_before"] or span["last_day"]
+    return _Window(max(span["first_day"], last - timedelta(days=days)), last)
+
+
+def _figures(over_time: list[Row], currency: str) -> None:
+    income, spend, net = (sum((row[key] for row in over_time), Decimal(0)) for key in ("income", "spend", "net"))
+    count = sum(row["transactions"] for row in over_time)
+    figures = (
+        ("Income", shown.money(income, currency)),
+        ("Spend", shown.money(spend, currency)),
+        ("Net", shown.money(net, currency)),
+        ("Transactions", f"{count:,}"),
+    )
+    for column, (label, value) in zip(st.columns(4), figures, strict=True):
+        column.metric(label, value, border=True)
+
+
+def _categories(of: Version, currency: str, window: _Window) -> None:
+    sides = (("Income", "in", charts.INCOME), ("Spend", "out", charts.SPEND))
+    for column, (title, flow, colour) in zip(st.columns(2), sides, strict=True):
+        found = rows(of, _BY_CATEGORY, (currency, flow, window.first, window.last))
+        column.subheader(f"{title} by category")
+        if found:
+            column.altair_chart(charts.ranking(found, "category", "amount", currency, colour), width="stretch")
+        else:
+            column.caption("None in this period.")
+
+
+def _transactions(of: Version, currency: str, window: _Window) -> None:
+    st.subheader("Latest transactions")
+    found = rows(of, _LATEST, (currency, window.first, window.last, ROW_CAP))
+    titles = {
+        "transaction_date": "Date",
+        "customer_id": "Customer",
+        "category": "Category",
+        "description": "Description",
+        "amount": f"Amount, {shown.plain(currency)}",
+    }
+    shown.table(found, titles, {"amount": "localized"}, of=found[0]["all_rows"] if found else 0)

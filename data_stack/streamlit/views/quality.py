@@ -1,0 +1,63 @@
+"""Results of the data checks of a run, and the rows that they complain about."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import streamlit as st
+
+from data_stack.streamlit import shown
+from data_stack.streamlit.views.frame import run_selector
+from data_stack.streamlit.warehouse import ROW_CAP, Version, rows
+from stack_runtime.pipeline.model import Check
+
+_ICONS = {"pass": "✅ passed", "warn": "⚠️ warned", "fail": "❌ failed", "error": "❌ error", "skipped": "⏭️ skipped"}
+_ORDER = ("error", "fail", "warn", "skipped", "pass")
+
+_STORED = "select table_name from information_schema.tables where table_schema = 'checks'"
+
+
+def show(of: Version | None) -> None:
+    """The page; without published data there may still be checks of a run that failed."""
+    run = run_selector()
+    if run is None:
+        return
+    if not run.checks:
+        st.info("This run ended before the checks.")
+        return
+    counts = Counter(check.status for check in run.checks)
+    figures = (("Passed", counts["pass"]), ("Warned", counts["warn"]), ("Failed", counts["fail"] + counts["error"]))
+    for column, (label, value) in zip(st.columns(3), figures, strict=True):
+        column.metric(label, value, border=True)
+    checks = sorted(run.checks, key=lambda check: (_ORDER.index(check.status), check.test_name))
+    shown.table(
+        (
+            {
+                "name": shown.name(check.test_name),
+                "status": _ICONS[check.status],
+                "value": check.metric_value,
+                "threshold": check.threshold,
+            }
+            for check in checks
+        ),
+        {"status": "Result", "name": "Check", "value": "Rows found", "threshold": "Allowed"},
+        {"value": "localized", "threshold": "localized"},
+    )
+    if of is not None:
+        _stored_rows(of, checks)
+
+
+def _stored_rows(of: Version, checks: list[Check]) -> None:
+    """What the published run stored for checks that warned. A table's name counts only if the database has it."""
+    stored = {row["table_name"] for row in rows(of, _STORED)}
+    found = [check.test_name for check in checks if check.status == "warn" and check.test_name in stored]
+    if not found:
+        return
+    st.subheader("Rows behind the warnings")
+    chosen = st.selectbox("Check", found, format_func=shown.name, key="check")
+    quoted = chosen.replace('"', '""')
+    kept = rows(of, f'select * from checks."{quoted}" limit ?', (ROW_CAP + 1,))
+    if kept:
+        shown.table(kept, {key: shown.plain(key.replace("_", " ").capitalize()) for key in kept[0]})
+    else:
+        st.caption("The published data has none.")

@@ -1,0 +1,56 @@
+"""The last runs of the pipeline: counts, steps, and every row that was not loaded."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import streamlit as st
+
+from data_stack.streamlit import records, shown
+from data_stack.streamlit.views.frame import BADGES, run_selector
+from stack_runtime.pipeline.model import Run
+
+
+def show() -> None:
+    """The page."""
+    run = run_selector()
+    if run is None:
+        return
+    figures = (
+        ("Rows read", run.rows.read),
+        ("Loaded", run.rows.loaded),
+        ("Quarantined", run.rows.quarantined),
+    )
+    for column, (label, value) in zip(st.columns(3), figures, strict=True):
+        column.metric(label, f"{value:,}", border=True)
+    if run.error:
+        st.error(shown.plain(run.error))
+    _quarantined(run)
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Steps")
+        titles = {"name": "Step", "seconds": "Seconds"}
+        shown.table((asdict(step) | {"name": shown.name(step.name)} for step in run.steps), titles, {"seconds": "%.1f"})
+    with right:
+        st.subheader("Recent runs")
+        _history()
+
+
+def _quarantined(run: Run) -> None:
+    st.subheader("Quarantined rows")
+    if not run.rows.quarantined:
+        st.caption("Every row was loaded.")
+        return
+    titles = {"file": "File", "line": "Line", "reason": "Reason", "raw": "Row as it came"}
+    shown.table(map(asdict, run.quarantined), titles, {"line": "%d"}, of=run.rows.quarantined)
+
+
+def _history() -> None:
+    shown.table(
+        (
+            {"started": shown.moment(run.started_at), "status": BADGES[run.status], **asdict(run.rows)}
+            for run in records.latest()
+        ),
+        {"started": "Started", "status": "Result", "read": "Read", "loaded": "Loaded", "quarantined": "Quarantined"},
+        dict.fromkeys(("read", "loaded", "quarantined"), "localized"),
+    )

@@ -1,0 +1,31 @@
+"""The dashboard: income and spend, customers, data quality, runs. It only reads."""
+
+from __future__ import annotations
+
+from infra.services._model import Build, Health, Resources, Route, Service, Volume, secret
+
+_ANSWERS = "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=3).read()"
+
+SERVICE = Service(
+    name="streamlit",
+    summary="Dashboard: cash flow, customers, data quality, runs",
+    image=Build("data_stack/images/streamlit/Dockerfile"),
+    user="10001:10001",
+    environment=lambda _: {
+        "FDS_PUBLISHED": "/data/published/warehouse.duckdb",
+        "FDS_POSTGRES_HOST": "postgres",
+        "FDS_POSTGRES_USER": "dashboard",
+        "FDS_POSTGRES_PASSWORD_FILE": "/run/fds/dashboard_password",
+    },
+    secrets=("dashboard_password",),
+    files=(secret("dashboard_password"),),
+    role="dashboard",
+    reads=("marts",),
+    volumes=(Volume("published", "/data/published", read_only=True),),
+    tmpfs=("/tmp",),
+    needs=("pipeline", "postgres"),
+    route=Route("dashboard", 8501),
+    resources=Resources(memory_mb=192, memory_limit_mb=512, cpu=0.1, cpu_limit=1.0, disk_gb=0),
+    health=Health(("python", "-c", _ANSWERS), interval_s=10, retries=12),
+    stateless=True,
+)
