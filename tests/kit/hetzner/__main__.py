@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 
 from .api import HetznerAPI
-from .catalogue import SHIPPED
+from .catalogue import SNAPSHOT
 
 parser = argparse.ArgumentParser(description="play Hetzner Cloud until interrupted")
 parser.add_argument("--servers", action="store_true", help="play servers by containers")
-parser.add_argument("--prices", type=Path, default=SHIPPED, help="folder with pricing.json and server_types.json")
+parser.add_argument("--prices", type=Path, default=SNAPSHOT, help="folder with pricing.json and server_types.json")
 asked = parser.parse_args()
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 with HetznerAPI(servers=asked.servers, prices=asked.prices) as api:

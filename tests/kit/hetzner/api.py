@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .account import Account
-from .catalogue import SHIPPED, Catalogue, system_images
+from .catalogue import SNAPSHOT, Catalogue, system_images
 from .faults import READS, Faults
 from .http import Entry, Gateway
 from .machines import Machines, NoMachines
@@ -31,7 +31,7 @@ class HetznerAPI:
         self,
         *,
         servers: bool = False,
-        prices: Path = SHIPPED,
+        prices: Path = SNAPSHOT,
         action_seconds: float = 0.1,
         rate_limit: int = 3600,
     ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from .errors import ApiError, invalid
 
 Row = dict[str, Any]
-SHIPPED = Path(__file__).parents[3] / "infra" / "cost" / "shipped"
+SNAPSHOT = Path(__file__).parents[3] / "infra" / "cost" / "snapshot"
 PLACES = {
     "fsn1": ("Falkenstein DC Park 1", "DE", "Falkenstein", 50.47612, 12.370071, "eu-central"),
     "nbg1": ("Nuremberg DC Park 1", "DE", "Nuremberg", 49.452102, 11.076665, "eu-central"),
@@ -26,7 +26,7 @@ IMAGES = (("debian-12", "Debian 12", "12"), ("debian-13", "Debian 13", "13"))
 class Catalogue:
     """Prices and types of one project, changeable while the API runs."""
 
-    def __init__(self, folder: Path = SHIPPED) -> None:
+    def __init__(self, folder: Path = SNAPSHOT) -> None:
         self.pricing: Row = json.loads((folder / "pricing.json").read_text())["pricing"]
         self.server_types: list[Row] = json.loads((folder / "server_types.json").read_text())["server_types"]
         places = {place["name"]: place["id"] for kind in self.server_types for place in kind["locations"]}
