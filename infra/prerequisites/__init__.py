@@ -1,0 +1,45 @@
+"""What the stack needs on this machine before it can be deployed, in the order in which setup sees to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.prerequisites.piece import Found, Piece, Say
+
+__all__ = ["Found", "Piece", "Say", "pieces", "prepare"]
+
+
+def pieces(project: Path) -> list[Piece]:
+    """Everything that setup sees to."""
+    from infra.offline.images import RECIPES
+    from infra.prerequisites.docker import Docker
+    from infra.prerequisites.engine import Engine
+    from infra.prerequisites.environments import Environment
+    from infra.prerequisites.images import Image, Mirror
+    from infra.prerequisites.plugins import Plugins
+
+    references = tuple(RECIPES)
+    return [
+        Engine(),
+        Plugins(project),
+        Docker(),
+        *(Image(reference) for reference in references),
+        Mirror(references),
+        Environment(project, "meltano"),
+    ]
+
+
+def prepare(wanted: list[Piece], begin: Callable[[Piece], Say], end: Callable[[Piece, Found], None]) -> None:
+    """Find or get each piece in turn. Can be stopped at any point and called again.
+
+    Args:
+        wanted: the pieces, in order.
+        begin: called before a piece is fetched or made; what it returns takes the lines of progress.
+        end: called with each piece and what was found.
+
+    Raises:
+        UnreachableError: a piece cannot be had; those before it stay.
+    """
+    for piece in wanted:
+        end(piece, piece.find() or piece.get(begin(piece)))

@@ -1,0 +1,90 @@
+"""The Pulumi engine: on PATH, else the official install, else a build from its Go module."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from infra.engine import VERSION, engine_root
+from infra.offline import engine_build
+from infra.offline.reach import answers
+from infra.prerequisites.piece import Found, Say
+
+INSTALLER = "https://get.pulumi.com/install.sh"
+INSTALL_SECONDS = 300
+_INSTALL = """
+import sys
+from pulumi.automation import PulumiCommand
+from semver import VersionInfo
+PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
+"""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The program `pulumi`, of our version where setup gets it, of the user's choice where it is on PATH already."""
+
+    name: str = "engine"
+
+    @cached_property
+    def _own(self) -> Path:
+        return engine_root() / "bin" / "pulumi"
+
+    def find(self) -> Found | None:
+        on_path = shutil.which("pulumi")
+        if on_path and Path(on_path) != self._own:
+            return Found(_version(on_path), "on PATH", on_path)
+        if not os.access(self._own, os.X_OK):
+            return None
+        official = (self._own.parent / "pulumi-language-python").exists()
+        return Found(VERSION, "official install" if official else "built from its Go module", str(self._own))
+
+    def get(self, say: Say) -> Found:
+        if not _install_official(say):
+            engine_build.build(self._own, VERSION, say)
+        found = self.find()
+        assert found is not None
+        return found
+
+
+def _version(program: str) -> str:
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    said = subprocess.run([program, "version"], env=environment, capture_output=True, text=True, timeout=30)
+    return said.stdout.strip().removeprefix("v")
+
+
+def _install_official(say: Say) -> bool:
+    """The Automation API's own install, into a folder beside the final one; False where it cannot be had.
+
+    In a process of its own, because the API sets no limit to the time that its download takes.
+    """
+    if not answers(INSTALLER):
+        return False
+    say(f"installing {VERSION}")
+    root = engine_root()
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent, prefix="install-") as draft:
+        try:
+            subprocess.run(
+                [sys.executable, "-c", _INSTALL, draft, VERSION],
+                check=True,
+                capture_output=True,
+                timeout=INSTALL_SECONDS,
+            )
+        except (subprocess.SubprocessError, OSError):
+            say("the official install did not complete")
+            return False
+        shutil.rmtree(root, ignore_errors=True)
+        os.replace(Path(draft) / "bin", _made(root) / "bin")
+    return True
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,94 @@
+"""Images: pulled, else built here; and the registry that hands those built here to the daemon and to test servers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import docker
+from docker.errors import APIError, NotFound
+
+from infra.offline import images, registry
+from infra.offline.reach import answers
+from infra.prerequisites.piece import Found, Say
+from stack_runtime.docker_host import local_docker
+from stack_runtime.errors import UnreachableError
+
+HUB = "https://registry-1.docker.io/v2/"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image under its usual name. An older stand-in counts as missing."""
+
+    reference: str
+
+    @property
+    def name(self) -> str:
+        return f"image {self.reference}"
+
+    def find(self) -> Found | None:
+        client = local_docker()
+        if not images.is_current(client, self.reference):
+            return None
+        return self._found(client, "stand-in" if images.is_stand_in(client, self.reference) else "on this machine")
+
+    def get(self, say: Say) -> Found:
+        client = local_docker()
+        if _hub_answers():
+            say("pulling")
+            try:
+                client.images.pull(self.reference)
+                return self._found(client, "pulled")
+            except (APIError, NotFound) as error:
+                say(f"not pulled: {error.explanation}")
+        images.leftovers()
+        return self._found(client, f"stand-in, {images.provide(client, self.reference, say)}")
+
+    def _found(self, client: docker.DockerClient, source: str) -> Found:
+        return Found(str(client.images.get(self.reference).short_id).removeprefix("sha256:"), source)
+
+
+@cache
+def _hub_answers() -> bool:
+    return answers(HUB)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The registry of this machine; needed only where images are stand-ins."""
+
+    references: tuple[str, ...]
+    name: str = "image mirror"
+
+    def find(self) -> Found | None:
+        client = local_docker()
+        stand_ins = self._stand_ins(client)
+        if not stand_ins:
+            return Found("", "not needed")
+        where = registry.address()
+        if where is None or not all(images.is_stored(reference) for reference in stand_ins):
+            return None
+        return self._found(client, where) if registry.is_hub(client, where) or not registry.may_configure() else None
+
+    def get(self, say: Say) -> Found:
+        client = local_docker()
+        missing = [reference for reference in self._stand_ins(client) if not images.is_stored(reference)]
+        try:
+            if missing:
+                with registry.writer() as where:
+                    for reference in missing:
+                        say(f"storing {reference}")
+                        images.store(client, reference, where)
+            where = registry.serve(client)
+        except UnreachableError as error:
+            return Found("", f"not used: {error.what}")  # the daemon has the images; only test servers would miss it
+        registry.play_hub(client, where)
+        return self._found(client, where)
+
+    def _found(self, client: docker.DockerClient, where: str) -> Found:
+        played = "plays the hub" if registry.is_hub(client, where) else "not used by this daemon, which has the images"
+        return Found(f"{len(self._stand_ins(client))} images", played, where)
+
+    def _stand_ins(self, client: docker.DockerClient) -> list[str]:
+        return [reference for reference in self.references if images.is_stand_in(client, reference)]

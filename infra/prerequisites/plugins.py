@@ -1,0 +1,95 @@
+"""Provider plugins: official, else downloaded, else the stand-ins."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from infra.engine import engine_root, plugins_folder, search_path
+from infra.offline import plugins
+from infra.offline.reach import answers
+from infra.prerequisites.engine import INSTALLER
+from infra.prerequisites.piece import Found, Say
+from stack_runtime.paths import cache_dir
+
+DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}
+"""The plugins that the engine can download, and the Python package that says which version."""
+
+DOWNLOAD_SECONDS = 120
+REMEMBERED_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """All plugins that the programs need. They come with the engine, from its download site, or are stand-ins."""
+
+    project: Path
+    name: str = "plugins"
+
+    def find(self) -> Found | None:
+        missing = [name for name in plugins.MODULES if self._official(name) is None]
+        if not missing:
+            return Found("", "official")
+        if any(name in DOWNLOADED for name in missing) and not _asked_lately():
+            return None
+        if not all(self._is_ours(name) for name in missing):
+            return None
+        return self._stand_ins(missing)
+
+    def get(self, say: Say) -> Found:
+        missing = [name for name in plugins.MODULES if self._official(name) is None]
+        if not _asked_lately():
+            if answers(INSTALLER):
+                for name in set(missing) & DOWNLOADED.keys():
+                    self._download(name, say)
+            _remember()
+        missing = [name for name in missing if self._official(name) is None]
+        plugins.install(plugins_folder(self.project), missing)
+        return self._stand_ins(missing) if missing else Found("", "official")
+
+    def _official(self, name: str) -> Path | None:
+        beside = engine_root() / "bin" / name
+        return beside if os.access(beside, os.X_OK) else plugins.official(name)
+
+    def _is_ours(self, name: str) -> bool:
+        """A launcher is there, and it runs with this Python environment."""
+        path = plugins_folder(self.project) / name
+        return path.is_file() and shlex.quote(sys.executable) in path.read_text()
+
+    def _stand_ins(self, names: list[str]) -> Found:
+        short = ", ".join(name.removeprefix("pulumi-") for name in names)
+        return Found("", f"stand-in ({short})", str(plugins_folder(self.project)))
+
+    def _download(self, name: str, say: Say) -> None:
+        """Let the engine download it, within a bounded time; a partial download is the engine's to clean up."""
+        wanted = version(DOWNLOADED[name])
+        say(f"asking for {name} {wanted}")
+        environment = {**os.environ, "PATH": search_path(self.project), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        command = ["pulumi", "plugin", "install", "resource", name.removeprefix("pulumi-resource-"), wanted]
+        try:
+            subprocess.run(command, env=environment, capture_output=True, timeout=DOWNLOAD_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            say(f"{name} cannot be downloaded")
+
+
+def _asked_lately() -> bool:
+    """A download was tried within a day, so that a second setup need not wait for the network."""
+    try:
+        return time.time() - _mark().stat().st_mtime < REMEMBERED_SECONDS
+    except OSError:
+        return False
+
+
+def _remember() -> None:
+    _mark().parent.mkdir(parents=True, exist_ok=True)
+    _mark().touch()
+
+
+def _mark() -> Path:
+    return cache_dir() / "plugins-asked"
