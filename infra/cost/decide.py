@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from infra.cost import capacity, group, rate, saved
-from infra.cost.choice import Deployed
+from infra.cost.choice import Candidate, Deployed
 from infra.cost.inputs import Inputs
 from infra.cost.model import Fx, Plan
+from infra.cost.planner import weigh
 from infra.cost.prices import PriceList
 from infra.cost.whole import plan
 from infra.services import selected
@@ -98,6 +99,15 @@ class Basis:
             deployed=known.deployed,
             allow_snapshot=known.allow_snapshot,
         )
+
+    @property
+    def deployed(self) -> Deployed | None:
+        """What the account runs for this stack; None when it was not asked."""
+        return self.inputs.deployed if self.inputs else None
+
+    def considered(self, settings: Settings) -> list[Candidate]:
+        """Every server that was weighed for `settings`, the best first; none for a local stack."""
+        return weigh(settings, selected(settings), self.inputs) if self.inputs else []
 
 
 def _fetch(

@@ -52,17 +52,27 @@ def plan_local(settings: Settings, services: Sequence[Service], machine: Machine
 
 def plan_server(settings: Settings, services: Sequence[Service], inputs: Inputs) -> Plan:
     """A stack on a rented server."""
-    tariff = Tariff(inputs.prices, settings.tax)
-    till = Till(None if inputs.rate is None or rates.implausible(inputs.rate.rate) else inputs.rate.rate)
     needs = demand(settings, services)
     doubts = _doubts(settings, inputs)
-    deployed = inputs.deployed or Deployed()
     try:
-        found = candidates(settings, services, needs, tariff, till, inputs.today, deployed)
+        found = weigh(settings, services, inputs, needs)
     except UnknownError as error:
-        return _assemble(settings, inputs, till, needs, None, [], (*doubts, str(error)))
-    best = _best(found, settings, inputs)
-    return _assemble(settings, inputs, till, needs, best, found, doubts)
+        return _assemble(settings, inputs, needs, None, [], (*doubts, str(error)))
+    return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, doubts)
+
+
+def weigh(
+    settings: Settings, services: Sequence[Service], inputs: Inputs, needs: Demand | None = None
+) -> list[Candidate]:
+    """Every server that the settings allow, priced, the best first."""
+    tariff = Tariff(inputs.prices, settings.tax)
+    deployed = inputs.deployed or Deployed()
+    return candidates(settings, services, needs or demand(settings, services), tariff, _till(inputs), inputs.today, deployed)
+
+
+def _till(inputs: Inputs) -> Till:
+    """An implausible rate is as good as none: nothing is reckoned with it."""
+    return Till(None if inputs.rate is None or rates.implausible(inputs.rate.rate) else inputs.rate.rate)
 
 
 def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Candidate:
@@ -82,13 +92,12 @@ def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Can
 def _assemble(
     settings: Settings,
     inputs: Inputs,
-    till: Till,
     needs: Demand,
     best: Candidate | None,
     found: Sequence[Candidate],
     doubts: Sequence[str],
 ) -> Plan:
-    lines = _lines(till, best.amounts if best else (), inputs)
+    lines = _lines(_till(inputs), best.amounts if best else (), inputs)
     total = add(line.monthly_usd for line in lines) if best else None
     budget = budget_of(settings, inputs.others)
     verdict = _verdict(best, total, budget, doubts)

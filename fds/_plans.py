@@ -1,0 +1,69 @@
+"""What the verbs about cost share: their options, the console, and the exit code of a verdict."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stack_runtime.errors import RefusedError, UnknownError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from infra.cost import Plan
+    from infra.settings import Settings
+
+AllowSnapshot = Annotated[bool, typer.Option("--allow-snapshot", help="Plan on prices and a rate past their age.")]
+Prices = Annotated[Path | None, typer.Option("--prices", help="Folder with pricing.json and server_types.json.")]
+PricesDate = Annotated[str | None, typer.Option("--prices-date", help="The day of those prices, as 2026-10-07.")]
+FxRate = Annotated[str | None, typer.Option("--fx-rate", help="US dollars for one euro.")]
+FxDate = Annotated[str | None, typer.Option("--fx-date", help="The day of that rate.")]
+
+_WIDTH = 100
+"""Columns where no terminal says how many it has."""
+
+
+def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings:
+    """The settings with the rate of the command line in place of their own."""
+    if rate is None and day is None:
+        return settings
+    from pydantic import ValidationError
+
+    from infra.settings import Settings
+
+    values: dict[str, Any] = settings.model_dump(exclude={"fx_rate", "fx_date"})
+    try:
+        return Settings.model_validate({**values, "fx_rate": rate, "fx_date": day})
+    except ValidationError as error:
+        advice = "--fx-rate 1.1637 --fx-date 2026-05-27"
+        raise UsageError(f"the rate is not usable: {error.errors()[0]['msg']}", next_command=advice) from None
+
+
+def day(text: str | None) -> date | None:
+    """A date as the user gave it."""
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is not a date", next_command="--prices-date 2026-10-07") from None
+
+
+def today() -> date:
+    """The day in UTC: prices and rates are dated by it."""
+    return datetime.now(UTC).date()
+
+
+def console() -> Console:
+    """Answers go to stdout; without a terminal there is no colour and a fixed width."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _WIDTH, soft_wrap=not sys.stdout.isatty())
+
+
+def leave(plan: Plan) -> None:
+    """End with the exit code of the verdict; the answer itself has been given."""
+    if plan.verdict != "within":
+        raise typer.Exit((UnknownError if plan.verdict == "unknown" else RefusedError).exit_code)

@@ -1,0 +1,100 @@
+"""`fds cost`: what the stack costs a month, and whether it may be deployed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fds import _plans
+from fds.output import AsJson, Debug, Stack, answer
+
+if TYPE_CHECKING:
+    from infra.cost import Plan
+    from infra.cost.decide import Basis
+    from infra.settings import Settings
+
+Markdown = Annotated[bool, typer.Option("--markdown", help="Answer with Markdown, for a pull request.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Compare with the stack file as --base has it.")]
+Base = Annotated[str, typer.Option("--base", help="The git revision that --diff compares with.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Show every formula, service and server type.")]
+Actual = Annotated[bool, typer.Option("--actual", help="Price what the account really runs, beside the plan.")]
+
+
+def command(
+    stack: Stack = "dev",
+    as_json: AsJson = False,
+    markdown: Markdown = False,
+    diff: Diff = False,
+    base: Base = "HEAD",
+    explain: Explain = False,
+    actual: Actual = False,
+    allow_snapshot: _plans.AllowSnapshot = False,
+    prices: _plans.Prices = None,
+    prices_date: _plans.PricesDate = None,
+    fx_rate: _plans.FxRate = None,
+    fx_date: _plans.FxDate = None,
+    debug: Debug = False,
+) -> None:
+    """What the stack costs a month, line by line, against its budget."""
+    from infra import stack_file
+    from infra.cost.decide import Basis
+    from stack_runtime.paths import project_dir
+
+    project = project_dir()
+    settings = _plans.with_rate(stack_file.read(project, stack), fx_rate, fx_date)
+    basis = Basis.of(
+        settings,
+        _plans.today(),
+        allow_snapshot=allow_snapshot,
+        prices_dir=prices,
+        prices_date=_plans.day(prices_date),
+        project=project,
+    )
+    plan = basis.plan(settings)
+    if diff:
+        plan = _against(base, project, plan, basis, settings)
+    if actual:
+        _actual(plan, basis, as_json=as_json)
+        return
+    if as_json:
+        answer(plan.model_dump(mode="json"))
+    elif markdown:
+        from infra.cost.markdown import render
+
+        print(render(plan), end="")
+    else:
+        _show(plan, basis, settings, explain=explain)
+    _plans.leave(plan)
+
+
+def _show(plan: Plan, basis: Basis, settings: Settings, *, explain: bool) -> None:
+    from infra.cost import report
+
+    console = _plans.console()
+    report.show(plan, console)
+    if explain:
+        report.formulas(plan, console)
+        report.services(plan, console)
+        report.considered(basis.considered(settings), console)
+
+
+def _against(base: str, project: Path, plan: Plan, basis: Basis, settings: Settings) -> Plan:
+    """The plan with what it changes against the stack file of a git revision, on the same prices and rate."""
+    from infra.cost.baseline import committed
+    from infra.cost.diff import diff
+
+    rate = {"fx_rate": settings.fx_rate, "fx_date": settings.fx_date}
+    before = committed(project, settings.stack, base).model_copy(update=rate)
+    return diff(basis.plan(before), plan)
+
+
+def _actual(plan: Plan, basis: Basis, *, as_json: bool) -> None:
+    from infra.cost import actual
+
+    found = actual.ask(plan, basis)
+    if as_json:
+        answer(found.model_dump(mode="json"))
+    else:
+        actual.show(found, plan, _plans.console())

@@ -1,0 +1,65 @@
+"""`fds scale KEY=VALUE…`: change the size of the stack when the budget and the server allow it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fds import _plans
+from fds.output import AsJson, Debug, Stack, answer, say
+
+Pairs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="KEY=VALUE…", help="workers, memory.SERVICE (MiB), volumeGb, profiles, serverType, location, backups"
+    ),
+]
+Apply = Annotated[bool, typer.Option("--apply", help="Write the stack file when the plan is within the budget.")]
+
+
+def command(
+    pairs: Pairs,
+    stack: Stack = "dev",
+    apply: Apply = False,
+    as_json: AsJson = False,
+    allow_snapshot: _plans.AllowSnapshot = False,
+    prices: _plans.Prices = None,
+    prices_date: _plans.PricesDate = None,
+    fx_rate: _plans.FxRate = None,
+    fx_date: _plans.FxDate = None,
+    debug: Debug = False,
+) -> None:
+    """Plan a change of size and show what it adds; with --apply, write it into the stack file."""
+    from infra import stack_file
+    from infra.cost import report, scaling
+    from infra.cost.decide import Basis
+    from infra.cost.diff import diff
+    from stack_runtime.paths import project_dir
+
+    project = project_dir()
+    written = stack_file.read(project, stack)
+    settings = _plans.with_rate(written, fx_rate, fx_date)
+    changes = scaling.parse(pairs, written)
+    wanted = scaling.changed(settings, changes)
+    basis = Basis.of(
+        settings,
+        _plans.today(),
+        allow_snapshot=allow_snapshot,
+        prices_dir=prices,
+        prices_date=_plans.day(prices_date),
+        project=project,
+    )
+    plan = diff(basis.plan(settings), basis.plan(wanted))
+    if settings.host != "local":
+        scaling.refuse_shrinking(settings, wanted, plan, basis.deployed)
+    if as_json:
+        answer(plan.model_dump(mode="json"))
+    else:
+        report.show(plan, _plans.console())
+    _plans.leave(plan)
+    if not apply:
+        say("nothing is written: --apply does")
+        return
+    stack_file.write(project, stack, changes)
+    say(f"written to Pulumi.{stack}.yaml; next: fds up --stack {stack}")

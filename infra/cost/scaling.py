@@ -1,0 +1,103 @@
+"""A structured change of the settings: `KEY=VALUE` pairs, checked, planned before and after, written when they may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from infra.cost.choice import Deployed
+from infra.cost.model import Plan
+from infra.settings import Settings
+from stack_runtime.errors import RefusedError, UsageError
+
+_MEMORY = "memory."
+_SCALABLE = ("workers", "memory.SERVICE", "volumeGb", "profiles", "serverType", "location", "backups")
+
+
+def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
+    """What to write into the stack file, by camelCase key.
+
+    Raises:
+        UsageError: not KEY=VALUE, a key that cannot be scaled (the budget is one), twice the same, or a bad value.
+    """
+    found: dict[str, Any] = {}
+    seen: set[str] = set()
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not value:
+            raise _usage(f"'{pair}' is not KEY=VALUE")
+        if key in seen:
+            raise _usage(f"{key} is given twice")
+        seen.add(key)
+        if key.startswith(_MEMORY):
+            services = found.setdefault("services", _overrides(settings))
+            name = key.removeprefix(_MEMORY)
+            services[name] = {**services.get(name, {}), "memoryMb": _whole(key, value)}
+        else:
+            found[key] = _value(key, value)
+    if not found:
+        raise _usage("nothing to change")
+    return found
+
+
+def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """The settings after `changes`, checked like those of a stack file."""
+    values = settings.model_dump(by_alias=True, exclude={"stack"}, exclude_unset=True)
+    return Settings.of(settings.stack, {**values, **changes})
+
+
+def refuse_shrinking(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
+    """Disks and volumes only grow.
+
+    Raises:
+        RefusedError: the volume would shrink and is, or may be, there; or the disk of the running server would.
+    """
+    if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
+        known = f"it has {deployed.volume_gb} GB" if deployed else "and without HCLOUD_TOKEN nobody knows if there is one"
+        raise RefusedError(
+            f"a volume cannot shrink to {after.volume_gb} GB, {known}",
+            where=f"stack {after.stack}",
+            next_command=f"fds scale volumeGb={deployed.volume_gb if deployed else before.volume_gb}",
+        )
+    if deployed is None or plan.server is None or not deployed.server_type:
+        return
+    if plan.server.location == deployed.location and plan.server.disk_gb < deployed.disk_gb:
+        raise RefusedError(
+            f"the server's disk of {deployed.disk_gb} GB cannot shrink to the {plan.server.disk_gb} GB "
+            f"of {plan.server.type}",
+            where=f"stack {after.stack}",
+            next_command="choose a serverType with as large a disk, fds cost --explain lists them",
+        )
+
+
+def _value(key: str, value: str) -> Any:
+    if key in ("workers", "volumeGb"):
+        return _whole(key, value)
+    if key == "profiles":
+        return [name for name in value.split(",") if name]
+    if key == "backups":
+        if value not in ("true", "false"):
+            raise _usage(f"backups is true or false, not '{value}'")
+        return value == "true"
+    if key in ("serverType", "location"):
+        return value
+    if key == "budgetUsd":
+        raise _usage("budgetUsd is no scale: a person raises it in the stack file")
+    raise _usage(f"there is no scalable setting '{key}', there are {', '.join(_SCALABLE)}")
+
+
+def _overrides(settings: Settings) -> dict[str, Any]:
+    return {
+        name: override.model_dump(by_alias=True, exclude_none=True) for name, override in settings.services.items()
+    }
+
+
+def _whole(key: str, value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value):
+        raise _usage(f"{key} is a whole number, not '{value}'")
+    return int(value)
+
+
+def _usage(what: str) -> UsageError:
+    return UsageError(what, next_command="fds scale workers=2 --stack prod")
