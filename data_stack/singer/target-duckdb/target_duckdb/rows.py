@@ -1,0 +1,83 @@
+"""Records, one by one as Python has them, to one Arrow table of exact types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from singer_sdk.singerlib.json import serialize_json
+
+from target_duckdb.errors import TargetError
+
+POSITION = "file_row_number"
+"""Where a row stands in its load; the name that DuckDB gives to the same thing in a Parquet file."""
+
+_ARROW = {
+    "BOOLEAN": pa.bool_(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "DATE": pa.date32(),
+    "TIMESTAMP": pa.timestamp("us"), "TIME": pa.time64("us"),
+}  # fmt: skip
+
+
+def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pa.Table:
+    """All records with the columns of the schema; what a record lacks is NULL.
+
+    Raises:
+        TargetError: a value is not of its column's type.
+    """
+    arrays = [_array(records, name, kind) for name, kind in columns.items()]
+    position = pa.array(range(len(records)), pa.int64())
+    return pa.Table.from_arrays([*arrays, position], names=[*columns, POSITION])
+
+
+def _array(records: Sequence[Mapping[str, Any]], name: str, kind: str) -> pa.Array:
+    convert = _converter(kind)
+    values = [record.get(name) for record in records]
+    try:
+        return pa.array([None if value is None else convert(value) for value in values], _arrow(kind))
+    except (pa.ArrowException, ValueError, TypeError, ArithmeticError, OverflowError) as error:
+        raise TargetError(f"column {name!r} holds a value that is no {kind}: {error}") from None
+
+
+def _arrow(kind: str) -> pa.DataType:
+    if kind.startswith("DECIMAL"):
+        precision, scale = kind[8:-1].split(",")
+        return pa.decimal128(int(precision), int(scale))
+    return _ARROW.get(kind, pa.string())
+
+
+def _converter(kind: str) -> Callable[[Any], Any]:
+    if kind.startswith("DECIMAL"):
+        return lambda value: Decimal(str(value))
+    converters: dict[str, Callable[[Any], Any]] = {
+        "BOOLEAN": bool, "BIGINT": _whole, "DOUBLE": float, "JSON": serialize_json, "VARCHAR": _text,
+        "DATE": _date, "TIMESTAMP": _moment, "TIME": lambda value: value if isinstance(value, time) else time.fromisoformat(value),
+    }  # fmt: skip
+    return converters[kind]
+
+
+def _whole(value: Any) -> int:
+    if int(value) != value:
+        raise ValueError(f"{value} is not whole")
+    return int(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return value.isoformat() if isinstance(value, date | time) else json.dumps(value, default=str)
+
+
+def _date(value: Any) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    return value if isinstance(value, date) else date.fromisoformat(value[:10])
+
+
+def _moment(value: Any) -> datetime:
+    """A time with an offset becomes UTC."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -1,0 +1,99 @@
+"""One stream on its way into one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+import duckdb
+from singer_sdk.helpers._batch import BaseBatchFileEncoding
+from singer_sdk.sinks import BatchSink
+
+from target_duckdb.errors import TargetError, of_duckdb
+from target_duckdb.rows import arrow_table
+from target_duckdb.table import Load, Table, identifier
+from target_duckdb.types import sql_type
+
+if TYPE_CHECKING:
+    from target_duckdb.target import TargetDuckDB
+
+
+class DuckDBSink(BatchSink):
+    """Loads Parquet files as they are, and records by way of Arrow; each batch is one transaction."""
+
+    def __init__(
+        self, target: TargetDuckDB, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        super().__init__(target, stream_name, schema, key_properties)
+        self._target = target
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column names and DuckDB's types."""
+        return {name: sql_type(schema) for name, schema in self.schema["properties"].items()}
+
+    def setup(self) -> None:
+        """Make or widen the table even if no record follows.
+
+        Raises:
+            TargetError: the schema cannot be a table.
+        """
+        names = [name.lower() for name in self.columns]
+        if not names:
+            raise TargetError(f"stream {self.stream_name!r} has no columns")
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise TargetError(f"stream {self.stream_name!r} has the column {twice!r} twice, in different case")
+        missing = [key for key in self.key_properties if key not in self.columns]
+        if missing:
+            raise TargetError(f"stream {self.stream_name!r} lacks its key {', '.join(missing)}")
+        self._target.begin(self.stream_name)
+        self._load(None, 0)
+
+    def process_batch(self, context: Mapping[str, Any]) -> None:
+        records = context.get("records", [])
+        connection = self._target.connection
+        connection.register("incoming", arrow_table(records, self.columns))
+        try:
+            self._load("incoming", len(records))
+        finally:
+            connection.unregister("incoming")
+
+    def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
+        """Parquet from local disk goes straight in, file by file in the order of the manifest."""
+        self._target.drain_one(self)
+        for file in files:
+            place = urlparse(file)
+            if encoding.format != "parquet" or place.scheme not in ("", "file"):
+                super().process_batch_files(encoding, [file])
+                continue
+            path = unquote(place.path)
+            if not Path(path).is_file():
+                raise TargetError(f"batch file {path} of stream {self.stream_name!r} is missing")
+            self._load_parquet("".join(f"[{c}]" if c in "*?[" else c for c in path).replace("'", "''"))
+
+    def _load_parquet(self, path: str) -> None:
+        connection = self._target.connection
+        relation = f"read_parquet('{path}', file_row_number = true)"
+        try:
+            row = connection.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchone()
+            present = {name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+        except duckdb.Error as error:
+            raise of_duckdb(error, f"reading a batch of {self.stream_name}") from None
+        selected = ", ".join(
+            f"CAST({identifier(name) if name in present else 'NULL'} AS {kind}) AS {identifier(name)}"
+            for name, kind in self.columns.items()
+        )
+        self._load(f"(SELECT {selected}, file_row_number FROM {relation})", row[0] if row else 0)
+
+    def _load(self, source: str | None, received: int) -> None:
+        table, loaded = self._target.table(self.stream_name), 0
+        with table.transaction():
+            table.fit(self.columns, source)
+            if source and received:
+                load = Load(source, self.columns, self.key_properties)
+                upsert = self._target.config["load_method"] == "upsert" and self.key_properties
+                loaded = table.upsert(load) if upsert else table.append(load)
+        self._target.count(self.stream_name, received, loaded)

@@ -1,0 +1,144 @@
+"""One table: made, widened and loaded, each load in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+
+from target_duckdb.errors import TargetError, of_duckdb
+from target_duckdb.rows import POSITION
+from target_duckdb.types import merged
+
+
+def identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True)
+class Load:
+    """Rows to load: `source` is SQL that yields `columns` and each row's position; later positions win."""
+
+    source: str
+    columns: Mapping[str, str]
+    keys: Sequence[str]
+
+
+class Table:
+    """A table of a DuckDB file. Names compare without regard to case, as DuckDB has it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
+        self._con, self._schema, self.name = connection, schema, name
+        self.sql = f"{identifier(schema)}.{identifier(name)}"
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing.
+
+        Raises:
+            TargetError: DuckDB could not do it; nothing has changed.
+        """
+        self._con.execute("BEGIN")
+        try:
+            yield
+            self._con.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, duckdb.Error):
+                raise of_duckdb(error, f"loading {self.name}") from None
+            raise
+
+    def _roll_back(self) -> None:
+        try:
+            self._con.execute("ROLLBACK")
+        except duckdb.Error:
+            self._con.close()  # a fatal error: the file on disk is what the last commit left
+
+    def columns(self) -> dict[str, str]:
+        """Names and types; empty where there is no table."""
+        rows = self._con.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+            "AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index",
+            [self._schema, self.name],
+        ).fetchall()
+        return dict(rows)
+
+    def drop(self) -> None:
+        self._con.execute(f"DROP TABLE IF EXISTS {self.sql}")
+
+    def rename(self, name: str) -> None:
+        self._con.execute(f"ALTER TABLE {self.sql} RENAME TO {identifier(name)}")
+
+    def fit(self, columns: Mapping[str, str], source: str | None) -> None:
+        """Make the table, or add and widen its columns, so that what `source` yields goes in without loss."""
+        present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
+        if not present:
+            self._con.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(self._schema)}")
+            typed = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
+            self._con.execute(f"CREATE TABLE {self.sql} ({typed})")
+            return
+        for name, kind in columns.items():
+            if name.lower() not in present:
+                self._con.execute(f"ALTER TABLE {self.sql} ADD COLUMN {identifier(name)} {kind}")
+                continue
+            column, old = present[name.lower()]
+            wide = merged(old, kind)
+            if wide == "DOUBLE" and not (self._exact(self.sql, column, old) and self._exact(source, name, kind)):
+                wide = "VARCHAR"
+            if wide != old:
+                self._con.execute(f"ALTER TABLE {self.sql} ALTER COLUMN {identifier(column)} TYPE {wide}")
+
+    def append(self, load: Load) -> int:
+        """Add all rows. Returns: how many."""
+        return self._insert(load, load.source)
+
+    def upsert(self, load: Load) -> int:
+        """Replace rows of the same key, add the others. Of rows with one key the last one wins.
+
+        Returns: how many rows went in or were superseded within the load: all of them.
+        """
+        keys = ", ".join(identifier(key) for key in load.keys)
+        empty_key = " OR ".join(f"{identifier(key)} IS NULL" for key in load.keys)
+        if self._count(f"SELECT count(*) FROM {load.source} WHERE {empty_key}"):
+            raise TargetError(f"stream {self.name!r} has a record whose key ({', '.join(load.keys)}) is null")
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {keys}, max({POSITION}) AS the_last, count(*) AS times "
+            f"FROM {load.source} GROUP BY {keys} HAVING count(*) > 1"
+        )
+        superseded = self._count("SELECT coalesce(sum(times - 1), 0) FROM temp.repeated")
+        source = load.source
+        if superseded:
+            last = f"coalesce(r.the_last = s.{POSITION}, true)"
+            source = f"(SELECT s.* FROM {source} s LEFT JOIN temp.repeated r USING ({keys}) WHERE {last})"
+        is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
+        written = self._insert(load, source) if is_empty else self._merge(load, source)
+        self._con.execute("DROP TABLE temp.repeated")
+        return written + superseded
+
+    def _insert(self, load: Load, source: str) -> int:
+        names = ", ".join(identifier(name) for name in load.columns)
+        return self._count(f"INSERT INTO {self.sql} ({names}) SELECT {names} FROM {source}")
+
+    def _merge(self, load: Load, source: str) -> int:
+        names = [identifier(name) for name in load.columns]
+        match = " AND ".join(f"t.{identifier(key)} = s.{identifier(key)}" for key in load.keys)
+        change = ", ".join(f"{name} = s.{name}" for name in names)
+        values = ", ".join(f"s.{name}" for name in names)
+        return self._count(
+            f"MERGE INTO {self.sql} t USING {source} s ON ({match}) WHEN MATCHED THEN UPDATE SET {change} "
+            f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({values})"
+        )
+
+    def _exact(self, source: str | None, column: str, kind: str) -> bool:
+        """Whether all values of a number column survive as DOUBLE."""
+        name = identifier(column)
+        return source is None or not self._count(
+            f"SELECT count(*) FROM {source} WHERE CAST(CAST({name} AS DOUBLE) AS {kind}) IS DISTINCT FROM {name}"
+        )
+
+    def _count(self, query: str) -> int:
+        """The one number that a query or a change answers."""
+        row = self._con.execute(query).fetchone()
+        return int(row[0]) if row else 0

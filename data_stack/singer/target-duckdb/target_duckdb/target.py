@@ -1,0 +1,139 @@
+"""The target itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import duckdb
+from singer_sdk import Target
+from singer_sdk import typing as th
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.sinks import Sink
+
+from target_duckdb.errors import TargetError, of_duckdb
+from target_duckdb.sink import DuckDBSink
+from target_duckdb.table import Table
+
+_THREADS = 2
+_LOADING = "__loading"
+
+
+class TargetDuckDB(Target):
+    """DuckDB as a target. One connection, one transaction a batch; state goes out behind what it speaks of."""
+
+    name = "target-duckdb"
+    package_name = "fds-target-duckdb"
+    default_sink_class = DuckDBSink
+    config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property("path", th.StringType, required=True, description="The database file."),
+        th.Property("default_target_schema", th.StringType, default="main", description="Schema of the tables."),
+        th.Property(
+            "load_method", th.StringType, default="upsert", allowed_values=["upsert", "append-only", "overwrite"],
+            description="Replace rows by key (append where a stream has none), add rows, or replace the table.",
+        ),
+        th.Property("report_path", th.StringType, description="JSON file for the counts of the run."),
+        th.Property("memory_limit", th.StringType, default="700MB", description="What DuckDB may use of memory."),
+        th.Property("add_record_metadata", th.BooleanType, default=False, description="Add the SDK's _sdc columns."),
+    ).to_dict()  # fmt: skip
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT, PluginCapabilities.BATCH, PluginCapabilities.STRUCTURED_LOGGING,
+    ]  # fmt: skip
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_parallelism = 1  # one connection
+        self._counts: dict[str, dict[str, int]] = {}
+        self._in_place = False
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The open database.
+
+        Raises:
+            TargetError: it cannot be opened.
+        """
+        path = Path(self.config["path"])
+        config = {"threads": _THREADS, "memory_limit": self.config["memory_limit"], "preserve_insertion_order": False}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return duckdb.connect(str(path), config=config)
+        except OSError as error:
+            raise TargetError(f"{path} cannot be opened: {error.strerror}") from None
+        except duckdb.Error as error:
+            raise of_duckdb(error, f"opening {path}") from None
+
+    @property
+    def _overwrites(self) -> bool:
+        return bool(self.config["load_method"] == "overwrite")
+
+    def begin(self, stream: str) -> None:
+        """The first schema of a stream in this run: an overwriting load begins with an empty table beside the old."""
+        if stream not in self._counts:
+            self._counts[stream] = {"received": 0, "loaded": 0}
+            if self._overwrites:
+                with self.table(stream).transaction():
+                    self.table(stream).drop()
+
+    def table(self, stream: str) -> Table:
+        """The table that a stream is loaded into during the run."""
+        return self._table(stream + (_LOADING if self._overwrites else ""))
+
+    def _table(self, name: str) -> Table:
+        return Table(self.connection, self.config["default_target_schema"], name)
+
+    def count(self, stream: str, received: int, loaded: int) -> None:
+        """Add to the counts, once a load is committed."""
+        self._counts[stream]["received"] += received
+        self._counts[stream]["loaded"] += loaded
+
+    def get_sink(
+        self, stream_name: str, *, record: dict[str, Any] | None = None, schema: dict[str, Any] | None = None,
+        key_properties: Sequence[str] | None = None,
+    ) -> Sink:  # fmt: skip
+        """Load what is pending before a new schema takes over: else its records could overtake older ones."""
+        if schema is not None and self.sink_exists(stream_name):
+            self.drain_one(self._sinks_active[stream_name])
+        return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
+
+    def process_endofpipe(self) -> None:
+        """Load the rest, put overwriting loads in place, leave the file whole, and only then tell the state."""
+        for sink in self._sinks_active.values():
+            self.drain_one(sink)
+        if self._overwrites:
+            for stream in self._counts:
+                self._replace(stream)
+            self._in_place = True
+        if self._counts:
+            try:
+                self.connection.execute("CHECKPOINT")
+            except duckdb.Error as error:
+                raise of_duckdb(error, f"writing {self.config['path']}") from None
+        self._write_report()
+        super().process_endofpipe()
+
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Keep the state back while an overwriting load is not in place."""
+        if not self._overwrites or self._in_place:
+            super()._write_state_message(state)
+
+    def _replace(self, stream: str) -> None:
+        old, new = self._table(stream), self.table(stream)
+        with new.transaction():
+            old.drop()
+            new.rename(stream)
+
+    def _write_report(self) -> None:
+        if not (target := self.config.get("report_path")):
+            return
+        path = Path(target)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps({"streams": self._counts}, indent=1))
+            part.replace(path)
+        except OSError as error:
+            raise TargetError(f"{path} cannot be written: {error.strerror}") from None

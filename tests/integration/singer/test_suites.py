@@ -1,0 +1,27 @@
+"""The Singer SDK's own suites pass for both plugins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from singer_sdk.testing import SuiteConfig, get_tap_test_class, get_target_test_class
+from tap_csv.tap import TapCSV
+from target_duckdb.target import TargetDuckDB
+
+_SAMPLE = Path(__file__).parents[3] / "data_stack" / "samples" / "transactions.csv"
+_TAP = {"entities": [{"entity": "transactions", "paths": [str(_SAMPLE)], "keys": ["id"], "incremental": "none"}]}
+
+# Ids come twice in the sample (a correction is sent under the same id), so it is read without batches and capped.
+TestTapCSV = get_tap_test_class(
+    tap_class=TapCSV, config=_TAP, suite_config=SuiteConfig(max_records_limit=20)
+)  # fmt: skip
+
+
+class TestTargetDuckDB(get_target_test_class(target_class=TargetDuckDB, config={"path": ":memory:"})):  # type: ignore[misc]
+    """Each test has a database file of its own."""
+
+    @pytest.fixture(scope="class")
+    def config(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+        return {"path": str(tmp_path_factory.mktemp("target") / "suite.duckdb")}
