@@ -55,7 +55,8 @@ def _show(run: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table(title=f"Run {run['run_id']}: {run['status']}", title_justify="left")
+    console.print(f"Run {run['run_id']}: {run['status']}", markup=False)
+    table = Table()
     table.add_column("Step")
     table.add_column("Seconds", justify="right")
     for step in run["steps"]:
