@@ -9,6 +9,7 @@ import typer
 
 from fds import _plans
 from fds.output import AsJson, Debug, Stack, answer
+from stack_runtime.errors import UnknownError, UsageError
 
 if TYPE_CHECKING:
     from infra.cost import Plan
@@ -91,10 +92,17 @@ def _against(base: str, project: Path, plan: Plan, basis: Basis, settings: Setti
 
 
 def _actual(plan: Plan, basis: Basis, *, as_json: bool) -> None:
-    from infra.cost import actual
+    from datetime import UTC, datetime
 
-    found = actual.ask(plan, basis)
+    from infra.cost import actual, report
+    from infra.cost.live import Account
+
+    if basis.inputs is None:
+        raise UsageError(f"stack {plan.stack} runs on your own machine", next_command="fds cost --actual --stack prod")
+    found = actual.ask(plan, basis.inputs.prices, Account.from_environment(), datetime.now(UTC))
     if as_json:
         answer(found.model_dump(mode="json"))
     else:
-        actual.show(found, plan, _plans.console())
+        report.actual(found, _plans.console())
+    if found.total_usd is None:
+        raise typer.Exit(UnknownError.exit_code)

@@ -38,7 +38,17 @@ def alternatives(settings: Settings, services: Sequence[Service], inputs: Inputs
             )
             found.append((idea.loss, planned.total_usd, idea.describe, offer))
     found.sort(key=lambda entry: entry[:3])
-    return tuple(entry[3] for entry in found[:MOST])
+    return _without_needless([entry[3] for entry in found])[:MOST]
+
+
+def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
+    """Leave out what gives up more than an earlier idea and saves nothing by it."""
+    kept: list[Alternative] = []
+    for idea in ranked:
+        if not any(earlier.settings.items() <= idea.settings.items() and
+                   earlier.total_usd <= idea.total_usd for earlier in kept):  # fmt: skip
+            kept.append(idea)
+    return tuple(kept)
 
 
 def _ideas(settings: Settings, services: Sequence[Service], inputs: Inputs) -> Iterator[_Idea]:

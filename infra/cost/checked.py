@@ -12,6 +12,7 @@ from stack_runtime.errors import UnknownError
 MOST = Decimal(1_000_000)
 """Larger figures are errors: no price, size or percentage here comes near."""
 _LONGEST = 40
+_MOST_WHOLE = 10**18
 
 
 class Answer:
@@ -68,8 +69,8 @@ class Answer:
 
     def whole(self, *, least: int) -> int:
         """A JSON integer, `least` or more."""
-        value = self._value
-        if isinstance(value, bool) or not isinstance(value, int) or value < least or value > 10**18:
+        value: object = self._value
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_WHOLE:
             raise self.fail(f"is not a whole number from {least} up")
         return value
 

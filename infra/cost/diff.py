@@ -57,7 +57,9 @@ def _once(before: Plan, after: Plan) -> list[Change]:
     name = new["server "].resource
     note = "the old server is billed beside the new one, a day is reckoned"
     zero = Decimal("0.00")
-    return [Change(resource=f"replacing by {name}", before_usd=zero, after_usd=cost, added_usd=cost, once=True, note=note)]
+    return [
+        Change(resource=f"replacing by {name}", before_usd=zero, after_usd=cost, added_usd=cost, once=True, note=note)
+    ]
 
 
 def _replaced(before: Plan, after: Plan) -> bool:
@@ -72,7 +74,9 @@ def _on_the_way(before: Plan, after: Plan) -> list[str]:
     if old and new and old.type != new.type:
         said.append("another server type takes today's price; what an existing server paid less before is given up")
         if not _replaced(before, after):
-            said.append("the server restarts for it; its disk stays as it is, for a larger one could never shrink again")
+            said.append(
+                "the server restarts for it; its disk stays as it is, for a larger one could never shrink again"
+            )
     if after.capacity.volume_gb.available is not None and before.capacity.volume_gb.available is not None:
         if after.capacity.volume_gb.available > before.capacity.volume_gb.available:
             said.append("a volume grows for ever: it cannot be made smaller again")

@@ -16,6 +16,4 @@ def others(project: Path, settings: Settings) -> tuple[Settings, ...]:
     """
     names = sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml"))
     found = (stack_file.read(project, name) for name in names if name != settings.stack)
-    return tuple(
-        other for other in found if other.host == "hetzner" and other.budget_group == settings.budget_group
-    )
+    return tuple(other for other in found if other.host == "hetzner" and other.budget_group == settings.budget_group)

@@ -33,6 +33,8 @@ class Amount:
     unit_price: Decimal
     currency: Currency
     note: str = ""
+    hourly: Decimal | None = None
+    """Price an hour of all units, where the provider states one."""
 
     @property
     def native(self) -> Decimal:
@@ -106,7 +108,9 @@ class Tariff:
         """A percentage of the server's price alone, without its address."""
         price = self.offer(name, location).rent.monthly.of(self.tax)
         percent = self.prices.backup_percent
-        return self._amount(resource, percent, "% of server", price / 100, "seven daily slots, the server's price alone")
+        return self._amount(
+            resource, percent, "% of server", price / 100, "seven daily slots, the server's price alone"
+        )
 
     def ipv4(self, location: str, *, resource: str = "") -> Amount:
         """One public IPv4 address."""
@@ -165,8 +169,10 @@ class Tariff:
         return offer
 
     def _month(self, resource: str, rent: Rent) -> Amount:
-        note = f"{exact(rent.hourly.of(self.tax))} an hour, capped at the month's price"
-        return self._amount(resource, Decimal(1), "month", rent.monthly.of(self.tax), note)
+        hourly = rent.hourly.of(self.tax)
+        note = f"{exact(hourly)} an hour, capped at the month's price"
+        price = rent.monthly.of(self.tax)
+        return Amount(resource, Decimal(1), "month", price, self.prices.currency, note, hourly)
 
     def _amount(self, resource: str, quantity: Decimal, unit: str, price: Decimal, note: str = "") -> Amount:
         return Amount(resource, quantity, unit, price, self.prices.currency, note)

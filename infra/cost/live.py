@@ -20,6 +20,7 @@ from infra.cost.choice import Deployed
 from infra.settings import PROJECT
 from stack_runtime.errors import StackError, UnknownError, UnreachableError
 
+TOKEN_VARIABLE = "HCLOUD_TOKEN"
 ENDPOINT_VARIABLE = "HCLOUD_ENDPOINT"
 ENDPOINT = "https://api.hetzner.cloud/v1"
 SECONDS = 45.0
@@ -38,6 +39,18 @@ class Account:
         self._endpoint = (os.environ.get(ENDPOINT_VARIABLE) or ENDPOINT).rstrip("/")
         self._client = Client(token, api_endpoint=self._endpoint, application_name=PROJECT, timeout=_READ_SECONDS)
         self._seconds = seconds
+
+    @classmethod
+    def from_environment(cls) -> Account:
+        """The account of `HCLOUD_TOKEN`.
+
+        Raises:
+            UnreachableError: there is no token.
+        """
+        token = os.environ.get(TOKEN_VARIABLE)
+        if not token:
+            raise UnreachableError(f"{TOKEN_VARIABLE} is not set", next_command="set it to a token that may read")
+        return cls(token)
 
     def prices(self, today: date) -> prices.PriceList:
         """Today's price list of this account, in its currency and with its VAT."""
@@ -87,7 +100,7 @@ class Account:
         seen: set[int] = set()
         number = 1
         for _ in range(_MOST_PAGES):
-            asked = {**(parameters or {}), "page": number, "per_page": _PAGE}
+            asked: dict[str, str | int] = {**(parameters or {}), "page": number, "per_page": _PAGE}
             answer = self._answer(self._request(f"/{kind}", asked), f"{kind} page {number}")
             for entry in answer.get(kind).items():
                 key = entry.get("id").whole(least=0)

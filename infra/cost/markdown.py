@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from infra.cost.model import Plan, exact
 from infra.cost.report import bar, signed
 from infra.cost.text import money, quantity
@@ -54,7 +56,7 @@ def _alternatives(plan: Plan) -> str:
     return _table(("Within the budget", "Monthly", "Command"), "lrl", rows)
 
 
-def _table(head: tuple[str, ...], sides: str, rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], sides: str, rows: Sequence[tuple[str, ...]]) -> str:
     rule = tuple("---:" if side == "r" else "---" for side in sides)
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 

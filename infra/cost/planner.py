@@ -9,14 +9,14 @@ from decimal import Decimal
 from infra.cost import rate as rates
 from infra.cost.capacity import Demand, Machine, demand, of_type
 from infra.cost.choice import AUTO, Candidate, Deployed, candidates
+from infra.cost.inputs import PRICES_DAYS, RATE_DAYS, Inputs
 from infra.cost.lines import Amount, Tariff, Till, add
-from infra.cost.model import Fx, Line, Plan, Server, Source, Verdict
-from infra.cost.prices import PriceList
-from infra.cost.inputs import Inputs, PRICES_DAYS, RATE_DAYS
+from infra.cost.model import Line, Plan, Server, Source, Verdict
 from infra.cost.wording import reason_of, warnings_of
 from infra.services import Service
 from infra.settings import Settings
 from stack_runtime.errors import UnknownError
+
 
 def plan_local(settings: Settings, services: Sequence[Service], machine: Machine) -> Plan:
     """A stack on the user's own machine: no price is needed, the memory is still checked."""
@@ -52,6 +52,7 @@ def plan_local(settings: Settings, services: Sequence[Service], machine: Machine
 
 def plan_server(settings: Settings, services: Sequence[Service], inputs: Inputs) -> Plan:
     """A stack on a rented server."""
+    settings = _with_its_volume(settings, inputs)
     needs = demand(settings, services)
     doubts = _doubts(settings, inputs)
     try:
@@ -61,13 +62,21 @@ def plan_server(settings: Settings, services: Sequence[Service], inputs: Inputs)
     return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, doubts)
 
 
+def _with_its_volume(settings: Settings, inputs: Inputs) -> Settings:
+    """A volume that exists is paid for at its size, whatever smaller size the settings ask for."""
+    held = inputs.deployed.volume_gb if inputs.deployed else 0
+    return settings.model_copy(update={"volume_gb": held}) if held > settings.volume_gb else settings
+
+
 def weigh(
     settings: Settings, services: Sequence[Service], inputs: Inputs, needs: Demand | None = None
 ) -> list[Candidate]:
     """Every server that the settings allow, priced, the best first."""
     tariff = Tariff(inputs.prices, settings.tax)
     deployed = inputs.deployed or Deployed()
-    return candidates(settings, services, needs or demand(settings, services), tariff, _till(inputs), inputs.today, deployed)
+    return candidates(
+        settings, services, needs or demand(settings, services), tariff, _till(inputs), inputs.today, deployed
+    )
 
 
 def _till(inputs: Inputs) -> Till:
@@ -154,7 +163,7 @@ def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
 
 def _doubts(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
     """Why nothing can be decided, as far as it is known before a server is chosen."""
-    found = [*_age("the prices", inputs.prices.date, PRICES_DAYS, inputs)]
+    found = [*_age("prices", inputs.prices.date, PRICES_DAYS, inputs)]
     if inputs.prices.currency == "EUR" or settings.offsite_gb:
         found += _rate_doubts(inputs)
     for other in inputs.others:
@@ -168,16 +177,16 @@ def _rate_doubts(inputs: Inputs) -> list[str]:
         return ["no exchange rate is known, set fxRate and fxDate"]
     if rates.implausible(inputs.rate.rate):
         return [f"an exchange rate of {inputs.rate.rate} dollars for a euro is implausible"]
-    return _age("the exchange rate", inputs.rate.date, RATE_DAYS, inputs)
+    return _age("exchange rate", inputs.rate.date, RATE_DAYS, inputs)
 
 
 def _age(what: str, day: date, limit: int, inputs: Inputs) -> list[str]:
     """Too old can be allowed; a date to come cannot, for it is certainly wrong."""
     days = (inputs.today - day).days
     if days < 0:
-        return [f"{what} carry a date that is yet to come, {day}"]
+        return [f"{what}: dated {day}, which is yet to come"]
     if days > limit and not inputs.allow_snapshot:
-        return [f"{what} of {day} are {days} days old, {limit} is the limit (--allow-snapshot plans on them all the same)"]
+        return [f"{what}: {days} days old, of {day}; {limit} days are the limit without --allow-snapshot"]
     return []
 
 
@@ -192,4 +201,3 @@ def _server(candidate: Candidate) -> Server:
         disk_gb=kind.disk_gb,
         orderable=candidate.orderable,
     )
-

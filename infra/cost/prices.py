@@ -15,7 +15,6 @@ from infra.cost.checked import Answer
 from infra.cost.model import Currency, Frozen, Tax
 from stack_runtime.errors import UnknownError
 
-
 _API_ROUNDING = Decimal("0.0001")
 """How far a gross price may be from net plus VAT, as a part of itself."""
 
@@ -229,9 +228,7 @@ class _Reader:
 
     def _ipv4(self) -> dict[str, Rent]:
         """IPv6 is free, and so not read at all."""
-        rents = self._by_location(
-            self._pricing.get("primary_ips"), "type", wanted=lambda kind: kind == "ipv4"
-        )
+        rents = self._by_location(self._pricing.get("primary_ips"), "type", wanted=lambda kind: kind == "ipv4")
         if not rents:
             raise self._pricing.get("primary_ips").fail("has no price of an IPv4 address")
         return {location: rent for (_, location), rent in rents.items()}

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from infra.cost.actual_model import Actual
 from infra.cost.choice import Candidate
 from infra.cost.model import Change, Need, Plan, exact
 from infra.cost.text import money, quantity
@@ -176,3 +177,24 @@ def _why(candidate: Candidate, *, first: bool) -> str:
     if not candidate.usable:
         return "cannot be ordered"
     return "the cheapest that fits" if first else "fits, costs more"
+
+
+def actual(found: Actual, console: Console) -> None:
+    """What the account runs, beside the plan."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Stack")
+    table.add_column("Resource")
+    for name in ("Hours", "So far", "Monthly"):
+        table.add_column(name, justify="right")
+    for item in found.items:
+        name = escape(f"{item.resource}{f': {item.note}' if item.note else ''}")
+        table.add_row(escape(item.owner), name, str(item.hours), money(item.so_far_usd), money(item.monthly_usd))
+    table.add_section()
+    table.add_row("[bold]Account[/]", "", "", money(found.so_far_usd), f"[bold]{money(found.total_usd)}[/]")
+    console.print(table)
+    planned = (
+        f"stack {found.stack}: {money(found.stack_usd)} a month in the account, {money(found.planned_usd)} planned"
+    )
+    _print(console, f"  {planned}, {money(found.budget_usd)} budget")
+    for warning in found.warnings:
+        console.print(f"  [yellow]![/] {escape(warning)}", highlight=False)

@@ -54,7 +54,11 @@ def _origin(folder: Path, day: date | None) -> tuple[date, str, str]:
         return said.get("date").day(), said.get("source").text(), ""
     oldest = min((folder / name).stat().st_mtime for name in (PRICING, SERVER_TYPES))
     when = datetime.fromtimestamp(oldest, tz=UTC).date()
-    return when, str(folder), f"the prices carry no date: {when} is when their files were written; --prices-date says it"
+    return (
+        when,
+        str(folder),
+        f"the prices carry no date: {when} is when their files were written; --prices-date says it",
+    )
 
 
 def _json(path: Path) -> Any:

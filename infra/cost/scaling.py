@@ -1,4 +1,4 @@
-"""A structured change of the settings: `KEY=VALUE` pairs, checked, planned before and after, written when they may be."""
+"""A structured change of the settings: `KEY=VALUE` pairs, checked before anything is planned or written."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def refuse_shrinking(before: Settings, after: Settings, plan: Plan, deployed: De
         RefusedError: the volume would shrink and is, or may be, there; or the disk of the running server would.
     """
     if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
-        known = f"it has {deployed.volume_gb} GB" if deployed else "and without HCLOUD_TOKEN nobody knows if there is one"
+        known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN nobody knows if there is one"
         raise RefusedError(
             f"a volume cannot shrink to {after.volume_gb} GB, {known}",
             where=f"stack {after.stack}",
@@ -88,9 +88,7 @@ def _value(key: str, value: str) -> Any:
 
 
 def _overrides(settings: Settings) -> dict[str, Any]:
-    return {
-        name: override.model_dump(by_alias=True, exclude_none=True) for name, override in settings.services.items()
-    }
+    return {name: override.model_dump(by_alias=True, exclude_none=True) for name, override in settings.services.items()}
 
 
 def _whole(key: str, value: str) -> int:

@@ -1,0 +1,32 @@
+"""What an account really runs, as `fds cost --actual --json` prints it. Without the API client, which is slow to import."""
+
+from __future__ import annotations
+
+from infra.cost.model import Frozen, Money
+
+STRAY = "stray"
+"""The owner of what belongs to no stack of this project."""
+
+
+class Item(Frozen):
+    """One thing in the account. `owner` is a stack's name, or `stray`."""
+
+    owner: str
+    resource: str
+    hours: int
+    monthly_usd: Money | None
+    so_far_usd: Money | None
+    note: str = ""
+
+
+class Actual(Frozen):
+    """The whole account. A sum is None as soon as one price in it is unknown."""
+
+    stack: str
+    items: tuple[Item, ...]
+    total_usd: Money | None
+    so_far_usd: Money | None
+    stack_usd: Money | None
+    planned_usd: Money | None
+    budget_usd: Money
+    warnings: tuple[str, ...]
