@@ -1,190 +1,190 @@
-"""The frame of the stand-in providers: tables of resources on `pulumi.provider.experimental`.
+"""The provider's side of the engine's protocol, the same for every stand-in.
 
-A resource is a `Resource` with its fields and four functions; checking, planning, differences and refreshes follow
-from the fields. The functions block, so they run in threads: the gRPC server goes on answering meanwhile.
+Checking, planning, differences and refreshes follow from the fields of a resource. Every call has a thread of its
+own, so a container that takes a minute to become healthy holds up nothing else.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import wraps
+from typing import Any, TypeVar
 
 import grpc  # type: ignore[import-untyped]
-import grpc.aio  # type: ignore[import-untyped]
-from google.protobuf import any_pb2  # type: ignore[import-untyped]
-from pulumi.provider.experimental import provider as api
-from pulumi.provider.experimental.property_value import PropertyValue
-from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
+from google.protobuf import any_pb2, empty_pb2  # type: ignore[import-untyped]
 
 from infra.offline.plugins import fields as rules
+from infra.offline.plugins import protocol
 from infra.offline.plugins.fields import DEFAULTS, Fields
 from infra.offline.plugins.parent import leave_with_engine
+from infra.offline.plugins.resources import Kind, NotReadyError, Package, PluginError, State
 from infra.offline.plugins.values import plain_map, wrapped_map
 
-State = dict[str, Any]
+protocol.prepare()
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2  # noqa: E402
+
+THREADS = 64
 _ENGINE_INPUTS = ("version", "pluginDownloadURL")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class PluginError(Exception):
-    """A failure with a message that says it all; the engine prints it."""
+def _told(method: F) -> F:
+    """An expected failure reaches the engine as one readable message; anything else as it is."""
+
+    @wraps(method)
+    def guarded(self: StandIn, request: Any, context: Any) -> Any:
+        try:
+            return method(self, request, context)
+        except Exception as error:
+            text = self.package.readable(error)
+            if text is None:
+                raise
+            if isinstance(error, NotReadyError):
+                context.set_trailing_metadata([("grpc-status-details-bin", _recorded(error))])
+            context.abort(grpc.StatusCode.UNKNOWN, text)
+
+    return guarded  # type: ignore[return-value]
 
 
-class NotReadyError(PluginError):
-    """The resource was made but did not come up: the engine records it, and the update fails."""
-
-    def __init__(self, message: str, resource_id: str, state: State) -> None:
-        super().__init__(message)
-        self.resource_id = resource_id
-        self.state = state
-
-
-class Resource(Protocol):
-    """What a stand-in implements of one resource. `client` is what `StandIn.connect` gave."""
-
-    fields: Fields
-    delete_first: bool
-    """A replacement removes the old one first, unless the program says otherwise."""
-
-    def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Make it; returns its ID and state."""
-        ...
-
-    def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """The real state, or None when it is gone. `state` is what was recorded; empty on an import."""
-        ...
-
-    def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Change it in place; returns the new state."""
-        ...
-
-    def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Remove it; one that is gone already is no error."""
-        ...
+def _recorded(error: NotReadyError) -> bytes:
+    """The details by which the engine records a resource that was made but is not ready."""
+    detail = any_pb2.Any()
+    failed = provider_pb2.ErrorResourceInitFailed(id=error.resource_id, reasons=[str(error)])
+    failed.properties.CopyFrom(wrapped_map(error.state))
+    detail.Pack(failed)
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[detail])
+    return bytes(status.SerializeToString())
 
 
-@dataclass(frozen=True)
-class Package:
-    """A provider: its name and version, its own inputs, its resources by type token, and how to connect."""
-
-    name: str
-    version: str
-    config: Fields
-    resources: Mapping[str, Resource]
-    connect: Callable[[State], Any]
-    errors: tuple[type[Exception], ...]
-    """Exceptions of the client that are expected; `readable` says them in one line."""
-    readable: Callable[[Exception], str] = str
-
-
-class StandIn(api.Provider):
+class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     """Serves a `Package`."""
 
     def __init__(self, package: Package) -> None:
-        self._package = package
-        self._threads = ThreadPoolExecutor(max_workers=64, thread_name_prefix=package.name)
+        self.package = package
         self._settings: State = {}
-        self._client: asyncio.Future[Any] | None = None
+        self._client: Any = None
+        self._connecting = threading.Lock()
 
-    async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run `function(client, *args)` in a thread; the first call connects."""
-        loop = asyncio.get_running_loop()
-        if self._client is None or (self._client.done() and self._client.exception()):
-            self._client = loop.run_in_executor(self._threads, self._package.connect, self._settings)
-        client = await asyncio.shield(self._client)
-        return await loop.run_in_executor(self._threads, function, client, *args)
+    @property
+    def client(self) -> Any:
+        """The one client of all calls; the first that needs it connects."""
+        with self._connecting:
+            if self._client is None:
+                self._client = self.package.connect(self._settings)
+            return self._client
 
-    def _resource(self, token: str) -> Resource:
+    def _kind(self, request: Any) -> Kind:
+        token = request.urn.split("::", maxsplit=3)[2].rsplit("$", maxsplit=1)[-1]
         try:
-            return self._package.resources[token.rpartition("$")[2]]  # a child carries the types of its parents
+            return self.package.kinds[token]
         except KeyError:
             raise PluginError(
-                f"the offline stand-in of the {self._package.name} provider does not implement {token}; "
+                f"the offline stand-in of the {self.package.name} provider does not implement {token}; "
                 "use the official plugin"
             ) from None
 
-    async def check_config(self, request: api.CheckRequest) -> api.CheckResponse:
-        given = plain_map(request.new_inputs)
+    def GetPluginInfo(self, _: Any, __: Any) -> Any:
+        """The version of the official provider that is followed."""
+        return plugin_pb2.PluginInfo(version=self.package.version)
+
+    def CheckConfig(self, request: Any, _: Any) -> Any:
+        """Refuse provider inputs that are unknown or not implemented."""
+        given = plain_map(request.news)
         own = {key: value for key, value in given.items() if key not in _ENGINE_INPUTS and value not in ("", "[]")}
-        _, failures = rules.checked(self._package.config, own, {}, request.name, b"")
-        return api.CheckResponse(request.new_inputs, [api.CheckFailure(*failure) for failure in failures])
+        _inputs, failures = rules.checked(self.package.config, own, {}, "", b"")
+        return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(failures))
 
-    async def configure(self, request: api.ConfigureRequest) -> api.ConfigureResponse:
+    def Configure(self, request: Any, _: Any) -> Any:
+        """Keep the provider's inputs for the first connection."""
         self._settings = plain_map(request.args)
-        return api.ConfigureResponse(supports_preview=True)
+        return provider_pb2.ConfigureResponse(supportsPreview=True)
 
-    async def check(self, request: api.CheckRequest) -> api.CheckResponse:
-        resource = self._resource(request.type)
-        inputs, failures = rules.checked(
-            resource.fields,
-            plain_map(request.new_inputs),
-            plain_map(request.old_inputs),
-            request.name,
-            request.random_seed,
-        )
-        return api.CheckResponse(wrapped_map(inputs), [api.CheckFailure(*failure) for failure in failures])
+    @_told
+    def Check(self, request: Any, _: Any) -> Any:
+        """Inputs with defaults and a name, or what is wrong with them."""
+        news, olds = plain_map(request.news), plain_map(request.olds)
+        name = request.urn.split("::", maxsplit=3)[3]
+        inputs, failures = rules.checked(self._kind(request).fields, news, olds, name, request.randomSeed)
+        return provider_pb2.CheckResponse(inputs=wrapped_map(inputs), failures=_failures(failures))
 
-    async def diff(self, request: api.DiffRequest) -> api.DiffResponse:
-        resource = self._resource(request.type)
-        state, inputs = plain_map(request.old_state), plain_map(request.new_inputs)
-        changed = rules.changes(resource.fields, state, inputs, request.ignore_changes)
-        replaces = sorted(key for key, replaced in changed.items() if replaced)
-        return api.DiffResponse(
-            changes=bool(changed),
-            replaces=replaces,
-            delete_before_replace=bool(replaces)
-            and (resource.delete_first or _keeps_name(resource.fields, state, inputs)),
-            diffs=sorted(changed),
-            detailed_diff={key: api.PropertyDiff(_kind(key, state, inputs, changed[key]), False) for key in changed},
-        )
-
-    async def create(self, request: api.CreateRequest) -> api.CreateResponse:
-        resource, inputs = self._resource(request.type), plain_map(request.properties)
-        if request.preview:
-            return api.CreateResponse("", wrapped_map(rules.planned(resource.fields, inputs)))
-        resource_id, state = await self._call(resource.create, _without_defaults(inputs))
-        return api.CreateResponse(resource_id, wrapped_map(state))
-
-    async def read(self, request: api.ReadRequest) -> api.ReadResponse:
-        resource = self._resource(request.type)
-        state = await self._call(resource.read, request.resource_id, plain_map(request.properties))
-        if state is None:
-            return api.ReadResponse("")
-        inputs = rules.refreshed(resource.fields, plain_map(request.inputs), state)
-        return api.ReadResponse(state.pop("id", request.resource_id), wrapped_map(state), wrapped_map(inputs))
-
-    async def update(self, request: api.UpdateRequest) -> api.UpdateResponse:
-        resource = self._resource(request.type)
+    @_told
+    def Diff(self, request: Any, _: Any) -> Any:
+        """What differs between the recorded state and new inputs."""
+        kind = self._kind(request)
         state, inputs = plain_map(request.olds), plain_map(request.news)
-        for key in request.ignore_changes:
+        changed = rules.changes(kind.fields, state, inputs, list(request.ignoreChanges))
+        replaces = sorted(key for key, replaced in changed.items() if replaced)
+        first = bool(replaces) and (kind.delete_first or _keeps_name(kind.fields, state, inputs))
+        kinds = {key: _diff_kind(key, state, inputs, changed[key]) for key in changed}
+        return provider_pb2.DiffResponse(
+            changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
+            replaces=replaces,
+            deleteBeforeReplace=first,
+            diffs=sorted(changed),
+            detailedDiff={key: provider_pb2.PropertyDiff(kind=kinds[key]) for key in changed},
+            hasDetailedDiff=True,
+        )
+
+    @_told
+    def Create(self, request: Any, _: Any) -> Any:
+        """Make it, or say in a preview what is known of it."""
+        kind, inputs = self._kind(request), plain_map(request.properties)
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=wrapped_map(rules.planned(kind.fields, inputs)))
+        resource_id, state = kind.resource.create(self.client, _without_defaults(inputs))
+        return provider_pb2.CreateResponse(id=resource_id, properties=wrapped_map(_without_id(state)))
+
+    @_told
+    def Read(self, request: Any, _: Any) -> Any:
+        """The real state, or an empty answer when it is gone."""
+        kind = self._kind(request)
+        state = kind.resource.read(self.client, request.id, plain_map(request.properties))
+        if state is None:
+            return provider_pb2.ReadResponse()
+        inputs = rules.refreshed(kind.fields, plain_map(request.inputs), state)
+        return provider_pb2.ReadResponse(
+            id=state.get("id", request.id),
+            properties=wrapped_map(_without_id(state)),
+            inputs=wrapped_map(inputs),
+        )
+
+    @_told
+    def Update(self, request: Any, _: Any) -> Any:
+        """Change it in place, or say in a preview what it will be."""
+        kind = self._kind(request)
+        state, inputs = plain_map(request.olds), plain_map(request.news)
+        for key in request.ignoreChanges:
             if key in state:
                 inputs[key] = state[key]
         if request.preview:
-            return api.UpdateResponse(wrapped_map(rules.planned(resource.fields, inputs, state)))
-        news = _without_defaults(inputs)
-        return api.UpdateResponse(wrapped_map(await self._call(resource.update, request.resource_id, state, news)))
+            return provider_pb2.UpdateResponse(properties=wrapped_map(rules.planned(kind.fields, inputs, state)))
+        after = kind.resource.update(self.client, request.id, state, _without_defaults(inputs))
+        return provider_pb2.UpdateResponse(properties=wrapped_map(_without_id(after)))
 
-    async def delete(self, request: api.DeleteRequest) -> None:
-        resource = self._resource(request.type)
-        await self._call(resource.delete, request.resource_id, plain_map(request.properties))
+    @_told
+    def Delete(self, request: Any, _: Any) -> Any:
+        """Remove it."""
+        self._kind(request).resource.delete(self.client, request.id, plain_map(request.properties))
+        return empty_pb2.Empty()
 
-    @property
-    def expected(self) -> tuple[type[Exception], ...]:
-        """Exceptions whose text is enough for a user."""
-        return (PluginError, *self._package.errors)
+    def Cancel(self, _: Any, __: Any) -> Any:
+        """What runs is let run; the engine waits for it."""
+        return empty_pb2.Empty()
 
-    def text(self, error: Exception) -> str:
-        """What a user reads of an expected failure."""
-        return self._package.readable(error)
+
+def _failures(failures: rules.Failures) -> list[Any]:
+    return [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in failures]
 
 
 def _without_defaults(inputs: State) -> State:
     return {key: value for key, value in inputs.items() if key != DEFAULTS}
+
+
+def _without_id(state: State) -> State:
+    return {key: value for key, value in state.items() if key != "id"}
 
 
 def _keeps_name(fields: Fields, state: State, inputs: State) -> bool:
@@ -195,67 +195,21 @@ def _keeps_name(fields: Fields, state: State, inputs: State) -> bool:
     )
 
 
-def _kind(key: str, state: State, inputs: State, replaced: bool) -> api.PropertyDiffKind:
+def _diff_kind(key: str, state: State, inputs: State, replaced: bool) -> Any:
     name = "ADD" if key not in state else "DELETE" if key not in inputs else "UPDATE"
-    return api.PropertyDiffKind[f"{name}_REPLACE" if replaced else name]
-
-
-class _Servicer(ProviderServicer):
-    """Turns failures into one readable message, without the library's traceback."""
-
-    _provider: StandIn
-
-    async def _guarded(self, work: Awaitable[Any], context: Any) -> Any:
-        try:
-            return await work
-        except NotReadyError as error:
-            await _abort_recorded(error, context)
-        except self._provider.expected as error:
-            await context.abort(grpc.StatusCode.UNKNOWN, self._provider.text(error))
-
-
-def _guard(name: str) -> Callable[..., Any]:
-    original = getattr(ProviderServicer, name)
-
-    async def method(self: _Servicer, request: Any, context: Any) -> Any:
-        return await self._guarded(original(self, request, context), context)
-
-    return method
-
-
-for _name in ("CheckConfig", "Configure", "Check", "Diff", "Create", "Read", "Update", "Delete"):
-    setattr(_Servicer, _name, _guard(_name))
-
-
-async def _abort_recorded(error: NotReadyError, context: Any) -> None:
-    detail = any_pb2.Any()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=error.resource_id,
-            properties=PropertyValue.marshal_map(wrapped_map(error.state)),
-            reasons=[str(error)],
-        )
-    )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[detail])
-    metadata = (("grpc-status-details-bin", status.SerializeToString()),)
-    context.set_trailing_metadata(metadata)
-    await context.abort(grpc.StatusCode.UNKNOWN, str(error), metadata)
+    return provider_pb2.PropertyDiff.Kind.Value(f"{name}_REPLACE" if replaced else name)
 
 
 def serve(package: Package) -> None:
-    """Run the plugin: the engine gives its address as an argument and reads the port from standard output."""
-
-    async def run() -> None:
-        server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-        servicer = _Servicer(sys.argv[1:], package.version, StandIn(package), engine_address="")
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        leave_with_engine()
-        print(port, flush=True)
-        await server.wait_for_termination()
-
+    """Run the plugin until the engine ends it; the port goes to standard output."""
+    server = grpc.server(ThreadPoolExecutor(THREADS), options=protocol.OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(package), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    leave_with_engine()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
     try:
-        asyncio.run(run())
-    except KeyboardInterrupt:
-        return
+        server.wait_for_termination()
+    except KeyboardInterrupt:  # how the engine ends its plugins
+        server.stop(grace=None)

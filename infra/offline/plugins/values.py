@@ -1,8 +1,7 @@
-"""Plain Python values for the engine's property values.
+"""Plain Python values for the property values of the engine's protocol.
 
-The SDK's property values neither read nor write unknown values, so the engine's own marks for them are handled here.
-A provider that does not claim `accept_secrets` never sees a secret: the engine unwraps secrets before a call and
-marks the answer again, so only unknown values need a form of their own.
+A provider that does not claim `acceptSecrets` never sees a secret: the engine unwraps secrets before a call and marks
+the answer again, so only unknown values need a form of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pulumi.provider.experimental.property_value import PropertyValue
+from google.protobuf.struct_pb2 import ListValue, Struct, Value  # type: ignore[import-untyped]
 
 _STRING_MARK = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _MARKS = frozenset(
@@ -37,44 +36,48 @@ class _Unknown:
 UNKNOWN: Final = _Unknown()
 
 
-def plain(value: PropertyValue) -> Any:
-    """The value as str, bool, int, float, list, dict, None or `UNKNOWN`."""
-    raw = value.value
-    if isinstance(raw, str) and raw in _MARKS:
-        return UNKNOWN
-    if isinstance(raw, bool) or raw is None or isinstance(raw, str):
-        return raw
-    if isinstance(raw, float):
-        return int(raw) if raw.is_integer() else raw
-    if isinstance(raw, Mapping):
-        return {key: plain(item) for key, item in raw.items()}
-    if isinstance(raw, tuple):
-        return [plain(item) for item in raw]
-    raise TypeError(f"a value of type {type(raw).__name__} is no input of these resources")
+def plain(value: Any) -> Any:
+    """A protocol value as str, bool, int, float, list, dict, None or `UNKNOWN`."""
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return UNKNOWN if value.string_value in _MARKS else value.string_value
+    if kind == "number_value":
+        return int(value.number_value) if value.number_value.is_integer() else value.number_value
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "struct_value":
+        return {key: plain(item) for key, item in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [plain(item) for item in value.list_value.values]
+    return None
 
 
-def plain_map(values: Mapping[str, PropertyValue]) -> dict[str, Any]:
+def plain_map(struct: Any) -> dict[str, Any]:
     """A property map as plain values; nulls are left out, as the engine means them."""
-    result = {key: plain(value) for key, value in values.items()}
+    result = {key: plain(value) for key, value in struct.fields.items()}
     return {key: value for key, value in result.items() if value is not None}
 
 
-def wrapped(value: Any) -> PropertyValue:
-    """The property value of a plain value."""
+def wrapped(value: Any) -> Any:
+    """The protocol value of a plain value."""
     if value is UNKNOWN:
-        return PropertyValue(_STRING_MARK)
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return PropertyValue(value)
+        return Value(string_value=_STRING_MARK)
+    if value is None:
+        return Value(null_value=0)
+    if isinstance(value, bool):
+        return Value(bool_value=value)
+    if isinstance(value, str):
+        return Value(string_value=value)
     if isinstance(value, (int, float)):
-        return PropertyValue(float(value))
+        return Value(number_value=value)
     if isinstance(value, Mapping):
-        return PropertyValue({key: wrapped(item) for key, item in value.items()})
-    return PropertyValue([wrapped(item) for item in value])
+        return Value(struct_value=Struct(fields={key: wrapped(item) for key, item in value.items()}))
+    return Value(list_value=ListValue(values=[wrapped(item) for item in value]))
 
 
-def wrapped_map(values: Mapping[str, Any]) -> dict[str, PropertyValue]:
+def wrapped_map(values: Mapping[str, Any]) -> Any:
     """A property map of plain values; keys without a value are left out."""
-    return {key: wrapped(value) for key, value in values.items() if value is not None}
+    return Struct(fields={key: wrapped(value) for key, value in values.items() if value is not None})
 
 
 def unknown_within(value: Any) -> bool:

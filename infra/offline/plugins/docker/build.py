@@ -5,34 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from infra.offline.plugins.fields import Field, missing
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.resources import PluginError, State
 
-BUILD_FIELDS = {
-    "context": Field("string", required=True),
-    "dockerfile": Field("string", default="Dockerfile"),
-    "tags": Field("list"),
-    "buildArgs": Field("map"),
-    "label": Field("map"),
-    "labels": Field("map"),
-    "target": Field("string"),
-    "platform": Field("string"),
-    "networkMode": Field("string"),
-    "noCache": Field("bool"),
-    "pullParent": Field("bool"),
-    "remove": Field("bool", default=True),
-    "forceRemove": Field("bool"),
-    "cacheFroms": Field("list"),
-    "extraHosts": Field("list"),
-    "shmSize": Field("int"),
-    "useLegacyBuilder": Field("bool", default=False),
-    **missing(
-        *("additionalContexts", "authConfigs", "buildId", "buildLogFile", "builder", "cacheTos", "cgroupParent"),
-        *("cpuPeriod", "cpuQuota", "cpuSetCpus", "cpuSetMems", "cpuShares", "isolation", "memory", "memorySwap"),
-        *("provenance", "remoteContext", "sbom", "secrets", "securityOpts", "sessionId", "squash"),
-        *("suppressOutput", "ulimits", "version"),
-    ),
-}
 LOG_LINES = 30
 """How much of a failed build's output the error repeats."""
 

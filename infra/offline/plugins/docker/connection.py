@@ -19,7 +19,7 @@ import urllib3.connectionpool
 from docker import APIClient
 from docker.errors import DockerException
 
-from infra.offline.plugins.provider import PluginError
+from infra.offline.plugins.resources import PluginError
 
 REQUEST_SECONDS = 1200
 """How long one request may take: a build step or a pull is silent for minutes; the official limit is 20 minutes."""
@@ -39,6 +39,11 @@ def connect(settings: dict[str, Any]) -> APIClient:
         return APIClient(host, version="auto", timeout=REQUEST_SECONDS, tls=_tls(settings), max_pool_size=CONNECTIONS)
     except (DockerException, requests.RequestException, OSError) as error:
         raise PluginError(f"the Docker daemon at {host} does not answer: {error}") from error
+
+
+def readable(error: Exception) -> str | None:
+    """The text of an expected failure."""
+    return str(error) if isinstance(error, (DockerException, requests.RequestException, OSError)) else None
 
 
 def _ssh_options(settings: dict[str, Any]) -> list[str]:

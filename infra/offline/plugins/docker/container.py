@@ -8,12 +8,10 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from infra.offline.plugins.docker.container_config import MIB, container_config
-from infra.offline.plugins.docker.container_fields import CONTAINER_FIELDS
 from infra.offline.plugins.docker.container_state import container_state
 from infra.offline.plugins.docker.image import find_or_pull
 from infra.offline.plugins.docker.uploads import upload
-from infra.offline.plugins.fields import Fields
-from infra.offline.plugins.provider import NotReadyError, PluginError, State
+from infra.offline.plugins.resources import NotReadyError, PluginError, State
 
 POLL_SECONDS = 0.25
 """Between two looks at a container's health."""
@@ -22,9 +20,6 @@ _IN_PLACE = ("restart", "maxRetryCount", "cpuShares", "memory", "memoryReservati
 
 class Container:
     """A container, made, filled, started and waited for in the order of the official provider."""
-
-    delete_first = True
-    fields: Fields = CONTAINER_FIELDS
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Make and start it. What fails after it was made leaves it there, and recorded."""

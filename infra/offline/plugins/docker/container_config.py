@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from infra.offline.plugins.docker.common import to_labels
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.resources import PluginError, State
 
 MIB = 1024 * 1024
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}

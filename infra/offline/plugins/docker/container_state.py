@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.offline.plugins.docker.common import from_labels
 from infra.offline.plugins.docker.container_config import MIB, nanoseconds
-from infra.offline.plugins.provider import State
+from infra.offline.plugins.resources import State
 
 _UNREAD = (
     *("envs", "labels", "start", "wait", "waitTimeout", "mustRun", "attach", "logs", "uploads", "volumes"),

@@ -6,28 +6,12 @@ from typing import Any
 
 from docker.errors import APIError, ImageNotFound
 
-from infra.offline.plugins.docker.build import BUILD_FIELDS, build
-from infra.offline.plugins.fields import Field, Fields
-from infra.offline.plugins.provider import PluginError, State
-
-FIELDS = {
-    "name": Field("string", required=True, replace=True),
-    "build": Field("object", BUILD_FIELDS, replace=True),
-    "forceRemove": Field("bool"),
-    "keepLocally": Field("bool"),
-    "platform": Field("string", replace=True),
-    "pullTriggers": Field("set", replace=True),
-    "triggers": Field("map", replace=True),
-    "imageId": Field("string", output=True),
-    "repoDigest": Field("string", output=True),
-}
+from infra.offline.plugins.docker.build import build
+from infra.offline.plugins.resources import PluginError, State
 
 
 class RemoteImage:
     """An image by name. Its ID is the image's ID followed by the name, as the official provider has it."""
-
-    delete_first = False
-    fields: Fields = FIELDS
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Build the image when a build is given, else find it on the host or pull it."""

@@ -7,44 +7,14 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from infra.offline.plugins.docker.common import LABELS, from_labels, to_labels
-from infra.offline.plugins.fields import Field, Fields
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.docker.common import from_labels, to_labels
+from infra.offline.plugins.resources import PluginError, State
 
 REMOVE_SECONDS = 30
 
 
-FIELDS = {
-    "name": Field("string", auto_name=True, replace=True),
-    "labels": LABELS,
-    "driver": Field("string", computed=True, replace=True),
-    "options": Field("map", computed=True, replace=True),
-    "internal": Field("bool", computed=True, replace=True),
-    "attachable": Field("bool", replace=True),
-    "ingress": Field("bool", replace=True),
-    "ipv6": Field("bool", replace=True),
-    "ipamDriver": Field("string", default="default", replace=True),
-    "ipamOptions": Field("map", replace=True),
-    "ipamConfigs": Field(
-        "set",
-        {
-            "subnet": Field("string"),
-            "ipRange": Field("string"),
-            "gateway": Field("string"),
-            "auxAddress": Field("map"),
-        },
-        computed=True,
-        replace=True,
-    ),
-    "scope": Field("string", output=True),
-}
-
-
 class Network:
     """A network. Nothing of it can be changed in place."""
-
-    delete_first = False
-    fields: Fields = FIELDS
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Make the network."""

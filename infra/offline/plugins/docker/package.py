@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from infra.offline.plugins.docker.container_fields import CONTAINER_FIELDS
+from infra.offline.plugins.docker.fields import CONFIG, NETWORK, REMOTE_IMAGE, VOLUME
+from infra.offline.plugins.resources import Kind, Package
 
-from infra.offline.plugins.docker.container import Container
-from infra.offline.plugins.docker.image import RemoteImage
-from infra.offline.plugins.docker.network import Network
-from infra.offline.plugins.docker.volume import Volume
-from infra.offline.plugins.fields import Field, missing
-from infra.offline.plugins.provider import Package, State
+_HERE = "infra.offline.plugins.docker"
 
-VERSION = "5.2.0"
-"""The version of the official provider whose behaviour is followed."""
-
-CONFIG = {
-    "host": Field("string"),
-    "sshOpts": Field("string"),
-    "certPath": Field("string"),
-    "disableDockerDaemonCheck": Field("string"),
-    **missing("caMaterial", "certMaterial", "context", "keyMaterial", "registryAuth"),
-}
-
-
-def _connect(settings: State) -> Any:
-    from infra.offline.plugins.docker.connection import connect
-
-    return connect(settings)
-
-
-def package() -> Package:
-    """What the plugin serves."""
-    import requests
-    from docker.errors import DockerException
-
-    return Package(
-        name="docker",
-        version=VERSION,
-        config=CONFIG,
-        resources={
-            "docker:index/network:Network": Network(),
-            "docker:index/volume:Volume": Volume(),
-            "docker:index/remoteImage:RemoteImage": RemoteImage(),
-            "docker:index/container:Container": Container(),
-        },
-        connect=_connect,
-        errors=(DockerException, requests.RequestException, OSError),
-    )
+PACKAGE = Package(
+    name="docker",
+    version="5.2.0",
+    config=CONFIG,
+    kinds={
+        "docker:index/network:Network": Kind(NETWORK, f"{_HERE}.network", "Network"),
+        "docker:index/volume:Volume": Kind(VOLUME, f"{_HERE}.volume", "Volume"),
+        "docker:index/remoteImage:RemoteImage": Kind(REMOTE_IMAGE, f"{_HERE}.image", "RemoteImage"),
+        "docker:index/container:Container": Kind(
+            CONTAINER_FIELDS, f"{_HERE}.container", "Container", delete_first=True
+        ),
+    },
+    client=f"{_HERE}.connection",
+)
+"""What the plugin serves, under the version of the official provider whose behaviour is followed."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.resources import PluginError, State
 
 
 def upload(client: Any, resource_id: str, uploads: Iterable[State]) -> None:

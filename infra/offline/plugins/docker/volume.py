@@ -7,28 +7,14 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from infra.offline.plugins.docker.common import LABELS, from_labels, to_labels
-from infra.offline.plugins.fields import Field, Fields, missing
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.docker.common import from_labels, to_labels
+from infra.offline.plugins.resources import PluginError, State
 
 REMOVE_SECONDS = 30
 
 
-FIELDS = {
-    "name": Field("string", auto_name=True, computed=True, replace=True),
-    "labels": LABELS,
-    "driver": Field("string", computed=True, replace=True),
-    "driverOpts": Field("map", replace=True),
-    "mountpoint": Field("string", output=True),
-    **missing("cluster"),
-}
-
-
 class Volume:
     """A named volume; its ID is its name. Nothing of it can be changed in place."""
-
-    delete_first = False
-    fields: Fields = FIELDS
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Make the volume; an existing one of this name is taken as it is, as the daemon does."""

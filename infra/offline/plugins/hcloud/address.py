@@ -7,39 +7,17 @@ from typing import Any
 
 from hcloud import APIException
 
-from infra.offline.plugins.fields import Field, Fields, changes, missing
-from infra.offline.plugins.hcloud.cloud import LABELS, Cloud, given, number, protect, recorded
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.fields import changes
+from infra.offline.plugins.hcloud.cloud import Cloud, given, number, protect, recorded
+from infra.offline.plugins.hcloud.fields import PRIMARY_IP
+from infra.offline.plugins.resources import PluginError, State
 
-PRIMARY_IP = {
-    "name": Field("string", auto_name=True),
-    "type": Field("string", required=True, replace=True, pattern="^ipv[46]$"),
-    "location": Field("string", computed=True, replace=True),
-    "assigneeId": Field("int", computed=True),
-    "assigneeType": Field("string", computed=True),
-    "autoDelete": Field("bool", default=False),
-    "labels": LABELS,
-    "deleteProtection": Field("bool", default=False),
-    "ipAddress": Field("string", output=True),
-    "ipNetwork": Field("string", output=True),
-    **missing("datacenter"),
-}
-RDNS = {
-    "serverId": Field("int", replace=True),
-    "primaryIpId": Field("int", replace=True),
-    "ipAddress": Field("string", required=True, replace=True),
-    "dnsPtr": Field("string", required=True),
-    **missing("floatingIpId", "loadBalancerId"),
-}
 OWNERS = {"s": ("serverId", "/servers", "server"), "p": ("primaryIpId", "/primary_ips", "primary_ip")}
 """The letter in the ID of an `Rdns`, the input that names its owner, where the API has it, and under which key."""
 
 
 class PrimaryIp:
     """An address that outlives its server."""
-
-    fields: Fields = PRIMARY_IP
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Order it at a location, or for a server."""
@@ -80,7 +58,7 @@ class PrimaryIp:
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
         """All but type and location."""
-        changed = changes(self.fields, state, inputs, ())
+        changed = changes(PRIMARY_IP, state, inputs, ())
         path = f"/primary_ips/{resource_id}"
         if "deleteProtection" in changed:
             protect(cloud, path, delete=inputs["deleteProtection"])
@@ -110,10 +88,6 @@ class PrimaryIp:
 
 class Rdns:
     """A reverse DNS entry; its ID is `s-SERVER-ADDRESS` or `p-PRIMARY_IP-ADDRESS`."""
-
-    fields: Fields = RDNS
-    delete_first = True
-    """An address has one name."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Name the address."""

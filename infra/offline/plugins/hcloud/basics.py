@@ -6,46 +6,14 @@ from typing import Any
 
 from hcloud import APIException
 
-from infra.offline.plugins.fields import Field, Fields, changes
-from infra.offline.plugins.hcloud.cloud import LABELS, Body, Cloud, given, number, protect, recorded
-from infra.offline.plugins.provider import PluginError, State
-
-SSH_KEY = {
-    "name": Field("string", auto_name=True),
-    "publicKey": Field("string", required=True, replace=True),
-    "labels": LABELS,
-    "fingerprint": Field("string", output=True),
-}
-NETWORK = {
-    "name": Field("string", auto_name=True),
-    "ipRange": Field("string", required=True, replace=True),
-    "labels": LABELS,
-    "deleteProtection": Field("bool", default=False),
-    "exposeRoutesToVswitch": Field("bool", default=False),
-}
-SUBNET = {
-    "networkId": Field("int", required=True, replace=True),
-    "type": Field("string", required=True, replace=True, pattern="^(cloud|server|vswitch)$"),
-    "networkZone": Field("string", required=True, replace=True),
-    "ipRange": Field("string", required=True, replace=True),
-    "vswitchId": Field("int", replace=True),
-    "gateway": Field("string", output=True),
-}
-SERVER_NETWORK = {
-    "serverId": Field("int", required=True, replace=True),
-    "networkId": Field("int", computed=True, replace=True),
-    "subnetId": Field("string", replace=True),
-    "ip": Field("string", computed=True, replace=True),
-    "aliasIps": Field("set", default=[]),
-    "macAddress": Field("string", output=True),
-}
+from infra.offline.plugins.fields import changes
+from infra.offline.plugins.hcloud.cloud import Body, Cloud, given, number, protect, recorded
+from infra.offline.plugins.hcloud.fields import NETWORK
+from infra.offline.plugins.resources import PluginError, State
 
 
 class SshKey:
     """A public key of the project."""
-
-    fields: Fields = SSH_KEY
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Add the key."""
@@ -81,9 +49,6 @@ class SshKey:
 class Network:
     """A private network."""
 
-    fields: Fields = NETWORK
-    delete_first = False
-
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Make it, and protect it when asked to."""
         body = given(
@@ -109,7 +74,7 @@ class Network:
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
         """All but the range."""
-        changed = changes(self.fields, state, inputs, ())
+        changed = changes(NETWORK, state, inputs, ())
         if changed.keys() - {"deleteProtection"}:
             body = {"name": inputs["name"], "labels": inputs.get("labels", {})}
             body["expose_routes_to_vswitch"] = inputs["exposeRoutesToVswitch"]
@@ -125,9 +90,6 @@ class Network:
 
 class NetworkSubnet:
     """A subnet; its ID is `<network>-<range>`."""
-
-    fields: Fields = SUBNET
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Add it to its network."""
@@ -169,10 +131,6 @@ class NetworkSubnet:
 
 class ServerNetwork:
     """A server in a network; its ID is `<server>-<network>`."""
-
-    fields: Fields = SERVER_NETWORK
-    delete_first = True
-    """A server is in a network once at most."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Attach the server."""

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
-from hcloud import APIException, Client
+from hcloud import APIException, Client, HCloudException
 
-from infra.offline.plugins.fields import Field
-from infra.offline.plugins.provider import NotReadyError, PluginError, State
+from infra.offline.plugins.resources import NotReadyError, PluginError, State
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
 TOKEN_CHARACTERS = 64
@@ -25,7 +24,6 @@ ACTION_SECONDS = 5400.0
 """How long an action may take; the official limit for a server."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
-LABELS = Field("map")
 Body = dict[str, Any]
 
 
@@ -131,12 +129,14 @@ def recorded(resource_id: str, inputs: State) -> Iterator[None]:
     try:
         yield
     except (APIException, PluginError, requests.RequestException) as error:
-        raise NotReadyError(readable(error), resource_id, inputs) from error
+        raise NotReadyError(readable(error) or str(error), resource_id, inputs) from error
 
 
-def readable(error: Exception) -> str:
-    """An error in one line."""
-    return f"{error.message} ({error.code})" if isinstance(error, APIException) else str(error)
+def readable(error: Exception) -> str | None:
+    """An expected failure in one line."""
+    if isinstance(error, APIException):
+        return f"{error.message} ({error.code})"
+    return str(error) if isinstance(error, (HCloudException, requests.RequestException)) else None
 
 
 def given(inputs: Mapping[str, Any], **names: str) -> Body:

@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Any
 
 from hcloud import APIException
 
-from infra.offline.plugins.fields import Field, Fields, changes
+from infra.offline.plugins.fields import changes
 from infra.offline.plugins.hcloud.cloud import Body, Cloud, given, number, recorded
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.hcloud.fields import FIREWALL, networks
+from infra.offline.plugins.resources import PluginError, State
 
-RULE = {
-    "direction": Field("string", required=True, pattern="^(in|out)$"),
-    "protocol": Field("string", required=True, pattern="^(tcp|udp|icmp|esp|gre)$"),
-    "port": Field("string"),
-    "sourceIps": Field("set", unless=lambda old, new: _networks(old) == _networks(new)),
-    "destinationIps": Field("set", unless=lambda old, new: _networks(old) == _networks(new)),
-    "description": Field("string"),
-}
-FIREWALL = {
-    "name": Field("string", auto_name=True),
-    "labels": Field("map", computed=True),
-    "rules": Field("set", RULE),
-    "applyTos": Field("set", {"labelSelector": Field("string"), "server": Field("int")}, computed=True),
-}
-ATTACHMENT = {
-    "firewallId": Field("int", required=True, replace=True),
-    "serverIds": Field("set", items="int"),
-    "labelSelectors": Field("set"),
-}
 Target = tuple[str, str]
 """`server` or `label_selector`, and which one."""
 
 
-def _networks(values: Any) -> list[str] | None:
-    """Ranges in their canonical form; None when they are not known or not ranges."""
-    try:
-        return sorted(str(ip_network(value, strict=False)) for value in values)
-    except (TypeError, ValueError):
-        return None
-
-
 class Firewall:
     """A firewall with its rules, applied to servers or label selectors."""
-
-    fields: Fields = FIREWALL
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Make it and apply it."""
@@ -71,7 +41,7 @@ class Firewall:
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
         """Everything changes in place."""
-        changed = changes(self.fields, state, inputs, ())
+        changed = changes(FIREWALL, state, inputs, ())
         path = f"/firewalls/{resource_id}"
         if changed.keys() & {"name", "labels"}:
             cloud.request("PUT", path, {"name": inputs["name"], "labels": inputs.get("labels", {})})
@@ -93,9 +63,6 @@ class Firewall:
 
 class FirewallAttachment:
     """Where a firewall is applied; its ID is the firewall's."""
-
-    fields: Fields = ATTACHMENT
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Apply the firewall."""
@@ -181,8 +148,8 @@ def _from_target(target: Target) -> State:
 def _rule(rule: State) -> Body:
     body = given(rule, direction="direction", protocol="protocol", port="port", description="description")
     return body | {
-        "source_ips": _networks(rule.get("sourceIps", ())) or [],
-        "destination_ips": _networks(rule.get("destinationIps", ())) or [],
+        "source_ips": networks(rule.get("sourceIps", ())) or [],
+        "destination_ips": networks(rule.get("destinationIps", ())) or [],
     }
 
 

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-import requests
-from hcloud import APIException, HCloudException
+from infra.offline.plugins.fields import Fields
+from infra.offline.plugins.hcloud import fields
+from infra.offline.plugins.hcloud.server_fields import SERVER
+from infra.offline.plugins.resources import Kind, Package
 
-from infra.offline.plugins.fields import Field, missing
-from infra.offline.plugins.hcloud.address import PrimaryIp, Rdns
-from infra.offline.plugins.hcloud.basics import Network, NetworkSubnet, ServerNetwork, SshKey
-from infra.offline.plugins.hcloud.cloud import connect, readable
-from infra.offline.plugins.hcloud.firewall import Firewall, FirewallAttachment
-from infra.offline.plugins.hcloud.server import Server
-from infra.offline.plugins.hcloud.volume import Volume, VolumeAttachment
-from infra.offline.plugins.hcloud.zone import Zone, ZoneRrset
-from infra.offline.plugins.provider import Package, Resource
-
-VERSION = "1.43.3"
-"""The version of the official provider whose behaviour is followed."""
-
-CONFIG = {
-    "token": Field("string"),
-    "endpoint": Field("string"),
-    "pollInterval": Field("string"),
-    "pollFunction": Field("string", pattern="^(constant|exponential)$"),
-    **missing("endpointHetzner"),
+_HERE = "infra.offline.plugins.hcloud"
+_FIELDS: dict[str, tuple[str, Fields]] = {
+    "SshKey": ("basics", fields.SSH_KEY),
+    "Network": ("basics", fields.NETWORK),
+    "NetworkSubnet": ("basics", fields.SUBNET),
+    "ServerNetwork": ("basics", fields.SERVER_NETWORK),
+    "Firewall": ("firewall", fields.FIREWALL),
+    "FirewallAttachment": ("firewall", fields.FIREWALL_ATTACHMENT),
+    "Server": ("server", SERVER),
+    "Volume": ("volume", fields.VOLUME),
+    "VolumeAttachment": ("volume", fields.VOLUME_ATTACHMENT),
+    "PrimaryIp": ("address", fields.PRIMARY_IP),
+    "Rdns": ("address", fields.RDNS),
+    "Zone": ("zone", fields.ZONE),
+    "ZoneRrset": ("zone", fields.RRSET),
 }
-_RESOURCES: tuple[Resource, ...] = (
-    *(SshKey(), Firewall(), FirewallAttachment(), Network(), NetworkSubnet(), Server(), ServerNetwork()),
-    *(Volume(), VolumeAttachment(), PrimaryIp(), Rdns(), Zone(), ZoneRrset()),
+_ONE_AT_A_TIME = ("ServerNetwork", "VolumeAttachment", "Rdns")
+"""A server is in a network once, a volume is on one server, an address has one name."""
+
+PACKAGE = Package(
+    name="hcloud",
+    version="1.43.3",
+    config=fields.CONFIG,
+    kinds={
+        f"hcloud:index/{name[0].lower()}{name[1:]}:{name}": Kind(own, f"{_HERE}.{module}", name, name in _ONE_AT_A_TIME)
+        for name, (module, own) in _FIELDS.items()
+    },
+    client=f"{_HERE}.cloud",
 )
-
-
-def _token(resource: Resource) -> str:
-    name = type(resource).__name__
-    return f"hcloud:index/{name[0].lower()}{name[1:]}:{name}"
-
-
-def package() -> Package:
-    """What the plugin serves."""
-    return Package(
-        name="hcloud",
-        version=VERSION,
-        config=CONFIG,
-        resources={_token(resource): resource for resource in _RESOURCES},
-        connect=connect,
-        errors=(APIException, HCloudException, requests.RequestException),
-        readable=readable,
-    )
+"""What the plugin serves, under the version of the official provider whose behaviour is followed."""

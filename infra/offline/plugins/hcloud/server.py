@@ -6,11 +6,11 @@ import time
 from ipaddress import ip_network
 from typing import Any
 
-from infra.offline.plugins.fields import Fields, changes
+from infra.offline.plugins.fields import changes
 from infra.offline.plugins.hcloud.basics import attach_to_network, detach_from_network, split_subnet
 from infra.offline.plugins.hcloud.cloud import Body, Cloud, given, number, protect, recorded
 from infra.offline.plugins.hcloud.server_fields import SERVER, UNREAD, user_data_hash
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.resources import PluginError, State
 
 SHUTDOWN_SECONDS = 31
 """How long a server may take to shut down before it is deleted anyway; the sum of the official pauses."""
@@ -18,9 +18,6 @@ SHUTDOWN_SECONDS = 31
 
 class Server:
     """A server, made in the steps of the official provider: order, networks, backups, protection."""
-
-    fields: Fields = SERVER
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Order it. What fails once it is ordered leaves it recorded."""
@@ -47,7 +44,7 @@ class Server:
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
         """Everything but image, location, user data and keys changes in place."""
-        changed = changes(self.fields, state, inputs, ())
+        changed = changes(SERVER, state, inputs, ())
         path = f"/servers/{resource_id}"
         found = cloud.get(path, "server")
         if found is None:

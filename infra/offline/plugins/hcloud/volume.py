@@ -4,34 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.offline.plugins.fields import Field, Fields, changes
-from infra.offline.plugins.hcloud.cloud import LABELS, Cloud, given, number, protect, recorded
-from infra.offline.plugins.provider import PluginError, State
+from infra.offline.plugins.fields import changes
+from infra.offline.plugins.hcloud.cloud import Cloud, given, number, protect, recorded
+from infra.offline.plugins.hcloud.fields import VOLUME
+from infra.offline.plugins.resources import PluginError, State
 
-VOLUME = {
-    "name": Field("string", auto_name=True),
-    "size": Field("int", required=True),
-    "location": Field("string", computed=True, replace=True),
-    "serverId": Field("int", computed=True),
-    "labels": LABELS,
-    "automount": Field("bool"),
-    "format": Field("string"),
-    "deleteProtection": Field("bool", default=False),
-    "linuxDevice": Field("string", output=True),
-}
-ATTACHMENT = {
-    "volumeId": Field("int", required=True, replace=True),
-    "serverId": Field("int", required=True, replace=True),
-    "automount": Field("bool", computed=True),
-}
 AGAIN = ("conflict", "locked")
 
 
 class Volume:
     """A volume, attached to a server or not."""
-
-    fields: Fields = VOLUME
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Make it, and attach and format it when asked to."""
@@ -63,7 +45,7 @@ class Volume:
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
         """All but the location; a volume only grows."""
-        changed = changes(self.fields, state, inputs, ())
+        changed = changes(VOLUME, state, inputs, ())
         path = f"/volumes/{resource_id}"
         if "serverId" in changed:
             if state.get("serverId"):
@@ -92,10 +74,6 @@ class Volume:
 
 class VolumeAttachment:
     """A volume on a server; its ID is the volume's."""
-
-    fields: Fields = ATTACHMENT
-    delete_first = True
-    """A volume is on one server at most."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Attach it."""

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from infra.offline.plugins.fields import Field, Fields, changes, missing
-from infra.offline.plugins.hcloud.cloud import LABELS, Body, Cloud, given, protect, recorded
-from infra.offline.plugins.provider import PluginError, State
-
-ZONE = {
-    "name": Field("string", auto_name=True, replace=True),
-    "mode": Field("string", required=True, replace=True, pattern="^(primary|secondary)$"),
-    "ttl": Field("int", default=3600),
-    "labels": LABELS,
-    "deleteProtection": Field("bool", computed=True),
-    "authoritativeNameservers": Field("object", output=True),
-    "registrar": Field("string", output=True),
-    **missing("primaryNameservers"),
-}
-RRSET = {
-    "zone": Field("string", required=True, replace=True),
-    "name": Field("string", auto_name=True, replace=True),
-    "type": Field("string", required=True, replace=True),
-    "ttl": Field("int"),
-    "labels": LABELS,
-    "changeProtection": Field("bool", computed=True),
-    "records": Field("set", {"value": Field("string", required=True), "comment": Field("string")}, required=True),
-}
+from infra.offline.plugins.fields import changes
+from infra.offline.plugins.hcloud.cloud import Body, Cloud, given, protect, recorded
+from infra.offline.plugins.hcloud.fields import RRSET, ZONE
+from infra.offline.plugins.resources import PluginError, State
 
 
 class Zone:
     """A DNS zone of mode primary."""
-
-    fields: Fields = ZONE
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Make it."""
@@ -61,7 +39,7 @@ class Zone:
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
         """TTL, labels and protection."""
-        changed = changes(self.fields, state, inputs, ())
+        changed = changes(ZONE, state, inputs, ())
         path = f"/zones/{resource_id}"
         if "ttl" in changed:
             cloud.do("POST", f"{path}/actions/change_ttl", {"ttl": inputs["ttl"]})
@@ -78,9 +56,6 @@ class Zone:
 
 class ZoneRrset:
     """The records of one name and type; its ID is `<name>/<type>`."""
-
-    fields: Fields = RRSET
-    delete_first = False
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Add the records."""
@@ -115,7 +90,7 @@ class ZoneRrset:
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
         """Everything but zone, name and type."""
-        changed = changes(self.fields, state, inputs, ())
+        changed = changes(RRSET, state, inputs, ())
         path = _path(inputs["zone"], resource_id)
         protected = inputs.get("changeProtection")
         if "changeProtection" in changed and not protected:

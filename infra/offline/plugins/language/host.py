@@ -15,17 +15,19 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 
-from infra.offline.plugins.language.protocol import load
+from infra.offline.plugins import protocol
 from infra.offline.plugins.language.toolchain import Toolchain, ToolchainError
 from infra.offline.plugins.parent import leave_with_engine
 
-pb, pb_grpc, plugin_pb = load()
+protocol.prepare()
+from pulumi.runtime.proto import language_pb2 as pb  # noqa: E402
+from pulumi.runtime.proto import language_pb2_grpc as pb_grpc  # noqa: E402
+from pulumi.runtime.proto import plugin_pb2 as plugin_pb  # noqa: E402
 
 VERSION = "3.259.0"
 """The version of the official language host that is followed."""
 SHOWN_EXIT_CODE = 32
 """With this code the executor says that it has told the user what was wrong."""
-_MESSAGE_BYTES = 400 * 1024 * 1024
 EXECUTOR = Path(__file__).with_name("exec.py")
 PACK_RUNNER = Path(__file__).with_name("pack.py")
 
@@ -34,7 +36,7 @@ def _toolchain(info: Any) -> Toolchain:
     return Toolchain(Path(info.root_directory), dict(info.options))
 
 
-class LanguageHost(pb_grpc.LanguageRuntimeServicer):  # type: ignore[misc, name-defined]
+class LanguageHost(pb_grpc.LanguageRuntimeServicer):
     """One program's host. What it starts ends with it."""
 
     def __init__(self, engine: str) -> None:
@@ -192,8 +194,7 @@ def serve() -> None:
     """Serve until the engine ends; the port goes to standard output."""
     engine = next((argument for argument in reversed(sys.argv[1:]) if not argument.startswith("-")), "")
     host = LanguageHost(engine)
-    limits = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", _MESSAGE_BYTES)]
-    server = grpc.server(ThreadPoolExecutor(max_workers=32), options=limits)
+    server = grpc.server(ThreadPoolExecutor(max_workers=32), options=protocol.OPTIONS)
     pb_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
