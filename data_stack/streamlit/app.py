@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 
 import streamlit as st
 
@@ -25,11 +26,11 @@ def _page(title: str, show: Callable[[Version | None], None]) -> Callable[[], No
         try:
             of = version()
             frame.renew_when_published(of)
+            show(of)
             if of is not None:
                 frame.freshness(of)
-            show(of)
         except StackError as error:
-            st.error(shown.plain(error), icon="🔌")
+            st.error(shown.sentence(error), icon=":material/error:")
 
     page.__name__ = title.lower().replace(" ", "_")
     return page
@@ -38,7 +39,10 @@ def _page(title: str, show: Callable[[Version | None], None]) -> Callable[[], No
 def _published_only(show: Callable[[Version], None]) -> Callable[[Version | None], None]:
     def page(of: Version | None) -> None:
         if of is None:
-            st.info("Nothing is published yet. `fds run` loads data; this page follows by itself.", icon="🌱")
+            st.info(
+                "Nothing is published yet. `fds run` loads data; this page follows by itself.",
+                icon=":material/hourglass_empty:",
+            )
         else:
             show(of)
 
@@ -52,10 +56,17 @@ PAGES = (
     ("Runs", ":material/history:", lambda _: runs.show()),
 )
 
-st.set_page_config(page_title="Freelancer data stack", page_icon="📊", layout="wide")
+LOGO = Path(__file__).with_name("logo.svg")
+
+st.set_page_config(page_title="Freelancer data stack", page_icon=str(LOGO), layout="wide")
+st.logo(str(LOGO), size="large")
 st.navigation(
-    [
-        st.Page(_page(title, show), title=title, icon=icon, url_path=title.lower().replace(" ", "-"), default=not at)
-        for at, (title, icon, show) in enumerate(PAGES)
-    ]
+    {
+        "Freelancer data stack": [
+            st.Page(
+                _page(title, show), title=title, icon=icon, url_path=title.lower().replace(" ", "-"), default=not at
+            )
+            for at, (title, icon, show) in enumerate(PAGES)
+        ]
+    }
 ).run()

@@ -16,21 +16,23 @@ def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetCh
     """Bars of income upwards and spend downwards for each period, and a line of what is left.
 
     Args:
-        rows: `{period (ISO date), income, spend, net}`, in the units of `currency`.
+        rows: `{period (a name that sorts), income, spend, net}`, in the units of `currency`.
     """
-    bars = alt.Data(
+    bars = alt.InlineData(
         values=[
             {"period": row["period"], "kind": kind, "amount": sign * float(row[kind.lower()])}
             for row in rows
             for kind, sign in (("Income", 1), ("Spend", -1))
         ]
     )
-    line = alt.Data(values=[{"period": row["period"], "kind": "Net", "amount": float(row["net"])} for row in rows])
+    line = alt.InlineData(
+        values=[{"period": row["period"], "kind": "Net", "amount": float(row["net"])} for row in rows]
+    )
     order = alt.X("period:O", title=None, axis=alt.Axis(labelAngle=-45, labelOverlap=True))
     colours = alt.Scale(domain=["Income", "Spend", "Net"], range=[INCOME, SPEND, NET])
     colour = alt.Color("kind:N", scale=colours, legend=alt.Legend(title=None, orient="top"))
     tips = [
-        alt.Tooltip("period:O", title="From"),
+        alt.Tooltip("period:O", title="When"),
         alt.Tooltip("kind:N", title="What"),
         alt.Tooltip("amount:Q", title=text(currency), format=_format(currency)),
     ]
@@ -42,20 +44,21 @@ def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetCh
 
 def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: str) -> alt.Chart:
     """Horizontal bars, largest first. `label` and `value` are keys of the rows."""
-    bars = alt.Data(values=[{"label": text(row[label]), "amount": float(row[value])} for row in rows])
-    return (
+    bars = alt.InlineData(values=[{"label": text(row[label]), "amount": float(row[value])} for row in rows])
+    chart: alt.Chart = (
         alt.Chart(bars)
         .mark_bar(cornerRadius=2, color=colour)
         .encode(
             x=alt.X("amount:Q", title=text(currency), axis=alt.Axis(format="~s")),
-            y=alt.Y("label:N", title=None, sort="-x", axis=alt.Axis(labelLimit=180)),
+            y=alt.Y("label:N", title=None, sort="-x", axis=alt.Axis(labelLimit=180, labelOverlap=False)),
             tooltip=[
                 alt.Tooltip("label:N", title=" "),
                 alt.Tooltip("amount:Q", title=text(currency), format=_format(currency)),
             ],
         )
-        .properties(height=max(120, 28 * len(rows)))
+        .properties(height=70 + 28 * len(rows))
     )
+    return chart
 
 
 def _format(currency: str) -> str:

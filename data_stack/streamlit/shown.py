@@ -33,9 +33,20 @@ def plain(value: object) -> str:
     return _MARKUP.sub(r"\\\1", _CONTROL.sub(" ", str(value))[:_LONGEST])
 
 
+def sentence(value: object) -> str:
+    """A message of ours as `plain` text that begins with a capital and ends with a full stop."""
+    said = str(value).strip().rstrip(".")
+    return plain(said[:1].upper() + said[1:] + ".")
+
+
 def money(amount: Decimal, currency: str) -> str:
     """With separators and the places that the currency has."""
     return f"{amount:,.{places(currency)}f}"
+
+
+def number(currency: str) -> str:
+    """The same for a column of a table."""
+    return f"%,.{places(currency)}f"
 
 
 def places(currency: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,11 @@ ROW_CAP = 500
 """No table on a page is longer."""
 
 _ONE_AT_A_TIME = threading.Lock()
-_LIMITS: Mapping[str, str | int | bool] = {
-    "memory_limit": "128MB",
-    "threads": 1,
-    "temp_directory": "",  # nothing beside the published file can be written
-    "enable_external_access": False,
-    "lock_configuration": True,
-}
+# Nothing beside the published file can be written. A query never needs another file, whatever stands in the data.
+_LIMITS = """
+set memory_limit = '128MB'; set threads = 1; set temp_directory = '';
+set enable_external_access = false; set lock_configuration = true
+"""
 
 Version = tuple[int, int, int]
 Row = dict[str, Any]
@@ -74,7 +72,8 @@ def rows(of: Version, query: str, values: Sequence[Any] = ()) -> list[Row]:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _rows(file: str, of: Version, query: str, values: tuple[Any, ...]) -> list[Row]:
-    with _ONE_AT_A_TIME, duckdb.connect(file, read_only=True, config=dict(_LIMITS)) as connection:
+    with _ONE_AT_A_TIME, duckdb.connect(file, read_only=True) as connection:
+        connection.execute(_LIMITS)
         cursor = connection.execute(query, values)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -22,7 +22,7 @@ from marts.mart_daily_cashflow
 where currency = ? and transaction_date between date '1900-01-01' and date '2200-12-31'
 """
 _OVER_TIME = """
-select strftime(date_trunc(?, transaction_date), '%Y-%m-%d') as period,
+select strftime(date_trunc(?, transaction_date), ?) as period,
     sum(income) as income, sum(spend) as spend, sum(net) as net, cast(sum(transactions) as bigint) as transactions
 from marts.mart_daily_cashflow
 where currency = ? and transaction_date between ? and ?
@@ -50,8 +50,14 @@ class _Window:
 
     @property
     def grain(self) -> str:
+        """What one bar stands for."""
         days = (self.last - self.first).days
         return "day" if days <= 45 else "week" if days <= 200 else "month" if days <= 3660 else "year"
+
+    @property
+    def label(self) -> str:
+        """The format of a bar's name."""
+        return {"month": "%Y-%m", "year": "%Y"}.get(self.grain, "%Y-%m-%d")
 
 
 def show(of: Version) -> None:
@@ -64,9 +70,9 @@ def show(of: Version) -> None:
     if window is None:
         st.info("No transaction of this currency has a date.")
         return
-    over_time = rows(of, _OVER_TIME, (window.grain, currency, window.first, window.last))
+    over_time = rows(of, _OVER_TIME, (window.grain, window.label, currency, window.first, window.last))
     _figures(over_time, currency)
-    st.caption(f"{window.first:%-d %B %Y} to {window.last:%-d %B %Y}, by {window.grain}, in {shown.plain(currency)}.")
+    st.caption(f"{window.first:%-d %B %Y} to {window.last:%-d %B %Y}, by {window.grain}.")
     st.altair_chart(charts.cashflow(over_time, currency), width="stretch")
     _categories(of, currency, window)
     _transactions(of, currency, window)
@@ -79,16 +85,20 @@ def _window(span: Row, days: int | None) -> _Window | None:
     if days is None:
         return _Window(span["first_day"], span["last_day"])
     last = span["today_or_before"] or span["last_day"]
-    return _Window(max(span["first_day"], last - timedelta(days=days)), last)
+    first = last - timedelta(days=days)
+    if days > 300:  # whole months, so that the first bar is not a stump
+        first = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return _Window(max(span["first_day"], first), last)
 
 
 def _figures(over_time: list[Row], currency: str) -> None:
     income, spend, net = (sum((row[key] for row in over_time), Decimal(0)) for key in ("income", "spend", "net"))
     count = sum(row["transactions"] for row in over_time)
+    unit = shown.plain(currency)
     figures = (
-        ("Income", shown.money(income, currency)),
-        ("Spend", shown.money(spend, currency)),
-        ("Net", shown.money(net, currency)),
+        (f"Income, {unit}", shown.money(income, currency)),
+        (f"Spend, {unit}", shown.money(spend, currency)),
+        (f"Net, {unit}", shown.money(net, currency)),
         ("Transactions", f"{count:,}"),
     )
     for column, (label, value) in zip(st.columns(4), figures, strict=True):
@@ -116,4 +126,4 @@ def _transactions(of: Version, currency: str, window: _Window) -> None:
         "description": "Description",
         "amount": f"Amount, {shown.plain(currency)}",
     }
-    shown.table(found, titles, {"amount": "localized"}, of=found[0]["all_rows"] if found else 0)
+    shown.table(found, titles, {"amount": shown.number(currency)}, of=found[0]["all_rows"] if found else 0)

@@ -29,7 +29,7 @@ def show(of: Version) -> None:
     share = best["income"] / best["all_income"] if best["all_income"] else 0
     figures = (
         ("Customers", f"{best['all_rows']:,}"),
-        ("Income", shown.money(best["all_income"], currency)),
+        (f"Income, {shown.plain(currency)}", shown.money(best["all_income"], currency)),
         ("Largest customer", f"{share:.0%} of income"),
     )
     for column, (label, value) in zip(st.columns(3), figures, strict=True):
@@ -49,5 +49,6 @@ def show(of: Version) -> None:
         "first_day": "First",
         "last_day": "Last",
     }
-    formats = dict.fromkeys(("income_rank", "income", "spend", "net", "transactions"), "localized")
+    formats = dict.fromkeys(("income", "spend", "net"), shown.number(currency))
+    formats |= dict.fromkeys(("income_rank", "transactions"), "%,d")
     shown.table(found, titles, formats, of=best["all_rows"])

@@ -8,13 +8,6 @@ from data_stack.streamlit import records, shown
 from data_stack.streamlit.warehouse import ROW_CAP, Version, published_at, rows, version
 from stack_runtime.pipeline.model import Run
 
-BADGES = {
-    "succeeded": "✅ succeeded",
-    "failed": "❌ failed",
-    "running": "⏳ running",
-    "interrupted": "⚠️ interrupted",
-}
-
 _CURRENCIES = """
 select currency, sum(transactions) as transactions from marts.mart_customer_metrics
 group by currency order by transactions desc, currency limit ?
@@ -48,7 +41,7 @@ def run_selector() -> Run | None:
 
 def _described(run: Run) -> str:
     took = f", {(run.finished_at - run.started_at).total_seconds():.1f} s" if run.finished_at else ""
-    return f"{shown.moment(run.started_at)} · {BADGES[run.status]}{took} · {shown.text(run.source)}"
+    return f"{shown.moment(run.started_at)} · {run.status}{took} · {shown.text(run.source)}"
 
 
 def freshness(of: Version) -> None:

@@ -11,8 +11,8 @@ from data_stack.streamlit.views.frame import run_selector
 from data_stack.streamlit.warehouse import ROW_CAP, Version, rows
 from stack_runtime.pipeline.model import Check
 
-_ICONS = {"pass": "✅ passed", "warn": "⚠️ warned", "fail": "❌ failed", "error": "❌ error", "skipped": "⏭️ skipped"}
-_ORDER = ("error", "fail", "warn", "skipped", "pass")
+_RESULTS = {"error": "Error", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
+"""Worst first."""
 
 _STORED = "select table_name from information_schema.tables where table_schema = 'checks'"
 
@@ -29,12 +29,12 @@ def show(of: Version | None) -> None:
     figures = (("Passed", counts["pass"]), ("Warned", counts["warn"]), ("Failed", counts["fail"] + counts["error"]))
     for column, (label, value) in zip(st.columns(3), figures, strict=True):
         column.metric(label, value, border=True)
-    checks = sorted(run.checks, key=lambda check: (_ORDER.index(check.status), check.test_name))
+    checks = sorted(run.checks, key=lambda check: (list(_RESULTS).index(check.status), check.test_name))
     shown.table(
         (
             {
                 "name": shown.name(check.test_name),
-                "status": _ICONS[check.status],
+                "status": _RESULTS[check.status],
                 "value": check.metric_value,
                 "threshold": check.threshold,
             }

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import streamlit as st
 
 from data_stack.streamlit import records, shown
-from data_stack.streamlit.views.frame import BADGES, run_selector
+from data_stack.streamlit.views.frame import run_selector
 from stack_runtime.pipeline.model import Run
 
 
@@ -21,10 +21,12 @@ def show() -> None:
         ("Loaded", run.rows.loaded),
         ("Quarantined", run.rows.quarantined),
     )
-    for column, (label, value) in zip(st.columns(3), figures, strict=True):
+    columns = st.columns(4)
+    columns[0].metric("Result", shown.name(run.status), border=True)
+    for column, (label, value) in zip(columns[1:], figures, strict=True):
         column.metric(label, f"{value:,}", border=True)
     if run.error:
-        st.error(shown.plain(run.error))
+        st.error(shown.sentence(run.error), icon=":material/error:")
     _quarantined(run)
     left, right = st.columns(2)
     with left:
@@ -48,7 +50,7 @@ def _quarantined(run: Run) -> None:
 def _history() -> None:
     shown.table(
         (
-            {"started": shown.moment(run.started_at), "status": BADGES[run.status], **asdict(run.rows)}
+            {"started": shown.moment(run.started_at), "status": shown.name(run.status), **asdict(run.rows)}
             for run in records.latest()
         ),
         {"started": "Started", "status": "Result", "read": "Read", "loaded": "Loaded", "quarantined": "Quarantined"},
