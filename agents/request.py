@@ -1,0 +1,78 @@
+"""What a model may ask for. The only type through which its words reach the planner, so it is as narrow as can be.
+
+There is no field for a price, a budget, a currency, a stack or an approval: whatever a model invents about those
+has no place to go. Numbers must be JSON numbers; text, booleans, fractions, NaN and infinity are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+
+from infra.settings import Name
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without control characters: they could rewrite what a person reads before approving."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+
+
+Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(printable)]
+Code = Annotated[str, Field(pattern=r"^[a-z0-9-]{2,32}$")]
+
+
+class Closed(BaseModel):
+    """Immutable, closed to unknown fields, and without coercion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ScalingRequest(Closed):
+    """A change of the stack's size. Leave out what shall stay as it is; give the new value, not the difference."""
+
+    reason: Line
+    """Why, in one sentence, for the person who approves."""
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None
+    """How many workers run jobs side by side."""
+    memory_mb: Annotated[dict[Name, Annotated[int, Field(ge=16, le=1_048_576)]], Field(max_length=20)] | None = None
+    """Memory reservation in MiB by name of the service."""
+    volume_gb: Annotated[int, Field(ge=10, le=10_240)] | None = None
+    """Size of the data volume in GB; it can only grow."""
+    server_type: Code | None = None
+    """A server type of the provider, or `auto` for the cheapest that fits; CPU cores come with the type."""
+    profiles: Annotated[tuple[Name, ...], Strict(False), Field(max_length=20)] | None = None
+    """Which groups of services run."""
+    location: Code | None = None
+    backups: bool | None = None
+    days: Annotated[int, Field(ge=1, le=92)] | None = None
+    """For a temporary change: after so many days everything goes back to what it was."""
+
+    def changes(self) -> dict[str, Any]:
+        """The settings that this request names, as the stack file would say them."""
+        named: dict[str, Any] = {
+            "workers": self.workers,
+            "volumeGb": self.volume_gb,
+            "serverType": self.server_type,
+            "profiles": list(self.profiles) if self.profiles is not None else None,
+            "location": self.location,
+            "backups": self.backups,
+            "services": {name: {"memoryMb": size} for name, size in (self.memory_mb or {}).items()} or None,
+        }
+        return {key: value for key, value in named.items() if value is not None}
+
+
+class Answer(Closed):
+    """An answer in words, when nothing shall change or a question must be asked first."""
+
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+AgentRole = Literal["data_platform_engineer", "data_engineer", "analytics_engineer"]
+
+
+class WorkflowRequest(Closed):
+    """What a caller may send: words and a role. No history, no tool calls, no approvals can come along."""
+
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    agent_role: AgentRole = "data_platform_engineer"

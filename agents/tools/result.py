@@ -1,0 +1,65 @@
+"""The answer of a tool: bounded in time and size, and never an exception."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec
+
+from typing_extensions import TypedDict
+
+from stack_runtime.errors import StackError
+
+MOST_ROWS = 200
+MOST_CHARACTERS = 20_000
+SECONDS = 20.0
+_POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="tool")
+
+Parameters = ParamSpec("Parameters")
+
+
+class ToolResult(TypedDict):
+    """`data` is JSON; `metadata` holds the seconds it took and whether something was cut off."""
+
+    success: bool
+    data: Any
+    error: str | None
+    metadata: dict[str, Any]
+
+
+def tool(function: Callable[Parameters, Any]) -> Callable[Parameters, ToolResult]:
+    """Make a tool of a function that returns JSON: with a time limit, caps, and failures as answers."""
+
+    @functools.wraps(function)
+    def answer(*args: Parameters.args, **kwargs: Parameters.kwargs) -> ToolResult:
+        began = time.monotonic()
+        try:
+            data, cut = capped(_POOL.submit(function, *args, **kwargs).result(timeout=SECONDS))
+            error = None
+        except TimeoutError:
+            data, cut, error = None, False, f"no answer within {SECONDS:g} s"
+        except StackError as failure:
+            data, cut, error = None, False, str(failure)
+        except Exception as failure:
+            data, cut, error = None, False, f"{type(failure).__name__}: {failure}"[:500]
+        metadata = {"seconds": round(time.monotonic() - began, 3), "cut_off": cut}
+        return ToolResult(success=error is None, data=data, error=error, metadata=metadata)
+
+    answer.__annotations__["return"] = ToolResult
+    return answer
+
+
+def capped(data: Any) -> tuple[Any, bool]:
+    """`data` as plain JSON within the caps, and whether something is missing."""
+    plain = json.loads(json.dumps(data, default=str))
+    if isinstance(plain, list) and len(plain) > MOST_ROWS:
+        plain, cut = plain[:MOST_ROWS], True
+    else:
+        cut = False
+    while isinstance(plain, list) and plain and len(json.dumps(plain)) > MOST_CHARACTERS:
+        plain, cut = plain[: len(plain) // 2], True
+    text = json.dumps(plain, ensure_ascii=False)
+    return (plain, cut) if len(text) <= MOST_CHARACTERS else (text[:MOST_CHARACTERS], True)

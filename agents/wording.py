@@ -1,0 +1,43 @@
+"""The decision on a request in one paragraph, with the numbers. Written by code, so that no model can colour it."""
+
+from __future__ import annotations
+
+from pydantic.alias_generators import to_camel
+
+from agents.proposal import Proposal, changed
+from infra.cost.text import money
+from infra.settings import Settings
+
+_OPENING = {
+    "accept": "Accepted",
+    "scale_down_to_fit": "Not as asked, but this fits the budget",
+    "refuse": "Refused",
+}
+
+
+def paragraph(proposal: Proposal) -> str:
+    """What would change, what it costs against the budget, and why it was decided so."""
+    plan, now = proposal.plan_after, proposal.plan_before
+    server = f" on {plan.server.type} in {plan.server.location}" if plan.server else ""
+    end = f" until {proposal.until:%Y-%m-%d %H:%M} UTC, then back" if proposal.until else ""
+    return (
+        f"{_OPENING[proposal.decision]}: {differences(proposal.before, proposal.after)}{end}. "
+        f"Stack {proposal.stack} would cost {money(plan.total_usd)} of {money(plan.budget_usd)} a month{server}, "
+        f"now {money(now.total_usd)}: {plan.reason}."
+    )
+
+
+def differences(before: Settings, after: Settings) -> str:
+    """`volumeGb 10 → 50, backups False → True`, from the settings themselves."""
+    return ", ".join(
+        f"{to_camel(name)} {_say(getattr(before, name))} → {_say(getattr(after, name))}"
+        for name in changed(before, after)
+    )
+
+
+def _say(value: object) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {override.memory_mb} MiB" for name, override in sorted(value.items())) or "none"
+    return str(value)
