@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
+import resource
+import selectors
+import socket
+import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 
-AT_ONCE = 2000
+AT_ONCE = 4000
 PATIENCE_S = 1.0
-"""A port behind a firewall says nothing at all, so a silent one is given up after this long."""
+"""A port behind a firewall says nothing at all, so silent ones are given up after this long."""
 
 
 def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int]:
-    """The ports that accept a connection. All of them take about half a minute where a firewall drops packets."""
-    return asyncio.run(_scan(address, list(ports)))
+    """The ports that accept a connection. All of them take about 20 s where a firewall drops packets."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    size = min(AT_ONCE, files // 2)
+    asked = list(ports)
+    return {port for start in range(0, len(asked), size) for port in _taken(address, asked[start : start + size])}
 
 
-async def _scan(address: str, ports: list[int]) -> set[int]:
-    places = asyncio.Semaphore(AT_ONCE)
-    answers = await asyncio.gather(*(_takes(address, port, places) for port in ports))
-    return {port for port, taken in zip(ports, answers, strict=True) if taken}
-
-
-async def _takes(address: str, port: int, places: asyncio.Semaphore) -> bool:
-    async with places:
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), PATIENCE_S)
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
-        return True
+def _taken(address: str, ports: list[int]) -> set[int]:
+    """The ports of one round. Patience begins when the last one was asked, so that a busy machine misses none."""
+    found: set[int] = set()
+    with ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+        for port in ports:
+            probe = stack.enter_context(socket.socket())
+            probe.setblocking(False)
+            probe.connect_ex((address, port))
+            selector.register(probe, selectors.EVENT_WRITE, port)
+        deadline = time.monotonic() + PATIENCE_S
+        while selector.get_map():
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                break
+            for key, _ in ready:
+                selector.unregister(key.fileobj)
+                probe = key.fileobj
+                if isinstance(probe, socket.socket) and probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    found.add(key.data)
+    return found
