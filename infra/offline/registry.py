@@ -22,7 +22,7 @@ from pathlib import Path
 import docker
 
 from infra.offline.apt import can_install
-from infra.offline.detached import spawn
+from infra.offline.detached import spawn, stop
 from infra.offline.reach import answers
 from infra.prerequisites.piece import run
 from stack_runtime.errors import UnreachableError
@@ -100,6 +100,7 @@ def _is_local(host: str) -> bool:
 @contextlib.contextmanager
 def writer() -> Iterator[str]:
     """A registry over the same folder that takes pushes, on the loopback interface, while the block runs."""
+    stop(folder() / "writer.log", _program())  # one that a killed setup left
     where, process = _start("127.0.0.1", read_only=False)
     try:
         yield where
@@ -124,6 +125,7 @@ def play_hub(client: docker.DockerClient, where: str) -> bool:
     pid = _daemon_pid()
     if pid is None or is_hub(client, where):
         return pid is not None
+    before = DAEMON_CONFIG.read_bytes() if DAEMON_CONFIG.exists() else b"{}"
     _configure(f"http://{where}")
     os.kill(pid, signal.SIGHUP)
     deadline = time.monotonic() + START_SECONDS
@@ -131,6 +133,7 @@ def play_hub(client: docker.DockerClient, where: str) -> bool:
         if is_hub(client, where):
             return True
         time.sleep(0.1)
+    _write_config(before)  # what the daemon refuses now would keep it from starting the next time
     return False
 
 
@@ -139,9 +142,13 @@ def _daemon_pid() -> int | None:
         return None
     try:
         pid = int(DAEMON_PID.read_text())
-        return pid if Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd" else None
+        program, *arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except (OSError, ValueError):
         return None
+    # a flag and the file must not both say the same thing
+    flags = ("--registry-mirror", "--config-file")
+    ours = Path(program).name == "dockerd" and not any(argument.startswith(flags) for argument in arguments)
+    return pid if ours else None
 
 
 def _configure(mirror: str) -> None:
@@ -155,9 +162,13 @@ def _configure(mirror: str) -> None:
     ours = tuple(f":{port}" for port in PORTS)
     others = [item for item in config.get("registry-mirrors", []) if not item.rstrip("/").endswith(ours)]
     config["registry-mirrors"] = [mirror, *others]
+    _write_config(json.dumps(config, indent=2).encode() + b"\n")
+
+
+def _write_config(content: bytes) -> None:
     DAEMON_CONFIG.parent.mkdir(parents=True, exist_ok=True)
     draft = DAEMON_CONFIG.with_name("daemon.json.fds")
-    draft.write_text(json.dumps(config, indent=2) + "\n")
+    draft.write_bytes(content)
     os.replace(draft, DAEMON_CONFIG)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import fcntl
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from infra.prerequisites.piece import Found, Piece, Say
+from stack_runtime.paths import cache_dir
 
 __all__ = ["Found", "Piece", "Say", "pieces", "prepare"]
 
@@ -41,5 +44,15 @@ def prepare(wanted: list[Piece], begin: Callable[[Piece], Say], end: Callable[[P
     Raises:
         UnreachableError: a piece cannot be had; those before it stay.
     """
-    for piece in wanted:
-        end(piece, piece.find() or piece.get(begin(piece)))
+    with _alone():
+        for piece in wanted:
+            end(piece, piece.find() or piece.get(begin(piece)))
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One setup at a time works on the cache; the next waits, and then finds everything there."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with (cache_dir() / "setup.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

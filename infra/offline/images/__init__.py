@@ -21,7 +21,7 @@ import docker
 from docker.errors import APIError, BuildError, ImageNotFound, NotFound
 
 from infra.offline import registry
-from infra.offline.apt import can_install, install, mirrors, sources_file
+from infra.offline.apt import KEYRING, RELEASE, can_install, install, mirrors, sources_file
 from infra.prerequisites.piece import Say, digest, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
@@ -193,7 +193,7 @@ def _root_file_system(say: Say) -> Path:
     follow = "sudo fds setup"
     if os.geteuid() != 0:
         raise UnreachableError("images can neither be pulled nor, without root, be built", next_command=follow)
-    if shutil.which("debootstrap") is None:
+    if shutil.which("debootstrap") is None or not Path(KEYRING).exists():
         if not can_install():
             raise UnreachableError("images cannot be built without debootstrap", next_command="install debootstrap")
         say("installing debootstrap")
@@ -202,8 +202,8 @@ def _root_file_system(say: Say) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="rootfs-") as work:
         root = f"{work}/root"
         # in a mount namespace of its own: what it mounts goes with it, whatever happens to it
-        command = ["unshare", "--mount", "debootstrap", "--variant=minbase", "bookworm", root, mirrors()[0]]
-        run(command, what="the Debian base cannot be made", next_command=follow)
+        command = ["unshare", "--mount", "debootstrap", f"--keyring={KEYRING}", "--variant=minbase", RELEASE, root]
+        run([*command, mirrors()[0]], what="the Debian base cannot be made", next_command=follow)
         draft = Path(work) / "rootfs.tar"
         left_out = [f"--exclude={pattern}" for pattern in _NOT_IN_BASE]
         packing: list[str | Path] = ["tar", "-C", root, "--numeric-owner", *left_out, "-cf", draft, "."]
