@@ -27,8 +27,8 @@ def _taken(address: str, ports: list[int]) -> set[int]:
     found: set[int] = set()
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
-        for port in ports:
-            probe = stack.enter_context(socket.socket())
+        probes = {port: stack.enter_context(socket.socket()) for port in ports}
+        for port, probe in probes.items():
             probe.setblocking(False)
             probe.connect_ex((address, port))
             selector.register(probe, selectors.EVENT_WRITE, port)
@@ -39,7 +39,6 @@ def _taken(address: str, ports: list[int]) -> set[int]:
                 break
             for key, _ in ready:
                 selector.unregister(key.fileobj)
-                probe = key.fileobj
-                if isinstance(probe, socket.socket) and probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                if probes[key.data].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
                     found.add(key.data)
     return found
