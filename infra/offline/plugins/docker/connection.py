@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,12 +40,29 @@ def connect(settings: dict[str, Any]) -> APIClient:
             return _SSHClient(host, _ssh_options(settings))
         return APIClient(host, version="auto", timeout=REQUEST_SECONDS, tls=_tls(settings), max_pool_size=CONNECTIONS)
     except (DockerException, requests.RequestException, OSError) as error:
-        raise PluginError(f"the Docker daemon at {host} does not answer: {error}") from error
+        raise PluginError(f"the Docker daemon at {host} does not answer: {_said_by_ssh(error) or error}") from error
+
+
+class SSHError(OSError):
+    """The ssh client ended; its own words say why."""
 
 
 def readable(error: Exception) -> str | None:
-    """The text of an expected failure."""
+    """The text of an expected failure; where ssh failed, what ssh said."""
+    said = _said_by_ssh(error)
+    if said is not None:
+        return f"the Docker daemon is not reached over SSH: {said}"
     return str(error) if isinstance(error, (DockerException, requests.RequestException, OSError)) else None
+
+
+def _said_by_ssh(error: object) -> SSHError | None:
+    """The failure of ssh that the HTTP layers have wrapped into their own."""
+    if isinstance(error, SSHError):
+        return error
+    inner = error.args if isinstance(error, Exception) else ()
+    causes = (error.__cause__, error.__context__) if isinstance(error, Exception) else ()
+    found = (_said_by_ssh(each) for each in (*inner, *causes))
+    return next((each for each in found if each is not None), None)
 
 
 def _ssh_options(settings: dict[str, Any]) -> list[str]:
@@ -87,28 +106,36 @@ def _command(host: str, options: list[str]) -> list[str]:
 
 
 class _Connection(urllib3.connection.HTTPConnection):
-    """One HTTP connection over one ssh process. A socket pair stands between, so that time limits work as usual."""
+    """One HTTP connection over one ssh process, which ends with its side of the socket pair between them.
+
+    It is never ended from here: a response may still be read from the socket after the connection is closed.
+    """
 
     def __init__(self, command: list[str]) -> None:
         super().__init__("localhost", timeout=REQUEST_SECONDS)
         self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115, closed with the connection
 
     def connect(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                self._command, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
+            subprocess.Popen(
+                self._command,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._said,
+                start_new_session=True,
             )
         ours.settimeout(REQUEST_SECONDS)
         self.sock = ours
 
-    def close(self) -> None:
-        super().close()
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-            self._process = None
+    def getresponse(self) -> Any:
+        try:
+            return super().getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self._said.seek(0)
+            words = self._said.read().decode(errors="replace").strip().splitlines()
+            raise SSHError(words[-1] if words else f"the connection broke: {error}") from error
 
 
 class _Pool(urllib3.connectionpool.HTTPConnectionPool):
