@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from types import TracebackType
 
 import paramiko
@@ -10,6 +11,9 @@ import paramiko
 from stack_runtime.errors import UnreachableError
 from stack_runtime.remote import DEPLOY_USER, Access
 from stack_runtime.remote.keys import public_half
+
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+"""A server that boots refuses connections for a while; we say so ourselves, in one line."""
 
 
 class Connection:

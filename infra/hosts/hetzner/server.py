@@ -42,9 +42,9 @@ def host(
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
-    access: pulumi.Output[Access] = pulumi.Output.all(server.ipv4_address, secrets, attachment.id).apply(
-        lambda found: _ready(found[0], found[1], folder)
-    )
+    inputs = pulumi.Output.all(server.ipv4_address, secrets, attachment.id)
+    # An address and paths of files: nothing secret is left in it.
+    access: pulumi.Output[Access] = pulumi.Output.unsecret(inputs.apply(lambda v: _ready(v[0], v[1], folder)))
     made.dns(server.ipv4_address)
     provider = docker.Provider(
         "docker",
