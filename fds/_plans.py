@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,11 +49,6 @@ def day(text: str | None) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"'{text}' is not a date", next_command="--prices-date 2026-10-07") from None
-
-
-def today() -> date:
-    """The day in UTC: prices and rates are dated by it."""
-    return datetime.now(UTC).date()
 
 
 def console() -> Console:

@@ -40,14 +40,14 @@ def command(
 ) -> None:
     """What the stack costs a month, line by line, against its budget."""
     from infra import stack_file
-    from infra.cost.decide import Basis
+    from infra.cost.decide import Basis, today
     from stack_runtime.paths import project_dir
 
     project = project_dir()
     settings = _plans.with_rate(stack_file.read(project, stack), fx_rate, fx_date)
     basis = Basis.of(
         settings,
-        _plans.today(),
+        today(),
         allow_snapshot=allow_snapshot,
         prices_dir=prices,
         prices_date=_plans.day(prices_date),

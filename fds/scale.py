@@ -33,7 +33,7 @@ def command(
     """Plan a change of size and show what it adds; with --apply, write it into the stack file."""
     from infra import stack_file
     from infra.cost import report, scaling
-    from infra.cost.decide import Basis
+    from infra.cost.decide import Basis, today
     from infra.cost.diff import diff
     from stack_runtime.paths import project_dir
 
@@ -44,7 +44,7 @@ def command(
     wanted = scaling.changed(settings, changes)
     basis = Basis.of(
         settings,
-        _plans.today(),
+        today(),
         allow_snapshot=allow_snapshot,
         prices_dir=prices,
         prices_date=_plans.day(prices_date),

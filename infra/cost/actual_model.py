@@ -1,4 +1,4 @@
-"""What an account really runs, as `fds cost --actual --json` prints it. Without the API client, which is slow to import."""
+"""What an account really runs: the JSON of `fds cost --actual`. Imports no API client, for that is slow."""
 
 from __future__ import annotations
 

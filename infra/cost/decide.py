@@ -20,7 +20,11 @@ from stack_runtime.paths import project_dir
 
 PRICES_VARIABLE = "FDS_PRICES_DIR"
 """A folder of saved price answers, for callers without a command line: the program and the policy pack."""
-TOKEN_VARIABLE = "HCLOUD_TOKEN"
+
+
+def today() -> date:
+    """The day in UTC: prices and rates are dated by it."""
+    return datetime.now(UTC).date()
 
 
 def decide(
@@ -29,7 +33,7 @@ def decide(
     allow_snapshot: bool = False,
     prices_dir: Path | None = None,
     prices_date: date | None = None,
-    today: date | None = None,
+    on: date | None = None,
     project: Path | None = None,
 ) -> Plan:
     """Plan the settings on the best prices at hand.
@@ -41,7 +45,7 @@ def decide(
         UnknownError: prices came, but cannot be trusted.
         UnreachableError: the API does not answer, or refuses the token.
     """
-    when = today or datetime.now(UTC).date()
+    when = on or today()
     ground = Basis.of(
         settings,
         when,
@@ -79,7 +83,9 @@ class Basis:
         prices, fx, deployed = _fetch(settings, today, prices_dir, prices_date)
         allowed = allow_snapshot or settings.allow_snapshot
         others = tuple(
-            plan(other, selected(other), prices, fx, today, allow_snapshot=True)
+            plan(
+                other.model_copy(update={"tax": settings.tax}), selected(other), prices, fx, today, allow_snapshot=True
+            )
             for other in group.others(project or project_dir(), settings)
         )
         return cls(today, Inputs(prices, fx, today, others, deployed, allowed), capacity.Machine())
@@ -117,7 +123,7 @@ def _fetch(
     folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
     if folder is not None:
         return saved.read(folder, day=prices_date), rate.find(settings, today, ask=True), None
-    token = os.environ.get(TOKEN_VARIABLE)
+    token = os.environ.get("HCLOUD_TOKEN")
     if not token:
         return saved.read(), rate.find(settings, today, ask=False), None
     from infra.cost import live  # 0.3 s that only this path needs

@@ -77,7 +77,7 @@ def _on_the_way(before: Plan, after: Plan) -> list[str]:
             said.append(
                 "the server restarts for it; its disk stays as it is, for a larger one could never shrink again"
             )
-    if after.capacity.volume_gb.available is not None and before.capacity.volume_gb.available is not None:
-        if after.capacity.volume_gb.available > before.capacity.volume_gb.available:
-            said.append("a volume grows for ever: it cannot be made smaller again")
+    was, will = before.capacity.volume_gb.available, after.capacity.volume_gb.available
+    if was is not None and will is not None and will > was:
+        said.append("a volume grows for ever: it cannot be made smaller again")
     return said

@@ -20,7 +20,6 @@ from infra.cost.choice import Deployed
 from infra.settings import PROJECT
 from stack_runtime.errors import StackError, UnknownError, UnreachableError
 
-TOKEN_VARIABLE = "HCLOUD_TOKEN"
 ENDPOINT_VARIABLE = "HCLOUD_ENDPOINT"
 ENDPOINT = "https://api.hetzner.cloud/v1"
 SECONDS = 45.0
@@ -47,9 +46,9 @@ class Account:
         Raises:
             UnreachableError: there is no token.
         """
-        token = os.environ.get(TOKEN_VARIABLE)
+        token = os.environ.get("HCLOUD_TOKEN")
         if not token:
-            raise UnreachableError(f"{TOKEN_VARIABLE} is not set", next_command="set it to a token that may read")
+            raise UnreachableError("HCLOUD_TOKEN is not set", next_command="set it to a token that may read")
         return cls(token)
 
     def prices(self, today: date) -> prices.PriceList:

@@ -54,7 +54,7 @@ def plan_server(settings: Settings, services: Sequence[Service], inputs: Inputs)
     """A stack on a rented server."""
     settings = _with_its_volume(settings, inputs)
     needs = demand(settings, services)
-    doubts = _doubts(settings, inputs)
+    doubts = doubts_of(settings, inputs)
     try:
         found = weigh(settings, services, inputs, needs)
     except UnknownError as error:
@@ -75,11 +75,11 @@ def weigh(
     tariff = Tariff(inputs.prices, settings.tax)
     deployed = inputs.deployed or Deployed()
     return candidates(
-        settings, services, needs or demand(settings, services), tariff, _till(inputs), inputs.today, deployed
+        settings, services, needs or demand(settings, services), tariff, till_of(inputs), inputs.today, deployed
     )
 
 
-def _till(inputs: Inputs) -> Till:
+def till_of(inputs: Inputs) -> Till:
     """An implausible rate is as good as none: nothing is reckoned with it."""
     return Till(None if inputs.rate is None or rates.implausible(inputs.rate.rate) else inputs.rate.rate)
 
@@ -106,10 +106,11 @@ def _assemble(
     found: Sequence[Candidate],
     doubts: Sequence[str],
 ) -> Plan:
-    lines = _lines(_till(inputs), best.amounts if best else (), inputs)
-    total = add(line.monthly_usd for line in lines) if best else None
+    lines = _lines(till_of(inputs), best.amounts if best else (), inputs)
+    priced = best is not None and all(other.total_usd is not None for other in inputs.others)
+    total = add(line.monthly_usd for line in lines) if priced else None
     budget = budget_of(settings, inputs.others)
-    verdict = _verdict(best, total, budget, doubts)
+    verdict = verdict_of(total, budget, doubts, usable=best is not None and best.usable)
     machine = of_type(best.kind, settings.volume_gb) if best else Machine()
     return Plan(
         stack=settings.stack,
@@ -117,7 +118,7 @@ def _assemble(
         verdict=verdict,
         budget_usd=budget,
         total_usd=total,
-        total_eur=add(line.monthly_eur for line in lines) if best else None,
+        total_eur=add(line.monthly_eur for line in lines) if priced else None,
         currency=inputs.prices.currency,
         tax=settings.tax,
         fx=inputs.rate,
@@ -130,30 +131,35 @@ def _assemble(
     )
 
 
-def _verdict(best: Candidate | None, total: Decimal | None, budget: Decimal, doubts: Sequence[str]) -> Verdict:
-    if best is None or total is None or doubts:
+def verdict_of(total: Decimal | None, budget: Decimal, doubts: Sequence[str], *, usable: bool) -> Verdict:
+    """The one rule. It decides on the upper bound, at more than the budget; what is unknown decides nothing."""
+    if total is None or doubts:
         return "unknown"
-    if not best.usable:
+    if not usable:
         return "does_not_fit"
     return "over" if total > budget else "within"
 
 
 def _lines(till: Till, amounts: Sequence[Amount], inputs: Inputs) -> tuple[Line, ...]:
     own = [till.line(amount) for amount in amounts]
-    return (*own, *(stack_line(other) for other in inputs.others))
+    return (*own, *stack_lines(inputs.others))
 
 
-def stack_line(other: Plan) -> Line:
-    """Another stack of the budget group, as one line of the bill."""
-    return Line(
-        resource=f"stack {other.stack}",
-        quantity=Decimal(1),
-        unit="stack",
-        unit_price=(other.total_eur if other.currency == "EUR" else other.total_usd) or Decimal(0),
-        monthly_eur=other.total_eur,
-        monthly_usd=other.total_usd,
-        note="same budget group",
-    )
+def stack_lines(others: Sequence[Plan]) -> list[Line]:
+    """The other stacks of the budget group, one line of the bill each; what has no total is a doubt instead."""
+    return [
+        Line(
+            resource=f"stack {other.stack}",
+            quantity=Decimal(1),
+            unit="stack",
+            unit_price=price,
+            monthly_eur=other.total_eur,
+            monthly_usd=other.total_usd,
+            note="same budget group",
+        )
+        for other in others
+        if (price := other.total_eur if other.currency == "EUR" else other.total_usd) is not None
+    ]
 
 
 def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
@@ -161,7 +167,7 @@ def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
     return min((settings.budget_usd, *(other.budget_usd for other in others)))
 
 
-def _doubts(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
+def doubts_of(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
     """Why nothing can be decided, as far as it is known before a server is chosen."""
     found = [*_age("prices", inputs.prices.date, PRICES_DAYS, inputs)]
     if inputs.prices.currency == "EUR" or settings.offsite_gb:

@@ -1,0 +1,74 @@
+"""What the policies share: the stack's settings as the engine tells them, and prices fetched once a deployment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from infra.cost.decide import Basis, today
+from infra.cost.inputs import Inputs
+from infra.policy.pricing import problem
+from infra.policy.resources import Resource
+from infra.services import selected
+from infra.settings import PROJECT, Settings
+from stack_runtime.errors import StackError
+
+
+def settings_of(environment: Mapping[str, str]) -> Settings:
+    """The settings of the stack that is being judged; the engine hands them over as `PULUMI_CONFIG`.
+
+    Raises:
+        UsageError: a setting is wrong.
+    """
+    prefix = f"{PROJECT}:"
+    config = json.loads(environment.get("PULUMI_CONFIG") or "{}")
+    values = {
+        key.removeprefix(prefix): value
+        for key, value in config.items()
+        if key.startswith(prefix) and key != f"{prefix}secrets"
+    }
+    return Settings.of(environment.get("PULUMI_STACK", ""), values)
+
+
+@cache
+def _settings() -> Settings:
+    return settings_of(os.environ)
+
+
+@cache
+def _inputs() -> Inputs | None:
+    """Prices are needed as soon as something is rented, whatever host the settings name."""
+    return Basis.of(_settings().model_copy(update={"host": "hetzner"}), today()).inputs
+
+
+def publishers() -> tuple[str, ...]:
+    """Services that may publish ports."""
+    return tuple(service.name for service in selected(_settings()) if service.published)
+
+
+class Budget:
+    """Judges resources against the budget; remembers those that came in this deployment."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Resource] = {}
+
+    def with_one_more(self, urn: str, resource: Resource) -> str:
+        """Why `resource` may not join those that came before, or an empty text."""
+        self._seen[urn] = resource
+        if resource.package == "docker":
+            return ""  # costs nothing by itself; the whole stack is judged once more at the end
+        return self.problem(list(self._seen.values()))
+
+    def problem(self, resources: Sequence[Resource]) -> str:
+        """Why these resources may not be deployed, or an empty text. What cannot be judged may not."""
+        try:
+            settings = _settings()
+            rented = [one for one in resources if one.custom and one.package not in ("docker", "pulumi")]
+            if settings.host == "local" and not rented:
+                return ""
+            inputs = _inputs()
+            return problem(settings, resources, inputs) if inputs else "no prices are known"
+        except StackError as error:
+            return str(error)

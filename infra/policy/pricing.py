@@ -1,0 +1,184 @@
+"""The gate on resources: what is really in a stack, priced line by line with the planner's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from infra.cost.capacity import GB, MEMORY_OVERCOMMIT, MIB, SHIM_MB, SYSTEM_MB
+from infra.cost.inputs import Inputs
+from infra.cost.lines import Amount, Tariff, add
+from infra.cost.planner import budget_of, doubts_of, stack_lines, till_of, verdict_of
+from infra.cost.text import money
+from infra.policy.resources import Resource, UnknownInputError
+from infra.settings import Settings
+from stack_runtime.errors import UnknownError
+
+CONTAINER = "docker:index/container:Container"
+KNOWN_PACKAGES = ("pulumi", "docker", "docker-build", "hcloud", "random", "tls", "command", "fds")
+"""Packages whose resources are priced here or cost nothing."""
+FREE = frozenset(
+    f"hcloud:index/{name[0].lower()}{name[1:]}:{name}"
+    for name in (
+        "SshKey", "Firewall", "FirewallAttachment", "Network", "NetworkSubnet", "NetworkRoute", "ServerNetwork",
+        "VolumeAttachment", "FloatingIpAssignment", "Rdns", "PlacementGroup", "Zone", "ZoneRrset", "ZoneRecord",
+        "Certificate", "ManagedCertificate", "UploadedCertificate", "LoadBalancerNetwork", "LoadBalancerService",
+        "LoadBalancerTarget",
+    )
+)  # fmt: skip
+"""What Hetzner does not charge for. Anything of hcloud that is neither here nor priced below is refused."""
+
+
+def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -> str:
+    """Why these resources may not be in the stack, or an empty text.
+
+    Args:
+        inputs: prices, rate and the other stacks of the budget group, as for a plan.
+    """
+    tariff, till = Tariff(inputs.prices, settings.tax), till_of(inputs)
+    doubts = list(doubts_of(settings, inputs))
+    amounts: list[Amount] = []
+    for price in (_resources, _besides):
+        try:
+            amounts += price(settings, resources, tariff)
+        except (UnknownInputError, UnknownError) as error:
+            doubts.append(str(error))
+    lines = [*(till.line(amount) for amount in amounts), *stack_lines(inputs.others)]
+    total = add(line.monthly_usd for line in lines)
+    budget = budget_of(settings, inputs.others)
+    lacking = _lacking(resources, tariff)
+    verdict = verdict_of(total, budget, doubts, usable=not lacking)
+    if verdict == "within":
+        return ""
+    bill = ", ".join(f"{line.resource} {money(line.monthly_usd)}" for line in lines)
+    reasons = {
+        "unknown": "; ".join(doubts) or "a price is unknown",
+        "does_not_fit": lacking,
+        "over": f"{money(total)} a month, and the budget is {money(budget)}",
+    }
+    return f"{verdict.replace('_', ' ')}: {reasons[verdict]} ({bill})"
+
+
+def _resources(settings: Settings, resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
+    """Every resource that costs something."""
+    for resource in resources:
+        if not resource.custom:
+            continue
+        if resource.package not in KNOWN_PACKAGES:
+            raise UnknownError(f"there is no price for {resource.kind} ({resource.name})")
+        if resource.package == "hcloud" and resource.kind not in FREE:
+            reader = _READERS.get(resource.kind)
+            if reader is None:
+                raise UnknownError(f"there is no price for {resource.kind} ({resource.name})")
+            yield from reader(resource, tariff)
+    yield from _addresses(resources, tariff)
+    disks = [tariff.prices.server_types[_text(server, "serverType")].disk_gb for server in _servers(resources)]
+    for snapshot in resources:
+        if snapshot.kind == SNAPSHOT:
+            if not disks:
+                raise UnknownError(f"the size of {snapshot.name} is not known")
+            yield tariff.snapshots(Decimal(max(disks)), resource=f"{snapshot.name} at most")
+
+
+def _besides(settings: Settings, resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
+    """What is paid for without being a resource: the settings say how much."""
+    if settings.snapshot_gb:
+        yield tariff.snapshots(Decimal(settings.snapshot_gb))
+    if settings.offsite_gb:
+        yield tariff.offsite(settings)
+    for server in list(_servers(resources))[:1]:
+        yield tariff.traffic(tariff.offer(_text(server, "serverType"), _location(server)), settings.traffic_tb)
+
+
+def _server(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+    kind, place = _text(resource, "serverType"), _location(resource)
+    yield tariff.server(kind, place, resource=f"{resource.name} ({kind} in {place})")
+    if resource.get("backups"):
+        yield tariff.backups(kind, place, resource=f"backups of {resource.name}")
+
+
+def _addresses(resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
+    """Every server has an IPv4 address of its own, or one that is a resource, unless it says it wants none."""
+    kept = [one for one in resources if one.kind == PRIMARY_IP and _text(one, "type") == "ipv4"]
+    for address in kept:
+        yield tariff.ipv4(_location(address), resource=f"IPv4 {address.name}")
+    for server in _servers(resources):
+        nets = list(server.entries("publicNets"))
+        if nets and all(net.get("ipv4Enabled") is False for net in nets):
+            continue
+        if kept and any(net.props.get("ipv4") for net in nets):
+            kept.pop()
+            continue
+        place = _location(server)
+        yield tariff.ipv4(place, resource=f"IPv4 of {server.name}")
+
+
+def _volume(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+    gb = resource.get("size")
+    if isinstance(gb, bool) or not isinstance(gb, (int, float)) or gb <= 0 or gb != int(gb):
+        raise UnknownError(f"the size of {resource.name} is not a whole number of GB")
+    yield tariff.volume(int(gb), resource=f"{resource.name} ({int(gb)} GB)")
+
+
+def _floating_ip(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+    kind, place = _text(resource, "type"), _text(resource, "homeLocation")
+    yield tariff.floating_ip(kind, place, resource=f"floating {kind} {resource.name}")
+
+
+def _load_balancer(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+    kind, place = _text(resource, "loadBalancerType"), _text(resource, "location")
+    yield tariff.load_balancer(kind, place, resource=f"{resource.name} ({kind})")
+
+
+def _nothing(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+    """Priced elsewhere, with the servers that it belongs to."""
+    return iter(())
+
+
+SERVER = "hcloud:index/server:Server"
+PRIMARY_IP = "hcloud:index/primaryIp:PrimaryIp"
+SNAPSHOT = "hcloud:index/snapshot:Snapshot"
+_READERS: Mapping[str, Callable[[Resource, Tariff], Iterator[Amount]]] = {
+    SERVER: _server,
+    PRIMARY_IP: _nothing,
+    SNAPSHOT: _nothing,
+    "hcloud:index/volume:Volume": _volume,
+    "hcloud:index/floatingIp:FloatingIp": _floating_ip,
+    "hcloud:index/loadBalancer:LoadBalancer": _load_balancer,
+}
+
+
+def _lacking(resources: Sequence[Resource], tariff: Tariff) -> str:
+    """Whether the containers' memory limits are more than the server, with its overcommit, can bear."""
+    kinds = [tariff.prices.server_types.get(str(server.props.get("serverType"))) for server in _servers(resources)]
+    containers = [
+        one for one in resources if one.kind == CONTAINER and isinstance(one.props.get("memory"), (int, float))
+    ]
+    memory = sum(int(kind.memory_gb * GB / MIB) for kind in kinds if kind)
+    if not memory or not containers:
+        return ""
+    usable = memory - SYSTEM_MB - SHIM_MB * len(containers)
+    limits = sum(int(container.props["memory"]) for container in containers)
+    if limits > usable * MEMORY_OVERCOMMIT:
+        return f"memory limits of {limits:,} MiB on {usable:,} MiB, {MEMORY_OVERCOMMIT} times as much is the most"
+    return ""
+
+
+def _servers(resources: Sequence[Resource]) -> Iterator[Resource]:
+    return (resource for resource in resources if resource.kind == SERVER)
+
+
+def _location(resource: Resource) -> str:
+    """Named itself, or as the first part of a data centre's name."""
+    datacenter: Any = resource.get("datacenter")
+    if not resource.get("location") and isinstance(datacenter, str):
+        return datacenter.partition("-")[0]
+    return _text(resource, "location")
+
+
+def _text(resource: Resource, key: str) -> str:
+    value = resource.get(key)
+    if not isinstance(value, str) or not value:
+        raise UnknownError(f"{resource.name} has no {key}, so it has no price")
+    return value
