@@ -1,0 +1,114 @@
+"""The real engine with the stand-ins on PATH, an empty state, and a tiny image that needs no registry."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from pulumi import automation
+
+from infra.offline import plugins
+
+CACHE = Path(os.environ.get("FDS_CACHE_DIR") or Path.home() / ".cache/freelancer-data-stack")
+TOOLS = ("sh", "sleep", "cat", "true", "false")
+Stacks = Callable[..., automation.Stack]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Path:
+    """The folder of the `pulumi` command."""
+    found = shutil.which("pulumi") or shutil.which("pulumi", path=str(CACHE / "engine"))
+    assert found, "these tests need the engine; next: fds setup"
+    return Path(found).parent
+
+
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the launchers of all stand-ins."""
+    folder = tmp_path_factory.mktemp("stand-ins")
+    plugins.install(folder, plugins.MODULES)
+    return folder
+
+
+@pytest.fixture
+def surroundings(engine: Path, stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a deployment with a state of its own."""
+    (tmp_path / "state").mkdir()
+    variables = {
+        "PATH": os.pathsep.join([str(engine), os.environ["PATH"], str(stand_ins)]),
+        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
+        "PULUMI_CONFIG_PASSPHRASE": "for tests",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    return variables
+
+
+@pytest.fixture
+def stack(surroundings: dict[str, str]) -> Iterator[Stacks]:
+    """Makes a stack of an inline program; it is destroyed after the test."""
+    made: list[automation.Stack] = []
+
+    def make(program: Callable[[], None], name: str = "test") -> automation.Stack:
+        made.append(automation.create_or_select_stack(name, "plugins", program))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.destroy()
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Iterator[docker.DockerClient]:
+    """The Docker daemon of this machine."""
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def image(daemon: docker.DockerClient) -> Iterator[str]:
+    """An image with a shell and a few tools of this machine, and the libraries that they load."""
+    name = f"fds-plugins-test:{uuid.uuid4().hex[:12]}"
+    repository, tag = name.split(":")
+    daemon.api.import_image_from_data(_root_file_system(), repository=repository, tag=tag)
+    yield name
+    daemon.images.remove(name, force=True)
+
+
+def _root_file_system() -> bytes:
+    programs = [Path(str(shutil.which(tool))) for tool in TOOLS]
+    libraries = {word for program in programs for word in _loaded(program)}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for program in programs:
+            archive.add(program.resolve(), f"bin/{program.name}")
+        for library in sorted(libraries):
+            archive.add(Path(library).resolve(), library.lstrip("/"))
+        for folder in ("tmp", "data"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o777
+            archive.addfile(entry)
+    return packed.getvalue()
+
+
+def _loaded(program: Path) -> list[str]:
+    listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
+    return [word for word in listed.split() if word.startswith("/")]
+
+
+def changes(result: Any) -> dict[str, int]:
+    """What an update did, without what stayed as it was."""
+    return {key: count for key, count in (result.summary.resource_changes or {}).items() if key != "same"}

@@ -1,0 +1,359 @@
+"""The docker stand-in under the real engine and a real daemon."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import docker
+import pulumi
+import pulumi_docker
+import pytest
+from pulumi.automation.errors import CommandError
+
+from tests.integration.plugins.conftest import Stacks, changes
+
+
+class World:
+    """A program whose container can be changed between updates."""
+
+    def __init__(self, image: str, **container: Any) -> None:
+        self.image = image
+        self.container: dict[str, Any] = {"memory": 32, "memory_swap": 64, **container}
+
+    def __call__(self) -> None:
+        network = pulumi_docker.Network("net", labels=[{"label": "a", "value": "b"}])
+        volume = pulumi_docker.Volume("data")
+        image = pulumi_docker.RemoteImage("image", name=self.image, keep_locally=True)
+        web = pulumi_docker.Container(
+            "web",
+            image=image.image_id,
+            **{
+                "command": ["sleep", "1000"],
+                "envs": ["A=1", pulumi.Output.secret("B=hidden")],
+                "user": "1000:1000",
+                "restart": "unless-stopped",
+                "memory_reservation": 16,
+                "cpus": "0.50",
+                "cpu_shares": 512,
+                "shm_size": 16,
+                "init": True,
+                "hostname": "web",
+                "working_dir": "/tmp",
+                "network_mode": "bridge",
+                "networks_advanced": [{"name": network.name, "aliases": ["web", "www"]}],
+                "ports": [{"internal": 80, "ip": "127.0.0.1"}, {"internal": 81, "ip": "127.0.0.1"}],
+                "volumes": [{"volume_name": volume.name, "container_path": "/data", "read_only": True}],
+                "mounts": [{"type": "tmpfs", "target": "/m", "tmpfs_options": {"size_bytes": 1048576}}],
+                "tmpfs": {"/run": "rw,noexec"},
+                "read_only": True,
+                "capabilities": {"adds": ["CHOWN"], "drops": ["ALL"]},
+                "security_opts": ["no-new-privileges:true"],
+                "ulimits": [{"name": "nofile", "soft": 1024, "hard": 2048}],
+                "hosts": [{"host": "other", "ip": "10.1.1.1"}],
+                "dns": ["127.0.0.11"],
+                "log_driver": "json-file",
+                "log_opts": {"max-size": "1m"},
+                "labels": [{"label": "x", "value": "y"}],
+                "healthcheck": {"tests": ["CMD", "true"], "interval": "1s", "timeout": "1s", "retries": 2},
+                "wait": True,
+                "wait_timeout": 30,
+                "destroy_grace_seconds": 0,
+                **self.container,
+            },
+            opts=pulumi.ResourceOptions(delete_before_replace=False),
+        )
+        pulumi.export("name", web.name)
+        pulumi.export("id", web.id)
+
+
+def containers(daemon: docker.DockerClient, prefix: str = "web-") -> list[Any]:
+    return [each for each in daemon.containers.list(all=True) if each.name.startswith(prefix)]
+
+
+def test_the_life_of_a_stack(stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path) -> None:
+    before = {each.id for each in containers(daemon)}
+    world = World(image)
+    ours = stack(world)
+
+    assert ours.preview().change_summary == {"create": 5}
+    assert {each.id for each in containers(daemon)} == before, "a preview made something"
+
+    made = ours.up()
+    assert changes(made) == {"create": 5}
+    assert "hidden" not in made.stdout
+    assert not [f for f in (tmp_path / "state").rglob("*.json") if "hidden" in f.read_text()], "a secret in the clear"
+    (container,) = [each for each in containers(daemon) if each.id not in before]
+    host = container.attrs["HostConfig"]
+    assert made.outputs["id"].value == container.id
+    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (32 * 2**20, 64 * 2**20, 500_000_000)
+    assert (host["ReadonlyRootfs"], host["CapDrop"], host["Init"]) == (True, ["ALL"], True)
+    assert container.attrs["State"]["Health"]["Status"] == "healthy"
+    (attached,) = container.attrs["NetworkSettings"]["Networks"].values()
+    assert {"web", "www"} <= set(attached["Aliases"])
+    assert "B=hidden" in container.attrs["Config"]["Env"]
+
+    assert changes(ours.up()) == {}, "a second update changed something"
+    assert changes(ours.refresh()) == {}, "a refresh found a change that is none"
+    assert changes(ours.up()) == {}
+
+    container.update(mem_limit="48m", memswap_limit="64m")
+    assert changes(ours.refresh()) == {"update": 1}, "changed memory was not seen"
+    assert changes(ours.up()) == {"update": 1}
+    container.reload()
+    assert container.attrs["HostConfig"]["Memory"] == 32 * 2**20
+
+    container.remove(force=True)
+    assert changes(ours.refresh()) == {"delete": 1}, "a container removed by hand stayed in the state"
+    assert changes(ours.up()) == {"create": 1}
+
+    assert changes(ours.destroy()) == {"delete": 5}
+    assert {each.id for each in containers(daemon)} == before
+    assert not [each for each in daemon.networks.list() if each.name.startswith("net-")]
+
+
+def test_limits_change_without_a_restart(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+    world = World(image)
+    ours = stack(world)
+    container = daemon.containers.get(str(ours.up().outputs["id"].value))
+    started = container.attrs["State"]["StartedAt"]
+    world.container |= {"memory": 48, "memory_swap": 96, "restart": "always", "cpu_shares": 256}
+    assert changes(ours.up()) == {"update": 1}
+    container.reload()
+    host = container.attrs["HostConfig"]
+    assert container.attrs["State"]["StartedAt"] == started
+    assert (host["Memory"], host["MemorySwap"], host["CpuShares"]) == (48 * 2**20, 96 * 2**20, 256)
+    assert host["RestartPolicy"]["Name"] == "always"
+
+
+def test_a_stopped_container_that_must_run_is_started(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+    ours = stack(World(image, ports=[]))
+    container = daemon.containers.get(str(ours.up().outputs["id"].value))
+    container.stop(timeout=0)
+    assert changes(ours.refresh()) == {"update": 1}
+    assert changes(ours.up()) == {"update": 1}
+    container.reload()
+    assert container.status == "running"
+
+
+def test_a_new_version_that_is_not_healthy_leaves_the_old_one_running(
+    stack: Stacks, daemon: docker.DockerClient, image: str
+) -> None:
+    world = World(image)
+    ours = stack(world)
+    old = str(ours.up().outputs["id"].value)
+    good = world.container
+    bad = {"tests": ["CMD", "false"], "interval": "1s", "timeout": "1s", "retries": 1}
+    world.container = {**good, "envs": ["A=2"], "healthcheck": bad, "wait_timeout": 2}
+    with pytest.raises(CommandError, match="failed to be in healthy state"):
+        ours.up()
+    assert daemon.containers.get(old).status == "running"
+
+    world.container = {**good, "envs": ["A=3"]}
+    new = str(ours.up().outputs["id"].value)
+    left = {each.id for each in containers(daemon) if each.attrs["Config"]["Image"].startswith("sha256")}
+    assert new in left
+    assert old not in left
+    assert len(left) == 1
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        ({"gpus": "all"}, "does not implement this input"),
+        ({"memory": -5}, "at least 0"),
+        ({"restart": "perhaps"}, "must match"),
+        ({"image": "fds-plugins-test:absent"}, "is not on the host and cannot be pulled"),
+        ({"uploads": [{"file": "/bin/x", "content": "x"}]}, "read-only"),
+        ({"healthcheck": None, "wait": True}, "has no healthcheck"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(
+    stack: Stacks, image: str, container: dict[str, Any], message: str
+) -> None:
+    world = World(image)
+    given = {"image": container.pop("image")} if "image" in container else {}
+    world.container |= container
+
+    def program() -> None:
+        if given:
+            pulumi_docker.Container("web", **given)
+        else:
+            world()
+
+    with pytest.raises(CommandError) as refused:
+        stack(program).up()
+    assert message in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+
+
+def test_unknown_inputs_are_refused(stack: Stacks) -> None:
+    class Odd(pulumi.CustomResource):
+        def __init__(self) -> None:
+            super().__init__("docker:index/network:Network", "odd", {"colour": "red"})
+
+    with pytest.raises(CommandError, match="there is no input of this name"):
+        stack(lambda: Odd() and None).preview()
+
+
+def test_kinds_that_are_not_played_are_refused(stack: Stacks) -> None:
+    with pytest.raises(CommandError, match="does not implement docker:index/tag:Tag; use the official plugin"):
+        stack(lambda: pulumi_docker.Tag("t", source_image="a", target_image="b") and None).preview()
+
+
+def test_uploads_arrive_with_their_mode_and_owner(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+    def program() -> None:
+        web = pulumi_docker.Container(
+            "web",
+            image=image,
+            command=["sleep", "1000"],
+            network_mode="none",
+            uploads=[
+                {"file": "/data/plain", "content": "text", "permissions": "0400", "owner": "1000", "group": "1001"},
+                {"file": "/data/bytes", "content_base64": "AAEC", "executable": True},
+            ],
+        )
+        pulumi.export("id", web.id)
+
+    container = daemon.containers.get(str(stack(program).up().outputs["id"].value))
+    _, plain = container.get_archive("/data/plain")
+    assert plain["mode"] & 0o777 == 0o400
+    assert container.exec_run(["cat", "/data/plain"], user="1000").output == b"text"
+    _, binary = container.get_archive("/data/bytes")
+    assert (binary["mode"] & 0o777, binary["size"]) == (0o744, 3)
+
+
+def test_images_are_built_on_the_host_and_only_when_something_changed(
+    stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(
+        f"FROM {image}\nARG WHO\nCOPY . /data/\nRUN cat /data/kept && echo $WHO > /data/who\n"
+    )
+    (context / ".dockerignore").write_text("secret\n")
+    (context / "kept").write_text("kept")
+    (context / "secret").write_text("secret")
+    name = image.replace("test:", "test-built:")
+    trigger = {"files": "1"}
+
+    def program() -> None:
+        built = pulumi_docker.RemoteImage(
+            "built", name=name, build={"context": str(context), "build_args": {"WHO": "me"}}, triggers=dict(trigger)
+        )
+        pulumi.export("image_id", built.image_id)
+
+    ours = stack(program)
+    first = str(ours.up().outputs["image_id"].value)
+    assert daemon.images.get(name).id == first
+    listed = daemon.containers.run(name, ["sh", "-c", "cat /data/who; cat /data/secret || true"], remove=True)
+    assert listed == b"me\n"
+    assert changes(ours.up()) == {}
+    assert changes(ours.refresh()) == {}
+    trigger["files"] = "2"
+    assert dict(ours.preview().change_summary).get("replace") == 1
+    (context / "Dockerfile").write_text(f"FROM {image}\nRUN false\n")
+    with pytest.raises(CommandError, match="returned a non-zero code: 1"):
+        ours.up()
+    ours.destroy()
+    assert not daemon.images.list(name=name)
+
+
+def test_a_fixed_name_is_freed_before_it_is_used_again(stack: Stacks, daemon: docker.DockerClient) -> None:
+    labels = [{"label": "v", "value": "1"}]
+    ours = stack(lambda: pulumi_docker.Network("n", name="fds-plugins-fixed", labels=labels) and None)
+    ours.up()
+    labels[0]["value"] = "2"
+    assert changes(ours.up()) == {"replace": 1}
+    assert [each.attrs["Labels"] for each in daemon.networks.list(names=["fds-plugins-fixed"])] == [{"v": "2"}]
+
+
+def test_a_killed_update_leaves_no_plugin_behind_and_the_next_one_converges(
+    surroundings: dict[str, str], tmp_path: Path, daemon: docker.DockerClient, image: str
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    options = f"{{virtualenv: {sys.prefix}}}"
+    (project / "Pulumi.yaml").write_text(f"name: killed\nruntime: {{name: python, options: {options}}}\n")
+    (project / "__main__.py").write_text(
+        "import pulumi_docker\n"
+        f"pulumi_docker.Container('killed', image='{image}', command=['sleep', '1000'], wait=True, wait_timeout=60,\n"
+        "    healthcheck={'tests': ['CMD', 'cat', '/tmp/ready'], 'interval': '1s'})\n"
+    )
+    run = {"cwd": project, "env": {**os.environ, **surroundings}}
+    subprocess.run(["pulumi", "stack", "init", "test"], check=True, capture_output=True, **run)
+    deployment = subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **run
+    )
+    deadline = time.monotonic() + 60
+    while not (made := containers(daemon, "killed-")) and time.monotonic() < deadline:
+        pass
+    plugins_of_it = _children(deployment.pid)
+    deployment.send_signal(signal.SIGKILL)
+    deployment.wait()
+    try:
+        assert plugins_of_it
+        _wait_until_gone(plugins_of_it)
+        made[0].exec_run(["sh", "-c", "echo > /tmp/ready"])
+        subprocess.run(["pulumi", "cancel", "--yes"], check=True, capture_output=True, **run)
+        (project / "__main__.py").write_text("")
+        subprocess.run(["pulumi", "up", "--yes", "--skip-preview"], check=True, capture_output=True, **run)
+    finally:
+        for each in made:
+            each.remove(force=True)
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def _wait_until_gone(pids: list[int]) -> None:
+    for pid in pids:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        assert select.select([descriptor], [], [], 15)[0], f"plugin {pid} outlived the engine"
+        os.close(descriptor)
+
+
+def test_a_daemon_over_ssh_gets_the_options_and_the_errors_of_ssh(
+    stack: Stacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, daemon: docker.DockerClient
+) -> None:
+    asked = tmp_path / "asked"
+    fake = tmp_path / "bin" / "ssh"
+    fake.parent.mkdir()
+    fake.write_text(
+        "#!/bin/sh\n"
+        f'echo "$@" >> {asked}\n'
+        'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
+        'while [ "$1" != -- ]; do shift; done; shift 2; exec "$@"\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    host = "ssh://deploy@accepted:2222"
+
+    def program() -> None:
+        remote = pulumi_docker.Provider("remote", host=host, ssh_opts=["-o", "StrictHostKeyChecking=yes"])
+        over = pulumi.ResourceOptions(provider=remote)
+        for index in range(5):
+            pulumi_docker.Network(f"n{index}", opts=over)
+
+    ours = stack(program)
+    ours.up()
+    assert changes(ours.refresh()) == {}
+    words = (
+        "-o ConnectTimeout=30 -T -o StrictHostKeyChecking=yes -l deploy -p 2222 -- accepted docker system dial-stdio"
+    )
+    assert set(asked.read_text().splitlines()) == {words}
+    ours.destroy()
+    host = "ssh://deploy@refused:2222"
+    with pytest.raises(CommandError, match=r"does not answer: Host key verification failed\."):
+        ours.up()

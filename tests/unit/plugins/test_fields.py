@@ -1,0 +1,137 @@
+"""The rules that follow from a table of fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.offline.plugins.fields import DEFAULTS, Field, changes, checked, missing, planned, refreshed
+from infra.offline.plugins.values import UNKNOWN
+
+PORT = {"internal": Field("int", required=True), "ip": Field("string", default="::")}
+FIELDS = {
+    "name": Field("string", auto_name=True, replace=True),
+    "image": Field("string", required=True, replace=True),
+    "memory": Field("int", minimum=0),
+    "restart": Field("string", default="no", pattern="^(no|always)$"),
+    "command": Field("list", computed=True, replace=True),
+    "envs": Field("set", replace=True),
+    "labels": Field("map"),
+    "ports": Field(
+        "list", {"internal": Field("int", required=True), "ip": Field("string", default="::")}, replace=True
+    ),
+    "check": Field("object", {"retries": Field("int", default=0)}),
+    "status": Field("string", output=True),
+    **missing("gpus"),
+}
+
+
+def check(**news: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    return checked(FIELDS, news, {}, "web", b"seed")
+
+
+def failures(**news: Any) -> dict[str, str]:
+    return dict(check(image="i", **news)[1])
+
+
+def test_defaults_and_a_name_are_filled_in_and_said() -> None:
+    inputs, failed = check(image="i")
+    assert not failed
+    assert inputs["restart"] == "no"
+    assert inputs["name"].startswith("web-")
+    assert len(inputs["name"]) == len("web-") + 7
+    assert inputs[DEFAULTS] == ["name", "restart"]
+
+
+def test_a_given_name_stays_and_a_generated_one_is_kept() -> None:
+    assert check(image="i", name="db")[0]["name"] == "db"
+    kept, _ = checked(FIELDS, {"image": "i"}, {"name": "web-1", DEFAULTS: ["name"]}, "web", b"other")
+    assert kept["name"] == "web-1"
+    fresh, _ = checked(FIELDS, {"image": "i"}, {"name": "db", DEFAULTS: []}, "web", b"seed")
+    assert fresh["name"] != "db"
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "reason"),
+    [
+        ({"colour": "red"}, "colour", "no input of this name"),
+        ({"status": "up"}, "status", "no input of this name"),
+        ({"gpus": "all"}, "gpus", "does not implement"),
+        ({"memory": "much"}, "memory", "must be of type int"),
+        ({"memory": 1.5}, "memory", "must be of type int"),
+        ({"memory": True}, "memory", "must be of type int"),
+        ({"memory": -1}, "memory", "at least 0"),
+        ({"restart": "sometimes"}, "restart", "must match"),
+        ({"envs": "A=1"}, "envs", "must be a list"),
+        ({"labels": ["a"]}, "labels", "must be an object"),
+        ({"ports": [{"ip": "::1"}]}, "ports[0].internal", "is required"),
+        ({"ports": [{"internal": 1, "extra": 2}]}, "ports[0].extra", "no input of this name"),
+        ({"name": ["a"]}, "name", "must be of type string"),
+    ],
+)
+def test_wrong_inputs_are_refused_with_path_and_reason(given: dict[str, Any], path: str, reason: str) -> None:
+    assert reason in failures(**given)[path]
+
+
+def test_a_missing_required_input_is_refused() -> None:
+    assert ("image", "is required") in check()[1]
+
+
+def test_texts_and_numbers_stand_for_each_other() -> None:
+    inputs, failed = check(image=5, memory="64", ports=[{"internal": "80"}])
+    assert not failed
+    assert (inputs["image"], inputs["memory"], inputs["ports"]) == ("5", 64, [{"internal": 80, "ip": "::"}])
+
+
+def test_unknown_values_pass() -> None:
+    inputs, failed = check(image=UNKNOWN, memory=UNKNOWN, envs=[UNKNOWN])
+    assert not failed
+    assert inputs["envs"] == [UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("state", "inputs", "expected"),
+    [
+        ({"memory": 1}, {"memory": 1}, {}),
+        ({"memory": 1}, {"memory": 2}, {"memory": False}),
+        ({"memory": 0}, {}, {}),
+        ({"memory": 64}, {}, {"memory": False}),
+        ({"image": "a"}, {"image": "b"}, {"image": True}),
+        ({"image": "a"}, {"image": UNKNOWN}, {"image": True}),
+        ({"command": ["a"]}, {}, {}),
+        ({"command": ["a", "b"]}, {"command": ["b", "a"]}, {"command": True}),
+        ({"envs": ["a", "b"]}, {"envs": ["b", "a"]}, {}),
+        ({"envs": ["a", "a"]}, {"envs": ["a", "b"]}, {"envs": True}),
+        ({"labels": {"a": "1"}}, {"labels": {"a": "2"}}, {"labels": False}),
+        ({"labels": {}}, {}, {}),
+        ({"ports": [{"internal": 1, "ip": "::"}]}, {"ports": [{"internal": 1, "ip": "::"}]}, {}),
+        ({"check": {"retries": 1}}, {"check": {"retries": 2}}, {"check": False}),
+        ({"status": "up"}, {}, {}),
+    ],
+)
+def test_differences(state: dict[str, Any], inputs: dict[str, Any], expected: dict[str, bool]) -> None:
+    assert changes(FIELDS, state, inputs, []) == expected
+
+
+def test_ignored_changes_are_no_changes() -> None:
+    assert changes(FIELDS, {"memory": 1, "image": "a"}, {"memory": 2, "image": "b"}, ["memory", "image[0]"]) == {}
+
+
+def test_a_plan_knows_inputs_and_leaves_outputs_open() -> None:
+    plan = planned(FIELDS, {"image": "i"})
+    assert plan["image"] == "i"
+    assert plan["status"] is UNKNOWN
+    assert plan["command"] is UNKNOWN
+    assert "memory" not in plan
+    assert planned(FIELDS, {"image": "i"}, {"status": "up"})["status"] == "up"
+
+
+def test_a_refresh_records_real_values_of_given_inputs_only() -> None:
+    inputs = {"image": "i", "memory": 1, "envs": ["a", "b"], DEFAULTS: ["name"]}
+    state = {"image": "i", "memory": 2, "envs": ["b", "a"], "status": "up", "labels": {"x": "y"}}
+    assert refreshed(FIELDS, inputs, state) == {**inputs, "memory": 2}
+
+
+def test_an_import_takes_every_input_that_has_a_value() -> None:
+    assert refreshed(FIELDS, {}, {"image": "i", "memory": 0, "status": "up"}) == {"image": "i", DEFAULTS: []}

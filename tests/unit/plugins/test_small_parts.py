@@ -1,0 +1,195 @@
+"""Values, launchers, container bodies and the like."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.offline import plugins
+from infra.offline.plugins.analyzer import command
+from infra.offline.plugins.docker.connection import _command
+from infra.offline.plugins.docker.container_config import container_config, nanoseconds
+from infra.offline.plugins.docker.container_fields import CONTAINER_FIELDS
+from infra.offline.plugins.docker.container_state import _duration
+from infra.offline.plugins.fields import changes, checked
+from infra.offline.plugins.hcloud.server_fields import SERVER, user_data_hash
+from infra.offline.plugins.language.toolchain import Toolchain, ToolchainError
+from infra.offline.plugins.resources import PluginError
+from infra.offline.plugins.values import plain, wrapped
+
+PLAIN = st.recursive(
+    st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(PLAIN)
+def test_values_survive_the_protocol(value: Any) -> None:
+    assert plain(wrapped(value)) == value
+
+
+@given(st.integers(0, 10**15))
+def test_durations_survive(nano: int) -> None:
+    assert nanoseconds(_duration(nano)) == pytest.approx(nano, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "nano"), [("0s", 0), ("1m30s", 90 * 10**9), ("500ms", 5 * 10**8), ("1h0m1s", 3601 * 10**9)]
+)
+def test_go_durations(text: str, nano: float) -> None:
+    assert nanoseconds(text) == nano
+
+
+def body(**inputs: Any) -> dict[str, Any]:
+    given, failed = checked(CONTAINER_FIELDS, {"image": "i", **inputs}, {}, "c", b"")
+    assert not failed
+    return container_config(given)
+
+
+def test_limits_are_asked_for_in_bytes_and_nanoseconds() -> None:
+    host = body(memory=64, memorySwap=-1, memoryReservation=32, cpus="1.5", shmSize=16)["HostConfig"]
+    assert host["Memory"] == 64 * 2**20
+    assert host["MemoryReservation"] == 32 * 2**20
+    assert host["MemorySwap"] == -1
+    assert host["NanoCpus"] == 1_500_000_000
+    assert host["ShmSize"] == 16 * 2**20
+
+
+def test_volumes_become_binds() -> None:
+    volumes = [
+        {"volumeName": "v", "containerPath": "/a", "readOnly": True},
+        {"hostPath": "/h", "containerPath": "/b"},
+        {"containerPath": "/c"},
+        {"fromContainer": "other"},
+    ]
+    config = body(volumes=volumes)
+    assert config["HostConfig"]["Binds"] == ["v:/a:ro", "/h:/b:rw"]
+    assert config["HostConfig"]["VolumesFrom"] == ["other"]
+    assert set(config["Volumes"]) == {"/a", "/b", "/c"}
+
+
+@pytest.mark.parametrize("wrong", [{"volumes": [{"readOnly": True}]}, {"command": ["a", ""]}, {"cpus": "many"}])
+def test_impossible_containers_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PluginError):
+        body(**wrong)
+
+
+def test_ports_compare_by_meaning() -> None:
+    def differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
+        return "ports" in changes(CONTAINER_FIELDS, {"image": "i", "ports": old}, {"image": "i", "ports": new}, [])
+
+    one = {"internal": 80, "external": 8080, "ip": "0.0.0.0", "protocol": "tcp"}
+    two = {"internal": 443, "external": 8443, "ip": "0.0.0.0", "protocol": "tcp"}
+    assert not differ([one, two], [two, one])
+    assert not differ([one], [{"internal": 80, "ip": "0.0.0.0", "protocol": "tcp"}])
+    assert differ([one], [{**one, "external": 8081}])
+    assert differ([one], [one, two])
+
+
+def test_user_data_is_recorded_as_a_hash_and_compared_by_it() -> None:
+    state = {"serverType": "cx23", "userData": user_data_hash("secret")}
+    assert changes(SERVER, state, {"serverType": "cx23", "userData": "secret"}, []) == {}
+    assert changes(SERVER, state, {"serverType": "cx23", "userData": "other"}, []) == {"userData": True}
+    assert "secret" not in state["userData"]
+
+
+@pytest.mark.parametrize("host", ["ssh://", "ssh://-oProxyCommand=x", "ssh://a:pass@h", "ssh://h/path"])
+def test_dangerous_ssh_hosts_are_refused(host: str) -> None:
+    with pytest.raises(PluginError):
+        _command(host, [])
+
+
+def test_the_ssh_command_is_the_official_one() -> None:
+    assert _command("ssh://deploy@10.0.0.1:2222", ["-i", "key"]) == [
+        *("ssh", "-o", "ConnectTimeout=30", "-T", "-i", "key", "-l", "deploy", "-p", "2222"),
+        *("--", "10.0.0.1", "docker", "system", "dial-stdio"),
+    ]
+
+
+def executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def test_official_plugins_are_found_on_path_beside_the_engine_and_in_its_folder(bare_machine: Path) -> None:
+    name = "pulumi-resource-docker"
+    assert plugins.official(name) is None
+    cached = executable(bare_machine / "home/plugins/resource-docker-v5.2.0" / name)
+    (bare_machine / "home/plugins/resource-docker-build-v0.1.0").mkdir()
+    assert plugins.official(name) == cached
+    engine = executable(bare_machine / "real/pulumi")
+    (bare_machine / "bin").mkdir()
+    (bare_machine / "bin/pulumi").symlink_to(engine)
+    beside = executable(bare_machine / "real" / name)
+    assert plugins.official(name) == beside
+    on_path = executable(bare_machine / "bin" / name)
+    assert plugins.official(name) == on_path
+
+
+def test_our_own_launchers_do_not_count_as_official(bare_machine: Path) -> None:
+    written = plugins.install(bare_machine / "bin", ["pulumi-resource-docker"])
+    assert written == [bare_machine / "bin/pulumi-resource-docker"]
+    assert plugins.official("pulumi-resource-docker") is None
+
+
+def test_launchers_are_written_only_for_what_is_asked_and_removed_otherwise(tmp_path: Path) -> None:
+    plugins.install(tmp_path, plugins.MODULES)
+    assert {path.name for path in tmp_path.iterdir()} == set(plugins.MODULES)
+    (other := tmp_path / "somebody-elses").write_text("")
+    plugins.install(tmp_path, ["pulumi-language-python"])
+    assert {path.name for path in tmp_path.iterdir()} == {"pulumi-language-python", other.name}
+    assert stat.S_IMODE((tmp_path / "pulumi-language-python").stat().st_mode) == 0o755
+
+
+def test_a_launcher_starts_its_plugin_and_leaves_with_its_parent(tmp_path: Path) -> None:
+    (launcher,) = plugins.install(tmp_path, ["pulumi-resource-hcloud"])
+    (tmp_path / "infra.py").write_text("raise SystemExit('the working folder must not be searched')")
+    ours, theirs = os.pipe()
+    engine = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdout=-1, close_fds=False).stdout.readline()"
+    started = [sys.executable, "-c", engine, str(launcher), "127.0.0.1:1"]
+    subprocess.run(started, cwd=tmp_path, pass_fds=[theirs], timeout=20, check=True)
+    os.close(theirs)
+    ended, _, _ = select.select([ours], [], [], 10)
+    assert ended, "the plugin outlived its engine"
+    assert os.read(ours, 1) == b""
+    os.close(ours)
+
+
+def test_the_analyzer_runs_the_pack_in_the_environment_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    python = executable(tmp_path / "env/bin/python")
+    words, variables = command(["127.0.0.1:1", ".", "-virtualenv=env"])
+    assert words == [str(python), "-u", "-m", "pulumi.policy", "127.0.0.1:1", "."]
+    assert variables["VIRTUAL_ENV"] == str(tmp_path / "env")
+    assert variables["PATH"].split(os.pathsep)[0] == str(tmp_path / "env/bin")
+
+
+def test_toolchains_that_are_not_played_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ToolchainError, match="poetry"):
+        Toolchain(tmp_path, {"toolchain": "poetry"})
+
+
+def test_a_missing_environment_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ToolchainError, match="is not a virtualenv; next: pulumi install"):
+        _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
