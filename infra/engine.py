@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import shutil
+import tempfile
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
@@ -83,11 +84,10 @@ def _passphrase(project: Path) -> str:
     path = project / ".fds" / "passphrase"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        draft = path.with_name(f"passphrase.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="passphrase.")  # for its owner alone
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(32))
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
-        draft.unlink()
+        Path(draft).unlink()
     return str(path)

@@ -65,6 +65,7 @@ def serve(client: docker.DockerClient) -> str:
     known = address()
     if known:
         return known
+    stop(folder() / "reader.log", _program())
     host = bridge(client)
     where, _ = _start(host, read_only=True)
     draft = folder() / "address.new"
@@ -84,14 +85,16 @@ def bridge(client: docker.DockerClient) -> str:
         if network.version == 4:
             # the daemon leaves the gateway out when it is the first address, as it is by default
             own = item.get("Gateway") or str(network[1])
-            return own if _is_local(own) else "127.0.0.1"
+            return own if _free(own, 0) else "127.0.0.1"
     return "127.0.0.1"
 
 
-def _is_local(host: str) -> bool:
+def _free(host: str, port: int) -> bool:
+    """A server of ours could listen there; with port 0, whether the address is one of this machine's."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, 0))
+            probe.bind((host, port))
         except OSError:
             return False
     return True
@@ -197,7 +200,7 @@ def _start(host: str, *, read_only: bool) -> tuple[str, subprocess.Popen[bytes]]
     program = _program()
     folder().mkdir(parents=True, exist_ok=True)
     name = "reader" if read_only else "writer"
-    for port in PORTS:
+    for port in (port for port in PORTS if _free(host, port)):
         where = f"{host}:{port}"
         config = folder() / f"{name}.yml"
         config.write_text(_config(where, read_only=read_only))

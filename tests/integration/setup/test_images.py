@@ -1,0 +1,137 @@
+"""The usual images behave as the official ones do, whichever of the two this machine has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from stack_runtime.docker_host import local_docker
+
+HARDENED: dict[str, Any] = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[docker.DockerClient]:
+    found = local_docker()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def start(client: docker.DockerClient) -> Iterator[Callable[..., Container]]:
+    """Start a container that ends with the test."""
+    started: list[Container] = []
+
+    def run(image: str, *command: str, **options: Any) -> Container:
+        container = client.containers.run(image, list(command) or None, detach=True, **options)
+        started.append(container)
+        return container
+
+    yield run
+    for container in started:
+        container.remove(force=True, v=True)
+
+
+def _until(container: Container, *command: str, seconds: float = 60) -> str:
+    """The output of `command` in the container, once it succeeds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        container.reload()
+        assert container.status in ("created", "running"), container.logs().decode()
+        code, output = container.exec_run(list(command))
+        assert isinstance(output, bytes)
+        if code == 0:
+            return output.decode().strip()
+        time.sleep(0.2)
+    raise AssertionError(f"{command}: {output!r}\n{container.logs().decode()}")
+
+
+def test_postgres_makes_its_cluster_hardened_and_not_as_root(start: Callable[..., Container], tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "password").write_text('it\'s a "secret"\n')
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "1.sql").write_text("CREATE TABLE made (id int PRIMARY KEY);")
+    (first / "2.sh").write_text('psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "INSERT INTO made VALUES (42)"\n')
+    server = start(
+        "postgres:15",
+        user="999:999",
+        tmpfs={"/tmp": "", "/var/run/postgresql": "uid=999,gid=999,mode=0770"},
+        environment={"POSTGRES_PASSWORD_FILE": "/run/password", "POSTGRES_USER": "owner", "POSTGRES_DB": "my-data"},
+        volumes={
+            str(tmp_path / "password"): {"bind": "/run/password", "mode": "ro"},
+            str(first): {"bind": "/docker-entrypoint-initdb.d", "mode": "ro"},
+        },
+        **HARDENED,
+    )
+    # over TCP, which the server opens only once it is initialised, from an address that it asks for the password
+    query = 'PGPASSWORD="$(cat /run/password)" psql -h $(hostname -i) -U owner -d my-data -Atc "SELECT id FROM made"'
+    assert _until(server, "sh", "-c", query) == "42"
+    code, output = server.exec_run(["sh", "-c", query.replace("$(cat /run/password)", "wrong")])
+    assert code != 0 and b"password authentication failed" in output
+    assert _until(server, "psql", "-U", "owner", "-d", "my-data", "-Atc", "SHOW server_version_num").startswith("15")
+
+
+def test_postgres_without_a_password_says_so(start: Callable[..., Container]) -> None:
+    server = start("postgres:15")
+    assert server.wait()["StatusCode"] == 1
+    assert b"POSTGRES_PASSWORD" in server.logs()
+
+
+def test_postgres_as_root_drops_to_its_own_user_and_keeps_data_over_a_restart(start: Callable[..., Container]) -> None:
+    server = start("postgres:15", environment={"POSTGRES_PASSWORD": "p"})
+    assert _until(server, "psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "CREATE TABLE kept ()") == "CREATE TABLE"
+    assert _until(server, "stat", "-c", "%U %u", "/proc/1") == "postgres 999"
+    server.restart()
+    assert _until(server, "psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "TABLE kept") == ""
+
+
+def test_redis_answers_other_containers_and_drops_root(start: Callable[..., Container]) -> None:
+    server = start("redis:7")
+    assert _until(server, "redis-cli", "ping") == "PONG"
+    assert _until(server, "stat", "-c", "%U %u", "/proc/1") == "redis 999"
+    server.reload()
+    address = server.attrs["NetworkSettings"]["IPAddress"]
+    asker = start("redis:7", "redis-cli", "-h", address, "ping")
+    assert asker.wait()["StatusCode"] == 0
+    assert asker.logs().strip() == b"PONG"
+
+
+def test_redis_runs_hardened_with_a_configuration_file(start: Callable[..., Container], tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "redis.conf").write_text("requirepass secret\nappendonly yes\n")
+    volumes = {str(tmp_path / "redis.conf"): {"bind": "/run/redis.conf", "mode": "ro"}}
+    server = start(
+        "redis:7",
+        "redis-server",
+        "/run/redis.conf",
+        user="999:999",
+        tmpfs={"/data": "uid=999"},
+        volumes=volumes,
+        **HARDENED,
+    )
+    assert _until(server, "redis-cli", "-a", "secret", "--no-auth-warning", "ping") == "PONG"
+    assert "NOAUTH" in _until(server, "redis-cli", "ping")
+
+
+def test_traefik_runs_as_anybody(start: Callable[..., Container]) -> None:
+    options = ("--ping", "--entrypoints.web.address=:8000", "--entrypoints.traefik.address=:8081")
+    server = start("traefik:v3.7", *options, user="1234:1234", **HARDENED)
+    check = ("traefik", "healthcheck", "--ping", "--entrypoints.traefik.address=:8081")
+    assert "OK" in _until(server, *check)
+
+
+def test_python_makes_environments_that_reach_the_package_index(start: Callable[..., Container]) -> None:
+    script = (
+        "set -e; test $(command -v python) = /usr/local/bin/python; python -m venv /tmp/v;"
+        "/tmp/v/bin/pip install -q six; /tmp/v/bin/python -c 'import six'; pip --version"
+    )
+    container = start("python:3.11-slim", "sh", "-c", script)
+    assert container.wait()["StatusCode"] == 0, container.logs().decode()
+    assert b"python 3.11" in container.logs()

@@ -1,0 +1,81 @@
+"""`fds setup` for real: quick the second time, one line and exit code 5 where something is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.engine import VERSION, engine_root
+from infra.offline.reach import answers
+from infra.prerequisites.engine import INSTALLER, Engine
+
+ROOT = Path(__file__).parents[3]
+FDS = Path(sys.executable).parent / "fds"
+
+
+def _setup(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    changed = {**os.environ, **environment}
+    return subprocess.run([FDS, "setup", *arguments], cwd=ROOT, env=changed, capture_output=True, text=True)
+
+
+def test_a_second_setup_changes_nothing_in_under_three_seconds() -> None:
+    assert _setup().returncode == 0
+    quickest = 60.0
+    for _ in range(3):
+        began = time.monotonic()
+        second = _setup("--json")
+        quickest = min(quickest, time.monotonic() - began)
+        assert second.returncode == 0
+        assert second.stderr.count("\n") == len(json.loads(second.stdout)["pieces"]), "something was fetched again"
+    # on a machine where others wait for the processor too, each gets its share of it
+    waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert quickest < 3 * waiting
+
+
+def test_a_dead_docker_is_one_line_with_the_next_command() -> None:
+    result = _setup("--json", DOCKER_HOST="unix:///nowhere/docker.sock")
+    assert result.returncode == 5
+    assert "unset DOCKER_HOST" in json.loads(result.stdout)["next"]
+    assert "Traceback" not in result.stderr
+
+
+def test_an_engine_that_cannot_be_had_is_one_line_with_the_next_command(tmp_path: Path) -> None:
+    nothing = tmp_path / "bin"
+    nothing.mkdir()
+    # no Go, no uv, and no way out of this machine
+    lost = {"PATH": str(nothing), "UV": "", "https_proxy": "http://127.0.0.1:9", "FDS_CACHE_DIR": str(tmp_path)}
+    result = _setup(**lost)
+    assert result.returncode == 5
+    assert result.stderr.splitlines()[-1].startswith("fds: the engine is missing, and there is no Go to build it")
+    assert "Traceback" not in result.stderr
+
+
+def test_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
+    result = subprocess.run([FDS, "setup"], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 2
+
+
+def test_an_engine_build_that_is_killed_leaves_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
+    if Engine().find() is not None or answers(INSTALLER):
+        pytest.skip("this machine has the official engine, so it never builds one")
+    code = (
+        "from infra.offline import engine_build; from pathlib import Path; import sys;"
+        "engine_build.build(Path(sys.argv[1]), sys.argv[2], lambda line: print(line, flush=True))"
+    )
+    target = engine_root() / "bin" / "pulumi"
+    command = [sys.executable, "-c", code, str(target), VERSION]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as build:
+        assert build.stdout is not None
+        for line in build.stdout:
+            if line.startswith("compiling"):
+                os.killpg(build.pid, signal.SIGKILL)
+    assert not target.exists()
+    assert Engine().find() is None

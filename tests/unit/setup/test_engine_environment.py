@@ -1,0 +1,91 @@
+"""Everything that starts the engine meets the same state, and what the user chose stays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from infra.engine import engine_root, environment, plugins_folder, write_env_file
+from stack_runtime.errors import UnreachableError, UsageError
+from stack_runtime.paths import cache_dir, project_dir
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project beside a cache that holds an engine."""
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "the cache"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    engine = engine_root() / "bin" / "pulumi"
+    engine.parent.mkdir(parents=True)
+    engine.write_text("#!/bin/sh\n")
+    engine.chmod(0o755)
+    folder = tmp_path / "the project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").touch()
+    return folder
+
+
+def test_stand_ins_come_last_on_path(project: Path) -> None:
+    folders = environment(project, "dev")["PATH"].split(os.pathsep)
+    assert folders == ["/usr/bin", "/bin", str(engine_root() / "bin"), str(plugins_folder(project))]
+
+
+def test_the_passphrase_is_private_and_stays(project: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        files = set(pool.map(lambda _: environment(project, "dev")["PULUMI_CONFIG_PASSPHRASE_FILE"], range(8)))
+    path = Path(files.pop())
+    first = path.read_text()
+    assert len(first) >= 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert Path(environment(project, "dev")["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text() == first
+
+
+def test_what_the_user_chose_stays(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://mine")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
+    chosen = environment(project, "dev")
+    assert (chosen["PULUMI_BACKEND_URL"], chosen["PULUMI_CONFIG_PASSPHRASE"]) == ("s3://mine", "hunter2")
+    assert not (project / ".fds" / "passphrase").exists()
+
+
+def test_a_shell_that_reads_the_file_finds_the_engine_and_the_file_holds_no_secret(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(project, "dev")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
+    path = write_env_file(project, "dev")
+    assert "hunter2" not in path.read_text()
+    command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL"'
+    said = subprocess.run(["sh", "-c", command, path], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state"]
+
+
+def test_without_an_engine_the_next_command_is_setup(project: Path) -> None:
+    (engine_root() / "bin" / "pulumi").unlink()
+    with pytest.raises(UnreachableError, match="next: fds setup"):
+        environment(project, "dev")
+
+
+def test_the_project_is_the_nearest_folder_with_a_program(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = project / "a" / "b"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    assert project_dir() == project
+    monkeypatch.chdir(project.parent)
+    with pytest.raises(UsageError):
+        project_dir()
+
+
+def test_the_cache_follows_the_usual_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("FDS_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "freelancer-data-stack"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / ".cache" / "freelancer-data-stack"

@@ -1,0 +1,91 @@
+"""What is read from this machine, and what is written to it, where images are built here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.offline import apt, images, registry
+from stack_runtime.errors import UnreachableError
+
+
+def test_recipes_come_after_those_they_start_from() -> None:
+    order = list(images.RECIPES)
+    for reference in order:
+        assert all(order.index(base) < order.index(reference) for base in images.bases(reference))
+    assert set(images.bases("traefik:v3.7")) == {"python:3.11-slim", "debian:12-slim"}
+
+
+def test_a_changed_mirror_changes_every_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    images.fingerprint.cache_clear()
+    before = {reference: images.fingerprint(reference) for reference in images.RECIPES}
+    images.fingerprint.cache_clear()
+    monkeypatch.setattr(images, "sources_file", lambda: "another mirror")
+    after = {reference: images.fingerprint(reference) for reference in images.RECIPES}
+    images.fingerprint.cache_clear()
+    assert all(before[reference] != after[reference] for reference in images.RECIPES)
+    assert len(set(before.values())) == len(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sources.list", "# a comment\ndeb [signed-by=/k] http://near/debian bookworm main\n"),
+        ("sources.list.d/debian.sources", "Types: deb\n# why\nURIs: http://near/debian\nSuites: bookworm x\n"),
+    ],
+)
+def test_the_machines_own_mirror_is_used_in_both_formats(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    assert apt.mirrors(tmp_path) == ("http://near/debian", apt.SECURITY_MIRROR)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Types: deb-src\nURIs: http://near/debian\nSuites: bookworm\n",
+        "Enabled: no\nTypes: deb\nURIs: http://near/debian\nSuites: bookworm\n",
+        "Types: deb\nURIs: cdrom:[disc]\nSuites: bookworm\n",
+        "Types: deb\nURIs: https://user:password@near/debian\nSuites: bookworm\n",
+        "Types: deb\nURIs: http://near/ubuntu\nSuites: noble\n",
+    ],
+)
+def test_other_sources_are_left_alone(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list.d" / "a.sources").write_text(text)
+    assert apt.mirrors(tmp_path) == (apt.MIRROR, apt.SECURITY_MIRROR)
+
+
+@pytest.fixture
+def daemon_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "docker" / "daemon.json"
+    monkeypatch.setattr(registry, "DAEMON_CONFIG", path)
+    return path
+
+
+def test_the_daemons_configuration_keeps_what_others_wrote(daemon_config: Path) -> None:
+    daemon_config.parent.mkdir()
+    mirrors = ["http://172.17.0.1:5060", "https://mirror.example"]
+    daemon_config.write_text(json.dumps({"log-driver": "local", "registry-mirrors": mirrors}))
+    registry._configure("http://172.17.0.1:5055")
+    assert json.loads(daemon_config.read_text()) == {
+        "log-driver": "local",
+        "registry-mirrors": ["http://172.17.0.1:5055", "https://mirror.example"],
+    }
+
+
+def test_the_daemons_configuration_is_made_where_there_is_none(daemon_config: Path) -> None:
+    registry._configure("http://172.17.0.1:5055")
+    assert json.loads(daemon_config.read_text()) == {"registry-mirrors": ["http://172.17.0.1:5055"]}
+
+
+def test_a_broken_configuration_of_the_daemon_is_not_overwritten(daemon_config: Path) -> None:
+    daemon_config.parent.mkdir()
+    daemon_config.write_text("{ not json")
+    with pytest.raises(UnreachableError, match="correct it"):
+        registry._configure("http://172.17.0.1:5055")
+    assert daemon_config.read_text() == "{ not json"

@@ -1,0 +1,113 @@
+"""Setup sees to each piece once, stops at the first that cannot be had, and goes on from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from infra.prerequisites import Found, Piece, Say, prepare
+from infra.prerequisites import docker as docker_piece
+from infra.prerequisites.docker import Docker
+from infra.prerequisites.environments import Environment
+from infra.prerequisites.piece import digest, run
+from stack_runtime.errors import UnreachableError
+
+
+@dataclass
+class Toy:
+    """A piece that can be had, or cannot."""
+
+    name: str
+    can_be_had: bool = True
+    made: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    def find(self) -> Found | None:
+        return Found("1", "found") if self.made else None
+
+    def get(self, say: Say) -> Found:
+        say("working")
+        if not self.can_be_had:
+            raise UnreachableError(f"{self.name} is missing", next_command="get it")
+        self.made += 1
+        return Found("1", "made")
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def _prepare(pieces: list[Piece]) -> list[tuple[str, str]]:
+    seen: list[tuple[str, str]] = []
+    prepare(pieces, lambda _: lambda _: None, lambda piece, found: seen.append((piece.name, found.source)))
+    return seen
+
+
+def test_a_second_time_everything_is_found_and_nothing_is_made() -> None:
+    toys: list[Piece] = [Toy("a"), Toy("b")]
+    assert _prepare(toys) == [("a", "made"), ("b", "made")]
+    assert _prepare(toys) == [("a", "found"), ("b", "found")]
+
+
+def test_a_failure_keeps_what_was_made_and_the_next_time_goes_on_there() -> None:
+    first, second, third = Toy("first"), Toy("second", can_be_had=False), Toy("third")
+    with pytest.raises(UnreachableError, match="second is missing"):
+        _prepare([first, second, third])
+    assert (first.made, third.made) == (1, 0)
+    second.can_be_had = True
+    assert _prepare([first, second, third]) == [("first", "found"), ("second", "made"), ("third", "made")]
+
+
+def test_a_program_that_fails_is_one_sentence_with_its_last_line() -> None:
+    with pytest.raises(UnreachableError, match=r"it broke: second \(sh\); next: try again") as raised:
+        run(["sh", "-c", "echo first; echo second >&2; exit 3"], what="it broke", next_command="try again")
+    assert raised.value.exit_code == 5
+
+
+def test_a_program_that_is_missing_is_one_sentence() -> None:
+    with pytest.raises(UnreachableError, match="no-such-program"):
+        run(["no-such-program"], what="it broke", next_command="install it")
+
+
+def test_output_is_handed_on_line_by_line() -> None:
+    lines: list[str] = []
+    assert run(["printf", "a\\nb\\n"], what="", next_command="", on_line=lines.append) == "a\nb\n"
+    assert lines == ["a", "b"]
+
+
+def test_a_digest_tells_apart_where_parts_begin() -> None:
+    assert digest("ab", "c") != digest("a", "bc")
+
+
+def test_a_daemon_that_the_user_chose_is_never_replaced_by_one_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    monkeypatch.setattr(docker_piece, "start", lambda: pytest.fail("started a daemon"))
+    assert Docker().find() is None
+    with pytest.raises(UnreachableError, match="unset DOCKER_HOST"):
+        Docker().get(lambda _: None)
+
+
+def test_docker_is_not_installed_where_we_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(docker_piece, "can_install", lambda: False)
+    with pytest.raises(UnreachableError, match="install Docker and start it") as raised:
+        Docker().get(lambda _: None)
+    assert raised.value.exit_code == 5
+
+
+def test_an_environment_counts_only_when_it_was_finished_for_this_lock_file(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "uv.lock"):
+        (tmp_path / name).write_text("one")
+    piece = Environment(tmp_path, "meltano")
+    folder = tmp_path / ".venvs" / "meltano"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").touch()
+    assert piece.find() is None, "a killed installation must not count"
+    (folder / ".fds").write_text(piece._wanted())
+    assert piece.find() is not None
+    (tmp_path / "uv.lock").write_text("two")
+    assert piece.find() is None
