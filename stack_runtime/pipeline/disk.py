@@ -9,7 +9,13 @@ from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
 
-_SIGNS = ("No space left on device", "could not write all bytes", "not enough disk space", "Disk quota exceeded")
+_SIGNS = (
+    "no space left on",
+    "disk is full",
+    "could not write all bytes",
+    "not enough disk space",
+    "disk quota exceeded",
+)
 
 
 def is_full(error: object) -> bool:
@@ -17,7 +23,7 @@ def is_full(error: object) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     text = str(error).lower()
-    return any(sign.lower() in text for sign in _SIGNS)
+    return any(sign in text for sign in _SIGNS)
 
 
 def no_space(folder: Path) -> UnreachableError:

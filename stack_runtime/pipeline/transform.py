@@ -51,6 +51,7 @@ class Dbt:
 
     def _results(self, *arguments: str) -> Sequence[tuple[str, str, int | None, float, str]]:
         """`(node, status, failures, threshold, message)` of each node that ran."""
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
         folders = ("--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", self._target)
@@ -60,6 +61,7 @@ class Dbt:
                  "--no-send-anonymous-usage-stats", "--no-version-check",
                  *arguments, *map(str, folders)]
             )  # fmt: skip
+        DuckDBConnectionManager.close_all_connections()  # dbt would keep the database open until this process ends
         results = getattr(done.result, "results", None)
         if results is None:
             raise self._failure(str(done.exception or "dbt gave no answer"), arguments[0])

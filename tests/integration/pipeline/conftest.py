@@ -74,7 +74,8 @@ def server() -> Iterator[Server]:
     client = docker.from_env()
     password = secrets.token_hex(8)
     container = client.containers.run(
-        "postgres:15", detach=True, environment={"POSTGRES_PASSWORD": password}, ports={"5432/tcp": ("127.0.0.1", None)},
+        "postgres:15", detach=True, environment={"POSTGRES_PASSWORD": password},
+        ports={"5432/tcp": ("127.0.0.1", None)},
         tmpfs={"/var/lib/postgresql/data": ""}, command=["-c", "fsync=off"], labels={"fds.test": "pipeline"},
         healthcheck={"test": ["CMD", "pg_isready", "-h", "127.0.0.1"], "interval": 200_000_000, "retries": 100},
     )  # fmt: skip

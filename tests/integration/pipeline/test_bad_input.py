@@ -1,0 +1,94 @@
+"""Whatever a file holds: a clear message, an exit code, every row accounted for, nothing half published."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.pipeline.conftest import HEADER, fds_run, rows, write_csv
+from tests.integration.pipeline.test_local_run import counts, digest
+
+GOOD = rows(1, 20)
+
+
+def text(*lines: str, end_of_line: str = "\n") -> bytes:
+    return (end_of_line.join((HEADER, *lines)) + end_of_line).encode()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file, the exit code, and either the counts (read, loaded, quarantined) or a word of the message."""
+
+    content: bytes
+    code: int
+    rows: tuple[int, int, int] | None = None
+    says: str = ""
+
+
+NASTY = (
+    *GOOD,
+    f"90,2026-01-01,C1,5,EUR,consulting,{'x' * 50_000_000}",
+    "91,2026-01-01",
+    "92,2026-01-01,C1,5,EUR,consulting,a,b,c",
+    ",2026-01-01,C1,5,EUR,consulting,nobody",
+    '93,2026-01-01,C1,5,EUR,fees,"two\nlines, ""one"" record"',
+)
+"""A line of 50 MB, two ragged ones, one without a key, and a record of two lines: 25 records, 4 of them bad."""
+
+CASES = {
+    "empty": Case(b"", 6, says="empty"),
+    "no_header_fits": Case(b"a;b\n1;2\n", 6, says="id"),
+    "latin_1": Case(text("1,2026-01-01,C1,5,EUR,fees,caf\u00e9").decode().encode("latin-1"), 6, says="utf-8"),
+    "binary": Case(bytes(range(256)) * 64, 6),
+    "header_only": Case(text(), 0, (0, 0, 0)),
+    "nasty": Case(b"\xef\xbb\xbf" + text(*NASTY, end_of_line="\r\n"), 0, (25, 21, 4)),
+    "semicolons_and_a_type_that_changes": Case(
+        text(*rows(1, 3000), *rows(3001, 10, "n/a")).replace(b",", b";"), 0, (3010, 3010, 0)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One database for all cases; each must leave it as it was, or with its own rows added."""
+    return tmp_path_factory.mktemp("bad") / "warehouse.duckdb"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input(name: str, database: Path) -> None:
+    case, file = CASES[name], database.with_name(f"{name}.csv")
+    file.write_bytes(case.content)
+    before = digest(database) if database.exists() else None
+    run = fds_run(database, file)
+    assert run.code == case.code, run.answer
+    if case.rows:
+        assert counts(run) == case.rows
+        assert len(run.answer["quarantine"]) == case.rows[2]
+    else:
+        assert (digest(database) if database.exists() else None) == before
+        assert run.answer["status"] == "failed" and run.answer["published"] is None
+        assert case.says in run.answer["error"].lower()
+        assert "\n" not in run.answer["error"] and len(run.answer["error"]) < 900
+
+
+@pytest.mark.parametrize("megabytes", [1, 12])
+def test_a_disk_that_fills_up(tmp_path: Path, megabytes: int) -> None:
+    """A file system of its own, mounted where only the run sees it; root is not needed."""
+    disk, file = tmp_path / "disk", write_csv(tmp_path / "a.csv", [f"{row} {'x' * 300}" for row in rows(1, 20_000)])
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}; "
+    look = f'; code=$?; ls -A {disk} >&2; exit "$code"'
+    command = [sys.executable, "-m", "fds.main", "run", "--local", "--json", "--csv", str(file), "--database"]
+    script = mount + " ".join([*command, str(disk / "warehouse.duckdb")]) + look
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "disk is full" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "warehouse.duckdb" not in done.stderr.split()

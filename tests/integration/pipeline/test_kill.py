@@ -1,0 +1,122 @@
+"""SIGKILL at every step: the old data is served until the new is complete, and a plain re-run ends right."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from stack_runtime.pipeline.model import Rows
+from stack_runtime.pipeline.places import of_runner
+from stack_runtime.pipeline.records import Records
+from stack_runtime.pipeline.server import Server
+from tests.integration.pipeline.conftest import Ended, end, rows, start, write_csv
+
+BEFORE_THE_RENAME = [
+    "subprocess:Popen",  # Meltano has begun
+    "stack_runtime.pipeline.run:Dbt.transform",
+    "stack_runtime.pipeline.run:Dbt.test",
+    "stack_runtime.pipeline.run:copy_durably",
+    "stack_runtime.pipeline.run:publish_marts",
+]
+AT_THE_RENAME = "stack_runtime.pipeline.run:replace_durably"
+
+
+def killed_after(function: str, environment: Mapping[str, str]) -> None:
+    process = start("tests.integration.pipeline.killed", function, "run", environment=environment)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+
+
+def totals(database: Path) -> tuple[int, ...]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        row = connection.execute("SELECT count(*), sum(amount)::INT FROM marts.fact_transactions").fetchone()
+    assert row
+    return row
+
+
+class Reader(threading.Thread):
+    """Asks the published file again and again; remembers what it saw and what went wrong."""
+
+    def __init__(self, database: Path) -> None:
+        super().__init__()
+        self._database, self._over = database, threading.Event()
+        self.seen: set[tuple[int, ...]] = set()
+        self.errors: list[str] = []
+
+    def run(self) -> None:
+        while not self._over.wait(0.05):
+            try:
+                self.seen.add(totals(self._database))
+            except duckdb.Error as error:
+                self.errors.append(str(error))
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[Reader]:
+    reader = Reader(database)
+    reader.start()
+    try:
+        yield reader
+    finally:
+        reader.stop()
+
+
+def marts(server: Server) -> tuple[int, ...]:
+    with server.connect("test") as connection:
+        row = connection.execute("SELECT count(*), sum(amount)::INT FROM marts.fact_transactions").fetchone()
+    assert row
+    return row
+
+
+def run(environment: dict[str, str]) -> Ended:
+    return end(start("stack_runtime.pipeline", "run", "--json", environment=environment))
+
+
+def identity(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: Server) -> None:
+    places = of_runner(Path(runner["FDS_DATA_DIR"]))
+    write_csv(places.landing / "a.csv", rows(1, 100, "10"))
+    assert run(runner).code == 0
+    write_csv(places.landing / "b.csv", rows(101, 50, "20"))
+    with reading(places.published) as reader:
+        for function in BEFORE_THE_RENAME:
+            before = identity(places.published)
+            killed_after(function, runner)
+            assert identity(places.published) == before, function
+            assert totals(places.published) == (100, 1000), function
+            assert Records(places, server).latest()[0].status == "interrupted", function
+            wanted = (150, 2000) if function.endswith("publish_marts") else (100, 1000)
+            assert marts(server) == wanted, function
+        again = run(runner)
+        assert again.code == 0, again
+        assert again.answer["rows"] == {"read": 50, "loaded": 50, "quarantined": 0}
+        assert totals(places.published) == marts(server) == (150, 2000)
+
+        # Killed right after the rename, it is a run that succeeded; only its record waits for the next one.
+        write_csv(places.landing / "c.csv", rows(151, 10, "100"))
+        killed_after(AT_THE_RENAME, runner)
+        assert totals(places.published) == marts(server) == (160, 3000)
+        last = run(runner)
+        assert last.answer["rows"] == {"read": 0, "loaded": 0, "quarantined": 0}
+        assert totals(places.published) == (160, 3000)
+    assert reader.errors == []
+    assert {(100, 1000), (150, 2000), (160, 3000)} == reader.seen
+    history = Records(places, server).latest(20)
+    wanted_statuses = ["succeeded"] * 3 + ["interrupted"] * len(BEFORE_THE_RENAME) + ["succeeded"]
+    assert [item.status for item in history] == wanted_statuses
+    assert (history[1].published, history[1].rows) == (str(places.published), Rows(10, 10, 0))
+    assert list(places.work.iterdir()) == []
+    assert [file.name for file in places.published.parent.iterdir()] == [places.published.name]

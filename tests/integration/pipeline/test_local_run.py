@@ -1,0 +1,151 @@
+"""`fds run --local`: counts that add up, marts that are right, and nothing published that is not."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stack_runtime.pipeline.model import STEPS
+from stack_runtime.pipeline.places import ROOT, beside
+from stack_runtime.pipeline.records import Records
+from tests.integration.pipeline.conftest import Ended, fds_run, rows, write_csv
+from tests.integration.pipeline.test_records import holder
+
+SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
+
+# What the marts say, and the same from the file alone.
+BY_DBT = "SELECT currency, count(*), sum(amount) FROM marts.fact_transactions GROUP BY currency ORDER BY currency"
+BY_HAND = """WITH numbered AS (
+        SELECT *, row_number() OVER () AS line FROM read_csv(?, header = true, all_varchar = true)
+    ), last_of_each AS (
+        SELECT * FROM numbered QUALIFY row_number() OVER (PARTITION BY id ORDER BY line DESC) = 1
+    )
+    SELECT currency, count(*), sum(amount::DECIMAL(18, 4)) FROM last_of_each GROUP BY currency ORDER BY currency"""
+
+
+def query(database: Path, statement: str, *values: object) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def counts(ended: Ended) -> tuple[int, int, int]:
+    found = ended.answer["rows"]
+    return found["read"], found["loaded"], found["quarantined"]
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
+    """A database that the committed sample was loaded into."""
+    database = tmp_path_factory.mktemp("sampled") / "my-data.duckdb"
+    return database, fds_run(database, SAMPLE)
+
+
+def test_the_sample_is_loaded_and_every_row_accounted_for(sampled: tuple[Path, Ended]) -> None:
+    database, ended = sampled
+    assert ended.code == 0, ended.said
+    answer = ended.answer
+    assert list(answer)[:6] == ["run_id", "status", "rows", "steps", "checks", "published"]
+    assert (answer["status"], answer["published"]) == ("succeeded", str(database))
+    assert [step["name"] for step in answer["steps"]] == list(STEPS)
+    assert {check["status"] for check in answer["checks"]} <= {"pass", "warn"} and len(answer["checks"]) > 10
+    with SAMPLE.open(newline="") as lines:
+        records = sum(1 for record in csv.reader(lines) if record) - 1
+    read, loaded, quarantined = counts(ended)
+    assert (read, loaded + quarantined) == (records, records)
+    assert quarantined > 0
+    assert {row["file"] for row in answer["quarantine"]} == {SAMPLE.name}
+    assert all(row["line"] > 1 and row["reason"] for row in answer["quarantine"])
+
+
+def test_a_second_load_of_the_same_file_changes_no_row_and_is_quick(sampled: tuple[Path, Ended]) -> None:
+    database, first = sampled
+    before = query(database, BY_DBT)
+    second = fds_run(database, SAMPLE)
+    assert second.code == 0, second.said
+    assert counts(second) == counts(first)
+    assert query(database, BY_DBT) == before
+    assert sum(step["seconds"] for step in second.answer["steps"]) < 30  # 15 on a quiet machine
+    assert [run.status for run in Records(beside(database), None).latest(9)] == ["succeeded", "succeeded"]
+
+
+def test_marts_equal_the_same_sql_by_hand(tmp_path: Path) -> None:
+    lines = rows(1, 500) + [line.replace("EUR", "USD") for line in rows(400, 300, "-7.1250")]
+    # A name in which every character could mean something to some program on the way.
+    folder = tmp_path / "it's $HOME [1]"
+    folder.mkdir()
+    file = write_csv(folder / "a $PATH*.csv", lines)
+    database = tmp_path / "it's mine" / "warehouse.duckdb"
+    database.parent.mkdir()
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE precious AS SELECT 42 AS answer")
+    ended = fds_run(database, file)
+    assert ended.code == 0, ended.said
+    assert counts(ended) == (800, 800, 0)
+    by_hand = duckdb.execute(BY_HAND, [str(file).replace("*", "?").replace("[1]", "?1?")]).fetchall()
+    assert query(database, BY_DBT) == by_hand
+    assert sum(int(str(row[1])) for row in by_hand) == 699
+    assert query(database, "SELECT answer FROM precious") == [(42,)]
+
+
+def test_without_a_file_only_what_is_new_in_landing_is_loaded(tmp_path: Path) -> None:
+    database = tmp_path / "warehouse.duckdb"
+    landing = beside(database).landing
+    landing.mkdir(parents=True)
+    write_csv(landing / "a.csv", rows(1, 20))
+    assert counts(fds_run(database)) == (20, 20, 0)
+    write_csv(landing / "b.csv", rows(15, 10, "99.00"))
+    assert counts(fds_run(database)) == (10, 10, 0)
+    assert query(database, "SELECT count(*), sum(amount) FROM marts.fact_transactions") == [(24, 14 * 10.5 + 990)]
+
+
+def test_a_failed_check_publishes_nothing_and_the_next_good_file_does(
+    sampled: tuple[Path, Ended], tmp_path: Path
+) -> None:
+    database, _ = sampled
+    before, count = digest(database), query(database, "SELECT count(*) FROM marts.fact_transactions")[0][0]
+    ended = fds_run(database, write_csv(tmp_path / "bad.csv", rows(1, 3000, "many")))
+    assert (ended.code, ended.answer["status"], ended.answer["published"]) == (6, "failed", None)
+    assert "amounts_are_readable" in ended.answer["error"]
+    assert {check["test_name"]: check["status"] for check in ended.answer["checks"]}["amounts_are_readable"] == "fail"
+    assert digest(database) == before
+    assert fds_run(database, write_csv(tmp_path / "next.csv", rows(1, 10))).code == 0
+    assert query(database, "SELECT count(*) FROM marts.fact_transactions") == [(int(str(count)) + 10,)]
+    statuses = [run.status for run in Records(beside(database), None).latest(2)]
+    assert statuses == ["succeeded", "failed"]
+
+
+def test_two_runs_at_once_end_in_exit_code_7(tmp_path: Path) -> None:
+    database = tmp_path / "warehouse.duckdb"
+    places = beside(database)
+    places.make()
+    process = holder(places, None)
+    ended = fds_run(database, SAMPLE)
+    process.kill()
+    process.wait()
+    assert ended.code == 7
+    assert "holder-1" in ended.answer["error"] and "since" in ended.answer["error"]
+    assert not database.exists()
+
+
+@pytest.mark.parametrize("suffix", ["", ".wal"])
+def test_a_file_that_is_no_usable_database_is_left_alone(tmp_path: Path, suffix: str) -> None:
+    database = tmp_path / "theirs.duckdb"
+    database.write_bytes(b"not a database")
+    database.with_name(database.name + suffix).write_bytes(b"not a database")
+    ended = fds_run(database, SAMPLE)
+    assert ended.code == 2 and ended.answer["next"]
+    assert database.read_bytes() == b"not a database"
+
+
+def test_a_missing_file_is_a_usage_error_and_makes_nothing(tmp_path: Path) -> None:
+    ended = fds_run(tmp_path / "warehouse.duckdb", tmp_path / "missing.csv")
+    assert (ended.code, ended.answer["error"]) == (2, "no such CSV file")
+    assert list(tmp_path.iterdir()) == []
