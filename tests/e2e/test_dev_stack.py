@@ -119,8 +119,8 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
+    bystander = client.containers.create("redis:7", labels={"fds.stack": "another"})
     try:
-        others = {item.id for item in client.containers.list(all=True)} - {i.id for i in _ours(client, up.stack)}
         assert up.fds("down").returncode == 0
         assert _ours(client, up.stack) == []
         label = {"label": f"fds.stack={up.stack}"}
@@ -129,8 +129,9 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
         assert up.fds("down", "--volumes").returncode == 0
         assert client.volumes.list(filters=label) == []
         assert client.volumes.get(volume.name) and client.networks.get(network.id)
-        assert others <= {item.id for item in client.containers.list(all=True)}
+        assert client.containers.get(bystander.id)
     finally:
+        bystander.remove()
         volume.remove()
         network.remove()
 
