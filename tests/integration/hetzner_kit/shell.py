@@ -1,0 +1,75 @@
+"""SSH to a played server with its pinned host key."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass
+from threading import Event
+
+import paramiko
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from paramiko.hostkeys import HostKeyEntry
+
+PAUSE_S = 0.1
+
+
+def key_pair() -> tuple[str, str]:
+    """A fresh ed25519 key: the private and the public part in OpenSSH's format."""
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode(), public.decode()
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A way into one server as root. Every other host key than `host_key` is refused."""
+
+    address: str
+    login_key: str
+    host_key: str
+
+    def connect(self) -> paramiko.SSHClient:
+        """One attempt.
+
+        Raises:
+            OSError | paramiko.SSHException: nobody answers, or not the one that is expected.
+        """
+        client = paramiko.SSHClient()
+        pinned = HostKeyEntry.from_line(f"{self.address} {self.host_key}")
+        assert pinned is not None
+        client.get_host_keys().add(self.address, "ssh-ed25519", pinned.key)
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        key = paramiko.Ed25519Key.from_private_key(io.StringIO(self.login_key))
+        client.connect(
+            self.address, username="root", pkey=key, allow_agent=False, look_for_keys=False, timeout=5,
+            banner_timeout=5,
+        )  # fmt: skip
+        return client
+
+    def wait(self, seconds: float) -> float:
+        """Wait until it can be logged into, and say how long that took."""
+        start = time.monotonic()
+        while True:
+            try:
+                self.connect().close()
+            except (OSError, EOFError, paramiko.SSHException):
+                if time.monotonic() - start > seconds:
+                    raise
+                Event().wait(PAUSE_S)
+            else:
+                return time.monotonic() - start
+
+    def run(self, command: str, timeout: float = 120) -> tuple[int, str]:
+        """Exit code and output, both streams together."""
+        with self.connect() as client:
+            _, output, _ = client.exec_command(f"exec 2>&1; {command}", timeout=timeout)
+            text = output.read().decode()
+            return output.channel.recv_exit_status(), text.strip()
+
+    def check(self, command: str, timeout: float = 120) -> str:
+        """The output of a command that must succeed."""
+        code, text = self.run(command, timeout)
+        assert code == 0, f"{command}: {text}"
+        return text

@@ -1,0 +1,234 @@
+"""Servers played by containers: one server through its whole life, in the order of the tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import paramiko
+import pytest
+import requests
+
+from tests.integration.hetzner_kit.conftest import code, send
+from tests.integration.hetzner_kit.shell import Shell, key_pair
+from tests.kit.hetzner import HetznerAPI
+from tests.kit.hetzner.containers import LABEL, Containers
+from tests.kit.hetzner.scan import open_ports
+
+ROOT = Path(__file__).parents[3]
+MEMORY_GB = {"cpx02": 1, "cpx12": 2}
+USER_DATA = """\
+#cloud-config
+ssh_deletekeys: true
+ssh_genkeytypes: [ed25519]
+ssh_keys:
+  ed25519_private: |
+{private}
+  ed25519_public: {public}
+package_update: true
+packages: [docker.io]
+bootcmd:
+  - echo booted >> /root/boots
+runcmd:
+  - mkdir /data
+  - echo "$(ls /dev/disk/by-id/scsi-0HC_Volume_*) /data ext4 defaults,nofail 0 2" >> /etc/fstab
+  - mount /data
+"""
+INBOUND = [
+    {"direction": "in", "protocol": "tcp", "port": port, "source_ips": ["0.0.0.0/0", "::/0"]}
+    for port in ("22", "80", "443")
+]
+
+
+@dataclass
+class Box:
+    """The server under test."""
+
+    api: HetznerAPI
+    id: int
+    volume: int
+    firewall: int
+    shell: Shell
+    user_data: str
+
+    def act(self, path: str, body: object = None) -> None:
+        """Do something and wait until it is done."""
+        answer = send(self.api, "POST", path, body or {})
+        assert answer.status_code == 201, answer.text
+        self.api.settle()
+
+    @property
+    def machines(self) -> Containers:
+        assert isinstance(self.api.machines, Containers)
+        return self.api.machines
+
+
+def made(api: HetznerAPI, kind: str, body: object) -> int:
+    """Make something, wait until it is there, and say its id."""
+    answer = send(api, "POST", f"/{kind}s", body)
+    assert answer.status_code == 201, answer.text
+    api.settle()
+    if action := answer.json().get("action"):
+        ended = send(api, "GET", f"/actions/{action['id']}").json()["action"]
+        assert ended["status"] == "success", ended["error"]
+    return int(answer.json()[kind]["id"])
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Box]:
+    login, host = key_pair(), key_pair()
+    private = textwrap.indent(host[0].strip(), "    ")
+    user_data = USER_DATA.format(private=private, public=host[1])
+    with HetznerAPI(servers=True) as api:
+        key = made(api, "ssh_key", {"name": "key", "public_key": login[1]})
+        volume = made(api, "volume", {"name": "data", "size": 10, "location": "fsn1", "format": "ext4"})
+        firewall = made(api, "firewall", {"name": "wall", "rules": INBOUND})
+        body = {
+            "name": "box", "server_type": "cpx02", "image": "debian-12", "location": "fsn1", "ssh_keys": [key],
+            "volumes": [volume], "firewalls": [{"firewall": firewall}], "user_data": user_data,
+        }  # fmt: skip
+        server = made(api, "server", body)
+        address = send(api, "GET", f"/servers/{server}").json()["server"]["public_net"]["ipv4"]["ip"]
+        shell = Shell(address, login[0], host[1])
+        print(f"SSH answers {shell.wait(120):.1f} s after the server was created")
+        yield Box(api, server, volume, firewall, shell, user_data)
+
+
+def test_it_boots_from_its_user_data(box: Box) -> None:
+    assert box.shell.check("cloud-init status --wait").endswith("status: done")
+    assert box.shell.check("hostname") == "box"
+    assert box.shell.check("systemctl is-system-running --wait") == "running"
+    memory = int(box.shell.check("docker info --format '{{.MemTotal}}'"))
+    assert memory == MEMORY_GB["cpx02"] * 1024**3
+
+
+def test_nobody_else_gets_in(box: Box) -> None:
+    other = Shell(box.shell.address, box.shell.login_key, key_pair()[1])
+    with pytest.raises(paramiko.BadHostKeyException):
+        other.connect()
+    stranger = Shell(box.shell.address, key_pair()[0], box.shell.host_key)
+    with pytest.raises(paramiko.AuthenticationException):
+        stranger.connect()
+
+
+def test_a_scan_from_outside_sees_what_the_firewall_lets_through(box: Box) -> None:
+    ports = (80, 443, 2375, 5432)
+    for port in ports:
+        box.machines.run(box.id, "systemd-run", "--quiet", "python3", "-m", "http.server", str(port))
+    box.shell.check("until [ $(ss -Hltn '( sport = 80 or sport = 443 or sport = 2375 or sport = 5432 )' | wc -l) = 4 ];"
+                    " do sleep 0.1; done")  # fmt: skip
+    outside = box.machines.bridge_address(box.id)
+    assert open_ports(outside, range(1, 10_000)) == {22, 80, 443}
+    assert requests.get(f"http://{box.shell.address}/", timeout=5).status_code == 200
+
+    elsewhere = [rule | {"source_ips": ["203.0.113.0/24"]} if rule["port"] == "80" else rule for rule in INBOUND]
+    box.act(f"/firewalls/{box.firewall}/actions/set_rules", {"rules": elsewhere})
+    assert open_ports(outside, (22, *ports)) == {22, 443}
+    box.act(f"/firewalls/{box.firewall}/actions/set_rules", {"rules": INBOUND})
+    assert open_ports(outside, (22, *ports)) == {22, 80, 443}
+
+
+def test_containers_on_it_share_its_memory(box: Box) -> None:
+    files = "bin/sh usr/bin/head usr/bin/tail lib/x86_64-linux-gnu lib64"
+    box.shell.check(f"tar --create --directory / --dereference {files} | docker import - tiny")
+    too_much = "head -c 1500000000 /dev/zero | tail -c 1400000000 > /dev/null"
+    killed, output = box.shell.run(f"docker run --rm tiny sh -c '{too_much}'")
+    assert killed == 128 + signal.SIGKILL, output
+
+
+def test_a_volume_grows_under_its_data(box: Box) -> None:
+    box.shell.check("echo kept > /data/file")
+    box.act(f"/volumes/{box.volume}/actions/resize", {"size": 20})
+    box.shell.check("resize2fs /dev/disk/by-id/scsi-0HC_Volume_*")
+    size = int(box.shell.check("df --output=size --block-size=GB /data | tail -1").rstrip("GB"))
+    assert 19 <= size <= 20
+    assert box.shell.check("cat /data/file") == "kept"
+    box.shell.check("docker info")
+
+
+@pytest.mark.parametrize("by", ["api", "itself"])
+def test_a_reboot_keeps_disk_key_volume_and_firewall(box: Box, by: str) -> None:
+    before = int(box.shell.check("wc -l < /root/boots"))
+    if by == "api":
+        box.act(f"/servers/{box.id}/actions/reboot")
+    else:
+        box.shell.run("systemctl reboot --no-block; sleep infinity")
+    box.shell.wait(60)
+    assert int(box.shell.check("cloud-init status --wait > /dev/null; wc -l < /root/boots")) == before + 1
+    assert box.shell.check("cat /data/file") == "kept"
+    box.shell.check("docker info")
+    box.machines.run(box.id, "systemd-run", "--quiet", "python3", "-m", "http.server", "5432")
+    box.shell.check("until [ $(ss -Hltn 'sport = 5432' | wc -l) = 1 ]; do sleep 0.1; done")
+    assert open_ports(box.machines.bridge_address(box.id), (22, 5432)) == {22}
+
+
+def test_it_gets_the_memory_of_its_new_type(box: Box) -> None:
+    box.act(f"/servers/{box.id}/actions/poweroff")
+    with pytest.raises((OSError, paramiko.SSHException)):
+        box.shell.connect()
+    box.act(f"/servers/{box.id}/actions/change_type", {"server_type": "cpx12", "upgrade_disk": False})
+    box.act(f"/servers/{box.id}/actions/poweron")
+    box.shell.wait(60)
+    assert int(box.shell.check("docker info --format '{{.MemTotal}}'")) == MEMORY_GB["cpx12"] * 1024**3
+
+
+def test_the_volume_outlives_its_server(box: Box) -> None:
+    assert send(box.api, "DELETE", f"/servers/{box.id}").status_code == 200
+    box.api.settle()
+    with pytest.raises((OSError, paramiko.SSHException)):
+        box.shell.connect()
+    plain = box.user_data.replace("packages: [docker.io]", "").replace("package_update: true", "")
+    key = send(box.api, "GET", "/ssh_keys").json()["ssh_keys"][0]["id"]
+    body = {
+        "name": "second", "server_type": "cpx12", "image": "debian-12", "location": "fsn1", "ssh_keys": [key],
+        "volumes": [box.volume], "user_data": plain,
+    }  # fmt: skip
+    box.id = made(box.api, "server", body)
+    address = send(box.api, "GET", f"/servers/{box.id}").json()["server"]["public_net"]["ipv4"]["ip"]
+    box.shell = Shell(address, box.shell.login_key, box.shell.host_key)
+    box.shell.wait(60)
+    assert box.shell.check("cloud-init status --wait > /dev/null; cat /data/file") == "kept"
+
+
+def test_a_server_without_a_disk_to_boot_from_is_an_error(box: Box) -> None:
+    body = {"name": "trixie", "server_type": "cpx02", "image": "debian-13", "location": "fsn1"}
+    action = send(box.api, "POST", "/servers", body).json()["action"]["id"]
+    box.api.settle()
+    ended = send(box.api, "GET", f"/actions/{action}").json()["action"]
+    assert (ended["status"], ended["error"]["code"]) == ("error", "action_failed")
+    third = send(box.api, "POST", "/servers", body | {"name": "third"})
+    assert (third.status_code, code(third)) == (403, "resource_limit_exceeded")
+
+
+def test_a_killed_run_is_swept_up_by_the_next(tmp_path: Path) -> None:
+    client = docker.from_env()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tests.kit.hetzner", "--servers"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    settings = dict(run.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(2))
+    headers = {"Authorization": f"Bearer {settings['HCLOUD_TOKEN']}"}
+    volume = {"name": "v", "size": 10, "location": "fsn1"}
+    requests.post(f"{settings['HCLOUD_ENDPOINT']}/volumes", json=volume, headers=headers, timeout=10)
+    server = {"name": "s", "server_type": "cpx02", "image": "debian-12", "location": "fsn1"}
+    requests.post(f"{settings['HCLOUD_ENDPOINT']}/servers", json=server, headers=headers, timeout=10)
+
+    def theirs() -> list[str]:
+        found = client.containers.list(all=True, filters={"label": f"{LABEL}.owner"})
+        return [each.id for each in found if each.labels[f"{LABEL}.owner"].startswith(f"{run.pid}:")]
+
+    while not theirs():
+        assert run.poll() is None
+    disks = [path for path in Path("/sys/block").glob("loop*/loop/backing_file") if "fds-kit-" in path.read_text()]
+    assert disks
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait(30)
+    Containers().close()
+    assert theirs() == []
