@@ -19,6 +19,8 @@ from infra.settings import PROJECT
 from infra.stack_file import SECRETS, read
 from stack_runtime.errors import LockedError, StackError
 
+POLICY_PACK = Path(__file__).parent / "policy"
+
 Result = TypeVar("Result")
 
 
@@ -46,13 +48,19 @@ class Deployment:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        result = self._run(lambda: self._stack.up(on_event=watch.on_event, suppress_outputs=True, color="never"))
+        result = self._run(
+            lambda: self._stack.up(
+                on_event=watch.on_event, suppress_outputs=True, color="never", policy_packs=self._policies()
+            )
+        )
         return _counts(result.summary.resource_changes)
 
     def preview(self) -> dict[str, int]:
         """What `up` would do, without doing it."""
         watch = self._progress
-        result = self._run(lambda: self._stack.preview(on_event=watch.on_event, color="never"))
+        result = self._run(
+            lambda: self._stack.preview(on_event=watch.on_event, color="never", policy_packs=self._policies())
+        )
         return _counts(result.change_summary)
 
     def refresh(self) -> dict[str, int]:
@@ -66,6 +74,10 @@ class Deployment:
         watch = self._progress
         result = self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
         return _counts(result.summary.resource_changes)
+
+    def _policies(self) -> list[str] | None:
+        """Where there is a bill, the policy pack judges what is really in the stack, beside the program's own gate."""
+        return [str(POLICY_PACK)] if self.settings.host == "hetzner" else None
 
     def recorded(self) -> state.Deployment:
         """The engine's record of the stack."""

@@ -114,6 +114,6 @@ def _not_in_list(what: str, known: str, prices: PriceList, settings: Settings) -
 
 
 def _problems(kind: ServerType, services: Sequence[Service], demand: Demand, settings: Settings) -> tuple[str, ...]:
-    lacking = [service.name for service in services if kind.architecture not in service.architectures]
+    lacking = sorted(service.name for service in services if kind.architecture not in service.architectures)
     problems = demand.problems(of_type(kind, settings.volume_gb))
     return (*problems, f"no {kind.architecture} image: {', '.join(lacking)}") if lacking else tuple(problems)

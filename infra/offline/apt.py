@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.prerequisites.piece import run
+from stack_runtime.errors import UnreachableError
 
 RELEASE = "bookworm"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MIRROR = "http://deb.debian.org/debian"
-SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 
 
 def can_install() -> bool:
@@ -35,9 +34,19 @@ def install(*packages: str) -> None:
 
 
 def mirrors(folder: Path = Path("/etc/apt")) -> tuple[str, str]:
-    """The addresses that this machine uses for Debian 12 and for its security updates, else Debian's own."""
+    """The addresses that this machine uses for Debian 12 and for its security updates.
+
+    Raises:
+        UnreachableError: apt is not configured for Debian 12.
+    """
     addresses = dict(_sources(folder))
-    return addresses.get(RELEASE, MIRROR), addresses.get(f"{RELEASE}-security", SECURITY_MIRROR)
+    if RELEASE not in addresses:
+        raise UnreachableError(
+            f"apt has no source of Debian {RELEASE} to build images from",
+            where=str(folder),
+            next_command="fds setup where Docker can pull images, or add such a source",
+        )
+    return addresses[RELEASE], addresses.get(f"{RELEASE}-security", addresses[RELEASE])
 
 
 def sources_file(folder: Path = Path("/etc/apt")) -> str:
