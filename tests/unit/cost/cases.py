@@ -1,8 +1,8 @@
 """Hand-worked totals. Each case states its settings, its formula, and the dollars a month that come out.
 
-In a formula `up` rounds up to the cent. Net prices are the provider's list of 2026-06-15 in EUR: cpx02 5.99, cpx12 11.49,
-cpx22 19.49, cpx32 35.49, cpx42 69.49, ccx13 42.99; cx23 5.49 and cax11 5.99 where a case makes them orderable; IPv4
-0.50; volume 0.0572 a GB; snapshot 0.0143 a GB; traffic 1.00 a TB over 20 TB. VAT is 19 %, the rate 1.1637. An account
+In a formula `up` rounds up to the cent. Net prices are the provider's list of 2026-06-15 in EUR: cpx02 5.99,
+cpx12 11.49, cpx22 19.49, cpx32 35.49, cpx42 69.49, ccx13 42.99; cx23 5.49 and cax11 5.99 where a case makes them orderable;
+IPv4 0.50; volume 0.0572 a GB; snapshot 0.0143 a GB; traffic 1.00 a TB over 20 TB. VAT is 19 %, the rate 1.1637. An account
 in dollars has the same figures as dollars.
 """
 
@@ -75,8 +75,10 @@ CASES = (
     Case("cpx22 backups USD", {"serverType": "cpx22", "backups": True},
          f"up(19.49*{V}) + up(0.5*{V}) + up(10*0.0572*{V}) + up(20*19.49*{V}/100)", "29.13", USD),
     # volumes by the GB
-    Case("20 GB", {"serverType": "cpx22", "volumeGb": 20}, f"{_gross('19.49')} + {_IP} + {_gross('20*0.0572')}", "29.28"),
-    Case("37 GB", {"serverType": "cpx22", "volumeGb": 37}, f"{_gross('19.49')} + {_IP} + {_gross('37*0.0572')}", "30.63"),
+    Case("20 GB", {"serverType": "cpx22", "volumeGb": 20}, f"{_gross('19.49')} + {_IP} + {_gross('20*0.0572')}",
+         "29.28"),
+    Case("37 GB", {"serverType": "cpx22", "volumeGb": 37}, f"{_gross('19.49')} + {_IP} + {_gross('37*0.0572')}",
+         "30.63"),
     Case("100 GB", {"serverType": "cpx22", "volumeGb": 100}, f"{_gross('19.49')} + {_IP} + {_gross('100*0.0572')}",
          "35.62"),
     Case("1000 GB", {"serverType": "cpx02", "volumeGb": 1000}, f"{_gross('5.99')} + {_IP} + {_gross('1000*0.0572')}",
@@ -86,7 +88,8 @@ CASES = (
     # snapshots by the GB
     Case("40 GB of snapshots", {"serverType": "cpx22", "snapshotGb": 40}, f"{_on('19.49')} + {_gross('40*0.0143')}",
          "29.29"),
-    Case("1 GB of snapshots", {"serverType": "cpx22", "snapshotGb": 1}, f"{_on('19.49')} + {_gross('1*0.0143')}", "28.51"),
+    Case("1 GB of snapshots", {"serverType": "cpx22", "snapshotGb": 1}, f"{_on('19.49')} + {_gross('1*0.0143')}",
+         "28.51"),
     Case("snapshots USD", {"serverType": "cpx22", "snapshotGb": 40},
          f"up(19.49*{V}) + up(0.5*{V}) + up(10*0.0572*{V}) + up(40*0.0143*{V})", "25.18", USD),
     # off-site space at the price of the settings, net euros in any account

@@ -1,0 +1,186 @@
+"""Differences between plans, structured changes, saved prices, the exchange rate, neighbours in the budget."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.cost import Deployed, group, rate, saved, scaling
+from infra.cost.decide import decide
+from infra.cost.diff import diff
+from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageError
+from tests.unit.cost import kit
+
+
+def test_a_difference_is_line_by_line() -> None:
+    before = kit.planned(kit.settings(serverType="cpx22"))
+    after = diff(before, kit.planned(kit.settings(serverType="cpx32", backups=True)))
+    assert [(c.resource, str(c.added_usd)) for c in after.changes] == [
+        ("server cpx32 in fsn1", "22.16"),
+        ("backups", "9.83"),
+    ]
+    assert before.total_usd is not None and after.total_usd is not None
+    assert sum(change.added_usd for change in after.changes) == after.total_usd - before.total_usd
+    assert any("given up" in warning for warning in after.warnings)
+
+
+def test_a_replacement_bills_two_servers_for_a_day() -> None:
+    after = diff(
+        kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
+    )
+    once = [change for change in after.changes if change.once]
+    # (26.99 + 0.70) / 26 days, rounded up
+    assert [str(change.added_usd) for change in once] == ["1.07"]
+
+
+def test_growth_is_for_ever_and_nothing_changed_is_nothing() -> None:
+    before = kit.planned()
+    assert diff(before, kit.planned()).changes == ()
+    assert any("grows for ever" in w for w in diff(before, kit.planned(kit.settings(volumeGb=20))).warnings)
+
+
+def test_a_difference_with_an_unknown_total_says_so() -> None:
+    after = diff(kit.planned(kit.settings(location="mars1")), kit.planned())
+    assert after.changes == () and any("unknown" in warning for warning in after.warnings)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "changes"),
+    [
+        (["workers=3"], {"workers": 3}),
+        (["memory.redis=128"], {"services": {"postgres": {"memoryMb": 200}, "redis": {"memoryMb": 128}}}),
+        (["memory.postgres=300"], {"services": {"postgres": {"memoryMb": 300}}}),
+        (["volumeGb=20", "backups=true"], {"volumeGb": 20, "backups": True}),
+        (["profiles=lean,bi"], {"profiles": ["lean", "bi"]}),
+        (["serverType=cpx32", "location=auto"], {"serverType": "cpx32", "location": "auto"}),
+    ],
+)
+def test_pairs(pairs: list[str], changes: dict[str, Any]) -> None:
+    own = kit.settings(services={"postgres": {"memoryMb": 200}})
+    assert scaling.parse(pairs, own) == changes
+    scaling.changed(own, changes)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [], ["workers"], ["workers="], ["=3"], ["workers=two"], ["workers=-1"], ["workers=1.5"], ["workers=0"],
+        ["workers=1", "workers=2"], ["budgetUsd=99"], ["budget_usd=99"], ["budgetGroup=x"], ["tax=net"],
+        ["fxRate=0.5"], ["allowSnapshot=true"], ["trafficTb=0"], ["stack=dev"], ["host=local"], ["backups=yes"],
+        ["volumeGb=5"], ["memory.redis=9999999999"], ["memory.redis=1"], ["memory.=64"], ["serverType=../x"],
+        ["workers=٣"], ["profiles=LEAN"],
+    ],
+)  # fmt: skip
+def test_wrong_pairs_are_usage_errors(pairs: list[str]) -> None:
+    own = kit.settings()
+    with pytest.raises(UsageError) as caught:
+        scaling.changed(own, scaling.parse(pairs, own))
+    assert caught.value.exit_code == 2
+
+
+def test_volumes_and_disks_do_not_shrink() -> None:
+    large, small = kit.settings(volumeGb=50), kit.settings(volumeGb=20)
+    plan = kit.planned(small)
+    for deployed in (None, Deployed(volume_gb=50), Deployed(volume_gb=21)):
+        with pytest.raises(RefusedError, match="cannot shrink"):
+            scaling.refuse_shrinking(large, small, plan, deployed)
+    scaling.refuse_shrinking(large, small, plan, Deployed())
+    scaling.refuse_shrinking(large, small, plan, Deployed(volume_gb=20))
+    down = kit.planned(kit.settings(serverType="cpx12"))
+    with pytest.raises(RefusedError, match="disk of 80 GB"):
+        scaling.refuse_shrinking(small, small, down, Deployed("cpx22", "fsn1", 20, 80))
+    scaling.refuse_shrinking(small, small, down, Deployed("cpx22", "fsn1", 20, 40))
+
+
+def _folder(path: Path, **files: Any) -> Path:
+    path.mkdir(exist_ok=True)
+    defaults = {"pricing": kit.PRICING, "server_types": {"server_types": kit.SERVER_TYPES}}
+    for name, content in (defaults | files).items():
+        (path / f"{name}.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_saved_prices_say_how_their_date_is_known(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    os.utime(folder / "pricing.json", (0, 1_700_000_000))
+    by_time = saved.read(folder)
+    assert by_time.date == date(2023, 11, 14) and "no date" in by_time.warnings[-1]
+    assert saved.read(folder, day=date(2026, 1, 1)).date == date(2026, 1, 1)
+    origin = {"prices": {"date": "2026-02-03", "source": "by hand"}}
+    assert saved.read(_folder(tmp_path, source=origin)).date == date(2026, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pricing": "{"}, {"pricing": ""}, {"pricing": "[" * 100_000}, {"server_types": "[]"}, {"server_types": {}},
+        {"source": {"prices": {"date": "soon", "source": "x"}}}, {"source": {}},
+        {"server_types": {"server_types": kit.SERVER_TYPES, "meta": {"pagination": {"next_page": 2}}}},
+    ],
+)  # fmt: skip
+def test_saved_nonsense_is_unknown(tmp_path: Path, files: dict[str, Any]) -> None:
+    with pytest.raises(UnknownError):
+        saved.read(_folder(tmp_path, **files))
+
+
+def test_a_folder_without_files_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no pricing\.json"):
+        saved.read(tmp_path / "none")
+
+
+def test_the_rate_is_the_newest_that_can_be_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
+    today = date(2026, 11, 24)
+    assert rate.find(kit.settings(), today, ask=False) == rate.shipped()
+    own = kit.settings(fxRate="1.2", fxDate="2026-11-01")
+    assert rate.find(own, today, ask=False).rate == Decimal("1.2")
+    cache = tmp_path / "ecb-rate.json"
+    cache.write_text('{"rate": "1.1111", "date": "2026-11-20"}')
+    assert rate.find(kit.settings(), today, ask=False).rate == Decimal("1.1111")
+    for nonsense in (
+        "{", "[]", '{"rate": "0.0001", "date": "2026-11-20"}', '{"rate": "NaN", "date": "2026-11-20"}',
+        '{"rate": "1.1", "date": "2026-99-99"}', '{"rate": "1.1", "date": "2027-01-01"}', '{"rate": 1.1}',
+    ):  # fmt: skip
+        cache.write_text(nonsense)
+        assert rate.find(kit.settings(), today, ask=False) == rate.shipped()
+
+
+def _project(path: Path, **stacks: str) -> Path:
+    (path / "Pulumi.yaml").write_text("name: freelancer-data-stack\n")
+    for name, config in stacks.items():
+        lines = "".join(f"  freelancer-data-stack:{line}\n" for line in config.split("; "))
+        (path / f"Pulumi.{name}.yaml").write_text(f"config:\n{lines}")
+    return path
+
+
+def test_neighbours_are_the_rented_stacks_of_the_group(tmp_path: Path) -> None:
+    project = _project(
+        tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
+        lab="host: hetzner; budgetGroup: lab",
+    )  # fmt: skip
+    assert [other.stack for other in group.others(project, kit.settings())] == ["staging"]
+    _project(tmp_path, staging="host: mars")
+    with pytest.raises(StackError):
+        group.others(project, kit.settings())
+
+
+def test_decide_counts_the_group_and_needs_permission_for_old_prices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HCLOUD_TOKEN", "FDS_PRICES_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
+    project = _project(tmp_path, prod="host: hetzner", staging="host: hetzner; serverType: cpx42; tax: net")
+    own = kit.settings(fxRate="1.1637", fxDate="2026-11-20")
+    later = date(2026, 11, 24)
+    assert decide(own, on=later, project=project).verdict == "unknown"
+    found = decide(own, on=later, project=project, allow_snapshot=True)
+    assert found.verdict == "over"
+    staging = next(line for line in found.lines if line.resource == "stack staging")
+    assert staging.monthly_usd == Decimal("97.73"), "a neighbour's own tax setting does not make it cheaper"

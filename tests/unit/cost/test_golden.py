@@ -1,0 +1,85 @@
+"""Every report as a file under `tests/golden/cost`. To renew them: `FDS_RENEW_GOLDEN=1 pytest tests/unit/cost`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from infra.cost import Plan, report
+from infra.cost.actual_model import Actual, Item
+from infra.cost.diff import diff
+from infra.cost.inputs import Inputs
+from infra.cost.markdown import render
+from infra.cost.planner import weigh
+from infra.cost.text import table
+from tests.unit.cost import kit
+
+FOLDER = Path(__file__).parents[2] / "golden" / "cost"
+SERVICES = (kit.service("postgres", 256, limit_mb=512, data=True, disk_gb=2), kit.service("app", 512, workers=True))
+BASE = kit.settings(serverType="cpx22")
+LARGE = kit.settings(serverType="cpx32", backups=True, budgetUsd=55, volumeGb=30)
+PLANS: dict[str, Plan] = {
+    "within": kit.planned(BASE, SERVICES),
+    "over": kit.planned(LARGE, SERVICES),
+    "does_not_fit": kit.planned(kit.settings(serverType="cpx02"), SERVICES),
+    "unknown": kit.planned(kit.settings(location="mars1"), SERVICES),
+    "change": diff(kit.planned(BASE, SERVICES), kit.planned(LARGE, SERVICES)),
+}
+
+
+def _rendered(show: object, *arguments: object) -> str:
+    assert callable(show)
+    console = Console(file=io.StringIO(), width=100, soft_wrap=True)
+    show(*arguments, console)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def _explained(plan: Plan, console: Console) -> None:
+    report.formulas(plan, console)
+    report.services(plan, console)
+    report.considered(weigh(BASE, SERVICES, Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)), console)
+
+
+def _account() -> Actual:
+    def item(owner: str, name: str, monthly: str | None, so_far: str | None, note: str = "") -> Item:
+        return Item.model_validate({
+            "owner": owner, "resource": name, "hours": 100, "monthly_usd": monthly, "so_far_usd": so_far, "note": note,
+        })  # fmt: skip
+
+    return Actual.model_validate({
+        "stack": "prod",
+        "items": (
+            item("prod", "server a (cpx22 in fsn1)", "26.99", "4.33"),
+            item("stray", "volume [b]", None, None, "?"),
+        ),
+        "total_usd": None, "so_far_usd": None, "stack_usd": "26.99", "planned_usd": "28.49", "budget_usd": "50.00",
+        "warnings": ("some prices are unknown, and so are the sums",),
+    })  # fmt: skip
+
+
+REPORTS = {
+    **{f"{name}.txt": _rendered(report.show, plan) for name, plan in PLANS.items()},
+    **{f"{name}.md": render(plan) for name, plan in PLANS.items()},
+    **{f"{name}.json": json.dumps(plan.model_dump(mode="json"), indent=2) + "\n" for name, plan in PLANS.items()},
+    "explain.txt": _rendered(_explained, PLANS["within"]),
+    "refusal.txt": table(PLANS["over"]) + "\n",
+    "actual.txt": _rendered(report.actual, _account()),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_report(name: str) -> None:
+    path = FOLDER / name
+    if os.environ.get("FDS_RENEW_GOLDEN"):
+        path.write_text(REPORTS[name], encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == REPORTS[name]
+
+
+def test_there_is_no_file_without_a_report() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(REPORTS)

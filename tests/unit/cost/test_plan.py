@@ -1,0 +1,238 @@
+"""The plan, the gate, capacity, budget groups and what is running already."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from infra.cost import Deployed, Machine, gate, plan, schema
+from infra.cost.capacity import SHIM_MB, SYSTEM_MB
+from infra.cost.inputs import PRICES_DAYS, RATE_DAYS
+from infra.services import catalogue, selected
+from infra.settings import Settings
+from stack_runtime.errors import RefusedError, UnknownError
+from tests.unit.cost import kit
+
+PROFILES = (kit.service("db", 300, data=True), kit.service("bi", 2000, profile="bi", needs=("db",)),
+            kit.service("jobs", 900, profile="jobs", workers=True))  # fmt: skip
+
+
+def test_at_the_budget_is_within_and_a_cent_more_is_over() -> None:
+    total = kit.planned(kit.settings(serverType="cpx22")).total_usd
+    assert total is not None
+    assert kit.planned(kit.settings(serverType="cpx22", budgetUsd=str(total))).verdict == "within"
+    under = str(total - Decimal("0.01"))
+    assert kit.planned(kit.settings(serverType="cpx22", budgetUsd=under)).verdict == "over"
+
+
+def test_the_gate_lets_through_what_is_within() -> None:
+    gate(kit.planned())
+
+
+def test_the_gate_refuses_with_the_table_and_the_reason() -> None:
+    with pytest.raises(RefusedError) as caught:
+        gate(kit.planned(kit.settings(serverType="cpx42")))
+    text = str(caught.value)
+    assert caught.value.exit_code == 3
+    assert "server cpx42 in fsn1" in text and "over: $97.73 a month is $47.73 over the budget of $50.00" in text
+    assert "fds scale serverType=auto --stack prod" in text
+
+
+def test_the_gate_refuses_what_does_not_fit() -> None:
+    with pytest.raises(RefusedError, match="does not fit"):
+        gate(kit.planned(kit.settings(serverType="cpx02"), (kit.service(memory_mb=3000),)))
+
+
+@pytest.mark.parametrize(
+    ("prices_days", "rate_days", "verdict"),
+    [
+        (PRICES_DAYS, RATE_DAYS, "within"),
+        (PRICES_DAYS + 1, 0, "unknown"),
+        (0, RATE_DAYS + 1, "unknown"),
+        (-1, 0, "unknown"),
+        (0, -1, "unknown"),
+    ],
+)
+def test_age_of_prices_and_rate(prices_days: int, rate_days: int, verdict: str) -> None:
+    prices = kit.SHIPPED_PRICES.model_copy(update={"date": kit.TODAY - timedelta(days=prices_days)})
+    rate = kit.RATE.model_copy(update={"date": kit.TODAY - timedelta(days=rate_days)})
+    found = kit.planned(prices=prices, rate=rate)
+    assert found.verdict == verdict
+    if verdict == "unknown":
+        with pytest.raises(UnknownError) as caught:
+            gate(found)
+        assert caught.value.exit_code == 4
+    allowed = kit.planned(prices=prices, rate=rate, allow_snapshot=True)
+    if prices_days < 0 or rate_days < 0:
+        assert allowed.verdict == "unknown", "a date to come is wrong, not old"
+    elif verdict == "unknown":
+        assert allowed.verdict == "within"
+        assert any("days old" in warning for warning in allowed.warnings)
+
+
+@pytest.mark.parametrize("rate", ["0.01", "0.49", "2.01", "100"])
+def test_an_implausible_rate_is_no_rate(rate: str) -> None:
+    found = kit.planned(rate=kit.RATE.model_copy(update={"rate": Decimal(rate)}), allow_snapshot=True)
+    assert (found.verdict, found.total_usd) == ("unknown", None)
+
+
+def test_without_a_rate_only_an_account_in_dollars_can_be_planned() -> None:
+    assert kit.planned(rate=None).verdict == "unknown"
+    dollars = kit.SHIPPED_PRICES.model_copy(update={"currency": "USD"})
+    found = kit.planned(prices=dollars, rate=None)
+    assert (found.verdict, found.total_eur) == ("within", None)
+    paid = kit.settings(offsiteGb=5, offsiteEurPerGb="0.01")
+    assert kit.planned(paid, prices=dollars, rate=None).verdict == "unknown"
+
+
+def test_a_raised_budget_is_repeated() -> None:
+    assert "budget raised to $80.00 by setting budgetUsd" in kit.planned(kit.settings(budgetUsd=80)).warnings
+    assert not any("raised" in warning for warning in kit.planned().warnings)
+
+
+def test_overhead_and_limits_count() -> None:
+    room = int(Decimal(4) * 10**9 / 2**20) - SYSTEM_MB - SHIM_MB
+    kind = kit.settings(serverType="cpx22")
+    assert kit.planned(kind, (kit.service(memory_mb=room),)).verdict == "within"
+    assert kit.planned(kind, (kit.service(memory_mb=room + 1),)).verdict == "does_not_fit"
+    assert "limit of one service" in kit.planned(kind, (kit.service(limit_mb=room + 1),)).reason
+    many = tuple(kit.service(f"s{index}", 100, limit_mb=2000) for index in range(4))
+    assert "memory limits" in kit.planned(kind, many).reason
+    assert "CPU: 2.1 cores needed" in kit.planned(kind, (kit.service(cpu=2.0),)).reason
+    assert "the CPU limit of one service" in kit.planned(kind, (kit.service(cpu_limit=3.0),)).reason
+
+
+def test_disks_count_on_the_disk_they_are_on() -> None:
+    kind = kit.settings(serverType="cpx02")
+    assert "server disk" in kit.planned(kind, (kit.service(memory_mb=64, disk_gb=14),)).reason
+    assert "volume: 11 GB needed, 10" in kit.planned(kind, (kit.service(memory_mb=64, disk_gb=11, data=True),)).reason
+    grown = kit.settings(serverType="cpx02", volumeGb=11)
+    assert kit.planned(grown, (kit.service(memory_mb=64, disk_gb=11, data=True),)).verdict == "within"
+
+
+def test_arm_only_where_every_image_has_it() -> None:
+    prices = kit.price_list(types=kit.orderable("cax11", "cpx22"))
+    assert (found := kit.planned(prices=prices).server) and found.type == "cax11"
+    x86 = (kit.service("a"), kit.service("b", architectures=("x86",)))
+    assert (found := kit.planned(services=x86, prices=prices).server) and found.type == "cpx22"
+    assert "no arm image: b" in kit.planned(kit.settings(serverType="cax11"), x86, prices).reason
+
+
+def test_workers_take_their_memory() -> None:
+    one = kit.planned(kit.settings(workers=1), PROFILES[2:])
+    three = kit.planned(kit.settings(workers=3), PROFILES[2:])
+    assert [p.capacity.memory_mb.reserved for p in (one, three)] == [900, 2700]
+
+
+def test_local_stacks_need_no_prices() -> None:
+    local = Settings.of("dev", {})
+    found = plan(local, PROFILES, None, None, date.min, machine=Machine(memory_mb=16_000))
+    assert (found.verdict, found.total_usd, found.prices) == ("within", 0, None)
+    assert found.lines[0].resource == "your own machine"
+    assert plan(local, PROFILES, None, None, date.min).verdict == "within"
+    assert plan(local, PROFILES, None, None, date.min, machine=Machine(memory_mb=2000)).verdict == "does_not_fit"
+
+
+def test_a_group_shares_the_smallest_budget() -> None:
+    other = kit.planned(kit.settings(serverType="cpx22")).model_copy(update={"stack": "staging"})
+    both = kit.planned(kit.settings(serverType="cpx22"), others=(other,))
+    assert (both.total_usd, both.verdict) == (Decimal("56.98"), "over")
+    assert both.lines[-1].resource == "stack staging"
+    small = other.model_copy(update={"budget_usd": Decimal(30)})
+    raised = kit.planned(kit.settings(serverType="cpx22", budgetUsd=80), others=(small,))
+    assert (raised.budget_usd, raised.verdict) == (30, "over")
+    assert any("smallest counts" in warning for warning in raised.warnings)
+
+
+@pytest.mark.parametrize("verdict", ["unknown", "does_not_fit"])
+def test_a_group_with_an_unpriced_stack_is_unknown(verdict: str) -> None:
+    update: dict[str, Any] = {"verdict": verdict, "total_usd": None, "total_eur": None, "stack": "staging"}
+    both = kit.planned(others=(kit.planned().model_copy(update=update),))
+    assert (both.verdict, both.total_usd) == ("unknown", None)
+    assert "staging" in both.reason
+
+
+def test_what_runs_is_kept_while_it_fits_the_budget() -> None:
+    sold_out = kit.price_list(types=kit.orderable("cpx12"))
+    runs = Deployed("cpx22", "fsn1", 10, 80)
+    kept = kit.planned(prices=sold_out, deployed=runs)
+    assert kept.server is not None and (kept.server.type, kept.verdict) == ("cpx22", "within")
+    assert any("sold out: keep the server" in warning for warning in kept.warnings)
+    dear = kit.planned(kit.settings(budgetUsd=20), prices=sold_out, deployed=runs)
+    assert dear.server is not None and dear.server.type == "cpx12"
+
+
+def test_an_existing_volume_is_paid_for_at_its_size() -> None:
+    found = kit.planned(kit.settings(serverType="cpx22"), deployed=Deployed(volume_gb=1000))
+    assert found.verdict == "over"
+    assert next(line for line in found.lines if line.resource == "data volume").quantity == 1000
+
+
+def test_alternatives_are_ranked_by_what_they_give_up() -> None:
+    own = kit.settings(profiles=["bi", "jobs"], workers=3, backups=True)
+    found = kit.planned(own, PROFILES, deployed=Deployed())
+    assert found.verdict == "over"
+    assert [other.describe for other in found.alternatives][:2] == ["with 1 worker", "without profile bi"]
+    assert found.alternatives[-1].settings["profiles"] == "lean"
+    assert all(other.total_usd <= 50 for other in found.alternatives)
+
+
+def test_no_alternative_leaves_a_service_without_what_it_needs() -> None:
+    services = (kit.service("db", 3000, profile="bi"), kit.service("app", 3000, needs=("db",)))
+    found = kit.planned(kit.settings(profiles=["bi"]), services)
+    assert not any("profiles" in other.settings for other in found.alternatives)
+
+
+def test_a_smaller_volume_is_offered_only_while_there_is_none() -> None:
+    own = kit.settings(serverType="cpx22", volumeGb=900)
+    assert not any("volumeGb" in other.settings for other in kit.planned(own).alternatives)
+    offered = [other.settings for other in kit.planned(own, deployed=Deployed()).alternatives]
+    assert {"volumeGb": "10"} in offered
+    offered = [other.settings for other in kit.planned(own, deployed=Deployed(volume_gb=200)).alternatives]
+    assert {"volumeGb": "200"} in offered and {"volumeGb": "10"} not in offered
+
+
+def test_the_schema_is_that_of_the_models() -> None:
+    assert schema.FILE.read_text() == schema.text(), "renew it: python -m infra.cost.schema"
+
+
+@pytest.mark.parametrize("own", [{}, {"serverType": "cpx42"}, {"location": "mars1"}, {"serverType": "cpx02"}])
+def test_plans_obey_the_schema_and_write_money_with_two_places(own: dict[str, Any]) -> None:
+    document = json.loads(kit.planned(kit.settings(**own), PROFILES).model_dump_json())
+    jsonschema.validate(document, json.loads(schema.FILE.read_text()))
+    for line in document["lines"]:
+        assert line["monthly_usd"][-3] == "." and line["monthly_eur"][-3] == "."
+
+
+def test_no_float_is_near_money() -> None:
+    folder = Path(schema.__file__).parent
+    found = [path.name for path in folder.glob("*.py") if re.search(r"\bfloat\b", path.read_text())]
+    assert set(found) <= {"model.py", "checked.py", "capacity.py"}, "sizes and counts alone may be floats"
+
+
+def test_a_plan_takes_under_20_ms_at_the_95th_percentile() -> None:
+    """Full price list, all services, refused, so that every alternative is planned as well; in processor time."""
+    own = kit.settings(profiles=["full"], location="auto", workers=8, backups=True, budgetUsd=20)
+    services = selected(own)
+    assert len(services) == len(catalogue())
+    taken = []
+    for _ in range(100):
+        began = time.process_time()
+        kit.planned(own, services, deployed=Deployed())
+        taken.append(time.process_time() - began)
+    assert sorted(taken)[94] < 0.020
+
+
+def test_replicas_are_images_once() -> None:
+    big = replace(kit.service().resources, image_mb=5000)
+    worker = replace(kit.service(workers=True), resources=big)
+    assert kit.planned(kit.settings(workers=4), (worker,)).capacity.disk_gb.reserved == 6

@@ -1,0 +1,190 @@
+"""Price lists that nobody should believe: each is an error that names the place, and none makes anything free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from infra.cost import gate
+from infra.cost import prices as price_lists
+from stack_runtime.errors import UnknownError
+from tests.unit.cost import kit
+
+Break = Callable[[dict[str, Any], list[dict[str, Any]]], None]
+
+
+def _server(types: list[dict[str, Any]], name: str = "cpx22") -> dict[str, Any]:
+    return next(kind for kind in types if kind["name"] == name)
+
+
+def _set(path: str, value: Any) -> Break:
+    """Set a member of `GET /pricing` (`p.…`) or of the type cpx22 (`t.…`); `...` deletes it."""
+
+    def change(pricing: dict[str, Any], types: list[dict[str, Any]]) -> None:
+        root, *parts = path.split(".")
+        holder: Any = pricing["pricing"] if root == "p" else _server(types)
+        for part in parts[:-1]:
+            holder = holder[int(part) if part.isdigit() else part]
+        last: Any = int(parts[-1]) if parts[-1].isdigit() else parts[-1]
+        if value is ...:
+            del holder[last]
+        else:
+            holder[last] = value
+
+    return change
+
+
+PLACES = (
+    "t.prices.0.price_monthly.net",
+    "t.prices.0.price_monthly.gross",
+    "t.prices.0.price_hourly.gross",
+    "t.prices.0.price_per_tb_traffic.net",
+    "p.volume.price_per_gb_month.net",
+    "p.volume.price_per_gb_month.gross",
+    "p.image.price_per_gb_month.gross",
+    "p.server_backup.percentage",
+    "p.primary_ips.0.prices.0.price_monthly.gross",
+    "p.server_types.0.prices.0.price_monthly.gross",
+    "p.load_balancer_types.0.prices.0.price_monthly.gross",
+    "p.vat_rate",
+)
+FIGURES = (
+    ..., None, "", "-1.00", "-0", "NaN", "nan", "Infinity", "-inf", "1e3", "1_0", " 1.00", "1,00", "0x10", "٣",
+    "1.0.0", ".", "free", "9" * 50, "99999999", 1, 1.5, 0, float("nan"), float("inf"), True, False, [], {}, ["1.00"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PLACES)
+@pytest.mark.parametrize("figure", FIGURES, ids=repr)
+def test_what_is_not_a_price_is_an_error(path: str, figure: Any) -> None:
+    pricing, types = kit.pricing(), kit.server_types()
+    _set(path, figure)(pricing, types)
+    with pytest.raises(UnknownError) as caught:
+        kit.price_list(pricing, types)
+    assert caught.value.exit_code == 4
+    assert path.rpartition(".")[2] in str(caught.value)
+
+
+@pytest.mark.parametrize("path", [place for place in PLACES if place != "p.vat_rate"])
+@pytest.mark.parametrize("zero", ["0", "0.00", "0.0000000000"])
+def test_nothing_is_free(path: str, zero: str) -> None:
+    pricing, types = kit.pricing(), kit.server_types()
+    _set(path, zero)(pricing, types)
+    with pytest.raises(UnknownError, match=r"zero|below the net"):
+        kit.price_list(pricing, types)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("p.currency", ...), ("p.currency", "CHF"), ("p.currency", None), ("p.vat_rate", "250.00"),
+        ("p.server_backup.percentage", "101"), ("p.volume", ...), ("p.volume", "free"), ("p.primary_ips", []),
+        ("p.primary_ips", {}), ("p.server_types", ...), ("p.floating_ips", ...), ("t.name", ...), ("t.name", ""),
+        ("t.name", "a\x1b[2J"), ("t.cores", 0), ("t.cores", "2"), ("t.cores", True), ("t.cores", 2.0), ("t.memory", 0),
+        ("t.memory", "4"), ("t.memory", float("nan")), ("t.memory", float("inf")), ("t.memory", -4), ("t.memory", True),
+        ("t.disk", 0), ("t.disk", None), ("t.architecture", ...), ("t.prices", ...), ("t.locations", ...),
+        ("t.prices.0.location", ...), ("t.prices.0.included_traffic", -1), ("t.prices.0.included_traffic", "1"),
+        ("t.locations.0.available", ...), ("t.locations.0.available", "false"), ("t.locations.0.available", 1),
+        ("t.deprecation", {}), ("t.deprecation", {"unavailable_after": "soon"}),
+        ("t.prices.0.price_monthly", {"net": "0.01", "gross": "0.0119"}),
+    ],
+)  # fmt: skip
+def test_other_nonsense_is_an_error(path: str, value: Any) -> None:
+    pricing, types = kit.pricing(), kit.server_types()
+    _set(path, value)(pricing, types)
+    with pytest.raises(UnknownError):
+        kit.price_list(pricing, types)
+
+
+@pytest.mark.parametrize("answer", [None, [], "x", 1, {}, {"pricing": None}, {"pricing": []}])
+def test_answers_of_another_shape_are_errors(answer: Any) -> None:
+    with pytest.raises(UnknownError):
+        price_lists.read(answer, kit.SERVER_TYPES, day=kit.TODAY, source="test")
+
+
+@pytest.mark.parametrize("entries", [[], [None], [1], [[]], ["cpx22"]])
+def test_server_types_of_another_shape_are_errors(entries: list[Any]) -> None:
+    with pytest.raises(UnknownError):
+        price_lists.read(kit.PRICING, entries, day=kit.TODAY, source="test")
+
+
+def test_a_type_that_comes_twice_must_be_the_same() -> None:
+    types = kit.server_types()
+    assert kit.price_list(types=[*types, types[0]]).server_types == kit.SHIPPED_PRICES.server_types
+    other = kit.server_types()[0]
+    other["memory"] = 64.0
+    with pytest.raises(UnknownError, match="twice"):
+        kit.price_list(types=[*types, other])
+
+
+def test_of_two_lists_the_dearer_price_counts() -> None:
+    types = kit.server_types()
+    price = _server(types)["prices"][0]["price_monthly"]
+    price |= {"net": "1.00", "gross": "1.19"}
+    found = kit.price_list(types=types)
+    assert found.server_types["cpx22"].offers["fsn1"].rent.monthly.gross == Decimal("23.1931")
+    assert any("disagree" in warning for warning in found.warnings)
+
+
+def test_gross_is_never_less_than_net_with_vat() -> None:
+    pricing = kit.pricing()
+    pricing["pricing"]["volume"]["price_per_gb_month"] = {"net": "0.10", "gross": "0.10"}
+    found = kit.price_list(pricing)
+    assert found.volume_gb.gross == Decimal("0.119")
+    assert any("VAT" in warning for warning in found.warnings)
+
+
+def _refused(types: list[dict[str, Any]], **settings: Any) -> str:
+    plan = kit.planned(kit.settings(**settings), prices=kit.price_list(types=types))
+    assert plan.verdict != "within"
+    return plan.reason
+
+
+def test_sold_out_types_are_not_chosen_and_not_accepted() -> None:
+    assert kit.planned(prices=kit.price_list(types=kit.orderable("cpx32", "cpx42"))).server is not None
+    assert "sold out" in _refused(kit.orderable("cpx32"), serverType="cpx22")
+
+
+def test_with_everything_sold_out_nothing_is_within() -> None:
+    assert kit.planned(prices=kit.price_list(types=kit.orderable())).verdict == "does_not_fit"
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"), [("2026-10-08T00:00:00+00:00", "does_not_fit"), ("2026-10-09", "within")]
+)
+def test_a_withdrawn_type_can_be_ordered_until_its_day(after: str, verdict: str) -> None:
+    types = kit.server_types()
+    _server(types)["deprecation"] = {"announced": "2026-01-01", "unavailable_after": after}
+    plan = kit.planned(kit.settings(serverType="cpx22"), prices=kit.price_list(types=types))
+    assert plan.verdict == verdict
+    assert "withdrawn" in plan.reason or any("from 2026-10-09 on" in warning for warning in plan.warnings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"location": "mars1"}, {"serverType": "cpx999"}, {"serverType": "cpx22", "location": "ash"}, {"offsiteGb": 5}],
+)
+def test_what_the_list_does_not_price_is_unknown(settings: dict[str, Any]) -> None:
+    plan = kit.planned(kit.settings(**settings))
+    assert (plan.verdict, plan.total_usd) == ("unknown", None)
+    with pytest.raises(UnknownError):
+        gate(plan)
+
+
+def test_a_location_without_addresses_for_sale_is_unknown() -> None:
+    pricing = kit.pricing()
+    addresses = pricing["pricing"]["primary_ips"][0]["prices"]
+    pricing["pricing"]["primary_ips"][0]["prices"] = [price for price in addresses if price["location"] != "fsn1"]
+    assert kit.planned(prices=kit.price_list(pricing)).verdict == "unknown"
+    elsewhere = kit.planned(kit.settings(location="auto"), prices=kit.price_list(pricing))
+    assert elsewhere.server is not None and elsewhere.server.location != "fsn1"
+
+
+def test_days_of_an_offer() -> None:
+    offer = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
+    assert offer.orderable(date(2026, 10, 8))
+    assert not offer.model_copy(update={"available": False}).orderable(date(2026, 10, 8))
