@@ -1,9 +1,9 @@
 """Hand-worked totals. Each case states its settings, its formula, and the dollars a month that come out.
 
 In a formula `up` rounds up to the cent. Net prices are the provider's list of 2026-06-15 in EUR: cpx02 5.99,
-cpx12 11.49, cpx22 19.49, cpx32 35.49, cpx42 69.49, ccx13 42.99; cx23 5.49 and cax11 5.99 where a case makes them orderable;
-IPv4 0.50; volume 0.0572 a GB; snapshot 0.0143 a GB; traffic 1.00 a TB over 20 TB. VAT is 19 %, the rate 1.1637. An account
-in dollars has the same figures as dollars.
+cpx12 11.49, cpx22 19.49, cpx32 35.49, cpx42 69.49, ccx13 42.99; where a case makes them orderable, cx23 5.49 and
+cax11 5.99; IPv4 0.50; volume 0.0572 a GB; snapshot 0.0143 a GB; traffic 1.00 a TB over 20 TB. VAT is 19 %, the rate
+1.1637. An account in dollars has the same figures as dollars.
 """
 
 from __future__ import annotations

@@ -1,0 +1,187 @@
+"""Prices from an API that misbehaves: each answer is a clear error in time, none is believed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import hcloud._client
+import pytest
+
+from infra.cost.live import Account
+from stack_runtime.errors import UnknownError, UnreachableError
+from tests.kit.hetzner.api import HetznerAPI
+from tests.unit.cost import kit
+
+TODAY = date(2026, 10, 8)
+Answer = tuple[int, Any]
+Script = Callable[[str, int], Answer]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers as the test's script says; bytes go out as they are."""
+
+    server: _Server
+
+    def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        page = int(parse_qs(asked.query).get("page", ["1"])[0])
+        status, body = self.server.script(asked.path, page)
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data) + self.server.missing))
+        self.end_headers()
+        for start in range(0, len(data), self.server.chunk):
+            self.wfile.write(data[start : start + self.server.chunk])
+            if self.server.stop.wait(self.server.pause):
+                break
+
+    def log_message(self, *_: Any) -> None:
+        """Silent."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    script: Script
+    missing = 0
+    chunk = 1_000_000
+    pause = 0.0
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.stop = threading.Event()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Server]:
+    """An API at HCLOUD_ENDPOINT; the client's back-off between its repetitions takes no time."""
+    monkeypatch.setattr(hcloud._client, "uniform", lambda *_: 0.0)
+    with _Server() as api:
+        monkeypatch.setenv("HCLOUD_ENDPOINT", f"http://127.0.0.1:{api.server_port}/v1")
+        thread = threading.Thread(target=api.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield api
+        api.stop.set()
+        api.shutdown()
+
+
+def _page(entries: list[Any], page: int = 1, following: int | None = None, total: int | None = None) -> Answer:
+    pagination = {"page": page, "next_page": following, "total_entries": total}
+    return 200, {"server_types": entries, "meta": {"pagination": pagination}}
+
+
+def _good(path: str, page: int) -> Answer:
+    types = kit.SERVER_TYPES
+    if path.endswith("/pricing"):
+        return 200, kit.PRICING
+    return _page(types[:9], 1, 2, len(types)) if page == 1 else _page(types[9:], 2, None, len(types))
+
+
+def _types(answer: Callable[[int], Answer]) -> Script:
+    return lambda path, page: _good(path, page) if path.endswith("/pricing") else answer(page)
+
+
+def test_all_pages_are_read(server: _Server) -> None:
+    server.script = _good
+    found = Account("token").prices(TODAY)
+    assert set(found.server_types) == {kind["name"] for kind in kit.SERVER_TYPES}
+    assert found.date == TODAY
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("looping", lambda page: _page(kit.SERVER_TYPES[:3], page, 1)),
+        ("repeated", lambda page: _page(kit.SERVER_TYPES[:3], page, page + 1)),
+        ("out of order", lambda page: _page(kit.SERVER_TYPES[3 * page :], 3 - page, None)),
+        ("skipping", lambda page: _page(kit.SERVER_TYPES[:3], page, page + 2)),
+        ("too few", lambda page: _page(kit.SERVER_TYPES[:3], 1, None, 14)),
+        ("endless", lambda page: _page([{**kit.SERVER_TYPES[0], "id": page}], page, page + 1)),
+        ("without meta", lambda page: (200, {"server_types": kit.SERVER_TYPES})),
+        ("no list", lambda page: (200, {"server_types": None, "meta": {}})),
+        ("a list at the top", lambda page: (200, [])),
+        ("not JSON", lambda page: (200, b"<html>")),
+        ("too deep", lambda page: (200, b"[" * 200_000)),
+        ("empty", lambda page: (200, b"")),
+        ("NaN", lambda page: (200, b'{"server_types": [NaN], "meta": {"pagination": {"page": 1}}}')),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_answer_that_cannot_be_trusted_is_unknown(server: _Server, name: str, answer: Any) -> None:
+    server.script = _types(answer)
+    with pytest.raises(UnknownError) as caught:
+        Account("token").prices(TODAY)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (401, {"error": {"code": "unauthorized", "message": "bad"}}, "refuses the token in HCLOUD_TOKEN"),
+        (403, {"error": {"code": "forbidden", "message": "bad"}}, "refuses the token in HCLOUD_TOKEN"),
+        (429, {"error": {"code": "rate_limit_exceeded", "message": "slow down"}}, "too many requests"),
+        (500, {"error": {"code": "server_error", "message": "o\x1bh"}}, "server_error: oh"),
+        (503, b"<html>", "503"),
+        (401, b"", "refuses the token"),
+    ],
+)
+def test_a_refusal_is_unreachable_and_says_why(server: _Server, status: int, body: Any, says: str) -> None:
+    server.script = lambda path, page: (status, body)
+    with pytest.raises(UnreachableError, match=says) as caught:
+        Account("secret-token").prices(TODAY)
+    assert caught.value.exit_code == 5
+    assert f"127.0.0.1:{server.server_port}" in str(caught.value)
+    assert "secret-token" not in str(caught.value)
+
+
+def test_an_error_of_an_unknown_shape_is_still_an_error(server: _Server) -> None:
+    server.script = lambda path, page: (500, {"error": "broken"})
+    with pytest.raises((UnknownError, UnreachableError)):
+        Account("token").prices(TODAY)
+
+
+def test_a_rate_limit_that_passes_is_waited_for(server: _Server) -> None:
+    calls: list[str] = []
+
+    def script(path: str, page: int) -> Answer:
+        calls.append(path)
+        if len(calls) == 1:
+            return 429, {"error": {"code": "rate_limit_exceeded", "message": "slow down"}}
+        return _good(path, page)
+
+    server.script = script
+    assert Account("token").prices(TODAY).currency == "EUR"
+
+
+def test_an_answer_that_is_cut_off_is_unreachable(server: _Server) -> None:
+    server.script, server.missing = _good, 100
+    server.chunk = 1000
+    with pytest.raises(UnreachableError):
+        Account("token", seconds=3).prices(TODAY)
+
+
+def test_an_answer_that_drips_is_given_up(server: _Server) -> None:
+    server.script, server.chunk, server.pause = _good, 1, 0.05
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="within"):
+        Account("token", seconds=0.5).prices(TODAY)
+    assert time.monotonic() - began < 5
+
+
+def test_nobody_there_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HCLOUD_ENDPOINT", "http://127.0.0.1:9/v1")
+    with pytest.raises(UnreachableError, match="does not answer"):
+        Account("token").prices(TODAY)
+
+
+def test_prices_of_the_double_are_those_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HetznerAPI() as api:
+        monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
+        found = Account(api.read_only_token).prices(TODAY)
+    assert found.server_types == kit.SHIPPED_PRICES.server_types
