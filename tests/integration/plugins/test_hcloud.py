@@ -1,0 +1,184 @@
+"""The hcloud stand-in under the real engine, against the double of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pulumi_hcloud
+import pytest
+from hcloud import Client
+from pulumi import automation
+from pulumi.automation.errors import CommandError
+
+from tests.integration.plugins.conftest import Stacks, changes
+from tests.kit.hetzner import HetznerAPI
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJWfG1bNpkzYwEIFhIkGjxEsqmPAJ8aW5Q2VYk7ueGjQ me@example"
+TYPES = ("cx23", "cx33")
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
+    with HetznerAPI(action_seconds=0.01) as double:
+        for key, value in double.environment.items():
+            monkeypatch.setenv(key, value)
+        for server_type in TYPES:
+            double.set_available(server_type, "fsn1", True)
+        yield double
+
+
+@pytest.fixture
+def stack(surroundings: dict[str, str], api: HetznerAPI) -> Stacks:
+    """Makes stacks that nobody destroys: all that they make ends with the double."""
+    return lambda program, name="test": automation.create_or_select_stack(name, "plugins", program)
+
+
+def number(resource: pulumi.CustomResource) -> pulumi.Output[int]:
+    return resource.id.apply(int)
+
+
+class Account:
+    """A program with one of each kind; the server's arguments can be changed between updates."""
+
+    def __init__(self) -> None:
+        self.server: dict[str, Any] = {"server_type": "cx23"}
+        self.size = 10
+        self.options = pulumi.ResourceOptions(ignore_changes=["userData", "sshKeys"])
+
+    def __call__(self) -> None:
+        provider = pulumi_hcloud.Provider("cloud", poll_interval="20ms")
+        own = pulumi.ResourceOptions(provider=provider)
+        key = pulumi_hcloud.SshKey("key", public_key=KEY, labels={"a": "b"}, opts=own)
+        rule = {"direction": "in", "protocol": "tcp", "port": "22", "source_ips": ["10.1.2.3/8", "::/0"]}
+        firewall = pulumi_hcloud.Firewall("firewall", rules=[rule], opts=own)
+        network = pulumi_hcloud.Network("network", ip_range="10.0.0.0/16", opts=own)
+        subnet = pulumi_hcloud.NetworkSubnet(
+            "subnet",
+            network_id=number(network),
+            type="cloud",
+            network_zone="eu-central",
+            ip_range="10.0.1.0/24",
+            opts=own,
+        )
+        server = pulumi_hcloud.Server(
+            "server",
+            image="debian-12",
+            location="fsn1",
+            ssh_keys=[key.id],
+            user_data=pulumi.Output.secret("#cloud-config\n# hidden\n"),
+            firewall_ids=[number(firewall)],
+            networks=[{"network_id": number(network)}],
+            labels={"role": "host"},
+            backups=True,
+            **self.server,
+            opts=pulumi.ResourceOptions.merge(
+                self.options, pulumi.ResourceOptions(provider=provider, depends_on=[subnet])
+            ),
+        )
+        volume = pulumi_hcloud.Volume("volume", size=self.size, location="fsn1", format="ext4", opts=own)
+        pulumi_hcloud.VolumeAttachment("attachment", volume_id=number(volume), server_id=number(server), opts=own)
+        pulumi_hcloud.PrimaryIp("address", type="ipv4", location="fsn1", opts=own)
+        zone = pulumi_hcloud.Zone("zone", name="example.com", mode="primary", opts=own)
+        record = {"value": server.ipv4_address}
+        pulumi_hcloud.ZoneRrset("www", zone=zone.name, name="www", type="A", ttl=300, records=[record], opts=own)
+        pulumi_hcloud.Rdns(
+            "rdns", server_id=number(server), ip_address=server.ipv4_address, dns_ptr="www.example.com", opts=own
+        )
+        pulumi.export("server", server.id)
+        pulumi.export("volume", volume.id)
+
+
+def test_the_life_of_an_account(stack: Stacks, api: HetznerAPI) -> None:
+    account = Account()
+    ours = stack(account)
+    assert ours.preview().change_summary == {"create": 13}
+    assert not api.writes(), "a preview wrote something"
+
+    made = ours.up()
+    assert changes(made) == {"create": 13}
+    assert "hidden" not in made.stdout
+    assert api.account()["servers"] == api.account()["volumes"] == 1
+
+    written = len(api.writes())
+    assert changes(ours.up()) == {}
+    assert changes(ours.refresh()) == {}
+    assert changes(ours.up()) == {}
+    assert len(api.writes()) == written, "an update without a change wrote something"
+
+    account.server = {"server_type": "cx33", "keep_disk": True, "delete_protection": True, "rebuild_protection": True}
+    account.size = 20
+    assert changes(ours.up()) == {"update": 2}
+    steps = [entry.path.rsplit("/", maxsplit=1)[-1] for entry in api.writes()[written:] if "/servers/" in entry.path]
+    assert steps == ["poweroff", "change_type", "change_protection"]
+
+    with pytest.raises(CommandError, match=r"server is protected \(protected\)"):
+        ours.destroy()
+    account.server |= {"delete_protection": False, "rebuild_protection": False}
+    account.size = 10
+    with pytest.raises(CommandError, match="cannot shrink from 20 to 10 GB"):
+        ours.up()
+    account.size = 20
+    ours.up()
+    ours.destroy()
+    assert api.account() == api.empty()
+
+
+def test_a_server_is_adopted_by_its_id_without_a_write(stack: Stacks, api: HetznerAPI) -> None:
+    hidden = ["userData", "sshKeys", "keepDisk"]
+
+    def server(**options: Any) -> None:
+        made = pulumi_hcloud.Server(
+            "server",
+            name="server",
+            server_type="cx23",
+            image="debian-12",
+            location="fsn1",
+            user_data="#cloud-config\n",
+            keep_disk=True,
+            opts=pulumi.ResourceOptions(ignore_changes=hidden, **options),
+        )
+        pulumi.export("id", made.id)
+
+    lost = stack(server, "lost")
+    found = str(lost.up().outputs["id"].value)
+    written = len(api.writes())
+    assert changes(stack(lambda: server(import_=found), "adopting").up()) == {"create": 1, "import": 1}
+    assert changes(stack(server, "adopting").up()) == {}
+    assert len(api.writes()) == written
+    assert api.account()["servers"] == 1
+
+
+def test_a_server_that_is_gone_is_made_again(stack: Stacks, api: HetznerAPI) -> None:
+    ours = stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None)
+    ours.up()
+    client = Client(api.token, api.endpoint, poll_interval=0.02)
+    (server,) = client.servers.get_all()
+    server.delete().wait_until_finished()
+    assert changes(ours.refresh()) == {"delete": 1}
+    assert changes(ours.up()) == {"create": 1}
+
+
+@pytest.mark.parametrize("fault", ["429", "503", "502"])
+def test_a_busy_api_is_asked_again(stack: Stacks, api: HetznerAPI, fault: str) -> None:
+    api.faults.add("POST", "/ssh_keys", 1, fault)
+    ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
+    assert changes(ours.up()) == {"create": 2}
+    assert api.account()["ssh_keys"] == 1
+
+
+def test_a_refused_order_is_one_sentence(stack: Stacks, api: HetznerAPI) -> None:
+    api.set_available("cx23", "fsn1", False)
+    with pytest.raises(CommandError, match=r"unavailable.* \(resource_unavailable\)"):
+        stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None).up()
+
+
+def test_a_wrong_token_is_one_sentence(stack: Stacks, api: HetznerAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
+    monkeypatch.setenv("HCLOUD_TOKEN", "x" * 64)
+    with pytest.raises(CommandError, match=r"\(unauthorized\)"):
+        ours.up()
+    monkeypatch.setenv("HCLOUD_TOKEN", "short")
+    with pytest.raises(CommandError, match="must have exactly 64 characters"):
+        ours.up()
