@@ -41,7 +41,7 @@ def start(*arguments: object, environment: Mapping[str, str] | None = None) -> s
 
 def end(process: subprocess.Popen[str]) -> Ended:
     """Wait for it."""
-    out, said = process.communicate(timeout=120)
+    out, said = process.communicate(timeout=400)
     assert "Traceback" not in said, said
     return Ended(process.returncode, json.loads(out) if out.strip() else {}, said)
 

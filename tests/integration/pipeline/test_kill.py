@@ -28,7 +28,7 @@ AT_THE_RENAME = "stack_runtime.pipeline.run:replace_durably"
 
 def killed_after(function: str, environment: Mapping[str, str]) -> None:
     process = start("tests.integration.pipeline.killed", function, "run", environment=environment)
-    process.communicate(timeout=120)
+    process.communicate(timeout=400)
     assert process.returncode == -signal.SIGKILL
 
 
