@@ -15,6 +15,9 @@ from data_stack.streamlit.warehouse import ROW_CAP, Row
 _NO_MINOR_UNIT = {"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
+_LINK = re.compile(r":(?=//)|www(?=\.)|@", re.IGNORECASE)
+_JOINER = "\u2060"
+"""Invisible; what stands on both sides of it is no address."""
 _LONGEST = 300
 
 
@@ -29,8 +32,12 @@ def text(value: object) -> str:
 
 
 def plain(value: object) -> str:
-    """`value` for a place that reads Markdown, such as a label."""
-    return _MARKUP.sub(r"\\\1", _CONTROL.sub(" ", str(value))[:_LONGEST])
+    """`value` for a place that reads Markdown, such as a label.
+
+    Markdown makes links of bare addresses, whatever is escaped, so these are broken up.
+    """
+    line = _LINK.sub(lambda found: found[0] + _JOINER, _CONTROL.sub(" ", str(value))[:_LONGEST])
+    return _MARKUP.sub(r"\\\1", line)
 
 
 def sentence(value: object) -> str:

@@ -11,16 +11,11 @@ import duckdb
 import pytest
 
 from data_stack.samples import generate
-from tests.integration.dbt.conftest import PROJECT, Warehouse
+from tests.kit.warehouse import PROJECT, Warehouse, latest_of
 
 MARTS = ("fact_transactions", "dim_customers", "mart_customer_metrics", "mart_daily_cashflow")
 SAMPLE = list(generate.records(1500, seed=3, dirty=False))
 TYPED = {"id": "bigint", "date": "date", "amount": "decimal(12, 2)"}
-
-
-def latest_of(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """As the loader's upsert leaves them: the last row of each key."""
-    return list({row[0]: row for row in rows}.values())
 
 
 def marts(warehouse: Warehouse) -> dict[str, list[tuple[object, ...]]]:

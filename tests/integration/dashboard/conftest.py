@@ -1,0 +1,151 @@
+"""The real dashboard on a folder of the tests, seen in Chromium."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from stack_runtime.pipeline.places import beside
+from stack_runtime.pipeline.records import Records
+from tests.kit.browser import chromium
+from tests.kit.warehouse import PROJECT, Warehouse
+
+APP = PROJECT.parent / "streamlit"
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """The app on `published`, and a browser before it."""
+
+    published: Path
+    url: str
+    browser: webdriver.Chrome
+
+    def put(self, warehouse: Warehouse) -> None:
+        """Publish a copy as the pipeline does: by one rename."""
+        shutil.copy(warehouse.path, self.published.with_suffix(".new"))
+        self.published.with_suffix(".new").replace(self.published)
+
+    @property
+    def records(self) -> Records:
+        places = beside(self.published)
+        places.make()
+        return Records(places, None)
+
+    def open(self, page: str = "") -> None:
+        self.browser.get(f"{self.url}/{page}")
+
+    def wait(self, answer: Callable[[], object]) -> None:
+        """Until `answer` is true; pages redraw while one looks, so what vanishes is looked for again."""
+        waiting = WebDriverWait(self.browser, PATIENCE_S, poll_frequency=0.1, ignored_exceptions=[Exception])
+        try:
+            waiting.until(lambda _: answer())
+        except TimeoutException:
+            raise AssertionError(f"not seen within {PATIENCE_S} s; the page has: {self.text()}") from None
+
+    def text(self) -> str:
+        """What can be read on the page, with what is chosen in its boxes."""
+        boxes = "return [...document.querySelectorAll('input')].map(box => box.value).join('\\n')"
+        return f"{self.browser.find_element(By.TAG_NAME, 'body').text}\n{self.browser.execute_script(boxes)}"
+
+    def sees(self, *texts: str) -> None:
+        self.wait(lambda: all(text in self.text() for text in texts))
+
+    def figures(self) -> dict[str, str]:
+        """The figures on the page by their label."""
+        found = self.browser.find_elements(By.CSS_SELECTOR, '[data-testid="stMetric"]')
+        label, value = '[data-testid="stMetricLabel"]', '[data-testid="stMetricValue"]'
+        return {
+            metric.find_element(By.CSS_SELECTOR, label).text: metric.find_element(By.CSS_SELECTOR, value).text
+            for metric in found
+        }
+
+    def shows(self, **figures: str) -> None:
+        """Wait for figures; `_` in a keyword is a space in the label."""
+        wanted = {label.replace("_", " "): value for label, value in figures.items()}
+        self.wait(lambda: wanted.items() <= self.figures().items())
+
+    def cells(self) -> list[list[str]]:
+        """The first rows of the first table: what assistive technology reads of its canvas."""
+        script = """
+            const table = document.querySelector('[data-testid="stDataFrame"] [role="grid"]');
+            return [...table.querySelectorAll('tbody tr')].map(
+                row => [...row.querySelectorAll('td')].map(cell => cell.textContent))"""
+        found: list[list[str]] = self.browser.execute_script(script)
+        return found
+
+    def choose(self, label: str, value: str) -> None:
+        found = (By.CSS_SELECTOR, f'input[aria-label*="{label}"]')
+        self.wait(lambda: self.browser.find_element(*found).is_enabled())
+        self.browser.find_element(*found).send_keys(Keys.CONTROL, "a", Keys.NULL, value, Keys.ENTER)
+
+    def press(self, label: str) -> None:
+        found = (By.XPATH, f"//button[normalize-space()='{label}']")
+        self.wait(lambda: self.browser.find_element(*found).is_enabled())
+        self.browser.find_element(*found).click()
+
+
+@pytest.fixture(scope="package")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    folder = tmp_path_factory.mktemp("dbt")
+    return Warehouse(folder / "work.duckdb", folder / "target")
+
+
+@pytest.fixture(scope="package")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    folder = tmp_path_factory.mktemp("dashboard")
+    published = folder / "published" / "warehouse.duckdb"
+    published.parent.mkdir()
+    port = _free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("FDS_")}
+    with chromium(folder / "profile") as browser, (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.address=127.0.0.1"],
+            cwd=APP, env=environment | {"FDS_PUBLISHED": str(published)}, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            _until_healthy(f"http://127.0.0.1:{port}/_stcore/health", process)
+            # the name behind the proxy: the connection must be allowed by it
+            yield Dashboard(published, f"http://dashboard.localhost:{port}", browser)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@pytest.fixture(autouse=True)
+def nothing_published(dashboard: Dashboard) -> Iterator[None]:
+    yield
+    dashboard.open("about")  # no page of a former test asks for data meanwhile
+    for entry in dashboard.published.parent.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the dashboard did not become healthy")

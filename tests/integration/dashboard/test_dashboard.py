@@ -1,0 +1,146 @@
+"""What a person sees: right numbers, a kind word before the first run, one sentence when something is broken."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from selenium.webdriver.common.by import By
+
+from data_stack.samples import generate
+from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
+from tests.integration.dashboard.conftest import Dashboard
+from tests.kit.warehouse import Warehouse, latest_of
+
+SAMPLE = latest_of(list(generate.records(1200, seed=11, dirty=False)))
+TYPES = {"id": "bigint", "date": "date", "amount": "decimal(12, 2)"}
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+HOSTILE = '=HYPERLINK("http://evil.test")<img src=x onerror=alert(1)>**[bold](http://evil.test)**'
+
+
+def amounts(currency: str) -> list[Decimal]:
+    return [Decimal(str(row[3])) for row in SAMPLE if row[4] == currency]
+
+
+def a_run(**changes: object) -> Run:
+    return Run(**{"run_id": "r1", "started_at": NOW, "finished_at": NOW + timedelta(seconds=12.3),
+                  "source": "transactions.csv", "status": "succeeded"} | changes)  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_figures_of_each_currency_are_those_of_the_file(dashboard: Dashboard, warehouse: Warehouse) -> None:
+    warehouse.load(SAMPLE, TYPES)
+    warehouse.dbt("run")
+    dashboard.put(warehouse)
+    dashboard.open()
+    dashboard.sees("Cash flow", "Income by category", "Latest transactions")
+    dashboard.press("All")
+    for currency, places in (("EUR", 2), ("JPY", 0)):
+        dashboard.choose("Currency", currency)
+        income = sum(amount for amount in amounts(currency) if amount > 0)
+        spend = -sum(amount for amount in amounts(currency) if amount < 0)
+        dashboard.shows(
+            **{
+                f"Income,_{currency}": f"{income:,.{places}f}",
+                f"Spend,_{currency}": f"{spend:,.{places}f}",
+                f"Net,_{currency}": f"{income - spend:,.{places}f}",
+                "Transactions": f"{len(amounts(currency)):,}",
+            }
+        )
+    dashboard.open("customers")
+    dashboard.choose("Currency", "EUR")
+    income = sum(amount for amount in amounts("EUR") if amount > 0)
+    customers = {row[2] for row in SAMPLE if row[4] == "EUR"}
+    dashboard.shows(**{"Customers": str(len(customers)), "Income,_EUR": f"{income:,.2f}"})
+    dashboard.wait(lambda: [row[0] for row in dashboard.cells()[:3]] == ["1", "2", "3"])
+
+
+def test_before_the_first_run_it_says_so_and_then_follows(dashboard: Dashboard, warehouse: Warehouse) -> None:
+    for page in ("", "customers"):
+        dashboard.open(page)
+        dashboard.sees("Nothing is published yet")
+    dashboard.open("runs")
+    dashboard.sees("No run is recorded yet")
+    dashboard.open()
+    dashboard.sees("Nothing is published yet")
+    warehouse.load(SAMPLE[:50], TYPES)
+    warehouse.dbt("run")
+    dashboard.put(warehouse)
+    dashboard.sees("Latest transactions")
+
+
+def test_a_new_file_replaces_the_old_one_in_front_of_the_reader(dashboard: Dashboard, warehouse: Warehouse) -> None:
+    warehouse.load([["1", "2026-01-01", "A", "100", "EUR", "fees", ""]])
+    warehouse.dbt("run")
+    dashboard.put(warehouse)
+    dashboard.open()
+    dashboard.shows(**{"Income,_EUR": "100.00"})
+    warehouse.load([["1", "2026-01-01", "A", "250", "EUR", "fees", ""]])
+    warehouse.dbt("run")
+    dashboard.put(warehouse)
+    dashboard.shows(**{"Income,_EUR": "250.00"})
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(dashboard: Dashboard) -> None:
+    dashboard.published.write_bytes(b"not a database" * 1000)
+    dashboard.open()
+    dashboard.sees("The published data cannot be read", "next: fds run")
+    assert "Traceback" not in dashboard.text()
+
+
+def test_records_that_cannot_be_read_are_one_sentence(dashboard: Dashboard) -> None:
+    dashboard.records.settle(None)
+    (dashboard.published.with_name("warehouse.duckdb.fds") / "runs.sqlite").write_bytes(b"garbage" * 1000)
+    dashboard.open("runs")
+    dashboard.sees("The run records cannot be read")
+    assert "Traceback" not in dashboard.text()
+
+
+def test_checks_runs_and_quarantined_rows_of_the_last_run(dashboard: Dashboard, warehouse: Warehouse) -> None:
+    rows = [[str(n), "2026-01-01", "A", "5", "EUR", "yoga" if n < 3 else "fees", ""] for n in range(20)]
+    warehouse.load(rows)
+    warehouse.dbt("run")
+    statuses = warehouse.dbt("test")
+    checks = tuple(Check(name, status, 3.0 if status == "warn" else 0.0, 0.0) for name, status in statuses.items())
+    dashboard.put(warehouse)
+    dashboard.records.settle(None)
+    dashboard.records.save(
+        a_run(
+            rows=Rows(21, 20, 1),
+            checks=checks,
+            steps=(Step("extract_load", 7.1), Step("publish", 0.4)),
+            quarantined=(Quarantined("transactions", "transactions.csv", 17, "too few fields", HOSTILE),),
+        )
+    )
+    dashboard.open("data-quality")
+    dashboard.shows(Passed=str(len(checks) - 1), Warned="1", Failed="0")
+    dashboard.sees("Rows behind the warnings", "succeeded, 12.3 s")
+    dashboard.wait(lambda: dashboard.cells()[0] == ["Warned", "Category is known", "3", "0"])
+    dashboard.open("runs")
+    dashboard.shows(Result="Succeeded", Rows_read="21", Loaded="20", Quarantined="1")
+    dashboard.wait(lambda: dashboard.cells()[0] == ["transactions.csv", "17", "too few fields", f"'{HOSTILE}"])
+
+
+def test_a_failed_run_shows_why_while_the_old_data_stays(dashboard: Dashboard, warehouse: Warehouse) -> None:
+    warehouse.load(SAMPLE[:50], TYPES)
+    warehouse.dbt("run")
+    dashboard.put(warehouse)
+    dashboard.records.settle(None)
+    dashboard.records.save(a_run(status="failed", error="check amounts_are_readable failed, nothing was published"))
+    dashboard.open("runs")
+    dashboard.sees("Check amounts_are_readable failed, nothing was published.")
+    dashboard.open("data-quality")
+    dashboard.sees("This run ended before the checks.")
+    dashboard.open()
+    dashboard.sees("Latest transactions")
+
+
+def test_hostile_text_stays_text(dashboard: Dashboard, warehouse: Warehouse) -> None:
+    days = ("0001-01-01", "9999-12-31", "2026-01-01")
+    rows = [[f"{HOSTILE}{n}", days[n % 3], HOSTILE, "7", HOSTILE, HOSTILE, HOSTILE] for n in range(9)]
+    warehouse.load([*rows, ["1", "2026-01-02", "A", "5", HOSTILE, "fees", "\n\u202e"]])
+    assert set(warehouse.dbt("run").values()) == {"success"}
+    dashboard.put(warehouse)
+    for page, words in (("", "Latest transactions"), ("customers", "All customers")):
+        dashboard.open(page)
+        dashboard.sees(words)
+        dashboard.wait(lambda: HOSTILE.upper() in dashboard.text().replace("\u2060", ""))  # as a label
+        assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"], a[href*="EVIL"]')
+    dashboard.wait(lambda: f"'{HOSTILE}" in [cell for row in dashboard.cells() for cell in row])

@@ -1,0 +1,45 @@
+"""The distribution's Chromium, without a window."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1360,1800",
+)  # fmt: skip
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
+    """A browser with the new folder `profile`; the test is skipped where there is none and none can be installed."""
+    if not _found() and not _installed():
+        pytest.skip("chromium and chromedriver are not here and could not be installed from the distribution")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+def _found() -> bool:
+    return bool(shutil.which("chromium") and shutil.which("chromedriver"))
+
+
+def _installed() -> bool:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return False
+    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium", "chromium-driver"]
+    subprocess.run(["apt-get", "update", "--quiet"], check=False, capture_output=True)
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0 and _found()

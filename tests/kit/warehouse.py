@@ -1,0 +1,66 @@
+"""A DuckDB file with raw transactions, and dbt on it in this process."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
+from data_stack.samples import generate
+
+Row = TypeVar("Row", bound=Sequence[str | None])
+
+PROJECT = Path(generate.__file__).parents[1] / "dbt"
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One DuckDB file, always at the same path, so that dbt parses the project once."""
+
+    path: Path
+    target: Path
+
+    def load(
+        self,
+        rows: Sequence[Sequence[str | None]],
+        types: Mapping[str, str] | None = None,
+        extracted_at: str | None = "2026-01-01",
+    ) -> None:
+        """Make `raw_data.transactions` of `rows` anew. A column that `types` does not name is text."""
+        texts = pa.table({name: [row[at] for row in rows] for at, name in enumerate(generate.HEADER)})
+        columns = [f"cast({name} as {(types or {}).get(name, 'varchar')}) as {name}" for name in generate.HEADER]
+        if extracted_at:
+            columns.append(f"timestamp '{extracted_at}' as _sdc_extracted_at")
+        with duckdb.connect(str(self.path)) as connection:
+            connection.register("texts", texts)
+            connection.execute("create schema if not exists raw_data")
+            connection.execute(
+                f"create or replace table raw_data.transactions as select {', '.join(columns)} from texts"
+            )
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.path)) as connection:
+            return connection.execute(query).fetchall()
+
+    def dbt(self, *arguments: str) -> dict[str, str]:
+        """Run dbt. Returns: the status of each node by its name."""
+        folders = ("--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", self.target)
+        quiet = ("--log-level", "none", "--log-path", str(self.target / "logs"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FDS_DUCKDB_PATH", str(self.path))
+            try:
+                done = dbtRunner().invoke([*quiet, *arguments, *map(str, folders)])
+            finally:
+                DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        assert done.exception is None, done.exception
+        return {result.node.name: str(result.status) for result in getattr(done.result, "results", ())}
+
+
+def latest_of(rows: Sequence[Row]) -> list[Row]:
+    """As the loader's upsert leaves them: the last row of each key."""
+    return list({row[0]: row for row in rows}.values())
