@@ -22,11 +22,15 @@ csv.field_size_limit(sys.maxsize)
 
 @dataclass
 class Cleaned:
-    """`path` has no header; its first two columns are line and offset. `longest` is its longest line, in bytes."""
+    """`path` has no header; its first two columns are line and offset.
+
+    `longest` is its longest line in bytes, `broken` tells whether a value has a line end in it.
+    """
 
     path: Path
     written: int = 0
     longest: int = 0
+    broken: bool = False
 
 
 @dataclass
@@ -57,6 +61,7 @@ def clean(text: Text, dialect: Dialect, path: Path, quarantine: Quarantine) -> C
                 continue
             line = b"%d%b%d%b%b\n" % (raw.line, delimiter, raw.offset, delimiter, data)
             cleaned.longest = max(cleaned.longest, len(line))
+            cleaned.broken = cleaned.broken or (raw.quoted and (b"\n" in data or b"\r" in data))
             cleaned.written += 1
             out.write(line)
     if evidence.against > evidence.valid:

@@ -65,7 +65,10 @@ def write_parquet(
     options = f"FORMAT parquet, COMPRESSION {compression}"
     query = f"SELECT * FROM (SELECT {typed} FROM {scanned.relation}) WHERE {where}"
     row = con.execute(f"COPY ({query}) TO {literal(str(path))} ({options})").fetchone()
-    return int(row[0]) if row else 0
+    written = int(row[0]) if row else 0
+    if where == "true" and written != scanned.good:
+        raise TapError(f"{scanned.text.original} changed while it was read; run again")
+    return written
 
 
 def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scanned | None:
@@ -87,7 +90,7 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scann
     }
     try:
         columns, found = inferred(con, relation, text.header, entity.columns, checks)
-    except (duckdb.InvalidInputException, duckdb.ConversionException):
+    except duckdb.Error:
         return None  # the careful reader finds out which record it is
     if found["bad"] or found["bytes"] != _expected(size, found["rows"], width):
         return None
@@ -102,7 +105,7 @@ def _careful(
     good = cleaned.written
     names = ["line", "begins", *(f"c{index}" for index in range(len(text.header)))]
     longest = cleaned.longest if cleaned.longest > _LONG_LINE else None
-    relation = csv_relation(cleaned.path, names, text.delimiter, text.quote, header=False, longest=longest)
+    relation = csv_relation(cleaned.path, names, text.delimiter, text.quote, header=False, longest=longest, whole=cleaned.broken)
     if good:
         reasons = f"SELECT line, begins, {_reason(text, entity)} FROM {relation} WHERE NOT {_good(text, entity)}"
         for line, offset, reason in con.execute(reasons).fetchall():

@@ -16,11 +16,12 @@ def identifier(name: str) -> str:
 
 def csv_relation(
     path: Path, names: Sequence[str], delimiter: str, quote: str, *, header: bool, crlf: bool = False,
-    longest: int | None = None,
+    longest: int | None = None, whole: bool = False,
 ) -> str:  # fmt: skip
     """A table function that reads a file as text, nothing sniffed, nothing forgiven; an empty field is NULL.
 
-    `longest` is the longest line in bytes where that is more than DuckDB's buffers expect.
+    `longest` is the longest line in bytes where that is more than DuckDB's buffers expect. A file that is read `whole`
+    is not cut up for several threads.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     end = "\\r\\n" if crlf else "\\n"
@@ -30,5 +31,6 @@ def csv_relation(
     return (
         f"read_csv({literal(file)}, columns = {{{columns}}}, auto_detect = false, header = {str(header).lower()}, "
         f"delim = {literal(delimiter)}, quote = {literal(quote)}, escape = {literal(quote)}, strict_mode = true, "
-        f"compression = 'none', new_line = '{end}'{long})"
+        f"compression = 'none', new_line = '{end}', "
+        f"parallel = {str(not whole).lower()}{long})"
     )

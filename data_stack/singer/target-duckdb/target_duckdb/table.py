@@ -10,7 +10,7 @@ import duckdb
 
 from target_duckdb.errors import TargetError, of_duckdb
 from target_duckdb.rows import POSITION
-from target_duckdb.types import merged
+from target_duckdb.types import is_number, merged
 
 
 def identifier(name: str) -> str:
@@ -84,10 +84,7 @@ class Table:
                 self._con.execute(f"ALTER TABLE {self.sql} ADD COLUMN {identifier(name)} {kind}")
                 continue
             column, old = present[name.lower()]
-            wide = merged(old, kind)
-            if wide == "DOUBLE" and not (self._exact(self.sql, column, old) and self._exact(source, name, kind)):
-                wide = "VARCHAR"
-            if wide != old:
+            if (wide := self._wide(column, old, name, kind, source)) != old:
                 self._con.execute(f"ALTER TABLE {self.sql} ALTER COLUMN {identifier(column)} TYPE {wide}")
 
     def append(self, load: Load) -> int:
@@ -131,12 +128,21 @@ class Table:
             f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({values})"
         )
 
-    def _exact(self, source: str | None, column: str, kind: str) -> bool:
-        """Whether all values of a number column survive as DOUBLE."""
+    def _wide(self, column: str, old: str, name: str, kind: str, source: str | None) -> str:
+        """The type for both; numbers are looked at, for a narrower type than their bounds allow often holds them."""
+        if old == kind or (is_number(old) and is_number(kind) and self._exact(source, name, kind, old)):
+            return old
+        wide = merged(old, kind)
+        if wide != "DOUBLE":
+            return wide
+        exact = self._exact(self.sql, column, old, wide) and self._exact(source, name, kind, wide)
+        return wide if exact else "VARCHAR"
+
+    def _exact(self, source: str | None, column: str, kind: str, into: str) -> bool:
+        """Whether all values of a number column survive as another type of number."""
         name = identifier(column)
-        return source is None or not self._count(
-            f"SELECT count(*) FROM {source} WHERE CAST(CAST({name} AS DOUBLE) AS {kind}) IS DISTINCT FROM {name}"
-        )
+        back = f"TRY_CAST(TRY_CAST({name} AS {into}) AS {kind})"
+        return source is None or not self._count(f"SELECT count(*) FROM {source} WHERE {back} IS DISTINCT FROM {name}")
 
     def _count(self, query: str) -> int:
         """The one number that a query or a change answers."""

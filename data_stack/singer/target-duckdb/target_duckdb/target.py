@@ -114,6 +114,7 @@ class TargetDuckDB(Target):
                 raise of_duckdb(error, f"writing {self.config['path']}") from None
         self._write_report()
         super().process_endofpipe()
+        self.connection.close()
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
         """Keep the state back while an overwriting load is not in place."""

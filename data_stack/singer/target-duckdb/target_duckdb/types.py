@@ -37,15 +37,20 @@ def merged(one: str, other: str) -> str:
     if one == other:
         return one
     pair = {one, other}
-    if all(name == "BIGINT" or _DECIMAL.fullmatch(name) for name in pair):
+    if all(map(is_number, pair)) and "DOUBLE" not in pair:
         bounds = [_bounds(name) for name in pair]
         digits, scale = max(b[0] for b in bounds), max(b[1] for b in bounds)
         return f"DECIMAL({18 if digits + scale <= 18 else 38},{scale})" if digits + scale <= 38 else "VARCHAR"
-    if "DOUBLE" in pair and all(name in ("DOUBLE", "BIGINT") or _DECIMAL.fullmatch(name) for name in pair):
+    if all(map(is_number, pair)):
         return "DOUBLE"
     if pair == {"DATE", "TIMESTAMP"}:
         return "TIMESTAMP"
     return "VARCHAR"
+
+
+def is_number(name: str) -> bool:
+    """Whether it is one of the numeric types that this target makes."""
+    return name in ("BIGINT", "DOUBLE") or bool(_DECIMAL.fullmatch(name))
 
 
 def _bounds(name: str) -> tuple[int, int]:

@@ -1,0 +1,162 @@
+"""How fast CSV files get into DuckDB: against DuckDB's own reader, and against the Singer SDK's record path."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from scripts.benchmarks.watch import Watched, watch
+from stack_runtime.errors import CheckFailedError
+from stack_runtime.pipeline import meltano_env
+
+RECORD_PATH_RATIO = 8.0
+"""`meltano run` with our plugins must be at least this many times as fast as the record path."""
+CTAS_RATIO = 3.0
+"""… and take at most this many times as long as CREATE TABLE AS."""
+MEMORY_MB = 1000.0
+"""… in at most this much memory, each process."""
+_RECORD_PATH_ROWS = 1_000_000
+
+_ROWS = """
+SELECT i + 1 AS id, DATE '2020-01-01' + CAST(hash(i) % 2000 AS INTEGER) AS date,
+    'C' || lpad(CAST(hash(i + 1) % 50000 AS VARCHAR), 5, '0') AS customer_id,
+    CAST((CAST(hash(i + 2) % 2000000 AS BIGINT) - 500000) / 100.0 AS DECIMAL(18, 2)) AS amount,
+    ['EUR', 'USD', 'GBP', 'CHF'][1 + CAST(hash(i + 3) % 4 AS INTEGER)] AS currency,
+    ['development', 'consulting', 'travel', 'hosting'][1 + CAST(hash(i + 4) % 4 AS INTEGER)] AS category,
+    CASE WHEN i % 10 = 0 THEN 'Workshop, day ' ELSE 'Invoice for work no. ' END || i AS description
+FROM range({rows}) AS t(i)
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds, ratios and megabytes of one run."""
+
+    rows: int
+    ctas_seconds: float
+    meltano_seconds: float
+    ctas_ratio: float
+    peak_mb: dict[str, float]
+    together_mb: float
+    record_path_rows: int
+    record_path_seconds: float
+    same_rows_seconds: float
+    record_path_ratio: float
+
+    @property
+    def missed(self) -> list[str]:
+        """What does not hold."""
+        largest = max(self.peak_mb.values())
+        checks = (
+            (self.record_path_ratio >= RECORD_PATH_RATIO, f"{self.record_path_ratio} times the record path, not 8"),
+            (self.ctas_ratio <= CTAS_RATIO, f"{self.ctas_ratio} times CREATE TABLE AS, not 3"),
+            (largest < MEMORY_MB, f"{largest:.0f} MB in one process, not below {MEMORY_MB:.0f}"),
+        )
+        return [text for holds, text in checks if not holds]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"missed": self.missed}
+
+
+def measure(rows: int, say: Callable[[str], None]) -> Result:
+    """Measure everything in one run, in a temporary folder."""
+    meltano_env.prepare(say)
+    with tempfile.TemporaryDirectory(prefix="load-") as name:
+        folder = Path(name)
+        big, small = folder / "big.csv", folder / "small.csv"
+        fewer = min(rows, _RECORD_PATH_ROWS)
+        say(f"writing {rows:,} and {fewer:,} rows")
+        _write(big, rows)
+        _write(small, fewer)
+        _project(folder)
+        say("CREATE TABLE AS")
+        ctas = _ctas(big, folder)
+        say(f"meltano run tap-csv target-duckdb, {rows:,} rows")
+        ours = _meltano(folder, big, "tap-csv", "target-duckdb", rows)
+        say(f"meltano run tap-csv target-duckdb, {fewer:,} rows")
+        same = _meltano(folder, small, "tap-csv", "target-duckdb", fewer)
+        say(f"meltano run tap-reference target-reference, {fewer:,} rows")
+        reference = _meltano(folder, small, "tap-reference", "target-reference", fewer)
+    return Result(
+        rows, round(ctas.seconds, 2), round(ours.seconds, 2), round(ours.seconds / ctas.seconds, 2),
+        {name: round(peak, 1) for name, peak in ours.peaks.items()}, round(ours.together, 1), fewer,
+        round(reference.seconds, 2), round(same.seconds, 2), round(reference.seconds / same.seconds, 2),
+    )  # fmt: skip
+
+
+def _write(path: Path, rows: int) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({_ROWS.format(rows=rows)}) TO '{path}' (HEADER)")
+
+
+def _ctas(csv: Path, folder: Path) -> Watched:
+    code = (
+        "import duckdb, sys\n"
+        "with duckdb.connect(sys.argv[2]) as c: c.execute(f\"CREATE TABLE t AS SELECT * FROM read_csv('{sys.argv[1]}')\")"
+    )
+    return watch([sys.executable, "-c", code, str(csv), str(folder / "ctas.duckdb")], folder, {})
+
+
+def _project(folder: Path) -> None:
+    """A Meltano project whose plugins are those of this environment."""
+    own = Path(sys.executable).parent
+    for kind, script in (("tap", "tap"), ("target", "target")):
+        path = folder / f"{kind}-reference"
+        path.write_text(f'#!/bin/sh\nexec {sys.executable} -m scripts.benchmarks.reference {script} "$@"\n')
+        path.chmod(0o755)
+
+    def plugin(name: str, executable: Path, **settings: str) -> dict[str, Any]:
+        return {
+            "name": name, "namespace": name.replace("-", "_"), "executable": str(executable), "capabilities": ["state"],
+            "settings": [{"name": setting, "kind": kind} for setting, kind in settings.items()],
+        }  # fmt: skip
+
+    extractors = [
+        plugin("tap-csv", own / "tap-csv", entities="array", batch_config="object", quarantine_dir="string"),
+        plugin("tap-reference", folder / "tap-reference", file="string"),
+    ]
+    loaders = [
+        plugin("target-duckdb", own / "target-duckdb", path="string"),
+        plugin("target-reference", folder / "target-reference", path="string"),
+    ]
+    project = {
+        "project_id": "load-benchmark", "send_anonymous_usage_stats": False,
+        "default_environment": "dev", "environments": [{"name": "dev"}],
+        "plugins": {"extractors": extractors, "loaders": loaders},
+    }  # fmt: skip
+    (folder / "meltano.yml").write_text(json.dumps(project))
+
+
+def _meltano(folder: Path, csv: Path, tap: str, target: str, rows: int) -> Watched:
+    """One full load into an empty database, checked to hold every row."""
+    database = folder / "loaded.duckdb"
+    database.unlink(missing_ok=True)
+    storage = {"root": (folder / "batches").as_uri()}
+    entity = {"entity": "transactions", "paths": [str(csv)], "keys": ["id"]}
+    environment = {
+        "TAP_CSV_ENTITIES": json.dumps([entity]),
+        "TAP_CSV_BATCH_CONFIG": json.dumps(
+            {"encoding": {"format": "parquet", "compression": "snappy"}, "storage": storage}
+        ),
+        "TAP_CSV_QUARANTINE_DIR": str(folder / "quarantine"),
+        "TARGET_DUCKDB_PATH": str(database),
+        "TAP_REFERENCE_FILE": str(csv),
+        "TARGET_REFERENCE_PATH": str(database),
+        "NO_COLOR": "1",
+    }
+    meltano = [str(meltano_env.MELTANO), "run", "--no-install", "--full-refresh", "--force", tap, target]
+    watched = watch(meltano, folder, environment)
+    with duckdb.connect(str(database), read_only=True) as connection:
+        found = connection.execute("SELECT count(*), count(DISTINCT id) FROM transactions").fetchone()
+    if found != (rows, rows):
+        raise CheckFailedError(f"{rows} rows were written, {found} arrived", where=f"{tap} {target}")
+    for file in (folder / "batches").glob("*.parquet"):
+        file.unlink()
+    return watched

@@ -1,0 +1,220 @@
+"""Loads through both processes: methods, keys, schema changes, state, and other taps and targets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.singer import Kit, run
+
+_REFERENCE = [sys.executable, "-m", "scripts.benchmarks.reference"]
+
+
+def schema(properties: dict[str, Any], keys: tuple[str, ...] = ("id",)) -> str:
+    return json.dumps({"type": "SCHEMA", "stream": "t", "schema": {"properties": properties}, "key_properties": keys})
+
+
+def record(**values: Any) -> str:
+    return json.dumps({"type": "RECORD", "stream": "t", "record": values})
+
+
+def state(value: int) -> str:
+    return json.dumps({"type": "STATE", "value": {"at": value}})
+
+
+INTEGER, NUMBER, STRING = {"type": ["null", "integer"]}, {"type": ["null", "number"]}, {"type": ["null", "string"]}
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_batches_and_records_bring_the_same(kit: Kit, batch: bool) -> None:
+    text = "id,day,moment,utc,yes,amount,code\n1,2024-05-01,2024-05-01 10:00:00,2024-05-01T10:00:00+02:00,true,12.34,007\n2,,,,,,\n"
+    kit.load(kit.csv(text), batch=batch)
+    found = kit.query("SELECT id, day::VARCHAR, moment::VARCHAR, utc::VARCHAR, yes, amount::VARCHAR, code FROM t ORDER BY id")
+    assert found == [
+        (1, "2024-05-01", "2024-05-01 10:00:00", "2024-05-01 08:00:00", True, "12.34", "007"),
+        (2, None, None, None, None, None, None),
+    ]
+    assert kit.loaded == {"received": 2, "loaded": 2}
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_of_rows_with_one_key_the_last_wins_by_file_then_line(kit: Kit, batch: bool) -> None:
+    kit.csv("id,v\n" + "".join(f"{i % 100},{i}\n" for i in range(1000)), "a.csv")
+    kit.csv("id,v\n5,first\n5,last\n", "b.csv")
+    kit.load(kit.folder / "*.csv", batch=batch)
+    assert kit.query("SELECT count(*), max(v) FILTER (id = 5), max(v) FILTER (id = 6) FROM t") == [(100, "last", "906")]
+    assert kit.counts["emitted"] == kit.loaded["received"] == kit.loaded["loaded"] == 1002
+
+
+def test_an_upsert_replaces_by_key_and_keeps_other_rows_and_columns(kit: Kit) -> None:
+    kit.load(kit.csv("id,a,b\n1,x,old\n2,y,old\n"))
+    kit.load(kit.csv("id,a,c\n2,z,new\n3,w,new\n"))
+    assert kit.query("SELECT id, a, b, c FROM t ORDER BY id") == [
+        (1, "x", "old", None), (2, "z", "old", "new"), (3, "w", None, "new")
+    ]  # fmt: skip
+
+
+def test_append_and_overwrite(kit: Kit) -> None:
+    messages = kit.tap(kit.csv("id,a\n1,x\n2,y\n")).out
+    for method, rows in (("append-only", 2), ("append-only", 4), ("overwrite", 2), ("upsert", 2)):
+        assert kit.target(messages, load_method=method).code == 0
+        assert kit.query("SELECT count(*) FROM t") == [(rows,)]
+
+
+def test_without_keys_rows_are_appended(kit: Kit) -> None:
+    messages = kit.tap(kit.csv("id,a\n1,x\n1,x\n"), keys=()).out
+    kit.target(messages)
+    kit.target(messages)
+    assert kit.query("SELECT count(*) FROM t") == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "found"),
+    [
+        ("1", "2.5", "DECIMAL(38,1)", ["1.0", "2.5"]),
+        ("2.5", "1", "DECIMAL(18,1)", ["2.5", "1.0"]),
+        ("1.25", "2.5", "DECIMAL(18,2)", ["1.25", "2.50"]),
+        ("1", "x", "VARCHAR", ["1", "x"]),
+        ("x", "1", "VARCHAR", ["x", "1"]),
+        ("2024-01-01", "2024-01-01 10:00:00", "TIMESTAMP", ["2024-01-01 00:00:00", "2024-01-01 10:00:00"]),
+        ("true", "2024-01-01", "VARCHAR", ["true", "2024-01-01"]),
+    ],
+)
+def test_types_are_widened_without_loss(kit: Kit, old: str, new: str, kind: str, found: list[str]) -> None:
+    kit.load(kit.csv(f"id,v\n1,{old}\n"))
+    kit.load(kit.csv(f"id,v\n2,{new}\n"))
+    assert kit.query("SELECT v::VARCHAR FROM t ORDER BY id") == [(value,) for value in found]
+    assert kit.query("SELECT DISTINCT typeof(v) FROM t") == [(kind,)]
+
+
+def test_a_whole_number_that_a_double_cannot_hold_makes_text(kit: Kit) -> None:
+    big = 2**53 + 1
+    first = "\n".join([schema({"id": INTEGER, "v": INTEGER}), record(id=1, v=big), ""])
+    second = "\n".join([schema({"id": INTEGER, "v": NUMBER}), record(id=2, v=0.5), ""])
+    assert kit.target(first).code == kit.target(second).code == 0
+    assert kit.query("SELECT v FROM t ORDER BY id") == [(str(big),), ("0.5",)]
+
+
+def test_a_schema_that_changes_within_a_run_keeps_the_order_of_records(kit: Kit) -> None:
+    messages = [schema({"id": INTEGER, "a": STRING}), record(id=1, a="old")]
+    messages += [schema({"id": INTEGER, "a": STRING, "b": INTEGER}), record(id=1, a="new", b=1), state(1), ""]
+    done = kit.target("\n".join(messages))
+    assert done.state == {"at": 1}
+    assert kit.query("SELECT * FROM t") == [(1, "new", 1)]
+
+
+def test_the_tap_sends_plain_records_to_another_target(kit: Kit) -> None:
+    text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
+    done = kit.tap(kit.csv(text), batch=False)
+    config = kit.folder / "other.json"
+    config.write_text(json.dumps({"path": str(kit.database)}))
+    subprocess.run([*_REFERENCE, "target", "--config", str(config)], input=done.out, text=True, check=True)
+    assert kit.query("SELECT id, date::VARCHAR, amount FROM t") == [(1, "2024-01-01", 12.34)]
+    assert '"amount":12.34,' in done.out
+
+
+def test_another_tap_sends_plain_records_to_the_target(kit: Kit) -> None:
+    text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
+    config = kit.folder / "other.json"
+    config.write_text(json.dumps({"file": str(kit.csv(text))}))
+    other = subprocess.run(
+        [*_REFERENCE, "tap", "--config", str(config)], capture_output=True, text=True, check=True
+    ).stdout
+    assert kit.target(other).code == 0
+    assert kit.query("SELECT id, date::VARCHAR, amount FROM transactions") == [(1, "2024-01-01", 12.34)]
+
+
+def test_gzipped_json_lines_batches(kit: Kit) -> None:
+    file = kit.folder / "batch.json.gz"
+    file.write_bytes(gzip.compress(b'{"id": 1, "v": 0.1}\n{"id": 2, "v": null}\n'))
+    exact = NUMBER | {"x-sql-datatype": "DECIMAL(30,20)"}
+    encoding = {"format": "jsonl", "compression": "gzip"}
+    batch = json.dumps({"type": "BATCH", "stream": "t", "encoding": encoding, "manifest": [file.as_uri()]})
+    assert kit.target("\n".join([schema({"id": INTEGER, "v": exact}), batch, ""])).code == 0
+    assert kit.query("SELECT v::VARCHAR FROM t ORDER BY id") == [("0.10000000000000000000",), (None,)]
+    assert kit.loaded == {"received": 2, "loaded": 2}
+
+
+def test_a_record_with_a_null_key_is_refused(kit: Kit) -> None:
+    done = kit.target("\n".join([schema({"id": INTEGER, "a": STRING}), record(id=None, a="x"), state(1), ""]))
+    assert done.code == 1
+    assert "key (id) is null" in done.sentence
+    assert not done.out
+
+
+def test_a_loaded_file_is_skipped_and_a_changed_one_loaded_again(kit: Kit) -> None:
+    first = kit.load(kit.csv("id,v\n1,a\n"))
+    again = kit.load(kit.folder / "t.csv", state=first.state)
+    assert kit.counts == kit.counts | {"read": 0, "emitted": 0}
+    assert kit.counts["files"][0]["skipped"] == 1
+    kit.csv("id,v\n1,b\n2,c\n")
+    kit.load(kit.folder / "t.csv", state=again.state)
+    assert kit.query("SELECT id, v FROM t ORDER BY id") == [(1, "b"), (2, "c")]
+    kit.load(kit.folder / "t.csv", entity={"incremental": "none"}, state=again.state)
+    assert kit.counts["read"] == 2
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_incremental_by_column(kit: Kit, batch: bool) -> None:
+    entity = {"incremental": "column", "replication_key": "day"}
+    first = kit.load(kit.csv("id,day\n1,2024-01-01\n2,2024-01-02\n"), entity=entity, batch=batch)
+    kit.csv("id,day\n1,2024-01-01\n2,2024-01-02\n3,2024-01-03\n4,\n")
+    second = kit.load(kit.folder / "t.csv", entity=entity, batch=batch, state=first.state)
+    assert kit.counts["files"][0] == kit.counts["files"][0] | {"read": 3, "emitted": 3, "skipped": 1}
+    assert second.state["bookmarks"]["t"]["replication_key_value"] == "2024-01-03"
+    assert kit.query("SELECT count(*) FROM t") == [(4,)]
+
+
+def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
+    kit.csv("id,a\n1,5\n", "a.csv")
+    kit.csv("b,id\nx,2\n", "b.csv")
+    kit.csv("id,a\n3,hello\n", "c.csv")
+    kit.load(kit.folder / "*.csv")
+    assert kit.query("SELECT id, a, b FROM t ORDER BY id") == [(1, "5", None), (2, None, "x"), (3, "hello", None)]
+
+
+def test_a_killed_target_leaves_whole_transactions(kit: Kit) -> None:
+    """Killed as soon as the first batch is in: the file opens, with all rows of a number of batches."""
+    lines = [schema({"id": INTEGER, "a": STRING})] + [record(id=i, a="x") for i in range(30_000)]
+    config = kit.folder / "killed.json"
+    config.write_text(json.dumps({"path": str(kit.database)}))
+    command = [str(Path(sys.executable).parent / "target-duckdb"), "--config", str(config)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdin and process.stderr and process.stdout
+    process.stdin.write("\n".join(lines) + "\n" + state(1) + "\n")
+    process.stdin.flush()
+    for line in process.stderr:
+        if "is full" in line:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    said = process.stdout.read()
+    process.stdin.close()
+    process.wait()
+    assert not said
+    found = kit.query("SELECT count(*) FROM t")[0][0] if kit.database.exists() else 0
+    assert found % 10_000 == 0
+    assert kit.target("\n".join([*lines, state(1), ""])).state == {"at": 1}
+    assert kit.query("SELECT count(*), count(DISTINCT id) FROM t") == [(30_000, 30_000)]
+
+
+def test_a_catalogue_of_yesterday_only_selects(kit: Kit) -> None:
+    path = kit.csv("id,a,b\n1,x,y\n")
+    config = kit.tap(path) and kit.folder / "tap-config.json"
+    catalogue = json.loads(run("tap-csv", ["--config", str(config), "--discover"]).out)
+    for entry in catalogue["streams"][0]["metadata"]:
+        if entry["breadcrumb"] == ["properties", "b"]:
+            entry["metadata"]["selected"] = False
+    file = kit.folder / "catalogue.json"
+    file.write_text(json.dumps(catalogue))
+    kit.csv("id,a,b\n1,5,y\n")
+    done = run("tap-csv", ["--config", str(config), "--catalog", str(file)])
+    assert kit.target(done.out).code == 0
+    assert kit.query("SELECT * FROM t") == [(1, 5)]

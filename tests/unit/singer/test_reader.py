@@ -1,0 +1,180 @@
+"""The reader finds the same records and values as Python's csv reader and as DuckDB, whatever the file holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tap_csv.errors import TapError
+from tap_csv.files import prepare
+from tap_csv.quarantine import Quarantine
+from tap_csv.records import Records
+from tap_csv.scan import Scanned, scan, write_parquet
+from tap_csv.settings import Dialect, Entity
+from tap_csv.types import ColumnType
+
+_DIALECT = Dialect(",", '"', "utf-8", 16 * 2**20)
+_TEXT = {"a": ColumnType("string"), "b": ColumnType("string")}
+_ENTITY = Entity("t", ("t.csv",), (), _TEXT, "none", None)
+_CONNECTION = duckdb.connect(config={"threads": 2})
+
+
+@dataclass
+class Read:
+    scanned: Scanned
+    rows: list[tuple[str | None, ...]]
+    bad: list[tuple[int, str]]
+
+    @property
+    def direct(self) -> bool:
+        """Whether DuckDB read the file itself."""
+        return "/t.csv'" in self.scanned.relation
+
+
+def read(data: bytes, entity: Entity = _ENTITY, dialect: Dialect = _DIALECT) -> Read:
+    """Read bytes as the tap does, down to the Parquet file."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "t.csv").write_bytes(data)
+        quarantine = Quarantine("t", folder)
+        text = prepare(folder / "t.csv", dialect, entity, folder)
+        scanned = scan(_CONNECTION, text, entity, dialect, folder, quarantine)
+        rows: list[tuple[str | None, ...]] = []
+        if scanned.good:
+            parquet = folder / "t.parquet"
+            assert write_parquet(_CONNECTION, scanned, scanned.columns, parquet, "snappy") == scanned.good
+            rows = _CONNECTION.execute(f"SELECT * FROM read_parquet('{parquet}')").fetchall()
+        quarantine.publish(folder / "q")
+        lines = [json.loads(line) for file in (folder / "q").glob("*") for line in file.read_text().splitlines()]
+        assert scanned.bad == len(lines)
+        return Read(scanned, rows, [(line["line"], line["raw"]) for line in sorted(lines, key=lambda x: x["line"])])
+
+
+def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]], int]:
+    """Good records and the number of bad ones, as Python's csv module has them. Blank lines are no records."""
+    text = data.decode().removeprefix("\ufeff")
+    lines = _Kept(text)
+    good, bad = [], 0
+    for number, fields in enumerate(row for row in csv.reader(lines) if row or not lines.take()):
+        raw = lines.take()
+        if number == 0:
+            continue
+        if len(fields) == width and "\0" not in raw and _is_strict(raw):
+            good.append(tuple(field or None for field in fields))
+        else:
+            bad += 1
+    return good, bad
+
+
+class _Kept:
+    """Lines for a csv reader, which remembers those of the record at hand."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = iter(io.StringIO(text, newline=""))
+        self._kept: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._kept.append(line)
+            yield line
+
+    def take(self) -> str:
+        kept, self._kept = "".join(self._kept), []
+        return kept
+
+
+def _is_strict(raw: str) -> bool:
+    try:
+        list(csv.reader(io.StringIO(raw, newline=""), strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
+_BODIES = st.one_of(
+    st.text(st.sampled_from('ab,"\n'), max_size=40),
+    st.text(st.sampled_from('a ,"\n\r'), max_size=40),
+    st.text(st.sampled_from("xé,\r\n\"';\0\t"), max_size=40),
+    st.lists(st.tuples(st.text(max_size=6), st.text(max_size=6)), max_size=8).map(
+        lambda rows: _written(rows, csv.QUOTE_MINIMAL)
+    ),
+    st.lists(st.tuples(st.text(max_size=6), st.text(max_size=6)), max_size=8).map(
+        lambda rows: _written(rows, csv.QUOTE_ALL)
+    ),
+)
+
+
+def _written(rows: list[tuple[str, str]], quoting: int) -> str:
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=quoting).writerows(rows)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+@given(body=_BODIES, end=st.sampled_from(["\n", "\r\n"]), bom=st.booleans())
+@example(body=' "x",y\n', end="\n", bom=False)
+@example(body='"x" ,y\n', end="\n", bom=False)
+@example(body="x,y,,\n", end="\n", bom=False)
+@example(body='x,"y\n', end="\n", bom=False)
+@example(body="x,y\r\rz,w", end="\n", bom=True)
+@settings(max_examples=600, deadline=None)
+def test_agrees_with_python(body: str, end: str, bom: bool) -> None:
+    try:
+        data = (("\ufeff" if bom else "") + f"a,b{end}{body}").encode()
+    except UnicodeEncodeError:
+        return
+    good, bad = python_reads(data, 2)
+    found = read(data)
+    assert found.rows == good
+    assert len(found.bad) == bad
+
+
+@given(rows=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=12), crlf=st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_agrees_with_duckdb_on_what_duckdb_wrote(rows: list[tuple[str, str]], crlf: bool) -> None:
+    rows = [(a.replace("\0", "").replace("\r", ""), b.replace("\0", "").replace("\r", "")) for a, b in rows]
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "d.csv"
+        _CONNECTION.execute("CREATE OR REPLACE TEMP TABLE d (a VARCHAR, b VARCHAR)")
+        try:
+            _CONNECTION.executemany("INSERT INTO d VALUES (?, ?)", [list(row) for row in rows])
+        except (UnicodeEncodeError, duckdb.Error):
+            return
+        _CONNECTION.execute(f"COPY d TO '{path}' (HEADER)")
+        expected = _CONNECTION.execute(
+            f"SELECT * FROM read_csv('{path}', columns={{'a': 'VARCHAR', 'b': 'VARCHAR'}}, header=true, auto_detect=false)"
+        ).fetchall()
+        data = path.read_bytes()
+    found = read(data.replace(b"\n", b"\r\n") if crlf and b'"' not in data else data)
+    assert found.rows == expected
+    assert found.bad == []
+
+
+@given(
+    pieces=st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"bb", "é".encode()]), max_size=60),
+)
+@settings(max_examples=500, deadline=None)
+def test_records_cover_every_byte_and_end_where_python_says(pieces: list[bytes]) -> None:
+    data = b"".join(pieces)
+    records = list(Records(io.BytesIO(data), ",", '"', 2**20))
+    for record in records:
+        assert data[record.offset : record.offset + record.length].startswith(record.data)
+        before = data[: record.offset]
+        assert record.line == 1 + before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
+    expected = [row for row in csv.reader(io.StringIO(data.decode(), newline="")) if row]
+    assert len(records) == len(expected)
+
+
+def test_a_record_beyond_the_limit_is_passed_over_to_its_end() -> None:
+    data = b'a,b\n1,"' + b"x,\n" * 400_000 + b'"\n2,y\n'
+    records = list(Records(io.BytesIO(data), ",", '"', 2**20))
+    assert [(r.line, r.cut) for r in records] == [(1, False), (2, True), (400_003, False)]
+    assert len(records[1].data) <= 64 * 1024
