@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 from dataclasses import dataclass
@@ -48,18 +49,19 @@ class Shell:
         )  # fmt: skip
         return client
 
-    def wait(self, seconds: float) -> float:
-        """Wait until it can be logged into, and say how long that took."""
+    def until(self, command: str, seconds: float) -> float:
+        """Wait until a command succeeds, through boots and broken connections, and say how long that took.
+
+        Raises:
+            TimeoutError: it did not within `seconds`.
+        """
         start = time.monotonic()
-        while True:
-            try:
-                self.connect().close()
-            except (OSError, EOFError, paramiko.SSHException):
-                if time.monotonic() - start > seconds:
-                    raise
-                Event().wait(PAUSE_S)
-            else:
-                return time.monotonic() - start
+        while time.monotonic() - start < seconds:
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                if self.run(command)[0] == 0:
+                    return time.monotonic() - start
+            Event().wait(PAUSE_S)
+        raise TimeoutError(f"{command} did not succeed within {seconds} s on {self.address}")
 
     def run(self, command: str, timeout: float = 120) -> tuple[int, str]:
         """Exit code and output, both streams together."""
