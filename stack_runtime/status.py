@@ -29,14 +29,14 @@ def _row(container: Container) -> dict[str, Any]:
         "service": container.labels.get("fds.service", ""),
         "url": container.labels.get("fds.url", ""),
         "health": health if state["Status"] == "running" else state["Status"],
-        "memory_mb": _memory(container) if state["Status"] == "running" else None,
+        "memory_mb": held_memory(container) if state["Status"] == "running" else None,
         "memory_limit_mb": container.attrs["HostConfig"]["Memory"] / MIB,
         "image": container.attrs["Config"]["Image"],
     }
 
 
-def _memory(container: Container) -> float | None:
-    """Memory that the container cannot give back, in MiB: its usage without file cache, but with shared memory."""
+def held_memory(container: Container) -> float | None:
+    """Memory that the container cannot give back, in MiB: its usage without pages of files, but with shared memory."""
     try:
         sample = container.stats(stream=False, one_shot=True)
     except (APIError, NotFound):
@@ -45,8 +45,9 @@ def _memory(container: Container) -> float | None:
     if "usage" not in memory:
         return None
     detail = memory.get("stats", {})
-    cache = detail.get("total_cache", detail.get("file", 0)) - detail.get("total_shmem", detail.get("shmem", 0))
-    return float(memory["usage"] - max(0, cache)) / MIB
+    prefix = "total_" if "total_active_file" in detail else ""  # cgroup v1 names the sum over children so
+    files = detail.get(f"{prefix}active_file", 0) + detail.get(f"{prefix}inactive_file", 0)
+    return float(memory["usage"] - files) / MIB
 
 
 def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
