@@ -26,12 +26,11 @@ def command(
     """Run the pipeline: load, transform, test, and publish if every check passes."""
     from stack_runtime import logs
     from stack_runtime.errors import UsageError
-    from stack_runtime.pipeline.remote_run import run_in_container
 
     logs.configure(level=logging.WARNING)
     if database and not local:
         raise UsageError("--database is for local runs", next_command="fds run --local --database PATH")
-    run, code = _locally(csv, database) if local else run_in_container(stack, csv, say)
+    run, code = _locally(csv, database) if local else _deployed(stack, csv)
     if as_json:
         answer(run)
     else:
@@ -39,6 +38,15 @@ def command(
     if code:
         say(f"fds: {run['error']}")
         raise typer.Exit(code)
+
+
+def _deployed(stack: str, csv: Path | None) -> tuple[dict[str, Any], int]:
+    from infra.reach import daemon
+    from stack_runtime.paths import project_dir
+    from stack_runtime.pipeline.remote_run import run_in_container
+
+    with daemon(project_dir(), stack) as client:
+        return run_in_container(client, stack, csv, say)
 
 
 def _locally(csv: Path | None, database: Path | None) -> tuple[dict[str, Any], int]:

@@ -63,11 +63,14 @@ class Deployment:
         )
         return _counts(result.change_summary)
 
-    def refresh(self) -> dict[str, int]:
-        """Compare the state with what really runs, and record the difference."""
+    def drift(self) -> dict[str, int]:
+        """How what really runs differs from the record; nothing is changed by asking.
+
+        Returns: number of resources by what a refresh would do to them (`same`, `update`, `delete`).
+        """
         watch = self._progress
-        result = self._run(lambda: self._stack.refresh(on_event=watch.on_event, color="never"))
-        return _counts(result.summary.resource_changes)
+        result = self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
+        return _counts(result.change_summary)
 
     def down(self) -> dict[str, int]:
         """Destroy what the engine made; data volumes stay."""

@@ -22,6 +22,14 @@ SERVICE = Service(
     volumes=(Volume("warehouse", "/data"), Volume("published", "/data/published")),
     tmpfs=("/tmp",),
     needs=("postgres",),
-    resources=Resources(memory_mb=512, memory_limit_mb=1536, cpu=0.5, cpu_limit=2.0, disk_gb=5),
+    resources=Resources(
+        memory_mb=368,
+        memory_limit_mb=1536,
+        cpu=0.5,
+        cpu_limit=2.0,
+        disk_gb=5,
+        image_mb=800,
+        measured="276 MiB at the peak of a run over 200,000 rows",
+    ),
     health=Health(("python", "-m", "stack_runtime.pipeline", "ready"), interval_s=10, timeout_s=10, retries=6),
 )

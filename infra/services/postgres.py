@@ -86,7 +86,15 @@ SERVICE = Service(
     files=(secret("postgres_password"), File("start.sh", lambda _: _START), File("roles.sql", _roles)),
     volumes=(Volume("postgres", "/var/lib/postgresql/data"),),
     tmpfs=("/tmp", "/var/run/postgresql"),
-    resources=Resources(memory_mb=128, memory_limit_mb=512, cpu=0.25, cpu_limit=1.0, disk_gb=2),
+    resources=Resources(
+        memory_mb=128,
+        memory_limit_mb=512,
+        cpu=0.25,
+        cpu_limit=1.0,
+        disk_gb=2,
+        image_mb=448,
+        measured="53 MiB at the peak of a run over 200,000 rows; 64 MiB of shared buffers fill with use",
+    ),
     shm_mb=128,
     health=Health(("sh", "-c", "test -f /tmp/ready && pg_isready -q -h 127.0.0.1"), retries=24),
 )

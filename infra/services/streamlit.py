@@ -30,7 +30,7 @@ SERVICE = Service(
         memory_limit_mb=512,
         cpu=0.1,
         cpu_limit=1.0,
-        disk_gb=0,
+        image_mb=768,
         measured="docker stats after one reader saw all four pages of the sample: 140 MiB",
     ),
     health=Health(("python", "-c", _ANSWERS), interval_s=10, retries=12),

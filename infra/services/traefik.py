@@ -117,7 +117,14 @@ SERVICE = Service(
     volumes=(Volume("certificates", "/certificates"),),
     tmpfs=("/tmp",),
     published=_ports,
-    resources=Resources(memory_mb=48, memory_limit_mb=128, cpu=0.1, cpu_limit=0.5, disk_gb=0),
+    resources=Resources(
+        memory_mb=32,
+        memory_limit_mb=128,
+        cpu=0.1,
+        cpu_limit=0.5,
+        image_mb=320,
+        measured="20 MiB at the highest sample",
+    ),
     health=Health(("traefik", "healthcheck", "--configfile=/run/fds/traefik.yml"), retries=24),
     stateless=False,
 )

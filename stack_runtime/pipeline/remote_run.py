@@ -13,7 +13,7 @@ from docker import DockerClient
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from stack_runtime.docker_host import local_docker, running
+from stack_runtime.docker_host import running
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.pipeline.places import readable
 
@@ -25,15 +25,17 @@ RUNNER_ID = 10001
 Say = Callable[[str], None]
 
 
-def run_in_container(stack: str, csv: Path | None, say: Say) -> tuple[dict[str, Any], int]:
+def run_in_container(client: DockerClient, stack: str, csv: Path | None, say: Say) -> tuple[dict[str, Any], int]:
     """Run the pipeline of `stack` on its runner, with `csv` or with what is new in its landing folder.
+
+    Args:
+        client: of the daemon that the stack runs on, here or on its server.
 
     Returns: the JSON of the run, and the exit code.
     Raises:
         StackError: the run could not begin; the runner's own error, or that it cannot be reached.
     """
     file = readable(csv) if csv else None
-    client = local_docker()
     runner = running(client, stack, SERVICE)
     command = ["python", "-m", "stack_runtime.pipeline", "run", "--json"]
     if file:

@@ -1,0 +1,21 @@
+"""`fds drift`: what someone changed behind the stack's back."""
+
+from __future__ import annotations
+
+from fds.output import AsJson, Debug, Stack, answer, say
+
+
+def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+    """Compare what really runs with what was deployed; exit with 1 when they differ. fds up does not undo it alone."""
+    from infra.deploy import Deployment
+    from infra.progress import Progress
+    from stack_runtime.paths import project_dir
+
+    changes = Deployment(project_dir(), stack, Progress(None if as_json else say)).drift()
+    drifted = sum(count for operation, count in changes.items() if operation not in ("same", "refresh", "read"))
+    if as_json:
+        answer({"stack": stack, "changes": changes, "drifted": drifted})
+    else:
+        say(f"{stack}: {drifted} resources differ from what was deployed")
+    if drifted:
+        raise SystemExit(1)
