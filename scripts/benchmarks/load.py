@@ -99,7 +99,8 @@ def _write(path: Path, rows: int) -> None:
 def _ctas(csv: Path, folder: Path) -> Watched:
     code = (
         "import duckdb, sys\n"
-        "with duckdb.connect(sys.argv[2]) as c: c.execute(f\"CREATE TABLE t AS SELECT * FROM read_csv('{sys.argv[1]}')\")"
+        "with duckdb.connect(sys.argv[2]) as connection:\n"
+        "    connection.execute(f\"CREATE TABLE t AS SELECT * FROM read_csv('{sys.argv[1]}')\")"
     )
     return watch([sys.executable, "-c", code, str(csv), str(folder / "ctas.duckdb")], folder, {})
 

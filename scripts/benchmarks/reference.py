@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 from singer_sdk import Stream, Tap, Target
 from singer_sdk import typing as th
 from singer_sdk.sinks import BatchSink
@@ -33,8 +33,8 @@ _SCHEMA = th.PropertiesList(
 
 class _Transactions(Stream):
     name = "transactions"
-    primary_keys: ClassVar[list[str]] = ["id"]  # type: ignore[assignment]
-    schema: ClassVar[dict[str, Any]] = _SCHEMA  # type: ignore[assignment]
+    primary_keys: ClassVar[list[str]] = ["id"]
+    schema: ClassVar[dict[str, Any]] = _SCHEMA
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         with Path(self.config["file"]).open(newline="") as stream:

@@ -49,8 +49,8 @@ class Kit:
         return self.folder / "warehouse.duckdb"
 
     def tap(
-        self, *paths: Path | str, keys: Sequence[str] = ("id",), batch: bool = True, state: Mapping[str, Any] | None = None,
-        entity: Mapping[str, Any] | None = None, **settings: Any,
+        self, *paths: Path | str, keys: Sequence[str] = ("id",), batch: bool = True,
+        state: Mapping[str, Any] | None = None, entity: Mapping[str, Any] | None = None, **settings: Any,
     ) -> Done:  # fmt: skip
         """Run the tap on the entity `t`."""
         config: dict[str, Any] = {
@@ -117,8 +117,8 @@ class Kit:
 
 def run(name: str, arguments: Sequence[str]) -> Done:
     """Run a plugin's command in this process, which spares a second a call; what it prints is what it would print."""
-    plugin = {"tap-csv": TapCSV, "target-duckdb": TargetDuckDB}[name]
-    done = CliRunner().invoke(plugin.cli, list(arguments))
+    command = {"tap-csv": TapCSV.cli, "target-duckdb": TargetDuckDB.cli}[name]
+    done = CliRunner().invoke(command, list(arguments))
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Done(done.exit_code, done.stdout, done.stderr)

@@ -163,5 +163,7 @@ def test_numbers_are_exact(kit: Kit) -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found(kit: Kit, delimiter: str) -> None:
-    kit.load(kit.csv(delimiter.join(['"id"', "a,b", "c"]).replace("a,b", '"a,b"') + "\n" + delimiter.join("1xy") + "\n"))
+    kit.load(
+        kit.csv(delimiter.join(['"id"', "a,b", "c"]).replace("a,b", '"a,b"') + "\n" + delimiter.join("1xy") + "\n")
+    )
     assert kit.query('SELECT id, "a,b", c FROM t') == [(1, "x", "y")]

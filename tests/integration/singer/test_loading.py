@@ -35,9 +35,11 @@ INTEGER, NUMBER, STRING = {"type": ["null", "integer"]}, {"type": ["null", "numb
 
 @pytest.mark.parametrize("batch", [True, False])
 def test_batches_and_records_bring_the_same(kit: Kit, batch: bool) -> None:
-    text = "id,day,moment,utc,yes,amount,code\n1,2024-05-01,2024-05-01 10:00:00,2024-05-01T10:00:00+02:00,true,12.34,007\n2,,,,,,\n"
-    kit.load(kit.csv(text), batch=batch)
-    found = kit.query("SELECT id, day::VARCHAR, moment::VARCHAR, utc::VARCHAR, yes, amount::VARCHAR, code FROM t ORDER BY id")
+    values = "1,2024-05-01,2024-05-01 10:00:00,2024-05-01T10:00:00+02:00,true,12.34,007"
+    kit.load(kit.csv(f"id,day,moment,utc,yes,amount,code\n{values}\n2,,,,,,\n"), batch=batch)
+    found = kit.query(
+        "SELECT id, day::VARCHAR, moment::VARCHAR, utc::VARCHAR, yes, amount::VARCHAR, code FROM t ORDER BY id"
+    )
     assert found == [
         (1, "2024-05-01", "2024-05-01 10:00:00", "2024-05-01 08:00:00", True, "12.34", "007"),
         (2, None, None, None, None, None, None),
@@ -187,7 +189,9 @@ def test_a_killed_target_leaves_whole_transactions(kit: Kit) -> None:
     config = kit.folder / "killed.json"
     config.write_text(json.dumps({"path": str(kit.database)}))
     command = [str(Path(sys.executable).parent / "target-duckdb"), "--config", str(config)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdin and process.stderr and process.stdout
     process.stdin.write("\n".join(lines) + "\n" + state(1) + "\n")
     process.stdin.flush()

@@ -23,5 +23,6 @@ class TestTargetDuckDB(get_target_test_class(target_class=TargetDuckDB, config={
     """Each test has a database file of its own."""
 
     @pytest.fixture(scope="class")
-    def config(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    @classmethod
+    def config(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         return {"path": str(tmp_path_factory.mktemp("target") / "suite.duckdb")}

@@ -7,7 +7,6 @@ import csv
 import glob
 import gzip
 import io
-import os
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ class Text:
     """Bytes up to and with the line end of the header; the byte order mark is counted too."""
     header_lines: int
 
+
 @dataclass(frozen=True)
 class Bytes:
     """What of the body, the text behind the header, decides who may read it. Counts of bytes."""
@@ -57,14 +57,18 @@ def find(entity: Entity) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     for pattern in entity.paths:
         is_glob = glob.has_magic(pattern) and not Path(pattern).exists()
-        paths = sorted(Path(name) for name in glob.glob(pattern, recursive=True)) if is_glob else [Path(pattern)]
+        # a pattern from the settings may be absolute, which Path.glob refuses
+        names = sorted(glob.glob(pattern, recursive=True)) if is_glob else [pattern]  # noqa: PTH207
+        paths = [Path(name) for name in names]
         files = [path for path in paths if path.is_file()] if is_glob else paths
         if not files:
             raise TapError(f"no file matches {pattern}, of entity {entity.name!r}")
         for path in files:
             if not path.is_file():
-                raise TapError(f"{path}, of entity {entity.name!r}, {'is not a file' if path.exists() else 'is missing'}")
-            found[Path(os.path.abspath(path))] = None
+                raise TapError(
+                    f"{path}, of entity {entity.name!r}, {'is not a file' if path.exists() else 'is missing'}"
+                )
+            found[path.absolute()] = None
     return tuple(found)
 
 
@@ -162,12 +166,13 @@ def _with_header(original: Path, path: Path, delimiter: str, dialect: Dialect) -
     with path.open("rb") as stream:
         records = Records(stream, delimiter, dialect.quote, dialect.max_record_bytes)
         raw = next(iter(records), None)
-        end = stream.tell()
     if raw is None or raw.cut:
         raise TapError(f"{original} has no header" if raw is None else f"{original}: the header is too long")
     try:
         line = raw.data.decode("utf-8")
-        names = next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, quotechar=dialect.quote, strict=True))
+        names = next(
+            csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, quotechar=dialect.quote, strict=True)
+        )
     except UnicodeDecodeError as error:
         raise TapError(
             f"{original} is not valid {dialect.encoding} at byte {raw.offset + error.start}, in its header; "

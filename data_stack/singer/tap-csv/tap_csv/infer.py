@@ -69,7 +69,9 @@ def _aggregates(column: str, kind: Kind, likely: int) -> dict[str, str]:
         return misfits | ({"digits": f"max(strlen({column}))", "places": "0"} if kind == "integer" else {})
     places = scale(column, likely)
     # the point and the sign are no digits
-    digits = f"strlen({column}) - greatest({places}, 0) - contains({column}, '.')::INT - starts_with({column}, '-')::INT"
+    digits = (
+        f"strlen({column}) - greatest({places}, 0) - contains({column}, '.')::INT - starts_with({column}, '-')::INT"
+    )
     return {
         "misfits": f"count(*) FILTER (({places}) < 0)",
         "places": f"max({places})",

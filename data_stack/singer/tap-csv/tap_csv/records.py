@@ -97,10 +97,9 @@ class Records:
             else:
                 character = piece[at : at + 1]
                 at += 1
-                if character == self._quote:
-                    state = "quoted"  # opens the field, or is doubled inside it
-                else:
-                    state = "start" if character == self._delimiter else "plain"
+                # a quote opens the field, or is doubled inside it
+                state = "quoted" if character == self._quote else "plain"
+                state = "start" if character == self._delimiter else state
         return state
 
     def _read(self) -> Iterator[bytes]:

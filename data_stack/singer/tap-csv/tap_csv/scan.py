@@ -105,7 +105,9 @@ def _careful(
     good = cleaned.written
     names = ["line", "begins", *(f"c{index}" for index in range(len(text.header)))]
     longest = cleaned.longest if cleaned.longest > _LONG_LINE else None
-    relation = csv_relation(cleaned.path, names, text.delimiter, text.quote, header=False, longest=longest, whole=cleaned.broken)
+    relation = csv_relation(
+        cleaned.path, names, text.delimiter, text.quote, header=False, longest=longest, whole=cleaned.broken
+    )
     if good:
         reasons = f"SELECT line, begins, {_reason(text, entity)} FROM {relation} WHERE NOT {_good(text, entity)}"
         for line, offset, reason in con.execute(reasons).fetchall():
@@ -129,7 +131,10 @@ def _counted(names: list[str], quote: str) -> str:
     text = [f"sum(strlen({name}))" for name in names]
     if quote:
         one = literal(quote)
-        text += [f"-sum(CASE WHEN contains({n}, {one}) THEN strlen({n}) - strlen(replace({n}, {one}, '')) END)" for n in names]
+        text += [
+            f"-sum(CASE WHEN contains({n}, {one}) THEN strlen({n}) - strlen(replace({n}, {one}, '')) END)"
+            for n in names
+        ]
     return " + ".join(f"coalesce({part}, 0)" for part in text)
 
 
@@ -144,9 +149,7 @@ def _conditions(text: Text, entity: Entity) -> dict[str, str]:
     """SQL conditions on a good record, by the reason that their failure is."""
     column = {name: f"c{index}" for index, name in enumerate(text.header)}
     keys = {f"key {name} is empty": f"({column[name]} IS NOT NULL)" for name in entity.keys}
-    types = {
-        f"column {name} is no {kind.kind}": kind.satisfied(column[name]) for name, kind in entity.columns.items()
-    }
+    types = {f"column {name} is no {kind.kind}": kind.satisfied(column[name]) for name, kind in entity.columns.items()}
     return keys | types
 
 

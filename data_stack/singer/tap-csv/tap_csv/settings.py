@@ -16,6 +16,8 @@ from tap_csv.types import ColumnType, declared
 DELIMITERS = (",", ";", "\t", "|")
 """What `delimiter: auto` tells apart."""
 
+Incremental = Literal["none", "file", "column"]
+
 _ENTITY = th.ObjectType(
     th.Property("entity", th.StringType, required=True, description="Name of the stream."),
     th.Property("paths", th.ArrayType(th.StringType), description="Files or globs, read in this order."),
@@ -60,7 +62,7 @@ class Entity:
     paths: tuple[str, ...]
     keys: tuple[str, ...]
     columns: Mapping[str, ColumnType]
-    incremental: Literal["none", "file", "column"]
+    incremental: Incremental
     replication_key: str | None
 
     @property
@@ -111,7 +113,8 @@ def _entity(raw: Mapping[str, Any]) -> Entity:
     paths = tuple(raw.get("paths") or ()) + ((raw["path"],) if raw.get("path") else ())
     if not paths:
         raise TapError(f"entity {name!r} has no paths")
-    incremental, key = raw.get("incremental") or "file", raw.get("replication_key")
+    incremental: Incremental = raw.get("incremental") or "file"
+    key = raw.get("replication_key")
     if (incremental == "column") != bool(key):
         raise TapError(f"entity {name!r}: replication_key goes with incremental: column, and only with it")
     columns = {column: declared(column, text) for column, text in (raw.get("columns") or {}).items()}

@@ -141,9 +141,7 @@ class CSVStream(Stream):
                 path = folder / f"{stem}-{number}.parquet"
                 try:
                     folder.mkdir(parents=True, exist_ok=True)
-                    count.emitted = write_parquet(
-                        self._csv_tap.connection, scanned, columns, path, compression, where
-                    )
+                    count.emitted = write_parquet(self._csv_tap.connection, scanned, columns, path, compression, where)
                     bookmark = self._bookmark(path, bookmark)
                 except OSError as error:
                     raise of_os(error, path) from None
@@ -176,9 +174,13 @@ class CSVStream(Stream):
 
     def _remember(self, bookmark: str | None) -> None:
         """Put into the state what this run has loaded; it is written only behind the last of its messages."""
-        self._next_state: dict[str, Any] = {"columns": {n: [k.kind, k.digits, k.scale] for n, k in self._columns.items()}}
+        self._next_state: dict[str, Any] = {
+            "columns": {n: [k.kind, k.digits, k.scale] for n, k in self._columns.items()}
+        }
         if self.entity.incremental == "file":
-            loaded = {str(f.scanned.text.original): {"stamp": list(f.stamp), "records": f.scanned.good} for f in self._files}
+            loaded = {
+                str(f.scanned.text.original): {"stamp": list(f.stamp), "records": f.scanned.good} for f in self._files
+            }
             self._next_state["files"] = self._known | loaded
         if bookmark is not None:
             self._next_state |= {"replication_key": self.entity.replication_key, "replication_key_value": bookmark}

@@ -68,6 +68,8 @@ class ColumnType:
 
     def cast(self, column: str) -> str:
         """SQL that turns text into this type. It raises where the text does not fit."""
+        if self.kind == "instant":  # a plain cast would drop the offset
+            return f"make_timestamp(epoch_us(CAST({column} AS TIMESTAMPTZ)))"
         return column if self.sql == "VARCHAR" else f"CAST({column} AS {self.sql})"
 
     def satisfied(self, column: str) -> str:
@@ -120,7 +122,7 @@ def fits(kind: Kind, column: str) -> str:
         # ten characters: 'infinity' too is a date, and comes back as it was
         "date": f"coalesce(CAST(TRY_CAST({column} AS DATE) AS VARCHAR) = {column} AND strlen({column}) = 10, false)",
         "datetime": f"({pattern} AND TRY_CAST({column} AS TIMESTAMP) IS NOT NULL)",
-        "instant": f"({pattern} AND TRY_CAST({column} AS TIMESTAMP) IS NOT NULL)",
+        "instant": f"({pattern} AND TRY_CAST({column} AS TIMESTAMPTZ) IS NOT NULL)",
     }.get(kind, pattern)
 
 
@@ -139,7 +141,9 @@ def merged(one: ColumnType, other: ColumnType) -> ColumnType:
         return other if one.kind == "empty" else one
     kinds = {one.kind, other.kind}
     if kinds <= {"integer", "decimal"}:
-        return decimal_or_string(max(one.digits, other.digits), max(one.scale, other.scale), integer=kinds == {"integer"})
+        return decimal_or_string(
+            max(one.digits, other.digits), max(one.scale, other.scale), integer=kinds == {"integer"}
+        )
     if len(kinds) == 1:
         return one
     return ColumnType("datetime" if kinds == {"date", "datetime"} else "string")

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 from singer_sdk.singerlib.json import serialize_json
 
 from target_duckdb.errors import TargetError
@@ -54,7 +54,7 @@ def _converter(kind: str) -> Callable[[Any], Any]:
         return lambda value: Decimal(str(value))
     converters: dict[str, Callable[[Any], Any]] = {
         "BOOLEAN": bool, "BIGINT": _whole, "DOUBLE": float, "JSON": serialize_json, "VARCHAR": _text,
-        "DATE": _date, "TIMESTAMP": _moment, "TIME": lambda value: value if isinstance(value, time) else time.fromisoformat(value),
+        "DATE": _date, "TIMESTAMP": _moment, "TIME": _time,
     }  # fmt: skip
     return converters[kind]
 
@@ -75,6 +75,10 @@ def _date(value: Any) -> date:
     if isinstance(value, datetime):
         return value.date()
     return value if isinstance(value, date) else date.fromisoformat(value[:10])
+
+
+def _time(value: Any) -> time:
+    return value if isinstance(value, time) else time.fromisoformat(value)
 
 
 def _moment(value: Any) -> datetime:

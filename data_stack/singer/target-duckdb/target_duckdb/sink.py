@@ -13,7 +13,7 @@ from singer_sdk.sinks import BatchSink
 
 from target_duckdb.errors import TargetError, of_duckdb
 from target_duckdb.rows import arrow_table
-from target_duckdb.table import Load, Table, identifier
+from target_duckdb.table import Load, identifier
 from target_duckdb.types import sql_type
 
 if TYPE_CHECKING:

@@ -60,7 +60,9 @@ class TargetDuckDB(Target):
         config = {"threads": _THREADS, "memory_limit": self.config["memory_limit"], "preserve_insertion_order": False}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return duckdb.connect(str(path), config=config)
+            connection = duckdb.connect(str(path), config=config)
+            connection.execute("SET TimeZone = 'UTC'")  # for times with a zone in a foreign Parquet file
+            return connection
         except OSError as error:
             raise TargetError(f"{path} cannot be opened: {error.strerror}") from None
         except duckdb.Error as error:
