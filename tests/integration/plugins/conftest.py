@@ -112,3 +112,8 @@ def _loaded(program: Path) -> list[str]:
 def changes(result: Any) -> dict[str, int]:
     """What an update did, without what stayed as it was."""
     return {key: count for key, count in (result.summary.resource_changes or {}).items() if key != "same"}
+
+
+def containers(daemon: docker.DockerClient, prefix: str = "web-") -> list[Any]:
+    """The containers, running or not, whose names begin so."""
+    return [each for each in daemon.containers.list(all=True) if each.name.startswith(prefix)]

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +11,7 @@ import pulumi_docker
 import pytest
 from pulumi.automation.errors import CommandError
 
-from tests.integration.plugins.conftest import Stacks, changes
+from tests.integration.plugins.conftest import Stacks, changes, containers
 
 
 class World:
@@ -71,10 +65,6 @@ class World:
         )
         pulumi.export("name", web.name)
         pulumi.export("id", web.id)
-
-
-def containers(daemon: docker.DockerClient, prefix: str = "web-") -> list[Any]:
-    return [each for each in daemon.containers.list(all=True) if each.name.startswith(prefix)]
 
 
 def test_the_life_of_a_stack(stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path) -> None:
@@ -272,88 +262,3 @@ def test_a_fixed_name_is_freed_before_it_is_used_again(stack: Stacks, daemon: do
     labels[0]["value"] = "2"
     assert changes(ours.up()) == {"replace": 1}
     assert [each.attrs["Labels"] for each in daemon.networks.list(names=["fds-plugins-fixed"])] == [{"v": "2"}]
-
-
-def test_a_killed_update_leaves_no_plugin_behind_and_the_next_one_converges(
-    surroundings: dict[str, str], tmp_path: Path, daemon: docker.DockerClient, image: str
-) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    options = f"{{virtualenv: {sys.prefix}}}"
-    (project / "Pulumi.yaml").write_text(f"name: killed\nruntime: {{name: python, options: {options}}}\n")
-    (project / "__main__.py").write_text(
-        "import pulumi_docker\n"
-        f"pulumi_docker.Container('killed', image='{image}', command=['sleep', '1000'], wait=True, wait_timeout=60,\n"
-        "    healthcheck={'tests': ['CMD', 'cat', '/tmp/ready'], 'interval': '1s'})\n"
-    )
-    run = {"cwd": project, "env": {**os.environ, **surroundings}}
-    subprocess.run(["pulumi", "stack", "init", "test"], check=True, capture_output=True, **run)
-    deployment = subprocess.Popen(
-        ["pulumi", "up", "--yes", "--skip-preview"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **run
-    )
-    deadline = time.monotonic() + 60
-    while not (made := containers(daemon, "killed-")) and time.monotonic() < deadline:
-        pass
-    plugins_of_it = _children(deployment.pid)
-    deployment.send_signal(signal.SIGKILL)
-    deployment.wait()
-    try:
-        assert plugins_of_it
-        _wait_until_gone(plugins_of_it)
-        made[0].exec_run(["sh", "-c", "echo > /tmp/ready"])
-        subprocess.run(["pulumi", "cancel", "--yes"], check=True, capture_output=True, **run)
-        (project / "__main__.py").write_text("")
-        subprocess.run(["pulumi", "up", "--yes", "--skip-preview"], check=True, capture_output=True, **run)
-    finally:
-        for each in made:
-            each.remove(force=True)
-
-
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
-
-
-def _wait_until_gone(pids: list[int]) -> None:
-    for pid in pids:
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        assert select.select([descriptor], [], [], 15)[0], f"plugin {pid} outlived the engine"
-        os.close(descriptor)
-
-
-def test_a_daemon_over_ssh_gets_the_options_and_the_errors_of_ssh(
-    stack: Stacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, daemon: docker.DockerClient
-) -> None:
-    asked = tmp_path / "asked"
-    fake = tmp_path / "bin" / "ssh"
-    fake.parent.mkdir()
-    fake.write_text(
-        "#!/bin/sh\n"
-        f'echo "$@" >> {asked}\n'
-        'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
-        'while [ "$1" != -- ]; do shift; done; shift 2; exec "$@"\n'
-    )
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
-    host = "ssh://deploy@accepted:2222"
-
-    def program() -> None:
-        remote = pulumi_docker.Provider("remote", host=host, ssh_opts=["-o", "StrictHostKeyChecking=yes"])
-        over = pulumi.ResourceOptions(provider=remote)
-        for index in range(5):
-            pulumi_docker.Network(f"n{index}", opts=over)
-
-    ours = stack(program)
-    ours.up()
-    assert changes(ours.refresh()) == {}
-    words = (
-        "-o ConnectTimeout=30 -T -o StrictHostKeyChecking=yes -l deploy -p 2222 -- accepted docker system dial-stdio"
-    )
-    assert set(asked.read_text().splitlines()) == {words}
-    ours.destroy()
-    host = "ssh://deploy@refused:2222"
-    with pytest.raises(CommandError, match=r"does not answer: Host key verification failed\."):
-        ours.up()
