@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections import defaultdict
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -168,10 +169,15 @@ def test_the_docs_cover_every_model_and_column(warehouse: Warehouse) -> None:
     assert manifest["exposures"] and manifest["metadata"]["project_name"] == "ai_agent_data_stack"
 
 
-def test_freshness_is_that_of_the_last_extraction(warehouse: Warehouse) -> None:
-    warehouse.load(latest_of(SAMPLE)[:10], extracted_at="2020-01-01")
-    warehouse.dbt("build")
+@pytest.mark.parametrize("extracted_at", ["2020-01-01", None])
+def test_an_old_source_is_not_fresh(warehouse: Warehouse, extracted_at: str | None) -> None:
+    rows = [["1", "2020-01-01", "A", "1", "EUR", "fees", ""], ["2", "2199-01-01", "A", "1", "EUR", "fees", ""]]
+    warehouse.load(rows, extracted_at=extracted_at)
+    warehouse.dbt("run")
     assert warehouse.dbt("source", "freshness") == {"transactions": "error"}
+    warehouse.load([["1", str(datetime.now(UTC).date()), "A", "1", "EUR", "fees", ""]], extracted_at=None)
+    warehouse.dbt("run")
+    assert warehouse.dbt("source", "freshness") == {"transactions": "pass"}
 
 
 def test_the_committed_sample_loads_without_a_failed_check(warehouse: Warehouse) -> None:
