@@ -78,7 +78,7 @@ class Assistant:
             status=ResponseStatus.REFUSED if refused else ResponseStatus.NEEDS_APPROVAL,
             output={"text": proposal.reason, "digest": proposal.digest, **proposal.model_dump(mode="json")},
             validation_results=(
-                ValidationResult(check="request", passed=True, detail=json.dumps(said.changes())),
+                ValidationResult(check="request", passed=True, detail=" ".join(said.pairs())),
                 ValidationResult(check="budget", passed=not refused, detail=proposal.plan_after.reason),
             ),
         )

@@ -6,7 +6,7 @@ has no place to go. Numbers must be JSON numbers; text, booleans, fractions, NaN
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
@@ -48,18 +48,18 @@ class ScalingRequest(Closed):
     days: Annotated[int, Field(ge=1, le=92)] | None = None
     """For a temporary change: after so many days everything goes back to what it was."""
 
-    def changes(self) -> dict[str, Any]:
-        """The settings that this request names, as the stack file would say them."""
-        named: dict[str, Any] = {
+    def pairs(self) -> list[str]:
+        """The same in the words of `fds scale`: `KEY=VALUE`."""
+        named = {
             "workers": self.workers,
             "volumeGb": self.volume_gb,
             "serverType": self.server_type,
-            "profiles": list(self.profiles) if self.profiles is not None else None,
+            "profiles": None if self.profiles is None else ",".join(self.profiles),
             "location": self.location,
-            "backups": self.backups,
-            "services": {name: {"memoryMb": size} for name, size in (self.memory_mb or {}).items()} or None,
+            "backups": None if self.backups is None else str(self.backups).lower(),
+            **{f"memory.{name}": size for name, size in (self.memory_mb or {}).items()},
         }
-        return {key: value for key, value in named.items() if value is not None}
+        return [f"{key}={value}" for key, value in named.items() if value is not None]
 
 
 class Answer(Closed):

@@ -8,23 +8,25 @@ are made by the cost model, and both are made again at the moment of the change.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agents import checks
 from agents.applying import Outcome, apply_change
 from agents.ledger import Book, Entry, Ledger
-from agents.proposal import SCALABLE, Proposal, changed
+from agents.proposal import Decision, Proposal, changed
 from agents.request import ScalingRequest
 from agents.wording import paragraph
 from infra import stack_file
-from infra.cost import Plan
+from infra.cost import Plan, scaling
+from infra.cost.decide import Basis
+from infra.cost.diff import diff
 from infra.settings import Settings
-from stack_runtime.errors import RefusedError, StackError, UsageError
+from stack_runtime.errors import RefusedError, StackError
 
 PROPOSAL_LIFE = timedelta(hours=24)
 APPROVAL_LIFE = timedelta(minutes=30)
@@ -37,14 +39,14 @@ class Ground:
 
     Args:
         project: the folder of the stack files.
-        decide: the cost model.
+        basis: fetches what plans for some settings are made from; every plan comes from it.
         deploy: brings a stack to what its file says.
         check: what is wrong with the running stack, in words; empty when it is as the settings say.
         now: the time, in UTC.
     """
 
     project: Path
-    decide: Callable[[Settings], Plan]
+    basis: Callable[[Settings], Basis]
     deploy: Callable[[str], None]
     check: Callable[[Settings], list[str]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -62,7 +64,8 @@ class ScalingDesk:
 
         Returns: the proposal; one with decision `refuse` cannot be approved.
         Raises:
-            UsageError: the request names nothing, something that does not exist, or something impossible.
+            UsageError: the request names nothing, or something that does not exist.
+            RefusedError: it asks for what no price can make right.
             UnknownError, UnreachableError: prices or rate cannot be had.
         """
         now = self._ground.now()
@@ -87,13 +90,11 @@ class ScalingDesk:
         with self._ledger.open() as book:
             entry = book.find(proposal_id)
             proposal = entry.proposal
-            _refuse_if(entry.state != "proposed", "the proposal has been decided on already", proposal)
-            _refuse_if(now >= proposal.expires, "the proposal is too old", proposal)
-            _refuse_if(not secrets.compare_digest(digest.encode(), proposal.digest.encode()),
-                       "the approval is for another plan than the one proposed", proposal)  # fmt: skip
-            _refuse_if(self._as_it_will_be(book, proposal.stack, now) != proposal.before,
-                       "the stack has changed since the proposal", proposal)  # fmt: skip
-            book.approve(entry, _hashed(token), person, now, now + APPROVAL_LIFE)
+            checks.undecided(entry)
+            checks.recent(proposal, now)
+            checks.same_plan(digest, proposal)
+            checks.unchanged(self._as_it_will_be(book, proposal.stack, now), proposal)
+            book.approve(entry, checks.hashed(token), person, now, now + APPROVAL_LIFE)
             self._record(book, proposal, person, "approved", digest=digest)
         return token
 
@@ -137,7 +138,8 @@ class ScalingDesk:
 
     def plan(self, stack: str) -> Plan:
         """What that stack costs."""
-        return self._ground.decide(self.settings(stack))
+        settings = self.settings(stack)
+        return self._ground.basis(settings).plan(settings)
 
     def _as_it_will_be(self, book: Book, stack: str, now: datetime) -> Settings:
         settings = stack_file.read(self._ground.project, stack)
@@ -147,15 +149,21 @@ class ScalingDesk:
         return settings
 
     def _planned(self, before: Settings, request: ScalingRequest, person: str, now: datetime) -> Proposal:
-        changes = request.changes()
-        if not changes:
-            raise UsageError("the request names nothing to change", next_command="say what shall change")
-        after = with_changes(before, changes)
-        plan = self._ground.decide(after)
-        decision = "accept"
+        after = scaling.changed(before, scaling.parse(request.pairs(), before))
+        basis = self._ground.basis(before)
+        now_planned = basis.plan(before)
+        plan = diff(now_planned, basis.plan(after))
+        decision: Decision = "accept"
         if plan.verdict != "within":
-            after, plan, decision = self._nearest(before, after, plan)
-        _refuse_impossible(before, after, request)
+            decision = "refuse"
+            for smaller in _smaller(before, after, plan):
+                smaller_plan = diff(now_planned, basis.plan(smaller))
+                if smaller_plan.verdict == "within" and not _same(smaller_plan, now_planned):
+                    after, plan, decision = smaller, smaller_plan, "scale_down_to_fit"
+                    break
+        checks.can_end(before, after, request.days)
+        if before.host != "local":
+            scaling.refuse_shrinking(before, after, plan, basis.deployed)
         proposal = Proposal(
             id=secrets.token_hex(8),
             stack=before.stack,
@@ -164,7 +172,7 @@ class ScalingDesk:
             decision=decision,
             before=before,
             after=after,
-            plan_before=self._ground.decide(before),
+            plan_before=now_planned,
             plan_after=plan,
             reason="",
             created=now,
@@ -173,27 +181,15 @@ class ScalingDesk:
         )
         return proposal.model_copy(update={"reason": paragraph(proposal)})
 
-    def _nearest(self, before: Settings, wanted: Settings, plan: Plan) -> tuple[Settings, Plan, Any]:
-        """The first alternative that is within the budget and still changes something, or a refusal."""
-        for alternative in plan.alternatives:
-            after = with_changes(wanted, alternative.settings)
-            smaller = self._ground.decide(after)
-            if smaller.verdict == "within" and _is_part_of(before, wanted, after):
-                return after, smaller, "scale_down_to_fit"
-        return wanted, plan, "refuse"
-
     def _spend(self, proposal_id: str, token: str) -> Entry:
         now = self._ground.now()
         with self._ledger.open() as book:
             entry = book.find(proposal_id)
-            proposal = entry.proposal
-            given, kept = _hashed(token), entry.token_hash or ""
-            _refuse_if(not secrets.compare_digest(given, kept), "this is no approval of the proposal", proposal)
-            _refuse_if(entry.state != "approved", "the approval has been used already", proposal)
-            _refuse_if(entry.approval_expires is None or now >= entry.approval_expires,
-                       "the approval has lapsed", proposal)  # fmt: skip
-            _refuse_if(entry.digest != proposal.digest, "the proposal is not the one that was approved", proposal)
-            self._settle(book, proposal.stack)
+            checks.right_token(token, entry)
+            checks.unspent(entry)
+            checks.not_lapsed(entry, now)
+            checks.as_approved(entry)
+            self._settle(book, entry.proposal.stack)
             book.move(proposal_id, "applying")
         return entry
 
@@ -221,28 +217,21 @@ class ScalingDesk:
         proposal = entry.proposal
         current = stack_file.read(self._ground.project, proposal.stack)
         names = changed(proposal.before, proposal.after)
-        moved_on = [
-            name
-            for name in names
-            if getattr(current, name) not in (getattr(proposal.after, name), getattr(proposal.before, name))
-        ]
         back = current.model_copy(update={name: getattr(proposal.before, name) for name in names})
-        outcome = Outcome(proposal.stack, proposal.id, "taken back", ())
+        way_back = proposal.model_copy(update={"before": current, "after": back, "plan_after": proposal.plan_before})
+        over, done, problems = True, True, tuple[str, ...]()
         try:
-            if moved_on:
-                raise RefusedError(f"{', '.join(moved_on)} changed since, so nothing was taken back")
-            way_back = proposal.model_copy(
-                update={"before": current, "after": back, "plan_after": proposal.plan_before}
-            )
-            outcome = apply_change(self._ground, way_back)
+            checks.not_moved_on(current, proposal)
+            over = False
+            problems = apply_change(self._ground, way_back).problems
         except StackError as error:
-            outcome = Outcome(proposal.stack, proposal.id, "not taken back", (str(error),))
+            done, problems = False, (str(error),)
+        event = "taken back" if done else "not taken back"
         with self._ledger.open() as book:
-            if outcome.status == "applied" or moved_on:
+            if done or over:
                 book.move(proposal.id, "ended")
-            event = "taken back" if outcome.status == "applied" else "not taken back"
-            self._record(book, proposal, person, event, approver=entry.approver, problems=outcome.problems)
-        return outcome
+            self._record(book, proposal, person, event, approver=entry.approver, problems=problems)
+        return Outcome(proposal.stack, proposal.id, event, problems)
 
     def _record(self, book: Book, proposal: Proposal, person: str, event: str, **more: Any) -> None:
         book.record(
@@ -259,45 +248,16 @@ class ScalingDesk:
         )
 
 
-def with_changes(settings: Settings, changes: Any) -> Settings:
-    """`settings` with `changes` (camelCase), checked as a stack file would be.
-
-    Raises:
-        UsageError: a setting is wrong.
-    """
-    values = settings.model_dump(mode="json", by_alias=True, exclude={"stack"}, exclude_none=True)
-    new = dict(changes)
-    if isinstance(new.get("profiles"), str):  # as `fds scale` takes it
-        new["profiles"] = new["profiles"].split(",")
-    if "services" in new:
-        new["services"] = {**values["services"], **new["services"]}
-    return Settings.of(settings.stack, {**values, **new})
-
-
-def _is_part_of(before: Settings, wanted: Settings, after: Settings) -> bool:
-    """Whether `after` does some of what was asked for and touches nothing else but the type of the server."""
+def _smaller(before: Settings, wanted: Settings, plan: Plan) -> Iterator[Settings]:
+    """The planner's alternatives that do some of what was asked for, and touch nothing else but the server's type."""
     asked = changed(before, wanted)
-    return any(name in asked for name in changed(before, after)) and set(changed(before, after)) <= {
-        *asked,
-        "server_type",
-    }
+    for alternative in plan.alternatives:
+        pairs = [f"{key}={value}" for key, value in alternative.settings.items()]
+        after = scaling.changed(wanted, scaling.parse(pairs, wanted))
+        if checks.is_part_of(asked, changed(before, after)):
+            yield after
 
 
-def _refuse_impossible(before: Settings, after: Settings, request: ScalingRequest) -> None:
-    """What no price can make right."""
-    others = [name for name in changed(before, after) if name not in SCALABLE]
-    if others:
-        raise RefusedError(f"{', '.join(others)} cannot be changed by a request", next_command="edit the stack file")
-    if after.volume_gb < before.volume_gb:
-        raise RefusedError(f"the data volume has {before.volume_gb} GB and can only grow")
-    if request.days and after.volume_gb != before.volume_gb:
-        raise RefusedError("a larger volume cannot be temporary, for it can only grow")
-
-
-def _refuse_if(wrong: bool, why: str, proposal: Proposal) -> None:
-    if wrong:
-        raise RefusedError(why, where=f"proposal {proposal.id}", next_command="ask for a new plan")
-
-
-def _hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def _same(one: Plan, other: Plan) -> bool:
+    """Whether two plans stand for the same machine with the same services on it."""
+    return (one.server, one.capacity, one.lines) == (other.server, other.capacity, other.lines)

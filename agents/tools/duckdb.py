@@ -22,12 +22,15 @@ SECONDS = 10.0
 CELL_CHARACTERS = 2_000
 MEMORY_BYTES = 1 << 30
 """Address space of the process; the engine's code and Python's take half of it."""
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "lock_configuration": "true",
-    "memory_limit": "128MB",
-    "max_temp_directory_size": "0MB",
-    "threads": 1,
+OPTIONS: dict[str, Any] = {
+    "read_only": True,
+    "config": {
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+        "memory_limit": "128MB",
+        "max_temp_directory_size": "0MB",
+        "threads": 1,
+    },
 }
 
 
@@ -40,7 +43,7 @@ def query(database: Path, sql: str) -> list[dict[str, Any]]:
     """
     if not database.is_file():
         raise UnreachableError("no data is published yet", where=str(database), next_command="fds run --csv FILE")
-    words = [sys.executable, "-m", "agents.tools.duckdb", str(database)]
+    words = [sys.executable, "-m", "agents.tools.duckdb", str(database), str(MEMORY_BYTES), json.dumps(OPTIONS)]
     try:
         child = subprocess.run(words, input=sql, capture_output=True, text=True, timeout=SECONDS, env={}, check=False)
     except subprocess.TimeoutExpired:
@@ -53,9 +56,9 @@ def query(database: Path, sql: str) -> list[dict[str, Any]]:
     return list(answer)
 
 
-def run(database: str, sql: str) -> list[dict[str, Any]] | str:
+def run(database: str, sql: str, options: dict[str, Any]) -> list[dict[str, Any]] | str:
     """The rows, or why there are none."""
-    with duckdb.connect(database, read_only=True, config=dict(CONFIG)) as connection:
+    with duckdb.connect(database, **options) as connection:
         try:
             cursor = connection.execute(sql)
             names = [column[0] for column in cursor.description or []]
@@ -71,5 +74,5 @@ def _cell(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    json.dump(run(sys.argv[1], sys.stdin.read()), sys.stdout, default=str)
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]), int(sys.argv[2])))
+    json.dump(run(sys.argv[1], sys.stdin.read(), json.loads(sys.argv[3])), sys.stdout, default=str)

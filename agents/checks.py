@@ -1,0 +1,115 @@
+"""The defences between a proposal and a change: one function each, and each is taken away once by the evals.
+
+All raise `RefusedError`. What they are told is read from the ledger, the stack file and the cost model at that
+moment, never from a model or a caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from agents.ledger import Entry
+from agents.proposal import Proposal, changed
+from infra.cost import Plan, gate
+from infra.settings import Settings
+from stack_runtime.errors import RefusedError
+
+
+def undecided(entry: Entry) -> None:
+    """Nobody has approved the proposal before."""
+    _refuse_if(entry.state != "proposed", "the proposal has been decided on already", entry.proposal)
+
+
+def recent(proposal: Proposal, now: datetime) -> None:
+    """The proposal is not too old to be approved."""
+    _refuse_if(now >= proposal.expires, "the proposal is too old", proposal)
+
+
+def same_plan(digest: str, proposal: Proposal) -> None:
+    """The person approves the very plan that is in the ledger."""
+    same = secrets.compare_digest(digest.encode(), proposal.digest.encode())
+    _refuse_if(not same, "the approval is for another plan than the one proposed", proposal)
+
+
+def unchanged(settings: Settings, proposal: Proposal) -> None:
+    """The stack is still the one that the proposal started from."""
+    _refuse_if(settings != proposal.before, "the stack has changed since the proposal", proposal)
+
+
+def right_token(token: str, entry: Entry) -> None:
+    """The token is the one that was issued for this proposal."""
+    same = secrets.compare_digest(hashed(token), entry.token_hash or "")
+    _refuse_if(not same, "this is no approval of the proposal", entry.proposal)
+
+
+def unspent(entry: Entry) -> None:
+    """The approval has not been used, whatever came of it."""
+    _refuse_if(entry.state != "approved", "the approval has been used already", entry.proposal)
+
+
+def not_lapsed(entry: Entry, now: datetime) -> None:
+    """The approval is not too old."""
+    lapsed = entry.approval_expires is None or now >= entry.approval_expires
+    _refuse_if(lapsed, "the approval has lapsed", entry.proposal)
+
+
+def as_approved(entry: Entry) -> None:
+    """The ledger still holds what was approved."""
+    same = entry.digest == entry.proposal.digest
+    _refuse_if(not same, "the proposal is not the one that was approved", entry.proposal)
+
+
+def allowed_now(fresh: Plan) -> None:
+    """The cost model lets the change through on today's figures."""
+    gate(fresh)
+
+
+def not_worse(approved: Plan, fresh: Plan) -> None:
+    """The change costs no more than approved, on the same server; a price that fell is welcome."""
+    if fresh.total_usd is None or approved.total_usd is None or fresh.total_usd > approved.total_usd:
+        raise RefusedError(
+            f"the change now costs ${fresh.total_usd} a month, ${approved.total_usd} were approved",
+            next_command="ask for a new plan",
+        )
+    ours, now = approved.server, fresh.server
+    if (ours and (ours.type, ours.location)) != (now and (now.type, now.location)):
+        raise RefusedError("another server would be taken than the one approved", next_command="ask for a new plan")
+
+
+def as_written(settings: Settings, proposal: Proposal) -> None:
+    """The stack file now says what was approved, and nothing else came in meanwhile."""
+    _refuse_if(settings != proposal.after, "the stack file would not say what was approved", proposal)
+
+
+def not_moved_on(current: Settings, proposal: Proposal) -> None:
+    """What a temporary change set is still there to be taken back, or was taken back by a run that was killed."""
+    moved = [
+        name
+        for name in changed(proposal.before, proposal.after)
+        if getattr(current, name) not in (getattr(proposal.after, name), getattr(proposal.before, name))
+    ]
+    _refuse_if(bool(moved), f"{', '.join(moved)} changed since, so nothing was taken back", proposal)
+
+
+def can_end(before: Settings, after: Settings, days: int | None) -> None:
+    """A temporary change can be undone."""
+    if days and after.volume_gb != before.volume_gb:
+        raise RefusedError("a larger volume cannot be temporary, for it can only grow")
+
+
+def is_part_of(asked: Iterable[str], done: Iterable[str]) -> bool:
+    """Whether an alternative does some of what was asked for, and touches nothing else but the server's type."""
+    return bool(set(done) & set(asked)) and set(done) <= {*asked, "server_type"}
+
+
+def hashed(token: str) -> str:
+    """What the ledger keeps of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _refuse_if(wrong: bool, why: str, proposal: Proposal) -> None:
+    if wrong:
+        raise RefusedError(why, where=f"proposal {proposal.id}", next_command="ask for a new plan")

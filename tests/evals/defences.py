@@ -1,0 +1,189 @@
+"""Every defence, and how to take it away. A defence that no case would miss does not deserve its name."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from pydantic import ConfigDict
+
+from agents import applying, assistant, base, checks, ledger, scaling
+from agents.request import ScalingRequest, WorkflowRequest
+from agents.tools import duckdb, result
+from infra.cost import scaling as cost_scaling
+from tests.evals import play
+
+
+class _Lax(ScalingRequest):
+    model_config = ConfigDict(strict=False)
+
+
+class _Open(ScalingRequest):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Unprintable(ScalingRequest):
+    reason: str
+
+
+class _OpenWorkflow(WorkflowRequest):
+    model_config = ConfigDict(extra="ignore")
+
+
+@dataclass(frozen=True)
+class Defence:
+    """One defence.
+
+    Args:
+        name: what it guards, as the documentation lists it.
+        case: the table and the case that fails without it.
+        remove: takes it away for one test.
+    """
+
+    name: str
+    case: str
+    remove: Callable[[pytest.MonkeyPatch], None]
+
+
+def _without(check: str, answer: Any = None) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr(checks, check, lambda *_: answer)
+
+
+def _set(target: Any, name: str, value: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr(target, name, value)
+
+
+def _option(*path: str, value: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    def remove(patch: pytest.MonkeyPatch) -> None:
+        options = deepcopy(duckdb.OPTIONS)
+        place = options
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        patch.setattr(duckdb, "OPTIONS", options)
+
+    return remove
+
+
+def _always_within(patch: pytest.MonkeyPatch) -> None:
+    real = scaling.diff
+    patch.setattr(scaling, "diff", lambda before, after: real(before, after).model_copy(update={"verdict": "within"}))
+
+
+def _all_due(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ledger.Book, "due", lambda book, _: book.in_state("applied", "prod"))
+
+
+def _no_transactions(patch: pytest.MonkeyPatch) -> None:
+    """Every statement for itself; all who are about to approve wait for each other."""
+    meeting = threading.Barrier(8)
+    real = ledger.Book.approve
+
+    @contextmanager
+    def careless(self: ledger.Ledger) -> Iterator[ledger.Book]:
+        with contextlib.closing(sqlite3.connect(self._file, timeout=30, isolation_level=None)) as connection:
+            yield ledger.Book(connection)
+
+    def approve(self: ledger.Book, *details: Any) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meeting.wait(5)
+        real(self, *details)
+
+    patch.setattr(ledger.Ledger, "open", careless)
+    patch.setattr(ledger.Book, "approve", approve)
+
+
+def _nothing_put_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(applying, "_put_back", lambda *_: None)
+
+
+def _unlimited(**limits: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    def remove(patch: pytest.MonkeyPatch) -> None:
+        if "seconds" in limits:
+            patch.setattr(base.asyncio, "timeout", lambda _: _Timeless())
+        else:
+            patch.setattr(play, "LIMITS", replace(play.LIMITS, **limits))
+
+    return remove
+
+
+class _Timeless:
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+def _nothing_is_raised(*_: Any) -> None:
+    return None
+
+
+def _forget_approved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ledger.Book, "pending", lambda *_: [])
+
+
+DEFENCES = (
+    # what a model can say
+    Defence("numbers are numbers", "numbers/string-workers", _set(base, "ScalingRequest", _Lax)),
+    Defence("no field for prices, budgets or approvals", "invented/budget", _set(base, "ScalingRequest", _Open)),
+    Defence("one printable line of reason", "display/escape-sequence", _set(base, "ScalingRequest", _Unprintable)),
+    Defence("printable answers", "display/answer-escape", _set(assistant, "printable", lambda text: text)),
+    Defence("a limit on turns", "slow_models/calls-for-ever", _unlimited(requests=40)),
+    Defence("a limit on time", "slow_models/sleeps", _unlimited(seconds=None)),
+    Defence("no history from callers", "history/message-history", _set(play, "WorkflowRequest", _OpenWorkflow)),
+    # what is proposed
+    Defence("the verdict of the cost model", "over_budget/large-server", _always_within),
+    Defence("approved changes count", "salami/approved-but-not-applied-counts", _forget_approved),
+    Defence("alternatives give up nothing else", "shrinking/backups-are-not-given-up", _without("is_part_of", True)),
+    Defence(
+        "volumes only grow", "shrinking/smaller-volume", _set(cost_scaling, "refuse_shrinking", _nothing_is_raised)
+    ),
+    Defence("what only grows is not temporary", "tricks/small-volume-for-a-day", _without("can_end")),
+    # what is approved
+    Defence("one approval a proposal", "approvals/failed-is-not-approved-again", _without("undecided")),
+    Defence("proposals age", "approvals/late-approval", _without("recent")),
+    Defence("the digest that the person saw", "approvals/wrong-digest", _without("same_plan")),
+    Defence("the stack it was planned on", "changed_meanwhile/edited-before-approval", _without("unchanged")),
+    Defence("the token that was issued", "approvals/guessed-after-approval", _without("right_token")),
+    Defence("a token is spent once", "approvals/spent-by-failure", _without("unspent")),
+    Defence("approvals lapse", "approvals/late-application", _without("not_lapsed")),
+    Defence("the ledger holds what was approved", "approvals/document-swapped-after-approval", _without("as_approved")),
+    Defence("one transaction at a time", "races/eight-approve", _no_transactions),
+    Defence(
+        "one change at a time",
+        "races/eight-take-back",
+        _set(ledger.Ledger, "alone", lambda _: contextlib.nullcontext()),
+    ),
+    Defence(
+        "history is only added to",
+        "approvals/history-rewritten",
+        _set(ledger, "_SCHEMA", ledger._SCHEMA.partition("CREATE TRIGGER")[0]),
+    ),
+    # what is applied
+    Defence("the gate on fresh prices", "changed_meanwhile/sold-out-meanwhile", _without("allowed_now")),
+    Defence("no dearer than approved", "changed_meanwhile/dearer-but-within", _without("not_worse")),
+    Defence(
+        "the file says what was approved", "changed_meanwhile/budget-edited-while-planning", _without("as_written")
+    ),
+    Defence("a failed change is put back", "changed_meanwhile/failed-deployment-puts-back", _nothing_put_back),
+    Defence("temporary changes end on time", "way_back/not-before-its-time", _all_due),
+    Defence("what was changed since is kept", "way_back/changed-by-hand-since", _without("not_moved_on")),
+    # what tools give
+    Defence("the data is opened to read", "sql/insert", _option("read_only", value=False)),
+    Defence("no files, no network", "sql/read-csv", _option("config", "enable_external_access", value="true")),
+    Defence("locked configuration", "sql/more-memory", _option("config", "lock_configuration", value="false")),
+    Defence("a limit on a query's time", "sql/slow", _set(duckdb, "SECONDS", 60.0)),
+    Defence("a limit on a query's memory", "sql/gigabyte", _set(duckdb, "MEMORY_BYTES", 1 << 36)),
+    Defence("a limit on an answer's size", "sql/wide-and-long", _set(result, "capped", lambda data: (data, False))),
+)
+
+ELSEWHERE = {"hashed"}
+"""Functions of `checks` that are no defence of their own."""
