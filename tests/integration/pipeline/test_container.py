@@ -56,7 +56,7 @@ def test_the_health_check_passes_and_the_idle_runner_is_small(container: Contain
 def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path: Path) -> None:
     said: list[str] = []
     file = write_csv(tmp_path / "never seen.csv", rows(1, 30))
-    run, code = run_in_container(STACK, file, said.append)
+    run, code = run_in_container(docker.from_env(), STACK, file, said.append)
     assert code == 0, run
     assert run["rows"] == {"read": 30, "loaded": 30, "quarantined": 0}
     assert said[-4:] == ["extract_load", "transform", "test", "publish"]
@@ -64,19 +64,21 @@ def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path:
     assert left == b""
     _, shown = container.exec_run(["stat", "-c", "%a %u", run["published"]])
     assert shown == b"644 10001\n"  # the dashboard's user reads it
-    failed, code = run_in_container(STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append)
+    failed, code = run_in_container(
+        docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
+    )
     assert (code, failed["status"], failed["published"]) == (6, "failed", None)
     assert container.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "2", "--json"])[0] == 0
 
 
 def test_what_cannot_begin_is_the_runners_own_error(container: Container, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such CSV file"):
-        run_in_container(STACK, tmp_path / "missing.csv", print)
+        run_in_container(docker.from_env(), STACK, tmp_path / "missing.csv", print)
     with pytest.raises(Exception, match="no CSV file in the landing folder") as caught:
-        run_in_container(STACK, None, print)
+        run_in_container(docker.from_env(), STACK, None, print)
     assert caught.value.exit_code == 2  # type: ignore[attr-defined]
 
 
 def test_a_stack_that_does_not_run_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="pipeline of stack nowhere is not running"):
-        run_in_container("nowhere", write_csv(tmp_path / "a.csv", rows(1, 1)), print)
+        run_in_container(docker.from_env(), "nowhere", write_csv(tmp_path / "a.csv", rows(1, 1)), print)
