@@ -214,6 +214,10 @@ def test_a_server_without_a_disk_to_boot_from_is_an_error(box: Box) -> None:
     assert (ended["status"], ended["error"]["code"]) == ("error", "action_failed")
     third = send(box.api, "POST", "/servers", body | {"name": "third"})
     assert (third.status_code, code(third)) == (403, "resource_limit_exceeded")
+    failed = send(box.api, "GET", "/servers?name=trixie").json()["servers"][0]["id"]
+    assert send(box.api, "DELETE", f"/servers/{failed}").status_code == 200
+    box.api.settle()
+    assert box.api.account()["servers"] == 1
 
 
 def test_a_killed_run_is_swept_up_by_the_next(tmp_path: Path) -> None:
@@ -230,7 +234,7 @@ def test_a_killed_run_is_swept_up_by_the_next(tmp_path: Path) -> None:
     requests.post(f"{settings['HCLOUD_ENDPOINT']}/servers", json=server, headers=headers, timeout=10)
 
     def theirs() -> list[str]:
-        found = client.containers.list(all=True, filters={"label": f"{LABEL}.owner"})
+        found = client.containers.list(all=True, filters={"label": f"{LABEL}.owner"}, ignore_removed=True)
         return [each.id for each in found if each.labels[f"{LABEL}.owner"].startswith(f"{run.pid}:")]
 
     while not theirs():

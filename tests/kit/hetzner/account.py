@@ -146,6 +146,8 @@ class Account:
                 work()
         except MachineError as failure:
             error = {"code": "action_failed", "message": str(failure)}
+        except Exception as bug:  # a bug of the double must not leave its clients waiting for ever
+            error = {"code": "server_error", "message": repr(bug)}
         with self.lock:
             if error is None and effect is not None:
                 effect()

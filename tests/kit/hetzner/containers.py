@@ -12,14 +12,15 @@ import random
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 from typing import Any, cast
 
 import docker
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.types import Mount
 
@@ -33,6 +34,7 @@ PORTS = (22, 80, 443)
 RESTART: Any = {"Name": "unless-stopped"}
 """A server that reboots from within comes back."""
 CPU_PERIOD = 100_000
+START_S = 120
 GRACE_S = 30
 """How long a server may take to shut down before its power is cut."""
 LIMIT = 2
@@ -98,7 +100,7 @@ class Containers:
         hardware = self._describe(spec)
         self.client.containers.create(
             self.image, name=self._name(spec.id), hostname=spec.name,
-            labels={LABEL: self.id, f"{LABEL}.owner": _owner()},
+            labels={LABEL: self.id, f"{LABEL}.owner": _owner(), f"{LABEL}.server": str(spec.id)},
             cap_add=_capabilities(), security_opt=[f"seccomp={json.dumps(SECCOMP)}", "apparmor=unconfined"],
             cgroupns="private", device_cgroup_rules=["b 7:* rwm"], restart_policy=RESTART,
             tmpfs={"/run": "", "/run/lock": ""}, ports={f"{port}/tcp": (spec.address, port) for port in PORTS},
@@ -148,8 +150,16 @@ class Containers:
         return output
 
     def start(self, server: int) -> None:
+        """Switch it on, and wait until systemd has taken over: what fails before leaves nobody to log into."""
+        deadline = time.monotonic() + START_S
         with _told():
-            self.container(server).start()
+            container = self.container(server)
+            container.start()
+            while container.exec_run(["test", "-d", "/run/systemd/system"]).exit_code != 0:
+                container.reload()
+                if container.status != "running" or time.monotonic() > deadline:
+                    said = container.logs(tail=5).decode(errors="replace").strip()
+                    raise MachineError(f"server {server} does not start: {said}")
 
     def stop(self, server: int, graceful: bool) -> None:
         with _told():
@@ -164,10 +174,12 @@ class Containers:
             )
 
     def delete(self, server: int) -> None:
-        with _told():
-            self.container(server).remove(force=True, v=True)
-        shutil.rmtree(self._hardware(server))
-        del self._volumes[server]
+        """Remove it; one that could not be made has nothing to remove."""
+        for container in _labelled(self.client, f"{LABEL}.server={server}", f"{LABEL}={self.id}"):
+            with _told():
+                container.remove(force=True, v=True)
+        shutil.rmtree(self._hardware(server), ignore_errors=True)
+        self._volumes.pop(server, None)
 
     def firewall(self, server: int, rules: tuple[Mapping[str, Any], ...] | None) -> None:
         (self._hardware(server) / "firewall").write_text(packet_filter(rules))
@@ -196,7 +208,7 @@ class Containers:
         self.disks.delete(volume)
 
     def close(self) -> None:
-        for container in self.client.containers.list(all=True, filters={"label": f"{LABEL}={self.id}"}):
+        for container in _labelled(self.client, f"{LABEL}={self.id}"):
             container.remove(force=True, v=True)
         self.disks.close()
         shutil.rmtree(self.folder)
@@ -237,6 +249,11 @@ def _told() -> Iterator[None]:
         raise MachineError(str(error)) from error
 
 
+def _labelled(client: docker.DockerClient, *labels: str) -> list[Container]:
+    """Containers with all these labels, running or not; those that vanish meanwhile are left out."""
+    return client.containers.list(all=True, filters={"label": list(labels)}, ignore_removed=True)
+
+
 def _owner() -> str:
     """This process, so that no later one with the same number is taken for it."""
     return _started(os.getpid())
@@ -253,14 +270,15 @@ def _started(pid: int) -> str:
 
 def sweep(client: docker.DockerClient) -> None:
     """Remove what test runs left that were killed."""
-    for container in client.containers.list(all=True, filters={"label": LABEL}):
+    for container in _labelled(client, f"{LABEL}.owner"):
         if _is_gone(container.labels[f"{LABEL}.owner"]):
-            container.remove(force=True, v=True)
+            with suppress(APIError):  # another run sweeps it up at the same moment
+                container.remove(force=True, v=True)
     for folder in Path(gettempdir()).glob("fds-kit-*/"):
         owner = folder / "owner"
         if owner.exists() and _is_gone(owner.read_text()):
             detach_leftovers(folder)
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_gone(owner: str) -> bool:
