@@ -34,6 +34,10 @@ class TapCSV(Tap):
         PluginCapabilities.ABOUT, PluginCapabilities.BATCH, PluginCapabilities.STRUCTURED_LOGGING,
     ]  # fmt: skip
 
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add nothing: the SDK would add maps and flattening, through which batches do not pass."""
+
     _mapper_wanted = False
 
     def setup_mapper(self) -> None:

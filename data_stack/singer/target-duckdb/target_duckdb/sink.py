@@ -56,10 +56,8 @@ class DuckDBSink(BatchSink):
         records = context.get("records", [])
         connection = self._target.connection
         connection.register("incoming", arrow_table(records, self.columns))
-        try:
-            self._load("incoming", len(records))
-        finally:
-            connection.unregister("incoming")
+        self._load("incoming", len(records))
+        connection.unregister("incoming")
 
     def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
         """Parquet from local disk goes straight in, file by file in the order of the manifest."""

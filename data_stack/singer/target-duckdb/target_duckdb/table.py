@@ -45,16 +45,10 @@ class Table:
             yield
             self._con.execute("COMMIT")
         except BaseException as error:
-            self._roll_back()
+            self._con.close()  # rolls back, and leaves on disk what the last commit left
             if isinstance(error, duckdb.Error):
                 raise of_duckdb(error, f"loading {self.name}") from None
             raise
-
-    def _roll_back(self) -> None:
-        try:
-            self._con.execute("ROLLBACK")
-        except duckdb.Error:
-            self._con.close()  # a fatal error: the file on disk is what the last commit left
 
     def columns(self) -> dict[str, str]:
         """Names and types; empty where there is no table."""

@@ -1,0 +1,56 @@
+"""A disk that fills up: one sentence, a non-zero exit, and a database that still opens."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.singer import Kit
+
+_ROWS = 300_000
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting a small file system is not allowed here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def large(kit: Kit) -> Path:
+    """About 20 MB that do not compress to little."""
+    rows = (f"{i},{os.urandom(24).hex()}\n" for i in range(_ROWS))
+    return kit.csv("id,name\n" + "".join(rows))
+
+
+def test_the_target_says_so_and_keeps_what_was_there(kit: Kit, small_disk: Path) -> None:
+    database = small_disk / "warehouse.duckdb"
+    first = kit.tap(kit.csv("id,name\n1,a\n"))
+    assert kit.target(first.out, path=str(database)).code == 0
+    done = kit.target(kit.tap(large(kit)).out, path=str(database))
+    assert done.code == 1
+    assert "no space left on the disk" in done.sentence
+    assert not done.out
+    assert Kit(small_disk).query("SELECT * FROM t") == [(1, "a")]
+
+
+def test_the_tap_says_so_and_sends_nothing(kit: Kit, small_disk: Path) -> None:
+    storage = {"root": (small_disk / "batches").as_uri()}
+    path = large(kit)
+    done = kit.tap(path, batch=False, batch_config={"encoding": {"format": "parquet"}, "storage": storage})
+    assert done.code == 1
+    assert "no space left on the disk" in done.sentence
+    assert not [m for m in done.messages if m["type"] == "BATCH"]
