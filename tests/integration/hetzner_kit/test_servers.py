@@ -237,8 +237,9 @@ def test_a_killed_run_is_swept_up_by_the_next(tmp_path: Path) -> None:
         found = client.containers.list(all=True, filters={"label": f"{LABEL}.owner"}, ignore_removed=True)
         return [each.id for each in found if each.labels[f"{LABEL}.owner"].startswith(f"{run.pid}:")]
 
+    deadline = time.monotonic() + 120
     while not theirs():
-        assert run.poll() is None
+        assert run.poll() is None and time.monotonic() < deadline
     disks = [path for path in Path("/sys/block").glob("loop*/loop/backing_file") if "fds-kit-" in path.read_text()]
     assert disks
     os.kill(run.pid, signal.SIGKILL)
