@@ -66,7 +66,11 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         destroy_grace_seconds=20,
         opts=pulumi.ResourceOptions.merge(
             options,
-            pulumi.ResourceOptions(delete_before_replace=not service.stateless or service.published is not None),
+            pulumi.ResourceOptions(
+                delete_before_replace=not service.stateless or service.published is not None,
+                # The provider notes a change of these, but never tells the running container.
+                replace_on_changes=["healthcheck", "tmpfs"],
+            ),
         ),
     )
 

@@ -12,6 +12,7 @@ from pulumi import automation as auto
 
 from infra import generated, state
 from infra.engine import environment
+from infra.hosts.hetzner.account import NOTHING
 from infra.locks import holder, release_dead
 from infra.program import main
 from infra.progress import Progress
@@ -19,7 +20,7 @@ from infra.settings import PROJECT
 from infra.stack_file import SECRETS, read
 from stack_runtime.errors import LockedError, StackError
 
-POLICY_PACK = Path(__file__).parent / "policy"
+POLICY_PACK = Path(__file__).resolve().parent / "policy"
 
 Result = TypeVar("Result")
 
@@ -36,6 +37,8 @@ class Deployment:
         self.settings = read(project, stack)
         self.project = project
         self._progress = progress
+        self.adopt = NOTHING
+        """What the account holds and the engine does not know of; the next `up` takes it over."""
         self._refusal: StackError | None = None
         self._environment = environment(project, stack)
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
@@ -112,7 +115,7 @@ class Deployment:
 
     def _program(self) -> None:
         try:
-            main()
+            main(self.adopt)
         except StackError as refusal:
             self._refusal = refusal
             raise

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from infra import state
 from infra.deploy import Deployment
 from infra.hosts.hetzner import recovery
+from infra.hosts.hetzner.account import Account
 from infra.reach import daemon
-from infra.settings import PROJECT
 from stack_runtime.docker_host import remove_unrecorded
 from stack_runtime.errors import UnreachableError
 
+Say = Callable[[str], None]
 
-def heal(deployment: Deployment, say: Callable[[str], None]) -> None:
+
+def heal(deployment: Deployment, say: Say) -> None:
     """Forget a server that is gone, and remove containers that were made but never recorded.
 
     Raises:
@@ -21,19 +23,35 @@ def heal(deployment: Deployment, say: Callable[[str], None]) -> None:
     """
     record = deployment.recorded()
     if deployment.settings.host == "hetzner":
-        server = state.recorded_server(record)
-        if server and not recovery.server_exists(server):
-            say(f"server {server} is gone from the account; what lived on it is forgotten, its data volume is kept")
-            deployment.record(state.without_server(record))
+        record = _heal_account(deployment, record, say)
+        if state.recorded_server(record) is None:
             return
-        if server is None:
-            return
+    _remove_strays(deployment, record, say)
+
+
+def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) -> state.Deployment:
+    """Forget a server that is gone; find what was made but never recorded. Returns: the record as it is now."""
+    server = state.recorded_server(record)
+    if server and not recovery.server_exists(server):
+        say(f"server {server} is gone from the account; what lived on it is forgotten, its data volume is kept")
+        record = state.without_server(record)
+        deployment.record(record)
+    deployment.adopt = Account.of(deployment.settings).unrecorded(state.recorded_ids(record))
+    for kind, found in sorted(deployment.adopt.ids.items()):
+        say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
+    if record.get("pending_operations"):
+        record = {**record, "pending_operations": []}
+        deployment.record(record)
+    return record
+
+
+def _remove_strays(deployment: Deployment, record: state.Deployment, say: Say) -> None:
     stack = deployment.settings.stack
     known = {str(item["id"]) for item in state.resources(record) if item["type"] == state.CONTAINER}
     try:
         with daemon(deployment.project, stack) as client:
             for name in remove_unrecorded(client, stack, known):
-                say(f"removed {name}, which an interrupted deployment of {PROJECT} left behind")
+                say(f"removed {name}, which an interrupted deployment left behind")
     except UnreachableError:
         if deployment.settings.host == "local":
             raise  # a server that does not answer yet is waited for by the deployment itself

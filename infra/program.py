@@ -7,17 +7,22 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+from infra.hosts.hetzner.account import NOTHING, Account
 from infra.reach import keys_folder
 from infra.settings import PROJECT, Settings
 from infra.stack import DataStack
 from stack_runtime.paths import project_dir
 
 
-def main() -> None:
-    """The Pulumi program. Raises before any resource is registered when the settings may not be deployed."""
+def main(adopt: Account = NOTHING) -> None:
+    """The Pulumi program. Raises before any resource is registered when the settings may not be deployed.
+
+    Args:
+        adopt: what an interrupted deployment left in the account.
+    """
     settings = settings_from_config()
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
-    stack = DataStack(settings, secrets, keys_folder(project_dir(), settings.stack))
+    stack = DataStack(settings, secrets, keys_folder(project_dir(), settings.stack), adopt)
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
 

@@ -13,6 +13,7 @@ from infra.containers import Ground, container, url_of, volumes_of
 from infra.cost import Plan, decide, gate
 from infra.files import carrier
 from infra.hosts import Host, hetzner, local
+from infra.hosts.hetzner.account import NOTHING, Account
 from infra.images import image_of
 from infra.services import Service, Volume, selected
 from infra.settings import PROJECT, Settings
@@ -28,6 +29,7 @@ class DataStack(pulumi.ComponentResource):
         settings: the checked settings of the stack.
         secrets: generated secrets by name (see `infra.generated`), as a secret output.
         keys: folder for the server's key files; needed for the host `hetzner` alone.
+        adopt: what an interrupted deployment left in the account (see `infra.heal`).
 
     Outputs: `urls`, service name to address; `plan`, the plan that let it pass.
 
@@ -44,6 +46,7 @@ class DataStack(pulumi.ComponentResource):
         settings: Settings,
         secrets: pulumi.Input[Mapping[str, str]],
         keys: Path | None = None,
+        adopt: Account = NOTHING,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         self.plan = decide(settings)
@@ -52,19 +55,19 @@ class DataStack(pulumi.ComponentResource):
         self._settings = settings
         services = selected(settings)
         known = pulumi.Output.secret(secrets)
-        host = self._host(known, keys)
+        host = self._host(known, keys, adopt)
         self._options = pulumi.ResourceOptions(parent=self, provider=host.provider, deleted_with=host.gone_with)
         self._containers(services, known)
         self.urls = {service.name: url_of(service, settings) for service in services if service.route}
         self.register_outputs({"urls": self.urls, "plan": self.plan.model_dump(mode="json")})
 
-    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None) -> Host:
+    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None, adopt: Account) -> Host:
         options = pulumi.ResourceOptions(parent=self)
         if self._settings.host == "local":
             return local.host(options)
         if self.plan.server is None or keys is None:
             raise UsageError("a server needs a plan with a server and a folder for its keys")
-        return hetzner.host(self._settings, self.plan.server, secrets, keys, options)
+        return hetzner.host(self._settings, self.plan.server, secrets, keys, adopt, options)
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}

@@ -9,6 +9,18 @@ SERVER = "hcloud:index/server:Server"
 CONTAINER = "docker:index/container:Container"
 ON_A_SERVER = ("hcloud:index/serverNetwork:ServerNetwork", "hcloud:index/volumeAttachment:VolumeAttachment")
 
+KINDS = {
+    "hcloud:index/sshKey:SshKey": "ssh_key",
+    "hcloud:index/firewall:Firewall": "firewall",
+    "hcloud:index/network:Network": "network",
+    "hcloud:index/networkSubnet:NetworkSubnet": "subnet",
+    "hcloud:index/serverNetwork:ServerNetwork": "server_network",
+    "hcloud:index/volume:Volume": "volume",
+    "hcloud:index/volumeAttachment:VolumeAttachment": "volume_attachment",
+    SERVER: "server",
+}
+"""What of the account a stack holds one of, by the engine's type."""
+
 Deployment = dict[str, Any]
 
 
@@ -20,6 +32,15 @@ def resources(deployment: Deployment) -> list[dict[str, Any]]:
 def recorded_server(deployment: Deployment) -> str | None:
     """The id of the server that the engine believes in."""
     return next((str(item["id"]) for item in resources(deployment) if item["type"] == SERVER and item.get("id")), None)
+
+
+def recorded_ids(deployment: Deployment) -> dict[str, str]:
+    """Ids of the account's resources that the engine has written down, by kind."""
+    return {
+        KINDS[item["type"]]: str(item["id"])
+        for item in resources(deployment)
+        if item["type"] in KINDS and item.get("id")
+    }
 
 
 def without_server(deployment: Deployment) -> Deployment:

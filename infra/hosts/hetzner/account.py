@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,9 +47,16 @@ class Account:
         except OSError as error:
             raise UnreachableError(f"the Hetzner API does not answer: {error}", next_command="fds doctor") from None
 
-    def adoptable(self, kind: str) -> str | None:
-        """The id of the one resource of this kind that exists already, for `import_`."""
-        return self.ids.get(kind)
+    def unrecorded(self, known: Mapping[str, str]) -> Account:
+        """What exists, but that the engine has not written down: to be adopted.
+
+        Args:
+            known: recorded ids by kind.
+        """
+        return Account({kind: found for kind, found in self.ids.items() if known.get(kind) != found})
+
+
+NOTHING = Account()
 
 
 def _ask(api: Client, selector: str) -> Account:

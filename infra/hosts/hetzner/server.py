@@ -29,6 +29,7 @@ def host(
     planned: Server,
     secrets: pulumi.Output[Mapping[str, str]],
     folder: Path,
+    adopt: Account,
     options: pulumi.ResourceOptions,
 ) -> Host:
     """Register the server and yield its Docker daemon, reached over SSH once it is ready.
@@ -37,8 +38,9 @@ def host(
         planned: type and location, as the plan chose them.
         secrets: holds `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
         folder: where the key files for `ssh` are put, readable by the owner alone.
+        adopt: what the account holds already and the engine does not know of.
     """
-    made = _Made(settings, Account.of(settings), options)
+    made = _Made(settings, adopt, options)
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
@@ -63,18 +65,18 @@ async def _ready(address: str, secrets: Mapping[str, str], folder: Path) -> Acce
 
 
 class _Made:
-    """Registers the resources; those that the account already holds under our labels are adopted, not made again."""
+    """Registers the resources; those that an interrupted deployment made are adopted, not made again."""
 
-    def __init__(self, settings: Settings, account: Account, options: pulumi.ResourceOptions) -> None:
+    def __init__(self, settings: Settings, adopt: Account, options: pulumi.ResourceOptions) -> None:
         self._settings = settings
-        self._account = account
+        self._adopt = adopt
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
         self._provider = hcloud.Provider("hcloud", opts=options)
         self._options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(provider=self._provider))
 
     def _with(self, kind: str, more: pulumi.ResourceOptions | None = None) -> pulumi.ResourceOptions:
-        adopted = pulumi.ResourceOptions(import_=self._account.adoptable(kind))
+        adopted = pulumi.ResourceOptions(import_=self._adopt.ids.get(kind))
         return pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(self._options, adopted), more)
 
     def volume(self, location: str) -> hcloud.Volume:
@@ -98,9 +100,10 @@ class _Made:
         key = hcloud.SshKey(
             "deploy", name=f"{self._name}-deploy", public_key=public, labels=self._labels, opts=self._with("ssh_key")
         )
-        kept = pulumi.ResourceOptions(
-            protect=True, ignore_changes=["userData", "sshKeys", "image"], additional_secret_outputs=["userData"]
-        )
+        ignored = ["userData", "sshKeys", "image"]
+        if "server" in self._adopt.ids:
+            ignored.append("keepDisk")  # an adopted server has none yet; the next deployment gives it its own
+        kept = pulumi.ResourceOptions(protect=True, ignore_changes=ignored, additional_secret_outputs=["userData"])
         server = hcloud.Server(
             "server",
             name=self._name,
