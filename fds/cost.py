@@ -40,6 +40,7 @@ def command(
 ) -> None:
     """What the stack costs a month, line by line, against its budget."""
     from infra import stack_file
+    from infra.cost import measured
     from infra.cost.decide import Basis, today
     from stack_runtime.paths import project_dir
 
@@ -56,6 +57,7 @@ def command(
     plan = basis.plan(settings)
     if diff:
         plan = _against(base, project, plan, basis, settings)
+    plan = measured.beside(plan, project, basis.today)
     if actual:
         _actual(plan, basis, as_json=as_json)
         return

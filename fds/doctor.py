@@ -59,13 +59,13 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
 def _unhealthy(stack: str) -> str:
     from infra.reach import daemon
+    from stack_runtime.docker_host import containers
     from stack_runtime.errors import UnreachableError
     from stack_runtime.paths import project_dir
-    from stack_runtime.status import services
+    from stack_runtime.status import unhealthy
 
     with daemon(project_dir(), stack) as client:
-        rows = services(client, stack)
-    sick = [row["service"] for row in rows if row["health"] != "healthy"]
+        count, sick = len(containers(client, stack)), unhealthy(client, stack)
     if sick:
         raise UnreachableError(f"not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]} --stack {stack}")
-    return f"{len(rows)} healthy" if rows else f"none runs yet, fds up --stack {stack} starts them"
+    return f"{count} healthy" if count else f"none runs yet, fds up --stack {stack} starts them"

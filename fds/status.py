@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from fds.output import AsJson, Debug, Stack, answer
+from fds.output import AsJson, Debug, Stack, answer, say
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Show every service with its address, health and memory, and the last pipeline run."""
+    from infra.cost import measured
+    from infra.cost.decide import today
     from infra.reach import daemon
     from stack_runtime.paths import project_dir
     from stack_runtime.status import last_run, services
 
-    with daemon(project_dir(), stack) as client:
+    project = project_dir()
+    with daemon(project, stack) as client:
         report = {"stack": stack, "services": services(client, stack), "last_run": last_run(client, stack)}
+    try:
+        measured.leave(project, stack, report["services"], today())
+    except OSError as error:
+        say(f"fds cost will not know what is in use, the sample cannot be kept: {error.strerror}")
     if as_json:
         answer(report)
     else:

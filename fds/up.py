@@ -13,7 +13,10 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     from infra.heal import heal
     from infra.preflight import check
     from infra.progress import Progress
+    from infra.reach import daemon
+    from stack_runtime.errors import UnreachableError
     from stack_runtime.paths import project_dir
+    from stack_runtime.status import unhealthy
 
     began = time.monotonic()
     project = project_dir()
@@ -22,6 +25,10 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     heal(deployment, say)
     deployment.generate_secrets()
     changes = deployment.up()
+    with daemon(project, stack) as client:
+        sick = unhealthy(client, stack)
+    if sick:
+        raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
     changed = sum(count for operation, count in changes.items() if operation != "same")
     seconds = round(time.monotonic() - began, 1)
     if as_json:

@@ -22,13 +22,23 @@ def services(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
         return list(pool.map(_row, found))
 
 
+def unhealthy(client: docker.DockerClient, stack: str) -> list[str]:
+    """Names of the services that do not run or do not answer."""
+    return sorted({str(i.labels.get("fds.service")) for i in containers(client, stack) if _health(i) != "healthy"})
+
+
+def _health(container: Container) -> str:
+    state = container.attrs["State"]
+    running = state["Status"] == "running"
+    return str(state.get("Health", {}).get("Status") or "running") if running else str(state["Status"])
+
+
 def _row(container: Container) -> dict[str, Any]:
     state = container.attrs["State"]
-    health = state.get("Health", {}).get("Status") or state["Status"]
     return {
         "service": container.labels.get("fds.service", ""),
         "url": container.labels.get("fds.url", ""),
-        "health": health if state["Status"] == "running" else state["Status"],
+        "health": _health(container),
         "memory_mb": held_memory(container) if state["Status"] == "running" else None,
         "memory_limit_mb": container.attrs["HostConfig"]["Memory"] / MIB,
         "image": container.attrs["Config"]["Image"],
