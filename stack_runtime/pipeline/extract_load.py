@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +87,7 @@ def extract_load(
             raise
     if code:
         raise _failure(work)
+    shutil.rmtree(work.folder / "batches", ignore_errors=True)  # loaded; the space is wanted
     return _rows(work), tuple(islice(_quarantined(work.quarantine), KEPT_ROWS))
 
 
@@ -148,8 +150,10 @@ def _failure(work: Work) -> StackError:
 
 
 def _reason(lines: list[str]) -> str:
-    errors = [line for line in lines if "rror" in line]
-    return (errors or lines or ["Meltano ended without a word"])[-1].strip()[:500]
+    """The last sentence that the tap or the target ended with; else the last line that speaks of an error."""
+    told = [line.partition("Error: ")[2] for line in lines if "Error: " in line]
+    errors = told or [line for line in lines if "error" in line.lower()] or lines or ["Meltano ended without a word"]
+    return errors[-1].strip()[:500]
 
 
 def _rows(work: Work) -> Rows:

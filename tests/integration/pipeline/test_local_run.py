@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import resource
 from pathlib import Path
 
 import duckdb
@@ -30,6 +31,12 @@ BY_HAND = """WITH numbered AS (
 def query(database: Path, statement: str, *values: object) -> list[tuple[object, ...]]:
     with duckdb.connect(str(database), read_only=True) as connection:
         return connection.execute(statement, values).fetchall()
+
+
+def cpu_seconds() -> float:
+    """Seconds of CPU that finished children of this process have used, and theirs."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 def digest(file: Path) -> str:
@@ -68,11 +75,13 @@ def test_the_sample_is_loaded_and_every_row_accounted_for(sampled: tuple[Path, E
 def test_a_second_load_of_the_same_file_changes_no_row_and_is_quick(sampled: tuple[Path, Ended]) -> None:
     database, first = sampled
     before = query(database, BY_DBT)
+    used = cpu_seconds()
     second = fds_run(database, SAMPLE)
+    used = cpu_seconds() - used
     assert second.code == 0, second.said
     assert counts(second) == counts(first)
     assert query(database, BY_DBT) == before
-    assert sum(step["seconds"] for step in second.answer["steps"]) < 30  # 15 on a quiet machine
+    assert used < 22  # of all its processes, since others use the machine too; two cores make that 12 seconds of clock
     assert [run.status for run in Records(beside(database), None).latest(9)] == ["succeeded", "succeeded"]
 
 
