@@ -17,9 +17,10 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
     project = project_dir()
     with daemon(project, stack) as client:
-        report = {"stack": stack, "services": services(client, stack), "last_run": last_run(client, stack)}
+        rows = services(client, stack)
+        report = {"stack": stack, "services": rows, "last_run": last_run(client, stack)}
     try:
-        measured.leave(project, stack, report["services"], today())
+        measured.leave(project, stack, rows, today())
     except OSError as error:
         say(f"fds cost will not know what is in use, the sample cannot be kept: {error.strerror}")
     if as_json:

@@ -109,6 +109,9 @@ class ServiceNeed(Frozen):
     cpu_limit: Number
     disk_gb: int
     measured: str
+    """How the reservation was found."""
+    measured_mb: int | None = None
+    """Memory that it held when `fds status` looked last; None: not known."""
 
 
 class Capacity(Frozen):
@@ -122,6 +125,8 @@ class Capacity(Frozen):
     cpu_limits: Need
     services: tuple[ServiceNeed, ...]
     problems: tuple[str, ...] = ()
+    measured_on: date | None = None
+    """The day on which `fds status` looked last."""
 
 
 class Change(Frozen):

@@ -130,13 +130,14 @@ def services(plan: Plan, console: Console) -> None:
     """Every service with what it reserves and may use."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Service")
-    for name in ("Replicas", "Memory MiB", "limit", "CPU", "limit", "Disk GB"):
+    for name in ("Replicas", "In use", "Memory MiB", "limit", "CPU", "limit", "Disk GB"):
         table.add_column(name, justify="right")
     table.add_column("Measured")
     for need in plan.capacity.services:
         table.add_row(
             need.name,
             str(need.replicas),
+            "-" if need.measured_mb is None else str(need.measured_mb),
             str(need.memory_mb),
             str(need.memory_limit_mb),
             f"{need.cpu:f}",
@@ -145,9 +146,13 @@ def services(plan: Plan, console: Console) -> None:
             escape(need.measured or "not measured"),
         )
     overhead = f"{plan.capacity.memory_mb.overhead:f}"
-    table.add_row("system and Docker", "", overhead, "", f"{plan.capacity.cpu.overhead:f}", "",
+    table.add_row("system and Docker", "", "", overhead, "", f"{plan.capacity.cpu.overhead:f}", "",
                   f"{plan.capacity.disk_gb.overhead:f}", "see docs/cost.md")  # fmt: skip
     console.print(table)
+    seen = plan.capacity.measured_on
+    _print(
+        console, f"  in use: MiB, by fds status on {seen}" if seen else "  in use: not known, fds status measures it"
+    )
 
 
 def formulas(plan: Plan, console: Console) -> None:

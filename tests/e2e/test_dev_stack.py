@@ -83,6 +83,12 @@ def test_status_shows_a_table_for_people(up: Project) -> None:
         assert word in text
 
 
+def test_what_status_saw_stands_beside_the_reservations(up: Project) -> None:
+    up.json("status")
+    needs = {need["name"]: need for need in up.json("cost")["capacity"]["services"]}
+    assert 0 < needs["postgres"]["measured_mb"] < needs["postgres"]["memory_limit_mb"]
+
+
 def test_dashboard_wants_a_login(up: Project) -> None:
     settings = {key.partition(":")[2]: value for key, value in _config(up).items()}
     port = settings["httpsPort"]
