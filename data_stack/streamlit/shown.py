@@ -28,7 +28,8 @@ def text(value: object) -> str:
     """
     line = _CONTROL.sub(" ", "" if value is None else str(value))
     short = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
-    return f"'{short}" if short.lstrip()[:1] in ("=", "+", "-", "@") else short
+    is_formula = isinstance(value, str) and short.lstrip()[:1] in ("=", "+", "-", "@")
+    return f"'{short}" if is_formula else short
 
 
 def plain(value: object) -> str:

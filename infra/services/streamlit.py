@@ -31,7 +31,7 @@ SERVICE = Service(
         cpu=0.1,
         cpu_limit=1.0,
         image_mb=768,
-        measured="docker stats after one reader saw all four pages of the sample: 140 MiB",
+        measured="docker stats after one reader saw all four pages: 140 MiB with 3,000 rows, 186 MiB with 200,000",
     ),
     health=Health(("python", "-c", _ANSWERS), interval_s=10, retries=12),
     stateless=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from data_stack.streamlit import records, shown
@@ -41,7 +43,7 @@ def run_selector() -> Run | None:
 
 def _described(run: Run) -> str:
     took = f", {(run.finished_at - run.started_at).total_seconds():.1f} s" if run.finished_at else ""
-    return f"{shown.moment(run.started_at)} · {run.status}{took} · {shown.text(run.source)}"
+    return f"{shown.moment(run.started_at)} · {run.status}{took} · {shown.text(Path(run.source).name)}"
 
 
 def freshness(of: Version) -> None:

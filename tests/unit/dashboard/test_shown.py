@@ -16,6 +16,7 @@ def test_a_cell_is_one_bounded_line() -> None:
     assert shown.text("a\r\nb\x00c\u2028d\u202ee") == "a b c d e"
     assert len(shown.text("x" * 1_000_000)) < 400
     assert shown.text(None) == ""
+    assert shown.text(Decimal("-36.65")) == "-36.65"
     assert shown.text("Refund: 50% – Köln, 研修") == "Refund: 50% – Köln, 研修"
 
 
