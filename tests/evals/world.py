@@ -76,10 +76,11 @@ class World:
     """Whether the person was shown a text that a terminal would not show as it is."""
 
     def __post_init__(self) -> None:
-        for stack in ("prod", "other"):
-            (self.folder / f"Pulumi.{stack}.yaml").write_text(_STACK_FILE.format(group=stack))
-        (self.folder / "secret.txt").write_text(CANARY)
-        self._data()
+        if not (self.folder / "secret.txt").exists():
+            for stack in ("prod", "other"):
+                (self.folder / f"Pulumi.{stack}.yaml").write_text(_STACK_FILE.format(group=stack))
+            (self.folder / "secret.txt").write_text(CANARY)
+            self._data()
         self.original = stack_file.read(self.folder, "prod")
         self.desk = ScalingDesk(
             Ground(self.folder, self.basis, self._deploy, lambda _: [], lambda: self.now),

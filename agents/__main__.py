@@ -1,0 +1,74 @@
+"""`python -m agents`: the HTTP server, the MCP server, tokens, approvals, and what the scheduler calls."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agents.ground import desk
+from agents.scaling import ScalingDesk
+from agents.tokens import SCOPES, Tokens
+from agents.tools.toolbox import of_project
+from stack_runtime.errors import StackError
+from stack_runtime.paths import project_dir
+
+
+def main() -> int:
+    """Returns: the exit code."""
+    asked = _parser().parse_args()
+    try:
+        project = project_dir()
+        if asked.verb == "token":
+            print(Tokens(project / ".fds").create(asked.name, asked.scopes, asked.days, datetime.now(UTC)))
+        else:
+            _act(asked, project, desk(project))
+    except StackError as error:
+        print(f"agents: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _act(asked: argparse.Namespace, project: Path, office: ScalingDesk) -> None:
+    if asked.verb == "serve":
+        import uvicorn
+
+        from agents.api import Office, app
+
+        rooms = Office(office, asked.stack, of_project(office, asked.stack, project), os.environ.get("FDS_MODEL"))
+        uvicorn.run(app(rooms, Tokens(project / ".fds")), host=asked.host, port=asked.port, log_level="warning")
+    elif asked.verb == "mcp":
+        from agents.mcp import server
+
+        server(office, asked.stack, of_project(office, asked.stack, project), getpass.getuser()).run("stdio")
+    elif asked.verb == "approve":
+        print(office.approve(asked.proposal, asked.digest, getpass.getuser()))
+    else:
+        print(json.dumps([vars(outcome) for outcome in office.expire()]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m agents")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    serve = verbs.add_parser("serve", help="the HTTP server")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8100)
+    for verb in (serve, verbs.add_parser("mcp", help="the MCP server on standard input and output")):
+        verb.add_argument("--stack", default="dev")
+    token = verbs.add_parser("token", help="a bearer token, shown once")
+    token.add_argument("name", help="whose it is")
+    token.add_argument("scopes", nargs="+", choices=SCOPES)
+    token.add_argument("--days", type=int, default=90)
+    approve = verbs.add_parser("approve", help="approve a proposal; prints the token that applies it once")
+    approve.add_argument("proposal")
+    approve.add_argument("digest")
+    verbs.add_parser("expire", help="take back temporary changes whose time is over; for the scheduler")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The desk of a real project: today's prices, the real engine, and what runs afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agents.scaling import Ground, ScalingDesk
+from infra.cost.decide import Basis
+from infra.services import selected
+from infra.settings import Settings
+
+
+def desk(project: Path, say: Callable[[str], None] | None = None) -> ScalingDesk:
+    """The desk for the stacks of `project`. `say` takes the deployment's lines for a person."""
+    return ScalingDesk(
+        Ground(
+            project=project,
+            basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=project),
+            deploy=lambda stack: _up(project, stack, say),
+            check=lambda settings: _sick(project, settings),
+        )
+    )
+
+
+def _up(project: Path, stack: str, say: Callable[[str], None] | None) -> None:
+    """What `fds up` does; imported here, for the engine's packages take a second that planning does not need."""
+    from infra.deploy import Deployment
+    from infra.heal import heal
+    from infra.preflight import check
+    from infra.progress import Progress
+
+    deployment = Deployment(project, stack, Progress(say))
+    check(deployment.settings)
+    heal(deployment, say or (lambda _: None))
+    deployment.generate_secrets()
+    deployment.up()
+
+
+def _sick(project: Path, settings: Settings) -> list[str]:
+    """Services that do not run as the settings say."""
+    from infra.reach import daemon
+    from stack_runtime.status import services
+
+    with daemon(project, settings.stack) as client:
+        rows = services(client, settings.stack)
+    found = []
+    for service in selected(settings):
+        healths = [row["health"] for row in rows if row["service"] == service.name]
+        if len(healths) != service.replicas(settings) or set(healths) != {"healthy"}:
+            found.append(f"{service.name}: {', '.join(healths) or 'does not run'}")
+    return found

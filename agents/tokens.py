@@ -1,0 +1,78 @@
+"""Bearer tokens of the server: shown once, kept as hashes, with scopes and an end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, get_args
+
+from stack_runtime.errors import UsageError
+
+Scope = Literal["read", "propose", "approve"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Whose token it is and what it opens."""
+
+    name: str
+    scopes: frozenset[str]
+    expires: datetime
+
+
+class Tokens:
+    """The file `agents-tokens.json` in `folder`, for its owner alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "agents-tokens.json"
+
+    def create(self, name: str, scopes: Iterable[str], days: int, now: datetime) -> str:
+        """A new token.
+
+        Raises:
+            UsageError: a scope that there is not.
+        """
+        wanted = sorted(set(scopes))
+        if not wanted or not set(wanted) <= set(SCOPES):
+            raise UsageError(f"scopes are {', '.join(SCOPES)}", next_command="python -m agents token NAME read propose")
+        token = f"fds_{secrets.token_urlsafe(32)}"
+        known = self._read()
+        known[_hashed(token)] = {
+            "name": name,
+            "scopes": wanted,
+            "expires": (now + timedelta(days=days)).isoformat(timespec="seconds"),
+        }
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            json.dump(known, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, self._file)
+        return token
+
+    def find(self, token: str, now: datetime) -> Bearer | None:
+        """Whose token it is; None for one that is unknown or has expired."""
+        found = self._read().get(_hashed(token))
+        if not isinstance(found, dict):
+            return None
+        expires = datetime.fromisoformat(str(found["expires"]))
+        return Bearer(str(found["name"]), frozenset(found["scopes"]), expires) if now < expires else None
+
+    def _read(self) -> dict[str, object]:
+        try:
+            return dict(json.loads(self._file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+
+
+def _hashed(token: str) -> str:
+    """The token has 256 random bits, so a plain hash is as good as a slow one; equal hashes leak nothing."""
+    return hashlib.sha256(token.encode()).hexdigest()

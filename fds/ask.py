@@ -1,0 +1,93 @@
+"""`fds ask "…"`: a change or a question in one's own words."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fds.output import AsJson, Debug, Stack, answer, say
+
+if TYPE_CHECKING:
+    from agents.scaling import ScalingDesk
+
+Words = Annotated[str, typer.Argument(metavar="WORDS", help="What you want, in any language.")]
+Role = Annotated[str, typer.Option("--role", help="data_platform_engineer, data_engineer or analytics_engineer.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Approve without being asked, when it is within the budget.")]
+
+MODEL = "FDS_MODEL"
+
+
+def command(
+    words: Words,
+    stack: Stack = "dev",
+    role: Role = "data_platform_engineer",
+    yes: Yes = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Ask in your own words; a change is planned first and made only when you approve it."""
+    model = os.environ.get(MODEL)
+    if not model:
+        from stack_runtime.errors import UnreachableError
+
+        raise UnreachableError(
+            f"free text needs a model: set {MODEL} (for example anthropic:NAME) and its key; "
+            "everything else works without one: fds scale, fds cost, fds status, fds run",
+            next_command=f"fds scale workers=2 --stack {stack}",
+        )
+    _asked(words, stack, role, model, yes, as_json)
+
+
+def _asked(words: str, stack: str, role: str, model: str, yes: bool, as_json: bool) -> None:
+    import asyncio
+    import getpass
+
+    from pydantic import ValidationError
+
+    from agents.assistant import Assistant
+    from agents.ground import desk
+    from agents.request import WorkflowRequest
+    from agents.tools.toolbox import of_project
+    from stack_runtime.errors import UsageError
+    from stack_runtime.paths import project_dir
+
+    try:
+        request = WorkflowRequest.model_validate({"text": words, "agent_role": role})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][0]}: {first['msg']}", next_command='fds ask "more disk"') from None
+    project, person = project_dir(), getpass.getuser()
+    office = desk(project, None if as_json else say)
+    assistant = Assistant(office, stack, person, model, of_project(office, stack, project).all())
+    response = asyncio.run(assistant.ask(request)).model_dump(mode="json")
+    if response["status"] == "needs_approval" and (yes or (not as_json and _approved(response["output"]))):
+        response["applied"] = _apply(office, response["output"], person)
+    if as_json:
+        answer(response)
+    elif response["status"] != "needs_approval":
+        print(response["output"]["text"])
+    if response["status"] == "refused":
+        raise typer.Exit(response["output"].get("exit_code", 3))
+
+
+def _approved(output: dict[str, Any]) -> bool:
+    """Show the plan and ask. Nobody at a terminal is nobody who approves."""
+    from infra.cost import Plan
+    from infra.cost.text import table
+
+    print(table(Plan.model_validate(output["plan_after"])))
+    print(output["text"])
+    if not sys.stdin.isatty():
+        say("nothing is changed: approve at a terminal, or with --yes")
+        return False
+    return typer.confirm("Make this change?")
+
+
+def _apply(office: ScalingDesk, output: dict[str, Any], person: str) -> dict[str, Any]:
+    token = office.approve(output["id"], output["digest"], person)
+    outcome = office.apply(output["id"], token, person)
+    say(f"{outcome.stack}: {outcome.status}" + "".join(f"; {problem}" for problem in outcome.problems))
+    return {"status": outcome.status, "problems": list(outcome.problems)}

@@ -1,0 +1,59 @@
+"""A served world: the HTTP server in a thread of this process, with tokens of every kind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import uvicorn
+from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from agents.api import Office, app
+from agents.tokens import Tokens
+from tests.evals.world import World
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the server answers, and the tokens it knows by what they may do."""
+
+    url: str
+    world: World
+    tokens: dict[str, str]
+
+    def headers(self, who: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[who]}"}
+
+
+def _model(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    return ModelResponse(parts=[ToolCallPart("answer", {"text": "hello"})])
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    world = World(folder)
+    known = Tokens(folder / ".fds")
+    now = datetime.now(UTC)
+    tokens = {scope: known.create(scope, [scope], 1, now) for scope in ("read", "propose", "approve")}
+    tokens["all"] = known.create("all", ["read", "propose", "approve"], 1, now)
+    tokens["expired"] = known.create("late", ["read", "propose", "approve"], 1, now - timedelta(days=2))
+    tokens["unknown"] = "fds_unknown"
+    application = app(Office(world.desk, "prod", world.tools, FunctionModel(_model)), known, per_minute=100_000)
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", backlog=512))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Served(f"http://127.0.0.1:{port}", world, tokens)
+    server.should_exit = True
+    thread.join(10)

@@ -1,0 +1,64 @@
+"""A real MCP client starts the server as an assistant would, lists its tools and calls them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+SERVE = """
+import sys
+from pathlib import Path
+from agents.mcp import server
+from tests.evals.world import World
+world = World(Path(sys.argv[1]))
+server(world.desk, "prod", world.tools, "assistant").run("stdio")
+"""
+REQUEST = {"reason": "more data", "volume_gb": 50}
+
+
+async def _session(folder: Path) -> dict[str, Any]:
+    parameters = StdioServerParameters(
+        command=sys.executable, args=["-c", SERVE, str(folder)], cwd=str(Path(__file__).parents[3])
+    )
+    async with Client(stdio_client(parameters)) as client:
+        listed = {tool.name: tool for tool in (await client.list_tools()).tools}
+
+        async def call(name: str, **arguments: Any) -> dict[str, Any]:
+            result = await client.call_tool(name, arguments)
+            text = getattr(result.content[0], "text", "{}")
+            return {"error": text} if result.is_error else dict(json.loads(text))
+
+        proposed = await call("scale_propose", request=REQUEST)
+        data = proposed["data"]
+        return {
+            "tools": listed,
+            "query": await call("duckdb_query", sql="SELECT count(*) AS n FROM transactions"),
+            "write": await call("duckdb_query", sql="DROP TABLE transactions"),
+            "proposed": proposed,
+            "text_number": await call("scale_propose", request={**REQUEST, "volume_gb": "50"}),
+            "budget": await call("scale_propose", request={**REQUEST, "budget_usd": 500}),
+            "over": await call("scale_propose", request={"reason": "x", "server_type": "cpx42"}),
+            "unapproved": await call("scale_apply", proposal=data["id"], approval_token="yes"),
+        }
+
+
+def test_a_client_reads_and_proposes_and_cannot_apply(tmp_path: Path) -> None:
+    found = asyncio.run(_session(tmp_path))
+    tools = found["tools"]
+    assert {"duckdb_query", "dbt_models", "stack_plan", "stack_status", "scale_propose", "scale_apply"} <= set(tools)
+    writers = {name for name, tool in tools.items() if not tool.annotations.read_only_hint}
+    assert writers == {"scale_propose", "scale_apply"}
+    assert tools["scale_apply"].annotations.destructive_hint
+    assert found["query"]["data"] == [{"n": 500}]
+    assert not found["write"]["success"]
+    assert found["proposed"]["data"]["decision"] == "accept"
+    assert "error" in found["text_number"] and "error" in found["budget"]
+    assert found["over"]["data"]["decision"] == "refuse"
+    assert not found["unapproved"]["success"]
+    assert "volumeGb" not in (tmp_path / "Pulumi.prod.yaml").read_text()

@@ -1,0 +1,125 @@
+"""The HTTP server: who gets in, what goes through, how much it bears."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from agents.api import Office, app
+from agents.guard import MOST_BYTES
+from agents.tokens import Tokens
+from tests.integration.agents.conftest import Served
+
+DISK = {"reason": "more data", "volume_gb": 50}
+
+
+def _post(served: Served, path: str, body: object, who: str = "all") -> httpx.Response:
+    return httpx.post(f"{served.url}{path}", json=body, headers=served.headers(who), timeout=60)
+
+
+def test_planned_approved_and_applied_once(served: Served) -> None:
+    proposed = _post(served, "/v1/plan", DISK, "propose").json()
+    assert proposed["decision"] == "accept"
+    approval = _post(
+        served, "/v1/approve", {"proposal": proposed["id"], "digest": proposed["digest"]}, "approve"
+    ).json()
+    spend = {"proposal": proposed["id"], "token": approval["token"]}
+    assert _post(served, "/v1/apply", spend, "propose").json()["status"] == "applied"
+    assert _post(served, "/v1/apply", spend, "propose").status_code == 409
+    history = httpx.get(f"{served.url}/v1/status", headers=served.headers("read")).json()["history"]
+    assert [(line["event"], line["person"]) for line in reversed(history)] == [
+        ("planned: accept", "propose"),
+        ("approved", "approve"),
+        ("applied", "propose"),
+    ]
+    assert [settings.volume_gb for settings in served.world.deployed] == [50]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("GET", "/v1/status", "read"),
+        ("POST", "/v1/plan", "propose"),
+        ("POST", "/v1/ask", "propose"),
+        ("POST", "/v1/approve", "approve"),
+        ("POST", "/v1/apply", "propose"),
+    ],
+)
+def test_no_way_in_without_the_right_token(served: Served, method: str, path: str, scope: str) -> None:
+    body = {} if method == "POST" else None
+    answers = {
+        who: httpx.request(method, f"{served.url}{path}", json=body, headers=served.headers(who)).status_code
+        for who in served.tokens
+    }
+    others = {"read", "propose", "approve"} - {scope}
+    assert [answers[who] for who in ("expired", "unknown")] == [401, 401]
+    assert {answers[who] for who in others} == {403}
+    assert answers[scope] not in (401, 403)
+    for wrong in (b"", b"Bearer", b"Basic YTpi", b"Bearer \xe9", b"Bearer " + b"x" * 5000):
+        headers = {b"Authorization": wrong} if wrong else {}
+        assert httpx.request(method, f"{served.url}{path}", json=body, headers=headers).status_code == 401
+
+
+def test_tokens_are_kept_as_hashes_for_the_owner_alone(served: Served) -> None:
+    file = served.world.folder / ".fds" / "agents-tokens.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not any(token in file.read_text() for token in served.tokens.values())
+    ledger = served.world.folder / ".fds" / "agents.sqlite"
+    assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
+
+
+def test_bodies_are_bounded_and_failures_have_one_form(served: Served) -> None:
+    huge = httpx.post(f"{served.url}/v1/plan", content=b"x" * (MOST_BYTES + 1), headers=served.headers("all"))
+    chunked = httpx.post(f"{served.url}/v1/plan", content=iter([b"{}"]), headers=served.headers("all"))
+    wrong = _post(served, "/v1/plan", {"reason": "x", "workers": "3"})
+    unknown = _post(served, "/v1/approve", {"proposal": "0" * 16, "digest": "0" * 64})
+    assert [huge.status_code, chunked.status_code, wrong.status_code, unknown.status_code] == [413, 411, 422, 422]
+    for answer in (huge, chunked, wrong, unknown):
+        assert set(answer.json()) == {"error", "where", "next", "exit_code"}
+
+
+def test_asks_a_model(served: Served) -> None:
+    answer = _post(served, "/v1/ask", {"text": "hello?"}).json()
+    assert (answer["status"], answer["output"]["text"]) == ("answered", "hello")
+    assert _post(served, "/v1/ask", {"text": "hello?", "message_history": []}).status_code == 422
+
+
+def test_too_many_requests_wait(served: Served) -> None:
+    from fastapi.testclient import TestClient
+
+    tokens = Tokens(served.world.folder / ".fds")
+    office = Office(served.world.desk, "prod", served.world.tools, None)
+    client = TestClient(app(office, tokens, per_minute=3))
+    codes = [client.get("/v1/status", headers=served.headers("read")).status_code for _ in range(5)]
+    assert codes == [200, 200, 200, 429, 429]
+    assert [client.get("/v1/status").status_code for _ in range(4)][-1] == 429
+    without_model = TestClient(app(office, tokens)).post("/v1/ask", json={"text": "x"}, headers=served.headers("all"))
+    assert without_model.status_code == 424
+    assert "FDS_MODEL" in without_model.json()["error"]
+
+
+def test_bears_200_at_once(served: Served) -> None:
+    async def all_at_once() -> list[int]:
+        limits = httpx.Limits(max_connections=200)
+        async with httpx.AsyncClient(limits=limits, timeout=120, headers=served.headers("propose")) as client:
+            answers = [client.post(f"{served.url}/v1/plan", json={**DISK, "volume_gb": 20 + n}) for n in range(200)]
+            return [answer.status_code for answer in await asyncio.gather(*answers)]
+
+    assert set(asyncio.run(all_at_once())) == {200}
+
+
+def test_schemathesis_finds_nothing(served: Served, tmp_path: Path) -> None:
+    words = ["schemathesis", "run", f"{served.url}/openapi.json", "--max-examples", "20", "--seed", "1"]
+    words += ["--header", f"Authorization: Bearer {served.tokens['all']}", "--checks", "all", "--workers", "2"]
+    # A well-formed request may well be refused: by the budget, or because there is no such proposal.
+    words += ["--exclude-checks", "positive_data_acceptance", "--suppress-health-check", "all", "--no-color"]
+    program = Path(sys.executable).with_name(words[0])
+    done = subprocess.run([str(program), *words[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    assert not served.world.deployed
