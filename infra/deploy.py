@@ -11,6 +11,7 @@ from typing import TypeVar
 from pulumi import automation as auto
 
 from infra import generated, state
+from infra.cost import Plan, sold_out
 from infra.engine import environment
 from infra.hosts.hetzner.account import NOTHING
 from infra.locks import holder, release_dead
@@ -39,7 +40,10 @@ class Deployment:
         self._progress = progress
         self.adopt = NOTHING
         """What the account holds and the engine does not know of; the next `up` takes it over."""
+        self.refresh_first = False
+        """Something recorded is gone, so the next `up` looks at what is really there."""
         self._refusal: StackError | None = None
+        self._plan: Plan | None = None
         self._environment = environment(project, stack)
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
         release_dead(self._environment["PULUMI_BACKEND_URL"], stack)
@@ -53,7 +57,11 @@ class Deployment:
         watch = self._progress
         result = self._run(
             lambda: self._stack.up(
-                on_event=watch.on_event, suppress_outputs=True, color="never", policy_packs=self._policies()
+                on_event=watch.on_event,
+                suppress_outputs=True,
+                color="never",
+                policy_packs=self._policies(),
+                refresh=self.refresh_first or None,
             )
         )
         return _counts(result.summary.resource_changes)
@@ -115,7 +123,7 @@ class Deployment:
 
     def _program(self) -> None:
         try:
-            main(self.adopt)
+            self._plan = main(self.adopt)
         except StackError as refusal:
             self._refusal = refusal
             raise
@@ -129,6 +137,8 @@ class Deployment:
         except auto.CommandError as error:
             if self._refusal:
                 raise self._refusal from None
+            if self._plan and self._plan.server and self._progress.refused("Server", sold_out.CODES):
+                raise sold_out.refusal(self.settings, self._plan.server, self.project) from None
             reason = self._progress.first_error() or _last_line(str(error))
             raise StackError(
                 reason, where=f"stack {self.settings.stack}", next_command=f"fds doctor --stack {self.settings.stack}"

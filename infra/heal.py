@@ -9,7 +9,7 @@ from infra.deploy import Deployment
 from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import Account
 from infra.reach import daemon
-from stack_runtime.docker_host import remove_unrecorded
+from stack_runtime.docker_host import ids, remove_unrecorded
 from stack_runtime.errors import UnreachableError
 
 Say = Callable[[str], None]
@@ -52,6 +52,9 @@ def _remove_strays(deployment: Deployment, record: state.Deployment, say: Say) -
         with daemon(deployment.project, stack) as client:
             for name in remove_unrecorded(client, stack, known):
                 say(f"removed {name}, which an interrupted deployment left behind")
+            if known - ids(client, stack):
+                say("containers of the stack are gone, so its record is refreshed first")
+                deployment.refresh_first = True
     except UnreachableError:
         if deployment.settings.host == "local":
             raise  # a server that does not answer yet is waited for by the deployment itself

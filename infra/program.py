@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+from infra.cost import Plan
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.reach import keys_folder
 from infra.settings import PROJECT, Settings
@@ -14,17 +15,20 @@ from infra.stack import DataStack
 from stack_runtime.paths import project_dir
 
 
-def main(adopt: Account = NOTHING) -> None:
+def main(adopt: Account = NOTHING) -> Plan:
     """The Pulumi program. Raises before any resource is registered when the settings may not be deployed.
 
     Args:
         adopt: what an interrupted deployment left in the account.
+
+    Returns: the plan that passed the gate.
     """
     settings = settings_from_config()
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
     stack = DataStack(settings, secrets, keys_folder(project_dir(), settings.stack), adopt)
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
+    return stack.plan
 
 
 def settings_from_config() -> Settings:

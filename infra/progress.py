@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pulumi.automation import EngineEvent
 
@@ -46,6 +46,10 @@ class Progress:
             name = _name(event.diagnostic_event.urn or "")
             message = " ".join(event.diagnostic_event.message.partition("Traceback")[0].split())
             self._errors.append(f"{name}: {message}" if name else message)
+
+    def refused(self, kind: str, codes: Iterable[str]) -> bool:
+        """Whether a resource of `kind` failed with one of the provider's error `codes`."""
+        return any(error.startswith(f"{kind} ") and any(code in error for code in codes) for error in self._errors)
 
     def first_error(self) -> str:
         """The first error the engine reported, on one line, or nothing."""

@@ -64,13 +64,21 @@ def running(client: docker.DockerClient, stack: str, service: str) -> Container:
     raise UnreachableError(f"{service} of stack {stack} is not running", next_command=f"fds up --stack {stack}")
 
 
+def ids(client: docker.DockerClient, stack: str) -> set[str]:
+    """Ids of all containers of `stack`, the carrier of files among them."""
+    return {str(item.id) for item in client.containers.list(all=True, filters=_ours(stack))}
+
+
+def _ours(stack: str) -> dict[str, str | list[str] | bool]:
+    return {"label": [f"fds.project={PROJECT}", f"fds.stack={stack}"]}
+
+
 def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str]) -> list[str]:
     """Remove containers of `stack` whose id is not in `known`: made, but killed before the engine wrote it down.
 
     Returns: their names.
     """
-    filters: dict[str, str | list[str] | bool] = {"label": [f"fds.project={PROJECT}", f"fds.stack={stack}"]}
-    strays = [item for item in client.containers.list(all=True, filters=filters) if item.id not in known]
+    strays = [item for item in client.containers.list(all=True, filters=_ours(stack)) if item.id not in known]
     for item in strays:
         item.remove(force=True)
     return [str(item.name) for item in strays]
@@ -81,7 +89,7 @@ def remove_leftovers(client: docker.DockerClient, stack: str, *, volumes: bool) 
 
     Returns: names of the removed `containers`, `networks` and `volumes`.
     """
-    filters: dict[str, str | list[str] | bool] = {"label": [f"fds.project={PROJECT}", f"fds.stack={stack}"]}
+    filters = _ours(stack)
     removed: dict[str, list[str]] = {"containers": [], "networks": [], "volumes": []}
     for item in client.containers.list(all=True, filters=filters):
         item.remove(force=True)

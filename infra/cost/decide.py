@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -105,6 +105,17 @@ class Basis:
             deployed=known.deployed,
             allow_snapshot=known.allow_snapshot,
         )
+
+    def without(self, server_type: str, location: str) -> Basis:
+        """The same figures, but for one server type that cannot be had at one place, whatever the list says."""
+        if self.inputs is None:
+            return self
+        prices = self.inputs.prices
+        kind = prices.server_types[server_type]
+        gone = kind.offers[location].model_copy(update={"available": False})
+        kind = kind.model_copy(update={"offers": {**kind.offers, location: gone}})
+        prices = prices.model_copy(update={"server_types": {**prices.server_types, server_type: kind}})
+        return replace(self, inputs=replace(self.inputs, prices=prices))
 
     @property
     def deployed(self) -> Deployed | None:
