@@ -61,7 +61,8 @@ class Dbt:
                  "--no-send-anonymous-usage-stats", "--no-version-check",
                  *arguments, *map(str, folders)]
             )  # fmt: skip
-        DuckDBConnectionManager.close_all_connections()  # dbt would keep the database open until this process ends
+        # dbt would keep the database open until this process ends
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         results = getattr(done.result, "results", None)
         if results is None:
             raise self._failure(str(done.exception or "dbt gave no answer"), arguments[0])
