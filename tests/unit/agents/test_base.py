@@ -1,0 +1,89 @@
+"""A run of a model: what ends it, and that it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from agents.base import BaseAgent, Limits
+from agents.request import Answer, ScalingRequest, WorkflowRequest
+from stack_runtime.errors import UnreachableError
+
+QUICK = Limits(seconds=5, back_off_seconds=0.001)
+WORDS = WorkflowRequest(text="more disk")
+
+
+def _agent(*answers: object, limits: Limits = QUICK) -> tuple[BaseAgent, list[list[ModelMessage]]]:
+    left, seen = list(answers), []
+
+    def respond(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        seen.append(list(messages))
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, ToolCallPart)
+        return ModelResponse(parts=[answer])
+
+    return BaseAgent("data_engineer", "You are tested.", FunctionModel(respond), limits=limits), seen
+
+
+def test_words_become_a_request_or_an_answer() -> None:
+    agent, _ = _agent(
+        ToolCallPart("scaling_request", {"reason": "x", "volume_gb": 50}), ToolCallPart("answer", {"text": "hi"})
+    )
+    assert asyncio.run(agent.run(WORDS)) == ScalingRequest(reason="x", volume_gb=50)
+    assert asyncio.run(agent.run(WORDS)) == Answer(text="hi")
+
+
+def test_every_run_starts_without_a_past() -> None:
+    agent, seen = _agent(ToolCallPart("answer", {"text": "1"}), ToolCallPart("answer", {"text": "2"}))
+    for _ in range(2):
+        asyncio.run(agent.run(WORDS))
+    assert [len(messages) for messages in seen] == [1, 1]
+
+
+def test_tries_again_only_when_that_may_help() -> None:
+    down = ModelHTTPError(503, "m")
+    agent, seen = _agent(down, ModelHTTPError(429, "m"), ToolCallPart("answer", {"text": "hi"}))
+    assert asyncio.run(agent.run(WORDS)) == Answer(text="hi")
+    assert len(seen) == 3
+    agent, seen = _agent(down, down, down, down)
+    with pytest.raises(UnreachableError, match="cannot be reached"):
+        asyncio.run(agent.run(WORDS))
+    assert len(seen) == 3
+    agent, seen = _agent(ModelHTTPError(401, "m"), down)
+    with pytest.raises(UnreachableError):
+        asyncio.run(agent.run(WORDS))
+    assert len(seen) == 1
+
+
+def test_a_slow_model_is_left_in_time() -> None:
+    async def sleep(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    agent = BaseAgent("data_engineer", "", FunctionModel(sleep), limits=replace(QUICK, seconds=0.2))
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match=r"within 0\.2 s; nothing was changed"):
+        asyncio.run(agent.run(WORDS))
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("model", ["nonsense", "nobody:nothing", "anthropic:claude-sonnet-4-5"])
+def test_a_model_that_cannot_be_had(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    with pytest.raises(UnreachableError, match="fds scale"):
+        BaseAgent("data_engineer", "", model)
+
+
+def test_a_provider_s_error_cannot_flood_or_repaint_a_terminal() -> None:
+    agent, _ = _agent(ModelHTTPError(400, "m", body="\x1b[2J" + "x" * 10_000))
+    with pytest.raises(UnreachableError) as raised:
+        asyncio.run(agent.run(WORDS))
+    assert len(str(raised.value)) < 500 and str(raised.value).isprintable()
