@@ -25,7 +25,7 @@ def _page(title: str, show: Callable[[Version | None], None]) -> Callable[[], No
         st.title(title)
         try:
             of = version()
-            frame.renew_when_published(of)
+            frame.renew_when_changed(frame.state())
             show(of)
             if of is not None:
                 frame.freshness(of)

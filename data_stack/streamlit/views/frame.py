@@ -8,6 +8,7 @@ import streamlit as st
 
 from data_stack.streamlit import records, shown
 from data_stack.streamlit.warehouse import ROW_CAP, Version, published_at, rows, version
+from stack_runtime.errors import StackError
 from stack_runtime.pipeline.model import Run
 
 _CURRENCIES = """
@@ -51,8 +52,17 @@ def freshness(of: Version) -> None:
     st.sidebar.caption(f"Published {shown.moment(published_at(of))}")
 
 
-@st.fragment(run_every="15s")
-def renew_when_published(seen: Version | None) -> None:
-    """Draw the page again when a new file is in place."""
-    if version() != seen:
+def state() -> tuple[object, ...]:
+    """What a page depends on: the published file, and how far the last run is, or why that cannot be read."""
+    try:
+        last = [(run.run_id, run.status, len(run.steps)) for run in records.latest()[:1]]
+        return version(), *last
+    except StackError as error:
+        return (str(error),)
+
+
+@st.fragment(run_every="10s")
+def renew_when_changed(seen: tuple[object, ...]) -> None:
+    """Draw the page again when there is something new."""
+    if state() != seen:
         st.rerun(scope="app")
