@@ -12,6 +12,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     from stack_runtime.paths import project_dir
 
     deployment = Deployment(project_dir(), stack, Progress(None if as_json else say))
+    deployment.generate_secrets()  # without them the program of a new stack ends before it can say anything
     changes = deployment.preview()
     if as_json:
         answer({"stack": stack, "changes": changes})

@@ -1,0 +1,57 @@
+"""A server type that the list offers and the provider has none of: what to take instead, planned without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.cost import scaling
+from infra.cost.choice import AUTO
+from infra.cost.decide import Basis, today
+from infra.cost.model import Alternative, Plan, Server
+from infra.settings import Settings
+from stack_runtime.errors import RefusedError, StackError
+
+CODES = ("resource_unavailable", "placement_error")
+"""How the API says so when a server is made or resized."""
+
+
+def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
+    """The error for a deployment that could not have `wanted`; its next command is the best plan without it."""
+    what = f"{wanted.type} in {wanted.location} is sold out, although the price list offers it"
+    advice = f"fds cost --stack {settings.stack} --explain"
+    try:
+        instead = next_best(settings, wanted, Basis.of(settings, today(), project=project))
+    except StackError:
+        instead = None  # whoever cannot be asked now cannot advise; why there is no server is known all the same
+    if instead is not None:
+        changes = " ".join(f"{key}={value}" for key, value in instead.settings.items())
+        advice = f"fds scale {changes} --stack {settings.stack} --apply ({instead.describe}, ${instead.total_usd:.2f})"
+    return RefusedError(what, where=f"stack {settings.stack}", next_command=advice)
+
+
+def next_best(settings: Settings, exclude: Server, basis: Basis) -> Alternative | None:
+    """The cheapest other server at the same place, for the data volume is there; else with the least given up.
+
+    Returns: settings that name the type, as the price list still offers the other; None when nothing is within.
+    """
+    known = basis.without(exclude.type, exclude.location)
+    place = {} if settings.location == exclude.location else {"location": exclude.location}
+    free = _plan(settings, {"serverType": AUTO, **place}, known)
+    steps = [{}, *(idea.settings for idea in free.alternatives if "location" not in idea.settings)]
+    for step in steps:
+        found = _plan(settings, {**step, "serverType": AUTO, **place}, known).server
+        if found is None:
+            continue
+        named = {**step, "serverType": found.type, **place}
+        plan = _plan(settings, named, known)
+        if plan.verdict == "within" and plan.total_usd is not None:
+            text = f"{found.type} in {found.location}"
+            return Alternative(describe=text, settings=named, total_usd=plan.total_usd, verdict="within")
+    return None
+
+
+def _plan(settings: Settings, pairs: Mapping[str, str], basis: Basis) -> Plan:
+    """The plan of `fds scale` with these pairs."""
+    changes = scaling.parse([f"{key}={value}" for key, value in pairs.items()], settings)
+    return basis.plan(scaling.changed(settings, changes))

@@ -1,0 +1,47 @@
+"""What is offered when the provider has none of a server type that its list offers: planned, within, and without it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from infra.cost import capacity, sold_out
+from infra.cost.decide import Basis
+from infra.cost.inputs import Inputs
+from infra.cost.model import Alternative
+from tests.unit.cost import kit
+
+
+def _instead(types: list[str], **own: Any) -> Alternative | None:
+    """What is offered in place of the server that would have been chosen."""
+    prices = kit.price_list(types=kit.orderable(*types))
+    basis = Basis(kit.TODAY, Inputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
+    settings = kit.settings(**own)
+    wanted = basis.plan(settings).server
+    assert wanted is not None
+    return sold_out.next_best(settings, wanted, basis)
+
+
+def test_the_next_type_at_the_same_place_is_offered_by_its_name() -> None:
+    found = _instead(["cpx22", "cpx32"], budgetUsd=60)
+    assert found is not None
+    assert (found.settings, str(found.total_usd)) == ({"serverType": "cpx32"}, "50.65")
+
+
+def test_a_type_that_was_named_is_replaced_as_well() -> None:
+    found = _instead(["cpx22", "cpx32"], budgetUsd=60, serverType="cpx22", location="auto")
+    assert found is not None
+    assert found.settings == {"serverType": "cpx32", "location": found.describe.split()[-1]}
+
+
+def test_something_is_given_up_where_the_next_type_is_over_budget() -> None:
+    found = _instead(["cpx22", "cpx32"], budgetUsd=55, backups=True)
+    assert found is not None
+    assert (found.settings, str(found.total_usd)) == ({"backups": "false", "serverType": "cpx32"}, "50.65")
+
+
+@pytest.mark.parametrize("types", [["cpx22"], ["cpx22", "cpx32"]])
+def test_nothing_over_budget_is_offered(types: list[str]) -> None:
+    assert _instead(types) is None
