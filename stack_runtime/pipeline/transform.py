@@ -62,6 +62,7 @@ class Dbt:
                  *arguments, *map(str, folders)]
             )  # fmt: skip
         # dbt would keep the database open until this process ends
+        # Else dbt keeps the database open until this process ends.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         results = getattr(done.result, "results", None)
         if results is None:
