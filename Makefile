@@ -5,10 +5,10 @@ UV := $(shell command -v uv 2>/dev/null || echo .fds/uv/bin/uv)
 RUN := $(UV) run --frozen
 PATHS := agents fds infra scripts stack_runtime data_stack tests
 
-.PHONY: help up down test check format setup
+.PHONY: help up down test test-server check format setup
 
 help: ## show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .venv/.ready: pyproject.toml uv.lock
 	@command -v $(UV) >/dev/null || { python3 -m venv .fds/uv && .fds/uv/bin/pip install --quiet uv; }
@@ -27,6 +27,9 @@ down: .venv/.ready ## remove the dev stack (its data stays)
 
 test: setup ## run every test against the real engine, Docker and databases
 	@. .fds/env && $(RUN) pytest
+
+test-server: setup ## lead one played server from an empty account to an empty account
+	@. .fds/env && $(RUN) pytest -m server
 
 check: .venv/.ready ## format, lint and type checks
 	$(RUN) black --check --quiet $(PATHS)

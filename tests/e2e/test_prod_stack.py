@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tests.e2e.test_dev_stack import SAMPLE
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.hetzner.scan import open_ports
 from tests.kit.project import Project
+
+pytestmark = pytest.mark.server
 
 STACK = "e2e-prod"
 SETTINGS = {
@@ -48,16 +51,16 @@ def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 @pytest.fixture(scope="module")
 def up(api: HetznerAPI, project: Project) -> Project:
-    """The stack, brought up by deployments that are killed after each write to the account until one gets through."""
-    killed = 0
-    while _up_killed_at_the_next_write(api, project):
-        killed += 1
-        assert killed < 40, "the deployments do not converge"
-    assert killed >= 8, "there were writes to be killed at"
+    """The stack, brought up by deployments that are killed after each kind of write until one gets through."""
+    killed: set[str] = set()
+    while _up_killed_at_a_new_write(api, project, killed):
+        assert len(killed) < 40, "the deployments do not converge"
+    assert len(killed) >= 8, "there were writes to be killed at"
     return project
 
 
-def _up_killed_at_the_next_write(api: HetznerAPI, project: Project) -> bool:
+def _up_killed_at_a_new_write(api: HetznerAPI, project: Project, killed: set[str]) -> bool:
+    """Deploy, and kill the deployment as soon as it has written what none was killed at before."""
     process = subprocess.Popen(
         [sys.executable, "-m", "fds.main", "up", "--stack", project.stack, "--json"],
         cwd=project.folder,
@@ -67,13 +70,19 @@ def _up_killed_at_the_next_write(api: HetznerAPI, project: Project) -> bool:
         text=True,
         start_new_session=True,
     )
-    hits: list[int] = []
+    hits: list[str] = []
 
-    def kill() -> None:
-        hits.append(1)
+    def written() -> None:
+        write = api.writes()[-1]
+        kind = f"{write.method} {re.sub('[0-9]+', 'N', write.path)}"
+        if kind in killed:
+            api.on_write(1, written)
+            return
+        killed.add(kind)
+        hits.append(kind)
         os.killpg(process.pid, signal.SIGKILL)
 
-    api.on_write(1, kill)
+    api.on_write(1, written)
     said, complained = process.communicate(timeout=1500)
     assert hits or process.returncode == 0, said + complained
     return bool(hits)
