@@ -19,7 +19,7 @@ from infra.program import main
 from infra.progress import Progress
 from infra.settings import PROJECT
 from infra.stack_file import SECRETS, read
-from stack_runtime.errors import LockedError, StackError
+from stack_runtime.errors import LockedError, RefusedError, StackError
 
 POLICY_PACK = Path(__file__).resolve().parent / "policy"
 
@@ -137,6 +137,10 @@ class Deployment:
         except auto.CommandError as error:
             if self._refusal:
                 raise self._refusal from None
+            if violation := self._progress.first_violation():
+                stack = self.settings.stack
+                advice = f"fds cost --stack {stack} --explain"
+                raise RefusedError(violation, where=f"policy pack, stack {stack}", next_command=advice) from None
             if self._plan and self._plan.server and self._progress.refused("Server", sold_out.CODES):
                 raise sold_out.refusal(self.settings, self._plan.server, self.project) from None
             reason = self._progress.first_error() or _last_line(str(error))

@@ -16,6 +16,9 @@ from stack_runtime.paths import cache_dir
 VERSION = "3.259.0"
 """The engine that setup gets: of the same version as the SDK in `pyproject.toml`."""
 
+PROJECT_VARIABLE = "FDS_PROJECT_DIR"
+"""Tells the policy pack, which runs in its own folder, whose stack files share the budget."""
+
 
 def engine_root() -> Path:
     """Where setup puts an engine that it had to get itself; the program is `bin/pulumi` below it."""
@@ -63,6 +66,7 @@ def environment(project: Path, stack: str) -> dict[str, str]:
     if shutil.which("pulumi", path=path) is None:
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project)}
+    found[PROJECT_VARIABLE] = str(project)
     if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
         found["PULUMI_CONFIG_PASSPHRASE"] = os.environ["PULUMI_CONFIG_PASSPHRASE"]
     else:

@@ -31,6 +31,7 @@ class Progress:
         self._say = say or (lambda _: None)
         self._started: dict[str, float] = {}
         self._errors: list[str] = []
+        self._violations: list[str] = []
 
     def on_event(self, event: EngineEvent) -> None:
         """Take one event of the engine's stream."""
@@ -42,6 +43,8 @@ class Progress:
             if word:
                 seconds = time.monotonic() - self._started.get(meta.urn, time.monotonic())
                 self._say(f"  {word} {_name(meta.urn)} ({seconds:.1f} s)")
+        elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
+            self._violations.append(" ".join(event.policy_event.message.split()))
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
             name = _name(event.diagnostic_event.urn or "")
             message = " ".join(event.diagnostic_event.message.partition("Traceback")[0].split())
@@ -50,6 +53,10 @@ class Progress:
     def refused(self, kind: str, codes: Iterable[str]) -> bool:
         """Whether a resource of `kind` failed with one of the provider's error `codes`."""
         return any(error.startswith(f"{kind} ") and any(code in error for code in codes) for error in self._errors)
+
+    def first_violation(self) -> str:
+        """The first thing that the policy pack refused, on one line, or nothing."""
+        return self._violations[0][:600] if self._violations else ""
 
     def first_error(self) -> str:
         """The first error the engine reported, on one line, or nothing."""

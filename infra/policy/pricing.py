@@ -104,7 +104,7 @@ def _addresses(resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount
     for address in kept:
         yield tariff.ipv4(_location(address), resource=f"IPv4 {address.name}")
     for server in _servers(resources):
-        nets = list(server.entries("publicNets"))
+        nets = _nets(server)
         if nets and all(net.get("ipv4Enabled") is False for net in nets):
             continue
         if kept and any(net.props.get("ipv4") for net in nets):
@@ -112,6 +112,15 @@ def _addresses(resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount
             continue
         place = _location(server)
         yield tariff.ipv4(place, resource=f"IPv4 of {server.name}")
+
+
+def _nets(server: Resource) -> list[Resource]:
+    """What the server says about its addresses. A preview leaves open what the provider fills in: then it is nothing,
+    and the server counts with an address of its own, the most that it can cost."""
+    try:
+        return list(server.entries("publicNets"))
+    except UnknownInputError:
+        return []
 
 
 def _volume(resource: Resource, tariff: Tariff) -> Iterator[Amount]:

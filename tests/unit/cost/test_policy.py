@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.cost.inputs import Inputs
-from infra.policy import hygiene
+from infra.cost.saved import SHIPPED
+from infra.policy import hygiene, pack
 from infra.policy.pack import settings_of
 from infra.policy.pricing import FREE, problem
 from infra.policy.resources import UNKNOWN, Resource
+from infra.settings import PROJECT
 from tests.unit.cost import kit
 
 INPUTS = Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
@@ -62,7 +66,7 @@ def test_what_the_settings_do_not_say_is_found(extra: Resource) -> None:
         hcloud("Server", serverType=UNKNOWN, location="fsn1"),
         hcloud("Server", serverType="cpx22", location=UNKNOWN),
         hcloud("Server", serverType="cpx22", location="fsn1", backups=UNKNOWN),
-        hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN),
+        hcloud("Server", serverType="cpx22", location=UNKNOWN, publicNets=UNKNOWN),
         hcloud("Server", serverType="cpx22"),
         hcloud("Server", serverType="cpx999", location="fsn1"),
         hcloud("Volume", size=UNKNOWN),
@@ -95,6 +99,15 @@ def test_addresses_are_counted_once() -> None:
     assert "over" in judged(own, address, hcloud("PrimaryIp", type="ipv4", location="fsn1"), VOLUME, budgetUsd=total)
     none = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=[{"ipv4Enabled": False}])
     assert judged(none, VOLUME, budgetUsd=str(Decimal(total) - Decimal("0.70"))) == ""
+
+
+def test_addresses_that_a_preview_leaves_open_count_as_one() -> None:
+    """The most that they can cost: a preview neither refuses what the deployment takes, nor lets more through."""
+    total = kit.planned(kit.settings(serverType="cpx22")).total_usd
+    assert total is not None
+    server = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN)
+    assert judged(server, VOLUME, budgetUsd=str(total)) == ""
+    assert "over" in judged(server, VOLUME, budgetUsd=str(total - Decimal("0.01")))
 
 
 def test_backups_snapshots_and_what_settings_add_count() -> None:
@@ -167,3 +180,26 @@ def test_settings_come_from_the_engine() -> None:
     config = '{"freelancer-data-stack:budgetUsd": "40", "freelancer-data-stack:secrets": "x", "docker:host": "y"}'
     found = settings_of({"PULUMI_STACK": "prod", "PULUMI_CONFIG": config})
     assert (found.stack, found.budget_usd) == ("prod", 40)
+
+
+def test_the_pack_counts_the_neighbours_in_the_project_that_the_engine_works_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not those around its own folder."""
+    own = {"host": "hetzner", "fxRate": "1.1637", "fxDate": "2026-10-07", "allowSnapshot": True, "serverType": "cpx22"}
+    config = {f"{PROJECT}:{key}": value for key, value in own.items()}
+    (tmp_path / "Pulumi.second.yaml").write_text(json.dumps({"config": config}))
+    for key, value in {
+        "PULUMI_STACK": "prod",
+        "PULUMI_CONFIG": json.dumps({key: str(value).lower() for key, value in config.items()}),
+        "FDS_PROJECT_DIR": str(tmp_path),
+        "FDS_PRICES_DIR": str(SHIPPED),
+    }.items():
+        monkeypatch.setenv(key, value)
+    for kept in (pack._settings, pack._inputs):
+        kept.cache_clear()
+    try:
+        assert "stack second" in pack.Budget().problem([SERVER, VOLUME])
+    finally:
+        for kept in (pack._settings, pack._inputs):
+            kept.cache_clear()

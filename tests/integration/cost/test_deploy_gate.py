@@ -1,0 +1,67 @@
+"""Between the plan and the deployment the provider's list changes: the deployment says so, and makes no server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.kit.hetzner.api import HetznerAPI
+from tests.kit.project import Project
+
+SETTINGS = {"host": "hetzner", "profiles": ["lean"], "budgetUsd": "60", "fxRate": "1.1637", "fxDate": "2026-11-20"}
+
+
+@pytest.fixture
+def api() -> Iterator[HetznerAPI]:
+    """An account that holds nothing."""
+    with HetznerAPI() as double:
+        yield double
+
+
+@pytest.fixture
+def project(api: HetznerAPI, tmp_path: Path) -> Project:
+    return Project(tmp_path, "gate-prod", SETTINGS, dict(api.environment))
+
+
+def test_prices_that_rose_since_the_plan_stop_the_deployment(api: HetznerAPI, project: Project) -> None:
+    plan = project.json("scale", "backups=true", "serverType=cpx22", "location=fsn1", "--apply")
+    assert (plan["verdict"], plan["total_usd"]) == ("within", "33.89")
+    api.set_price("cpx22", "fsn1", Decimal(80))
+    for verb in ("preview", "up"):
+        done = project.fds(verb)
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert "over the budget of $60.00" in done.stderr and "Traceback" not in done.stderr
+    assert api.writes() == []
+
+
+def test_a_type_that_sells_out_since_the_plan_ends_in_the_next_plan(api: HetznerAPI, project: Project) -> None:
+    api.faults.add("POST", "/servers$", 100, "412")
+    done = project.fds("up")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    said = done.stderr.strip().splitlines()[-1]
+    assert "is sold out, although the price list offers it" in said
+    offered = said.partition("next: fds scale ")[2].partition(" --stack")[0].split()
+    assert any(pair.startswith("serverType=") for pair in offered)
+    assert api.account()["servers"] == 0
+    api.faults.clear()
+    project.json("scale", *offered, "--apply")
+    assert project.json("cost")["server"]["type"] == offered[0].partition("=")[2]
+    done = project.fds("preview")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_budget_group_is_that_of_the_stack_s_own_project(api: HetznerAPI, project: Project) -> None:
+    """The policy pack runs in a folder of another project, whose rented stack is none of this one's neighbours."""
+    done = project.fds("preview")
+    assert done.returncode == 0, done.stderr
+    neighbour = yaml.safe_load(project.stack_file.read_text())
+    neighbour["config"]["freelancer-data-stack:serverType"] = "cpx32"
+    (project.folder / "Pulumi.second.yaml").write_text(yaml.safe_dump(neighbour))
+    done = project.fds("preview")
+    assert (done.returncode, api.writes()) == (3, [])
+    assert "stack second" in done.stderr
