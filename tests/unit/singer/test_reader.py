@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tap_csv.files import prepare
@@ -169,6 +170,32 @@ def test_records_cover_every_byte_and_end_where_python_says(pieces: list[bytes])
         assert record.line == 1 + before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
     expected = [row for row in csv.reader(io.StringIO(data.decode(), newline="")) if row]
     assert len(records) == len(expected)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["1,x\n", "1,x\r\n2,y\r\n", '1,"x, ""y"""\n', '1,"two\nlines"\n2,z', "1,\n,2\n", "1,é\n", 'a"b,c\n'],
+)
+def test_duckdb_reads_ordinary_files_itself(body: str) -> None:
+    end = "\r\n" if "\r" in body else "\n"
+    found = read(f"a,b{end}{body}".encode())
+    assert found.direct
+    assert (found.rows, found.bad) == (python_reads(f"a,b{end}{body}".encode(), 2)[0], [])
+
+
+@pytest.mark.parametrize("body", ['1, "x"\n', '1,"x" \n', "1,x,\n", "1,x\n\n", "1,x\r\n2,y\n", "1,\0\n", '1,"x'])
+def test_other_files_go_to_the_careful_reader(body: str) -> None:
+    assert not read(f"a,b\n{body}".encode()).direct
+
+
+def test_values_of_several_lines_are_read_by_several_threads() -> None:
+    """70 MB: more than one of DuckDB's buffers, and most line ends are inside quotes."""
+    rows = [(str(i), f'line "{i}",\n' * 9) for i in range(400_000)]
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([("a", "b"), *rows])
+    found = read(out.getvalue().encode())
+    assert found.direct
+    assert found.rows == rows
 
 
 def test_a_record_beyond_the_limit_is_passed_over_to_its_end() -> None:

@@ -37,7 +37,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Bytes:
-    """What of the body, the text behind the header, decides who may read it. Counts of bytes."""
+    """What of the body, the text behind the header, decides who may read it.
+
+    Counts of bytes, but `nulls`, and `feeds` as long as there are no `returns`, are only zero or not.
+    """
 
     total: int
     quotes: int
@@ -103,13 +106,14 @@ def measure(text: Text) -> Bytes:
         stream.seek(text.header_bytes)
         while chunk := stream.read(_CHUNK):
             total += len(chunk)
-            quotes += chunk.count(quote)
-            nulls += chunk.count(b"\0")
-            if returned := chunk.count(b"\r"):
-                returns += returned
-                crlf += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
-            if returns:
-                feeds += chunk.count(b"\n")
+            # looking for a byte is many times as fast as counting it
+            quotes += chunk.count(quote) if quote in chunk else 0
+            nulls += b"\0" in chunk
+            if b"\r" in chunk:
+                returns += chunk.count(b"\r")
+                crlf += chunk.count(b"\r\n")
+            crlf += last == b"\r" and chunk.startswith(b"\n")
+            feeds += chunk.count(b"\n") if returns else b"\n" in chunk
             last = chunk[-1:]
     return Bytes(total, quotes, returns, crlf, feeds, nulls, last == b"\n")
 

@@ -28,11 +28,13 @@ def inferred(
     types = {column: declared[name] for column, name in columns.items() if name in declared}
     found: dict[str, int] = {}
     while open_ or not found:
-        likely = {column: _places(texts[column]) for column in open_}
         wanted = {} if found else dict(checks)
+        helpers = ""  # DuckDB works a CASE out once for each time that it is written
         for column, kind in open_.items():
-            wanted |= {f"{column} {what}": sql for what, sql in _aggregates(column, kind, likely[column]).items()}
-        row = _aggregate(con, relation, wanted)
+            wanted |= {f"{column} {what}": sql for what, sql in _aggregates(column, kind).items()}
+            if kind == "decimal":
+                helpers += f", {scale(column, _places(texts[column]))} AS {column}_places"
+        row = _aggregate(con, f"(SELECT *{helpers} FROM {relation})", wanted)
         found = found or {name: int(row[name] or 0) for name in checks}
         open_, settled = _settle(open_, row)
         types |= settled
@@ -59,7 +61,7 @@ def _settle(open_: Mapping[str, Kind], row: Mapping[str, Any]) -> tuple[dict[str
     return again, settled
 
 
-def _aggregates(column: str, kind: Kind, likely: int) -> dict[str, str]:
+def _aggregates(column: str, kind: Kind) -> dict[str, str]:
     if kind == "string":
         return {}
     if kind == "empty":
@@ -67,13 +69,11 @@ def _aggregates(column: str, kind: Kind, likely: int) -> dict[str, str]:
     if kind != "decimal":
         misfits = {"misfits": f"count(*) FILTER ({column} IS NOT NULL AND NOT {fits(kind, column)})"}
         return misfits | ({"digits": f"max(strlen({column}))", "places": "0"} if kind == "integer" else {})
-    places = scale(column, likely)
+    places = f"{column}_places"
     # the point and the sign are no digits
-    digits = (
-        f"strlen({column}) - greatest({places}, 0) - contains({column}, '.')::INT - starts_with({column}, '-')::INT"
-    )
+    digits = f"strlen({column}) - {places} - ({places} > 0)::INT - starts_with({column}, '-')::INT"
     return {
-        "misfits": f"count(*) FILTER (({places}) < 0)",
+        "misfits": f"count(*) FILTER ({places} < 0)",
         "places": f"max({places})",
         "digits": f"max({digits})",
     }

@@ -82,19 +82,21 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scann
     if not size.total:
         return _without_rows(text, entity, 0)
     names = [f"c{index}" for index in range(width)]
-    relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf)
     checks = {
         "rows": "count(*)",
         "bytes": _counted(names, text.quote if size.quotes else ""),
         "bad": f"count(*) FILTER (NOT {_good(text, entity)})",
     }
-    try:
-        columns, found = inferred(con, relation, text.header, entity.columns, checks)
-    except duckdb.Error:
-        return None  # the careful reader finds out which record it is
-    if found["bad"] or found["bytes"] != _expected(size, found["rows"], width):
-        return None
-    return Scanned(text, relation, columns, found["rows"], 0)
+    # Several threads can lose their way among quoted line ends; then one reads all.
+    for whole in (False, True) if size.quotes else (False,):
+        relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf, whole=whole)
+        try:
+            columns, found = inferred(con, relation, text.header, entity.columns, checks)
+        except duckdb.Error:
+            continue  # the careful reader finds out which record it is
+        if found["bytes"] == _expected(size, found["rows"], width):
+            return None if found["bad"] else Scanned(text, relation, columns, found["rows"], 0)
+    return None
 
 
 def _careful(

@@ -24,13 +24,14 @@ def csv_relation(
     is not cut up for several threads.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    end = "\\r\\n" if crlf else "\\n"
+    # DuckDB 1.5.5 finds no row at all where new_line is CR LF in strict mode, and the right ones without it
+    end = "" if crlf else "new_line = '\\n', "
     long = f", max_line_size = {longest + 1024}, buffer_size = {2 * longest + 4096}" if longest else ""
     # DuckDB would take the characters of a path for a glob, but not those inside brackets
     file = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
     return (
         f"read_csv({literal(file)}, columns = {{{columns}}}, auto_detect = false, header = {str(header).lower()}, "
         f"delim = {literal(delimiter)}, quote = {literal(quote)}, escape = {literal(quote)}, strict_mode = true, "
-        f"compression = 'none', new_line = '{end}', "
+        f"compression = 'none', {end}"
         f"parallel = {str(not whole).lower()}{long})"
     )

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from singer_sdk.singerlib.json import serialize_json
 
 from target_duckdb.errors import TargetError
@@ -31,6 +33,22 @@ def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
     arrays = [_array(records, name, kind) for name, kind in columns.items()]
     position = pa.array(range(len(records)), pa.int64())
     return pa.Table.from_arrays([*arrays, position], names=[*columns, POSITION])
+
+
+def ascending(path: str, column: str) -> bool:
+    """Whether each value of a column of a Parquet file is greater than the one before, and none is null.
+
+    Ids mostly are in order, and this shows it in a fraction of the time that looking for repeated ones takes.
+    """
+    last = None
+    for batch in pq.ParquetFile(path).iter_batches(batch_size=1_000_000, columns=[column]):
+        values = batch.column(0)
+        if values.null_count or (last is not None and len(values) and values[0].as_py() <= last):
+            return False
+        if not pc.all(pc.greater(values[1:], values[:-1]), min_count=0).as_py():
+            return False
+        last = values[-1].as_py() if len(values) else last
+    return True
 
 
 def _array(records: Sequence[Mapping[str, Any]], name: str, kind: str) -> pa.Array:

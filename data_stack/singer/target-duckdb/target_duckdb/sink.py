@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from singer_sdk.helpers._batch import BaseBatchFileEncoding
 from singer_sdk.sinks import BatchSink
 
-from target_duckdb.errors import TargetError, of_duckdb
-from target_duckdb.rows import arrow_table
+from target_duckdb.errors import TargetError
+from target_duckdb.rows import arrow_table, ascending
 from target_duckdb.table import Load, identifier
 from target_duckdb.types import sql_type
 
@@ -68,30 +68,33 @@ class DuckDBSink(BatchSink):
                 super().process_batch_files(encoding, [file])
                 continue
             path = unquote(place.path)
-            if not Path(path).is_file():
-                raise TargetError(f"batch file {path} of stream {self.stream_name!r} is missing")
-            self._load_parquet("".join(f"[{c}]" if c in "*?[" else c for c in path).replace("'", "''"))
+            self._load_parquet(path)
 
     def _load_parquet(self, path: str) -> None:
-        connection = self._target.connection
-        relation = f"read_parquet('{path}', file_row_number = true)"
+        literal = "".join(f"[{c}]" if c in "*?[" else c for c in path).replace("'", "''")
+        relation = f"read_parquet('{literal}', file_row_number = true)"
         try:
-            row = connection.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchone()
-            present = {name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
-        except duckdb.Error as error:
-            raise of_duckdb(error, f"reading a batch of {self.stream_name}") from None
+            with pq.ParquetFile(path) as file:
+                received, present = file.metadata.num_rows, {field.name: field.type for field in file.schema_arrow}
+            keys = self.key_properties
+            is_number = (
+                len(keys) == 1 and self.columns[keys[0]] == "BIGINT" and pa.types.is_integer(present.get(keys[0]))
+            )
+            distinct = is_number and ascending(path, keys[0])
+        except (OSError, pa.ArrowException) as error:
+            raise TargetError(f"batch file {path} of stream {self.stream_name!r} cannot be read: {error}") from None
         selected = ", ".join(
             f"CAST({identifier(name) if name in present else 'NULL'} AS {kind}) AS {identifier(name)}"
             for name, kind in self.columns.items()
         )
-        self._load(f"(SELECT {selected}, file_row_number FROM {relation})", row[0] if row else 0)
+        self._load(f"(SELECT {selected}, file_row_number FROM {relation})", received, distinct=distinct)
 
-    def _load(self, source: str | None, received: int) -> None:
+    def _load(self, source: str | None, received: int, *, distinct: bool = False) -> None:
         table, loaded = self._target.table(self.stream_name), 0
         with table.transaction():
             table.fit(self.columns, source)
             if source and received:
-                load = Load(source, self.columns, self.key_properties)
+                load = Load(source, self.columns, self.key_properties, distinct)
                 upsert = self._target.config["load_method"] == "upsert" and self.key_properties
                 loaded = table.upsert(load) if upsert else table.append(load)
         self._target.count(self.stream_name, received, loaded)

@@ -19,11 +19,15 @@ def identifier(name: str) -> str:
 
 @dataclass(frozen=True)
 class Load:
-    """Rows to load: `source` is SQL that yields `columns` and each row's position; later positions win."""
+    """Rows to load: `source` is SQL that yields `columns` and each row's position; later positions win.
+
+    `distinct` says that no key is null or comes twice, where that is known beforehand.
+    """
 
     source: str
     columns: Mapping[str, str]
     keys: Sequence[str]
+    distinct: bool = False
 
 
 class Table:
@@ -90,6 +94,17 @@ class Table:
 
         Returns: how many rows went in or were superseded within the load: all of them.
         """
+        superseded, source = (0, load.source) if load.distinct else self._last_of_each_key(load)
+        is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
+        written = self._insert(load, source) if is_empty else self._merge(load, source)
+        return written + superseded
+
+    def _last_of_each_key(self, load: Load) -> tuple[int, str]:
+        """How many rows a later one of the same key supersedes, and SQL for the others.
+
+        Raises:
+            TargetError: a key is null.
+        """
         keys = ", ".join(identifier(key) for key in load.keys)
         empty_key = " OR ".join(f"{identifier(key)} IS NULL" for key in load.keys)
         if self._count(f"SELECT count(*) FROM {load.source} WHERE {empty_key}"):
@@ -99,14 +114,9 @@ class Table:
             f"FROM {load.source} GROUP BY {keys} HAVING count(*) > 1"
         )
         superseded = self._count("SELECT coalesce(sum(times - 1), 0) FROM temp.repeated")
-        source = load.source
-        if superseded:
-            last = f"coalesce(r.the_last = s.{POSITION}, true)"
-            source = f"(SELECT s.* FROM {source} s LEFT JOIN temp.repeated r USING ({keys}) WHERE {last})"
-        is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
-        written = self._insert(load, source) if is_empty else self._merge(load, source)
-        self._con.execute("DROP TABLE temp.repeated")
-        return written + superseded
+        last = f"coalesce(r.the_last = s.{POSITION}, true)"
+        some = f"(SELECT s.* FROM {load.source} s LEFT JOIN temp.repeated r USING ({keys}) WHERE {last})"
+        return superseded, some if superseded else load.source
 
     def _insert(self, load: Load, source: str) -> int:
         names = ", ".join(identifier(name) for name in load.columns)
