@@ -17,9 +17,10 @@ from infra.services import Service
 from infra.settings import Settings
 
 SYSTEM_MB = 320
-"""Debian 12 with sshd, journald and unattended upgrades (190 MiB), dockerd and containerd (88 and 42 MiB measured)."""
+"""An allowance, not a measurement of a rented server: Debian 12 with sshd, journald and unattended upgrades, dockerd
+and containerd."""
 SHIM_MB = 8
-"""containerd's shim and the logging of one container, rounded up from the proportional set sizes measured."""
+"""An allowance for containerd's shim and the logging of one container; the few MiB that a shim takes, and room."""
 SYSTEM_CPU = Decimal("0.1")
 SYSTEM_GB = 6
 """Debian and Docker 3 GB, swap file or zram backing 1 GB, logs and room for one image more 2 GB."""

@@ -179,7 +179,7 @@ def test_images_and_volumes_of_the_stack_are_checked_too() -> None:
 def test_settings_come_from_the_engine() -> None:
     config = '{"freelancer-data-stack:budgetUsd": "40", "freelancer-data-stack:secrets": "x", "docker:host": "y"}'
     found = settings_of({"PULUMI_STACK": "prod", "PULUMI_CONFIG": config})
-    assert (found.stack, found.budget_usd) == ("prod", 40)
+    assert (found.stack, found.budget_usd) == ("prod", Decimal(40))
 
 
 def test_the_pack_counts_the_neighbours_in_the_project_that_the_engine_works_for(
