@@ -18,7 +18,7 @@ from stack_runtime.paths import cache_dir
 ECB = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
 _ECB_SECONDS = 3.0
 _ECB_MOST_BYTES = 65_536
-LEAST, MOST = Decimal("0.5"), Decimal("2")
+LEAST, MOST = Decimal("0.8"), Decimal("1.7")
 """A euro has cost between $0.82 and $1.60 since there is one; what lies outside this is a mistake."""
 
 

@@ -79,7 +79,7 @@ def test_age_of_prices_and_rate(prices_days: int, rate_days: int, verdict: str) 
         assert any("days old" in warning for warning in allowed.warnings)
 
 
-@pytest.mark.parametrize("rate", ["0.01", "0.49", "2.01", "100"])
+@pytest.mark.parametrize("rate", ["0.01", "0.79", "1.71", "100"])
 def test_an_implausible_rate_is_no_rate(rate: str) -> None:
     found = kit.planned(rate=kit.RATE.model_copy(update={"rate": Decimal(rate)}), allow_snapshot=True)
     assert (found.verdict, found.total_usd) == ("unknown", None)
