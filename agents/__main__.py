@@ -39,7 +39,8 @@ def _act(asked: argparse.Namespace, project: Path, office: ScalingDesk) -> None:
 
         from agents.api import Office, app
 
-        rooms = Office(office, asked.stack, of_project(office, asked.stack, project), os.environ.get("FDS_MODEL"))
+        tools = of_project(office, asked.stack, project).all()
+        rooms = Office(office, asked.stack, tools, os.environ.get("FDS_MODEL"))
         uvicorn.run(app(rooms, Tokens(project / ".fds")), host=asked.host, port=asked.port, log_level="warning")
     elif asked.verb == "mcp":
         from agents.mcp import server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -18,7 +19,6 @@ from agents.request import ScalingRequest, WorkflowRequest
 from agents.response import AgentResponse
 from agents.scaling import APPROVAL_LIFE, ScalingDesk
 from agents.tokens import Bearer, Tokens
-from agents.tools.toolbox import Toolbox
 from agents.wire import Applied, ApplyRequest, Approval, ApprovalRequest, Problem, Proposed
 from stack_runtime.errors import StackError, UnreachableError
 
@@ -36,8 +36,10 @@ class Office:
 
     desk: ScalingDesk
     stack: str
-    tools: Toolbox
+    tools: Sequence[Callable[..., Any]]
     model: Model | str | None
+    deploys: bool = True
+    """Whether changes can be approved and applied here; without an engine they cannot."""
 
 
 def _office(request: Request) -> Office:
@@ -51,6 +53,7 @@ Proposer = Annotated[Bearer, Depends(may("propose"))]
 Approver = Annotated[Bearer, Depends(may("approve"))]
 
 router = APIRouter(prefix="/v1", responses=_PROBLEMS)
+changes = APIRouter(prefix="/v1", responses=_PROBLEMS)
 
 
 @router.get("/status")
@@ -78,17 +81,17 @@ async def ask(request: WorkflowRequest, office: InOffice, who: Proposer) -> Agen
     """The same in words."""
     if office.model is None:
         raise UnreachableError("free text needs a model: set FDS_MODEL and its key", next_command="POST /v1/plan")
-    return await Assistant(office.desk, office.stack, who.name, office.model, office.tools.all()).ask(request)
+    return await Assistant(office.desk, office.stack, who.name, office.model, office.tools).ask(request)
 
 
-@router.post("/approve")
+@changes.post("/approve")
 def approve(request: ApprovalRequest, office: InOffice, who: Approver) -> Approval:
     """A person lets a proposal pass."""
     token = office.desk.approve(request.proposal, request.digest, who.name)
     return Approval(token=token, expires=datetime.now(UTC) + APPROVAL_LIFE)
 
 
-@router.post("/apply")
+@changes.post("/apply")
 def apply(request: ApplyRequest, office: InOffice, who: Proposer) -> Applied:
     """Make an approved change; this takes as long as a deployment."""
     return Applied.model_validate(office.desk.apply(request.proposal, request.token, who.name))
@@ -105,6 +108,8 @@ def app(office: Office, tokens: Tokens, per_minute: int = PER_MINUTE) -> FastAPI
     server.add_exception_handler(HTTPException, _refused)
     server.middleware("http")(small)
     server.include_router(router)
+    if office.deploys:
+        server.include_router(changes)
     server.add_api_route("/health", _health)
     return server
 

@@ -36,13 +36,19 @@ class Tokens:
     def create(self, name: str, scopes: Iterable[str], days: int, now: datetime) -> str:
         """A new token.
 
+        Returns: the token, which is nowhere else.
         Raises:
             UsageError: a scope that there is not.
         """
+        token = f"fds_{secrets.token_urlsafe(32)}"
+        self.keep(token, name, scopes, days, now)
+        return token
+
+    def keep(self, token: str, name: str, scopes: Iterable[str], days: int, now: datetime) -> None:
+        """Know a token that was made elsewhere; raises as `create` does."""
         wanted = sorted(set(scopes))
         if not wanted or not set(wanted) <= set(SCOPES):
             raise UsageError(f"scopes are {', '.join(SCOPES)}", next_command="python -m agents token NAME read propose")
-        token = f"fds_{secrets.token_urlsafe(32)}"
         known = self._read()
         known[_hashed(token)] = {
             "name": name,
@@ -56,7 +62,6 @@ class Tokens:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, self._file)
-        return token
 
     def find(self, token: str, now: datetime) -> Bearer | None:
         """Whose token it is; None for one that is unknown or has expired."""

@@ -100,6 +100,12 @@ def _no_transactions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger.Book, "approve", approve)
 
 
+def _much_memory(patch: pytest.MonkeyPatch) -> None:
+    """With time to spare, so that it is the memory that is missed."""
+    patch.setattr(duckdb, "MEMORY_BYTES", 1 << 36)
+    patch.setattr(duckdb, "SECONDS", 60.0)
+
+
 def _nothing_put_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(applying, "_put_back", lambda *_: None)
 
@@ -181,7 +187,7 @@ DEFENCES = (
     Defence("no files, no network", "sql/read-csv", _option("config", "enable_external_access", value="true")),
     Defence("locked configuration", "sql/more-memory", _option("config", "lock_configuration", value="false")),
     Defence("a limit on a query's time", "sql/slow", _set(duckdb, "SECONDS", 60.0)),
-    Defence("a limit on a query's memory", "sql/gigabyte", _set(duckdb, "MEMORY_BYTES", 1 << 36)),
+    Defence("a limit on a query's memory", "sql/gigabyte", _much_memory),
     Defence("a limit on an answer's size", "sql/wide-and-long", _set(result, "capped", lambda data: (data, False))),
 )
 

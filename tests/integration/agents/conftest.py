@@ -46,7 +46,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     tokens["all"] = known.create("all", ["read", "propose", "approve"], 1, now)
     tokens["expired"] = known.create("late", ["read", "propose", "approve"], 1, now - timedelta(days=2))
     tokens["unknown"] = "fds_unknown"
-    application = app(Office(world.desk, "prod", world.tools, FunctionModel(_model)), known, per_minute=100_000)
+    application = app(Office(world.desk, "prod", world.tools.all(), FunctionModel(_model)), known, per_minute=100_000)
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", backlog=512))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

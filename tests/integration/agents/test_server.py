@@ -94,7 +94,7 @@ def test_too_many_requests_wait(served: Served) -> None:
     from fastapi.testclient import TestClient
 
     tokens = Tokens(served.world.folder / ".fds")
-    office = Office(served.world.desk, "prod", served.world.tools, None)
+    office = Office(served.world.desk, "prod", served.world.tools.all(), None)
     client = TestClient(app(office, tokens, per_minute=3))
     codes = [client.get("/v1/status", headers=served.headers("read")).status_code for _ in range(5)]
     assert codes == [200, 200, 200, 429, 429]

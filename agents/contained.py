@@ -1,0 +1,50 @@
+"""`python -m agents.contained`: the server in its container. It plans and tells; it has no engine to apply with.
+
+Its project is a folder on its own volume, with the stack file made anew from the settings that were deployed.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+
+from agents.api import Office, app
+from agents.scaling import Ground, ScalingDesk
+from agents.tokens import Tokens
+from infra.cost.decide import Basis
+from stack_runtime.errors import UnreachableError
+
+PORT = 8100
+FILES = Path("/run/fds")
+HOME = Path("/data/agents")
+YEAR = 365
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    document = json.loads((FILES / "stack.json").read_text())
+    stack = document["stack"]
+    (HOME / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # JSON is YAML
+    tokens = Tokens(HOME / ".fds")
+    tokens.keep((FILES / "agents_token").read_text(), "stack", ("read", "propose"), YEAR, datetime.now(UTC))
+    desk = ScalingDesk(
+        Ground(
+            project=HOME,
+            basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=HOME),
+            deploy=_cannot,
+            check=lambda _: [],
+        )
+    )
+    office = Office(desk, stack, (), None, deploys=False)
+    uvicorn.run(app(office, tokens), host="0.0.0.0", port=PORT, log_level="warning")
+
+
+def _cannot(stack: str) -> None:
+    raise UnreachableError("there is no engine here", next_command=f"fds scale --stack {stack} where it is deployed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The server in its container: what it answers, what it cannot do, what it weighs."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from collections.abc import Iterator
+
+import httpx2 as httpx
+import pytest
+from docker.models.containers import Container
+
+from infra.images import ROOT
+from infra.services import Context, selected
+from infra.services.agents import SERVICE
+from infra.settings import Settings
+from stack_runtime.docker_host import local_docker
+from stack_runtime.status import MIB
+
+NAME = "fds-agents-test"
+TOKEN = {"Authorization": "Bearer secret-of-the-test"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Container, str]]:
+    client = local_docker()
+    client.images.build(path=str(ROOT), dockerfile="data_stack/images/agents/Dockerfile", tag=f"{NAME}:1", rm=True)
+    container = client.containers.create(
+        f"{NAME}:1", user=SERVICE.user, read_only=True, tmpfs={"/tmp": ""}, cap_drop=["ALL"],
+        mem_limit=f"{SERVICE.resources.memory_limit_mb}m", ports={"8100/tcp": ("127.0.0.1", None)},
+        volumes=["/data/agents", f"{NAME}-files:/run/fds"],
+    )  # fmt: skip
+    carrier = client.containers.create(f"{NAME}:1", volumes=[f"{NAME}-files:/run/fds"])
+    try:
+        carrier.put_archive("/run/fds", _files())
+        container.start()
+        container.reload()
+        yield container, f"http://127.0.0.1:{container.ports['8100/tcp'][0]['HostPort']}"
+    finally:
+        for made in (container, carrier):
+            made.remove(force=True, v=True)
+        client.volumes.get(f"{NAME}-files").remove()
+
+
+def _files() -> bytes:
+    values = {
+        "host": "hetzner",
+        "serverType": "cpx22",
+        "fxRate": "1.1637",
+        "fxDate": "2026-10-07",
+        "allowSnapshot": True,
+    }
+    settings = Settings.of("prod", values)
+    context = Context(settings, {"agents_token": "secret-of-the-test"}, selected(settings))
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for file in SERVICE.files:
+            content = file.content(context).encode()
+            entry = tarfile.TarInfo(file.name)
+            entry.size, entry.uid, entry.mode = len(content), int(SERVICE.user.split(":")[0]), 0o400
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _until_it_answers(url: str) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(f"{url}/health")
+            return
+        except httpx.TransportError:
+            assert time.monotonic() < end, "the server does not answer"
+            time.sleep(0.2)
+
+
+def test_plans_and_cannot_apply_in_under_200_mb(server: tuple[Container, str]) -> None:
+    container, url = server
+    _until_it_answers(url)
+    small = httpx.post(f"{url}/v1/plan", json={"reason": "x", "volume_gb": 50}, headers=TOKEN, timeout=30).json()
+    large = httpx.post(f"{url}/v1/plan", json={"reason": "x", "server_type": "cpx42"}, headers=TOKEN, timeout=30).json()
+    assert (small["decision"], large["decision"]) == ("accept", "refuse")
+    spend = {"proposal": small["id"], "digest": small["digest"]}
+    assert httpx.post(f"{url}/v1/approve", json=spend, headers=TOKEN).status_code == 404
+    assert httpx.get(f"{url}/v1/status").status_code == 401
+    assert httpx.get(f"{url}/v1/status", headers=TOKEN).json()["plan"]["verdict"] == "within"
+    used = container.stats(stream=False)["memory_stats"]["usage"]
+    assert used < 200 * MIB
