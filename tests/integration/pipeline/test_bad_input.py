@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import shlex
+import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stack_runtime.pipeline.model import STEPS
 from tests.integration.pipeline.conftest import HEADER, fds_run, rows, write_csv
 from tests.integration.pipeline.test_local_run import counts, digest
 
@@ -76,22 +79,35 @@ def test_bad_input(name: str, database: Path) -> None:
         assert "\n" not in run.answer["error"] and len(run.answer["error"]) < 900
 
 
-@pytest.mark.parametrize("megabytes", [1, 12, 21])
-def test_a_disk_that_fills_up(tmp_path: Path, megabytes: int) -> None:
-    """A file system of its own, mounted where only the run sees it; root is not needed."""
+def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run with a file system of its own at `disk`, which only this run sees; root is not needed."""
+    disk.mkdir(parents=True)
+    mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}"
+    script = f"{mount}; {shlex.join(command)}; code=$?; ls -A {disk} >&2; exit $code"
+    unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
+    return subprocess.run(unshare, capture_output=True, text=True, timeout=400, check=False)
+
+
+@pytest.mark.parametrize("megabytes", [1, 12])
+def test_a_disk_that_fills_up_while_loading(tmp_path: Path, megabytes: int) -> None:
     noise = random.Random(1)
     lines = [f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)]  # nothing that compression shrinks
     disk, file = tmp_path / "disk", write_csv(tmp_path / "a.csv", lines)
-    disk.mkdir()
-    mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}; "
-    look = f'; code=$?; ls -A {disk} >&2; exit "$code"'
     command = [sys.executable, "-m", "fds.main", "run", "--local", "--json", "--csv", str(file), "--database"]
-    script = mount + " ".join([*command, str(disk / "warehouse.duckdb")]) + look
-    done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    refused(on_a_small_disk(disk, megabytes, [*command, str(disk / "warehouse.duckdb")]))
+
+
+def test_a_disk_that_fills_up_while_publishing(tmp_path: Path) -> None:
+    data, file = tmp_path / "data", write_csv(tmp_path / "a.csv", rows(1, 10))
+    run = [sys.executable, "-m", "stack_runtime.pipeline", "run", "--json", "--csv", str(file)]
+    refused(on_a_small_disk(data / "published", 1, ["env", f"FDS_DATA_DIR={data}", *run]))
+    with sqlite3.connect(data / "private" / "runs.sqlite") as records:
+        steps = records.execute("SELECT name FROM steps ORDER BY position").fetchall()
+    assert [name for (name,) in steps] == list(STEPS)
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 5, done.stdout + done.stderr
     assert "disk is full" in done.stdout
     assert "Traceback" not in done.stderr
-    assert "warehouse.duckdb" not in done.stderr.split()
+    assert not {name for name in done.stderr.split() if name.endswith((".duckdb", ".incoming"))}
