@@ -58,7 +58,15 @@ def _runs(lock: dict[str, Any]) -> bool:
         return False
     except PermissionError:
         return True
-    return _started(pid) <= _taken(lock)
+    return not _is_zombie(pid) and _started(pid) <= _taken(lock)
+
+
+def _is_zombie(pid: int) -> bool:
+    """A process that was killed, but that nobody has buried yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
 
 
 def _started(pid: int) -> float:

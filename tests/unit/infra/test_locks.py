@@ -47,6 +47,18 @@ def test_dead_holder_is_released(tmp_path: Path) -> None:
     assert holder(f"file://{tmp_path}", "dev") is None
 
 
+def test_killed_but_unburied_holder_is_released(tmp_path: Path) -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    path = _lock(tmp_path, process.pid)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        assert release_dead(f"file://{tmp_path}", "dev")
+        assert not path.exists()
+    finally:
+        process.wait()
+
+
 def test_other_machine_and_other_stack_are_left_alone(tmp_path: Path) -> None:
     path = _lock(tmp_path, _dead(), hostname="elsewhere")
     assert release_dead(f"file://{tmp_path}", "dev") == []
