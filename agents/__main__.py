@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agents.advice import advise, remember
 from agents.ground import desk
 from agents.scaling import ScalingDesk
 from agents.tokens import SCOPES, Tokens
@@ -48,8 +49,24 @@ def _act(asked: argparse.Namespace, project: Path, office: ScalingDesk) -> None:
         server(office, asked.stack, of_project(office, asked.stack, project), getpass.getuser()).run("stdio")
     elif asked.verb == "approve":
         print(office.approve(asked.proposal, asked.digest, getpass.getuser()))
+    elif asked.verb == "advise":
+        print(_advice(asked.stack, project, office))
     else:
         print(json.dumps([vars(outcome) for outcome in office.expire()]))
+
+
+def _advice(stack: str, project: Path, office: ScalingDesk) -> str:
+    """One more measurement, and the proposal that follows from all of them."""
+    from infra.reach import daemon
+    from stack_runtime.status import services
+
+    with daemon(project, stack) as client:
+        used = {row["service"]: row["memory_mb"] for row in services(client, stack) if row["memory_mb"] is not None}
+    request = advise(office.settings(stack), remember(project / ".fds", stack, used, datetime.now(UTC)))
+    if request is None:
+        return "nothing to advise"
+    proposal = office.propose(stack, request, "advice")
+    return f"{proposal.reason}\nproposal {proposal.id} {proposal.digest}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     serve = verbs.add_parser("serve", help="the HTTP server")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8100)
-    for verb in (serve, verbs.add_parser("mcp", help="the MCP server on standard input and output")):
+    mcp = verbs.add_parser("mcp", help="the MCP server on standard input and output")
+    advice = verbs.add_parser("advise", help="measure, and propose what fits the use better; for the scheduler")
+    for verb in (serve, mcp, advice):
         verb.add_argument("--stack", default="dev")
     token = verbs.add_parser("token", help="a bearer token, shown once")
     token.add_argument("name", help="whose it is")
