@@ -161,8 +161,8 @@ class _Made:
         hcloud.ServerNetwork(
             "private-address",
             server_id=server.id.apply(int),
-            subnet_id=subnet.id,
-            opts=self._with("server_network", pulumi.ResourceOptions(deleted_with=server)),
+            network_id=network.id.apply(int),  # the subnet's id is not known of an adopted one
+            opts=self._with("server_network", pulumi.ResourceOptions(deleted_with=server, depends_on=[subnet])),
         )
 
     def attachment(self, server: hcloud.Server, volume: hcloud.Volume) -> hcloud.VolumeAttachment:
