@@ -1,0 +1,58 @@
+"""One change through the real desk, engine and Docker: proposed, approved, deployed, checked, and its data kept."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.ground import desk
+from agents.request import ScalingRequest
+from stack_runtime.docker_host import local_docker, remove_leftovers, running
+from stack_runtime.errors import RefusedError
+from stack_runtime.status import MIB
+from tests.kit.project import Project
+
+STACK = "agentstest"
+SQL = ("psql", "-U", "postgres", "-tA", "-c")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    made = Project(tmp_path, STACK, {"host": "local", "httpPort": _free_port(), "httpsPort": _free_port()})
+    monkeypatch.chdir(tmp_path)
+    yield made
+    made.fds("down", "--volumes")
+    remove_leftovers(local_docker(), STACK, volumes=True)
+
+
+def test_an_approved_change_runs_and_keeps_the_data(project: Project) -> None:
+    started = project.fds("up")
+    assert started.returncode == 0, started.stderr
+    client = local_docker()
+    running(client, STACK, "postgres").exec_run([*SQL, "CREATE TABLE kept AS SELECT 42 AS answer"])
+
+    office = desk(project.folder)
+    refused = office.propose(STACK, ScalingRequest(reason="x", memory_mb={"postgres": 1_000_000}), "ann")
+    assert refused.decision == "refuse"
+    with pytest.raises(Exception, match="no such proposal"):
+        office.approve(refused.id, refused.digest, "bob")
+
+    proposal = office.propose(STACK, ScalingRequest(reason="more rows", memory_mb={"postgres": 160}), "ann")
+    token = office.approve(proposal.id, proposal.digest, "bob")
+    outcome = office.apply(proposal.id, token, "ann")
+    assert (outcome.status, outcome.problems) == ("applied", ())
+
+    container = running(client, STACK, "postgres")
+    assert container.attrs["HostConfig"]["Memory"] > 512 * MIB
+    assert container.exec_run([*SQL, "SELECT answer FROM kept"]).output.strip() == b"42"
+    with pytest.raises(RefusedError):
+        office.apply(proposal.id, token, "ann")
