@@ -26,16 +26,9 @@ def desk(project: Path, say: Callable[[str], None] | None = None) -> ScalingDesk
 
 def _up(project: Path, stack: str, say: Callable[[str], None] | None) -> None:
     """What `fds up` does; imported here, for the engine's packages take a second that planning does not need."""
-    from infra.deploy import Deployment
-    from infra.heal import heal
-    from infra.preflight import check
-    from infra.progress import Progress
+    from infra.bring_up import bring_up
 
-    deployment = Deployment(project, stack, Progress(say))
-    check(deployment.settings)
-    heal(deployment, say or (lambda _: None))
-    deployment.generate_secrets()
-    deployment.up()
+    bring_up(project, stack, say or (lambda _: None))
 
 
 def _sick(project: Path, settings: Settings) -> list[str]:

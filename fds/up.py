@@ -9,26 +9,11 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Deploy the stack and wait until every service is healthy."""
-    from infra.deploy import Deployment
-    from infra.heal import heal
-    from infra.preflight import check
-    from infra.progress import Progress
-    from infra.reach import daemon
-    from stack_runtime.errors import UnreachableError
+    from infra.bring_up import bring_up
     from stack_runtime.paths import project_dir
-    from stack_runtime.status import unhealthy
 
     began = time.monotonic()
-    project = project_dir()
-    deployment = Deployment(project, stack, Progress(None if as_json else say))
-    check(deployment.settings)
-    heal(deployment, say)
-    deployment.generate_secrets()
-    changes = deployment.up()
-    with daemon(project, stack) as client:
-        sick = unhealthy(client, stack)
-    if sick:
-        raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
+    changes = bring_up(project_dir(), stack, say, watched=not as_json)
     changed = sum(count for operation, count in changes.items() if operation != "same")
     seconds = round(time.monotonic() - began, 1)
     if as_json:
