@@ -29,13 +29,21 @@ def image_of(service: Service, options: pulumi.ResourceOptions) -> docker.Remote
 
 
 def _content(build: Build) -> str:
-    """A tag that changes when, and only when, something that may go into the image does."""
+    """A tag that changes when, and only when, the recipe or something that it copies does."""
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
     patterns = [line.strip() for line in ignore if line.strip() and not line.startswith("#")]
-    digest = hashlib.sha256(build.dockerfile.encode())
-    for name in sorted(exclude_paths(str(ROOT), patterns, dockerfile=build.dockerfile)):
+    copied = _copied((ROOT / build.dockerfile).read_text())
+    digest = hashlib.sha256()
+    for name in sorted({build.dockerfile, *exclude_paths(str(ROOT), patterns, dockerfile=build.dockerfile)}):
         path = ROOT / name
-        if path.is_file():
+        if path.is_file() and (name == build.dockerfile or any(path.is_relative_to(part) for part in copied)):
             mode = "x" if path.stat().st_mode & 0o100 else "-"
             digest.update(f"\0{name}\0{mode}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def _copied(dockerfile: str) -> list[Path]:
+    """What the recipe takes out of the context: the sources of its COPY lines."""
+    lines = dockerfile.replace("\\\n", " ").splitlines()
+    words = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
+    return [ROOT / word for line in words for word in line if not word.startswith("--")]

@@ -1,0 +1,44 @@
+"""Tags of our own images: they follow what an image is made of, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra import images
+from infra.services import Build
+
+RECIPE = """FROM python:3.11-slim
+COPY pyproject.toml uv.lock ./
+COPY one/a.txt \\
+     two ./
+COPY --chown=1:1 three /three
+COPY --from=other /x /y
+RUN true
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("one/a.txt", "one/b.txt", "two/c.txt", "three/d.txt", "four/e.txt", "pyproject.toml", "uv.lock"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / ".dockerignore").write_text("# nothing\n**/*.pyc\n")
+    (tmp_path / "Dockerfile").write_text(RECIPE)
+    monkeypatch.setattr(images, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["one/a.txt", "two/c.txt", "three/d.txt", "uv.lock", "Dockerfile"])
+def test_a_copied_file_changes_the_tag(tree: Path, name: str) -> None:
+    before = images._content(Build("Dockerfile"))
+    (tree / name).write_text(RECIPE + "# changed")
+    assert images._content(Build("Dockerfile")) != before
+
+
+@pytest.mark.parametrize("name", ["one/b.txt", "four/e.txt", "two/x.pyc"])
+def test_any_other_file_does_not(tree: Path, name: str) -> None:
+    before = images._content(Build("Dockerfile"))
+    (tree / name).write_text("changed")
+    assert images._content(Build("Dockerfile")) == before
