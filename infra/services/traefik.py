@@ -18,6 +18,10 @@ from infra.settings import Settings
 HTTP, HTTPS = 8000, 8443
 """Ports inside the container: above 1024, so that it needs no root."""
 
+CERTIFICATES = "/var/tmp"
+"""A new volume takes over the owner and mode of the folder that it covers; this one every user may write to, so the
+proxy can keep its certificates there without being root."""
+
 ACME = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",
     "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
@@ -52,7 +56,7 @@ def _has_certificates(settings: Settings) -> bool:
 def _acme(settings: Settings) -> dict[str, object]:
     return {
         "email": settings.email,
-        "storage": "/certificates/acme.json",
+        "storage": f"{CERTIFICATES}/acme.json",
         "caServer": ACME.get(settings.certificates, settings.certificates),
         "httpChallenge": {"entryPoint": "web"},
     }
@@ -114,7 +118,7 @@ SERVICE = Service(
     command=("traefik", "--configfile=/run/fds/traefik.yml"),
     secrets=("ui_password",),
     files=(File("traefik.yml", _static), File("routes.yml", _routes), File("users", _users)),
-    volumes=(Volume("certificates", "/certificates"),),
+    volumes=(Volume("certificates", CERTIFICATES),),
     tmpfs=("/tmp",),
     published=_ports,
     resources=Resources(
