@@ -10,6 +10,7 @@ from infra.heal import heal
 from infra.preflight import check
 from infra.progress import Progress
 from infra.reach import daemon
+from infra.stack_file import read
 from stack_runtime.errors import UnreachableError
 from stack_runtime.status import unhealthy
 
@@ -26,8 +27,8 @@ def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: 
     Raises:
         StackError: of every kind that `infra.deploy.Deployment` raises, and UnreachableError for a sick service.
     """
+    check(read(project, stack))
     deployment = Deployment(project, stack, Progress(say if watched else None))
-    check(deployment.settings)
     heal(deployment, say)
     deployment.generate_secrets()
     changes = deployment.up()

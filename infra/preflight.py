@@ -1,4 +1,4 @@
-"""What must be true of this machine before a local deployment; each failure is one line with the next command."""
+"""What must be true before a deployment touches anything; each failure is one line with the next command."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from stack_runtime.errors import UnreachableError
 
 
 def check(settings: Settings) -> None:
-    """Docker answers, the images can be had, the ports are free.
+    """Docker answers, the images can be had, the ports are free; for a server, there is a token.
 
     Raises:
         UnreachableError: one of these is not so.
     """
     if settings.host != "local":
+        from infra.hosts.hetzner.account import client  # the engine's packages, which a laptop's stack does not need
+
+        client()
         return
     client = local_docker()
     _images(client, settings)

@@ -23,7 +23,7 @@ def client() -> Client:
     """
     token = os.environ.get("HCLOUD_TOKEN", "")
     if not token:
-        raise UnreachableError("HCLOUD_TOKEN is not set", next_command="fds setup --stack prod")
+        raise UnreachableError("HCLOUD_TOKEN is not set", next_command="export HCLOUD_TOKEN=TOKEN, then again")
     return Client(token=token, api_endpoint=os.environ.get("HCLOUD_ENDPOINT", ENDPOINT), timeout=30)
 
 
@@ -87,6 +87,7 @@ def refused(error: APIException) -> StackError:
     """What the API said, as an error with a way on."""
     if error.code == "unauthorized":
         return UnreachableError(
-            "the Hetzner API refused the token in HCLOUD_TOKEN", next_command="fds setup --stack prod"
+            "the Hetzner API refused the token in HCLOUD_TOKEN",
+            next_command="export HCLOUD_TOKEN=TOKEN of this project, then again",
         )
     return UnreachableError(f"the Hetzner API refused: {error.message} ({error.code})", next_command="fds doctor")
