@@ -20,9 +20,9 @@ def check(settings: Settings) -> None:
         UnreachableError: one of these is not so.
     """
     if settings.host != "local":
-        from infra.hosts.hetzner.account import client  # the engine's packages, which a laptop's stack does not need
+        from infra.hosts.hetzner import account  # the engine's packages, which a laptop's stack does not need
 
-        client()
+        account.client()
         return
     client = local_docker()
     _images(client, settings)
