@@ -73,6 +73,8 @@ def _up_killed_at_a_new_write(api: HetznerAPI, project: Project, killed: set[str
     hits: list[str] = []
 
     def written() -> None:
+        if process.poll() is not None:
+            return  # the write of a later test
         write = api.writes()[-1]
         kind = f"{write.method} {re.sub('[0-9]+', 'N', write.path)}"
         if kind in killed:
