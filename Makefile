@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV := $(shell command -v uv 2>/dev/null || echo .fds/uv/bin/uv)
 RUN := $(UV) run --frozen
+# where a uv that had to be fetched lies, for all that looks it up by name
+export PATH := $(PATH):$(CURDIR)/.fds/uv/bin
 PATHS := agents fds infra scripts stack_runtime data_stack tests
 
 .PHONY: help up down test test-server check format setup

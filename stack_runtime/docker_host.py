@@ -44,10 +44,10 @@ def connect(address: str) -> docker.DockerClient:
 
 def containers(client: docker.DockerClient, stack: str, service: str | None = None) -> list[Container]:
     """Containers of `stack`, the carrier of files left out, sorted by service."""
-    wanted = [f"fds.project={PROJECT}", f"fds.stack={stack}"] + ([f"fds.service={service}"] if service else [])
-    found = client.containers.list(all=True, filters={"label": wanted})
+    found = client.containers.list(all=True, filters=_ours(stack))
+    wanted = (item for item in found if item.labels.get("fds.service") not in (None, "files"))
     return sorted(
-        (item for item in found if item.labels.get("fds.service") != "files"),
+        (item for item in wanted if service in (None, item.labels["fds.service"])),
         key=lambda item: (item.labels.get("fds.service", ""), item.name or ""),
     )
 
