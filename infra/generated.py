@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 
 from infra.services import selected
 from infra.settings import Settings
+from stack_runtime.errors import UsageError
 from stack_runtime.remote import keys
 
 BYTES = 24
@@ -16,11 +18,28 @@ SSH_KEYS = ("ssh_key", "ssh_host_key", "ssh_boot_key")
 
 
 def names(settings: Settings) -> set[str]:
-    """Names of all secrets that these settings need."""
+    """Names of all secrets that these settings need and that can be generated."""
     services = selected(settings)
     own = {name for service in services for name in service.secrets}
     roles = {f"{service.role}_password" for service in services if service.role}
     return own | roles | set(SSH_KEYS if settings.host == "hetzner" else ())
+
+
+def require(settings: Settings, present: Collection[str]) -> None:
+    """Look for the secrets that cannot be generated.
+
+    Raises:
+        UsageError: one that these settings need is not among those `present`.
+    """
+    for service in selected(settings):
+        for name in service.asked(settings):
+            if name not in present:
+                stack = settings.stack
+                raise UsageError(
+                    f"the secret {name} that {service.name} needs is not set",
+                    where=f"Pulumi.{stack}.yaml",
+                    next_command=f"pulumi config set --secret --path secrets.{name} --stack {stack}",
+                )
 
 
 def value(name: str) -> str:

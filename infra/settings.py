@@ -7,6 +7,8 @@ The keys in the stack file are camelCase under the project's namespace, for exam
 from __future__ import annotations
 
 import json
+import re
+import ssl
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -22,6 +24,7 @@ PROJECT = "freelancer-data-stack"
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
+_CERTIFICATES = r"(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False)]
@@ -82,6 +85,11 @@ class Settings(_Frozen):
     certificates: Annotated[str, Field(pattern=r"^(production|staging|https://[A-Za-z0-9.:/-]+)$")] = "production"
     """Which of Let's Encrypt's services issues certificates (staging: no rate limits, no trust), or another CA's
     ACME directory."""
+    certificate_challenge: Literal["http", "dns"] = "http"
+    """How the CA is shown whose the domain is: at port 80, for each name; or by a record in Hetzner's DNS, for the
+    domain and every name below it at once."""
+    certificate_root: Annotated[str, Field(max_length=65_536)] = ""
+    """PEM of the root certificates that prove the ACME directory itself; for a CA that the public does not know."""
     registry_mirror: Annotated[str, Field(pattern=r"^$|^https?://[A-Za-z0-9.:\[\]-]+$")] = ""
     """A pull-through registry for servers that cannot reach a hub."""
 
@@ -89,6 +97,18 @@ class Settings(_Frozen):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ip_network(item)) for item in value)
+
+    @field_validator("certificate_root")
+    @classmethod
+    def _root_is_a_certificate(cls, value: str) -> str:
+        if value and not re.fullmatch(_CERTIFICATES, value):
+            raise ValueError("it is not one certificate or several in PEM form, and nothing else")
+        if value:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
+            except ssl.SSLError:
+                raise ValueError("it looks like a certificate and cannot be read as one") from None
+        return value
 
     @field_validator("profiles")
     @classmethod

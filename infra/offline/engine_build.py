@@ -28,7 +28,7 @@ def build(target: Path, version: str, say: Say) -> None:
     Raises:
         UnreachableError: there is no Go, or the build fails.
     """
-    go = _go()
+    go = go_program()
     work = target.parent.parent.parent / f"build-{version}"
     work.mkdir(parents=True, exist_ok=True)
     for leftover in ("go.mod", "go.sum"):
@@ -50,7 +50,7 @@ def _run(command: list[str], work: Path, on_line: Say | None = None) -> str:
     return run(command, what="the engine cannot be built", next_command=NEXT, cwd=work, on_line=on_line)
 
 
-def _go() -> list[str]:
+def go_program() -> list[str]:
     """Go on PATH if it is new enough, else the one packaged on PyPI."""
     on_path = shutil.which("go")
     if on_path:

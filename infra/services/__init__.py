@@ -44,14 +44,14 @@ def profiles() -> tuple[str, ...]:
 
 
 def selected(settings: Settings) -> tuple[Service, ...]:
-    """The services that these settings run, with their overrides applied.
+    """The services that these settings run: overrides applied, and only the files that the settings call for.
 
     Raises:
         UsageError: for a profile or a service that the catalogue does not have.
     """
     _refuse_unknown(settings)
     chosen = set(profiles()) if "full" in settings.profiles else set(settings.profiles)
-    return tuple(_overridden(service, settings) for service in catalogue() if service.profile in chosen)
+    return tuple(_adapted(service, settings) for service in catalogue() if service.profile in chosen)
 
 
 def _refuse_unknown(settings: Settings) -> None:
@@ -68,7 +68,8 @@ def _refuse_unknown(settings: Settings) -> None:
                 )
 
 
-def _overridden(service: Service, settings: Settings) -> Service:
+def _adapted(service: Service, settings: Settings) -> Service:
+    service = replace(service, files=tuple(file for file in service.files if file.wanted(settings)))
     override = settings.services.get(service.name)
     if override is None or override.memory_mb is None:
         return service

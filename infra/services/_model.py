@@ -86,6 +86,8 @@ class File:
 
     name: str
     content: Callable[[Context], str]
+    wanted: Callable[[Settings], bool] = lambda _: True
+    """Whether these settings call for it; a file without content cannot be delivered."""
 
 
 def secret(name: str) -> File:
@@ -116,6 +118,8 @@ class Service:
     """Plain values only: what is secret is a `File`."""
     secrets: tuple[str, ...] = ()
     """Names of the generated secrets that this service's files use."""
+    asked: Callable[[Settings], tuple[str, ...]] = lambda _: ()
+    """Names of secrets that its files use and that only the user has."""
     files: tuple[File, ...] = ()
     role: str = ""
     """The PostgreSQL role it logs in with; its password is the secret `<role>_password`."""

@@ -29,6 +29,13 @@ ACME = {
 """Let's Encrypt's directories, from its documentation."""
 
 
+ROOT = "acme-root.pem"
+"""The file with what proves a private CA's directory."""
+
+DNS_TOKEN = "dns_token"  # noqa: S105, its name
+"""The secret, and its file, with an API token of the project that holds the domain's zone."""
+
+
 def _static(context: Context) -> str:
     """Traefik's own configuration, as JSON, which is YAML."""
     settings = context.settings
@@ -53,13 +60,38 @@ def _has_certificates(settings: Settings) -> bool:
     return settings.host == "hetzner" and settings.domain != "localhost"
 
 
+def _by_dns(settings: Settings) -> bool:
+    return _has_certificates(settings) and settings.certificate_challenge == "dns"
+
+
 def _acme(settings: Settings) -> dict[str, object]:
-    return {
+    # One store for each CA, for Traefik asks nobody for what its store holds, whoever issued it.
+    authority = settings.certificates if settings.certificates in ACME else "other"
+    found: dict[str, object] = {
         "email": settings.email,
-        "storage": f"{CERTIFICATES}/acme.json",
+        "storage": f"{CERTIFICATES}/acme-{authority}.json",
         "caServer": ACME.get(settings.certificates, settings.certificates),
-        "httpChallenge": {"entryPoint": "web"},
     }
+    if settings.certificate_root:
+        found["caCertificates"] = [f"/run/fds/{ROOT}"]
+    if _by_dns(settings):
+        return found | {"dnsChallenge": {"provider": "hetzner"}}
+    return found | {"httpChallenge": {"entryPoint": "web"}}
+
+
+def _tls(settings: Settings) -> dict[str, object]:
+    """Where a router's certificate comes from. A record in the DNS proves every name at once, so one serves all."""
+    if not _has_certificates(settings):
+        return {}
+    found: dict[str, object] = {"certResolver": "acme"}
+    if _by_dns(settings):
+        found["domains"] = [{"main": settings.domain, "sans": [f"*.{settings.domain}"]}]
+    return found
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    """Where the proxy's DNS provider reads its token; never the token itself."""
+    return {"HETZNER_API_TOKEN_FILE": f"/run/fds/{DNS_TOKEN}"} if _by_dns(settings) else {}
 
 
 def _routes(context: Context) -> str:
@@ -74,7 +106,7 @@ def _routes(context: Context) -> str:
             "entryPoints": ["websecure"],
             "middlewares": ["headers", "login"],
             "service": service.name,
-            "tls": {"certResolver": "acme"} if _has_certificates(context.settings) else {},
+            "tls": _tls(context.settings),
         }
         backends[service.name] = {"loadBalancer": {"servers": [{"url": f"http://{service.name}:{service.route.port}"}]}}
     middlewares = {
@@ -116,8 +148,16 @@ SERVICE = Service(
     image="traefik:v3.7",
     user="65532:65532",
     command=("traefik", "--configfile=/run/fds/traefik.yml"),
+    environment=_environment,
     secrets=("ui_password",),
-    files=(File("traefik.yml", _static), File("routes.yml", _routes), File("users", _users)),
+    asked=lambda settings: (DNS_TOKEN,) if _by_dns(settings) else (),
+    files=(
+        File("traefik.yml", _static),
+        File("routes.yml", _routes),
+        File("users", _users),
+        File(ROOT, lambda context: context.settings.certificate_root, lambda settings: bool(settings.certificate_root)),
+        File(DNS_TOKEN, lambda context: context.secrets[DNS_TOKEN], _by_dns),
+    ),
     volumes=(Volume("certificates", CERTIFICATES),),
     tmpfs=("/tmp",),
     published=_ports,

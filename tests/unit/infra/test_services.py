@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from infra import generated
@@ -10,6 +12,8 @@ from infra.settings import Settings
 from stack_runtime.errors import UsageError
 
 FULL = Settings.of("dev", {"profiles": ["full"]})
+BY_HTTP = Settings.of("prod", {"host": "hetzner", "domain": "example.org", "email": "someone@example.org"})
+BY_DNS = BY_HTTP.model_copy(update={"certificate_challenge": "dns"})
 EVERY = pytest.mark.parametrize("service", catalogue(), ids=lambda service: service.name)
 
 
@@ -45,6 +49,13 @@ def test_no_secret_in_environment_or_arguments(service: Service) -> None:
 
 
 @EVERY
+def test_no_secret_in_environment_or_arguments_of_a_server(service: Service) -> None:
+    secrets = _context(BY_DNS).secrets.values()
+    plain = [*service.command, *service.environment(BY_DNS).values()]
+    assert not any(secret in text for secret in secrets for text in plain)
+
+
+@EVERY
 def test_files_render_the_same_twice(service: Service) -> None:
     for file in service.files:
         assert file.content(_context()) == file.content(_context())
@@ -63,7 +74,7 @@ def test_needs_come_first() -> None:
 
 def test_lean_is_always_on_and_full_is_everything() -> None:
     assert {service.profile for service in selected(Settings.of("dev", {}))} == {"lean"}
-    assert selected(FULL) == catalogue()
+    assert [service.name for service in selected(FULL)] == [service.name for service in catalogue()]
     assert "lean" in profiles()
 
 
@@ -80,6 +91,35 @@ def test_unknown_names_are_refused(values: dict[str, object]) -> None:
         selected(Settings.of("dev", values))
 
 
-def _context() -> Context:
-    secrets = {name: f"secret-value-of-{name}" for name in generated.names(FULL)}
-    return Context(FULL, secrets, catalogue())
+def test_a_token_for_the_dns_challenge_is_asked_for_and_comes_as_a_file() -> None:
+    with pytest.raises(UsageError, match="dns_token") as caught:
+        generated.require(BY_DNS, generated.names(BY_DNS))
+    assert caught.value.next_command == "pulumi config set --secret --path secrets.dns_token --stack prod"
+    generated.require(BY_DNS, {"dns_token"})
+    generated.require(FULL, ())
+    proxy = {service.name: service for service in selected(BY_DNS)}["traefik"]
+    files = {file.name: file.content(_context(BY_DNS)) for file in proxy.files}
+    assert proxy.environment(BY_DNS) == {"HETZNER_API_TOKEN_FILE": "/run/fds/dns_token"}
+    assert files["dns_token"] == "secret-value-of-dns_token"
+    acme = json.loads(files["traefik.yml"])["certificatesResolvers"]["acme"]["acme"]
+    assert acme["dnsChallenge"] == {"provider": "hetzner"} and "httpChallenge" not in acme
+    routers = json.loads(files["routes.yml"])["http"]["routers"].values()
+    assert {router["tls"]["domains"][0]["sans"][0] for router in routers} == {"*.example.org"}
+
+
+@pytest.mark.parametrize("settings", [FULL, BY_HTTP])
+def test_files_that_the_settings_do_not_call_for_are_not_delivered(settings: Settings) -> None:
+    for service in selected(settings):
+        assert all(file.content(_context(settings)) for file in service.files), service.name
+
+
+def test_staging_is_a_switch() -> None:
+    staging = BY_HTTP.model_copy(update={"certificates": "staging"})
+    proxy = {service.name: service for service in selected(staging)}["traefik"]
+    static = json.loads(proxy.files[0].content(_context(staging)))
+    assert "acme-staging" in static["certificatesResolvers"]["acme"]["acme"]["caServer"]
+
+
+def _context(settings: Settings = FULL) -> Context:
+    names = {*generated.names(settings), *(name for service in catalogue() for name in service.asked(BY_DNS))}
+    return Context(settings, {name: f"secret-value-of-{name}" for name in names}, catalogue())

@@ -1,0 +1,202 @@
+"""The proxy as a server runs it, on an address of this machine, with a certificate authority in reach."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import random
+import socket
+import ssl
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import docker
+from docker.models.containers import Container
+
+from infra import generated
+from infra.services import Context, Service, selected
+from infra.services.traefik import DNS_TOKEN, HTTP, HTTPS
+from infra.settings import Settings
+from stack_runtime.docker_host import local_docker
+from tests.kit.acme import CertificateAuthority
+
+DOMAIN = "stack.test"
+START_SECONDS = 60.0
+
+
+@dataclass
+class Proxy:
+    """Traefik in a container that is what `infra.containers` makes of it, in what matters here.
+
+    Its files are those that a deployment to a server renders; ports 80 and 443 are published on `address` alone.
+    """
+
+    address: str
+    settings: Settings
+    authority: CertificateAuthority
+    secrets: Mapping[str, str]
+    made: list[Any] = field(default_factory=list)
+    container: Container | None = None
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        return selected(self.settings)
+
+    @property
+    def names(self) -> list[str]:
+        """Every UI of the stack, by the name that a person opens it under."""
+        return [f"{service.route.host}.{DOMAIN}" for service in self.services if service.route]
+
+    def start(self) -> None:
+        """Backends for every route, files and certificates in volumes, and the proxy itself."""
+        client = local_docker()
+        network = client.networks.create(f"tls-{random.randrange(10**9)}")
+        self.made.append(network)
+        for service in self.services:
+            if service.route:
+                answer = ["python", "-m", "http.server", str(service.route.port), "--directory", "/var/empty"]
+                command = ["sh", "-c", f"mkdir -p /var/empty && exec {' '.join(answer)}"]
+                backend = client.containers.create("python:3.11-slim", command)
+                self.made.append(backend)
+                network.connect(backend, aliases=[service.name])
+                backend.start()
+        volumes = {name: client.volumes.create(f"{network.name}-{name}") for name in ("files", "certificates")}
+        self.made += volumes.values()
+        self._network = network.name
+        self._mounts = {name: volume.name for name, volume in volumes.items()}
+        self._deliver(client)
+        self.replace()
+
+    def replace(self) -> None:
+        """A new container on the same volumes, as after an update."""
+        client = local_docker()
+        if self.container is not None:
+            self.container.remove(force=True)
+        proxy = next(service for service in self.services if service.published)
+        certificates = next(volume.path for volume in proxy.volumes)
+        self.container = client.containers.run(
+            proxy.image,
+            list(proxy.command),
+            detach=True,
+            user=proxy.user,
+            environment=dict(proxy.environment(self.settings)),
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            tmpfs=dict.fromkeys(proxy.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777"),
+            volumes={
+                self._mounts["files"]: {"bind": "/run/fds", "mode": "ro"},
+                self._mounts["certificates"]: {"bind": certificates, "mode": "rw"},
+            },
+            network=self._network,
+            ports={f"{HTTP}/tcp": (self.address, 80), f"{HTTPS}/tcp": (self.address, 443)},
+        )
+
+    def _deliver(self, client: docker.DockerClient) -> None:
+        proxy = next(service for service in self.services if service.published)
+        context = Context(self.settings, self.secrets, self.services)
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for file in proxy.files:
+                content = file.content(context).encode()
+                entry = tarfile.TarInfo(file.name)
+                entry.size, entry.mode = len(content), 0o400
+                entry.uid, entry.gid = map(int, proxy.user.split(":"))
+                tar.addfile(entry, io.BytesIO(content))
+        carrier = client.containers.create(proxy.image, volumes={self._mounts["files"]: {"bind": "/files"}})
+        carrier.put_archive("/files", archive.getvalue())
+        carrier.remove()
+
+    def get(self, name: str, *, login: str = "", path: str = "/") -> http.client.HTTPResponse:
+        """Ask for a UI by HTTPS, with a certificate that only the test's authority can have issued.
+
+        Raises:
+            ssl.SSLCertVerificationError: it is another's, or for another name.
+        """
+        trusted = ssl.create_default_context(cadata=self.issuer)
+        connection = http.client.HTTPConnection(name, timeout=20)
+        connection.sock = trusted.wrap_socket(socket.create_connection((self.address, 443), 20), server_hostname=name)
+        connection.request("GET", path, headers={"Authorization": f"Basic {login}"} if login else {})
+        return connection.getresponse()
+
+    def plain(self, name: str, path: str) -> http.client.HTTPResponse:
+        """Ask by HTTP, following nothing."""
+        connection = http.client.HTTPConnection(self.address, 80, timeout=20)
+        connection.request("GET", path, headers={"Host": name})
+        return connection.getresponse()
+
+    def serial(self, name: str) -> str:
+        """Serial number of the certificate that is served for `name`, verified."""
+        trusted = ssl.create_default_context(cadata=self.issuer)
+        with trusted.wrap_socket(socket.create_connection((self.address, 443), 20), server_hostname=name) as served:
+            return str((served.getpeercert() or {})["serialNumber"])
+
+    def wait_for(self, name: str) -> float:
+        """Wait until `name` has its certificate. Returns: seconds."""
+        began = time.monotonic()
+        while True:
+            try:
+                self.serial(name)
+                return time.monotonic() - began
+            except OSError:
+                assert time.monotonic() < began + START_SECONDS, self.said()
+                time.sleep(0.1)
+
+    def said(self) -> str:
+        """What proxy and authority wrote, for the message of a failed test."""
+        proxy = self.container.logs().decode(errors="replace") if self.container else ""
+        return f"{proxy[-4000:]}\n{self.authority.log()}"
+
+    @property
+    def issuer(self) -> str:
+        return self._issuer
+
+    def remove(self) -> None:
+        """Everything that `start` made."""
+        if self.container is not None:
+            self.container.remove(force=True)
+        for item in sorted(self.made, key=lambda one: not isinstance(one, Container)):
+            item.remove(**({"force": True} if isinstance(item, Container) else {}))
+
+    def __post_init__(self) -> None:
+        self._issuer = self.authority.issuer()
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Proxy]:
+    """The proxy of a server's stack, with an empty store of certificates at first."""
+    address = _free_address()
+    with CertificateAuthority(_bridge(), names_at=address) as authority:
+        server = {"host": "hetzner", "profiles": ["full"], "domain": DOMAIN, "email": f"someone@{DOMAIN}"}
+        private = {"certificates": authority.directory, "certificateRoot": authority.root}
+        checked = Settings.of("e2e-tls", server | private | settings)
+        secrets = {name: generated.value(name) for name in {*generated.names(checked), DNS_TOKEN}}
+        made = Proxy(address, checked, authority, secrets)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.remove()
+
+
+def _bridge() -> str:
+    """This machine's address on Docker's bridge, which containers of every network reach."""
+    found = local_docker().networks.get("bridge").attrs["IPAM"]["Config"][0]
+    return str(found.get("Gateway") or found["Subnet"].replace(".0.0/16", ".0.1"))
+
+
+def _free_address() -> str:
+    """An address of the loopback network whose ports 80 and 443 nobody holds."""
+    for _ in range(50):
+        address = f"127.{random.randrange(100, 250)}.{random.randrange(250)}.{random.randrange(2, 250)}"
+        try:
+            for port in (80, 443):
+                socket.create_server((address, port)).close()
+        except OSError:
+            continue
+        return address
+    raise AssertionError("ports 80 and 443 are taken on every address")

@@ -1,0 +1,85 @@
+"""HTTPS as a server's proxy serves it, with certificates from a real ACME server over the real protocol."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+
+import pytest
+
+from infra.services.traefik import DNS_TOKEN
+from tests.integration.tls.conftest import DOMAIN, Proxy, running
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Proxy]:
+    """The proxy, with a certificate for every UI."""
+    with running() as proxy:
+        for name in proxy.names:
+            proxy.wait_for(name)
+        yield proxy
+
+
+def _login(proxy: Proxy, password: str | None = None) -> str:
+    return b64encode(f"admin:{password or proxy.secrets['ui_password']}".encode()).decode()
+
+
+def test_every_ui_has_a_verified_certificate_and_a_login(served: Proxy) -> None:
+    assert served.names, "the catalogue has a UI"
+    for name in served.names:
+        assert served.get(name).status == 401
+        assert served.get(name, login=_login(served, "wrong")).status == 401
+        assert served.get(name, login=_login(served)).status == 200
+
+
+def test_browsers_are_told_to_stay_with_https(served: Proxy) -> None:
+    for login in ("", _login(served)):
+        answer = served.get(served.names[0], login=login)
+        assert int((answer.headers["Strict-Transport-Security"] or "=0").split("=")[1].split(";")[0]) >= 15_552_000
+
+
+def test_http_leads_to_https(served: Proxy) -> None:
+    answer = served.plain(served.names[0], "/quality?month=1")
+    assert answer.status in (301, 308)
+    assert answer.headers["Location"] == f"https://{served.names[0]}/quality?month=1"
+
+
+def test_the_challenge_is_served_and_not_redirected(served: Proxy) -> None:
+    """The certificates above are the proof; this is what anybody else gets there: no redirect, no content."""
+    answer = served.plain(served.names[0], "/.well-known/acme-challenge/unknown")
+    assert answer.status == 404 and answer.headers["Location"] is None
+
+
+def test_another_name_gets_no_certificate(served: Proxy) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError):
+        served.get(f"nothing.{DOMAIN}")
+
+
+def test_the_authority_is_not_trusted_by_others(served: Proxy) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connection = socket.create_connection((served.address, 443), 20)
+        ssl.create_default_context().wrap_socket(connection, server_hostname=served.names[0])
+
+
+def test_certificates_outlive_the_container_and_the_authority(served: Proxy) -> None:
+    before = {name: served.serial(name) for name in served.names}
+    served.authority.stop()
+    served.replace()
+    for name in served.names:
+        served.wait_for(name)
+    assert {name: served.serial(name) for name in served.names} == before
+
+
+def test_the_dns_challenge_gets_as_far_as_the_zone() -> None:
+    """The name servers of a real zone are out of a test's reach; that the proxy takes the token from its file, and
+    orders one certificate for all names, is not."""
+    with running(certificateChallenge="dns") as proxy:
+        deadline = time.monotonic() + 60
+        while "could not find zone" not in proxy.said():
+            assert time.monotonic() < deadline, proxy.said()
+            time.sleep(0.2)
+        assert f'"domains":["{DOMAIN}","*.{DOMAIN}"]' in proxy.said()
+        assert proxy.secrets[DNS_TOKEN] not in proxy.said()
