@@ -31,10 +31,15 @@ def plugins_folder(project: Path) -> Path:
 
 
 def search_path(project: Path) -> str:
-    """PATH with the engine that setup got behind the user's own programs, and the stand-ins last."""
+    """PATH with what was fetched for the project behind the user's own programs."""
     own = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
-    extra = [str(engine_root() / "bin"), str(plugins_folder(project))]
-    return os.pathsep.join([*(folder for folder in own if folder not in extra), *extra])
+    fetched = _fetched(project)
+    return os.pathsep.join([*(folder for folder in own if folder not in fetched), *fetched])
+
+
+def _fetched(project: Path) -> list[str]:
+    """The engine that setup got, the uv that `make` got and a language host looks for by name, the stand-ins last."""
+    return [str(engine_root() / "bin"), str(project / ".fds" / "uv" / "bin"), str(plugins_folder(project))]
 
 
 def write_env_file(project: Path, stack: str) -> Path:
@@ -43,7 +48,7 @@ def write_env_file(project: Path, stack: str) -> Path:
     Raises:
         UnreachableError: there is no engine.
     """
-    extra = os.pathsep.join([str(engine_root() / "bin"), str(plugins_folder(project))])
+    extra = os.pathsep.join(_fetched(project))
     values = environment(project, stack)
     kept = sorted(name for name in values if name not in ("PATH", "PULUMI_CONFIG_PASSPHRASE"))
     lines = [f'export PATH="$PATH":{shlex.quote(extra)}', *(f"export {n}={shlex.quote(values[n])}" for n in kept)]

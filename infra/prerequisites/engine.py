@@ -39,7 +39,9 @@ class Engine:
     def find(self) -> Found | None:
         on_path = shutil.which("pulumi")
         if on_path and Path(on_path) != self._own:
-            return Found(_version(on_path), "on PATH", on_path)
+            found = _version(on_path)
+            source = "on PATH" if found == VERSION else f"on PATH; this project is tested with {VERSION}"
+            return Found(found, source, on_path)
         if not os.access(self._own, os.X_OK):
             return None
         official = (self._own.parent / "pulumi-language-python").exists()

@@ -33,37 +33,42 @@ class Plugins:
     name: str = "plugins"
 
     def find(self) -> Found | None:
-        missing = [name for name in plugins.MODULES if self._official(name) is None]
-        if not missing:
-            return Found("", "official")
+        missing = self._missing()
         if any(name in DOWNLOADED for name in missing) and not _asked_lately():
             return None
-        if not all(self._is_ours(name) for name in missing):
-            return None
-        return self._stand_ins(missing)
+        written = plugins.launchers(plugins_folder(self.project))
+        if written != set(missing) or not all(map(self._is_ours, missing)):
+            return None  # one too many would win over an official plugin that came later
+        return self._found(missing)
 
     def get(self, say: Say) -> Found:
-        missing = [name for name in plugins.MODULES if self._official(name) is None]
         if not _asked_lately():
             if answers(INSTALLER):
-                for name in set(missing) & DOWNLOADED.keys():
+                for name in set(self._missing()) & DOWNLOADED.keys():
                     self._download(name, say)
             _remember()
-        missing = [name for name in missing if self._official(name) is None]
+        missing = self._missing()
         plugins.install(plugins_folder(self.project), missing)
-        return self._stand_ins(missing) if missing else Found("", "official")
+        return self._found(missing)
+
+    def _missing(self) -> list[str]:
+        """Those without an official plugin."""
+        return [name for name in plugins.MODULES if self._official(name) is None]
 
     def _official(self, name: str) -> Path | None:
         beside = engine_root() / "bin" / name
-        return beside if os.access(beside, os.X_OK) else plugins.official(name)
+        if os.access(beside, os.X_OK):
+            return beside
+        return plugins.official(name, version(DOWNLOADED[name]) if name in DOWNLOADED else None)
 
     def _is_ours(self, name: str) -> bool:
-        """A launcher is there, and it runs with this Python environment."""
-        path = plugins_folder(self.project) / name
-        return path.is_file() and shlex.quote(sys.executable) in path.read_text()
+        """The launcher runs with this Python environment."""
+        return shlex.quote(sys.executable) in (plugins_folder(self.project) / name).read_text()
 
-    def _stand_ins(self, names: list[str]) -> Found:
-        short = ", ".join(name.removeprefix("pulumi-") for name in names)
+    def _found(self, stand_ins: list[str]) -> Found:
+        if not stand_ins:
+            return Found("", "official")
+        short = ", ".join(name.removeprefix("pulumi-") for name in stand_ins)
         return Found("", f"stand-in ({short})", str(plugins_folder(self.project)))
 
     def _download(self, name: str, say: Say) -> None:

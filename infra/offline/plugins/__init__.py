@@ -19,17 +19,19 @@ MODULES = {
     "pulumi-resource-docker": "infra.offline.plugins.docker",
     "pulumi-resource-hcloud": "infra.offline.plugins.hcloud",
     "pulumi-language-python": "infra.offline.plugins.language",
-    "pulumi-analyzer-policy-python": "infra.offline.plugins.analyzer",
 }
 """Each plugin's name on PATH, and the module that plays it."""
 
 MARK = "# offline stand-in"
 
 
-def official(name: str) -> Path | None:
+def official(name: str, version: str | None = None) -> Path | None:
     """Where the official plugin `name` (such as `pulumi-resource-docker`) is installed, or None.
 
     Looked for on PATH, beside the engine, and in the engine's own plugin folder; launchers of ours do not count.
+
+    Args:
+        version: what the programs ask for; the engine takes no other from its folder, but any that lies on PATH.
     """
     folders = [Path(folder) for folder in os.get_exec_path() if folder]
     engine = shutil.which("pulumi")
@@ -39,7 +41,7 @@ def official(name: str) -> Path | None:
         found = folder / name
         if os.access(found, os.X_OK) and found.is_file() and not _ours(found):
             return found
-    return _in_plugin_folder(name)
+    return _in_plugin_folder(name, version)
 
 
 def _ours(path: Path) -> bool:
@@ -47,13 +49,19 @@ def _ours(path: Path) -> bool:
         return MARK.encode() in file.read(200)
 
 
-def _in_plugin_folder(name: str) -> Path | None:
+def _in_plugin_folder(name: str, version: str | None) -> Path | None:
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     stem = re.escape(name.removeprefix("pulumi-"))
+    wanted = re.escape(version) if version else r"\d.*"
     for folder in sorted((home / "plugins").glob("*"), reverse=True):
-        if re.fullmatch(stem + r"-v\d.*", folder.name) and (folder / name).is_file():
+        if re.fullmatch(f"{stem}-v{wanted}", folder.name) and (folder / name).is_file():
             return folder / name
     return None
+
+
+def launchers(folder: Path) -> set[str]:
+    """The plugins for which `folder` holds a launcher of ours."""
+    return {path.name for path in folder.glob("pulumi-*") if path.is_file() and _ours(path)}
 
 
 def install(target: Path, only: Iterable[str]) -> list[Path]:
@@ -64,8 +72,8 @@ def install(target: Path, only: Iterable[str]) -> list[Path]:
     """
     wanted = list(only)
     target.mkdir(parents=True, exist_ok=True)
-    for name in MODULES.keys() - set(wanted):
-        (target / name).unlink(missing_ok=True)
+    for name in launchers(target) - set(wanted):
+        (target / name).unlink()
     return [_write(target / name, MODULES[name]) for name in wanted]
 
 

@@ -9,9 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pulumi_docker
 import pytest
-from pulumi import automation
 
 PROGRAM = """
 import os
@@ -100,24 +98,6 @@ def test_a_mandatory_policy_blocks_the_command(pulumi_command: Run, tmp_path: Pa
     assert "a network of named needs an owner, budget 50" in done.stdout
     pulumi_command("config", "set", "owner", "me")
     pulumi_command("preview", "--policy-pack", str(tmp_path / "pack"))
-
-
-def test_a_mandatory_policy_blocks_an_inline_program_without_a_language_host(
-    pulumi_command: Run, tmp_path: Path, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    for name in ("pulumi-analyzer-policy-python", "pulumi-resource-docker"):
-        (alone / name).symlink_to(stand_ins / name)
-    monkeypatch.setenv("PATH", os.environ["PATH"].replace(str(stand_ins), str(alone)))
-
-    def program() -> None:
-        pulumi_docker.Network("net", labels=[{"label": "owner", "value": ""}])
-
-    ours = automation.create_or_select_stack("inline", "named", program)
-    ours.set_config("budget", automation.ConfigValue("50"))
-    with pytest.raises(automation.CommandError, match="a network of named needs an owner, budget 50"):
-        ours.up(policy_packs=[str(tmp_path / "pack")])
 
 
 def test_the_environment_of_a_uv_project_is_made_when_it_is_missing(pulumi_command: Run, tmp_path: Path) -> None:

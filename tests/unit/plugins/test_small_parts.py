@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.offline import plugins
-from infra.offline.plugins.analyzer import command
 from infra.offline.plugins.docker.connection import _command
 from infra.offline.plugins.docker.container_config import container_config, nanoseconds
 from infra.offline.plugins.docker.container_fields import CONTAINER_FIELDS
@@ -135,7 +134,8 @@ def test_official_plugins_are_found_on_path_beside_the_engine_and_in_its_folder(
     assert plugins.official(name) is None
     cached = executable(bare_machine / "home/plugins/resource-docker-v5.2.0" / name)
     (bare_machine / "home/plugins/resource-docker-build-v0.1.0").mkdir()
-    assert plugins.official(name) == cached
+    assert plugins.official(name) == plugins.official(name, "5.2.0") == cached
+    assert plugins.official(name, "5.2.1") is None, "the engine takes only the version that the program asks for"
     engine = executable(bare_machine / "real/pulumi")
     (bare_machine / "bin").mkdir()
     (bare_machine / "bin/pulumi").symlink_to(engine)
@@ -172,17 +172,6 @@ def test_a_launcher_starts_its_plugin_and_leaves_with_its_parent(tmp_path: Path)
     assert ended, "the plugin outlived its engine"
     assert os.read(ours, 1) == b""
     os.close(ours)
-
-
-def test_the_analyzer_runs_the_pack_in_the_environment_that_it_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    python = executable(tmp_path / "env/bin/python")
-    words, variables = command(["127.0.0.1:1", ".", "-virtualenv=env"])
-    assert words == [str(python), "-u", "-m", "pulumi.policy", "127.0.0.1:1", "."]
-    assert variables["VIRTUAL_ENV"] == str(tmp_path / "env")
-    assert variables["PATH"].split(os.pathsep)[0] == str(tmp_path / "env/bin")
 
 
 def test_toolchains_that_are_not_played_are_refused(tmp_path: Path) -> None:

@@ -31,9 +31,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_stand_ins_come_last_on_path(project: Path) -> None:
+def test_what_was_fetched_comes_behind_the_users_own_and_stand_ins_come_last(project: Path) -> None:
     folders = environment(project, "dev")["PATH"].split(os.pathsep)
-    assert folders == ["/usr/bin", "/bin", str(engine_root() / "bin"), str(plugins_folder(project))]
+    uv = project / ".fds" / "uv" / "bin"
+    assert folders == ["/usr/bin", "/bin", str(engine_root() / "bin"), str(uv), str(plugins_folder(project))]
 
 
 def test_the_passphrase_is_private_and_stays(project: Path) -> None:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from infra.engine import VERSION, plugins_folder
+from infra.offline.plugins import MODULES
 from infra.prerequisites import Found, Piece, Say, prepare
 from infra.prerequisites import docker as docker_piece
+from infra.prerequisites import plugins as plugins_piece
 from infra.prerequisites.docker import Docker
+from infra.prerequisites.engine import Engine
 from infra.prerequisites.environments import Environment
 from infra.prerequisites.piece import digest, run
 from stack_runtime.errors import UnreachableError
@@ -111,3 +115,35 @@ def test_an_environment_counts_only_when_it_was_finished_for_this_lock_file(tmp_
     assert piece.find() is not None
     (tmp_path / "uv.lock").write_text("two")
     assert piece.find() is None
+
+
+def _executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(("version", "said"), [(VERSION, "on PATH"), ("3.1.0", f"tested with {VERSION}")])
+def test_an_engine_of_another_version_is_taken_and_named(
+    version: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _executable(tmp_path / "bin" / "pulumi", f"#!/bin/sh\necho v{version}\n")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    found = Engine().find()
+    assert found is not None
+    assert found.version == version and found.source.endswith(said)
+
+
+def test_stand_ins_go_when_the_official_plugins_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(plugins_piece, "answers", lambda _: False)
+    piece = plugins_piece.Plugins(tmp_path)
+    assert piece.get(lambda _: None).source.startswith("stand-in")
+    assert piece.find() is not None
+    for name in MODULES:
+        _executable(tmp_path / "bin" / name)
+    assert piece.find() is None, "a launcher that is left would win"
+    assert piece.get(lambda _: None) == piece.find() == Found("", "official")
+    assert list(plugins_folder(tmp_path).iterdir()) == []
