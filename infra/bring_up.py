@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from docker import DockerClient
+
+from infra import state
 from infra.deploy import Deployment
 from infra.heal import heal
+from infra.hosts.hetzner import recovery
+from infra.hosts.hetzner.account import NOTHING
 from infra.preflight import check
 from infra.progress import Progress
 from infra.reach import daemon
 from infra.stack_file import read
-from stack_runtime.errors import UnreachableError
+from stack_runtime.docker_host import remove_unused_images
+from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.status import unhealthy
+
+SETTLED_S = 120.0
+"""How long services may take that were healthy before and started again with their server."""
+PAUSE_S = 1.0
+"""Between two looks at the health of the services."""
 
 
 def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: bool = True) -> dict[str, int]:
@@ -31,9 +44,46 @@ def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: 
     deployment = Deployment(project, stack, Progress(say if watched else None))
     heal(deployment, say)
     deployment.generate_secrets()
-    changes = deployment.up()
+    changes = _deployed(deployment, say)
     with daemon(project, stack) as client:
-        sick = unhealthy(client, stack)
+        sick = _sick(client, stack)
+        if not sick and deployment.settings.host == "hetzner":
+            for image in remove_unused_images(client):
+                say(f"removed image {image}, which no service uses any more")
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
     return changes
+
+
+def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
+    """Deploy; once more after an adoption, for what was adopted was taken as it is."""
+    try:
+        changes = deployment.up()
+        if deployment.adopt.ids.keys() & {"server", "volume"}:
+            deployment.adopt = NOTHING
+            more = {operation: count for operation, count in deployment.up().items() if operation != "same"}
+            changes = dict(Counter(changes) + Counter(more))
+        return changes
+    except StackError:
+        _leave_switched_on(deployment, say)
+        raise
+
+
+def _leave_switched_on(deployment: Deployment, say: Callable[[str], None]) -> None:
+    """A server is switched off to be resized; when the resize is refused, it serves on as it was."""
+    if deployment.settings.host != "hetzner":
+        return
+    try:
+        server = state.recorded_server(deployment.recorded())
+        if server:
+            recovery.switch_on(server, say)
+    except StackError as error:
+        say(f"the server may be off: {error}")
+
+
+def _sick(client: DockerClient, stack: str) -> list[str]:
+    """Services that are not healthy, after those that just started with their server had time to become so."""
+    deadline = time.monotonic() + SETTLED_S
+    while (sick := unhealthy(client, stack)) and time.monotonic() < deadline:
+        time.sleep(PAUSE_S)
+    return sick

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from pulumi import automation as auto
 from infra import generated, state
 from infra.cost import Plan, sold_out
 from infra.engine import environment
+from infra.failures import explained
 from infra.hosts.hetzner.account import NOTHING
 from infra.locks import holder, release_dead
 from infra.program import main
@@ -89,6 +90,23 @@ class Deployment:
         result = self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
         return _counts(result.summary.resource_changes)
 
+    def refresh(self, urns: Sequence[str]) -> None:
+        """Read these resources again, and believe what is there."""
+        self._run(lambda: self._stack.refresh(target=list(urns), color="never"))
+
+    def refuse_locked(self) -> None:
+        """
+        Raises:
+            LockedError: another deployment of this stack is at work, as its lock says.
+        """
+        if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
+            raise self._locked()
+
+    def secrets(self) -> dict[str, str]:
+        """The generated secrets of the stack file in the clear, by name."""
+        found = self._run(self._stack.get_all_config).get(f"{PROJECT}:{SECRETS}")
+        return dict(json.loads(found.value)) if found else {}
+
     def _policies(self) -> list[str] | None:
         """Where there is a bill, the policy pack judges what is really in the stack, beside the program's own gate."""
         return [str(POLICY_PACK)] if self.settings.host == "hetzner" else None
@@ -106,11 +124,10 @@ class Deployment:
 
         Returns: the names of those that are new.
         """
-        key = f"{PROJECT}:{SECRETS}"
-        present = self._run(self._stack.get_all_config)
-        known = json.loads(present[key].value) if key in present else {}
-        missing = sorted(generated.names(self.settings) - set(known))
-        values = {f"{key}.{name}": auto.ConfigValue(generated.value(name), secret=True) for name in missing}
+        missing = sorted(generated.names(self.settings) - set(self.secrets()))
+        values = {
+            f"{PROJECT}:{SECRETS}.{name}": auto.ConfigValue(generated.value(name), secret=True) for name in missing
+        }
         if values:
             self._run(lambda: self._stack.set_all_config(values, path=True))
         return missing
@@ -144,9 +161,7 @@ class Deployment:
             if self._plan and self._plan.server and self._progress.refused("Server", sold_out.CODES):
                 raise sold_out.refusal(self.settings, self._plan.server, self.project) from None
             reason = self._progress.first_error() or _last_line(str(error))
-            raise StackError(
-                reason, where=f"stack {self.settings.stack}", next_command=f"fds doctor --stack {self.settings.stack}"
-            ) from None
+            raise explained(reason, self.settings.stack) from None
 
     def _locked(self) -> LockedError:
         stack = self.settings.stack

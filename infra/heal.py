@@ -8,53 +8,70 @@ from infra import state
 from infra.deploy import Deployment
 from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import Account
-from infra.reach import daemon
+from infra.reach import daemon, keys_folder
 from stack_runtime.docker_host import ids, remove_unrecorded
-from stack_runtime.errors import UnreachableError
+from stack_runtime.remote import write_access
+from stack_runtime.remote.ready import wait_until_ready
 
 Say = Callable[[str], None]
 
 
 def heal(deployment: Deployment, say: Say) -> None:
-    """Forget a server that is gone, and remove containers that were made but never recorded.
+    """Forget a server that is gone, start one that is off, and remove what was made there but never recorded.
 
     Raises:
-        UnreachableError: the account does not say whether the server exists.
+        LockedError: another deployment is at work.
+        UnreachableError: the account does not say whether the server exists, or the server does not answer.
     """
+    deployment.refuse_locked()
     record = deployment.recorded()
     if deployment.settings.host == "hetzner":
         record = _heal_account(deployment, record, say)
-        if state.recorded_server(record) is None:
+        server = state.recorded_server(record)
+        if server is None or not _may_be_ready(deployment, server, say):
             return
     _remove_strays(deployment, record, say)
 
 
 def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) -> state.Deployment:
-    """Forget a server that is gone; find what was made but never recorded. Returns: the record as it is now."""
+    """Forget a server that is gone; find what was made or changed but never recorded. Returns: the record now."""
     server = state.recorded_server(record)
     if server and not recovery.server_exists(server):
         say(f"server {server} is gone from the account; what lived on it is forgotten, its data volume is kept")
         record = state.without_server(record)
         deployment.record(record)
-    deployment.adopt = Account.of(deployment.settings).unrecorded(state.recorded_ids(record))
+    account = Account.of(deployment.settings)
+    deployment.adopt = account.unrecorded(state.recorded_ids(record))
     for kind, found in sorted(deployment.adopt.ids.items()):
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
+    changed = state.changed_unnoticed(record, account.sizes)
     if record.get("pending_operations"):
         record = {**record, "pending_operations": []}
         deployment.record(record)
+    if changed:
+        say("an interrupted deployment changed sizes in the account, so they are read again")
+        deployment.refresh(changed)
+        record = deployment.recorded()
     return record
+
+
+def _may_be_ready(deployment: Deployment, server: str, say: Say) -> bool:
+    """Wait for a server that has booted before; one without its data volume cannot, so that it is left alone here."""
+    address = recovery.switch_on(server, say)
+    if "volume_attachment" not in Account.of(deployment.settings).ids:
+        return False
+    folder = keys_folder(deployment.project, deployment.settings.stack)
+    wait_until_ready(write_access(folder, address, deployment.secrets()), say)
+    return True
 
 
 def _remove_strays(deployment: Deployment, record: state.Deployment, say: Say) -> None:
     stack = deployment.settings.stack
-    known = {str(item["id"]) for item in state.resources(record) if item["type"] == state.CONTAINER}
-    try:
-        with daemon(deployment.project, stack) as client:
-            for name in remove_unrecorded(client, stack, known):
-                say(f"removed {name}, which an interrupted deployment left behind")
-            if known - ids(client, stack):
-                say("containers of the stack are gone, so its record is refreshed first")
-                deployment.refresh_first = True
-    except UnreachableError:
-        if deployment.settings.host == "local":
-            raise  # a server that does not answer yet is waited for by the deployment itself
+    containers, networks = (state.ids_of(record, kind) for kind in (state.CONTAINER, state.NETWORK))
+    with daemon(deployment.project, stack) as client:
+        deployment.refuse_locked()  # one that has begun meanwhile makes what only looks like a stray
+        for name in remove_unrecorded(client, stack, containers, networks):
+            say(f"removed {name}, which an interrupted deployment left behind")
+        if containers - ids(client, stack):
+            say("containers of the stack are gone, so its record is refreshed first")
+            deployment.refresh_first = True

@@ -10,6 +10,7 @@ import pulumi_docker as docker
 from docker.utils.build import exclude_paths
 
 from infra.services import Build, Service
+from stack_runtime.docker_host import IMAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,7 +22,7 @@ def image_of(service: Service, options: pulumi.ResourceOptions) -> docker.Remote
                                   keep_locally=True, opts=options)  # fmt: skip
     return docker.RemoteImage(
         f"{service.name}-image",
-        name=f"fds/{service.name}:{_content(service.image)}",
+        name=f"{IMAGES}/{service.name}:{_content(service.image)}",
         build=docker.RemoteImageBuildArgs(context=str(ROOT), dockerfile=service.image.dockerfile),
         keep_locally=False,
         opts=options,

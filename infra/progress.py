@@ -60,7 +60,7 @@ class Progress:
 
     def first_error(self) -> str:
         """The first error the engine reported, on one line, or nothing."""
-        return self._errors[0][:600] if self._errors else ""
+        return self._errors[0] if self._errors else ""
 
 
 def _name(urn: str) -> str:

@@ -10,7 +10,9 @@ import pulumi_docker as docker
 
 from infra import labels
 from infra.containers import Ground, container, url_of, volumes_of
-from infra.cost import Plan, decide, gate
+from infra.cost import Plan, gate
+from infra.cost.decide import Basis, today
+from infra.cost.scaling import refuse_shrinking
 from infra.files import carrier
 from infra.hosts import Host, hetzner, local
 from infra.hosts.hetzner.account import NOTHING, Account
@@ -34,7 +36,7 @@ class DataStack(pulumi.ComponentResource):
     Outputs: `urls`, service name to address; `plan`, the plan that let it pass.
 
     Raises:
-        RefusedError: over budget, or the services do not fit.
+        RefusedError: over budget, the services do not fit, or a disk would have to shrink.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
 
@@ -49,8 +51,7 @@ class DataStack(pulumi.ComponentResource):
         adopt: Account = NOTHING,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        self.plan = decide(settings)
-        gate(self.plan)
+        self.plan = _plan(settings)
         super().__init__("fds:index:DataStack", settings.stack, None, opts)
         self._settings = settings
         services = selected(settings)
@@ -114,3 +115,14 @@ class DataStack(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(retain_on_delete=volume.data)),
         )
+
+
+def _plan(settings: Settings) -> Plan:
+    """The plan of these settings, which has passed the gate and asks no disk of the account to shrink."""
+    basis = Basis.of(settings, today())
+    plan = basis.plan(settings)
+    gate(plan)
+    if basis.deployed is not None:
+        there = settings.model_copy(update={"volume_gb": basis.deployed.volume_gb})
+        refuse_shrinking(there, settings, plan, basis.deployed)
+    return plan

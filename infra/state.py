@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 SERVER = "hcloud:index/server:Server"
+VOLUME = "hcloud:index/volume:Volume"
 CONTAINER = "docker:index/container:Container"
+NETWORK = "docker:index/network:Network"
 ON_A_SERVER = ("hcloud:index/serverNetwork:ServerNetwork", "hcloud:index/volumeAttachment:VolumeAttachment")
 
 KINDS = {
@@ -15,7 +17,7 @@ KINDS = {
     "hcloud:index/network:Network": "network",
     "hcloud:index/networkSubnet:NetworkSubnet": "subnet",
     "hcloud:index/serverNetwork:ServerNetwork": "server_network",
-    "hcloud:index/volume:Volume": "volume",
+    VOLUME: "volume",
     "hcloud:index/volumeAttachment:VolumeAttachment": "volume_attachment",
     SERVER: "server",
 }
@@ -41,6 +43,26 @@ def recorded_ids(deployment: Deployment) -> dict[str, str]:
         for item in resources(deployment)
         if item["type"] in KINDS and item.get("id")
     }
+
+
+def ids_of(deployment: Deployment, kind: str) -> set[str]:
+    """Ids of all recorded resources of the engine's type `kind`."""
+    return {str(item["id"]) for item in resources(deployment) if item["type"] == kind and item.get("id")}
+
+
+def changed_unnoticed(deployment: Deployment, sizes: Mapping[str, str | int]) -> list[str]:
+    """URNs of server and volume that are of another size than the engine believes: it was killed as they changed.
+
+    Args:
+        sizes: type of the server and GB of the volume in the account, by kind.
+    """
+    measured = {SERVER: ("serverType", sizes.get("server")), VOLUME: ("size", sizes.get("volume"))}
+    found = []
+    for item in resources(deployment):
+        name, real = measured.get(item["type"], ("", None))
+        if real is not None and (item.get("outputs") or {}).get(name) != real:
+            found.append(str(item["urn"]))
+    return found
 
 
 def without_server(deployment: Deployment) -> Deployment:

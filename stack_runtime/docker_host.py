@@ -12,6 +12,8 @@ from docker.models.volumes import Volume
 from stack_runtime.errors import UnreachableError
 
 PROJECT = "freelancer-data-stack"
+IMAGES = "fds"
+"""The repository of images that are built for the services."""
 
 
 def local_docker() -> docker.DockerClient:
@@ -73,15 +75,40 @@ def _ours(stack: str) -> dict[str, str | list[str] | bool]:
     return {"label": [f"fds.project={PROJECT}", f"fds.stack={stack}"]}
 
 
-def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str]) -> list[str]:
-    """Remove containers of `stack` whose id is not in `known`: made, but killed before the engine wrote it down.
+def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], networks: set[str]) -> list[str]:
+    """Remove what of `stack` was made, but never written down by an engine that was killed.
 
-    Returns: their names.
+    Volumes are left: the engine takes one that exists as it is.
+
+    Args:
+        known: ids of the containers that the engine knows.
+        networks: ids of the networks that it knows.
+
+    Returns: names of what went.
     """
     strays = [item for item in client.containers.list(all=True, filters=_ours(stack)) if item.id not in known]
     for item in strays:
         item.remove(force=True)
-    return [str(item.name) for item in strays]
+    unknown = [item for item in client.networks.list(filters=_ours(stack)) if item.id not in networks]
+    for network in unknown:
+        network.remove()
+    return [*(str(item.name) for item in strays), *(f"network {item.name}" for item in unknown)]
+
+
+def remove_unused_images(client: docker.DockerClient) -> list[str]:
+    """Remove images that were built for a stack and that no container uses, and what interrupted builds left.
+
+    For a daemon that serves one stack alone: another's image looks unused while its containers are replaced.
+
+    Returns: names of the images.
+    """
+    used = {item["ImageID"] for item in client.api.containers(all=True)}
+    built = client.images.list(filters={"reference": f"{IMAGES}/*"})
+    unused = sorted(tag for image in built if image.id not in used for tag in image.tags)
+    for tag in unused:
+        client.images.remove(tag)
+    client.images.prune(filters={"dangling": True})
+    return unused
 
 
 def remove_leftovers(client: docker.DockerClient, stack: str, *, volumes: bool) -> dict[str, list[str]]:

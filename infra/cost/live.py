@@ -17,13 +17,14 @@ from requests import RequestException
 from infra.cost import prices
 from infra.cost.checked import Answer
 from infra.cost.choice import Deployed
+from infra.patience import patiently
 from infra.settings import PROJECT
 from stack_runtime.errors import StackError, UnknownError, UnreachableError
 
 ENDPOINT_VARIABLE = "HCLOUD_ENDPOINT"
 ENDPOINT = "https://api.hetzner.cloud/v1"
 SECONDS = 45.0
-"""For one question with all its pages and repetitions; the client repeats after a time-out and after a 429."""
+"""For one question with all its pages and repetitions: after a time-out, a 429 and a 503."""
 _READ_SECONDS = (5.0, 10.0)
 _PAGE = 50
 _MOST_PAGES = 200
@@ -91,7 +92,7 @@ class Account:
         return Answer(value, path, self._endpoint)
 
     def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
-        return self._client.request("GET", path, params=dict(parameters or {}))
+        return patiently(lambda: self._client.request("GET", path, params=dict(parameters or {})))
 
     def _pages(self, kind: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
         """All entries of all pages; pages that repeat, skip, loop or do not add up are not believed."""

@@ -13,11 +13,16 @@ from stack_runtime.remote.connection import Connection
 
 DEADLINE_S = 900
 """A first boot installs Docker from the distribution; on a small server that takes minutes."""
+BOOT_S = 400.0
+"""The last step of the boot once more: it waits for the data volume for 300 s."""
+GROW_S = 600.0
 PAUSE_S = 2.0
 
 
 def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S) -> None:
-    """Return once Docker answers on the server, with the lasting host key in place.
+    """Return once Docker answers on the server, with the lasting host key in place and its data disk in full use.
+
+    Each step may be repeated, so that whatever a kill left out here is made up for at the next deployment.
 
     Raises:
         UnreachableError: it did not within the deadline, or the first boot failed; the message holds the last
@@ -26,7 +31,19 @@ def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: flo
     until = time.monotonic() + deadline_s
     _secured(access, say, until)
     _wait(access, say, until, "cloud-init", _booted)
+    _grow(access)
     _wait(access, say, until, "Docker", _docker_answers)
+
+
+def _grow(access: Access) -> None:
+    """Let the file system of the data volume take all of a volume that has grown; it stays mounted meanwhile."""
+    with Connection(access) as connection:
+        code, text = connection.run(f"sudo {HOST_COMMAND} grow", timeout=GROW_S)
+    if code:
+        reason = " ".join(text.split())
+        raise UnreachableError(
+            f"the file system on the data volume of {access.address} does not grow: {reason}", next_command="fds up"
+        )
 
 
 def _secured(access: Access, say: Callable[[str], None], until: float) -> None:
@@ -79,6 +96,8 @@ def _wait(
 def _booted(connection: Connection) -> bool:
     code, text = connection.run("test -f /var/lib/cloud/instance/boot-finished && cloud-init status || true")
     if "status: error" in text:
+        if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
+            return True  # its data volume came too late for the first boot, and is there now
         log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
         raise UnreachableError(
             f"the first boot of the server failed:\n{log.strip()}\n",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from hcloud import APIException, Client
+from hcloud import APIException, Client, HCloudException
 
+from infra.patience import patiently
 from infra.settings import PROJECT, Settings
 from stack_runtime.errors import StackError, UnreachableError
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
+
+Result = TypeVar("Result")
 
 
 def client() -> Client:
@@ -27,11 +30,37 @@ def client() -> Client:
     return Client(token=token, api_endpoint=os.environ.get("HCLOUD_ENDPOINT", ENDPOINT), timeout=30)
 
 
+def asked(question: Callable[[Client], Result]) -> Result:
+    """What the API answers to `question`; it is asked again while it is unavailable.
+
+    Raises:
+        UnreachableError: no token, a refused one, another refusal, or no answer.
+    """
+    api = client()
+    try:
+        return patiently(lambda: question(api))
+    except APIException as error:
+        raise _refused(error) from None
+    except (OSError, HCloudException) as error:
+        raise UnreachableError(f"the Hetzner API does not answer: {error}", next_command="fds doctor") from None
+
+
+def selector(settings: Settings) -> str:
+    """What finds everything of this stack in the account."""
+    return f"project={PROJECT},stack={settings.stack}"
+
+
 @dataclass(frozen=True)
 class Account:
-    """Ids of a stack's resources by kind, as the account holds them."""
+    """A stack's resources as the account holds them.
+
+    Args:
+        ids: by kind.
+        sizes: of server (its type) and volume (GB), by kind.
+    """
 
     ids: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, str | int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Account:
@@ -40,12 +69,7 @@ class Account:
         Raises:
             UnreachableError: no token, a refused one, or no answer.
         """
-        try:
-            return _ask(client(), f"project={PROJECT},stack={settings.stack}")
-        except APIException as error:
-            raise refused(error) from None
-        except OSError as error:
-            raise UnreachableError(f"the Hetzner API does not answer: {error}", next_command="fds doctor") from None
+        return asked(lambda api: _found(api, selector(settings)))
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
         """What exists, but that the engine has not written down: to be adopted.
@@ -53,13 +77,13 @@ class Account:
         Args:
             known: recorded ids by kind.
         """
-        return Account({kind: found for kind, found in self.ids.items() if known.get(kind) != found})
+        return replace(self, ids={kind: found for kind, found in self.ids.items() if known.get(kind) != found})
 
 
 NOTHING = Account()
 
 
-def _ask(api: Client, selector: str) -> Account:
+def _found(api: Client, labels: str) -> Account:
     kinds: dict[str, Any] = {
         "ssh_key": api.ssh_keys,
         "firewall": api.firewalls,
@@ -67,23 +91,25 @@ def _ask(api: Client, selector: str) -> Account:
         "volume": api.volumes,
         "server": api.servers,
     }
-    found = {kind: resources.get_all(label_selector=selector) for kind, resources in kinds.items()}
+    found = {kind: resources.get_all(label_selector=labels) for kind, resources in kinds.items()}
     ids = {kind: str(members[0].id) for kind, members in found.items() if members}
+    sizes: dict[str, str | int] = {"volume": found["volume"][0].size} if found["volume"] else {}
     for network in found["network"][:1]:
         if network.subnets:
             ids["subnet"] = f"{network.id}-{network.subnets[0].ip_range}"
     if not found["server"]:
-        return Account(ids)
+        return Account(ids, sizes)
     server = found["server"][0]
+    sizes["server"] = server.server_type.name
     if any(private.network.id == int(ids.get("network", -1)) for private in server.private_net):
         ids["server_network"] = f"{server.id}-{ids['network']}"
     for volume in found["volume"][:1]:
         if volume.server and volume.server.id == server.id:
             ids["volume_attachment"] = str(volume.id)
-    return Account(ids)
+    return Account(ids, sizes)
 
 
-def refused(error: APIException) -> StackError:
+def _refused(error: APIException) -> StackError:
     """What the API said, as an error with a way on."""
     if error.code == "unauthorized":
         return UnreachableError(

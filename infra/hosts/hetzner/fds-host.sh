@@ -15,6 +15,14 @@ mount_data() { # waits for the device, for a volume is attached after the server
   mountpoint -q "$volumes" || mount --bind "$data/volumes" "$volumes"
 }
 
+grow() { # a volume grows without its file system; one that is a block group short is as large as it can be
+  told=$(dumpe2fs -h "$device" 2>/dev/null)
+  count=$(echo "$told" | sed -n 's/^Block count: *//p')
+  block=$(echo "$told" | sed -n 's/^Block size: *//p')
+  missing=$(($(blockdev --getsize64 "$device") - count * block))
+  [ "$missing" -le $((block * 8 * block)) ] || resize2fs "$device"
+}
+
 guard_metadata() { # the metadata service would tell a container the server's user data
   iptables -C DOCKER-USER -d 169.254.169.254 -j DROP 2>/dev/null || iptables -I DOCKER-USER -d 169.254.169.254 -j DROP
 }
@@ -36,7 +44,7 @@ case "${1-}" in
     ;;
   mount) mount_data ;;
   guard) guard_metadata ;;
-  grow) resize2fs "$device" ;;
+  grow) grow ;;
   host-key) # the lasting host key from standard input
     umask 077
     cat > "$key.new"

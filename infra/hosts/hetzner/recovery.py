@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from hcloud import APIException
+import time
+from collections.abc import Callable
+from functools import partial
 
-from infra.hosts.hetzner.account import client, refused
-from infra.settings import PROJECT, Settings
+from hcloud import APIException, Client
+from hcloud.servers import BoundServer
+
+from infra.hosts.hetzner.account import asked, selector
+from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
+
+SETTLED_S = 600.0
+"""How long the account may work on a server, as while it is moved to another type."""
+PAUSE_S = 1.0
 
 
 def server_exists(server_id: str) -> bool:
@@ -15,28 +24,57 @@ def server_exists(server_id: str) -> bool:
     Raises:
         UnreachableError: the API does not say.
     """
+    return asked(lambda api: _server(api, server_id)) is not None
+
+
+def switch_on(server_id: str, say: Callable[[str], None]) -> str:
+    """Start a server that is off, as after a resize that was interrupted or refused half way.
+
+    Returns: its public IPv4 address.
+
+    Raises:
+        UnreachableError: it is gone, the account does not let go of it, or the API does not answer.
+    """
+    deadline = time.monotonic() + SETTLED_S
+    while True:
+        server = asked(lambda api: _server(api, server_id))
+        if server is None:
+            raise UnreachableError(f"server {server_id} is gone from the account", next_command="fds up")
+        if server.status == "running" and server.public_net and server.public_net.ipv4:
+            return str(server.public_net.ipv4.ip)
+        if server.status == "off" and not server.locked:
+            say(f"server {server_id} is off, starting it")
+            asked(partial(_power_on, server))
+        if time.monotonic() > deadline:
+            raise UnreachableError(
+                f"server {server_id} stays {server.status}", next_command="look at the server's console, then fds up"
+            )
+        time.sleep(PAUSE_S)
+
+
+def _power_on(server: BoundServer, api: Client) -> None:
+    api.servers.power_on(server).wait_until_finished()
+
+
+def _server(api: Client, server_id: str) -> BoundServer | None:
     try:
-        client().servers.get_by_id(int(server_id))
+        return api.servers.get_by_id(int(server_id))
     except APIException as error:
         if error.code == "not_found":
-            return False
-        raise refused(error) from None
-    except OSError as error:
-        raise UnreachableError(f"the Hetzner API does not answer: {error}", next_command="fds doctor") from None
-    return True
+            return None
+        raise
 
 
 def lift_protection(settings: Settings, *, volumes: bool) -> None:
     """Take the account's delete protection off the stack's server, and off its data volume when that goes too."""
-    selector = f"project={PROJECT},stack={settings.stack}"
-    api = client()
-    try:
-        for server in api.servers.get_all(label_selector=selector):
+
+    def lift(api: Client) -> None:
+        for server in api.servers.get_all(label_selector=selector(settings)):
             server.change_protection(delete=False, rebuild=False).wait_until_finished()
-        for volume in api.volumes.get_all(label_selector=selector) if volumes else ():
+        for volume in api.volumes.get_all(label_selector=selector(settings)) if volumes else ():
             volume.change_protection(delete=False).wait_until_finished()
-    except APIException as error:
-        raise refused(error) from None
+
+    asked(lift)
 
 
 def remove_volumes(settings: Settings) -> list[str]:
@@ -44,11 +82,11 @@ def remove_volumes(settings: Settings) -> list[str]:
 
     Returns: their names.
     """
-    selector = f"project={PROJECT},stack={settings.stack}"
-    try:
-        found = client().volumes.get_all(label_selector=selector)
+
+    def remove(api: Client) -> list[str]:
+        found = api.volumes.get_all(label_selector=selector(settings))
         for volume in found:
             volume.delete()
-    except APIException as error:
-        raise refused(error) from None
-    return [str(volume.name) for volume in found]
+        return [str(volume.name) for volume in found]
+
+    return asked(remove)

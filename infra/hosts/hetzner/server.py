@@ -23,6 +23,9 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
          "sin": "ap-southeast"}  # fmt: skip
 """Network zone of each location, from Hetzner's documentation of networks."""
 
+UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"]}
+"""What may differ from the settings while something is adopted, by kind; the deployment after it brings it in line."""
+
 
 def host(
     settings: Settings,
@@ -44,7 +47,8 @@ def host(
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
-    inputs = pulumi.Output.all(server.ipv4_address, secrets, attachment.id)
+    # Last of all the volume's size: when it grows, its file system does only afterwards.
+    inputs = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
     # An address and paths of files: nothing secret is left in it.
     access: pulumi.Output[Access] = pulumi.Output.unsecret(inputs.apply(lambda v: _ready(v[0], v[1], folder)))
     made.dns(server.ipv4_address)
@@ -77,6 +81,8 @@ class _Made:
 
     def _with(self, kind: str, more: pulumi.ResourceOptions | None = None) -> pulumi.ResourceOptions:
         adopted = pulumi.ResourceOptions(import_=self._adopt.ids.get(kind))
+        if kind in self._adopt.ids:
+            adopted.ignore_changes = UNLIKE.get(kind)
         return pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(self._options, adopted), more)
 
     def volume(self, location: str) -> hcloud.Volume:
@@ -100,10 +106,9 @@ class _Made:
         key = hcloud.SshKey(
             "deploy", name=f"{self._name}-deploy", public_key=public, labels=self._labels, opts=self._with("ssh_key")
         )
-        ignored = ["userData", "sshKeys", "image"]
-        if "server" in self._adopt.ids:
-            ignored.append("keepDisk")  # an adopted server has none yet; the next deployment gives it its own
-        kept = pulumi.ResourceOptions(protect=True, ignore_changes=ignored, additional_secret_outputs=["userData"])
+        kept = pulumi.ResourceOptions(
+            protect=True, ignore_changes=["userData", "sshKeys", "image"], additional_secret_outputs=["userData"]
+        )
         server = hcloud.Server(
             "server",
             name=self._name,

@@ -83,10 +83,14 @@ def test_a_disk_grows_and_never_shrinks(client: Client) -> None:
     assert running.value.code == "server_not_stopped"
     box.power_off().wait_until_finished()
     box.change_type(ServerType(name="cpx32"), upgrade_disk=False).wait_until_finished()
-    assert client.servers.get_by_id(box.id).primary_disk_size == 80
+    changed = client.servers.get_by_id(box.id)
+    assert (changed.status, changed.primary_disk_size) == ("running", 80)
+    box.power_off().wait_until_finished()
     box.change_type(ServerType(name="cpx22"), upgrade_disk=False).wait_until_finished()
+    box.power_off().wait_until_finished()
     box.change_type(ServerType(name="cpx32"), upgrade_disk=True).wait_until_finished()
     assert client.servers.get_by_id(box.id).primary_disk_size == 160
+    box.power_off().wait_until_finished()
     with pytest.raises(APIException) as shrinking:
         box.change_type(ServerType(name="cpx22"), upgrade_disk=False)
     assert shrinking.value.code == "invalid_server_type"

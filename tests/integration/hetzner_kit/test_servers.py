@@ -183,7 +183,6 @@ def test_it_gets_the_memory_of_its_new_type(box: Box) -> None:
     with pytest.raises((OSError, paramiko.SSHException)):
         box.shell.connect()
     box.act(f"/servers/{box.id}/actions/change_type", {"server_type": "cpx12", "upgrade_disk": False})
-    box.act(f"/servers/{box.id}/actions/poweron")
     box.shell.until("true", 60)
     assert int(box.shell.check("docker info --format '{{.MemTotal}}'")) == MEMORY_GB["cpx12"] * 1024**3
 

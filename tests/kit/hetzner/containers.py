@@ -34,6 +34,8 @@ PORTS = (22, 80, 443)
 RESTART: Any = {"Name": "unless-stopped"}
 """A server that reboots from within comes back."""
 CPU_PERIOD = 100_000
+DAEMON_S = 300
+"""How long a busy daemon may take, as to remove a server with all that it holds."""
 START_S = 120
 GRACE_S = 30
 """How long a server may take to shut down before its power is cut."""
@@ -60,7 +62,7 @@ class Containers:
     def __init__(self) -> None:
         if os.geteuid() != 0:
             raise MachineError("servers are played by containers with loop devices, which needs root")
-        self.client = docker.from_env()
+        self.client = docker.from_env(timeout=DAEMON_S)
         sweep(self.client)
         self.id = secrets.token_hex(4)
         self.folder = Path(mkdtemp(prefix="fds-kit-"))

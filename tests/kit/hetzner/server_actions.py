@@ -80,12 +80,13 @@ class ServerActions(Collection):
 
         def effect() -> None:
             row["_type"] = new["name"]
-            row["status"] = "off"
+            row["status"] = "running"
             if body.upgrade_disk:
                 row["primary_disk_size"] = new["disk"]
 
         def work() -> None:
             self.account.machines.resize(row["id"], new["cores"], new["memory"])
+            self.account.machines.start(row["id"])  # the API starts a server once its type has changed
 
         row["status"] = "migrating"
         return self.acted("change_server_type", row, work=work, effect=effect, holds=[row])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.state import recorded_server, unprotected, without_server
+from infra.state import changed_unnoticed, recorded_server, unprotected, without_server
 
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
 
@@ -41,3 +41,17 @@ def test_nothing_recorded_is_nothing_to_do() -> None:
 
 def test_protection_comes_off() -> None:
     assert not any(item["protect"] for item in unprotected(_record())["resources"])
+
+
+def test_a_changed_size_is_noticed_and_an_unchanged_one_is_not() -> None:
+    record = {
+        "resources": [
+            {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", "outputs": {"serverType": "cpx22"}},
+            {"urn": VOLUME, "type": "hcloud:index/volume:Volume", "id": "7", "outputs": {"size": 10}},
+        ]
+    }
+    assert changed_unnoticed(record, {"server": "cpx22", "volume": 10}) == []
+    assert changed_unnoticed(record, {"server": "cpx32", "volume": 10}) == [SERVER]
+    assert changed_unnoticed(record, {"server": "cpx22", "volume": 12}) == [VOLUME]
+    assert changed_unnoticed(record, {}) == []
+    assert changed_unnoticed({}, {"server": "cpx22"}) == []

@@ -1,0 +1,35 @@
+"""What the engine says when it fails, as one of our errors: what happened, and the way on."""
+
+from __future__ import annotations
+
+import re
+
+from stack_runtime.errors import StackError, UnreachableError
+
+PROGRAM = "python inline source runtime error: "
+"""How the engine's SDK passes on what the program raised while it waited for a server."""
+
+_FULL = re.compile(r"no space left on device", re.IGNORECASE)
+_CUT = re.compile(r"over SSH|ssh: connect|exit status 255|closed by remote host|connection reset|broken pipe", re.I)
+_TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
+LONGEST = 600
+"""Characters of a reason that are shown."""
+
+
+def explained(reason: str, stack: str) -> StackError:
+    """The error for a deployment that failed because of `reason`, the engine's own words on one line."""
+    where = f"stack {stack}"
+    said, _, advice = reason.removeprefix(PROGRAM).partition("; next: ")
+    if reason.startswith(PROGRAM) and advice:
+        return UnreachableError(said, next_command=advice)
+    short = reason[:LONGEST]
+    if _FULL.search(reason):
+        way = f"make room there or raise volumeGb in Pulumi.{stack}.yaml, then fds up --stack {stack}"
+        return UnreachableError(f"a disk of the host is full: {short}", where=where, next_command=way)
+    if _TOKEN.search(reason):
+        way = "export HCLOUD_TOKEN=TOKEN of this project, then again"
+        return UnreachableError(f"the Hetzner API refused the token in HCLOUD_TOKEN: {short}", next_command=way)
+    if _CUT.search(reason):
+        way = f"fds up --stack {stack}, which goes on where this one stopped"
+        return UnreachableError(f"the connection to the host broke: {short}", where=where, next_command=way)
+    return StackError(short, where=where, next_command=f"fds doctor --stack {stack}")

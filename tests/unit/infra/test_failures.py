@@ -1,0 +1,25 @@
+"""The engine's words at a failure become one error with its exit code and a way on."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.failures import PROGRAM, explained
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "says"),
+    [
+        ("Container a: mkdir /data/x: no space left on device", 5, "a disk of the host is full"),
+        ("RemoteImage a: the Docker daemon is not reached over SSH: Connection reset", 5, "goes on where"),
+        ("Container a: error during connect: command [ssh] has exited with exit status 255", 5, "goes on where"),
+        ("SshKey deploy: unable to authenticate (unauthorized, 4c0d)", 5, "export HCLOUD_TOKEN"),
+        (f"{PROGRAM}the first boot failed; next: fds down", 5, "failed; next: fds down"),
+        ("Container a: container failed to be in healthy state", 1, "next: fds doctor --stack prod"),
+    ],
+)
+def test_each_failure_names_the_way_on(reason: str, code: int, says: str) -> None:
+    error = explained(reason, "prod")
+    assert error.exit_code == code
+    assert says in str(error)
+    assert str(error).count("next: ") == 1
