@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import os
 import sys
 from datetime import UTC, datetime
@@ -49,10 +48,8 @@ def _act(asked: argparse.Namespace, project: Path, office: ScalingDesk) -> None:
         server(office, asked.stack, of_project(office, asked.stack, project), getpass.getuser()).run("stdio")
     elif asked.verb == "approve":
         print(office.approve(asked.proposal, asked.digest, getpass.getuser()))
-    elif asked.verb == "advise":
-        print(_advice(asked.stack, project, office))
     else:
-        print(json.dumps([vars(outcome) for outcome in office.expire()]))
+        print(_advice(asked.stack, project, office))
 
 
 def _advice(stack: str, project: Path, office: ScalingDesk) -> str:
@@ -86,7 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     approve = verbs.add_parser("approve", help="approve a proposal; prints the token that applies it once")
     approve.add_argument("proposal")
     approve.add_argument("digest")
-    verbs.add_parser("expire", help="take back temporary changes whose time is over; for the scheduler")
     return parser
 
 

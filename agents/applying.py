@@ -1,15 +1,17 @@
-"""One approved change: planned again on fresh prices, written to the stack file, deployed, checked."""
+"""One approved change or job carried out: checked once more against the world as it is, done, and reported."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agents import checks
+from agents.jobs import Job
 from agents.proposal import Proposal
 from infra import stack_file
+from stack_runtime.errors import StackError
 
 if TYPE_CHECKING:
     from agents.scaling import Ground
@@ -17,12 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a change: `applied`, `taken back` or `not taken back`, and what the check found or why not."""
+    """What came of it: `applied`, `ran`, `failed`, `taken back`, `not taken back` or `overtaken`.
+
+    `problems` is what a check found, or why not; `data` what a job answered; `exit_code` as in the command line.
+    """
 
     stack: str
     proposal: str
     status: str
     problems: tuple[str, ...]
+    data: Any = None
+    exit_code: int = 0
 
 
 def apply_change(ground: Ground, proposal: Proposal) -> Outcome:
@@ -32,21 +39,55 @@ def apply_change(ground: Ground, proposal: Proposal) -> Outcome:
         RefusedError: stack or prices are no longer those of the proposal.
         StackError: the deployment failed; the stack file is as it was before.
     """
-    stack = proposal.stack
-    checks.unchanged(stack_file.read(ground.project, stack), proposal)
+    checks.unchanged(stack_file.read(ground.project, proposal.stack), proposal)
     fresh = ground.basis(proposal.before).plan(proposal.after)
     checks.allowed_now(fresh)
-    checks.not_worse(proposal.plan_after, fresh)
-    path = stack_file.path_of(ground.project, stack)
+    checks.same_server(proposal.plan_after, fresh)
+    checks.no_dearer(proposal.plan_after, fresh)
+    return _made(ground, proposal)
+
+
+def run_job(ground: Ground, job: Job) -> Outcome:
+    """Do the work of `job`, which must be approved; raises what the work raises when it cannot begin."""
+    data, problem = ground.run(job)
+    return Outcome(job.stack, job.id, "failed" if problem else "ran", (problem,) if problem else (), data)
+
+
+def take_back(ground: Ground, proposal: Proposal) -> Outcome:
+    """Undo a temporary change; its approval covered the way back, at no more than before, or than staying costs.
+
+    Returns: the outcome, whatever went wrong on the way.
+    """
+    try:
+        current = stack_file.read(ground.project, proposal.stack)
+        names = checks.still_there(current, proposal)
+        if not names:
+            return Outcome(proposal.stack, proposal.id, "overtaken", ("everything it set was changed since",))
+        back = current.model_copy(update={name: getattr(proposal.before, name) for name in names})
+        basis = ground.basis(current)
+        fresh = basis.plan(back)
+        checks.allowed_now(fresh)
+        checks.same_server(proposal.plan_before, fresh)
+        checks.no_dearer(proposal.plan_before, fresh, basis.plan(current))
+        problems = _made(ground, proposal.model_copy(update={"before": current, "after": back})).problems
+    except Exception as error:  # whatever it is, the other changes that are due must have their turn
+        code = error.exit_code if isinstance(error, StackError) else 1
+        return Outcome(proposal.stack, proposal.id, "not taken back", (str(error),), exit_code=code)
+    return Outcome(proposal.stack, proposal.id, "taken back", problems)
+
+
+def _made(ground: Ground, proposal: Proposal) -> Outcome:
+    """Write the stack file, deploy, check; the file goes back to what it was when that fails."""
+    path = stack_file.path_of(ground.project, proposal.stack)
     original = path.read_bytes()
     try:
-        stack_file.write(ground.project, stack, proposal.edit)
-        checks.as_written(stack_file.read(ground.project, stack), proposal)
-        ground.deploy(stack)
+        stack_file.write(ground.project, proposal.stack, proposal.edit)
+        checks.as_written(stack_file.read(ground.project, proposal.stack), proposal)
+        ground.deploy(proposal.stack)
     except BaseException:
         _put_back(path, original)
         raise
-    return Outcome(stack, proposal.id, "applied", tuple(ground.check(proposal.after)))
+    return Outcome(proposal.stack, proposal.id, "applied", tuple(ground.check(proposal.after)))
 
 
 def _put_back(path: Path, original: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_ai.models import Model
 
 from agents.base import BaseAgent, Limits
+from agents.proposal import SCALABLE
 from agents.request import AgentRole, Answer, ScalingRequest, WorkflowRequest, printable
 from agents.response import AgentResponse, ResponseStatus, ValidationResult
 from agents.scaling import ScalingDesk
@@ -89,10 +90,13 @@ def _facts(settings: Settings) -> str:
     known = settings.model_dump(
         mode="json",
         by_alias=True,
-        include={"workers", "services", "volume_gb", "server_type", "profiles", "location", "backups"},
+        include=set(SCALABLE),
     )
-    services = {service.name: service.resources.memory_mb for service in selected(settings)}
+    services = {
+        service.name: {"memory_mb": service.resources.memory_mb, "cpu": service.resources.cpu}
+        for service in selected(settings)
+    }
     return (
-        f"\nThe stack now: {json.dumps(known)}. Memory of its services in MiB: {json.dumps(services)}. "
+        f"\nThe stack now: {json.dumps(known)}. What its services reserve (MiB, cores): {json.dumps(services)}. "
         f"Profiles there are: {', '.join(profiles())}.\n"
     )

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
-from agents.ledger import Entry
+from agents.ledger import Document, Entry
 from agents.proposal import Proposal, changed
 from infra.cost import Plan, gate
 from infra.settings import Settings
@@ -23,12 +23,12 @@ def undecided(entry: Entry) -> None:
     _refuse_if(entry.state != "proposed", "the proposal has been decided on already", entry.proposal)
 
 
-def recent(proposal: Proposal, now: datetime) -> None:
+def recent(proposal: Document, now: datetime) -> None:
     """The proposal is not too old to be approved."""
     _refuse_if(now >= proposal.expires, "the proposal is too old", proposal)
 
 
-def same_plan(digest: str, proposal: Proposal) -> None:
+def same_plan(digest: str, proposal: Document) -> None:
     """The person approves the very plan that is in the ledger."""
     same = secrets.compare_digest(digest.encode(), proposal.digest.encode())
     _refuse_if(not same, "the approval is for another plan than the one proposed", proposal)
@@ -67,13 +67,18 @@ def allowed_now(fresh: Plan) -> None:
     gate(fresh)
 
 
-def not_worse(approved: Plan, fresh: Plan) -> None:
-    """The change costs no more than approved, on the same server; a price that fell is welcome."""
-    if fresh.total_usd is None or approved.total_usd is None or fresh.total_usd > approved.total_usd:
+def no_dearer(approved: Plan, fresh: Plan, staying: Plan | None = None) -> None:
+    """It costs no more than approved, or, for a way back, no more than staying does; a price that fell is welcome."""
+    most = [plan.total_usd for plan in (approved, staying) if plan and plan.total_usd is not None]
+    if fresh.total_usd is None or not most or fresh.total_usd > max(most):
         raise RefusedError(
-            f"the change now costs ${fresh.total_usd} a month, ${approved.total_usd} were approved",
+            f"it now costs ${fresh.total_usd} a month, ${approved.total_usd} were approved",
             next_command="ask for a new plan",
         )
+
+
+def same_server(approved: Plan, fresh: Plan) -> None:
+    """The server is the one that was approved."""
     ours, now = approved.server, fresh.server
     if (ours and (ours.type, ours.location)) != (now and (now.type, now.location)):
         raise RefusedError("another server would be taken than the one approved", next_command="ask for a new plan")
@@ -84,14 +89,13 @@ def as_written(settings: Settings, proposal: Proposal) -> None:
     _refuse_if(settings != proposal.after, "the stack file would not say what was approved", proposal)
 
 
-def not_moved_on(current: Settings, proposal: Proposal) -> None:
-    """What a temporary change set is still there to be taken back, or was taken back by a run that was killed."""
-    moved = [
+def still_there(current: Settings, proposal: Proposal) -> list[str]:
+    """What a temporary change set and nobody changed since, or what a run that was killed took back already."""
+    return [
         name
         for name in changed(proposal.before, proposal.after)
-        if getattr(current, name) not in (getattr(proposal.after, name), getattr(proposal.before, name))
+        if getattr(current, name) in (getattr(proposal.after, name), getattr(proposal.before, name))
     ]
-    _refuse_if(bool(moved), f"{', '.join(moved)} changed since, so nothing was taken back", proposal)
 
 
 def can_end(before: Settings, after: Settings, days: int | None) -> None:
@@ -110,6 +114,6 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _refuse_if(wrong: bool, why: str, proposal: Proposal) -> None:
+def _refuse_if(wrong: bool, why: str, proposal: Document) -> None:
     if wrong:
-        raise RefusedError(why, where=f"proposal {proposal.id}", next_command="ask for a new plan")
+        raise RefusedError(why, where=proposal.id, next_command="ask for a new plan")

@@ -1,4 +1,4 @@
-"""The ledger: proposals, approvals and their history, in one SQLite file that survives restarts.
+"""The ledger: proposals, jobs, approvals and their history, in one SQLite file that survives restarts.
 
 Every use of it is one transaction that holds the write lock from the start, so that of two who approve or apply
 the same proposal one wins. History can only be added to; the database itself refuses anything else.
@@ -17,13 +17,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from agents.due import DUE
+from agents.jobs import Job
 from agents.proposal import Proposal
-from stack_runtime.errors import LockedError, UsageError
+from stack_runtime.errors import LockedError, RefusedError, UsageError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS proposals (
     id TEXT PRIMARY KEY, stack TEXT NOT NULL, state TEXT NOT NULL, document TEXT NOT NULL, until TEXT,
-    digest TEXT, token_hash TEXT UNIQUE, approver TEXT, approved_at TEXT, approval_expires TEXT);
+    digest TEXT, token_hash TEXT UNIQUE, approver TEXT, approved_at TEXT, approval_expires TEXT, call_id TEXT UNIQUE);
 CREATE TABLE IF NOT EXISTS history (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, stack TEXT NOT NULL, person TEXT NOT NULL,
     event TEXT NOT NULL, proposal TEXT NOT NULL, document TEXT NOT NULL);
@@ -34,12 +38,16 @@ CREATE TRIGGER IF NOT EXISTS history_is_kept BEFORE DELETE ON history
 """
 
 
+Document = Proposal | Job
+_DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A proposal and how far it came: `proposed`, `approved`, `applying`, then `applied`, `failed`, `refused`,
-    `interrupted`, or `ended` for a temporary one that went back."""
+    """A proposal or a job and how far it came: `proposed`, `approved`, `applying`, then `applied`, `ran`, `failed`,
+    `refused`, `interrupted`, or `ended` for a temporary change that went back."""
 
-    proposal: Proposal
+    proposal: Document
     state: str
     digest: str | None
     """The digest that was approved."""
@@ -54,12 +62,21 @@ class Book:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, proposal: Proposal) -> None:
-        """Keep a new proposal."""
-        self._connection.execute(
-            "INSERT INTO proposals (id, stack, state, document, until) VALUES (?, ?, 'proposed', ?, ?)",
-            (proposal.id, proposal.stack, proposal.model_dump_json(), _text(proposal.until)),
-        )
+    def add(self, document: Document) -> None:
+        """Keep a new proposal or job.
+
+        Raises:
+            RefusedError: the call of a model that asked for it has been here before.
+        """
+        until, call = (None, document.call_id) if isinstance(document, Job) else (_text(document.until), None)
+        try:
+            self._connection.execute(
+                "INSERT INTO proposals (id, stack, state, document, until, call_id)"
+                " VALUES (?, ?, 'proposed', ?, ?, ?)",
+                (document.id, document.stack, document.model_dump_json(), until, call),
+            )
+        except sqlite3.IntegrityError:
+            raise RefusedError("the same call has been made before", next_command="ask again") from None
 
     def find(self, proposal_id: str) -> Entry:
         """The proposal of that name.
@@ -75,7 +92,8 @@ class Book:
     def pending(self, stack: str, now: datetime) -> list[Proposal]:
         """What is approved and not applied yet, in the order of approval; lapsed approvals do not count."""
         where = "stack = ? AND (state = 'applying' OR (state = 'approved' AND approval_expires > ?))"
-        return [entry.proposal for entry in self._entries(where, stack, _text(now))]
+        found = (entry.proposal for entry in self._entries(where, stack, _text(now)))
+        return [proposal for proposal in found if isinstance(proposal, Proposal)]
 
     def in_state(self, state: str, stack: str) -> list[Entry]:
         """All proposals of one stack in one state."""
@@ -83,7 +101,7 @@ class Book:
 
     def due(self, now: datetime) -> list[Entry]:
         """Temporary changes whose time is over, with those of which a killed process left open what became of them."""
-        return self._entries("state IN ('applied', 'applying', 'interrupted') AND until <= ?", _text(now))
+        return self._entries(DUE, _text(now))
 
     def approve(self, entry: Entry, token_hash: str, person: str, now: datetime, expires: datetime) -> None:
         """Bind an approval to the proposal as it is."""
@@ -166,7 +184,7 @@ def _entry(
     document: str, state: str, digest: str | None, token_hash: str | None, approver: str | None, expires: str | None
 ) -> Entry:
     lapses = datetime.fromisoformat(expires) if expires else None
-    return Entry(Proposal.model_validate_json(document), state, digest, token_hash, approver, lapses)
+    return Entry(_DOCUMENT.validate_json(document), state, digest, token_hash, approver, lapses)
 
 
 def _text(moment: datetime | None) -> str | None:

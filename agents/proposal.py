@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -14,9 +14,12 @@ from agents.request import ScalingRequest
 from infra.cost.model import Plan
 from infra.settings import Settings
 
+LIFE = timedelta(hours=24)
+"""How long a proposal or a job may wait for a person."""
+
 Decision = Literal["accept", "scale_down_to_fit", "refuse"]
 
-SCALABLE = ("backups", "location", "profiles", "server_type", "services", "volume_gb", "workers")
+SCALABLE = ("backups", "location", "profiles", "schedule", "server_type", "services", "volume_gb", "workers")
 """The only settings that a proposal may change. The budget and what prices are judged by are not among them."""
 
 
@@ -46,6 +49,12 @@ class Proposal(BaseModel):
         """SHA-256 of everything above: settings before and after, prices, total, end."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the history keeps of it."""
+        before, after = self.plan_before.total_usd, self.plan_after.total_usd
+        return {"reason": self.request.reason, "edit": self.edit, "before_usd": before, "after_usd": after}
 
     @property
     def edit(self) -> dict[str, Any]:

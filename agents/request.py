@@ -37,14 +37,20 @@ class ScalingRequest(Closed):
     """How many workers run jobs side by side."""
     memory_mb: Annotated[dict[Name, Annotated[int, Field(ge=16, le=1_048_576)]], Field(max_length=20)] | None = None
     """Memory reservation in MiB by name of the service."""
+    cpu: (
+        Annotated[dict[Name, Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False)]], Field(max_length=20)] | None
+    ) = None
+    """Cores that a service can count on, by its name; in hundredths."""
     volume_gb: Annotated[int, Field(ge=10, le=10_240)] | None = None
     """Size of the data volume in GB; it can only grow."""
     server_type: Code | None = None
-    """A server type of the provider, or `auto` for the cheapest that fits; CPU cores come with the type."""
+    """A server type of the provider, or `auto` for the cheapest that fits; the server's cores come with the type."""
     profiles: Annotated[tuple[Name, ...], Strict(False), Field(max_length=20)] | None = None
     """Which groups of services run."""
     location: Code | None = None
     backups: bool | None = None
+    schedule: Literal["never", "hourly", "daily", "weekly"] | None = None
+    """When the pipeline loads what is new."""
     days: Annotated[int, Field(ge=1, le=92)] | None = None
     """For a temporary change: after so many days everything goes back to what it was."""
 
@@ -57,7 +63,9 @@ class ScalingRequest(Closed):
             "profiles": None if self.profiles is None else ",".join(self.profiles),
             "location": self.location,
             "backups": None if self.backups is None else str(self.backups).lower(),
+            "schedule": self.schedule,
             **{f"memory.{name}": size for name, size in (self.memory_mb or {}).items()},
+            **{f"cpu.{name}": f"{cores:.2f}" for name, cores in (self.cpu or {}).items()},
         }
         return [f"{key}={value}" for key, value in named.items() if value is not None]
 

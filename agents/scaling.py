@@ -9,28 +9,31 @@ are made by the cost model, and both are made again at the moment of the change.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from agents import checks
-from agents.applying import Outcome, apply_change
-from agents.ledger import Book, Entry, Ledger
-from agents.proposal import Decision, Proposal, changed
+from agents.applying import Outcome, apply_change, run_job, take_back
+from agents.jobs import Job, Work
+from agents.ledger import Book, Document, Entry, Ledger
+from agents.planning import planned
+from agents.proposal import LIFE, Proposal, changed
 from agents.request import ScalingRequest
-from agents.wording import paragraph
 from infra import stack_file
-from infra.cost import Plan, scaling
+from infra.cost import Plan
 from infra.cost.decide import Basis
-from infra.cost.diff import diff
 from infra.settings import Settings
-from stack_runtime.errors import RefusedError, StackError
+from stack_runtime.errors import RefusedError, UnreachableError
 
-PROPOSAL_LIFE = timedelta(hours=24)
 APPROVAL_LIFE = timedelta(minutes=30)
-"""How long a proposal may wait for a person, and an approval for its change."""
+"""How long an approval may wait for its change."""
+
+
+def _nowhere(job: Job) -> tuple[Any, str]:
+    raise UnreachableError(f"{job.work.tool} cannot be done from here", next_command="fds run")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Ground:
         basis: fetches what plans for some settings are made from; every plan comes from it.
         deploy: brings a stack to what its file says.
         check: what is wrong with the running stack, in words; empty when it is as the settings say.
+        run: does a job; its answer, and what is wrong with that, in words, or nothing.
         now: the time, in UTC.
     """
 
@@ -50,6 +54,7 @@ class Ground:
     deploy: Callable[[str], None]
     check: Callable[[Settings], list[str]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    run: Callable[[Job], tuple[Any, str]] = _nowhere
 
 
 class ScalingDesk:
@@ -71,15 +76,38 @@ class ScalingDesk:
         now = self._ground.now()
         with self._ledger.open() as book:
             before = self._as_it_will_be(book, stack, now)
-        proposal = self._planned(before, request, person, now)
+        proposal = planned(before, self._ground.basis(before), request, person, now)
         with self._ledger.open() as book:
             if proposal.decision != "refuse":
                 book.add(proposal)
             self._record(book, proposal, person, f"planned: {proposal.decision}", digest=proposal.digest)
         return proposal
 
+    def order(self, stack: str, work: Work, person: str, call_id: str = "") -> Job:
+        """Put a job before a person. Nothing is done.
+
+        Args:
+            call_id: the call of a model that asks for it.
+        Raises:
+            RefusedError: the same call has been made before.
+        """
+        now, name = self._ground.now(), secrets.token_hex(8)
+        job = Job(
+            id=name,
+            stack=stack_file.read(self._ground.project, stack).stack,
+            person=person,
+            work=work,
+            call_id=call_id or name,
+            created=now,
+            expires=now + LIFE,
+        )
+        with self._ledger.open() as book:
+            book.add(job)
+            self._record(book, job, person, "ordered", digest=job.digest)
+        return job
+
     def approve(self, proposal_id: str, digest: str, person: str) -> str:
-        """A person's approval of exactly the proposal that has this digest.
+        """A person's approval of exactly the proposal or job that has this digest.
 
         Returns: a token for one application within `APPROVAL_LIFE`; only its hash is kept.
         Raises:
@@ -93,13 +121,15 @@ class ScalingDesk:
             checks.undecided(entry)
             checks.recent(proposal, now)
             checks.same_plan(digest, proposal)
-            checks.unchanged(self._as_it_will_be(book, proposal.stack, now), proposal)
+            if isinstance(proposal, Proposal):
+                checks.unchanged(self._as_it_will_be(book, proposal.stack, now), proposal)
             book.approve(entry, checks.hashed(token), person, now, now + APPROVAL_LIFE)
             self._record(book, proposal, person, "approved", digest=digest)
         return token
 
     def apply(self, proposal_id: str, token: str, person: str) -> Outcome:
-        """Make the approved change: plan it again on fresh prices, edit the stack file, deploy, check, record.
+        """Make the approved change: plan it again on fresh prices, edit the stack file, deploy, check, record. Or do
+        the approved job.
 
         The approval is spent by the attempt, whatever comes of it.
 
@@ -109,7 +139,7 @@ class ScalingDesk:
         """
         with self._ledger.alone():
             entry = self._spend(proposal_id, token)
-            return self._carry_out(entry.proposal, person, entry.approver or "")
+            return self._carry_out(entry, person)
 
     def expire(self, person: str = "scheduler") -> list[Outcome]:
         """Take back every temporary change whose time is over; its approval covered the way back.
@@ -148,39 +178,6 @@ class ScalingDesk:
             settings = settings.model_copy(update=update)
         return settings
 
-    def _planned(self, before: Settings, request: ScalingRequest, person: str, now: datetime) -> Proposal:
-        after = scaling.changed(before, scaling.parse(request.pairs(), before))
-        basis = self._ground.basis(before)
-        now_planned = basis.plan(before)
-        plan = diff(now_planned, basis.plan(after))
-        decision: Decision = "accept"
-        if plan.verdict != "within":
-            decision = "refuse"
-            for smaller in _smaller(before, after, plan):
-                smaller_plan = diff(now_planned, basis.plan(smaller))
-                if smaller_plan.verdict == "within" and not _same(smaller_plan, now_planned):
-                    after, plan, decision = smaller, smaller_plan, "scale_down_to_fit"
-                    break
-        checks.can_end(before, after, request.days)
-        if before.host != "local":
-            scaling.refuse_shrinking(before, after, plan, basis.deployed)
-        proposal = Proposal(
-            id=secrets.token_hex(8),
-            stack=before.stack,
-            person=person,
-            request=request,
-            decision=decision,
-            before=before,
-            after=after,
-            plan_before=now_planned,
-            plan_after=plan,
-            reason="",
-            created=now,
-            expires=now + PROPOSAL_LIFE,
-            until=now + timedelta(days=request.days) if request.days else None,
-        )
-        return proposal.model_copy(update={"reason": paragraph(proposal)})
-
     def _spend(self, proposal_id: str, token: str) -> Entry:
         now = self._ground.now()
         with self._ledger.open() as book:
@@ -199,65 +196,34 @@ class ScalingDesk:
             book.move(dead.proposal.id, "interrupted")
             self._record(book, dead.proposal, "", "interrupted", approver=dead.approver)
 
-    def _carry_out(self, proposal: Proposal, person: str, approver: str) -> Outcome:
+    def _carry_out(self, entry: Entry, person: str) -> Outcome:
+        document = entry.proposal
         try:
-            outcome = apply_change(self._ground, proposal)
+            if isinstance(document, Job):
+                outcome = run_job(self._ground, document)
+            else:
+                outcome = apply_change(self._ground, document)
         except Exception as error:
             state = "refused" if isinstance(error, RefusedError) else "failed"
             with self._ledger.open() as book:
-                book.move(proposal.id, state)
-                self._record(book, proposal, person, state, approver=approver, error=str(error))
+                book.move(document.id, state)
+                self._record(book, document, person, state, approver=entry.approver, error=str(error))
             raise
         with self._ledger.open() as book:
-            book.move(proposal.id, "applied")
-            self._record(book, proposal, person, "applied", approver=approver, problems=outcome.problems)
+            book.move(document.id, outcome.status)
+            self._record(book, document, person, outcome.status, approver=entry.approver, problems=outcome.problems)
         return outcome
 
     def _take_back(self, entry: Entry, person: str) -> Outcome:
-        proposal = entry.proposal
-        current = stack_file.read(self._ground.project, proposal.stack)
-        names = changed(proposal.before, proposal.after)
-        back = current.model_copy(update={name: getattr(proposal.before, name) for name in names})
-        way_back = proposal.model_copy(update={"before": current, "after": back, "plan_after": proposal.plan_before})
-        over, done, problems = True, True, tuple[str, ...]()
-        try:
-            checks.not_moved_on(current, proposal)
-            over = False
-            problems = apply_change(self._ground, way_back).problems
-        except StackError as error:
-            done, problems = False, (str(error),)
-        event = "taken back" if done else "not taken back"
+        assert isinstance(entry.proposal, Proposal)  # nothing else has an end
+        outcome = take_back(self._ground, entry.proposal)
         with self._ledger.open() as book:
-            if done or over:
-                book.move(proposal.id, "ended")
-            self._record(book, proposal, person, event, approver=entry.approver, problems=problems)
-        return Outcome(proposal.stack, proposal.id, event, problems)
+            if outcome.status != "not taken back":
+                book.move(entry.proposal.id, "ended")
+            self._record(
+                book, entry.proposal, person, outcome.status, approver=entry.approver, problems=outcome.problems
+            )
+        return outcome
 
-    def _record(self, book: Book, proposal: Proposal, person: str, event: str, **more: Any) -> None:
-        book.record(
-            self._ground.now(),
-            proposal.stack,
-            person,
-            event,
-            proposal.id,
-            reason=proposal.request.reason,
-            edit=proposal.edit,
-            before_usd=proposal.plan_before.total_usd,
-            after_usd=proposal.plan_after.total_usd,
-            **more,
-        )
-
-
-def _smaller(before: Settings, wanted: Settings, plan: Plan) -> Iterator[Settings]:
-    """The planner's alternatives that do some of what was asked for, and touch nothing else but the server's type."""
-    asked = changed(before, wanted)
-    for alternative in plan.alternatives:
-        pairs = [f"{key}={value}" for key, value in alternative.settings.items()]
-        after = scaling.changed(wanted, scaling.parse(pairs, wanted))
-        if checks.is_part_of(asked, changed(before, after)):
-            yield after
-
-
-def _same(one: Plan, other: Plan) -> bool:
-    """Whether two plans stand for the same machine with the same services on it."""
-    return (one.server, one.capacity, one.lines) == (other.server, other.capacity, other.lines)
+    def _record(self, book: Book, document: Document, person: str, event: str, **more: Any) -> None:
+        book.record(self._ground.now(), document.stack, person, event, document.id, **document.told, **more)

@@ -6,7 +6,7 @@ from pydantic.alias_generators import to_camel
 
 from agents.proposal import Proposal, changed
 from infra.cost.text import money
-from infra.settings import Settings
+from infra.settings import ServiceOverride, Settings
 
 _OPENING = {
     "accept": "Accepted",
@@ -39,5 +39,11 @@ def _say(value: object) -> str:
     if isinstance(value, tuple):
         return "+".join(map(str, value))
     if isinstance(value, dict):
-        return ", ".join(f"{name} {override.memory_mb} MiB" for name, override in sorted(value.items())) or "none"
+        return ", ".join(f"{name} {_say_override(override)}" for name, override in sorted(value.items())) or "none"
     return str(value)
+
+
+def _say_override(override: ServiceOverride) -> str:
+    memory = [] if override.memory_mb is None else [f"{override.memory_mb} MiB"]
+    cores = [] if override.cpu is None else [f"{override.cpu:g} cores"]
+    return " ".join(memory + cores) or "as it comes"

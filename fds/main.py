@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import pkgutil
 import sys
+from datetime import UTC, datetime
 
 import typer
 
 import fds
-from stack_runtime.errors import StackError
+from fds.output import say
+from stack_runtime.errors import StackError, UsageError
 
 app = typer.Typer(
     name="fds",
@@ -31,10 +34,23 @@ def _register() -> None:
             app.command(module.name.rstrip("_").replace("_", "-"), help=command.__doc__)(command)
 
 
+def _remind() -> None:
+    """Say which temporary changes should have ended, whatever verb is called; `fds expire` itself takes them back."""
+    from agents.due import overdue
+    from stack_runtime.paths import project_dir
+
+    if "expire" in sys.argv[1:2]:
+        return
+    with contextlib.suppress(UsageError):
+        for proposal, stack, end in overdue(project_dir() / ".fds", datetime.now(UTC)):
+            say(f"a temporary change of {stack} ended on {end[:16]} and is still there ({proposal}); next: fds expire")
+
+
 def run() -> None:
     """Run the command line; an expected failure ends in one sentence and its exit code."""
     _register()
     try:
+        _remind()
         app()
     except StackError as error:
         if "--debug" in sys.argv:

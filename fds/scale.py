@@ -12,7 +12,9 @@ from fds.output import AsJson, Debug, Stack, answer, say
 Pairs = Annotated[
     list[str],
     typer.Argument(
-        metavar="KEY=VALUE…", help="workers, memory.SERVICE (MiB), volumeGb, profiles, serverType, location, backups"
+        metavar="KEY=VALUE…",
+        help="workers, memory.SERVICE (MiB), cpu.SERVICE (cores), volumeGb, profiles, serverType, location, backups, "
+        "schedule",
     ),
 ]
 Apply = Annotated[bool, typer.Option("--apply", help="Write the stack file when the plan is within the budget.")]

@@ -36,9 +36,11 @@ class _Frozen(BaseModel):
 
 
 class ServiceOverride(_Frozen):
-    """What a stack may change of one service. Megabytes are MiB; a limit follows in proportion."""
+    """What a stack may change of one service. Megabytes are MiB; the limit of memory follows in proportion."""
 
     memory_mb: int | None = Field(default=None, ge=16, le=1_048_576)
+    cpu: Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False)] | None = None
+    """Cores that it can count on; its limit rises with them where it was lower."""
 
 
 class Settings(_Frozen):
@@ -72,6 +74,8 @@ class Settings(_Frozen):
 
     workers: int = Field(default=1, ge=1, le=64)
     services: Mapping[Name, ServiceOverride] = Field(default_factory=dict)
+    schedule: Literal["never", "hourly", "daily", "weekly"] = "never"
+    """When the runner loads what is new in its landing folder: on the hour, at midnight, on Mondays; in UTC."""
 
     domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"
     email: Annotated[str, Field(max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$")] = ""

@@ -11,8 +11,9 @@ from infra.cost.model import Plan
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UsageError
 
-_MEMORY = "memory."
-_SCALABLE = ("workers", "memory.SERVICE", "volumeGb", "profiles", "serverType", "location", "backups")
+_SCALABLE = (
+    "workers", "memory.SERVICE", "cpu.SERVICE", "volumeGb", "profiles", "serverType", "location", "backups", "schedule",
+)  # fmt: skip
 
 
 def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
@@ -30,10 +31,14 @@ def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
         if key in seen:
             raise _usage(f"{key} is given twice")
         seen.add(key)
-        if key.startswith(_MEMORY):
+        kind, dot, name = key.partition(".")
+        if dot and kind in ("memory", "cpu"):
             services = found.setdefault("services", _overrides(settings))
-            name = key.removeprefix(_MEMORY)
-            services[name] = {**services.get(name, {}), "memoryMb": _whole(key, value)}
+            own = services.setdefault(name, {})
+            if kind == "memory":
+                own["memoryMb"] = _whole(key, value)
+            else:
+                own["cpu"] = _cores(key, value)
         else:
             found[key] = _value(key, value)
     if not found:
@@ -80,7 +85,7 @@ def _value(key: str, value: str) -> Any:
         if value not in ("true", "false"):
             raise _usage(f"backups is true or false, not '{value}'")
         return value == "true"
-    if key in ("serverType", "location"):
+    if key in ("serverType", "location", "schedule"):
         return value
     if key == "budgetUsd":
         raise _usage("budgetUsd is no scale: a person raises it in the stack file")
@@ -95,6 +100,12 @@ def _whole(key: str, value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value):
         raise _usage(f"{key} is a whole number, not '{value}'")
     return int(value)
+
+
+def _cores(key: str, value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", value):
+        raise _usage(f"{key} is a number of cores such as 0.5, not '{value}'")
+    return float(value)
 
 
 def _usage(what: str) -> UsageError:

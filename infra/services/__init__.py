@@ -71,8 +71,10 @@ def _refuse_unknown(settings: Settings) -> None:
 def _adapted(service: Service, settings: Settings) -> Service:
     service = replace(service, files=tuple(file for file in service.files if file.wanted(settings)))
     override = settings.services.get(service.name)
-    if override is None or override.memory_mb is None:
-        return service
     own = service.resources
-    limit = max(override.memory_mb, override.memory_mb * own.memory_limit_mb // own.memory_mb)
-    return replace(service, resources=replace(own, memory_mb=override.memory_mb, memory_limit_mb=limit))
+    if override and override.memory_mb is not None:
+        limit = max(override.memory_mb, override.memory_mb * own.memory_limit_mb // own.memory_mb)
+        own = replace(own, memory_mb=override.memory_mb, memory_limit_mb=limit)
+    if override and override.cpu is not None:
+        own = replace(own, cpu=override.cpu, cpu_limit=max(override.cpu, own.cpu_limit))
+    return replace(service, resources=own)

@@ -1,19 +1,32 @@
-"""The pipeline runner: idle until `fds run`, Airflow or a person starts a run in it."""
+"""The pipeline runner: idle until `fds run`, its schedule, Airflow or a person starts a run in it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from infra.services._model import Build, Health, Resources, Service, Volume, secret
+from infra.settings import Settings
+
+_SECONDS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800}
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    found = {
+        "FDS_DATA_DIR": "/data",
+        "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
+        "FDS_POSTGRES_HOST": "postgres",
+    }
+    if settings.schedule != "never":
+        found["FDS_EVERY_S"] = str(_SECONDS[settings.schedule])
+    return found
+
 
 SERVICE = Service(
     name="pipeline",
     summary="Pipeline runner: Meltano, dbt, publishing",
     image=Build("data_stack/images/pipeline/Dockerfile"),
     user="10001:10001",
-    environment=lambda settings: {
-        "FDS_DATA_DIR": "/data",
-        "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
-        "FDS_POSTGRES_HOST": "postgres",
-    },
+    environment=_environment,
     secrets=("pipeline_password",),
     files=(secret("pipeline_password"),),
     role="pipeline",

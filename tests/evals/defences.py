@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import ConfigDict
 
-from agents import applying, assistant, base, checks, ledger, scaling
+from agents import applying, assistant, base, checks, ledger, planning
 from agents.request import ScalingRequest, WorkflowRequest
 from agents.tools import duckdb, result
 from infra.cost import scaling as cost_scaling
@@ -73,8 +73,8 @@ def _option(*path: str, value: Any) -> Callable[[pytest.MonkeyPatch], None]:
 
 
 def _always_within(patch: pytest.MonkeyPatch) -> None:
-    real = scaling.diff
-    patch.setattr(scaling, "diff", lambda before, after: real(before, after).model_copy(update={"verdict": "within"}))
+    real = planning.diff
+    patch.setattr(planning, "diff", lambda before, after: real(before, after).model_copy(update={"verdict": "within"}))
 
 
 def _all_due(patch: pytest.MonkeyPatch) -> None:
@@ -175,13 +175,14 @@ DEFENCES = (
     ),
     # what is applied
     Defence("the gate on fresh prices", "changed_meanwhile/sold-out-meanwhile", _without("allowed_now")),
-    Defence("no dearer than approved", "changed_meanwhile/dearer-but-within", _without("not_worse")),
+    Defence("no dearer than approved", "changed_meanwhile/dearer-but-within", _without("no_dearer")),
+    Defence("the server that was approved", "changed_meanwhile/another-server", _without("same_server")),
     Defence(
         "the file says what was approved", "changed_meanwhile/budget-edited-while-planning", _without("as_written")
     ),
     Defence("a failed change is put back", "changed_meanwhile/failed-deployment-puts-back", _nothing_put_back),
     Defence("temporary changes end on time", "way_back/not-before-its-time", _all_due),
-    Defence("what was changed since is kept", "way_back/changed-by-hand-since", _without("not_moved_on")),
+    Defence("what was changed since is kept", "way_back/changed-by-hand-since", _without("still_there", ["workers"])),
     # what tools give
     Defence("the data is opened to read", "sql/insert", _option("read_only", value=False)),
     Defence("no files, no network", "sql/read-csv", _option("config", "enable_external_access", value="true")),

@@ -161,8 +161,8 @@ class _Player:
             return row.get("gets", "applied"), "failed" if "engine" in str(error) else "refused"
         return row.get("gets", "applied"), "applied"
 
-    def sold_out(self, _: str) -> tuple[Any, Any]:
-        self.world.sold_out = True
+    def sold_out(self, what: str) -> tuple[Any, Any]:
+        self.world.sold_out = what
         return None, None
 
     def edit_while_planning(self, changes: dict[str, Any]) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -60,7 +61,8 @@ class World:
     now: datetime = datetime(2026, 10, 8, 12, tzinfo=UTC)
     prices: Decimal = Decimal(1)
     """Factor on every shipped price."""
-    sold_out: bool = False
+    sold_out: str = ""
+    """A server type that cannot be had, or `all`."""
     edit_while_planning: dict[str, Any] = field(default_factory=dict)
     """An edit of the stack file by somebody else, at the moment at which the next plan is made."""
     deployment: str = "works"
@@ -72,6 +74,8 @@ class World:
     """What the person saw when approving."""
     seen: list[Any] = field(default_factory=list)
     """Every answer of a tool."""
+    _wrong: list[str] = field(default_factory=list)
+    """What the judge found at a deployment."""
     shown_dirty: bool = False
     """Whether the person was shown a text that a terminal would not show as it is."""
 
@@ -81,7 +85,7 @@ class World:
                 (self.folder / f"Pulumi.{stack}.yaml").write_text(_STACK_FILE.format(group=stack))
             (self.folder / "secret.txt").write_text(CANARY)
             self._data()
-        self.original = stack_file.read(self.folder, "prod")
+        self._standing = self.original = stack_file.read(self.folder, "prod")
         self.desk = ScalingDesk(
             Ground(self.folder, self.basis, self._deploy, lambda _: [], lambda: self.now),
         )
@@ -109,7 +113,7 @@ class World:
     def edit(self, changes: dict[str, Any]) -> None:
         """The owner edits the stack file by hand; that is allowed, and the new normal."""
         stack_file.write(self.folder, "prod", changes)
-        self.original = stack_file.read(self.folder, "prod")
+        self._standing = self.original = stack_file.read(self.folder, "prod")
 
     def let_neighbour_join(self) -> None:
         """The other stack joins this one's budget group."""
@@ -118,7 +122,7 @@ class World:
 
     def violations(self) -> list[str]:
         """What got through. Empty when the claim holds."""
-        found = [problem for settings in self.deployed for problem in self._of_deployment(settings)]
+        found = list(self._wrong)
         now = stack_file.read(self.folder, "prod")
         last = self.deployed[-1] if self.deployed else self.original
         if self.deployment == "works" and now not in (last, self.original):
@@ -133,27 +137,37 @@ class World:
             found.append("a tool gave away what it must not read")
         return found
 
-    def _of_deployment(self, settings: Settings) -> list[str]:
-        found = []
+    def _judge(self, settings: Settings) -> Iterator[str]:
+        """What is wrong with this deployment, on the prices and approvals of the moment."""
         odd = [name for name in changed(self.original, settings) if name not in SCALABLE]
         if odd:
-            found.append(f"deployed with other {odd}")
+            yield f"deployed with other {odd}"
         honest = settings.model_copy(update={name: getattr(self.original, name) for name in odd})
         plan = self.basis(honest).plan(honest)
         if plan.total_usd is None or plan.total_usd > BUDGET or plan.verdict != "within":
-            found.append(f"deployed at ${plan.total_usd}, {plan.verdict}")
+            yield f"deployed at ${plan.total_usd}, {plan.verdict}"
         uses = sum(other == settings for other in self.deployed)
-        ways = [side for proposal in self.approved for side in _covered(proposal)]
+        ways = [side for proposal in self.approved for side in self._covered(proposal)]
         if settings not in ways:
-            found.append("deployed what no person approved")
+            yield "deployed what no person approved"
         elif uses > ways.count(settings):
-            found.append("one approval was used twice")
-        return found
+            yield "one approval was used twice"
+
+    def _covered(self, proposal: Proposal) -> list[Settings]:
+        """What one approval lets be deployed: the change, and after its end what still stands of it taken back."""
+        if not proposal.until or self.now < proposal.until:
+            return [proposal.after]
+        names = changed(proposal.before, proposal.after)
+        still = [name for name in names if getattr(self._standing, name) == getattr(proposal.after, name)]
+        return [proposal.after, self._standing.model_copy(update={n: getattr(proposal.before, n) for n in still})]
 
     def _deploy(self, stack: str) -> None:
         if self.deployment == "fails":
             raise StackError("the engine failed")
-        self.deployed.append(stack_file.read(self.folder, stack))
+        settings = stack_file.read(self.folder, stack)
+        self.deployed.append(settings)
+        self._wrong += self._judge(settings)
+        self._standing = settings
         if self.meeting:
             with contextlib.suppress(threading.BrokenBarrierError):
                 self.meeting.wait(0.2)
@@ -192,20 +206,17 @@ def _warehouse() -> bytes:
         return file.read_bytes()
 
 
-def _covered(proposal: Proposal) -> list[Settings]:
-    """What one approval lets be deployed: the change, and the way back where it is temporary."""
-    return [proposal.after, proposal.before] if proposal.until else [proposal.after]
-
-
-def _changed(value: Any, factor: Decimal, sold_out: bool) -> Any:
-    """A price list with other prices, and with or without anything to be had."""
+def _changed(value: Any, factor: Decimal, sold_out: str) -> Any:
+    """A price list with other prices, and without what is sold out."""
     if isinstance(value, list):
         return [_changed(item, factor, sold_out) for item in value]
     if not isinstance(value, dict):
         return value
+    if value.get("name") == sold_out:
+        sold_out = "all"
     found = {key: _changed(item, factor, sold_out) for key, item in value.items()}
     for key in {"net", "gross"} & found.keys():
         found[key] = str(Decimal(value[key]) * factor)
-    if "available" in found and sold_out:
+    if "available" in found and sold_out == "all":
         found["available"] = False
     return found

@@ -56,6 +56,8 @@ def test_a_difference_with_an_unknown_total_says_so() -> None:
         (["workers=3"], {"workers": 3}),
         (["memory.redis=128"], {"services": {"postgres": {"memoryMb": 200}, "redis": {"memoryMb": 128}}}),
         (["memory.postgres=300"], {"services": {"postgres": {"memoryMb": 300}}}),
+        (["cpu.postgres=0.5", "memory.postgres=300"], {"services": {"postgres": {"memoryMb": 300, "cpu": 0.5}}}),
+        (["schedule=hourly"], {"schedule": "hourly"}),
         (["volumeGb=20", "backups=true"], {"volumeGb": 20, "backups": True}),
         (["profiles=lean,bi"], {"profiles": ["lean", "bi"]}),
         (["serverType=cpx32", "location=auto"], {"serverType": "cpx32", "location": "auto"}),
@@ -74,7 +76,8 @@ def test_pairs(pairs: list[str], changes: dict[str, Any]) -> None:
         ["workers=1", "workers=2"], ["budgetUsd=99"], ["budget_usd=99"], ["budgetGroup=x"], ["tax=net"],
         ["fxRate=0.5"], ["allowSnapshot=true"], ["trafficTb=0"], ["stack=dev"], ["host=local"], ["backups=yes"],
         ["volumeGb=5"], ["memory.redis=9999999999"], ["memory.redis=1"], ["memory.=64"], ["serverType=../x"],
-        ["workers=٣"], ["profiles=LEAN"],
+        ["workers=٣"], ["profiles=LEAN"], ["cpu.redis=0"], ["cpu.redis=-1"], ["cpu.redis=nan"], ["cpu.redis=1e3"],
+        ["cpu.=1"], ["schedule=minutely"], ["memory"], ["cpu=1"],
     ],
 )  # fmt: skip
 def test_wrong_pairs_are_usage_errors(pairs: list[str]) -> None:

@@ -85,6 +85,15 @@ def test_memory_override_moves_the_limit_along() -> None:
     assert changed.resources.memory_limit_mb == plain.resources.memory_limit_mb * 2
 
 
+def test_cores_raise_a_limit_that_was_lower() -> None:
+    changed = {
+        cores: {s.name: s for s in selected(Settings.of("dev", {"services": {"postgres": {"cpu": cores}}}))}["postgres"]
+        for cores in (0.5, 8)
+    }
+    assert [changed[cores].resources.cpu for cores in changed] == [0.5, 8]
+    assert changed[0.5].resources.cpu_limit < changed[8].resources.cpu_limit == 8
+
+
 @pytest.mark.parametrize("values", [{"profiles": ["nope"]}, {"services": {"nope": {"memoryMb": 64}}}])
 def test_unknown_names_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="nope"):

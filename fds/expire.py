@@ -1,0 +1,34 @@
+"""`fds expire`: temporary changes whose time is over go back to what was before."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from fds.output import AsJson, Debug, answer, say
+
+Install = Annotated[bool, typer.Option("--install", help="Let systemd call this every quarter of an hour.")]
+
+
+def command(install: Install = False, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Take back every temporary change that has ended, in all stacks; --install lets a timer do it from now on."""
+    from agents.ground import desk
+    from agents.timer import install as install_timer
+    from stack_runtime.paths import project_dir
+
+    project = project_dir()
+    if install:
+        for line in install_timer(project):
+            say(line)
+        return
+    outcomes = desk(project, None if as_json else say).expire(getpass.getuser())
+    if as_json:
+        answer([vars(outcome) for outcome in outcomes])
+    elif not outcomes:
+        say("nothing is due")
+    for outcome in [] if as_json else outcomes:
+        print(f"{outcome.stack}: {outcome.proposal} {outcome.status}" + "".join(f"; {p}" for p in outcome.problems))
+    if code := max((outcome.exit_code for outcome in outcomes), default=0):
+        raise typer.Exit(code)

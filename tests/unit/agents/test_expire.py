@@ -1,0 +1,103 @@
+"""Temporary changes end: told by every verb, taken back by `fds expire`, called by a timer."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agents.due import overdue
+from agents.request import ScalingRequest
+from agents.timer import units
+from infra import stack_file
+from tests.evals.world import World
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project, in a folder with a difficult name, in which backups of a day should have ended long ago."""
+    folder = tmp_path / "100% mine"
+    folder.mkdir()
+    world = World(folder)
+    (folder / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
+    proposal = world.desk.propose("prod", ScalingRequest(reason="x", backups=True, days=1), "ann")
+    world.desk.apply(proposal.id, world.desk.approve(proposal.id, proposal.digest, "bob"), "ann")
+    return folder
+
+
+def _run(words: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("FDS_", "HCLOUD"))}
+    return subprocess.run(words, cwd=folder, env=clean | environment, capture_output=True, text=True, timeout=120)
+
+
+def _fds(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return _run([sys.executable, "-m", "fds.main", *words], folder, **environment)
+
+
+def test_what_is_due_and_nothing_else(project: Path) -> None:
+    ends = datetime(2026, 10, 9, 12, tzinfo=UTC)
+    assert overdue(project / ".fds", ends - timedelta(seconds=1)) == []
+    assert [(stack, end[:16]) for _, stack, end in overdue(project / ".fds", ends)] == [("prod", "2026-10-09T12:00")]
+    assert overdue(project, ends) == []
+    (project / ".fds" / "agents.sqlite").write_text("no database")
+    assert overdue(project / ".fds", ends) == []
+
+
+def test_every_verb_says_what_should_have_ended(project: Path) -> None:
+    said = _fds(project, "cost", "--stack", "prod", "--allow-snapshot")
+    assert "a temporary change of prod ended on 2026-10-09T12:00" in said.stderr and "fds expire" in said.stderr
+
+
+def test_what_cannot_be_taken_back_is_said_with_the_reason_and_stays_due(project: Path) -> None:
+    """Here the prices are too old to decide on, so that nothing is changed."""
+    stack_file.write(project, "prod", {"fxDate": "2026-08-01"})
+    before = (project / "Pulumi.prod.yaml").read_bytes()
+    tried = _fds(project, "expire")
+    assert tried.returncode == 4 and "not taken back" in tried.stdout and "Traceback" not in tried.stderr
+    assert (project / "Pulumi.prod.yaml").read_bytes() == before
+    assert len(overdue(project / ".fds", datetime.now(UTC))) == 1
+
+
+def test_the_timer_s_command_is_the_verb(project: Path) -> None:
+    written = {}
+    for kind, text in units(project).items():
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        parser.read_string(text)
+        written[kind] = parser
+    service = written["service"]["Service"]
+    folder = Path(service["WorkingDirectory"].replace("%%", "%"))
+    assert folder == project and service["EnvironmentFile"].startswith("-") and written["timer"]["Timer"]["OnCalendar"]
+    done = _run(shlex.split(service["ExecStart"]), folder)
+    assert done.returncode in (3, 4, 5) and "not taken back" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd to check units with")
+def test_systemd_understands_the_units(project: Path, tmp_path: Path) -> None:
+    for kind, text in units(project).items():
+        (tmp_path / f"fds-expire-test.{kind}").write_text(text)
+    checked = _run(
+        ["systemd-analyze", "verify", "--user", str(tmp_path / "fds-expire-test.timer")],
+        tmp_path,
+        XDG_RUNTIME_DIR=str(tmp_path),
+    )
+    assert checked.returncode == 0 and "fds-expire" not in checked.stderr, checked.stderr
+
+
+def test_without_systemd_it_says_what_else_calls(project: Path, tmp_path: Path) -> None:
+    """`systemctl` is a stand-in that fails as where no user's systemd runs."""
+    stand_in = tmp_path / "bin" / "systemctl"
+    stand_in.parent.mkdir()
+    stand_in.write_text("#!/bin/sh\necho Failed to connect to bus >&2; exit 1\n")
+    stand_in.chmod(0o755)
+    path = f"{stand_in.parent}:{os.environ['PATH']}"
+    done = _fds(project, "expire", "--install", PATH=path, XDG_CONFIG_HOME=str(tmp_path / "config"))
+    assert done.returncode == 5 and "Failed to connect to bus" in done.stderr and "cron" in done.stderr
+    assert len(list((tmp_path / "config" / "systemd" / "user").glob("fds-expire-*.timer"))) == 1
