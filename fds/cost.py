@@ -96,12 +96,13 @@ def _against(base: str, project: Path, plan: Plan, basis: Basis, settings: Setti
 def _actual(plan: Plan, basis: Basis, *, as_json: bool) -> None:
     from datetime import UTC, datetime
 
+    from infra import token
     from infra.cost import actual, report
     from infra.cost.live import Account
 
     if basis.inputs is None:
         raise UsageError(f"stack {plan.stack} runs on your own machine", next_command="fds cost --actual --stack prod")
-    found = actual.ask(plan, basis.inputs.prices, Account.from_environment(), datetime.now(UTC))
+    found = actual.ask(plan, basis.inputs.prices, Account(token.require(plan.stack)), datetime.now(UTC))
     if as_json:
         answer(found.model_dump(mode="json"))
     else:

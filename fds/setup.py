@@ -1,16 +1,19 @@
-"""`fds setup`: find or get what the stack needs on this machine."""
+"""`fds setup`: find or get what the stack needs on this machine, and ask for what only its owner knows."""
 
 from __future__ import annotations
 
+import getpass
 import sys
 import time
+from pathlib import Path
 
 from fds.output import AsJson, Debug, Stack, answer, say
 from infra.prerequisites import Found, Piece, Say
+from stack_runtime.errors import UsageError
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
-    """Find or get engine, plugins, Docker, images and environments, and say where each came from."""
+    """Find or get engine, plugins, Docker, images and environments; for a server, ask for token, domain and e-mail."""
     from infra.engine import write_env_file
     from infra.prerequisites import pieces, prepare
     from stack_runtime.paths import project_dir
@@ -29,11 +32,38 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     finally:
         progress.close()
     environment = write_env_file(project, stack)
+    stored = _told(project, stack)
     seconds = round(time.monotonic() - began, 1)
     if as_json:
-        answer({"pieces": rows, "env": str(environment), "seconds": seconds})
+        answer({"pieces": rows, "stored": stored, "env": str(environment), "seconds": seconds})
     else:
         say(f"ready in {seconds} s; `. {environment.relative_to(project)}` lets the plain pulumi command run too")
+
+
+def _told(project: Path, stack: str) -> list[str]:
+    """Ask what a server's stack still needs. Returns: names of what was stored."""
+    from infra.stack_file import read
+
+    if read(project, stack).host != "hetzner":
+        return []
+    from infra.engine import environment
+    from infra.questions import complete
+
+    stored = complete(project, stack, _ask if sys.stdin.isatty() else None, say)
+    say(f"Pulumi.{stack}.yaml: " + (f"stored {', '.join(stored)}" if stored else "nothing is missing"))
+    say(f"state: {environment(project, stack)['PULUMI_BACKEND_URL']} (PULUMI_BACKEND_URL names another place)")
+    return stored
+
+
+def _ask(question: str, *, hidden: bool = False) -> str:
+    """Ask the person at the terminal; the question goes to stderr, beside the answer for programs."""
+    try:
+        if hidden:
+            return getpass.getpass(f"{question}: ").strip()
+        print(f"{question}: ", end="", file=sys.stderr, flush=True)
+        return input().strip()
+    except EOFError:
+        raise UsageError("no answer came", next_command="the same command again") from None
 
 
 class _Progress:

@@ -76,7 +76,7 @@ def _leave_switched_on(deployment: Deployment, say: Callable[[str], None]) -> No
     try:
         server = state.recorded_server(deployment.recorded())
         if server:
-            recovery.switch_on(server, say)
+            recovery.switch_on(deployment.settings, server, say)
     except StackError as error:
         say(f"the server may be off: {error}")
 

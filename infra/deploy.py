@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -106,6 +107,26 @@ class Deployment:
         """The generated secrets of the stack file in the clear, by name."""
         found = self._run(self._stack.get_all_config).get(f"{PROJECT}:{SECRETS}")
         return dict(json.loads(found.value)) if found else {}
+
+    def keep_secret(self, key: str, value: str) -> None:
+        """Write one value into the stack file, encrypted. It goes by standard input: arguments are everybody's to read.
+
+        Args:
+            key: with its namespace, and a path inside an object after a full stop.
+        """
+        command = ["pulumi", "config", "set", "--secret", "--path", key, "--stack", self.settings.stack]
+        done = subprocess.run(
+            [*command, "--non-interactive"],
+            cwd=self.project,
+            env={**os.environ, **self._environment},
+            input=value,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise StackError(
+                _last_line(done.stderr), where=f"Pulumi.{self.settings.stack}.yaml", next_command="fds doctor"
+            )
 
     def _policies(self) -> list[str] | None:
         """Where there is a bill, the policy pack judges what is really in the stack, beside the program's own gate."""

@@ -36,7 +36,7 @@ def heal(deployment: Deployment, say: Say) -> None:
 def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) -> state.Deployment:
     """Forget a server that is gone; find what was made or changed but never recorded. Returns: the record now."""
     server = state.recorded_server(record)
-    if server and not recovery.server_exists(server):
+    if server and not recovery.server_exists(deployment.settings, server):
         say(f"server {server} is gone from the account; what lived on it is forgotten, its data volume is kept")
         record = state.without_server(record)
         deployment.record(record)
@@ -57,7 +57,7 @@ def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) ->
 
 def _may_be_ready(deployment: Deployment, server: str, say: Say) -> bool:
     """Wait for a server that has booted before; one without its data volume cannot, so that it is left alone here."""
-    address = recovery.switch_on(server, say)
+    address = recovery.switch_on(deployment.settings, server, say)
     if "volume_attachment" not in Account.of(deployment.settings).ids:
         return False
     folder = keys_folder(deployment.project, deployment.settings.stack)

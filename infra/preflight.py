@@ -7,6 +7,7 @@ import socket
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 
+from infra import token
 from infra.services import selected
 from infra.settings import Settings
 from stack_runtime.docker_host import containers, local_docker
@@ -20,9 +21,7 @@ def check(settings: Settings) -> None:
         UnreachableError: one of these is not so.
     """
     if settings.host != "local":
-        from infra.hosts.hetzner import account  # the engine's packages, which a laptop's stack does not need
-
-        account.client()
+        token.require(settings.stack)
         return
     client = local_docker()
     _images(client, settings)

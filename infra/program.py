@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as runtime_config
 
-from infra import generated
+from infra import generated, token
 from infra.cost import Plan
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.reach import keys_folder
@@ -26,6 +26,7 @@ def main(adopt: Account = NOTHING) -> Plan:
     Returns: the plan that passed the gate.
     """
     settings = settings_from_config()
+    token.tell(settings.stack, runtime_config.CONFIG.get())
     generated.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
     stack = DataStack(settings, secrets, keys_folder(project_dir(), settings.stack), adopt)

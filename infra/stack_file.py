@@ -27,25 +27,34 @@ def read(project: Path, stack: str) -> Settings:
     Raises:
         UsageError: there is no such file, it is not YAML, or a setting is wrong.
     """
-    config = _load(path_of(project, stack)).get("config") or {}
-    if not isinstance(config, Mapping):
-        raise UsageError("config is not a mapping", where=f"Pulumi.{stack}.yaml", next_command="correct the file")
     prefix = f"{PROJECT}:"
     values = {
-        str(key).removeprefix(prefix): _plain(value)
-        for key, value in config.items()
-        if str(key).startswith(prefix) and key != f"{prefix}{SECRETS}"
+        key.removeprefix(prefix): _plain(value)
+        for key, value in config(project, stack).items()
+        if key.startswith(prefix) and key != f"{prefix}{SECRETS}"
     }
     return Settings.of(stack, values)
+
+
+def config(project: Path, stack: str) -> dict[str, Any]:
+    """Everything that the file says by key, of every namespace; what is encrypted as `{"secure": TEXT}`.
+
+    Raises:
+        UsageError: there is no such file, or it is not YAML.
+    """
+    found = _load(path_of(project, stack)).get("config") or {}
+    if not isinstance(found, Mapping):
+        raise UsageError("config is not a mapping", where=f"Pulumi.{stack}.yaml", next_command="correct the file")
+    return {str(key): value for key, value in found.items()}
 
 
 def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
     """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing."""
     path = path_of(project, stack)
     document = _load(path)
-    config = document.setdefault("config", {})
+    values = document.setdefault("config", {})
     for key, value in changes.items():
-        config[f"{PROJECT}:{key}"] = value
+        values[f"{PROJECT}:{key}"] = value
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as stream:
         _yaml().dump(document, stream)

@@ -37,7 +37,7 @@ def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None])
 def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], None]) -> Removed:
     record = deployment.recorded()
     server = state.recorded_server(record)
-    if server and not recovery.server_exists(server):
+    if server and not recovery.server_exists(deployment.settings, server):
         say(f"server {server} is gone from the account; what lived on it is forgotten")
         record = state.without_server(record)
     recovery.lift_protection(deployment.settings, volumes=volumes)

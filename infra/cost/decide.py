@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from infra import token
 from infra.cost import capacity, group, rate, saved
 from infra.cost.choice import Candidate, Deployed
 from infra.cost.inputs import Inputs
@@ -38,7 +39,7 @@ def decide(
 ) -> Plan:
     """Plan the settings on the best prices at hand.
 
-    Prices come from `prices_dir` or `FDS_PRICES_DIR`, else with `HCLOUD_TOKEN` from the API, else from the package.
+    Prices come from `prices_dir` or `FDS_PRICES_DIR`, else with the stack's token from the API, else from the package.
     A local stack asks for nothing.
 
     Raises:
@@ -134,10 +135,10 @@ def _fetch(
     folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
     if folder is not None:
         return saved.read(folder, day=prices_date), rate.find(settings, today, ask=True), None
-    token = os.environ.get("HCLOUD_TOKEN")
-    if not token:
+    opened_by = token.find(settings.stack)
+    if opened_by is None:
         return saved.read(), rate.find(settings, today, ask=False), None
     from infra.cost import live  # 0.3 s that only this path needs
 
-    account = live.Account(token)
+    account = live.Account(opened_by)
     return account.prices(today), rate.find(settings, today, ask=True), account.deployed(settings.stack)

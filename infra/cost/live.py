@@ -5,27 +5,25 @@ An answer that does not come is an `UnreachableError`; one that comes and cannot
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
-from hcloud import APIException, Client
+from hcloud import HCloudException
 from requests import RequestException
 
+from infra import cloud
 from infra.cost import prices
 from infra.cost.checked import Answer
 from infra.cost.choice import Deployed
-from infra.patience import patiently
 from infra.settings import PROJECT
-from stack_runtime.errors import StackError, UnknownError, UnreachableError
+from stack_runtime.errors import UnknownError
 
-ENDPOINT_VARIABLE = "HCLOUD_ENDPOINT"
-ENDPOINT = "https://api.hetzner.cloud/v1"
 SECONDS = 45.0
 """For one question with all its pages and repetitions: after a time-out, a 429 and a 503."""
 _READ_SECONDS = (5.0, 10.0)
+_ADVICE = "try again, or plan with --prices DIR"
 _PAGE = 50
 _MOST_PAGES = 200
 
@@ -36,21 +34,9 @@ class Account:
     """The project that a token opens, for reading only."""
 
     def __init__(self, token: str, *, seconds: float = SECONDS) -> None:
-        self._endpoint = (os.environ.get(ENDPOINT_VARIABLE) or ENDPOINT).rstrip("/")
-        self._client = Client(token, api_endpoint=self._endpoint, application_name=PROJECT, timeout=_READ_SECONDS)
+        self._endpoint = cloud.endpoint()
+        self._client = cloud.connect(token, seconds=_READ_SECONDS)
         self._seconds = seconds
-
-    @classmethod
-    def from_environment(cls) -> Account:
-        """The account of `HCLOUD_TOKEN`.
-
-        Raises:
-            UnreachableError: there is no token.
-        """
-        token = os.environ.get("HCLOUD_TOKEN")
-        if not token:
-            raise UnreachableError("HCLOUD_TOKEN is not set", next_command="set it to a token that may read")
-        return cls(token)
 
     def prices(self, today: date) -> prices.PriceList:
         """Today's price list of this account, in its currency and with its VAT."""
@@ -92,7 +78,7 @@ class Account:
         return Answer(value, path, self._endpoint)
 
     def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
-        return patiently(lambda: self._client.request("GET", path, params=dict(parameters or {})))
+        return cloud.patiently(lambda: self._client.request("GET", path, params=dict(parameters or {})))
 
     def _pages(self, kind: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
         """All entries of all pages; pages that repeat, skip, loop or do not add up are not believed."""
@@ -135,32 +121,14 @@ class Account:
     def _told(self, error: BaseException) -> BaseException:
         """The failure in the words of the product."""
         if isinstance(error, TimeoutError):
-            return self._unreachable(f"the API did not finish its answer within {self._seconds:g} s")
-        if isinstance(error, APIException):
-            return self._refused(error)
-        if isinstance(error, RequestException):
-            return self._unreachable(f"the API does not answer ({type(error).__name__})")
+            return cloud.unreachable(f"the API did not finish its answer within {self._seconds:g} s", _ADVICE)
+        if isinstance(error, (HCloudException, RequestException)):
+            return cloud.failure(error, _ADVICE)
         if isinstance(error, (KeyError, TypeError, AttributeError, ValueError, RecursionError)):
             return UnknownError(
                 "the API's answer cannot be read", where=self._endpoint, next_command="plan with --prices DIR"
             )
         return error
-
-    def _refused(self, error: APIException) -> StackError:
-        code = error.code
-        if code in ("unauthorized", "forbidden", 401, 403):
-            return self._unreachable("the API refuses the token in HCLOUD_TOKEN", "give it a token of this project")
-        if code in ("rate_limit_exceeded", 429):
-            return self._unreachable("the API has had too many requests", "wait some minutes")
-        if isinstance(code, int) and code < 400:
-            return UnknownError(
-                "the API's answer is not JSON", where=self._endpoint, next_command="plan with --prices DIR"
-            )
-        message = "".join(c for c in f"{code}: {error.message}" if c.isprintable())[:200]
-        return self._unreachable(f"the API answers {message}")
-
-    def _unreachable(self, what: str, advice: str = "try again, or plan with --prices DIR") -> UnreachableError:
-        return UnreachableError(what, where=self._endpoint, next_command=advice)
 
 
 def location_of(entry: Answer) -> str:

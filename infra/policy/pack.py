@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from infra import token
 from infra.cost.decide import Basis, today
 from infra.cost.inputs import Inputs
 from infra.engine import PROJECT_VARIABLE
@@ -36,7 +37,9 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 
 @cache
 def _settings() -> Settings:
-    return settings_of(os.environ)
+    settings = settings_of(os.environ)
+    token.tell(settings.stack, json.loads(os.environ.get("PULUMI_CONFIG") or "{}"))
+    return settings
 
 
 @cache

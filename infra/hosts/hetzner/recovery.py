@@ -9,7 +9,8 @@ from functools import partial
 from hcloud import APIException, Client
 from hcloud.servers import BoundServer
 
-from infra.hosts.hetzner.account import asked, selector
+from infra.cloud import asked
+from infra.hosts.hetzner.account import selector
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
@@ -18,16 +19,16 @@ SETTLED_S = 600.0
 PAUSE_S = 1.0
 
 
-def server_exists(server_id: str) -> bool:
+def server_exists(settings: Settings, server_id: str) -> bool:
     """Whether the account still holds this server.
 
     Raises:
         UnreachableError: the API does not say.
     """
-    return asked(lambda api: _server(api, server_id)) is not None
+    return asked(settings.stack, lambda api: _server(api, server_id)) is not None
 
 
-def switch_on(server_id: str, say: Callable[[str], None]) -> str:
+def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:
     """Start a server that is off, as after a resize that was interrupted or refused half way.
 
     Returns: its public IPv4 address.
@@ -37,14 +38,14 @@ def switch_on(server_id: str, say: Callable[[str], None]) -> str:
     """
     deadline = time.monotonic() + SETTLED_S
     while True:
-        server = asked(lambda api: _server(api, server_id))
+        server = asked(settings.stack, lambda api: _server(api, server_id))
         if server is None:
             raise UnreachableError(f"server {server_id} is gone from the account", next_command="fds up")
         if server.status == "running" and server.public_net and server.public_net.ipv4:
             return str(server.public_net.ipv4.ip)
         if server.status == "off" and not server.locked:
             say(f"server {server_id} is off, starting it")
-            asked(partial(_power_on, server))
+            asked(settings.stack, partial(_power_on, server))
         if time.monotonic() > deadline:
             raise UnreachableError(
                 f"server {server_id} stays {server.status}", next_command="look at the server's console, then fds up"
@@ -74,7 +75,7 @@ def lift_protection(settings: Settings, *, volumes: bool) -> None:
         for volume in api.volumes.get_all(label_selector=selector(settings)) if volumes else ():
             volume.change_protection(delete=False).wait_until_finished()
 
-    asked(lift)
+    asked(settings.stack, lift)
 
 
 def remove_volumes(settings: Settings) -> list[str]:
@@ -89,4 +90,4 @@ def remove_volumes(settings: Settings) -> list[str]:
             volume.delete()
         return [str(volume.name) for volume in found]
 
-    return asked(remove)
+    return asked(settings.stack, remove)

@@ -76,7 +76,8 @@ class _Made:
         self._adopt = adopt
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
-        self._provider = hcloud.Provider("hcloud", opts=options)
+        # A provider of one's own does not look into the stack file by itself.
+        self._provider = hcloud.Provider("hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options)
         self._options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(provider=self._provider))
 
     def _with(self, kind: str, more: pulumi.ResourceOptions | None = None) -> pulumi.ResourceOptions:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import hcloud._client
 import pytest
 
-from infra import patience
+from infra import cloud
 from infra.cost.live import Account
 from stack_runtime.errors import UnknownError, UnreachableError
 from tests.kit.hetzner.api import HetznerAPI
@@ -63,7 +63,7 @@ class _Server(ThreadingHTTPServer):
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Server]:
     """An API at HCLOUD_ENDPOINT; the client's back-off between its repetitions takes no time."""
     monkeypatch.setattr(hcloud._client, "uniform", lambda *_: 0.0)
-    monkeypatch.setattr(patience, "PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(cloud, "PAUSES_S", (0.0, 0.0))
     with _Server() as api:
         monkeypatch.setenv("HCLOUD_ENDPOINT", f"http://127.0.0.1:{api.server_port}/v1")
         thread = threading.Thread(target=api.serve_forever, args=(0.02,), daemon=True)

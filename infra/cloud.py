@@ -1,0 +1,119 @@
+"""A client of the Hetzner Cloud API for everybody who asks it, and what its failures mean."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from hcloud import APIException, Client, HCloudException
+from requests import RequestException
+
+from infra import token
+from infra.settings import PROJECT
+from stack_runtime.errors import StackError, UnknownError, UnreachableError, UsageError
+
+ENDPOINT = "https://api.hetzner.cloud/v1"
+SECONDS = (5.0, 30.0)
+"""To connect, and to answer."""
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+"""Before each repetition of what the API was not available for."""
+UNAVAILABLE = (503, "unavailable", "service_unavailable")
+_TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, its form
+
+Result = TypeVar("Result")
+
+
+def endpoint() -> str:
+    """Where the API answers: what the provider's own variable says, else the public address."""
+    return (os.environ.get("HCLOUD_ENDPOINT") or ENDPOINT).rstrip("/")
+
+
+def connect(opened_by: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
+    """A client with this token. Nothing is asked yet."""
+    return Client(opened_by, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
+
+
+def asked(stack: str, question: Callable[[Client], Result]) -> Result:
+    """What the API answers to `question` for the owner of `stack`; it is asked again while it is unavailable.
+
+    Raises:
+        UnreachableError: no token, a refused one, another refusal, or no answer.
+    """
+    api = connect(token.require(stack))
+    try:
+        return patiently(lambda: question(api))
+    except (HCloudException, OSError) as error:
+        raise failure(error) from None
+
+
+def patiently(ask: Callable[[], Result]) -> Result:
+    """What `ask` returns, asked again with growing pauses while the API answers 503, which means it did nothing.
+
+    Too many requests are waited out by the client already.
+
+    Raises:
+        APIException: every other refusal, and the last 503.
+    """
+    for pause in PAUSES_S:
+        try:
+            return ask()
+        except APIException as error:
+            if error.code not in UNAVAILABLE:
+                raise
+        time.sleep(pause)
+    return ask()
+
+
+def verify(candidate: str) -> None:
+    """Ask the API whether it takes this token.
+
+    Raises:
+        UsageError: it has not the form of a token, so nothing was sent.
+        UnreachableError: the API refuses it, or does not answer.
+    """
+    if not re.fullmatch(_TOKEN, candidate):
+        raise UsageError("a Hetzner token has 64 letters and digits, this has not", next_command="copy it once more")
+    try:
+        connect(candidate).request("GET", "/locations")
+    except (HCloudException, OSError) as error:
+        raise failure(error) from None
+
+
+def failure(error: HCloudException | OSError, advice: str = "try again") -> StackError:
+    """What the API said, or that it did not, as an error with a way on.
+
+    Args:
+        advice: what to do where the error itself does not say it.
+    """
+    if isinstance(error, APIException):
+        return _refusal(error, advice)
+    if isinstance(error, HCloudException):
+        return unreachable(f"the API gave up: {_printable(error)}", advice)
+    name = type(error).__name__ if isinstance(error, RequestException) else _printable(error)
+    return unreachable(f"the API does not answer ({name})", advice)
+
+
+def unreachable(what: str, advice: str) -> UnreachableError:
+    """A failure of the API, with its address."""
+    return UnreachableError(what, where=endpoint(), next_command=advice)
+
+
+def _printable(text: object) -> str:
+    return "".join(c for c in str(text) if c.isprintable())[:200]
+
+
+def _refusal(error: APIException, advice: str) -> StackError:
+    code = error.code
+    if code in ("unauthorized", "forbidden", 401, 403):
+        return unreachable(
+            "the API refuses the token in HCLOUD_TOKEN or the stack file",
+            "set HCLOUD_TOKEN to a token of this project, then fds setup with the same --stack",
+        )
+    if code in ("rate_limit_exceeded", 429):
+        return unreachable("the API has had too many requests", "wait some minutes")
+    if isinstance(code, int) and code < 400:
+        return UnknownError("the API's answer is not JSON", where=endpoint(), next_command=advice)
+    return unreachable(f"the API answers {_printable(f'{code}: {error.message}')}", advice)
