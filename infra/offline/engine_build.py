@@ -9,9 +9,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from infra.prerequisites.environments import uv
 from infra.prerequisites.piece import Say, run
 from stack_runtime.errors import UnreachableError
+from stack_runtime.uv import uv
 
 MODULE = "github.com/pulumi/pulumi/pkg/v3"
 PROGRAM = f"{MODULE}/cmd/pulumi"

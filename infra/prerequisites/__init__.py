@@ -18,8 +18,8 @@ def pieces(project: Path) -> list[Piece]:
     from infra.offline.images import RECIPES
     from infra.prerequisites.docker import Docker
     from infra.prerequisites.engine import Engine
-    from infra.prerequisites.environments import Environment
     from infra.prerequisites.images import Image, Mirror
+    from infra.prerequisites.meltano import Meltano
     from infra.prerequisites.plugins import Plugins
 
     references = tuple(RECIPES)
@@ -29,7 +29,7 @@ def pieces(project: Path) -> list[Piece]:
         Docker(),
         *(Image(reference) for reference in references),
         Mirror(references),
-        Environment(project, "meltano"),
+        Meltano(),
     ]
 
 

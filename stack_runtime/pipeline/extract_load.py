@@ -86,7 +86,7 @@ def extract_load(
             process.wait()
             raise
     if code:
-        raise _failure(work)
+        raise _failure(work, csv)
     shutil.rmtree(work.folder / "batches", ignore_errors=True)  # loaded; the space is wanted
     return _rows(work), tuple(islice(_quarantined(work.quarantine), KEPT_ROWS))
 
@@ -127,11 +127,14 @@ def landed(landing: Path) -> list[Path]:
 
 def _plain(csv: Path, work: Work) -> str:
     """A path to `csv` in which nothing means anything to Meltano (`$NAME`) or to the tap (`*`, `?`, `[`)."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", csv.name)
-    folder = work.folder / "input"
-    folder.mkdir()
-    (folder / name).symlink_to(csv)
-    return str(folder / name)
+    plain = _plain_path(csv, work)
+    plain.parent.mkdir()
+    plain.symlink_to(csv)
+    return str(plain)
+
+
+def _plain_path(csv: Path, work: Work) -> Path:
+    return work.folder / "input" / re.sub(r"[^A-Za-z0-9._-]", "_", csv.name)
 
 
 def _die_with_parent() -> None:
@@ -140,12 +143,14 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def _failure(work: Work) -> StackError:
+def _failure(work: Work, csv: Path | None) -> StackError:
     """The reason, from what the tap and the target said; the last error is the one that ended the run."""
     text = work.log.read_text(errors="replace")[-200_000:]
     if is_full(text):
         return no_space(work.folder)
     reason = _reason(text.splitlines())
+    if csv:
+        reason = reason.replace(str(_plain_path(csv, work)), str(csv))  # as the user named it
     return CheckFailedError(f"nothing was loaded: {reason}", where="extract_load", next_command="correct it, run again")
 
 

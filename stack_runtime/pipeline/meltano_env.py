@@ -8,13 +8,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
 from stack_runtime.pipeline.places import MELTANO_PROJECT, ROOT
+from stack_runtime.uv import uv
 
 ENVIRONMENT = ROOT / ".venvs" / "meltano"
 MELTANO = ENVIRONMENT / "bin" / "meltano"
@@ -45,17 +45,14 @@ def prepare(say: Say) -> None:
 
 
 def _install(say: Say) -> None:
-    uv = shutil.which("uv")
-    if uv is None:
-        raise UnreachableError("uv is missing, it installs Meltano", next_command="pip install uv")
     SYSTEM.mkdir(exist_ok=True)
     say("installing Meltano")
-    sync = (uv, "sync", "--frozen", "--only-group", "meltano", "--no-install-project")
+    sync = (*uv(), "sync", "--frozen", "--only-group", "meltano", "--no-install-project")
     _call(sync, ROOT, {"UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)})
     say("installing tap-csv and target-duckdb")
     plugins = ("--package", "fds-tap-csv", "--package", "fds-target-duckdb")
     constraints = SYSTEM / "constraints.txt"
-    export = (uv, "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
+    export = (*uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
     _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
     _call((str(MELTANO), "install"), MELTANO_PROJECT, {"UV_CONSTRAINT": str(constraints), "NO_COLOR": "1"})
     _MARK.write_text(_fingerprint())

@@ -61,7 +61,6 @@ class Dbt:
                  "--no-send-anonymous-usage-stats", "--no-version-check",
                  *arguments, *map(str, folders)]
             )  # fmt: skip
-        # dbt would keep the database open until this process ends
         # Else dbt keeps the database open until this process ends.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         results = getattr(done.result, "results", None)

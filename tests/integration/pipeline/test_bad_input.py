@@ -76,6 +76,7 @@ def test_bad_input(name: str, database: Path) -> None:
         assert (digest(database) if database.exists() else None) == before
         assert run.answer["status"] == "failed" and run.answer["published"] is None
         assert case.says in run.answer["error"].lower()
+        assert str(file) in run.answer["error"], "the file as the user named it"
         assert "\n" not in run.answer["error"] and len(run.answer["error"]) < 900
 
 

@@ -14,9 +14,10 @@ from infra.prerequisites import docker as docker_piece
 from infra.prerequisites import plugins as plugins_piece
 from infra.prerequisites.docker import Docker
 from infra.prerequisites.engine import Engine
-from infra.prerequisites.environments import Environment
+from infra.prerequisites.meltano import Meltano
 from infra.prerequisites.piece import digest, run
 from stack_runtime.errors import UnreachableError
+from stack_runtime.pipeline import meltano_env
 
 
 @dataclass
@@ -103,18 +104,18 @@ def test_docker_is_not_installed_where_we_may_not(monkeypatch: pytest.MonkeyPatc
     assert raised.value.exit_code == 5
 
 
-def test_an_environment_counts_only_when_it_was_finished_for_this_lock_file(tmp_path: Path) -> None:
-    for name in ("pyproject.toml", "uv.lock"):
-        (tmp_path / name).write_text("one")
-    piece = Environment(tmp_path, "meltano")
-    folder = tmp_path / ".venvs" / "meltano"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "python").touch()
-    assert piece.find() is None, "a killed installation must not count"
-    (folder / ".fds").write_text(piece._wanted())
-    assert piece.find() is not None
-    (tmp_path / "uv.lock").write_text("two")
-    assert piece.find() is None
+def test_an_environment_counts_only_when_it_was_finished_for_this_lock_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, mark = tmp_path / "meltano", tmp_path / "installed"
+    monkeypatch.setattr(meltano_env, "MELTANO", program)
+    monkeypatch.setattr(meltano_env, "_MARK", mark)
+    program.touch()
+    assert Meltano().find() is None, "a killed installation must not count"
+    mark.write_text(meltano_env._fingerprint())
+    assert Meltano().find() is not None
+    mark.write_text("made from another lock file")
+    assert Meltano().find() is None
 
 
 def _executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
