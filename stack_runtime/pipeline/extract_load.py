@@ -18,6 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from stack_runtime.errors import CheckFailedError, StackError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.disk import is_full, no_space
@@ -110,7 +112,7 @@ def _environment(
         "MELTANO_DATABASE_URI": f"sqlite:///{system_database}",
         "XDG_STATE_HOME": str(work.folder),
         "NO_COLOR": "1",
-        "TAP_CSV_ENTITIES": json.dumps([{"entity": "transactions", "paths": paths, "keys": ["id"]}]),
+        "TAP_CSV_ENTITIES": json.dumps([_entity(paths)]),
         "TAP_CSV_QUARANTINE_DIR": str(work.quarantine),
         "TAP_CSV_REPORT_PATH": str(work.tap_report),
         "TAP_CSV_BATCH_CONFIG_STORAGE_ROOT": (work.folder / "batches").as_uri(),
@@ -118,6 +120,13 @@ def _environment(
         "TARGET_DUCKDB_REPORT_PATH": str(work.target_report),
     }
     return found | (server.meltano_environment if server else {})
+
+
+def _entity(paths: list[str]) -> dict[str, Any]:
+    """The entity as Meltano's project declares it, with these files in place of its own."""
+    project = yaml.safe_load((MELTANO_PROJECT / "meltano.yml").read_text())
+    declared = project["plugins"]["extractors"][0]["config"]["entities"][0]
+    return {key: value for key, value in declared.items() if key != "path"} | {"paths": paths}
 
 
 def landed(landing: Path) -> list[Path]:

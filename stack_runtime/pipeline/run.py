@@ -38,6 +38,11 @@ from stack_runtime.pipeline.transform import Dbt
 
 Say = Callable[[str], None]
 
+FEW = 20
+"""Quarantined rows that a person can look at one by one."""
+MOST_UNREADABLE = 0.2
+"""The share of rows that may be quarantined; dbt's checks hold values that other loaders bring to the same."""
+
 
 class Pipeline:
     """Runs of one pipeline.
@@ -97,6 +102,7 @@ class Pipeline:
         with job.step("extract_load"):
             rows, quarantined = extract_load(work, places.landing, csv, system_database(places), self._server)
             job.run = replace(job.run, rows=rows, quarantined=quarantined)
+            _refuse_unreadable(job.run)
         with job.step("transform"):
             dbt.transform()
         with job.step("test"):
@@ -127,6 +133,23 @@ class Pipeline:
     def _keep_quarantine(self, work: Work, run_id: str) -> None:
         if work.quarantine.is_dir() and any(work.quarantine.rglob("*.jsonl")):
             shutil.move(work.quarantine, self._places.quarantine / run_id)
+
+
+def _refuse_unreadable(run: Run) -> None:
+    """A few bad rows never stop a run; what is left of a file that was mostly misread must not pass for the data.
+
+    Raises:
+        CheckFailedError: no row could be loaded, or more than `FEW` were not and they are over `MOST_UNREADABLE`.
+    """
+    rows = run.rows
+    if (rows.read and not rows.loaded) or (rows.quarantined > FEW and rows.quarantined > MOST_UNREADABLE * rows.read):
+        first = run.quarantined[0]
+        raise CheckFailedError(
+            f"{rows.quarantined} of {rows.read} rows cannot be loaded, nothing was published; "
+            f"the first is line {first.line} of {first.file}: {first.reason}",
+            where="extract_load",
+            next_command="correct the file, run again",
+        )
 
 
 class _Job:

@@ -120,10 +120,11 @@ def test_a_failed_check_publishes_nothing_and_the_next_good_file_does(
 ) -> None:
     database, _ = sampled
     before, count = digest(database), query(database, "SELECT count(*) FROM marts.fact_transactions")[0][0]
-    ended = fds_run(database, write_csv(tmp_path / "bad.csv", rows(1, 3000, "many")))
+    lines = [line.replace("EUR", "a few euros") for line in rows(1, 3000)]
+    ended = fds_run(database, write_csv(tmp_path / "bad.csv", lines))
     assert (ended.code, ended.answer["status"], ended.answer["published"]) == (6, "failed", None)
-    assert "amounts_are_readable" in ended.answer["error"]
-    assert {check["test_name"]: check["status"] for check in ended.answer["checks"]}["amounts_are_readable"] == "fail"
+    assert "currencies_are_codes" in ended.answer["error"]
+    assert {check["test_name"]: check["status"] for check in ended.answer["checks"]}["currencies_are_codes"] == "fail"
     assert digest(database) == before
     assert fds_run(database, write_csv(tmp_path / "next.csv", rows(1, 10))).code == 0
     assert query(database, "SELECT count(*) FROM marts.fact_transactions") == [(int(str(count)) + 10,)]

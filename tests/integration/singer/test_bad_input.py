@@ -167,3 +167,19 @@ def test_the_delimiter_is_found(kit: Kit, delimiter: str) -> None:
         kit.csv(delimiter.join(['"id"', "a,b", "c"]).replace("a,b", '"a,b"') + "\n" + delimiter.join("1xy") + "\n")
     )
     assert kit.query('SELECT id, "a,b", c FROM t') == [(1, "x", "y")]
+
+
+def test_a_form_parts_what_can_be_read_from_what_cannot_and_leaves_the_type_open(kit: Kit) -> None:
+    days = ["2024-01-31", "2024-02-30", "infinity", "31/01/2024", "2024-01-31T10:00:00Z", ""]
+    kit.load(
+        kit.csv(
+            "id,day,amount\n" + "".join(f"{i},{day},{i}.50\n" for i, day in enumerate(days)) + "6,,1.234,5\n7,,x\n"
+        ),
+        entity={"columns": {"day": "day", "amount": "decimal"}},
+    )
+    assert {row["line"]: row["reason"] for row in kit.quarantined} == {
+        3: "column day is no day", 4: "column day is no day", 5: "column day is no day",
+        8: "4 fields where the header has 3", 9: "column amount is no decimal",
+    }  # fmt: skip
+    assert kit.query("SELECT id, amount::VARCHAR FROM t ORDER BY id") == [(0, "0.50"), (4, "4.50"), (5, "5.50")]
+    refused(kit, "lacks 'day'", text="id,amount\n1,2\n", entity={"columns": {"day": "day"}})

@@ -23,7 +23,7 @@ from tap_csv.types import ColumnType
 
 _DIALECT = Dialect(",", '"', "utf-8", 16 * 2**20)
 _TEXT = {"a": ColumnType("string"), "b": ColumnType("string")}
-_ENTITY = Entity("t", ("t.csv",), (), _TEXT, "none", None)
+_ENTITY = Entity("t", ("t.csv",), (), _TEXT, {}, "none", None)
 _CONNECTION = duckdb.connect(config={"threads": 2})
 
 

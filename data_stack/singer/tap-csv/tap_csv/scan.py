@@ -22,7 +22,7 @@ from tap_csv.infer import inferred
 from tap_csv.quarantine import Quarantine
 from tap_csv.settings import Dialect, Entity
 from tap_csv.sql import csv_relation, identifier, literal
-from tap_csv.types import ColumnType
+from tap_csv.types import ColumnType, has_form
 
 _LONG_LINE = 2_000_000
 """Bytes; DuckDB sets its buffers by the longest line, so a longer one is read with settings of its own."""
@@ -152,7 +152,8 @@ def _conditions(text: Text, entity: Entity) -> dict[str, str]:
     column = {name: f"c{index}" for index, name in enumerate(text.header)}
     keys = {f"key {name} is empty": f"({column[name]} IS NOT NULL)" for name in entity.keys}
     types = {f"column {name} is no {kind.kind}": kind.satisfied(column[name]) for name, kind in entity.columns.items()}
-    return keys | types
+    forms = {f"column {name} is no {form}": has_form(form, column[name]) for name, form in entity.forms.items()}
+    return keys | types | forms
 
 
 def _good(text: Text, entity: Entity) -> str:

@@ -11,7 +11,7 @@ from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import BATCH_CONFIG
 
 from tap_csv.errors import TapError
-from tap_csv.types import ColumnType, declared
+from tap_csv.types import FORMS, ColumnType, declared
 
 DELIMITERS = (",", ";", "\t", "|")
 """What `delimiter: auto` tells apart."""
@@ -56,12 +56,13 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Entity:
-    """One stream: its files, its keys, and the types it insists on."""
+    """One stream: its files, its keys, and the types and forms that it insists on."""
 
     name: str
     paths: tuple[str, ...]
     keys: tuple[str, ...]
     columns: Mapping[str, ColumnType]
+    forms: Mapping[str, str]
     incremental: Incremental
     replication_key: str | None
 
@@ -69,7 +70,7 @@ class Entity:
     def required(self) -> tuple[str, ...]:
         """Columns that each header must have."""
         key = (self.replication_key,) if self.replication_key else ()
-        return tuple(dict.fromkeys((*self.keys, *self.columns, *key)))
+        return tuple(dict.fromkeys((*self.keys, *self.columns, *self.forms, *key)))
 
 
 def dialect(config: Mapping[str, Any]) -> Dialect:
@@ -117,5 +118,7 @@ def _entity(raw: Mapping[str, Any]) -> Entity:
     key = raw.get("replication_key")
     if (incremental == "column") != bool(key):
         raise TapError(f"entity {name!r}: replication_key goes with incremental: column, and only with it")
-    columns = {column: declared(column, text) for column, text in (raw.get("columns") or {}).items()}
-    return Entity(name, paths, tuple(raw.get("keys") or ()), columns, incremental, key)
+    texts = dict(raw.get("columns") or {})
+    columns = {column: declared(column, text) for column, text in texts.items() if text not in FORMS}
+    forms = {column: text for column, text in texts.items() if text in FORMS}
+    return Entity(name, paths, tuple(raw.get("keys") or ()), columns, forms, incremental, key)

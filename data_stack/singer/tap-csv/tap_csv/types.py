@@ -42,6 +42,14 @@ _JSON: dict[Kind, dict[str, str]] = {
 }  # fmt: skip
 
 
+FORMS = {
+    "decimal": "TRY_CAST({0} AS DECIMAL(38,9)) IS NOT NULL",
+    "day": "coalesce(isfinite(coalesce(TRY_CAST({0} AS DATE), CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE))), false)",
+}
+"""What a column may be declared to hold without saying its type: a text that does not read so is bad, and the type is
+inferred from the others. In SQL, where `{0}` is a text."""
+
+
 @dataclass(frozen=True)
 class ColumnType:
     """A kind; `digits` before and `scale` after the point bound its numbers (decimals and integers)."""
@@ -87,6 +95,11 @@ class ColumnType:
         return f"({column} IS NULL OR coalesce({shape}TRY_CAST({column} AS {self.sql}) IS NOT NULL, false))"
 
 
+def has_form(form: str, column: str) -> str:
+    """SQL: whether a text, or NULL, has one of the `FORMS`."""
+    return f"({column} IS NULL OR {FORMS[form].format(column)})"
+
+
 def declared(column: str, text: str) -> ColumnType:
     """Read a type out of the settings.
 
@@ -100,7 +113,7 @@ def declared(column: str, text: str) -> ColumnType:
     match = re.fullmatch(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)", text)
     if match and int(match[2]) <= int(match[1]) <= 38:
         return ColumnType("decimal", int(match[1]) - int(match[2]), int(match[2]))
-    raise TapError(f"column {column!r}: type {text!r} is none of {', '.join(kinds)}, decimal(18,2)")
+    raise TapError(f"column {column!r}: type {text!r} is none of {', '.join((*kinds, *FORMS))}, decimal(18,2)")
 
 
 def guess(texts: Iterable[str]) -> Kind:
