@@ -54,9 +54,7 @@ def carrier(
             docker.ContainerUploadArgs(
                 file=f"{_at(service)}/{file.name}",
                 content=_content(service, position, settings, services, secrets),
-                owner=service.user.split(":")[0],
-                group=service.user.split(":")[1],
-                permissions="0400",
+                permissions="0444",  # older plugins can give a file no owner, and only this service mounts it
             )
             for service in with_files
             for position, file in enumerate(service.files)

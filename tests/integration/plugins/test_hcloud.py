@@ -51,7 +51,7 @@ class Account:
         provider = pulumi_hcloud.Provider("cloud", poll_interval="20ms")
         own = pulumi.ResourceOptions(provider=provider)
         key = pulumi_hcloud.SshKey("key", public_key=KEY, labels={"a": "b"}, opts=own)
-        rule = {"direction": "in", "protocol": "tcp", "port": "22", "source_ips": ["10.1.2.3/8", "::/0"]}
+        rule = {"direction": "in", "protocol": "tcp", "port": "22", "source_ips": ["10.0.0.0/8", "::/0"]}
         firewall = pulumi_hcloud.Firewall("firewall", rules=[rule], opts=own)
         network = pulumi_hcloud.Network("network", ip_range="10.0.0.0/16", opts=own)
         subnet = pulumi_hcloud.NetworkSubnet(

@@ -1,0 +1,55 @@
+"""What the carrier asks of the provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+from pulumi import runtime
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+
+from infra.containers import volumes_of
+from infra.files import carrier
+from infra.generated import names, value
+from infra.services import selected
+from infra.settings import Settings
+
+KNOWN = {"content", "contentBase64", "executable", "file", "permissions", "source", "sourceHash"}
+"""What every official plugin of the series 5 knows of an upload; owner and group came later, and it refuses them."""
+
+
+class _Recorded(Mocks):
+    """Answers each resource with its own inputs, and keeps them."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, dict[str, Any]] = {}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.inputs[args.name] = args.inputs
+        return f"{args.name}-id", args.inputs
+
+    def call(self, args: MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"the carrier asks for nothing, but called {args.token}")
+
+
+_recorded = _Recorded()
+set_mocks(_recorded)
+
+
+@runtime.test
+def test_files_are_readable_by_their_service_with_every_plugin_of_the_series() -> Any:
+    settings = Settings.of("dev", {"host": "local", "profiles": ["full"]})
+    services = selected(settings)
+    secrets = pulumi.Output.secret({name: value(name) for name in names(settings)})
+    volumes = {name: docker.Volume(name) for name in volumes_of(services)}
+    made = carrier(settings, services, secrets, volumes, pulumi.Output.from_input("sha256:0"), pulumi.ResourceOptions())
+
+    def check(_: str) -> None:
+        uploads = _recorded.inputs["dev-files"]["uploads"]["value"]  # wrapped as a secret
+        assert len(uploads) == sum(len(service.files) for service in services)
+        for upload in uploads:
+            assert upload.keys() <= KNOWN
+            assert upload["permissions"] == "0444"
+
+    return made.id.apply(check)
