@@ -45,7 +45,7 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         memory=own.memory_limit_mb,
         memory_swap=own.memory_limit_mb,
         memory_reservation=own.memory_mb,
-        cpus=f"{own.cpu_limit:g}",
+        cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0, and would call that a change
         shm_size=service.shm_mb or None,
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
         security_opts=["no-new-privileges:true"],
@@ -68,6 +68,8 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
             options,
             pulumi.ResourceOptions(
                 delete_before_replace=not service.stateless or service.published is not None,
+                # The files are in place before the first process of the service reads them.
+                depends_on=[ground.carrier] if service.files else [],
                 # The provider notes a change of these, but never tells the running container.
                 replace_on_changes=["healthcheck", "tmpfs"],
             ),
@@ -121,8 +123,7 @@ def _volumes(service: Service, ground: Ground) -> list[docker.ContainerVolumeArg
         for volume in service.volumes
     ]
     if service.files:
-        # Through the carrier, so that the files are in place before the first process of the service reads them.
-        name = pulumi.Output.all(ground.volumes[files_volume(service)].name, ground.carrier.id).apply(lambda a: a[0])
+        name = ground.volumes[files_volume(service)].name
         mounted.append(docker.ContainerVolumeArgs(volume_name=name, container_path="/run/fds", read_only=True))
     return mounted
 

@@ -37,7 +37,7 @@ def carrier(
         read_only=False,
         memory=16,
         memory_swap=16,
-        cpus="0.01",
+        cpus="0.1",
         network_mode="none",
         log_driver="json-file",
         log_opts={"max-size": "1m", "max-file": "1"},
@@ -59,7 +59,8 @@ def carrier(
             for service in with_files
             for position, file in enumerate(service.files)
         ],
-        opts=options,
+        # The provider would remove the old one first, and then the engine replaces all that depends on it.
+        opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(delete_before_replace=False)),
     )
 
 

@@ -66,6 +66,20 @@ def test_pulumi_itself_changes_nothing(up: Project) -> None:
     assert set(changes) == {"same"}, changes
 
 
+def test_a_changed_file_replaces_only_the_container_that_reads_it(up: Project) -> None:
+    before = _ids(up)
+    assert up.engine("config", "set", "--path", "secrets.redis_password", "changed", "--secret").returncode == 0
+    assert up.json("preview")["changes"]["replace"] == 2
+    assert up.json("up")["changed"] == 2
+    after = _ids(up)
+    assert {service for service in before if before[service] != after[service]} == {"files", "redis"}
+    assert up.json("up")["changed"] == 0
+
+
+def _ids(project: Project) -> dict[str, str]:
+    return {item.labels["fds.service"]: str(item.id) for item in _ours(docker.from_env(), project.stack)}
+
+
 def test_sample_is_loaded_and_counted(up: Project, tmp_path: Path) -> None:
     run = up.json("run", "--csv", str(SAMPLE), timeout=600)
     assert run["status"] == "succeeded" and run["published"]

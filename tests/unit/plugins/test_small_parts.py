@@ -18,12 +18,13 @@ from infra.offline import plugins
 from infra.offline.plugins.docker.connection import _command
 from infra.offline.plugins.docker.container_config import container_config, nanoseconds
 from infra.offline.plugins.docker.container_fields import CONTAINER_FIELDS
-from infra.offline.plugins.docker.container_state import _duration
+from infra.offline.plugins.docker.container_state import _cpus, _duration
 from infra.offline.plugins.fields import changes, checked
 from infra.offline.plugins.hcloud.server_fields import SERVER, user_data_hash
 from infra.offline.plugins.language.toolchain import Toolchain, ToolchainError
 from infra.offline.plugins.resources import PluginError
 from infra.offline.plugins.values import plain, wrapped
+from infra.services import Service, catalogue
 
 PLAIN = st.recursive(
     st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -47,6 +48,17 @@ def test_durations_survive(nano: int) -> None:
 )
 def test_go_durations(text: str, nano: float) -> None:
     assert nanoseconds(text) == nano
+
+
+@pytest.mark.parametrize(("cores", "words"), [(1, "1.0"), (2.0, "2.0"), (0.5, "0.5"), (0.25, "0.25"), (0.01, "0.0")])
+def test_cores_are_read_back_in_the_official_words(cores: float, words: str) -> None:
+    assert _cpus(round(cores * 10**9)) == words
+
+
+@pytest.mark.parametrize("service", catalogue(), ids=lambda service: service.name)
+def test_the_limit_of_a_service_is_read_back_as_it_was_said(service: Service) -> None:
+    said = str(float(service.resources.cpu_limit))
+    assert _cpus(round(float(said) * 10**9)) == said
 
 
 def body(**inputs: Any) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _limits(host: dict[str, Any], known: State) -> State:
         "shmSize": host["ShmSize"] // MIB,
         "cpuShares": host["CpuShares"],
         "cpuSet": host["CpusetCpus"],
-        "cpus": _cpus(host["NanoCpus"], known.get("cpus")),
+        "cpus": _cpus(host["NanoCpus"]) if host["NanoCpus"] else known.get("cpus"),
         "ulimits": (
             [{"name": each["Name"], "soft": each["Soft"], "hard": each["Hard"]} for each in host["Ulimits"] or ()]
             if known.get("ulimits")
@@ -84,11 +84,10 @@ def _limits(host: dict[str, Any], known: State) -> State:
     }
 
 
-def _cpus(nano: int, asked: str | None) -> str | None:
-    """Decimal text; in the words of the program where they mean the same number."""
-    if not nano:
-        return asked
-    return asked if asked and round(float(asked) * 10**9) == nano else f"{nano / 10**9:.9f}".rstrip("0").rstrip(".")
+def _cpus(nano: int) -> str:
+    """In the official provider's words, whatever the program said: 1 reads back as 1.0, and 0.01 as 0.0."""
+    text = f"{nano / 10**9:.9f}"
+    return f"{nano / 10**9:.1f}" if text.count("0") == 9 else text.rstrip("0")
 
 
 def _isolation(host: dict[str, Any], known: State) -> State:
