@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import json
 import os
 import sys
 from datetime import UTC, datetime
@@ -48,6 +49,8 @@ def _act(asked: argparse.Namespace, project: Path, office: ScalingDesk) -> None:
         server(office, asked.stack, of_project(office, asked.stack, project), getpass.getuser()).run("stdio")
     elif asked.verb == "approve":
         print(office.approve(asked.proposal, asked.digest, getpass.getuser()))
+    elif asked.verb == "apply":
+        print(json.dumps(vars(office.apply(asked.proposal, asked.token, getpass.getuser()))))
     else:
         print(_advice(asked.stack, project, office))
 
@@ -80,9 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("name", help="whose it is")
     token.add_argument("scopes", nargs="+", choices=SCOPES)
     token.add_argument("--days", type=int, default=90)
-    approve = verbs.add_parser("approve", help="approve a proposal; prints the token that applies it once")
-    approve.add_argument("proposal")
-    approve.add_argument("digest")
+    approve = verbs.add_parser("approve", help="approve a proposal or a job; prints the token that applies it once")
+    apply = verbs.add_parser("apply", help="make the approved change, or do the approved job")
+    for verb, secret in ((approve, "digest"), (apply, "token")):
+        verb.add_argument("proposal")
+        verb.add_argument(secret)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""`BaseAgent`: one run of a model with limits on everything, that ends in a typed request or in words.
+"""`BaseAgent`: one run of a model with limits on everything, that ends in a typed request, in words, or in jobs.
 
 What comes back from a run is data. The tools of an agent only read; nothing that it says changes anything.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from pydantic_ai import Agent, Tool, ToolOutput, UsageLimits
+from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, Tool, ToolDenied, ToolOutput, UsageLimits
 from pydantic_ai.capabilities import Instrumentation
 from pydantic_ai.exceptions import (
     AgentRunError,
@@ -22,13 +22,24 @@ from pydantic_ai.exceptions import (
     UsageLimitExceeded,
     UserError,
 )
+from pydantic_ai.messages import ModelMessage, ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.models.instrumented import InstrumentationSettings
 
 from agents.request import AgentRole, Answer, ScalingRequest, WorkflowRequest
 from stack_runtime.errors import StackError, UnreachableError
 
-Said = ScalingRequest | Answer
+
+@dataclass(frozen=True)
+class Pending:
+    """A run that waits for a person: the calls of tools that change something, and what was said until then."""
+
+    calls: tuple[ToolCallPart, ...]
+    messages: tuple[ModelMessage, ...] = field(repr=False)
+
+
+Said = ScalingRequest | Answer | Pending
+_Output = ScalingRequest | Answer | DeferredToolRequests
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,7 @@ class BaseAgent:
         instructions: what it is told; nothing of it is relied upon.
         model: a name such as `anthropic:claude-sonnet-4-5`, or a model object.
         tools: functions that only read.
+        writing: functions that stand for what changes something; to call one ends the run.
     """
 
     def __init__(
@@ -60,19 +72,24 @@ class BaseAgent:
         model: Model | str,
         tools: Sequence[Callable[..., Any]] = (),
         limits: Limits | None = None,
+        writing: Sequence[Callable[..., Any]] = (),
     ) -> None:
         self.role = role
         self._limits = limits or Limits()
         try:
-            self._agent: Agent[None, Said] = Agent(
+            self._agent: Agent[None, _Output] = Agent(
                 model,
                 name=role,
                 instructions=instructions,
                 output_type=[
                     ToolOutput(ScalingRequest, name="scaling_request"),
                     ToolOutput(Answer, name="answer"),
+                    DeferredToolRequests,
                 ],
-                tools=[Tool(tool, takes_ctx=False, timeout=self._limits.seconds) for tool in tools],
+                tools=[
+                    *(Tool(tool, takes_ctx=False, timeout=self._limits.seconds) for tool in tools),
+                    *(Tool(tool, takes_ctx=False, requires_approval=True) for tool in writing),
+                ],
                 retries=2,
                 capabilities=[Instrumentation(InstrumentationSettings(include_content=False))],
             )
@@ -82,22 +99,39 @@ class BaseAgent:
             ) from None
 
     async def run(self, request: WorkflowRequest) -> Said:
-        """Let the model turn words into a request or an answer.
+        """Let the model turn words into a request, an answer, or calls that a person must approve.
 
         Raises:
             UnreachableError: it is down, too slow, over its limits, or talks nonsense. Nothing was changed.
         """
+        return await self._in_time({"user_prompt": request.text})
+
+    async def go_on(self, pending: Pending, outcomes: Mapping[str, Any]) -> Said:
+        """Tell the model what became of its calls, by their id; one that is not named was not approved.
+
+        Raises:
+            UnreachableError: as `run`.
+        """
+        results = DeferredToolResults()
+        for call in pending.calls:
+            if call.tool_call_id in outcomes:
+                results.calls[call.tool_call_id] = outcomes[call.tool_call_id]
+            else:
+                results.approvals[call.tool_call_id] = ToolDenied("The person did not approve this.")
+        return await self._in_time({"message_history": list(pending.messages), "deferred_tool_results": results})
+
+    async def _in_time(self, what: Mapping[str, Any]) -> Said:
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await self._tried(request)
+                return await self._tried(what)
         except TimeoutError:
             raise _failed(f"the model did not answer within {self._limits.seconds:g} s") from None
 
-    async def _tried(self, request: WorkflowRequest) -> Said:
+    async def _tried(self, what: Mapping[str, Any]) -> Said:
         """Once more after a while, twice as long each time, when the provider and not the answer is at fault."""
         for attempt in range(1, self._limits.attempts + 1):
             try:
-                return await self._once(request)
+                return await self._once(what)
             except ModelAPIError as error:
                 if not _passes(error) or attempt == self._limits.attempts:
                     raise _failed(f"the model cannot be reached: {_short(error)}") from None
@@ -105,14 +139,18 @@ class BaseAgent:
             await asyncio.sleep(wait * random.uniform(1, 1.5))  # noqa: S311 - spreads retries, guards nothing
         raise AssertionError("unreachable")
 
-    async def _once(self, request: WorkflowRequest) -> Said:
+    async def _once(self, what: Mapping[str, Any]) -> Said:
         limits = UsageLimits(
             request_limit=self._limits.requests,
             total_tokens_limit=self._limits.tokens,
             cost_limit=self._limits.cost_usd,
         )
         try:
-            return (await self._agent.run(request.text, usage_limits=limits)).output
+            result = await self._agent.run(**what, usage_limits=limits)
+            said: _Output = result.output
+            if isinstance(said, DeferredToolRequests):
+                return Pending(tuple(said.approvals), tuple(result.all_messages()))
+            return said
         except UsageLimitExceeded as error:
             raise _failed(f"the model used up its limits: {_short(error)}") from None
         except ModelAPIError:
@@ -132,7 +170,7 @@ def _passes(error: ModelAPIError) -> bool:
 
 
 def _failed(what: str) -> UnreachableError:
-    return UnreachableError(f"{what}; nothing was changed", next_command=f"try again; {WITHOUT_A_MODEL}")
+    return UnreachableError(f"{what}; nothing was changed by it", next_command=f"try again; {WITHOUT_A_MODEL}")
 
 
 def _short(error: BaseException) -> str:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agents.running import run
 from agents.scaling import Ground, ScalingDesk
+from agents.tools.airflow import Airflow
+from agents.tools.place import open_place
 from infra.cost.decide import Basis
 from infra.services import selected
 from infra.settings import Settings
@@ -20,6 +23,7 @@ def desk(project: Path, say: Callable[[str], None] | None = None) -> ScalingDesk
             basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=project),
             deploy=lambda stack: _up(project, stack, say),
             check=lambda settings: _sick(project, settings),
+            run=lambda job: run(job, lambda: open_place(project, job.stack), Airflow.from_environment),
         )
     )
 

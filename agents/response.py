@@ -11,7 +11,7 @@ from agents.request import AgentRole
 
 
 class ResponseStatus(StrEnum):
-    """How a request ended. Nothing is ever changed by it: a proposal waits for a person."""
+    """How a request ended. Nothing is ever changed by it: a proposal or a job waits for a person."""
 
     ANSWERED = "answered"
     NEEDS_APPROVAL = "needs_approval"

@@ -20,7 +20,7 @@ class Problem(BaseModel):
 
 
 class ApprovalRequest(Closed):
-    """A person approves the plan that has this digest."""
+    """A person approves the proposal or the job that has this digest."""
 
     proposal: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -34,7 +34,7 @@ class Approval(BaseModel):
 
 
 class ApplyRequest(Closed):
-    """Spend an approval."""
+    """Spend an approval, of a proposal or a job."""
 
     proposal: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     token: Annotated[str, Field(min_length=1, max_length=200)]
@@ -49,6 +49,8 @@ class Applied(BaseModel):
     proposal: str
     status: str
     problems: tuple[str, ...]
+    data: Any = None
+    """What a job answered."""
 
 
 class Proposed(BaseModel):

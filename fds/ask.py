@@ -11,13 +11,20 @@ import typer
 from fds.output import AsJson, Debug, Stack, answer, say
 
 if TYPE_CHECKING:
+    from agents.assistant import Assistant
+    from agents.request import WorkflowRequest
+    from agents.response import AgentResponse
     from agents.scaling import ScalingDesk
 
 Words = Annotated[str, typer.Argument(metavar="WORDS", help="What you want, in any language.")]
 Role = Annotated[str, typer.Option("--role", help="data_platform_engineer, data_engineer or analytics_engineer.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Approve without being asked, when it is within the budget.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Approve a change of size without being asked, when it is within the budget.")
+]
 
 MODEL = "FDS_MODEL"
+MOST_ROUNDS = 5
+"""Of jobs that follow from each other in one conversation."""
 
 
 def command(
@@ -62,8 +69,9 @@ def _asked(words: str, stack: str, role: str, model: str, yes: bool, as_json: bo
     project, person = project_dir(), getpass.getuser()
     office = desk(project, None if as_json else say)
     assistant = Assistant(office, stack, person, model, of_project(office, stack, project).all())
-    response = asyncio.run(assistant.ask(request)).model_dump(mode="json")
-    if response["status"] == "needs_approval" and (yes or (not as_json and _approved(response["output"]))):
+    response = asyncio.run(_talk(assistant, request, office, person, as_json)).model_dump(mode="json")
+    change = response["status"] == "needs_approval" and "plan_after" in response["output"]
+    if change and (yes or (not as_json and _change_approved(response["output"]))):
         response["applied"] = _apply(office, response["output"], person)
     if as_json:
         answer(response)
@@ -73,21 +81,38 @@ def _asked(words: str, stack: str, role: str, model: str, yes: bool, as_json: bo
         raise typer.Exit(response["output"].get("exit_code", 3))
 
 
-def _approved(output: dict[str, Any]) -> bool:
-    """Show the plan and ask. Nobody at a terminal is nobody who approves."""
+async def _talk(
+    assistant: Assistant, request: WorkflowRequest, office: ScalingDesk, person: str, as_json: bool
+) -> AgentResponse:
+    """Ask; do the jobs that the person approves one by one, and tell the model what came of them."""
+    response = await assistant.ask(request)
+    for _ in range(MOST_ROUNDS):
+        jobs = [] if as_json else response.output.get("jobs", [])
+        done = {job["id"]: _apply(office, job, person) for job in jobs if _approved(job["text"], "Do this?")}
+        if not done:
+            break
+        response = await assistant.tell(done)
+    return response
+
+
+def _change_approved(output: dict[str, Any]) -> bool:
     from infra.cost import Plan
     from infra.cost.text import table
 
-    print(table(Plan.model_validate(output["plan_after"])))
-    print(output["text"])
+    return _approved(f"{table(Plan.model_validate(output['plan_after']))}\n{output['text']}", "Make this change?")
+
+
+def _approved(text: str, question: str) -> bool:
+    """Show what would be done and ask. Nobody at a terminal is nobody who approves."""
+    print(text)
     if not sys.stdin.isatty():
-        say("nothing is changed: approve at a terminal, or with --yes")
+        say("nothing is done: approve at a terminal; python -m agents approve does it for what --json shows")
         return False
-    return typer.confirm("Make this change?")
+    return typer.confirm(question)
 
 
 def _apply(office: ScalingDesk, output: dict[str, Any], person: str) -> dict[str, Any]:
     token = office.approve(output["id"], output["digest"], person)
     outcome = office.apply(output["id"], token, person)
     say(f"{outcome.stack}: {outcome.status}" + "".join(f"; {problem}" for problem in outcome.problems))
-    return {"status": outcome.status, "problems": list(outcome.problems)}
+    return {"status": outcome.status, "problems": list(outcome.problems), "data": outcome.data}

@@ -1,24 +1,18 @@
-"""SQL on the published DuckDB file, in a process of its own.
-
-The engine is told to write nothing and to reach nothing else. The process bounds what the engine does not: one
-function call can build a text of a gigabyte past the engine's own memory limit, and does not hear an interrupt.
-"""
+"""SQL on the published DuckDB file: read-only, without files and network, and bounded in time, memory and size."""
 
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
-import sys
-from pathlib import Path
+import signal
 from typing import Any
 
-import duckdb
-
+from agents.tools.place import Place
 from agents.tools.result import MOST_ROWS
-from stack_runtime.errors import UnreachableError, UsageError
+from stack_runtime.errors import UsageError
 
 SECONDS = 10.0
+MOST_SQL = 20_000
+"""Characters of a query."""
 CELL_CHARACTERS = 2_000
 MEMORY_BYTES = 1 << 30
 """Address space of the process; the engine's code and Python's take half of it."""
@@ -34,45 +28,28 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def query(database: Path, sql: str) -> list[dict[str, Any]]:
+def query(place: Place, sql: str) -> list[dict[str, Any]]:
     """The rows of one query, one more than the cap at most.
 
     Raises:
         UnreachableError: nothing is published yet.
         UsageError: the query is wrong, not allowed, or took more than `SECONDS` or the memory there is.
     """
-    if not database.is_file():
-        raise UnreachableError("no data is published yet", where=str(database), next_command="fds run --csv FILE")
-    words = [sys.executable, "-m", "agents.tools.duckdb", str(database), str(MEMORY_BYTES), json.dumps(OPTIONS)]
-    try:
-        child = subprocess.run(words, input=sql, capture_output=True, text=True, timeout=SECONDS, env={}, check=False)
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"the query took longer than {SECONDS:g} s", next_command="ask for less") from None
-    if child.returncode:
+    if len(sql) > MOST_SQL or "\0" in sql:
+        raise UsageError(f"a query has at most {MOST_SQL} characters, and none is NUL", next_command="ask for less")
+    limits = {
+        "seconds": SECONDS,
+        "memory_bytes": MEMORY_BYTES,
+        "rows": MOST_ROWS + 1,
+        "characters": CELL_CHARACTERS,
+        "options": OPTIONS,
+    }
+    code, said = place.call("stack_runtime.query", place.published(), json.dumps(limits), sql, seconds=SECONDS + 10)
+    if code in (-signal.SIGALRM, 128 + signal.SIGALRM):
+        raise UsageError(f"the query took longer than {SECONDS:g} s", next_command="ask for less")
+    if code:
         raise UsageError("the query took more memory than there is", next_command="ask for less")
-    answer = json.loads(child.stdout)
+    answer = json.loads(said)
     if isinstance(answer, str):
         raise UsageError(f"the query was refused: {answer}", next_command="correct the query")
     return list(answer)
-
-
-def run(database: str, sql: str, options: dict[str, Any]) -> list[dict[str, Any]] | str:
-    """The rows, or why there are none."""
-    with duckdb.connect(database, **options) as connection:
-        try:
-            cursor = connection.execute(sql)
-            names = [column[0] for column in cursor.description or []]
-            rows = cursor.fetchmany(MOST_ROWS + 1)
-            return [{name: _cell(value) for name, value in zip(names, row, strict=True)} for row in rows]
-        except duckdb.Error as error:
-            return str(error)[:400]
-
-
-def _cell(value: Any) -> Any:
-    """A figure as it is, anything else as text that cannot flood the answer."""
-    return value if isinstance(value, (bool, int, float, type(None))) else str(value)[:CELL_CHARACTERS]
-
-
-if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]), int(sys.argv[2])))
-    json.dump(run(sys.argv[1], sys.stdin.read(), json.loads(sys.argv[3])), sys.stdout, default=str)

@@ -15,6 +15,7 @@ from stack_runtime.errors import StackError
 
 MOST_ROWS = 200
 MOST_CHARACTERS = 20_000
+MOST_ERROR = 600
 SECONDS = 20.0
 _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="tool")
 
@@ -30,21 +31,22 @@ class ToolResult(TypedDict):
     metadata: dict[str, Any]
 
 
-def tool(function: Callable[Parameters, Any]) -> Callable[Parameters, ToolResult]:
+def tool(function: Callable[Parameters, Any], seconds: float | None = None) -> Callable[Parameters, ToolResult]:
     """Make a tool of a function that returns JSON: with a time limit, caps, and failures as answers."""
+    most = SECONDS if seconds is None else seconds
 
     @functools.wraps(function)
     def answer(*args: Parameters.args, **kwargs: Parameters.kwargs) -> ToolResult:
         began = time.monotonic()
         try:
-            data, cut = capped(_POOL.submit(function, *args, **kwargs).result(timeout=SECONDS))
+            data, cut = capped(_POOL.submit(function, *args, **kwargs).result(timeout=most))
             error = None
         except TimeoutError:
-            data, cut, error = None, False, f"no answer within {SECONDS:g} s"
+            data, cut, error = None, False, f"no answer within {most:g} s"
         except StackError as failure:
-            data, cut, error = None, False, str(failure)
+            data, cut, error = None, False, _short(str(failure))
         except Exception as failure:
-            data, cut, error = None, False, f"{type(failure).__name__}: {failure}"[:500]
+            data, cut, error = None, False, _short(f"{type(failure).__name__}: {failure}")
         metadata = {"seconds": round(time.monotonic() - began, 3), "cut_off": cut}
         return ToolResult(success=error is None, data=data, error=error, metadata=metadata)
 
@@ -63,3 +65,8 @@ def capped(data: Any) -> tuple[Any, bool]:
         plain, cut = plain[: len(plain) // 2], True
     text = json.dumps(plain, ensure_ascii=False)
     return (plain, cut) if len(text) <= MOST_CHARACTERS else (text[:MOST_CHARACTERS], True)
+
+
+def _short(text: str) -> str:
+    """An error on one line: what it quotes may come from anywhere."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:MOST_ERROR]

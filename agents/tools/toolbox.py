@@ -1,21 +1,24 @@
-"""All tools of an agent for one stack. The stack is fixed here: no argument of a tool can name another one."""
+"""All tools of an agent for one stack. The stack is fixed here: no argument of a tool can name another one.
+
+These only read. What changes something is a job (`agents.jobs`), which a person approves.
+"""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from agents.scaling import ScalingDesk
-from agents.tools import dbt, duckdb
+from agents.tools import dbt, duckdb, meltano, stack
+from agents.tools.airflow import Airflow
+from agents.tools.place import Place, open_place
 from agents.tools.result import tool
 from stack_runtime.paths import project_dir
-from stack_runtime.pipeline.places import DATABASE_NAME, MELTANO_PROJECT, beside
-
-LOG_LINES = 200
 
 
 @dataclass(frozen=True)
@@ -23,100 +26,115 @@ class Toolbox:
     """What the tools look at.
 
     Args:
-        database: the published DuckDB file.
-        dbt_target: the folder of dbt's artefacts.
+        place: opens where the data of the stack lies.
+        airflow: finds Airflow.
     """
 
     desk: ScalingDesk
     stack: str
     project: Path
-    database: Path
-    dbt_target: Path
+    place: Callable[[], AbstractContextManager[Place]]
+    airflow: Callable[[], Airflow]
 
     def all(self) -> list[Callable[..., Any]]:
         """The tools, by the names that a model calls."""
-        return [*self.of_data(), *self.of_stack()]
+        return [*self.of_data(), *self.of_loading(), *self.of_stack()]
 
     def of_data(self) -> list[Callable[..., Any]]:
-        """Tools on data, models and loading."""
+        """Tools on data and models."""
 
         def duckdb_query(sql: str) -> Any:
             """Run one SQL query on the published data, read-only. Schemas: staging, intermediate, marts."""
-            return duckdb.query(self.database, sql)
+            with self.place() as place:
+                return duckdb.query(place, sql)
 
         def dbt_models() -> Any:
             """List the dbt models with their descriptions."""
-            return dbt.models(self.dbt_target)
+            with self.place() as place:
+                return dbt.models(place)
 
-        def dbt_show(model: str) -> Any:
-            """Show one dbt model: columns, SQL, tests."""
-            return dbt.show(self.dbt_target, model)
+        def dbt_show(model: str, rows: Annotated[int, Field(ge=1, le=100)] = 10) -> Any:
+            """Show the first rows of one dbt model."""
+            with self.place() as place:
+                return dbt.show(place, model, rows)
+
+        def dbt_docs(model: str) -> Any:
+            """Show what is written about one dbt model: description, columns, SQL, tests."""
+            with self.place() as place:
+                return dbt.docs(place, model)
 
         def dbt_lineage(model: str) -> Any:
             """Show what one dbt model is made from and what is made from it."""
-            return dbt.lineage(self.dbt_target, model)
+            with self.place() as place:
+                return dbt.lineage(place, model)
 
         def dbt_results() -> Any:
             """Show status and seconds of every model and test of the last run."""
-            return dbt.results(self.dbt_target)
+            with self.place() as place:
+                return dbt.results(place)
+
+        return [tool(f) for f in (duckdb_query, dbt_models, dbt_show, dbt_docs, dbt_lineage, dbt_results)]
+
+    def of_loading(self) -> list[Callable[..., Any]]:
+        """Tools on loading and its schedule."""
 
         def meltano_plugins() -> Any:
             """List extractors and loaders with the names of their settings; values can be secret."""
-            from ruamel.yaml import YAML
+            return meltano.plugins()
 
-            plugins = YAML(typ="safe").load(MELTANO_PROJECT / "meltano.yml")["plugins"]
-            return {
-                kind: [
-                    {"name": plugin["name"], "settings": sorted(plugin.get("config", {}))} for plugin in plugins[kind]
-                ]
-                for kind in plugins
-            }
+        def meltano_discover() -> Any:
+            """Show streams and columns of the files that wait in the landing folder."""
+            with self.place() as place:
+                return meltano.discover(place)
 
-        return [
-            tool(function)
-            for function in (
-                duckdb_query,
-                dbt_models,
-                dbt_show,
-                dbt_lineage,
-                dbt_results,
-                meltano_plugins,
-            )
-        ]
+        def meltano_state() -> Any:
+            """Show how far each load has come."""
+            with self.place() as place:
+                return meltano.state(place)
+
+        def airflow_runs(dag_id: str | None = None) -> Any:
+            """List the last runs of one DAG, or of all."""
+            return self.airflow().runs(dag_id)
+
+        def airflow_logs(dag_id: str, dag_run_id: str) -> Any:
+            """Show the last lines that each task of a run logged."""
+            return self.airflow().logs(dag_id, dag_run_id)
+
+        discover = tool(meltano_discover, seconds=meltano.DISCOVERY_SECONDS)
+        return [discover, *(tool(f) for f in (meltano_plugins, meltano_state, airflow_runs, airflow_logs))]
 
     def of_stack(self) -> list[Callable[..., Any]]:
         """Tools on the stack itself."""
 
         def stack_plan() -> Any:
             """Show what the stack costs against its budget, as it will be with everything that is approved."""
-            return json.loads(self.desk.plan(self.stack).model_dump_json())
+            return stack.plan(self.desk, self.stack)
+
+        def stack_cost() -> Any:
+            """Show the bill alone: total, budget and every line of it."""
+            return stack.cost(self.desk, self.stack)
 
         def stack_status() -> Any:
             """Show every service with its health and memory, and the last pipeline run."""
-            from infra.reach import daemon
-            from stack_runtime.status import last_run, services
-
-            with daemon(self.project, self.stack) as client:
-                return {"services": services(client, self.stack), "last_run": last_run(client, self.stack)}
+            return stack.status(self.project, self.stack)
 
         def stack_logs(service: str) -> Any:
             """Show the last lines that a service logged."""
-            from infra.reach import daemon
-            from stack_runtime.docker_host import running
+            return stack.logs(self.project, self.stack, service)
 
-            with daemon(self.project, self.stack) as client:
-                text = running(client, self.stack, service).logs(tail=LOG_LINES)
-            return text.decode(errors="replace").splitlines()
+        def stack_drift() -> Any:
+            """Show what someone changed behind the stack's back. This takes up to three minutes."""
+            return stack.drift(self.project, self.stack)
 
         def stack_history() -> Any:
             """Show who planned, approved and changed what."""
             return self.desk.history(self.stack)
 
-        return [tool(function) for function in (stack_plan, stack_status, stack_logs, stack_history)]
+        drift = tool(stack_drift, seconds=stack.DRIFT_SECONDS)
+        return [drift, *(tool(f) for f in (stack_plan, stack_cost, stack_status, stack_logs, stack_history))]
 
 
-def of_project(desk: ScalingDesk, stack: str, project: Path | None = None) -> Toolbox:
-    """The tools of a project: data of `FDS_DATABASE`, else of its local runs."""
+def of_project(desk: ScalingDesk, name: str, project: Path | None = None) -> Toolbox:
+    """The tools of a project's stack: the data of `FDS_DATABASE`, else of the stack's runner, else of local runs."""
     folder = project or project_dir()
-    database = Path(os.environ.get("FDS_DATABASE", folder / ".fds" / "local" / DATABASE_NAME))
-    return Toolbox(desk, stack, folder, database, beside(database).dbt_target)
+    return Toolbox(desk, name, folder, lambda: open_place(folder, name), Airflow.from_environment)

@@ -1,4 +1,4 @@
-"""The runner's own command line: `run`, `history` and `ready`; Airflow and `fds` call it in the container."""
+"""The runner's own command line; the schedule, Airflow, `fds` and the agents call it, mostly in the container."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stack_runtime import logs
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
-from stack_runtime.pipeline.places import DBT_PROJECT, Places, of_runner
+from stack_runtime.pipeline.places import DBT_PROJECT, Places, beside, of_runner
+
+if TYPE_CHECKING:
+    from stack_runtime.pipeline.model import Run
+    from stack_runtime.pipeline.run import Pipeline
 
 
 def main() -> int:
@@ -23,6 +28,11 @@ def main() -> int:
     run = verbs.add_parser("run", help="run the pipeline once")
     run.add_argument("--csv", type=Path, help="load this file whole")
     run.add_argument("--upload", type=Path, help="the same, and remove the file and its folder afterwards")
+    build = verbs.add_parser("build", help="build the models from what is loaded, test, and publish")
+    test = verbs.add_parser("test", help="test the models on a copy; nothing is published")
+    for verb in (build, test):
+        verb.add_argument("--select", help="models as dbt selects them; all when left out")
+    verbs.add_parser("discover", help="what the extractor finds in the landing folder")
     history = verbs.add_parser("history", help="the last runs, newest first")
     history.add_argument("--last", type=int, default=1)
     verbs.add_parser("ready", help="whether a run could begin")
@@ -33,6 +43,10 @@ def main() -> int:
     try:
         if asked.verb == "run":
             return _run(asked.csv, asked.upload)
+        if asked.verb in ("build", "test"):
+            return _dbt(asked.verb, asked.select)
+        if asked.verb == "discover":
+            return _discover()
         return _history(asked.last) if asked.verb == "history" else _ready()
     except StackError as error:
         print(json.dumps(error.as_json()))
@@ -40,18 +54,37 @@ def main() -> int:
 
 
 def _run(csv: Path | None, upload: Path | None) -> int:
+    try:
+        return _told(_pipeline().run(upload or csv))
+    finally:
+        if upload:
+            shutil.rmtree(upload.parent, ignore_errors=True)
+
+
+def _dbt(verb: str, select: str | None) -> int:
+    pipeline = _pipeline()
+    return _told(pipeline.build(select) if verb == "build" else pipeline.test(select))
+
+
+def _pipeline() -> Pipeline:
     from stack_runtime.pipeline.run import Pipeline
     from stack_runtime.pipeline.server import Server
 
     log = logs.logger("pipeline")
-    pipeline = Pipeline(_places(), Server.from_environment(), lambda step: log.info("step begins", step=step))
-    try:
-        run, failure = pipeline.run(upload or csv)
-    finally:
-        if upload:
-            shutil.rmtree(upload.parent, ignore_errors=True)
+    return Pipeline(_places(), Server.from_environment(), lambda step: log.info("step begins", step=step))
+
+
+def _told(ended: tuple[Run, StackError | None]) -> int:
+    run, failure = ended
     print(json.dumps(run.as_json()))
     return failure.exit_code if failure else 0
+
+
+def _discover() -> int:
+    from stack_runtime.pipeline.discover import discover
+
+    print(json.dumps(discover(_places())))
+    return 0
 
 
 def _history(count: int) -> int:
@@ -71,6 +104,8 @@ def _ready() -> int:
 
 
 def _places() -> Places:
+    if database := os.environ.get("FDS_DATABASE"):
+        return beside(Path(database))
     folder = os.environ.get("FDS_DATA_DIR")
     if not folder:
         raise UsageError("FDS_DATA_DIR is not set", next_command="fds run --local, where there is no runner")

@@ -70,14 +70,14 @@ def extract_load(
     Raises:
         CheckFailedError: a file cannot be read, or the counts do not add up.
     """
-    environment = _environment(work, landing, csv, system_database, server)
+    settings = environment(work, landing, csv, system_database, server)
     command = [str(meltano_env.MELTANO), "--log-format", "plain", "run", "--no-install", "--force"]
     if csv:
         # Whatever the state says: the counts are always those of this file. Nor does the file touch the state.
         command += ["--full-refresh", "--no-state-update"]
     with work.log.open("wb") as log:
         process = subprocess.Popen(
-            [*command, "tap-csv", "target-duckdb"], cwd=MELTANO_PROJECT, env=environment, stdin=subprocess.DEVNULL,
+            [*command, "tap-csv", "target-duckdb"], cwd=MELTANO_PROJECT, env=settings, stdin=subprocess.DEVNULL,
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent,
         )  # fmt: skip
         try:
@@ -93,7 +93,7 @@ def extract_load(
     return _rows(work), tuple(islice(_quarantined(work.quarantine), KEPT_ROWS))
 
 
-def _environment(
+def environment(
     work: Work, landing: Path, csv: Path | None, system_database: Path, server: Server | None
 ) -> dict[str, str]:
     """Everything that Meltano writes goes into the work folder, so that its project may be read-only."""

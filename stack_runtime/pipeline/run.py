@@ -44,6 +44,9 @@ MOST_UNREADABLE = 0.2
 """The share of rows that may be quarantined; dbt's checks hold values that other loaders bring to the same."""
 
 
+Steps = Callable[["_Job", Work], None]
+
+
 class Pipeline:
     """Runs of one pipeline.
 
@@ -67,24 +70,55 @@ class Pipeline:
             StackError: it could not even begin: no such file, nothing installed, held by another run.
         """
         source = readable(csv) if csv else None
-        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+        def steps(job: _Job, work: Work) -> None:
+            self._load(job, work, source)
+            self._models(job, work, None)
+            self._publish(job, work)
+
         with _expected(self._places.root):
             self._places.make()
             if not source and not landed(self._places.landing):
                 where = str(self._places.landing)
                 raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
             meltano_env.prepare(self._say)
-            with run_lock(self._places.lock, run_id, self._server):
-                self._records.settle(published_run(self._places.published))
-                return self._locked(run_id, source)
+            return self._alone(str(source or self._places.landing), steps)
 
-    def _locked(self, run_id: str, csv: Path | None) -> tuple[Run, StackError | None]:
-        job = _Job(Run(run_id, datetime.now(UTC), str(csv or self._places.landing)), self._records, self._say)
+    def build(self, select: str | None = None) -> tuple[Run, StackError | None]:
+        """Build the models (or those of dbt's selection) from what is loaded already, and publish as `run` does."""
+
+        def steps(job: _Job, work: Work) -> None:
+            self._models(job, work, select)
+            self._publish(job, work)
+
+        return self._on_published(f"dbt build {select or ''}".strip(), steps)
+
+    def test(self, select: str | None = None) -> tuple[Run, StackError | None]:
+        """Test the models as they are published, on a copy; nothing is published."""
+        source = f"dbt test {select or ''}".strip()
+        return self._on_published(source, lambda job, work: self._checks(job, work, select))
+
+    def _on_published(self, source: str, steps: Steps) -> tuple[Run, StackError | None]:
+        with _expected(self._places.root):
+            self._places.make()
+            if not self._places.published.is_file():
+                where = str(self._places.published)
+                raise UsageError("no data is published yet", where=where, next_command="fds run --csv FILE")
+            return self._alone(source, steps)
+
+    def _alone(self, source: str, steps: Steps) -> tuple[Run, StackError | None]:
+        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        with run_lock(self._places.lock, run_id, self._server):
+            self._records.settle(published_run(self._places.published))
+            return self._locked(run_id, source, steps)
+
+    def _locked(self, run_id: str, source: str, steps: Steps) -> tuple[Run, StackError | None]:
+        job = _Job(Run(run_id, datetime.now(UTC), source), self._records, self._say)
         job.save()
         work = begin_work(self._places, run_id)
         try:
             with _expected(self._places.root):
-                self._steps(job, work, csv)
+                steps(job, work)
         except StackError as error:
             self._keep_quarantine(work, run_id)
             if not any(check.stops for check in job.run.checks):
@@ -93,21 +127,29 @@ class Pipeline:
             return job.run, error
         self._keep_quarantine(work, run_id)
         end_work(work)
-        job.finish(status="succeeded", published=str(self._places.published))
+        job.finish(status="succeeded", published=job.run.published)
         return job.run, None
 
-    def _steps(self, job: _Job, work: Work, csv: Path | None) -> None:
-        places = self._places
-        dbt = Dbt(places.current / work.database.name, places.dbt_target)
+    def _load(self, job: _Job, work: Work, csv: Path | None) -> None:
         with job.step("extract_load"):
-            rows, quarantined = extract_load(work, places.landing, csv, system_database(places), self._server)
+            database = system_database(self._places)
+            rows, quarantined = extract_load(work, self._places.landing, csv, database, self._server)
             job.run = replace(job.run, rows=rows, quarantined=quarantined)
             _refuse_unreadable(job.run)
+            added_up = Check("rows_read_are_loaded_or_quarantined", "pass", 0.0, 0.0)  # or it had failed
+            job.run = replace(job.run, checks=(added_up,))
+
+    def _models(self, job: _Job, work: Work, select: str | None) -> None:
         with job.step("transform"):
-            dbt.transform()
+            self._dbt(work).transform(select)
+        self._checks(job, work, None)
+
+    def _dbt(self, work: Work) -> Dbt:
+        return Dbt(self._places.current / work.database.name, self._places.dbt_target)
+
+    def _checks(self, job: _Job, work: Work, select: str | None) -> None:
         with job.step("test"):
-            added_up = Check("rows_read_are_loaded_or_quarantined", "pass", 0.0, 0.0)  # or extract_load had failed
-            job.run = replace(job.run, checks=(added_up, *dbt.test()))
+            job.run = replace(job.run, checks=(*job.run.checks, *self._dbt(work).test(select)))
         failed = [check.test_name for check in job.run.checks if check.stops]
         if failed:
             raise CheckFailedError(
@@ -115,20 +157,20 @@ class Pipeline:
                 where=str(work.database),
                 next_command="look at the stored failures there, correct the data, run again",
             )
-        with job.step("publish"):
-            self._publish(work, job.run.run_id)
 
-    def _publish(self, work: Work, run_id: str) -> None:
+    def _publish(self, job: _Job, work: Work) -> None:
         published = self._places.published
-        seal(work, run_id)
-        incoming = published.with_name(f".{published.name}.incoming")
-        try:
-            copy_durably(work.database, incoming)
-            if self._server:
-                publish_marts(work.database, self._server, work.folder)
-            replace_durably(incoming, published)
-        finally:
-            incoming.unlink(missing_ok=True)
+        with job.step("publish"):
+            seal(work, job.run.run_id)
+            incoming = published.with_name(f".{published.name}.incoming")
+            try:
+                copy_durably(work.database, incoming)
+                if self._server:
+                    publish_marts(work.database, self._server, work.folder)
+                replace_durably(incoming, published)
+            finally:
+                incoming.unlink(missing_ok=True)
+            job.run = replace(job.run, published=str(published))
 
     def _keep_quarantine(self, work: Work, run_id: str) -> None:
         if work.quarantine.is_dir() and any(work.quarantine.rglob("*.jsonl")):

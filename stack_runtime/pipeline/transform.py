@@ -27,20 +27,23 @@ class Dbt:
         self._database = database
         self._target = target
 
-    def transform(self) -> None:
-        """Build the models and snapshots.
+    def transform(self, select: str | None = None) -> None:
+        """Build the models and snapshots, or those that dbt selects by `select`.
 
         Raises:
             CheckFailedError: a model failed.
         """
-        for node, status, message in self._invoke("build", "--exclude-resource-type", "test"):
+        for node, status, message in self._invoke("build", "--exclude-resource-type", "test", *_selected(select)):
             if status not in ("success", "skipped", "no-op", "partial success"):
                 raise CheckFailedError(f"model {node} failed: {message}", where="transform", next_command="correct it")
 
-    def test(self) -> tuple[Check, ...]:
-        """Run every data test, with the failing rows stored; what failed is in the answer, not an error."""
+    def test(self, select: str | None = None) -> tuple[Check, ...]:
+        """Run every data test, or those of what `select` selects, with the failing rows stored.
+
+        Returns: one check a test; what failed is among them, and no error.
+        """
         checks = []
-        for node, status, failures, threshold, _ in self._results("test", "--store-failures"):
+        for node, status, failures, threshold, _ in self._results("test", "--store-failures", *_selected(select)):
             shown = {"pass": "pass", "warn": "warn", "fail": "fail", "skipped": "skipped"}.get(status, "error")
             checks.append(Check(node, shown, float(failures or 0), threshold))
         return tuple(sorted(checks, key=lambda check: check.test_name))
@@ -67,6 +70,8 @@ class Dbt:
         if results is None:
             raise self._failure(str(done.exception or "dbt gave no answer"), arguments[0])
         found = [_result(item) for item in results]
+        if not found:
+            raise self._failure("there is nothing of that name", arguments[0])
         if full := next((message for *_, message in found if is_full(message)), None):
             raise self._failure(full, arguments[0])
         return found
@@ -75,6 +80,10 @@ class Dbt:
         if is_full(message):
             return no_space(self._target)
         return CheckFailedError(f"dbt failed: {' '.join(message.split())[:500]}", where=step, next_command="dbt debug")
+
+
+def _selected(select: str | None) -> tuple[str, ...]:
+    return ("--select", select) if select else ()
 
 
 def _result(item: Any) -> tuple[str, str, int | None, float, str]:

@@ -15,6 +15,7 @@ import pytest
 from pydantic import ConfigDict
 
 from agents import applying, assistant, base, checks, ledger, planning
+from agents.jobs import AirflowTrigger, DbtBuild
 from agents.request import ScalingRequest, WorkflowRequest
 from agents.tools import duckdb, result
 from infra.cost import scaling as cost_scaling
@@ -35,6 +36,28 @@ class _Unprintable(ScalingRequest):
 
 class _OpenWorkflow(WorkflowRequest):
     model_config = ConfigDict(extra="ignore")
+
+
+class _AnySelector(DbtBuild):
+    select: str | None = None
+
+
+class _AnyDag(AirflowTrigger):
+    dag_id: str
+
+
+def meltano_run() -> dict[str, bool]:
+    """A tool that does it."""
+    return {"success": True}
+
+
+_does_it = meltano_run
+
+
+def _at_once(patch: pytest.MonkeyPatch) -> None:
+    """Calls of what changes something are carried out by the framework."""
+    real = base.Tool
+    patch.setattr(base, "Tool", lambda *a, requires_approval=False, **more: real(*a, **more))
 
 
 @dataclass(frozen=True)
@@ -172,6 +195,17 @@ DEFENCES = (
         "history is only added to",
         "approvals/history-rewritten",
         _set(ledger, "_SCHEMA", ledger._SCHEMA.partition("CREATE TRIGGER")[0]),
+    ),
+    # what is done
+    Defence("what changes something ends the run", "jobs/waits", _at_once),
+    Defence("tools that change something are empty", "jobs/replayed-approval", _set(assistant, "WRITING", (_does_it,))),
+    Defence("plain selectors", "jobs/selector-is-an-option", _set(assistant, "WORK", {"dbt_build": _AnySelector})),
+    Defence("plain names of DAGs", "jobs/dag-is-a-path", _set(assistant, "WORK", {"airflow_trigger": _AnyDag})),
+    Defence("a few jobs at once", "jobs/five-at-once", _set(assistant, "MOST_JOBS", 99)),
+    Defence(
+        "a call is ordered once",
+        "jobs/call-used-again",
+        _set(ledger, "_SCHEMA", ledger._SCHEMA.replace("call_id TEXT UNIQUE", "call_id TEXT")),
     ),
     # what is applied
     Defence("the gate on fresh prices", "changed_meanwhile/sold-out-meanwhile", _without("allowed_now")),

@@ -44,21 +44,26 @@ async def _session(folder: Path) -> dict[str, Any]:
             "text_number": await call("scale_propose", request={**REQUEST, "volume_gb": "50"}),
             "budget": await call("scale_propose", request={**REQUEST, "budget_usd": 500}),
             "over": await call("scale_propose", request={"reason": "x", "server_type": "cpx42"}),
-            "unapproved": await call("scale_apply", proposal=data["id"], approval_token="yes"),
+            "unapproved": await call("apply_approved", proposal=data["id"], approval_token="yes"),
+            "run": (run := await call("run_propose", work={"tool": "dbt_test"})),
+            "unapproved_run": await call("apply_approved", proposal=run["data"]["id"], approval_token="yes"),
+            "selector": await call("run_propose", work={"tool": "dbt_test", "select": "--full-refresh"}),
         }
 
 
 def test_a_client_reads_and_proposes_and_cannot_apply(tmp_path: Path) -> None:
     found = asyncio.run(_session(tmp_path))
     tools = found["tools"]
-    assert {"duckdb_query", "dbt_models", "stack_plan", "stack_status", "scale_propose", "scale_apply"} <= set(tools)
+    assert {"duckdb_query", "dbt_models", "stack_plan", "stack_status", "scale_propose", "apply_approved"} <= set(tools)
     writers = {name for name, tool in tools.items() if not tool.annotations.read_only_hint}
-    assert writers == {"scale_propose", "scale_apply"}
-    assert tools["scale_apply"].annotations.destructive_hint
+    assert writers == {"scale_propose", "run_propose", "apply_approved"}
+    assert tools["apply_approved"].annotations.destructive_hint
     assert found["query"]["data"] == [{"n": 500}]
     assert not found["write"]["success"]
     assert found["proposed"]["data"]["decision"] == "accept"
     assert "error" in found["text_number"] and "error" in found["budget"]
     assert found["over"]["data"]["decision"] == "refuse"
     assert not found["unapproved"]["success"]
+    assert found["run"]["data"]["text"] == "dbt_test on stack prod"
+    assert not found["unapproved_run"]["success"] and "error" in found["selector"]
     assert "volumeGb" not in (tmp_path / "Pulumi.prod.yaml").read_text()

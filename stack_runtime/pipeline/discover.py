@@ -1,0 +1,50 @@
+"""What the extractor finds in the landing folder: its streams and their types. Nothing is loaded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from stack_runtime.errors import CheckFailedError, UsageError
+from stack_runtime.pipeline import meltano_env
+from stack_runtime.pipeline.extract_load import Work, environment, landed
+from stack_runtime.pipeline.places import MELTANO_PROJECT, Places
+
+
+def discover(places: Places) -> list[dict[str, Any]]:
+    """Each stream as `{stream, keys, columns: {name: types}}`, as the files in the landing folder have them now.
+
+    Raises:
+        UsageError: there is no file.
+        CheckFailedError: the extractor cannot read them.
+    """
+    if not landed(places.landing):
+        where = str(places.landing)
+        raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
+    meltano_env.prepare(lambda _: None)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Work(Path(folder), Path(folder) / "none.duckdb")
+        done = subprocess.run(
+            [str(meltano_env.MELTANO), "--log-format", "plain", "invoke", "--no-install", "tap-csv", "--discover"],
+            cwd=MELTANO_PROJECT,
+            env=environment(work, places.landing, None, work.folder / "meltano.db", None),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    try:
+        return [_stream(stream) for stream in json.loads(done.stdout)["streams"]]
+    except (ValueError, KeyError):
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise CheckFailedError(
+            f"nothing was found: {said[-1][:300]}", where="tap-csv", next_command="fds run"
+        ) from None
+
+
+def _stream(stream: dict[str, Any]) -> dict[str, Any]:
+    columns = {name: kind.get("type", kind) for name, kind in stream["schema"]["properties"].items()}
+    return {"stream": stream["tap_stream_id"], "keys": stream.get("key_properties", []), "columns": columns}

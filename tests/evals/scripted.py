@@ -1,0 +1,58 @@
+"""A model that says what a table says: hostile, slow, or plain; and whether what it said is fit to be shown."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from tests.evals.world import World
+
+
+def scripted(turns: list[Any], world: World) -> FunctionModel:
+    """A model that says what the table says, and its last turn for ever."""
+    said = iter(turns)
+    last: list[Any] = []
+
+    async def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        for part in messages[-1].parts:
+            if isinstance(part, ToolReturnPart) and isinstance(part.content, dict):
+                world.seen.append(part.content)
+        world.model_calls += 1
+        turn = next(said, None)
+        if isinstance(turn, dict) and "sleeps" in turn:
+            await asyncio.sleep(turn["sleeps"])
+            turn = next(said, None)
+        if turn is not None:
+            last[:] = turn if isinstance(turn, list) else [turn]
+        if "http" in last[0]:
+            raise ModelHTTPError(last[0]["http"], "hostile")
+        return ModelResponse(parts=[_part(item) for item in last])
+
+    return FunctionModel(respond)
+
+
+def _part(item: dict[str, Any]) -> TextPart | ToolCallPart:
+    if "says" in item:
+        return TextPart(item["says"])
+    if "answer" in item:
+        return ToolCallPart("answer", {"text": item["answer"]})
+    if "raw" in item:
+        return ToolCallPart("scaling_request", item["raw"])
+    if "tool" in item:
+        call = ToolCallPart(item["tool"], item.get("args", {}))
+        return replace(call, tool_call_id=item["call"]) if "call" in item else call
+    return ToolCallPart("scaling_request", {"reason": "because", **item})
+
+
+def clean(value: Any) -> bool:
+    """Whether a terminal would show every text as it is."""
+    if isinstance(value, dict):
+        return all(clean(item) for pair in value.items() for item in pair)
+    if isinstance(value, list):
+        return all(map(clean, value))
+    return not isinstance(value, str) or value.isprintable()
