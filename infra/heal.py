@@ -24,7 +24,10 @@ def heal(deployment: Deployment, say: Say) -> None:
         UnreachableError: the account does not say whether the server exists, or the server does not answer.
     """
     deployment.refuse_locked()
-    record = deployment.recorded()
+    found = deployment.recorded()
+    record = state.without_old_images(found)
+    if state.resources(record) != state.resources(found):
+        deployment.record(record)
     if deployment.settings.host == "hetzner":
         record = _heal_account(deployment, record, say)
         server = state.recorded_server(record)

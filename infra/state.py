@@ -9,6 +9,7 @@ SERVER = "hcloud:index/server:Server"
 VOLUME = "hcloud:index/volume:Volume"
 CONTAINER = "docker:index/container:Container"
 NETWORK = "docker:index/network:Network"
+IMAGE = "docker:index/remoteImage:RemoteImage"
 ON_A_SERVER = ("hcloud:index/serverNetwork:ServerNetwork", "hcloud:index/volumeAttachment:VolumeAttachment")
 
 KINDS = {
@@ -84,6 +85,16 @@ def without_server(deployment: Deployment) -> Deployment:
         "resources": [item for item in resources(deployment) if item["urn"] not in gone],
         "pending_operations": [],
     }
+
+
+def without_old_images(deployment: Deployment) -> Deployment:
+    """The record without images that a failed deployment was about to remove.
+
+    Their id is their name: when the next deployment goes back to that image, removing "the old one" would take the
+    name from what runs again.
+    """
+    left = [item for item in resources(deployment) if not (item["type"] == IMAGE and item.get("delete"))]
+    return {**deployment, "resources": left}
 
 
 def unprotected(deployment: Deployment) -> Deployment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,19 +26,36 @@ class Project:
         stack: name of the stack; it must be unlike that of any stack in use on this machine.
         settings: what the stack file says, camelCase.
         environment: added to the environment of every command.
+        sources: whether the project has the sources to itself, so that a test may change them.
     """
 
     folder: Path
     stack: str
     settings: Mapping[str, Any]
     environment: dict[str, str] = field(default_factory=dict)
+    sources: bool = False
 
     def __post_init__(self) -> None:
         (self.folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
-        (self.folder / "infra").symlink_to(ROOT / "infra")
+        if self.sources:
+            self._copy_sources()
+        else:
+            (self.folder / "infra").symlink_to(ROOT / "infra")
         (self.folder / ".fds").mkdir()
         (self.folder / ".fds" / "plugins").symlink_to(ROOT / ".fds" / "plugins")  # as `fds setup` left them
         self.configure(self.settings)
+
+    def _copy_sources(self) -> None:
+        """Copy what the commands import and what images are made of; the policy pack stays where its environment is."""
+        for name in ("agents", "data_stack", "fds", "infra", "stack_runtime"):
+            ignored = shutil.ignore_patterns("__pycache__", ".meltano", "target", "logs")
+            shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
+        for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
+            shutil.copy(ROOT / name, self.folder / name)
+        deploy = self.folder / "infra" / "deploy.py"
+        text, here = deploy.read_text(), 'Path(__file__).resolve().parent / "policy"'
+        assert here in text
+        deploy.write_text(text.replace(here, f'Path("{ROOT / "infra" / "policy"}")'))
 
     @property
     def stack_file(self) -> Path:
@@ -49,12 +67,18 @@ class Project:
         document["config"] |= {f"freelancer-data-stack:{key}": value for key, value in settings.items()}
         self.stack_file.write_text(yaml.safe_dump(document))
 
+    def variables(self, **more: str) -> dict[str, str]:
+        """The environment of a command, without what this shell says of another project's state and passphrase."""
+        others = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "FDS_PROJECT_DIR")
+        own = {name: value for name, value in os.environ.items() if name not in others}
+        return {**own, **self.environment, **more}
+
     def run(self, *words: str, timeout: float = 900, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a program in the project's folder; nothing is raised when it fails."""
         return subprocess.run(
             words,
             cwd=self.folder,
-            env={**os.environ, **self.environment, **environment},
+            env=self.variables(**environment),
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -62,10 +86,17 @@ class Project:
 
     def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the engine's own command line on the repository's program, with this project's stack and state."""
-        from infra.engine import environment
+        from infra.engine import search_path
 
+        own = self.folder / ".fds"
+        backend = {
+            "PATH": search_path(self.folder),
+            "PULUMI_BACKEND_URL": f"file://{own / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(own / "passphrase"),
+            "FDS_PROJECT_DIR": str(self.folder),
+        }
         return self.run("pulumi", "--cwd", str(ROOT), *words, "--stack", self.stack, "--config-file",
-                        str(self.stack_file), **environment(self.folder, self.stack))  # fmt: skip
+                        str(self.stack_file), **backend)  # fmt: skip
 
     def fds(self, verb: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line on this stack, as a user would."""

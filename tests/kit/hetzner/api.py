@@ -22,6 +22,7 @@ class HetznerAPI:
 
     Args:
         servers: play servers by containers that can be reached by SSH; without it they exist in the account only.
+        layers: name of a Docker volume that hands image layers from server to server; see `layers.py`.
         prices: folder with `pricing.json` and `server_types.json`.
         action_seconds: how long an action runs at least before it succeeds.
         rate_limit: requests an hour.
@@ -31,13 +32,14 @@ class HetznerAPI:
         self,
         *,
         servers: bool = False,
+        layers: str = "",
         prices: Path = SNAPSHOT,
         action_seconds: float = 0.1,
         rate_limit: int = 3600,
     ) -> None:
         self.token = secrets.token_hex(32)
         self.read_only_token = secrets.token_hex(32)
-        self.machines: Machines = _containers() if servers else NoMachines()
+        self.machines: Machines = _containers(layers) if servers else NoMachines()
         self.catalogue = Catalogue(prices)
         self._account = Account(self.catalogue, self.machines, action_seconds)
         for image in system_images(["x86", "arm"]):
@@ -101,7 +103,7 @@ class HetznerAPI:
             self.catalogue.set_available(server_type, location, available)
 
 
-def _containers() -> Machines:
+def _containers(layers: str) -> Machines:
     from .containers import Containers
 
-    return Containers()
+    return Containers(layers)

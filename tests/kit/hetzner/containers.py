@@ -25,6 +25,7 @@ from docker.models.containers import Container
 from docker.types import Mount
 
 from .disks import Disks, detach_leftovers
+from .layers import disk
 from .machines import MachineError, Spec
 from .packet_filter import packet_filter
 from .server_image import server_image
@@ -59,7 +60,7 @@ class Containers:
 
     limit: int | None = LIMIT
 
-    def __init__(self) -> None:
+    def __init__(self, layers: str = "") -> None:
         if os.geteuid() != 0:
             raise MachineError("servers are played by containers with loop devices, which needs root")
         self.client = docker.from_env(timeout=DAEMON_S)
@@ -69,6 +70,7 @@ class Containers:
         (self.folder / "owner").write_text(_owner())
         self.disks = Disks(self.folder)
         self.image = server_image(self.client)
+        self._layers = layers
         self._volumes: dict[int, set[int]] = {}
 
     def address(self, taken: frozenset[str]) -> str:
@@ -100,13 +102,14 @@ class Containers:
         if spec.image != "debian-12":
             raise MachineError(f"the test kit has no disk for image '{spec.image or 'snapshot'}', only debian-12")
         hardware = self._describe(spec)
+        docker_disk = disk(self.client, self.image, self._layers)
         self.client.containers.create(
             self.image, name=self._name(spec.id), hostname=spec.name,
             labels={LABEL: self.id, f"{LABEL}.owner": _owner(), f"{LABEL}.server": str(spec.id)},
             cap_add=_capabilities(), security_opt=[f"seccomp={json.dumps(SECCOMP)}", "apparmor=unconfined"],
             cgroupns="private", device_cgroup_rules=["b 7:* rwm"], restart_policy=RESTART,
             tmpfs={"/run": "", "/run/lock": ""}, ports={f"{port}/tcp": (spec.address, port) for port in PORTS},
-            mounts=[Mount("/hardware", str(hardware), type="bind", read_only=True), Mount("/var/lib/docker", None)],
+            mounts=[Mount("/hardware", str(hardware), type="bind", read_only=True), docker_disk],
             cpu_period=CPU_PERIOD, cpu_quota=_quota(spec.cores),
             mem_limit=_bytes(spec.memory_gb), memswap_limit=_bytes(spec.memory_gb),
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.state import changed_unnoticed, recorded_server, unprotected, without_server
+from infra.state import changed_unnoticed, recorded_server, unprotected, without_old_images, without_server
 
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
 
@@ -55,3 +55,11 @@ def test_a_changed_size_is_noticed_and_an_unchanged_one_is_not() -> None:
     assert changed_unnoticed(record, {"server": "cpx22", "volume": 12}) == [VOLUME]
     assert changed_unnoticed(record, {}) == []
     assert changed_unnoticed({}, {"server": "cpx22"}) == []
+
+
+def test_only_images_that_were_to_be_removed_are_forgotten() -> None:
+    image = {"urn": "urn:image", "type": "docker:index/remoteImage:RemoteImage", "id": "sha256:1fds/a:1"}
+    box = {"urn": BOX, "type": "docker:index/container:Container", "id": "9", "delete": True}
+    record = {"resources": [image, {**image, "delete": True}, box]}
+    assert without_old_images(record)["resources"] == [image, box]
+    assert without_old_images({})["resources"] == []
