@@ -19,7 +19,7 @@ from infra.progress import Progress
 from infra.reach import daemon
 from infra.stack_file import read
 from stack_runtime.docker_host import remove_unused_images
-from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.errors import LockedError, StackError, UnreachableError
 from stack_runtime.status import unhealthy
 
 SETTLED_S = 120.0
@@ -59,11 +59,13 @@ def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, i
     """Deploy; once more after an adoption, for what was adopted was taken as it is."""
     try:
         changes = deployment.up()
-        if deployment.adopt.ids.keys() & {"server", "volume"}:
+        if deployment.adopt.ids:
             deployment.adopt = NOTHING
             more = {operation: count for operation, count in deployment.up().items() if operation != "same"}
             changes = dict(Counter(changes) + Counter(more))
         return changes
+    except LockedError:
+        raise  # whoever holds the lock may have switched the server off for a reason
     except StackError:
         _leave_switched_on(deployment, say)
         raise

@@ -7,6 +7,7 @@ from typing import Any
 
 SERVER = "hcloud:index/server:Server"
 VOLUME = "hcloud:index/volume:Volume"
+RECORD = "hcloud:index/zoneRrset:ZoneRrset"
 CONTAINER = "docker:index/container:Container"
 NETWORK = "docker:index/network:Network"
 IMAGE = "docker:index/remoteImage:RemoteImage"
@@ -39,11 +40,13 @@ def recorded_server(deployment: Deployment) -> str | None:
 
 def recorded_ids(deployment: Deployment) -> dict[str, str]:
     """Ids of the account's resources that the engine has written down, by kind."""
-    return {
-        KINDS[item["type"]]: str(item["id"])
-        for item in resources(deployment)
-        if item["type"] in KINDS and item.get("id")
-    }
+    made = [item for item in resources(deployment) if item.get("id")]
+    found = {KINDS[item["type"]]: str(item["id"]) for item in made if item["type"] in KINDS}
+    for item in made:
+        if item["type"] == RECORD:
+            known = "/".join(str(item["outputs"][name]) for name in ("zone", "name", "type"))
+            found[f"record {known}"] = known
+    return found
 
 
 def ids_of(deployment: Deployment, kind: str) -> set[str]:

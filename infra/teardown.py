@@ -24,6 +24,7 @@ def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None])
     """Destroy the stack. Whoever calls this has asked before.
 
     Raises:
+        LockedError: a deployment is at work.
         UnreachableError: Docker or the account does not answer.
     """
     if deployment.settings.host == "hetzner":
@@ -35,6 +36,7 @@ def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None])
 
 
 def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], None]) -> Removed:
+    deployment.refuse_locked()
     record = deployment.recorded()
     server = state.recorded_server(record)
     if server and not recovery.server_exists(deployment.settings, server):
@@ -43,4 +45,8 @@ def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], 
     recovery.lift_protection(deployment.settings, volumes=volumes)
     deployment.record(state.unprotected(record))
     count = deployment.down().get("delete", 0)
-    return Removed(count, recovery.remove_volumes(deployment.settings) if volumes else [])
+    left = recovery.remove_leftovers(deployment.settings, volumes=volumes)
+    for kind, names in left.items():
+        for name in names if kind != "volumes" else ():
+            say(f"removed {name} ({kind}), which an interrupted deployment left behind")
+    return Removed(count + sum(map(len, left.values())) - len(left["volumes"]), left["volumes"])

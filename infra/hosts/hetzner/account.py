@@ -10,6 +10,7 @@ from infra.settings import PROJECT, Settings
 
 if TYPE_CHECKING:
     from hcloud import Client
+    from hcloud.zones import BoundZoneRRSet
 
 
 def selector(settings: Settings) -> str:
@@ -38,7 +39,7 @@ class Account:
         """
         from infra.cloud import asked  # 0.3 s that a stack on this machine does not need
 
-        return asked(settings.stack, lambda api: _found(api, selector(settings)))
+        return asked(settings.stack, lambda api: _found(api, settings))
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
         """What exists, but that the engine has not written down: to be adopted.
@@ -52,7 +53,13 @@ class Account:
 NOTHING = Account()
 
 
-def _found(api: Client, labels: str) -> Account:
+def record(zone: str, name: str | None, kind: str | None = "A") -> str:
+    """The id by which a record set of a zone is adopted."""
+    return f"{zone}/{name}/{kind}"
+
+
+def _found(api: Client, settings: Settings) -> Account:
+    labels = selector(settings)
     kinds: dict[str, Any] = {
         "ssh_key": api.ssh_keys,
         "firewall": api.firewalls,
@@ -63,6 +70,9 @@ def _found(api: Client, labels: str) -> Account:
     found = {kind: resources.get_all(label_selector=labels) for kind, resources in kinds.items()}
     ids = {kind: str(members[0].id) for kind, members in found.items() if members}
     sizes: dict[str, str | int] = {"volume": found["volume"][0].size} if found["volume"] else {}
+    for each in records_of(api, settings):
+        known = record(settings.dns_zone, each.name, each.type)
+        ids[f"record {known}"] = known
     for network in found["network"][:1]:
         if network.subnets:
             ids["subnet"] = f"{network.id}-{network.subnets[0].ip_range}"
@@ -76,3 +86,18 @@ def _found(api: Client, labels: str) -> Account:
         if volume.server and volume.server.id == server.id:
             ids["volume_attachment"] = str(volume.id)
     return Account(ids, sizes)
+
+
+def records_of(api: Client, settings: Settings) -> list[BoundZoneRRSet]:
+    """The stack's record sets in its zone; none when it has no zone, or when the zone is gone."""
+    if not settings.dns_zone:
+        return []
+    from hcloud import APIException
+
+    try:
+        zone = api.zones.get(settings.dns_zone)
+        return api.zones.get_rrset_all(zone, label_selector=selector(settings))
+    except APIException as error:
+        if error.code == "not_found":
+            return []
+        raise

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from hcloud import APIException, Client
 from hcloud.servers import BoundServer
 
 from infra.cloud import asked
-from infra.hosts.hetzner.account import selector
+from infra.hosts.hetzner.account import records_of, selector
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
@@ -78,16 +79,27 @@ def lift_protection(settings: Settings, *, volumes: bool) -> None:
     asked(settings.stack, lift)
 
 
-def remove_volumes(settings: Settings) -> list[str]:
-    """Delete the stack's data volumes, which the engine leaves behind on purpose.
+def remove_leftovers(settings: Settings, *, volumes: bool) -> dict[str, list[str]]:
+    """Delete what carries the stack's labels and is still there: what a killed deployment made and nobody recorded.
 
-    Returns: their names.
+    Data volumes, which the engine leaves behind on purpose, go only when `volumes` is true.
+
+    Returns: names of what went, by kind.
     """
 
-    def remove(api: Client) -> list[str]:
-        found = api.volumes.get_all(label_selector=selector(settings))
-        for volume in found:
-            volume.delete()
-        return [str(volume.name) for volume in found]
+    def remove(api: Client) -> dict[str, list[str]]:
+        gone: dict[str, list[str]] = {"records": [str(each.name) for each in records_of(api, settings)]}
+        for each in records_of(api, settings):
+            api.zones.delete_rrset(each)
+        kinds: dict[str, Any] = {"servers": api.servers, "networks": api.networks, "firewalls": api.firewalls,
+                                 "ssh_keys": api.ssh_keys, "volumes": api.volumes}  # fmt: skip
+        for kind, members in kinds.items():
+            found = members.get_all(label_selector=selector(settings)) if volumes or kind != "volumes" else []
+            for each in found:
+                action = each.delete()
+                if hasattr(action, "wait_until_finished"):
+                    action.wait_until_finished()
+            gone[kind] = [str(each.name) for each in found]
+        return gone
 
     return asked(settings.stack, remove)

@@ -12,7 +12,7 @@ import pulumi_hcloud as hcloud
 
 from infra.cost.model import Server
 from infra.hosts import Host
-from infra.hosts.hetzner.account import Account
+from infra.hosts.hetzner.account import Account, record
 from infra.hosts.hetzner.boot import user_data
 from infra.settings import PROJECT, Settings
 from stack_runtime.remote import DEPLOY_USER, Access, write_access
@@ -23,7 +23,7 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
          "sin": "ap-southeast"}  # fmt: skip
 """Network zone of each location, from Hetzner's documentation of networks."""
 
-UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"]}
+UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
 """What may differ from the settings while something is adopted, by kind; the deployment after it brings it in line."""
 
 
@@ -83,7 +83,7 @@ class _Made:
     def _with(self, kind: str, more: pulumi.ResourceOptions | None = None) -> pulumi.ResourceOptions:
         adopted = pulumi.ResourceOptions(import_=self._adopt.ids.get(kind))
         if kind in self._adopt.ids:
-            adopted.ignore_changes = UNLIKE.get(kind)
+            adopted.ignore_changes = UNLIKE.get(kind.split()[0])
         return pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(self._options, adopted), more)
 
     def volume(self, location: str) -> hcloud.Volume:
@@ -195,5 +195,6 @@ class _Made:
                 type="A",
                 ttl=300,
                 records=[hcloud.ZoneRrsetRecordArgs(value=address)],
-                opts=self._options,
+                labels=self._labels,
+                opts=self._with(f"record {record(zone, label)}"),
             )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.state import changed_unnoticed, recorded_server, unprotected, without_old_images, without_server
+from infra.state import (
+    changed_unnoticed,
+    recorded_ids,
+    recorded_server,
+    unprotected,
+    without_old_images,
+    without_server,
+)
 
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
 
@@ -63,3 +70,11 @@ def test_only_images_that_were_to_be_removed_are_forgotten() -> None:
     record = {"resources": [image, {**image, "delete": True}, box]}
     assert without_old_images(record)["resources"] == [image, box]
     assert without_old_images({})["resources"] == []
+
+
+def test_records_of_a_zone_are_known_by_the_id_that_adopts_them() -> None:
+    outputs = {"zone": "example.test", "name": "data", "type": "A"}
+    record = {
+        "resources": [{"urn": "urn:a", "type": "hcloud:index/zoneRrset:ZoneRrset", "id": "x", "outputs": outputs}]
+    }
+    assert recorded_ids(record) == {"record example.test/data/A": "example.test/data/A"}
