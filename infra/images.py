@@ -23,7 +23,11 @@ def image_of(service: Service, options: pulumi.ResourceOptions) -> docker.Remote
     return docker.RemoteImage(
         f"{service.name}-image",
         name=f"{IMAGES}/{service.name}:{_content(service.image)}",
-        build=docker.RemoteImageBuildArgs(context=str(ROOT), dockerfile=service.image.dockerfile),
+        build=docker.RemoteImageBuildArgs(
+            context=str(ROOT),
+            dockerfile=service.image.dockerfile,
+            use_legacy_builder=True,  # the other one, buildx, builds on this machine's daemon, whatever the host is
+        ),
         keep_locally=False,
         opts=options,
     )

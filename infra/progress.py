@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 
@@ -18,6 +19,11 @@ _DONE = {
     "discard-replaced": "dropped",
     "refresh": "read",
 }
+_WRAPPING = re.compile(
+    r"^sdk-v2/\S+ sdk\.\w+: |: provider=\S+$"
+    r"|^\[ERROR\] An unexpected error was encountered during an API request\. | Error code: \w+ Status code: \d+.*$"
+)
+"""What the official plugins put around a message: where in their code it arose, and all of it once more."""
 
 
 class Progress:
@@ -47,7 +53,7 @@ class Progress:
             self._violations.append(" ".join(event.policy_event.message.split()))
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
             name = _name(event.diagnostic_event.urn or "")
-            message = " ".join(event.diagnostic_event.message.partition("Traceback")[0].split())
+            message = _WRAPPING.sub("", " ".join(event.diagnostic_event.message.partition("Traceback")[0].split()))
             self._errors.append(f"{name}: {message}" if name else message)
 
     def refused(self, kind: str, codes: Iterable[str]) -> bool:

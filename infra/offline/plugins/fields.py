@@ -44,6 +44,8 @@ class Field:
     auto_name: bool = False
     pattern: str = ""
     minimum: int | None = None
+    refuse: Callable[[Any], str] | None = None
+    """Says what is wrong with a value, or of a list or set with one of its items; nothing where it is right."""
     unless: Callable[[Any, Any], bool] | None = None
     """Says of (old, new) that they mean the same although they differ."""
 
@@ -107,7 +109,7 @@ def _value(field: Field, value: Any, where: str, failures: Failures) -> Any:
         if not isinstance(value, list):
             failures.append((where, "must be a list"))
             return value
-        item = Field("object", field.of) if field.of is not None else Field(field.items)
+        item = Field("object", field.of) if field.of is not None else Field(field.items, refuse=field.refuse)
         return [_value(item, each, f"{where}[{index}]", failures) for index, each in enumerate(value)]
     if field.kind in ("map", "object"):
         if not isinstance(value, dict):
@@ -136,6 +138,8 @@ def _scalar(field: Field, value: Any, where: str, failures: Failures) -> Any:
         failures.append((where, f"must match {field.pattern}"))
     elif field.minimum is not None and result < field.minimum:
         failures.append((where, f"must be at least {field.minimum}"))
+    elif field.refuse and (reason := field.refuse(result)):
+        failures.append((where, reason))
     return result
 
 

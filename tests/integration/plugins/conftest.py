@@ -116,4 +116,4 @@ def changes(result: Any) -> dict[str, int]:
 
 def containers(daemon: docker.DockerClient, prefix: str = "web-") -> list[Any]:
     """The containers, running or not, whose names begin so."""
-    return [each for each in daemon.containers.list(all=True) if each.name.startswith(prefix)]
+    return [each for each in daemon.containers.list(all=True, ignore_removed=True) if each.name.startswith(prefix)]

@@ -34,7 +34,7 @@ class World:
                 "user": "1000:1000",
                 "restart": "unless-stopped",
                 "memory_reservation": 16,
-                "cpus": "0.50",
+                "cpus": "0.5",
                 "cpu_shares": 512,
                 "shm_size": 16,
                 "init": True,

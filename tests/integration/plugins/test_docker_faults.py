@@ -69,20 +69,26 @@ def _wait_until_gone(pids: list[int]) -> None:
         os.close(descriptor)
 
 
-def test_a_daemon_over_ssh_gets_the_options_and_the_errors_of_ssh(
-    stack: Stacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, daemon: docker.DockerClient
-) -> None:
-    asked = tmp_path / "asked"
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a played `ssh` was asked; it reaches this machine's daemon, and refuses a host named `refused`."""
+    found = tmp_path / "asked"
     fake = tmp_path / "bin" / "ssh"
     fake.parent.mkdir()
     fake.write_text(
         "#!/bin/sh\n"
-        f'echo "$@" >> {asked}\n'
+        f'echo "$@" >> {found}\n'
         'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
-        'while [ "$1" != -- ]; do shift; done; shift 2; exec "$@"\n'
+        'while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "exec $*"\n'
     )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    return found
+
+
+def test_a_daemon_over_ssh_gets_the_options_and_the_errors_of_ssh(
+    stack: Stacks, asked: Path, daemon: docker.DockerClient
+) -> None:
     host = "ssh://deploy@accepted:2222"
 
     def program() -> None:
@@ -95,10 +101,29 @@ def test_a_daemon_over_ssh_gets_the_options_and_the_errors_of_ssh(
     ours.up()
     assert changes(ours.refresh()) == {}
     words = (
-        "-o ConnectTimeout=30 -T -o StrictHostKeyChecking=yes -l deploy -p 2222 -- accepted docker system dial-stdio"
+        "-l deploy -p 2222 -o StrictHostKeyChecking=yes -o ConnectTimeout=30 -T -- accepted docker system dial-stdio"
     )
     assert set(asked.read_text().splitlines()) == {words}
     ours.destroy()
     host = "ssh://deploy@refused:2222"
-    with pytest.raises(CommandError, match=r"does not answer: Host key verification failed\."):
+    with pytest.raises(CommandError, match=r"Host key verification failed\."):
         ours.up()
+
+
+@pytest.mark.usefixtures("asked")
+def test_only_the_legacy_builder_builds_at_a_host_over_ssh(
+    stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {image}\n")
+    name = image.replace("test:", "test-over-ssh:")
+    build = {"context": str(tmp_path), "use_legacy_builder": False}
+
+    def program() -> None:
+        remote = pulumi_docker.Provider("remote", host="ssh://deploy@accepted")
+        pulumi_docker.RemoteImage("built", name=name, build=build, opts=pulumi.ResourceOptions(provider=remote))
+
+    with pytest.raises(CommandError, match="does not find it at the host"):
+        stack(program).up()
+    build["use_legacy_builder"] = True
+    stack(program).up()
+    assert daemon.images.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,11 +114,11 @@ def test_the_life_of_an_account(stack: Stacks, api: HetznerAPI) -> None:
     steps = [entry.path.rsplit("/", maxsplit=1)[-1] for entry in api.writes()[written:] if "/servers/" in entry.path]
     assert steps == ["poweroff", "change_type", "change_protection"]
 
-    with pytest.raises(CommandError, match=r"server is protected \(protected\)"):
+    with pytest.raises(CommandError, match=r"server is protected \(protected\b"):
         ours.destroy()
     account.server |= {"delete_protection": False, "rebuild_protection": False}
     account.size = 10
-    with pytest.raises(CommandError, match="cannot shrink from 20 to 10 GB"):
+    with pytest.raises(CommandError, match=r"\(invalid_input\b"):
         ours.up()
     account.size = 20
     ours.up()
@@ -160,7 +161,7 @@ def test_a_server_that_is_gone_is_made_again(stack: Stacks, api: HetznerAPI) -> 
     assert changes(ours.up()) == {"create": 1}
 
 
-@pytest.mark.parametrize("fault", ["429", "503", "502"])
+@pytest.mark.parametrize("fault", ["429", "502"])
 def test_a_busy_api_is_asked_again(stack: Stacks, api: HetznerAPI, fault: str) -> None:
     api.faults.add("POST", "/ssh_keys", 1, fault)
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
@@ -168,17 +169,32 @@ def test_a_busy_api_is_asked_again(stack: Stacks, api: HetznerAPI, fault: str) -
     assert api.account()["ssh_keys"] == 1
 
 
+def test_an_unavailable_api_ends_the_update(stack: Stacks, api: HetznerAPI) -> None:
+    api.faults.add("POST", "/ssh_keys", 1, "503")
+    ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
+    with pytest.raises(CommandError, match=r"\(unavailable\b"):
+        ours.up()
+    assert changes(ours.up()) == {"create": 1}
+
+
+@pytest.mark.parametrize("source", ["10.1.2.3/8", "fe80::1/64"])
+def test_a_rule_for_what_is_no_network_is_refused_in_the_preview(stack: Stacks, api: HetznerAPI, source: str) -> None:
+    rule = {"direction": "in", "protocol": "tcp", "port": "22", "source_ips": [source]}
+    with pytest.raises(CommandError, match=re.escape(source)):
+        stack(lambda: pulumi_hcloud.Firewall("firewall", rules=[rule]) and None).preview()
+
+
 def test_a_refused_order_is_one_sentence(stack: Stacks, api: HetznerAPI) -> None:
     api.set_available("cx23", "fsn1", False)
-    with pytest.raises(CommandError, match=r"unavailable.* \(resource_unavailable\)"):
+    with pytest.raises(CommandError, match=r"unavailable.* \(resource_unavailable\b"):
         stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None).up()
 
 
 def test_a_wrong_token_is_one_sentence(stack: Stacks, api: HetznerAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
     monkeypatch.setenv("HCLOUD_TOKEN", "x" * 64)
-    with pytest.raises(CommandError, match=r"\(unauthorized\)"):
+    with pytest.raises(CommandError, match=r"\(unauthorized\b"):
         ours.up()
     monkeypatch.setenv("HCLOUD_TOKEN", "short")
-    with pytest.raises(CommandError, match="must have exactly 64 characters"):
+    with pytest.raises(CommandError, match="exactly 64 characters"):
         ours.up()

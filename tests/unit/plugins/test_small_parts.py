@@ -122,8 +122,8 @@ def test_dangerous_ssh_hosts_are_refused(host: str) -> None:
 
 def test_the_ssh_command_is_the_official_one() -> None:
     assert _command("ssh://deploy@10.0.0.1:2222", ["-i", "key"]) == [
-        *("ssh", "-o", "ConnectTimeout=30", "-T", "-i", "key", "-l", "deploy", "-p", "2222"),
-        *("--", "10.0.0.1", "docker", "system", "dial-stdio"),
+        *("ssh", "-l", "deploy", "-p", "2222", "-i", "key", "-o", "ConnectTimeout=30", "-T"),
+        *("--", "10.0.0.1", "docker system dial-stdio"),
     ]
 
 

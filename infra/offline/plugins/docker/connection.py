@@ -101,8 +101,13 @@ def _command(host: str, options: list[str]) -> list[str]:
         raise PluginError(f"the Docker host '{host}' must read ssh://user@host:port")
     user = ["-l", url.username] if url.username else []
     port = ["-p", str(url.port)] if url.port else []
-    base = ["ssh", "-o", "ConnectTimeout=30", "-T", *options, *user, *port]
-    return [*base, "--", url.hostname, "docker", "system", "dial-stdio"]
+    base = ["ssh", *user, *port, *options, "-o", "ConnectTimeout=30", "-T"]
+    return [*base, "--", url.hostname, "docker system dial-stdio"]
+
+
+def is_remote(client: APIClient) -> bool:
+    """Whether the daemon is reached over SSH."""
+    return isinstance(client, _SSHClient)
 
 
 class _Connection(urllib3.connection.HTTPConnection):

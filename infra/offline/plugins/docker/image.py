@@ -7,6 +7,7 @@ from typing import Any
 from docker.errors import APIError, ImageNotFound
 
 from infra.offline.plugins.docker.build import build
+from infra.offline.plugins.docker.connection import is_remote
 from infra.offline.plugins.resources import PluginError, State
 
 
@@ -18,6 +19,11 @@ class RemoteImage:
         if inputs.get("build"):
             if inputs.get("pullTriggers"):
                 raise PluginError(f"image {inputs['name']}: pullTriggers and build exclude each other")
+            if is_remote(client) and not inputs["build"]["useLegacyBuilder"]:
+                raise PluginError(
+                    f"image {inputs['name']}: without useLegacyBuilder the official provider builds it by buildx, "
+                    "on this machine's daemon, and does not find it at the host"
+                )
             build(client, inputs["name"], inputs["build"])
         image = find_or_pull(client, inputs["name"], inputs.get("platform"))
         return image["Id"] + inputs["name"], _state(inputs, image)

@@ -55,15 +55,8 @@ class Cloud:
         self._growth = poll_growth
 
     def request(self, method: str, path: str, body: Body | None = None) -> Body:
-        """One request; an API that is unavailable (503) is asked again, for it has done nothing."""
-        for attempt in range(TRIES):
-            try:
-                return self._client.request(method, path, json=body)
-            except APIException as error:
-                if error.code not in (503, "service_unavailable", "unavailable") or attempt == TRIES - 1:
-                    raise
-            time.sleep(min(LONGEST_PAUSE_SECONDS, 2**attempt))
-        raise AssertionError("unreachable")
+        """One request. An API that is unavailable (503) is not asked again, as by the official provider."""
+        return self._client.request(method, path, json=body)
 
     def get(self, path: str, kind: str) -> Body | None:
         """The object under `kind` in the answer, or None when there is none."""
@@ -134,8 +127,6 @@ def recorded(resource_id: str, inputs: State) -> Iterator[None]:
 
 def readable(error: Exception) -> str | None:
     """An expected failure in one line."""
-    if isinstance(error, APIException):
-        return f"{error.message} ({error.code})"
     return str(error) if isinstance(error, (HCloudException, requests.RequestException)) else None
 
 

@@ -18,6 +18,14 @@ def networks(values: Any) -> list[str] | None:
         return None
 
 
+def _no_network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _same_networks(old: Any, new: Any) -> bool:
     return networks(old) is not None and networks(old) == networks(new)
 
@@ -62,8 +70,8 @@ RULE = {
     "direction": Field("string", required=True, pattern="^(in|out)$"),
     "protocol": Field("string", required=True, pattern="^(tcp|udp|icmp|esp|gre)$"),
     "port": Field("string"),
-    "sourceIps": Field("set", unless=_same_networks),
-    "destinationIps": Field("set", unless=_same_networks),
+    "sourceIps": Field("set", refuse=_no_network, unless=_same_networks),
+    "destinationIps": Field("set", refuse=_no_network, unless=_same_networks),
     "description": Field("string"),
 }
 FIREWALL = {

@@ -7,7 +7,7 @@ from typing import Any
 from infra.offline.plugins.fields import changes
 from infra.offline.plugins.hcloud.cloud import Cloud, given, number, protect, recorded
 from infra.offline.plugins.hcloud.fields import VOLUME
-from infra.offline.plugins.resources import PluginError, State
+from infra.offline.plugins.resources import State
 
 AGAIN = ("conflict", "locked")
 
@@ -52,8 +52,6 @@ class Volume:
                 _detach(cloud, path)
             _attach(cloud, path, inputs)
         if "size" in changed:
-            if inputs["size"] < state["size"]:
-                raise PluginError(f"volume {inputs['name']} cannot shrink from {state['size']} to {inputs['size']} GB")
             cloud.do("POST", f"{path}/actions/resize", {"size": inputs["size"]})
         if changed.keys() & {"name", "labels"}:
             cloud.request("PUT", path, {"name": inputs["name"], "labels": inputs.get("labels", {})})

@@ -1,0 +1,42 @@
+"""What is left of the engine's errors for a person."""
+
+from __future__ import annotations
+
+import pytest
+from pulumi.automation import EngineEvent
+from pulumi.automation.events import DiagnosticEvent
+
+from infra.cost.sold_out import CODES
+from infra.progress import Progress
+
+SERVER = "urn:pulumi:prod::fds::hcloud:index/server:Server::server"
+SOLD_OUT = "server type 'cx23' is currently unavailable at 'fsn1' (resource_unavailable, 24b30fd35b574a12)"
+
+
+def _after(*messages: str) -> Progress:
+    progress = Progress(None)
+    for number, message in enumerate(messages):
+        said = DiagnosticEvent(message=message, color="never", severity="error", urn=SERVER)
+        progress.on_event(EngineEvent(sequence=number, timestamp=0, diagnostic_event=said))
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("message", "left"),
+    [
+        (f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3", SOLD_OUT),
+        (
+            "[ERROR] An unexpected error was encountered during an API request.\n\nunable to authenticate "
+            "(unauthorized, a6400cdf)\n\nError code: unauthorized\nStatus code: 401\n: API request failed\n",
+            "unable to authenticate (unauthorized, a6400cdf)",
+        ),
+        ("Program failed:\nTraceback (most recent call last):\n  secret", "Program failed:"),
+    ],
+)
+def test_an_error_is_one_line_without_what_a_plugin_wraps_it_in(message: str, left: str) -> None:
+    assert _after(message, "update failed").first_error() == f"Server server: {left}"
+
+
+def test_a_server_that_is_sold_out_is_known_by_the_code_that_the_official_plugin_repeats() -> None:
+    sold_out = _after(f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3")
+    assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
