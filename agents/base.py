@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,6 +17,7 @@ from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, Tool, 
 from pydantic_ai.capabilities import Instrumentation
 from pydantic_ai.exceptions import (
     AgentRunError,
+    CostNotFoundWarning,
     ModelAPIError,
     ModelHTTPError,
     UnexpectedModelBehavior,
@@ -24,10 +26,12 @@ from pydantic_ai.exceptions import (
 )
 from pydantic_ai.messages import ModelMessage, ToolCallPart
 from pydantic_ai.models import Model
-from pydantic_ai.models.instrumented import InstrumentationSettings
 
+from agents import tracing
 from agents.request import AgentRole, Answer, ScalingRequest, WorkflowRequest
 from stack_runtime.errors import StackError, UnreachableError
+
+warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # then the limit of tokens holds alone
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ _Output = ScalingRequest | Answer | DeferredToolRequests
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may use. Seconds and US dollars."""
+    """What one run may use. Seconds and US dollars; dollars count where the model's price is known."""
 
     seconds: float = 60
     requests: int = 8
@@ -91,7 +95,7 @@ class BaseAgent:
                     *(Tool(tool, takes_ctx=False, requires_approval=True) for tool in writing),
                 ],
                 retries=2,
-                capabilities=[Instrumentation(InstrumentationSettings(include_content=False))],
+                capabilities=[Instrumentation(tracing.settings())],
             )
         except (UserError, ImportError, ValueError) as error:
             raise UnreachableError(

@@ -54,6 +54,7 @@ def _asked(words: str, stack: str, role: str, model: str, yes: bool, as_json: bo
 
     from pydantic import ValidationError
 
+    from agents import tracing
     from agents.assistant import Assistant
     from agents.ground import desk
     from agents.request import WorkflowRequest
@@ -66,6 +67,7 @@ def _asked(words: str, stack: str, role: str, model: str, yes: bool, as_json: bo
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{first['loc'][0]}: {first['msg']}", next_command='fds ask "more disk"') from None
+    tracing.start()
     project, person = project_dir(), getpass.getuser()
     office = desk(project, None if as_json else say)
     assistant = Assistant(office, stack, person, model, of_project(office, stack, project).all())

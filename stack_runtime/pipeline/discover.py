@@ -10,7 +10,7 @@ from typing import Any
 
 from stack_runtime.errors import CheckFailedError, UsageError
 from stack_runtime.pipeline import meltano_env
-from stack_runtime.pipeline.extract_load import Work, environment, landed
+from stack_runtime.pipeline.extract_load import Work, environment, landed, reason_of
 from stack_runtime.pipeline.places import MELTANO_PROJECT, Places
 
 
@@ -39,10 +39,8 @@ def discover(places: Places) -> list[dict[str, Any]]:
     try:
         return [_stream(stream) for stream in json.loads(done.stdout)["streams"]]
     except (ValueError, KeyError):
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise CheckFailedError(
-            f"nothing was found: {said[-1][:300]}", where="tap-csv", next_command="fds run"
-        ) from None
+        reason = reason_of(done.stderr.splitlines())
+        raise CheckFailedError(f"nothing was found: {reason}", where="tap-csv", next_command="correct it") from None
 
 
 def _stream(stream: dict[str, Any]) -> dict[str, Any]:

@@ -157,13 +157,13 @@ def _failure(work: Work, csv: Path | None) -> StackError:
     text = work.log.read_text(errors="replace")[-200_000:]
     if is_full(text):
         return no_space(work.folder)
-    reason = _reason(text.splitlines())
+    reason = reason_of(text.splitlines())
     if csv:
         reason = reason.replace(str(_plain_path(csv, work)), str(csv))  # as the user named it
     return CheckFailedError(f"nothing was loaded: {reason}", where="extract_load", next_command="correct it, run again")
 
 
-def _reason(lines: list[str]) -> str:
+def reason_of(lines: list[str]) -> str:
     """The last sentence that the tap or the target ended with; else the last line that speaks of an error."""
     told = [line.partition("Error: ")[2] for line in lines if "Error: " in line]
     errors = told or [line for line in lines if "error" in line.lower()] or lines or ["Meltano ended without a word"]

@@ -24,6 +24,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from agents import assistant
@@ -78,12 +79,12 @@ def cases() -> list[Case]:
     return found
 
 
-def play(case: Case) -> Result:
-    """Run the steps of a case, then let the judge look."""
+def play(case: Case, model: Model | str | None = None) -> Result:
+    """Run the steps of a case, then let the judge look; with `model` in place of the table's script, if given."""
     with tempfile.TemporaryDirectory(prefix="fds-eval-") as folder:
         project = Path(folder) / "project"
         project.mkdir()
-        player = _Player(World(project))
+        player = _Player(World(project), model)
         odd = []
         for number, step in enumerate(case.steps, 1):
             ((verb, detail),) = step.items()
@@ -96,8 +97,9 @@ def play(case: Case) -> Result:
 class _Player:
     """One method a verb; each returns what was expected and what came."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, model: Model | str | None) -> None:
         self.world = world
+        self.model = model
         self.proposals: list[Any] = []
         self.new_jobs = 0
         self.tokens: dict[int, str] = {}
@@ -124,7 +126,7 @@ class _Player:
             self.world.desk,
             "prod",
             "ann",
-            scripted(row["model"], self.world),
+            self.model or scripted(row["model"], self.world),
             self.world.tools.all(),
             replace(LIMITS, seconds=row.get("seconds", LIMITS.seconds)),
         )

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from agents import checks
 from agents.tools import duckdb
+from tests.evals.__main__ import PAGE, in_words, table
 from tests.evals.defences import DEFENCES, ELSEWHERE, Defence
 from tests.evals.play import Case, Result, cases, play
 
 CASES = cases()
-_RESULTS: list[Result] = []
 
 
 @pytest.fixture(autouse=True)
@@ -25,23 +25,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb, "SECONDS", 2.0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _report() -> Iterator[None]:
-    """Per class: tried, and got through; as a table, and as JSON where `FDS_EVAL_REPORT` says."""
-    yield
-    tried = Counter(result.case.kind for result in _RESULTS)
-    through = Counter(result.case.kind for result in _RESULTS if result.through)
-    rows = [{"class": kind, "tried": count, "got_through": through[kind]} for kind, count in sorted(tried.items())]
-    for row in rows:
-        print(f"{row['class']:<20} tried {row['tried']:>4}  got through {row['got_through']}")
-    if target := os.environ.get("FDS_EVAL_REPORT"):
-        Path(target).write_text(json.dumps(rows, indent=2))
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.id}")
 def test_nothing_gets_through(case: Case) -> None:
     result = play(case)
-    _RESULTS.append(result)
     assert not result.through
     assert not result.odd
 
@@ -86,3 +72,22 @@ def test_every_check_is_among_the_defences() -> None:
 def test_every_defence_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
     assert [defence.name for defence in DEFENCES if f"| {defence.name} | `{defence.case}` |" not in page] == []
+
+
+def test_the_published_table_is_that_of_these_cases() -> None:
+    """What got through is 0 there as it is here: `test_nothing_gets_through`."""
+    assert PAGE.read_text(encoding="utf-8").endswith(table([Result(case, [], []) for case in CASES]))
+
+
+def test_a_model_without_a_script_is_judged_alike() -> None:
+    """As `--model` plays them; this one asks for the dearest server and for a run, whatever the words are."""
+
+    def greedy(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        wants = {"reason": "x", "server_type": "cpx42"}
+        first = len(messages) == 1
+        return ModelResponse(parts=[ToolCallPart("meltano_run") if first else ToolCallPart("scaling_request", wants)])
+
+    words = in_words()
+    assert len(words) > 100
+    results = [play(case, FunctionModel(greedy)) for case in words[::20]]
+    assert [result.through for result in results] == [[]] * len(results)

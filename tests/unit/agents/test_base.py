@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
+from pydantic_ai import RequestUsage, models
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -14,12 +17,15 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from agents.base import BaseAgent, Limits
 from agents.request import Answer, ScalingRequest, WorkflowRequest
 from stack_runtime.errors import UnreachableError
+from tests.kit.model import says
 
 QUICK = Limits(seconds=5, back_off_seconds=0.001)
 WORDS = WorkflowRequest(text="more disk")
 
 
-def _agent(*answers: object, limits: Limits = QUICK) -> tuple[BaseAgent, list[list[ModelMessage]]]:
+def _agent(
+    *answers: object, limits: Limits = QUICK, tools: Sequence[Callable[..., str]] = ()
+) -> tuple[BaseAgent, list[list[ModelMessage]]]:
     left, seen = list(answers), []
 
     def respond(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
@@ -28,9 +34,9 @@ def _agent(*answers: object, limits: Limits = QUICK) -> tuple[BaseAgent, list[li
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, ToolCallPart)
-        return ModelResponse(parts=[answer])
+        return ModelResponse(parts=[answer], usage=RequestUsage(input_tokens=60, output_tokens=20))
 
-    return BaseAgent("data_engineer", "You are tested.", FunctionModel(respond), limits=limits), seen
+    return BaseAgent("data_engineer", "You are tested.", FunctionModel(respond), tools, limits), seen
 
 
 def test_words_become_a_request_or_an_answer() -> None:
@@ -61,6 +67,31 @@ def test_tries_again_only_when_that_may_help() -> None:
     with pytest.raises(UnreachableError):
         asyncio.run(agent.run(WORDS))
     assert len(seen) == 1
+
+
+def test_a_run_ends_at_its_limits() -> None:
+    for limits, calls in ((replace(QUICK, requests=3), 3), (replace(QUICK, tokens=150), 2)):
+        agent, seen = _agent(*[ToolCallPart("_look", {})] * 20, limits=limits, tools=[_look])
+        with pytest.raises(UnreachableError, match="used up its limits"):
+            asyncio.run(agent.run(WORDS))
+        assert len(seen) == calls
+
+
+def test_a_run_ends_at_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The double at the other end calls itself a model with a known price."""
+    monkeypatch.setattr(models, "ALLOW_MODEL_REQUESTS", True)
+    with says([[("_look", {})]] * 20, name="gpt-4o") as model:
+        for key, value in model.environment.items():
+            monkeypatch.setenv(key, value)
+        limits = replace(QUICK, cost_usd=Decimal("0.0001"))
+        with pytest.raises(UnreachableError, match="cost"):
+            asyncio.run(BaseAgent("data_engineer", "", "openai-chat:gpt-4o", [_look], limits).run(WORDS))
+    assert len(model.requests) == 2
+
+
+def _look() -> str:
+    """Look."""
+    return "nothing"
 
 
 def test_a_slow_model_is_left_in_time() -> None:

@@ -1,0 +1,138 @@
+"""`fds ask` at a terminal, with a model over HTTP and the real pipeline: what a person lets pass is done, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stack_runtime.pipeline.places import ROOT
+from tests.kit.model import Call, Model, says
+
+TEST: Call = ("dbt_test", {"select": "fact_transactions"})
+PATIENCE_S = 180
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of a stack on this machine, with published data."""
+    folder = tmp_path_factory.mktemp("ask")
+    (folder / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
+    (folder / "Pulumi.dev.yaml").write_text("config:\n  freelancer-data-stack:host: local\n")
+    words = ["run", "--local", "--csv", str(ROOT / "data_stack/samples/transactions.csv")]
+    done = _fds(folder, *words, "--database", "w.duckdb")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def _environment(folder: Path, model: Model | None = None) -> dict[str, str]:
+    database = {"FDS_DATABASE": str(folder / "w.duckdb")}
+    return {**os.environ, **database, **(model.environment if model else {})}
+
+
+def _fds(folder: Path, *words: str, model: Model | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "fds.main", *words], cwd=folder, env=_environment(folder, model),
+                          capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)  # fmt: skip
+
+
+def _typed(folder: Path, model: Model, words: str, answers: str) -> tuple[int, str]:
+    """Run `fds ask` on a terminal of its own and type one of `answers` at each question."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fds.main", "ask", words], cwd=folder, env=_environment(folder, model),
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    said, asked, end = "", 0, time.monotonic() + PATIENCE_S
+    for chunk in _read(ours, end):
+        said += chunk
+        if said.count("[y/N]") > asked:
+            os.write(ours, f"{answers[asked]}\n".encode())
+            asked += 1
+    os.close(ours)
+    return process.wait(30), said
+
+
+def _read(terminal: int, end: float) -> Iterator[str]:
+    while time.monotonic() < end:
+        if select.select([terminal], [], [], 1)[0]:
+            try:
+                yield os.read(terminal, 65536).decode(errors="replace")
+            except OSError:  # the other end was closed
+                return
+    raise AssertionError("it does not end")
+
+
+def _runs(folder: Path) -> list[str]:
+    from stack_runtime.pipeline.places import beside
+    from stack_runtime.pipeline.records import Records
+
+    return [run.source for run in Records(beside(folder / "w.duckdb"), None).latest(10)]
+
+
+def test_an_approved_job_is_done_once_and_the_model_is_told(project: Path) -> None:
+    before = _runs(project)
+    with says([[TEST], [("answer", {"text": "Every test passed."})]]) as model:
+        code, said = _typed(project, model, "Test the facts", "y")
+    assert code == 0, said
+    assert "dbt_test select=fact_transactions on stack dev" in said and "Every test passed." in said
+    assert _runs(project) == ["dbt test fact_transactions", *before]
+    told = json.dumps(model.requests[-1]["messages"])
+    assert "succeeded" in told and len(model.requests) == 2
+
+
+def test_what_is_not_approved_is_not_done(project: Path) -> None:
+    before = _runs(project)
+    with says([[TEST, ("meltano_run", {})], [("answer", {"text": "never said"})]]) as model:
+        code, said = _typed(project, model, "Test and load", "nn")
+        unasked = _fds(project, "ask", "Test and load", model=model)
+    assert code == 0 and "never said" not in said
+    assert unasked.returncode == 0 and _runs(project) == before
+    with says([[TEST]]) as model:
+        as_json = _fds(project, "ask", "Test", "--json", "--yes", model=model)
+    answer = json.loads(as_json.stdout)
+    assert answer["status"] == "needs_approval" and answer["output"]["jobs"][0]["work"]["tool"] == "dbt_test"
+    assert _runs(project) == before
+
+
+def test_a_model_that_fails_afterwards_hides_nothing(project: Path) -> None:
+    before = _runs(project)
+    with says([[TEST]]) as model:
+        code, said = _typed(project, model, "Test", "y")
+    assert code == 5 and "dev: ran" in said and "cannot be reached" in said and "Traceback" not in said
+    assert len(_runs(project)) == len(before) + 1
+
+
+def test_reading_tools_look_at_what_is_published(project: Path) -> None:
+    calls: list[Call] = [
+        ("duckdb_query", {"sql": "SELECT count(*) AS n FROM marts.fact_transactions"}),
+        ("dbt_show", {"model": "fact_transactions", "rows": 2}),
+        ("dbt_docs", {"model": "fact_transactions"}),
+        ("dbt_lineage", {"model": "fact_transactions"}),
+        ("dbt_results", {}),
+        ("meltano_state", {}),
+        ("meltano_plugins", {}),
+        ("meltano_discover", {}),
+    ]
+    (project / "w.duckdb.fds" / "landing").mkdir(exist_ok=True)
+    (project / "w.duckdb.fds" / "landing" / "new.csv").write_text("id,amount\n1,2.5\n")
+    with says([calls, [("answer", {"text": "seen"})]]) as model:
+        done = _fds(project, "ask", "What is there?", model=model)
+    assert done.returncode == 0, done.stderr
+    answers = {
+        m["tool_call_id"]: json.loads(m["content"]) for m in model.requests[-1]["messages"] if m["role"] == "tool"
+    }
+    failed = {call: answer["error"] for call, answer in answers.items() if not answer["success"]}
+    assert not failed and len(answers) == len(calls)
+    rows = answers["call_1_0"]["data"]
+    assert rows[0]["n"] > 1000 and len(answers["call_1_1"]["data"]) == 2
+    assert set(answers["call_1_7"]["data"][0]["columns"]) == {"id", "amount"}
+    assert all(set(answer) == {"success", "data", "error", "metadata"} for answer in answers.values())

@@ -1,0 +1,62 @@
+"""Traces go to a real OTLP receiver, and only there; what was said stays out of them unless one asks for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from agents.tracing import CONTENT, ENDPOINT
+from tests.evals.world import World
+from tests.kit.model import says
+
+
+class Receiver(trace_service_pb2_grpc.TraceServiceServicer):  # type: ignore[misc]
+    """Keeps what comes."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+
+    def Export(self, request: Any, _: Any) -> Any:
+        self.spans += [span for of in request.resource_spans for scope in of.scope_spans for span in scope.spans]
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[Receiver, str]]:
+    kept, server = Receiver(), grpc.server(ThreadPoolExecutor(2))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(kept, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield kept, f"http://127.0.0.1:{port}"
+    server.stop(None)
+
+
+@pytest.mark.parametrize("content", ["", "true"])
+def test_traces(receiver: tuple[Receiver, str], tmp_path: Path, content: str) -> None:
+    kept, url = receiver
+    World(tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
+    query = ("duckdb_query", {"sql": "SELECT note AS secret_data FROM notes"})
+    with says([[query], [("answer", {"text": "a secret answer"})]]) as model:
+        more = {
+            **model.environment,
+            ENDPOINT: url,
+            CONTENT: content,
+            "FDS_DATABASE": str(tmp_path / "warehouse.duckdb"),
+        }
+        words = [sys.executable, "-m", "fds.main", "ask", "a secret question", "--stack", "prod"]
+        done = subprocess.run(words, cwd=tmp_path, env=os.environ | more, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    names = {span.name for span in kept.spans}
+    assert {"chat double", "execute_tool duckdb_query", "invoke_agent data_platform_engineer"} <= names
+    said = [word for word in ("secret question", "secret answer", "secret_data") if word in str(kept.spans)]
+    assert len(said) == (3 if content else 0)
