@@ -1,6 +1,6 @@
 """The dashboard: `streamlit run data_stack/streamlit/app.py`.
 
-It only reads: the published DuckDB file and the records of runs.
+It only reads the published DuckDB file and the records of runs. Changes go through the agents' server, which decides.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from data_stack.streamlit import shown
-from data_stack.streamlit.views import cashflow, customers, frame, quality, runs
+from data_stack.streamlit.views import cashflow, changes, customers, frame, quality, runs
 from data_stack.streamlit.warehouse import Version, version
 from stack_runtime.errors import StackError
 
@@ -54,6 +54,7 @@ PAGES = (
     ("Customers", ":material/groups:", _published_only(customers.show)),
     ("Data quality", ":material/fact_check:", quality.show),
     ("Runs", ":material/history:", lambda _: runs.show()),
+    ("Changes", ":material/tune:", lambda _: changes.show()),
 )
 
 LOGO = Path(__file__).with_name("logo.svg")

@@ -1,4 +1,4 @@
-"""The dashboard: income and spend, customers, data quality, runs. It only reads."""
+"""The dashboard: income and spend, customers, data quality, runs, and proposals of changes. It deploys nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _ANSWERS = "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore
 
 SERVICE = Service(
     name="streamlit",
-    summary="Dashboard: cash flow, customers, data quality, runs",
+    summary="Dashboard: cash flow, customers, data quality, runs, changes",
     image=Build("data_stack/images/streamlit/Dockerfile"),
     user="10001:10001",
     environment=lambda _: {
@@ -17,8 +17,8 @@ SERVICE = Service(
         "FDS_POSTGRES_USER": "dashboard",
         "FDS_POSTGRES_PASSWORD_FILE": "/run/fds/dashboard_password",
     },
-    secrets=("dashboard_password",),
-    files=(secret("dashboard_password"),),
+    secrets=("dashboard_password", "agents_token"),
+    files=(secret("dashboard_password"), secret("agents_token")),
     role="dashboard",
     reads=("marts",),
     volumes=(Volume("published", "/data/published", read_only=True),),

@@ -31,7 +31,10 @@ class Served:
         return {"Authorization": f"Bearer {self.tokens[who]}"}
 
 
-def _model(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Says hello, unless it is asked to test something."""
+    if "test" in str(messages[-1].parts[-1]):
+        return ModelResponse(parts=[ToolCallPart("dbt_test", {"select": "fact_transactions"})])
     return ModelResponse(parts=[ToolCallPart("answer", {"text": "hello"})])
 
 
@@ -43,6 +46,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     known = Tokens(folder / ".fds")
     now = datetime.now(UTC)
     tokens = {scope: known.create(scope, [scope], 1, now) for scope in ("read", "propose", "approve")}
+    tokens["stack"] = known.create("stack", ["read", "propose"], 1, now)
     tokens["all"] = known.create("all", ["read", "propose", "approve"], 1, now)
     tokens["expired"] = known.create("late", ["read", "propose", "approve"], 1, now - timedelta(days=2))
     tokens["unknown"] = "fds_unknown"

@@ -90,6 +90,21 @@ def test_asks_a_model(served: Served) -> None:
     assert _post(served, "/v1/ask", {"text": "hello?", "message_history": []}).status_code == 422
 
 
+def test_a_run_is_asked_for_approved_and_done_once(served: Served) -> None:
+    answer = _post(served, "/v1/ask", {"text": "test the facts"}, "propose").json()
+    (job,) = answer["output"]["jobs"]
+    assert (answer["status"], job["text"]) == ("needs_approval", "dbt_test select=fact_transactions on stack prod")
+    spend = {"proposal": job["id"], "token": "yes"}
+    assert _post(served, "/v1/apply", spend, "propose").status_code == 409 and not served.world.ran
+    approval = {"proposal": job["id"], "digest": job["digest"]}
+    assert _post(served, "/v1/approve", approval, "propose").status_code == 403
+    spend["token"] = _post(served, "/v1/approve", approval, "approve").json()["token"]
+    served.world.approved.append(served.world.desk.find(job["id"]).proposal)
+    assert _post(served, "/v1/apply", spend, "propose").json()["data"]["status"] == "succeeded"
+    assert _post(served, "/v1/apply", spend, "propose").status_code == 409
+    assert len(served.world.ran) == 1 and not served.world.violations()
+
+
 def test_too_many_requests_wait(served: Served) -> None:
     from fastapi.testclient import TestClient
 

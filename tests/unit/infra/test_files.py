@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pulumi
 import pulumi_docker as docker
+import pytest
 from pulumi import runtime
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
@@ -34,7 +36,13 @@ class _Recorded(Mocks):
 
 
 _recorded = _Recorded()
-set_mocks(_recorded)
+
+
+@pytest.fixture(autouse=True)
+def mocked() -> None:
+    """The engine's mocks on an event loop of their own: another test may have closed the one that was there."""
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    set_mocks(_recorded)
 
 
 @runtime.test
