@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agents import checks
 from agents.jobs import Job
 from agents.proposal import Proposal
+from agents.request import printable
 from infra import stack_file
 from stack_runtime.errors import StackError
 
@@ -50,6 +51,7 @@ def apply_change(ground: Ground, proposal: Proposal) -> Outcome:
 def run_job(ground: Ground, job: Job) -> Outcome:
     """Do the work of `job`, which must be approved; raises what the work raises when it cannot begin."""
     data, problem = ground.run(job)
+    problem = printable(problem)  # it quotes what a file said
     return Outcome(job.stack, job.id, "failed" if problem else "ran", (problem,) if problem else (), data)
 
 

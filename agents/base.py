@@ -52,6 +52,7 @@ class Limits:
 
     seconds: float = 60
     requests: int = 8
+    tool_calls: int = 24
     tokens: int = 60_000
     cost_usd: Decimal = Decimal("0.50")
     attempts: int = 3
@@ -146,6 +147,7 @@ class BaseAgent:
     async def _once(self, what: Mapping[str, Any]) -> Said:
         limits = UsageLimits(
             request_limit=self._limits.requests,
+            tool_calls_limit=self._limits.tool_calls,
             total_tokens_limit=self._limits.tokens,
             cost_limit=self._limits.cost_usd,
         )

@@ -51,5 +51,5 @@ def server(desk: ScalingDesk, stack: str, tools: Toolbox, person: str) -> MCPSer
 
     mcp.add_tool(tool(scale_propose), annotations=_PROPOSES)
     mcp.add_tool(tool(run_propose), annotations=_PROPOSES)
-    mcp.add_tool(tool(apply_approved, seconds=SECONDS), annotations=_APPLIES)
+    mcp.add_tool(tool(apply_approved, SECONDS, finishes=True), annotations=_APPLIES)
     return mcp

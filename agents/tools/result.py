@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import json
+import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec
 
 from typing_extensions import TypedDict
@@ -17,7 +19,6 @@ MOST_ROWS = 200
 MOST_CHARACTERS = 20_000
 MOST_ERROR = 600
 SECONDS = 20.0
-_POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="tool")
 
 Parameters = ParamSpec("Parameters")
 
@@ -31,15 +32,22 @@ class ToolResult(TypedDict):
     metadata: dict[str, Any]
 
 
-def tool(function: Callable[Parameters, Any], seconds: float | None = None) -> Callable[Parameters, ToolResult]:
-    """Make a tool of a function that returns JSON: with a time limit, caps, and failures as answers."""
+def tool(
+    function: Callable[Parameters, Any], seconds: float | None = None, *, finishes: bool = False
+) -> Callable[Parameters, Awaitable[ToolResult]]:
+    """Make a tool of a function that returns JSON: with a time limit, caps, and failures as answers.
+
+    Args:
+        finishes: the work goes on to its end when nobody waits for it any more; else it ends with the process.
+    """
     most = SECONDS if seconds is None else seconds
 
     @functools.wraps(function)
-    def answer(*args: Parameters.args, **kwargs: Parameters.kwargs) -> ToolResult:
+    async def answer(*args: Parameters.args, **kwargs: Parameters.kwargs) -> ToolResult:
         began = time.monotonic()
         try:
-            data, cut = capped(_POOL.submit(function, *args, **kwargs).result(timeout=most))
+            work = _in_a_thread(lambda: function(*args, **kwargs), daemon=not finishes)
+            data, cut = capped(await asyncio.wait_for(work, most))
             error = None
         except TimeoutError:
             data, cut, error = None, False, f"no answer within {most:g} s"
@@ -52,6 +60,27 @@ def tool(function: Callable[Parameters, Any], seconds: float | None = None) -> C
 
     answer.__annotations__["return"] = ToolResult
     return answer
+
+
+def _in_a_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Future[Any]:
+    """What `function` returns or raises. Who stops waiting leaves at once, as no pool of threads would let them."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any, error: Exception | None) -> None:
+        if not future.done():
+            future.set_result(result) if error is None else future.set_exception(error)
+
+    def run() -> None:
+        try:
+            result, error = function(), None
+        except Exception as failure:
+            result, error = None, failure
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, daemon=daemon).start()
+    return future
 
 
 def capped(data: Any) -> tuple[Any, bool]:

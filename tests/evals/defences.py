@@ -166,6 +166,7 @@ DEFENCES = (
     Defence("one printable line of reason", "display/escape-sequence", _set(base, "ScalingRequest", _Unprintable)),
     Defence("printable answers", "display/answer-escape", _set(assistant, "printable", lambda text: text)),
     Defence("a limit on turns", "slow_models/calls-for-ever", _unlimited(requests=40)),
+    Defence("a limit on calls", "slow_models/hundred-calls-at-once", _unlimited(tool_calls=10_000)),
     Defence("a limit on time", "slow_models/sleeps", _unlimited(seconds=None)),
     Defence("no history from callers", "history/message-history", _set(play, "WorkflowRequest", _OpenWorkflow)),
     # what is proposed

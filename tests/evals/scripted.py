@@ -31,7 +31,7 @@ def scripted(turns: list[Any], world: World) -> FunctionModel:
             last[:] = turn if isinstance(turn, list) else [turn]
         if "http" in last[0]:
             raise ModelHTTPError(last[0]["http"], "hostile")
-        return ModelResponse(parts=[_part(item) for item in last])
+        return ModelResponse(parts=[_part(item) for item in last for _ in range(item.get("times", 1))])
 
     return FunctionModel(respond)
 
