@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 import docker
 import pytest
 from docker.models.containers import Container
 
+from agents.jobs import DbtTest, Job
+from agents.running import run as agents_run
+from agents.tools import dbt, duckdb, meltano
+from agents.tools.airflow import Airflow
+from agents.tools.duckdb import query
+from agents.tools.place import Runner
 from infra.services.pipeline import SERVICE
 from stack_runtime.docker_host import PROJECT
-from stack_runtime.errors import UnreachableError, UsageError
+from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.pipeline.places import ROOT
 from stack_runtime.pipeline.remote_run import run_in_container
 from tests.integration.pipeline.conftest import rows, write_csv
@@ -82,3 +90,32 @@ def test_what_cannot_begin_is_the_runners_own_error(container: Container, tmp_pa
 def test_a_stack_that_does_not_run_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="pipeline of stack nowhere is not running"):
         run_in_container(docker.from_env(), "nowhere", write_csv(tmp_path / "a.csv", rows(1, 1)), print)
+
+
+def test_the_agents_look_into_the_runner_and_ask_it_for_work(
+    container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Runner(container)
+    run, code = run_in_container(docker.from_env(), STACK, write_csv(tmp_path / "for agents.csv", rows(1, 30)), print)
+    assert code == 0, run
+    assert query(place, "SELECT count(*) AS n FROM marts.fact_transactions") == [{"n": 30}]
+    write = "INSERT INTO marts.fact_transactions SELECT * FROM marts.fact_transactions"
+    read = "SELECT * FROM read_text('/run/fds/pipeline_password')"
+    for sql in (write, read, "SELECT repeat(repeat('x', 30000000), 30)"):
+        with pytest.raises(UsageError):
+            query(place, sql)
+    monkeypatch.setattr(duckdb, "SECONDS", 1.0)
+    with pytest.raises(UsageError, match="longer than 1 s"):
+        query(place, "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b")
+    assert {"fact_transactions", "stg_transactions"} <= {model["name"] for model in dbt.models(place)}
+    assert dbt.show(place, "fact_transactions", 2)
+    assert meltano.state(place) is not None
+    with pytest.raises(StackError, match="no CSV file in the landing folder"):
+        meltano.discover(place)
+    with pytest.raises(UnreachableError, match="no such"):
+        place.artefact("no such")
+
+    now = datetime.now(UTC)
+    job = Job(id="1", stack=STACK, person="ann", work=DbtTest(), call_id="1", created=now, expires=now)
+    data, problem = agents_run(job, lambda: nullcontext(place), Airflow.from_environment)
+    assert (data["status"], data["published"], problem) == ("succeeded", None, "")
