@@ -17,8 +17,12 @@ from collections.abc import Iterator
 import pytest
 from hcloud import Client
 
+from agents.ground import desk
+from agents.request import ScalingRequest
+from agents.scaling import ScalingDesk
 from infra.offline import registry
 from stack_runtime.docker_host import local_docker
+from stack_runtime.errors import RefusedError, UsageError
 from tests.e2e.test_dev_stack import SAMPLE
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.hetzner.scan import open_ports
@@ -170,12 +174,37 @@ def test_wrong_host_key_is_refused(up: Project) -> None:
     assert "Host key verification failed" in result.stderr
 
 
-def test_a_bigger_server_keeps_the_data(api: HetznerAPI, up: Project) -> None:
-    up.configure({"serverType": "cpx32"})
-    assert up.json("up", timeout=1200)["changed"] >= 1
-    assert _client(api).servers.get_all()[0].server_type.name == "cpx32"
-    assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
-    assert up.json("status")["last_run"]["published"]
+@pytest.fixture
+def office(up: Project, monkeypatch: pytest.MonkeyPatch) -> ScalingDesk:
+    """The agents' desk, as somebody has it who may deploy this stack."""
+    for name, value in up.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(up.folder)
+    return desk(up.folder)
+
+
+def test_what_is_refused_or_not_approved_touches_nothing(api: HetznerAPI, up: Project, office: ScalingDesk) -> None:
+    before, file = len(api.writes()), up.stack_file.read_bytes()
+    over = office.propose(STACK, ScalingRequest(reason="more", server_type="cpx42"), "ann")
+    assert over.decision == "refuse" and "over the budget" in over.reason
+    with pytest.raises(UsageError, match="no such proposal"):
+        office.approve(over.id, over.digest, "bob")
+    bigger = office.propose(STACK, ScalingRequest(reason="more", server_type="cpx32"), "ann")
+    with pytest.raises(RefusedError, match="no approval"):
+        office.apply(bigger.id, "yes", "ann")
+    assert len(api.writes()) == before and up.stack_file.read_bytes() == file
+
+
+def test_an_approved_bigger_server_keeps_the_data(api: HetznerAPI, up: Project, office: ScalingDesk) -> None:
+    published = up.json("status")["last_run"]["run_id"]
+    proposal = office.propose(STACK, ScalingRequest(reason="more rows", server_type="cpx32"), "ann")
+    assert proposal.decision == "accept"
+    outcome = office.apply(proposal.id, office.approve(proposal.id, proposal.digest, "bob"), "ann")
+    assert (outcome.status, outcome.problems) == ("applied", ())
+    (server,) = _client(api).servers.get_all()
+    assert server.server_type.name == "cpx32"
+    assert up.json("status")["last_run"]["run_id"] == published
+    assert up.json("up")["changed"] == 0
 
 
 def test_a_shrinking_volume_is_refused(up: Project) -> None:
