@@ -30,12 +30,12 @@ def install(project: Path) -> list[str]:
         _systemctl(words, folder)
     return [
         f"{name}.timer calls fds expire every quarter of an hour; systemctl --user list-timers shows it",
-        "loginctl enable-linger lets it run while nobody is logged in; HCLOUD_TOKEN is read from .env",
+        "loginctl enable-linger lets it run while nobody is logged in; a token that the stack file lacks goes into .env",
     ]
 
 
 def units(project: Path) -> dict[str, str]:
-    """The text of the `service` and the `timer`; the token of the provider comes from the project's `.env`."""
+    """The text of the `service` and the `timer`; a token that the stack file does not hold comes from `.env`."""
     python = _quoted(Path(sys.executable))
     return {
         "service": (
