@@ -104,6 +104,19 @@ def can_end(before: Settings, after: Settings, days: int | None) -> None:
         raise RefusedError("a larger volume cannot be temporary, for it can only grow")
 
 
+def not_nested(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
+    """What is temporary already is not changed for a while once more: it would go back to what was to end by then."""
+    names = set(changed(proposal.before, proposal.after))
+    for other in temporary if proposal.until else ():
+        if both := names & set(changed(other.before, other.after)):
+            end = f"{other.until:%Y-%m-%d %H:%M} UTC" if other.until else ""
+            raise RefusedError(
+                f"{', '.join(sorted(both))} is temporary already, until {end}",
+                where=other.id,
+                next_command="ask again when that has ended, or for a change that stays",
+            )
+
+
 def is_part_of(asked: Iterable[str], done: Iterable[str]) -> bool:
     """Whether an alternative does some of what was asked for, and touches nothing else but the server's type."""
     return bool(set(done) & set(asked)) and set(done) <= {*asked, "server_type"}

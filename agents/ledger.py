@@ -38,6 +38,9 @@ CREATE TRIGGER IF NOT EXISTS history_is_kept BEFORE DELETE ON history
 """
 
 
+_PENDING = "(state = 'applying' OR (state = 'approved' AND approval_expires > ?))"
+"""Approved and not made yet; the `?` is the time."""
+
 Document = Proposal | Job
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
 
@@ -91,7 +94,12 @@ class Book:
 
     def pending(self, stack: str, now: datetime) -> list[Proposal]:
         """What is approved and not applied yet, in the order of approval; lapsed approvals do not count."""
-        where = "stack = ? AND (state = 'applying' OR (state = 'approved' AND approval_expires > ?))"
+        found = (entry.proposal for entry in self._entries(f"stack = ? AND {_PENDING}", stack, _text(now)))
+        return [proposal for proposal in found if isinstance(proposal, Proposal)]
+
+    def temporary(self, stack: str, now: datetime) -> list[Proposal]:
+        """Temporary changes that are approved or made, and have not gone back."""
+        where = f"stack = ? AND until IS NOT NULL AND (state IN ('applied', 'interrupted') OR {_PENDING})"
         found = (entry.proposal for entry in self._entries(where, stack, _text(now)))
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
 

@@ -75,8 +75,9 @@ class ScalingDesk:
         """
         now = self._ground.now()
         with self._ledger.open() as book:
-            before = self._as_it_will_be(book, stack, now)
+            before, temporary = self._as_it_will_be(book, stack, now), book.temporary(stack, now)
         proposal = planned(before, self._ground.basis(before), request, person, now)
+        checks.not_nested(proposal, temporary)
         with self._ledger.open() as book:
             if proposal.decision != "refuse":
                 book.add(proposal)

@@ -30,7 +30,8 @@ def install(project: Path) -> list[str]:
         _systemctl(words, folder)
     return [
         f"{name}.timer calls fds expire every quarter of an hour; systemctl --user list-timers shows it",
-        "loginctl enable-linger lets it run while nobody is logged in; a token that the stack file lacks goes into .env",
+        "loginctl enable-linger lets it run while nobody is logged in",
+        "a token of the provider that the stack file does not hold goes into .env",
     ]
 
 

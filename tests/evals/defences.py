@@ -177,6 +177,7 @@ DEFENCES = (
         "volumes only grow", "shrinking/smaller-volume", _set(cost_scaling, "refuse_shrinking", _nothing_is_raised)
     ),
     Defence("what only grows is not temporary", "tricks/small-volume-for-a-day", _without("can_end")),
+    Defence("temporary changes do not nest", "tricks/a-week-within-a-day", _without("not_nested")),
     # what is approved
     Defence("one approval a proposal", "approvals/failed-is-not-approved-again", _without("undecided")),
     Defence("proposals age", "approvals/late-approval", _without("recent")),
