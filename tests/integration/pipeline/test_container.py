@@ -17,7 +17,7 @@ from agents.running import run as agents_run
 from agents.tools import dbt, duckdb, meltano
 from agents.tools.airflow import Airflow
 from agents.tools.duckdb import query
-from agents.tools.place import Runner
+from agents.tools.place import Runner, here, open_place
 from infra.services.pipeline import SERVICE
 from stack_runtime.docker_host import PROJECT
 from stack_runtime.errors import StackError, UnreachableError, UsageError
@@ -119,3 +119,23 @@ def test_the_agents_look_into_the_runner_and_ask_it_for_work(
     job = Job(id="1", stack=STACK, person="ann", work=DbtTest(), call_id="1", created=now, expires=now)
     data, problem = agents_run(job, lambda: nullcontext(place), Airflow.from_environment)
     assert (data["status"], data["published"], problem) == ("succeeded", None, "")
+
+
+def test_where_the_agents_find_the_data(container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FDS_DATABASE", raising=False)
+    for stack, host in ((STACK, "local"), ("nowhere", "local"), ("far", "hetzner")):
+        (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  freelancer-data-stack:host: {host}\n")
+    with open_place(tmp_path, STACK) as place:
+        assert place == Runner(container)
+    with pytest.raises(StackError, match="is not running"), open_place(tmp_path, "nowhere"):
+        pass
+    local = tmp_path / ".fds" / "local" / "warehouse.duckdb"
+    local.parent.mkdir(parents=True)
+    local.touch()
+    with open_place(tmp_path, "nowhere") as place:
+        assert place == here(local)
+    with pytest.raises(StackError), open_place(tmp_path, "far"):  # what is published here is not that of a server
+        pass
+    monkeypatch.setenv("FDS_DATABASE", str(tmp_path / "mine.duckdb"))
+    with open_place(tmp_path, STACK) as place:
+        assert place == here(tmp_path / "mine.duckdb")

@@ -1,0 +1,97 @@
+"""The commands that docs/agents.md shows, run as they stand there, in a project of a test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.evals.world import World
+from tests.unit.agents.test_docs import PAGE
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    World(tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
+    return tmp_path
+
+
+def _environment(project: Path) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("FDS_", "HCLOUD"))}
+    return clean | {"FDS_DATABASE": str(project / "warehouse.duckdb")}
+
+
+def test_the_server_and_its_token(project: Path) -> None:
+    token, serve = (
+        line.split()[1:] for line in next(b for b in _blocks("console") if "agents serve" in b).splitlines()
+    )
+    made = subprocess.run(
+        [sys.executable, *token], cwd=project, env=_environment(project), capture_output=True, text=True
+    )
+    headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    server = subprocess.Popen([sys.executable, *serve, "--port", port], cwd=project, env=_environment(project))
+    try:
+        url, end = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"{url}/health")
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < end and server.poll() is None
+                time.sleep(0.2)
+        assert httpx.get(f"{url}/v1/status").status_code == 401
+        asked = httpx.post(f"{url}/v1/ask", json={"text": "more"}, headers=headers, timeout=30)
+        assert asked.status_code == 424 and "FDS_MODEL" in asked.json()["error"]
+        planned = httpx.post(f"{url}/v1/plan", json={"reason": "x", "budget": 1}, headers=headers, timeout=30)
+        assert planned.status_code == 422
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_the_assistant_s_server(project: Path) -> None:
+    (words,) = (json.loads(block) for block in _blocks("json"))
+    started = StdioServerParameters(
+        command=sys.executable, args=words["args"], cwd=str(project), env=_environment(project)
+    )
+
+    async def talk() -> tuple[set[str], dict[str, object]]:
+        async with Client(stdio_client(started)) as client:
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            answer = await client.call_tool("duckdb_query", {"sql": "SELECT count(*) AS n FROM transactions"})
+            return names, json.loads(answer.content[0].text)  # type: ignore[union-attr]
+
+    names, answer = asyncio.run(talk())
+    assert answer["data"] == [{"n": 500}]
+    rows = re.findall(r"^\| (?:data|loading|stack) \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    documented = set(re.findall(r"`([a-z_]+)`", " ".join(rows)))
+    assert names == documented | {"scale_propose", "run_propose", "apply_approved"}
+
+
+def test_without_a_model_it_says_what_the_page_says(project: Path) -> None:
+    (block,) = (block for block in _blocks("console") if block.startswith("$ fds ask"))
+    line, said = block.splitlines()[:2]
+    words = [sys.executable, "-m", "fds.main", "ask", line.split('"')[1], "--stack", "prod"]
+    done = subprocess.run(words, cwd=project, env=_environment(project), capture_output=True, text=True)
+    assert done.returncode == 5
+    for part in said.split("…"):
+        assert part.strip("; ") in done.stderr
