@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import os
 import pkgutil
 import sys
 from datetime import UTC, datetime
@@ -49,6 +50,9 @@ def _remind() -> None:
 def run() -> None:
     """Run the command line; an expected failure ends in one sentence and its exit code."""
     _register()
+    if not os.environ.get("DOCKER_HOST", "").startswith("ssh"):
+        # The SDK imports paramiko (0.3 s) for a transport of its own; a server's daemon is reached by `ssh` instead.
+        sys.modules.setdefault("docker.transport.sshconn", None)  # type: ignore[arg-type]
     try:
         _remind()
         app()

@@ -12,7 +12,6 @@ from docker import DockerClient
 from infra import state
 from infra.deploy import Deployment
 from infra.heal import heal
-from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import NOTHING
 from infra.preflight import check
 from infra.progress import Progress
@@ -75,6 +74,8 @@ def _leave_switched_on(deployment: Deployment, say: Callable[[str], None]) -> No
     """A server is switched off to be resized; when the resize is refused, it serves on as it was."""
     if deployment.settings.host != "hetzner":
         return
+    from infra.hosts.hetzner import recovery
+
     try:
         server = state.recorded_server(deployment.recorded())
         if server:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pulumi import automation as auto
 
-from infra import generated, state
+from infra import checkpoint, generated, state
 from infra.cost import Plan, sold_out
 from infra.engine import environment
 from infra.failures import explained
@@ -20,12 +20,19 @@ from infra.locks import holder, release_dead
 from infra.program import main
 from infra.progress import Progress
 from infra.settings import PROJECT
-from infra.stack_file import SECRETS, read
+from infra.stack_file import SECRETS, config, read
 from stack_runtime.errors import LockedError, RefusedError, StackError
 
 POLICY_PACK = Path(__file__).resolve().parent / "policy"
 
 Result = TypeVar("Result")
+
+
+class _Workspace(auto.LocalWorkspace):
+    """Does not ask the engine twice more after each deployment for outputs that nobody reads."""
+
+    def stack_outputs(self, stack_name: str) -> auto.OutputMap:
+        return {}
 
 
 class Deployment:
@@ -61,6 +68,7 @@ class Deployment:
             lambda: self._stack.up(
                 on_event=watch.on_event,
                 suppress_outputs=True,
+                show_secrets=False,
                 color="never",
                 policy_packs=self._policies(),
                 refresh=self.refresh_first or None,
@@ -134,7 +142,8 @@ class Deployment:
 
     def recorded(self) -> state.Deployment:
         """The engine's record of the stack."""
-        return dict(self._run(self._stack.export_stack).deployment or {})
+        found = checkpoint.read(self._environment["PULUMI_BACKEND_URL"], self.settings.stack)
+        return found if found is not None else dict(self._run(self._stack.export_stack).deployment or {})
 
     def record(self, deployment: state.Deployment) -> None:
         """Replace the engine's record."""
@@ -145,7 +154,7 @@ class Deployment:
 
         Returns: the names of those that are new.
         """
-        missing = sorted(generated.names(self.settings) - set(self.secrets()))
+        missing = sorted(generated.names(self.settings) - self._present())
         values = {
             f"{PROJECT}:{SECRETS}.{name}": auto.ConfigValue(generated.value(name), secret=True) for name in missing
         }
@@ -153,11 +162,14 @@ class Deployment:
             self._run(lambda: self._stack.set_all_config(values, path=True))
         return missing
 
+    def _present(self) -> set[str]:
+        """Names of the secrets in the stack file, where they stand in the clear unless the whole object is one text."""
+        found = config(self.project, self.settings.stack).get(f"{PROJECT}:{SECRETS}", {})
+        return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
+
     def _open(self) -> auto.Stack:
-        options = auto.LocalWorkspaceOptions(work_dir=str(self.project), env_vars=self._environment)
-        return auto.create_or_select_stack(
-            stack_name=self.settings.stack, project_name=PROJECT, program=self._program, opts=options
-        )
+        workspace = _Workspace(str(self.project), program=self._program, env_vars=self._environment)
+        return auto.Stack.create_or_select(self.settings.stack, workspace)
 
     def _program(self) -> None:
         try:

@@ -6,12 +6,10 @@ from collections.abc import Callable
 
 from infra import state
 from infra.deploy import Deployment
-from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import Account
 from infra.reach import daemon, keys_folder
 from stack_runtime.docker_host import ids, remove_unrecorded
 from stack_runtime.remote import write_access
-from stack_runtime.remote.ready import wait_until_ready
 
 Say = Callable[[str], None]
 
@@ -38,6 +36,8 @@ def heal(deployment: Deployment, say: Say) -> None:
 
 def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) -> state.Deployment:
     """Forget a server that is gone; find what was made or changed but never recorded. Returns: the record now."""
+    from infra.hosts.hetzner import recovery
+
     server = state.recorded_server(record)
     if server and not recovery.server_exists(deployment.settings, server):
         say(f"server {server} is gone from the account; what lived on it is forgotten, its data volume is kept")
@@ -60,6 +60,9 @@ def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) ->
 
 def _may_be_ready(deployment: Deployment, server: str, say: Say) -> bool:
     """Wait for a server that has booted before; one without its data volume cannot, so that it is left alone here."""
+    from infra.hosts.hetzner import recovery
+    from stack_runtime.remote.ready import wait_until_ready
+
     address = recovery.switch_on(deployment.settings, server, say)
     if "volume_attachment" not in Account.of(deployment.settings).ids:
         return False

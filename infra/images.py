@@ -22,7 +22,7 @@ def image_of(service: Service, options: pulumi.ResourceOptions) -> docker.Remote
                                   keep_locally=True, opts=options)  # fmt: skip
     return docker.RemoteImage(
         f"{service.name}-image",
-        name=f"{IMAGES}/{service.name}:{_content(service.image)}",
+        name=reference(service),
         build=docker.RemoteImageBuildArgs(
             context=str(ROOT),
             dockerfile=service.image.dockerfile,
@@ -31,6 +31,13 @@ def image_of(service: Service, options: pulumi.ResourceOptions) -> docker.Remote
         keep_locally=False,
         opts=options,
     )
+
+
+def reference(service: Service) -> str:
+    """Name and tag of the image on the host; of one that is built, the tag says what went into it."""
+    if isinstance(service.image, str):
+        return service.image
+    return f"{IMAGES}/{service.name}:{_content(service.image)}"
 
 
 def _content(build: Build) -> str:

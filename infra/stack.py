@@ -14,7 +14,7 @@ from infra.cost import Plan, gate
 from infra.cost.decide import Basis, today
 from infra.cost.scaling import refuse_shrinking
 from infra.files import carrier
-from infra.hosts import Host, hetzner, local
+from infra.hosts import Host, local
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.images import image_of
 from infra.services import Service, Volume, selected
@@ -68,7 +68,9 @@ class DataStack(pulumi.ComponentResource):
             return local.host(options)
         if self.plan.server is None or keys is None:
             raise UsageError("a server needs a plan with a server and a folder for its keys")
-        return hetzner.host(self._settings, self.plan.server, secrets, keys, adopt, options)
+        from infra.hosts.hetzner import server
+
+        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options)
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from infra import state
 from infra.deploy import Deployment
-from infra.hosts.hetzner import recovery
 from infra.reach import daemon
 from stack_runtime.docker_host import remove_leftovers
 
@@ -36,6 +35,8 @@ def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None])
 
 
 def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], None]) -> Removed:
+    from infra.hosts.hetzner import recovery
+
     deployment.refuse_locked()
     record = deployment.recorded()
     server = state.recorded_server(record)

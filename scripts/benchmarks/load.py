@@ -64,6 +64,21 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"missed": self.missed}
 
+    def lines(self) -> list[str]:
+        """The figures for a person."""
+        return [
+            f"{self.rows:,} rows into an empty table",
+            f"  CREATE TABLE AS                        {self.ctas_seconds:8.2f} s",
+            f"  meltano run tap-csv target-duckdb      {self.meltano_seconds:8.2f} s",
+            f"  ratio (at most {CTAS_RATIO})                    {self.ctas_ratio:8.2f}",
+            *(f"  peak of {name:31}{peak:8.1f} MB" for name, peak in sorted(self.peak_mb.items())),
+            f"  peak of all together                   {self.together_mb:8.1f} MB",
+            f"{self.record_path_rows:,} rows",
+            f"  the SDK's record path                  {self.record_path_seconds:8.2f} s",
+            f"  meltano run tap-csv target-duckdb      {self.same_rows_seconds:8.2f} s",
+            f"  ratio (at least {RECORD_PATH_RATIO})                   {self.record_path_ratio:8.2f}",
+        ]
+
 
 def measure(rows: int, say: Callable[[str], None]) -> Result:
     """Measure everything in one run, in a temporary folder."""

@@ -104,8 +104,7 @@ class Proxy:
             for file in proxy.files:
                 content = file.content(context).encode()
                 entry = tarfile.TarInfo(file.name)
-                entry.size, entry.mode = len(content), 0o400
-                entry.uid, entry.gid = map(int, proxy.user.split(":"))
+                entry.size, entry.mode = len(content), 0o444
                 tar.addfile(entry, io.BytesIO(content))
         carrier = client.containers.create(proxy.image, volumes={self._mounts["files"]: {"bind": "/files"}})
         carrier.put_archive("/files", archive.getvalue())

@@ -1,0 +1,131 @@
+"""The same containers under Docker Compose, from the same catalogue: what a deployment is measured against."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.containers import volumes_of
+from infra.services import Context, Service, selected
+from infra.settings import Settings
+from stack_runtime.docker_host import local_docker
+from stack_runtime.errors import UnreachableError
+
+HEALTHY_SECONDS = 300.0
+
+
+class Compose:
+    """One project of Compose in a folder of its own. Its services, limits and health checks are those of the stack.
+
+    Args:
+        folder: an empty folder that is root's alone; rendered files with secrets are put there.
+        secrets: by name, as in the stack file.
+        images: of each service, present on the daemon.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, secrets: Mapping[str, str], images: Mapping[str, str]) -> None:
+        self._services = selected(settings)
+        self._name = f"{settings.stack}-compose"
+        self._command = [*_program(), "-p", self._name, "-f", str(folder / "compose.json")]
+        context = Context(settings, secrets, self._services)
+        document = {
+            "version": "2.4",
+            "services": {
+                service.name: {"image": images[service.name], **_service(service, context, folder)}
+                for service in self._services
+            },
+            "volumes": {name: {} for name in self._volumes()},
+        }
+        (folder / "compose.json").write_text(json.dumps(document, indent=1))
+
+    def up(self) -> float:
+        """Bring everything up. Returns: seconds until every container is healthy."""
+        began = time.monotonic()
+        self._run("up", "-d", "--no-build")
+        client = local_docker()
+        label: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={self._name}"}
+        while True:
+            found = [
+                item.attrs["State"].get("Health", {}).get("Status") for item in client.containers.list(filters=label)
+            ]
+            if len(found) == len(self._services) and set(found) == {"healthy"}:
+                return time.monotonic() - began
+            if time.monotonic() > began + HEALTHY_SECONDS:
+                raise UnreachableError(f"under Compose the services are {found}", next_command="docker ps")
+            time.sleep(0.1)
+
+    def down(self) -> None:
+        """Remove everything, data included."""
+        self._run("down", "--volumes", "--timeout", "20")
+
+    def _volumes(self) -> set[str]:
+        return {volume.name for volume in volumes_of(self._services).values()} - {
+            f"{service.name}-files" for service in self._services
+        }
+
+    def _run(self, *words: str) -> None:
+        done = subprocess.run([*self._command, *words], capture_output=True, text=True)
+        if done.returncode:
+            raise UnreachableError(f"Compose failed: {done.stderr.strip()[-400:]}", next_command="docker ps --all")
+
+
+def _program() -> list[str]:
+    """Docker's own plugin, else the program of the distribution."""
+    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
+        return ["docker", "compose"]
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    raise UnreachableError("there is no Compose to compare with", next_command="apt-get install docker-compose")
+
+
+def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]:
+    """What `infra.containers.container` says, in Compose's words; a dollar sign is doubled, or Compose fills it in."""
+    own, health, settings = service.resources, service.health, context.settings
+    mounts = [f"{volume.name}:{volume.path}:{'ro' if volume.read_only else 'rw'}" for volume in service.volumes]
+    if service.files:
+        mounts.append(f"{_files(service, context, folder)}:/run/fds:ro")
+    entry: dict[str, Any] = {
+        "command": list(service.command),
+        "entrypoint": list(service.entrypoint),
+        "environment": dict(service.environment(settings)),
+        "user": service.user,
+        "mem_limit": f"{own.memory_limit_mb}m",
+        "memswap_limit": f"{own.memory_limit_mb}m",
+        "mem_reservation": f"{own.memory_mb}m",
+        "cpus": own.cpu_limit,
+        "shm_size": f"{service.shm_mb}m" if service.shm_mb else None,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "read_only": not service.writable_root_reason,
+        "tmpfs": [f"{path}:rw,nosuid,nodev,size=256m,mode=1777" for path in service.tmpfs],
+        "ports": [f"127.0.0.1:{out}:{into}" for out, into in (service.published or (lambda _: {}))(settings).items()],
+        "volumes": mounts,
+        "healthcheck": {
+            "test": ["CMD", *health.command],
+            "interval": f"{health.interval_s}s",
+            "timeout": f"{health.timeout_s}s",
+            "retries": health.retries,
+            "start_period": f"{health.start_period_s}s",
+        },
+        "depends_on": {need: {"condition": "service_healthy"} for need in service.needs},
+        "restart": "unless-stopped",
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+    }
+    given = {key: value for key, value in entry.items() if value not in (None, [], {})}
+    return dict(json.loads(json.dumps(given).replace("$", "$$")))
+
+
+def _files(service: Service, context: Context, folder: Path) -> Path:
+    """The service's files in a folder that is mounted: Compose has no other way to deliver them."""
+    place = folder / service.name
+    place.mkdir()
+    for file in service.files:
+        path = place / file.name
+        path.write_text(file.content(context))
+        path.chmod(0o444)
+    return place

@@ -1,0 +1,190 @@
+"""How long a deployment takes: against Compose with the same containers, and against the engine's own floor."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from infra.deploy import Deployment
+from infra.engine import plugins_folder, search_path
+from infra.images import reference
+from infra.progress import Progress
+from infra.services import selected
+from infra.stack_file import read
+from scripts.benchmarks.compose import Compose
+from stack_runtime.docker_host import local_docker
+from stack_runtime.errors import StackError
+
+COLD_RATIO = 1.3
+"""`fds up` of a stack that is not there, until all is healthy, may take at most this many times as long as Compose."""
+NOTHING_RATIO = 1.5
+"""`fds up` that changes nothing may take at most this many times as long as the engine's floor."""
+STACK = "benchmark"
+ROOT = Path(__file__).resolve().parents[2]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds of each round, side by side; a ratio is the median of the rounds' own ratios."""
+
+    containers: int
+    cold_seconds: list[float]
+    compose_seconds: list[float]
+    resources: int
+    nothing_seconds: list[float]
+    floor_seconds: list[float]
+
+    @property
+    def cold_ratio(self) -> float:
+        return _ratio(self.cold_seconds, self.compose_seconds)
+
+    @property
+    def nothing_ratio(self) -> float:
+        return _ratio(self.nothing_seconds, self.floor_seconds)
+
+    @property
+    def missed(self) -> list[str]:
+        """What does not hold."""
+        checks = (
+            (self.cold_ratio, COLD_RATIO, "Compose"),
+            (self.nothing_ratio, NOTHING_RATIO, "the engine's floor"),
+        )
+        return [f"{ratio} times {what}, not {most}" for ratio, most, what in checks if ratio > most]
+
+    def as_json(self) -> dict[str, Any]:
+        ratios = {"cold_ratio": self.cold_ratio, "nothing_ratio": self.nothing_ratio}
+        return asdict(self) | ratios | {"missed": self.missed}
+
+    def lines(self) -> list[str]:
+        """The figures for a person."""
+        return [
+            f"{self.containers} containers, from nothing to healthy, images present, {len(self.cold_seconds)} times",
+            f"  Compose                                {median(self.compose_seconds):8.2f} s",
+            f"  fds up                                 {median(self.cold_seconds):8.2f} s",
+            f"  ratio (at most {COLD_RATIO})                    {self.cold_ratio:8.2f}",
+            f"{self.resources} resources, nothing to change, {len(self.nothing_seconds)} times",
+            f"  the engine, {self.resources} components without a provider {median(self.floor_seconds):5.2f} s",
+            f"  fds up                                 {median(self.nothing_seconds):8.2f} s",
+            f"  ratio (at most {NOTHING_RATIO})                    {self.nothing_ratio:8.2f}",
+        ]
+
+
+def measure(rounds: int, say: Say) -> Result:
+    """Measure everything in one run, in turns, on this machine's Docker; nothing is left there."""
+    with tempfile.TemporaryDirectory(prefix="deploy-") as name:
+        stack = _Stack(Path(name))
+        try:
+            return _measure(stack, Path(name), rounds, say)
+        finally:
+            stack.fds("down", "--volumes")
+            stack.release_images()
+
+
+def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
+    say("a first deployment, which makes images and secrets")
+    stack.fds("up")
+    stack.hold_images()
+    resources = sum(stack.fds("up")["changes"].values())
+    _floor(resources, folder)  # the first one makes them
+    nothing: list[float] = []
+    floor: list[float] = []
+    for _ in range(2 * rounds + 1):
+        floor.append(_floor(resources, folder))
+        nothing.append(_timed(lambda: stack.fds("up")))
+        say(f"nothing to change: fds up {nothing[-1]:.2f} s, floor {floor[-1]:.2f} s")
+    stack.fds("down", "--volumes")
+    under_compose = folder / "compose"
+    under_compose.mkdir()
+    compose = Compose(under_compose, stack.settings, stack.secrets(), stack.held)
+    cold: list[float] = []
+    composed: list[float] = []
+    for _ in range(rounds):
+        try:
+            composed.append(compose.up())
+        finally:
+            compose.down()
+        cold.append(_timed(lambda: stack.fds("up")))
+        stack.fds("down", "--volumes")
+        say(f"from nothing to healthy: fds up {cold[-1]:.2f} s, Compose {composed[-1]:.2f} s")
+    return Result(len(selected(stack.settings)), cold, composed, resources, nothing, floor)
+
+
+class _Stack:
+    """A lean stack in a project of its own, with the plugins of this repository's setup."""
+
+    def __init__(self, folder: Path) -> None:
+        self._project = folder / "project"
+        (self._project / ".fds").mkdir(parents=True)
+        (self._project / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+        (self._project / "infra").symlink_to(ROOT / "infra")  # the engine wants to see the program's folder
+        (self._project / ".fds" / "plugins").symlink_to(plugins_folder(ROOT))
+        ports = {"httpPort": _free_port(), "httpsPort": _free_port()}
+        config = {f"freelancer-data-stack:{key}": value for key, value in {"host": "local", **ports}.items()}
+        (self._project / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": config}))
+        self.settings = read(self._project, STACK)
+        self.held: dict[str, str] = {}
+        """A second name of the image of each service."""
+
+    def fds(self, verb: str, *words: str) -> Any:
+        """The answer of a verb that must succeed; the whole process, as a person starts it."""
+        command = [sys.executable, "-m", "fds.main", verb, "--stack", STACK, "--json", *words]
+        answer = _run(command, self._project, {})
+        return json.loads(answer)
+
+    def secrets(self) -> dict[str, str]:
+        return Deployment(self._project, STACK, Progress(None)).secrets()
+
+    def hold_images(self) -> None:
+        """Keep what was built while the stack is removed between rounds: present images are the premise."""
+        for service in selected(self.settings):
+            kept = f"benchmark-kept/{service.name}"
+            local_docker().images.get(reference(service)).tag(kept)
+            self.held[service.name] = f"{kept}:latest"
+
+    def release_images(self) -> None:
+        for kept in self.held.values():
+            local_docker().images.remove(kept)
+
+
+def _floor(resources: int, folder: Path) -> float:
+    place = folder / "floor"
+    place.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "scripts.benchmarks.floor", str(resources), str(place)]
+    return _timed(lambda: _run(command, ROOT, {"PATH": search_path(ROOT)}))
+
+
+def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> str:
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode:
+        raise StackError(
+            f"exit code {done.returncode}: {(done.stderr or done.stdout)[-1000:]}", where=" ".join(command)
+        )
+    return done.stdout
+
+
+def _timed(action: Callable[[], Any]) -> float:
+    began = time.monotonic()
+    action()
+    return round(time.monotonic() - began, 3)
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    return round(median(one / other for one, other in zip(ours, theirs, strict=True)), 2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,55 @@
+"""The engine's record, read from the folder that it is kept in, is what the engine itself tells, and takes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pytest
+from pulumi import automation as auto
+
+from infra import checkpoint
+from infra.engine import search_path
+from infra.settings import PROJECT
+from tests.kit.project import ROOT
+
+
+@pytest.fixture
+def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("PATH", search_path(ROOT))
+    return f"file://{tmp_path}"
+
+
+def _stack(backend: str) -> auto.Stack:
+    def program() -> None:
+        pulumi.ComponentResource("test:index:Nothing", "nothing").register_outputs(
+            {"secret": pulumi.Output.secret("s")}
+        )
+
+    surroundings = {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "x"}
+    settings = auto.ProjectSettings(name=PROJECT, runtime="python")
+    options = auto.LocalWorkspaceOptions(project_settings=settings, env_vars=surroundings)
+    return auto.create_or_select_stack("test", PROJECT, program, opts=options)
+
+
+def test_it_is_what_the_engine_exports(backend: str) -> None:
+    stack = _stack(backend)
+    stack.up()
+    exported = stack.export_stack().deployment or {}
+    found = checkpoint.read(backend, "test")
+    assert found is not None and len(found["resources"]) == 2
+    for key in ("urn", "type", "parent"):
+        assert [one.get(key) for one in found["resources"]] == [one.get(key) for one in exported["resources"]]
+    assert "plaintext" in str(exported) and "plaintext" not in str(found), "secrets stay encrypted"
+    stack.import_stack(auto.Deployment(version=3, deployment=found))
+    assert (stack.export_stack().deployment or {})["resources"] == exported["resources"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 4, "checkpoint": {"latest": {}}}', '{"version": 3}'])
+def test_what_is_not_understood_is_left_to_the_engine(tmp_path: Path, text: str) -> None:
+    path = tmp_path / ".pulumi" / "stacks" / PROJECT / "test.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert checkpoint.read(f"file://{tmp_path}", "test") is None
+    assert checkpoint.read(f"file://{tmp_path}", "another") is None
+    assert checkpoint.read("s3://bucket", "test") is None

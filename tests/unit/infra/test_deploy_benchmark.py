@@ -1,0 +1,52 @@
+"""The deployment benchmark says what is missed, and Compose is given the catalogue's own containers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra import generated
+from infra.services import selected
+from infra.settings import Settings
+from scripts.benchmarks.compose import Compose
+from scripts.benchmarks.deploy import Result
+
+_GOOD = Result(
+    containers=4, cold_seconds=[13.0, 99.0, 26.0], compose_seconds=[10.0, 10.0, 20.0], resources=21,
+    nothing_seconds=[3.0, 30.0, 1.5], floor_seconds=[2.0, 2.0, 1.0],
+)  # fmt: skip
+
+
+def test_nothing_is_missed_at_the_bounds_and_the_median_of_pairs_counts() -> None:
+    assert (_GOOD.cold_ratio, _GOOD.nothing_ratio) == (1.3, 1.5)
+    assert _GOOD.missed == []
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [replace(_GOOD, cold_seconds=[13.2, 99.0, 26.4]), replace(_GOOD, nothing_seconds=[3.1, 30.0, 1.55])],
+)
+def test_each_bound_is_checked(worse: Result) -> None:
+    assert len(worse.missed) == 1
+    assert worse.as_json()["missed"] == worse.missed
+    assert any("ratio" in line for line in worse.lines())
+
+
+def test_compose_gets_every_service_with_its_limits_health_and_files(tmp_path: Path) -> None:
+    settings = Settings.of("benchmark", {"profiles": ["full"]})
+    secrets = {name: generated.value(name) for name in generated.names(settings)}
+    images = {service.name: f"kept/{service.name}:1" for service in selected(settings)}
+    Compose(tmp_path, settings, secrets, images)
+    text = (tmp_path / "compose.json").read_text()
+    document = json.loads(text)
+    assert not any(value in text for value in secrets.values())
+    for service in selected(settings):
+        entry = document["services"][service.name]
+        assert entry["image"] == images[service.name]
+        assert entry["mem_limit"] == f"{service.resources.memory_limit_mb}m"
+        assert entry["healthcheck"]["interval"] == f"{service.health.interval_s}s"
+        assert set(entry.get("depends_on", {})) == set(service.needs)
+        assert {path.name for path in (tmp_path / service.name).glob("*")} == {file.name for file in service.files}
