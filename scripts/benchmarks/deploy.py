@@ -100,7 +100,7 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
     _floor(resources, folder)  # the first one makes them
     nothing: list[float] = []
     floor: list[float] = []
-    for _ in range(2 * rounds + 1):
+    for _ in range(5 * rounds):  # each is short, and on a machine that does other work too they differ a lot
         floor.append(_floor(resources, folder))
         nothing.append(_timed(lambda: stack.fds("up")))
         say(f"nothing to change: fds up {nothing[-1]:.2f} s, floor {floor[-1]:.2f} s")
