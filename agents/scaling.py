@@ -114,7 +114,7 @@ class ScalingDesk:
         Raises:
             RefusedError: the proposal is another one, too old, already approved, or the stack has changed since.
         """
-        token = secrets.token_urlsafe(32)
+        token = f"fda_{secrets.token_urlsafe(32)}"  # so that none looks like an option of a command
         now = self._ground.now()
         with self._ledger.open() as book:
             entry = book.find(proposal_id)

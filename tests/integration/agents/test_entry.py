@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2 as httpx
@@ -17,6 +18,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from agents.jobs import DbtTest
 from tests.evals.world import World
 from tests.unit.agents.test_docs import PAGE
 
@@ -95,3 +97,21 @@ def test_without_a_model_it_says_what_the_page_says(project: Path) -> None:
     assert done.returncode == 5
     for part in said.split("…"):
         assert part.strip("; ") in done.stderr
+
+
+def test_a_job_is_approved_and_done_once_at_a_terminal(project: Path) -> None:
+    world = World(project, now=datetime.now(UTC))
+    job = world.desk.order("prod", DbtTest(), "ann")
+
+    def agents(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = _environment(project) | {"FDS_DATABASE": str(project / "nothing.duckdb")}
+        command = [sys.executable, "-m", "agents", *words]
+        return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+
+    assert "another plan" in agents("approve", job.id, "0" * 64).stderr
+    token = agents("approve", job.id, job.digest).stdout.strip()
+    assert "no approval" in agents("apply", job.id, "yes").stderr
+    done = agents("apply", job.id, token)
+    assert done.returncode == 2 and "no data is published yet" in done.stderr  # it was tried, by the real pipeline
+    again = agents("apply", job.id, token)
+    assert again.returncode == 3 and "used already" in again.stderr
