@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from infra.cost import Plan
+    from infra.cost.decide import Basis
     from infra.settings import Settings
 
 AllowSnapshot = Annotated[bool, typer.Option("--allow-snapshot", help="Plan on prices and a rate past their age.")]
@@ -43,12 +44,28 @@ def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings
         raise UsageError(f"the rate is not usable: {error.errors()[0]['msg']}", next_command=advice) from None
 
 
-def day(text: str | None) -> date | None:
+def _day(text: str | None) -> date | None:
     """A date as the user gave it."""
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"'{text}' is not a date", next_command="--prices-date 2026-10-07") from None
+
+
+def basis(
+    settings: Settings, project: Path, *, allow_snapshot: bool, prices: Path | None, prices_date: str | None
+) -> Basis:
+    """What plans for these settings are made from, as the command line names it."""
+    from infra.cost.decide import Basis, today
+
+    return Basis.of(
+        settings,
+        today(),
+        allow_snapshot=allow_snapshot,
+        prices_dir=prices,
+        prices_date=_day(prices_date),
+        project=project,
+    )
 
 
 def console() -> Console:

@@ -41,19 +41,11 @@ def command(
     """What the stack costs a month, line by line, against its budget."""
     from infra import stack_file
     from infra.cost import measured
-    from infra.cost.decide import Basis, today
     from stack_runtime.paths import project_dir
 
     project = project_dir()
     settings = _plans.with_rate(stack_file.read(project, stack), fx_rate, fx_date)
-    basis = Basis.of(
-        settings,
-        today(),
-        allow_snapshot=allow_snapshot,
-        prices_dir=prices,
-        prices_date=_plans.day(prices_date),
-        project=project,
-    )
+    basis = _plans.basis(settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date)
     plan = basis.plan(settings)
     if diff:
         plan = _against(base, project, plan, basis, settings)

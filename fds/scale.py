@@ -35,7 +35,6 @@ def command(
     """Plan a change of size and show what it adds; with --apply, write it into the stack file."""
     from infra import stack_file
     from infra.cost import report, scaling
-    from infra.cost.decide import Basis, today
     from infra.cost.diff import diff
     from stack_runtime.paths import project_dir
 
@@ -44,14 +43,7 @@ def command(
     settings = _plans.with_rate(written, fx_rate, fx_date)
     changes = scaling.parse(pairs, written)
     wanted = scaling.changed(settings, changes)
-    basis = Basis.of(
-        settings,
-        today(),
-        allow_snapshot=allow_snapshot,
-        prices_dir=prices,
-        prices_date=_plans.day(prices_date),
-        project=project,
-    )
+    basis = _plans.basis(settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date)
     plan = diff(basis.plan(settings), basis.plan(wanted))
     if settings.host != "local":
         scaling.refuse_shrinking(settings, wanted, plan, basis.deployed)

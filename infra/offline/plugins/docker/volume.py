@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 
-from infra.offline.plugins.docker.common import from_labels, to_labels
+from infra.offline.plugins.docker.common import from_labels, remove_when_unused, to_labels
 from infra.offline.plugins.resources import PluginError, State
-
-REMOVE_SECONDS = 30
 
 
 class Volume:
@@ -46,15 +43,4 @@ class Volume:
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
         """Remove it as soon as no container uses it, for at most 30 s."""
-        deadline = time.monotonic() + REMOVE_SECONDS
-        while True:
-            try:
-                client.remove_volume(resource_id, force=True)
-            except NotFound:
-                return
-            except APIError as error:
-                if "volume is in use" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.5)
-            else:
-                return
+        remove_when_unused(lambda: client.remove_volume(resource_id, force=True), "volume is in use")
