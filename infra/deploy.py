@@ -64,6 +64,7 @@ class Deployment:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
+        watch.begin()
         result = self._run(
             lambda: self._stack.up(
                 on_event=watch.on_event,

@@ -10,10 +10,18 @@ PROGRAM = "python inline source runtime error: "
 """How the engine's SDK passes on what the program raised while it waited for a server."""
 
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
-_CUT = re.compile(r"over SSH|ssh: connect|exit status 255|closed by remote host|connection reset|broken pipe", re.I)
+_CUT = re.compile(
+    r"over SSH|ssh: connect|exit status 255|closed by remote host|connection (reset|broken)|broken pipe|unexpected EOF",
+    re.IGNORECASE,
+)
+_BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
 """Characters of a reason that are shown."""
+
+
+class BusyError(UnreachableError):
+    """The provider's API was unavailable for a moment and did nothing: the same may be tried again."""
 
 
 def explained(reason: str, stack: str) -> StackError:
@@ -29,6 +37,8 @@ def explained(reason: str, stack: str) -> StackError:
     if _TOKEN.search(reason):
         way = "export HCLOUD_TOKEN=TOKEN of this project, then again"
         return UnreachableError(f"the Hetzner API refused the token in HCLOUD_TOKEN: {short}", next_command=way)
+    if _BUSY.search(reason):
+        return BusyError(f"the Hetzner API is busy: {short}", where=where, next_command=f"fds up --stack {stack}")
     if _CUT.search(reason):
         way = f"fds up --stack {stack}, which goes on where this one stopped"
         return UnreachableError(f"the connection to the host broke: {short}", where=where, next_command=way)

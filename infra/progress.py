@@ -35,6 +35,10 @@ class Progress:
 
     def __init__(self, say: Callable[[str], None] | None) -> None:
         self._say = say or (lambda _: None)
+        self.begin()
+
+    def begin(self) -> None:
+        """Listen to a new attempt, and forget what an earlier one said."""
         self._started: dict[str, float] = {}
         self._errors: list[str] = []
         self._violations: list[str] = []

@@ -13,6 +13,8 @@ from infra.failures import PROGRAM, explained
         ("Container a: mkdir /data/x: no space left on device", 5, "a disk of the host is full"),
         ("RemoteImage a: the Docker daemon is not reached over SSH: Connection reset", 5, "goes on where"),
         ("Container a: error during connect: command [ssh] has exited with exit status 255", 5, "goes on where"),
+        ("RemoteImage a: ('Connection broken: IncompleteRead(0 bytes read)')", 5, "goes on where"),
+        ("Volume data: the service is currently unavailable (unavailable, 4c0d)", 5, "next: fds up --stack prod"),
         ("SshKey deploy: unable to authenticate (unauthorized, 4c0d)", 5, "export HCLOUD_TOKEN"),
         (f"{PROGRAM}the first boot failed; next: fds down", 5, "failed; next: fds down"),
         ("Container a: container failed to be in healthy state", 1, "next: fds doctor --stack prod"),
