@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen
 export PATH := $(PATH):$(CURDIR)/.fds/uv/bin
 PATHS := agents fds infra scripts stack_runtime data_stack tests
 
-.PHONY: help up down test test-server check format setup
+.PHONY: help up down test check format setup
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,9 +29,6 @@ down: .venv/.ready ## remove the dev stack (its data stays)
 
 test: setup ## run every test against the real engine, Docker and databases
 	@. .fds/env && $(RUN) pytest
-
-test-server: setup ## lead one played server from an empty account to an empty account
-	@. .fds/env && $(RUN) pytest -m server
 
 check: .venv/.ready ## format, lint and type checks
 	$(RUN) black --check --quiet $(PATHS)

@@ -124,9 +124,10 @@ class Prod:
 
 
 def refused(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """The command ended with `code`, and with one sentence that holds `words` and a way on."""
-    assert result.returncode == code, result.stdout + result.stderr
-    lines = [line for line in result.stderr.splitlines() if line.startswith("fds: ")]
-    assert len(lines) == 1 and "next: " in lines[0] and "Traceback" not in result.stderr, result.stderr
+    """The command ended with `code` and one error, which holds `words` and a way on."""
+    said = result.stderr
+    assert result.returncode == code, result.stdout + said
+    assert sum(line.startswith("fds: ") for line in said.splitlines()) == 1 and "next: " in said, said
+    assert "Traceback" not in said, said
     for word in words:
-        assert word in lines[0], lines[0]
+        assert word in said, said

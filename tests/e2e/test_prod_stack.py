@@ -1,228 +1,179 @@
-"""The prod stack on the played Hetzner account: killed at every write, up, a run, changes, faults, an empty account.
+"""The prod stack on the played Hetzner account, from an empty one on: killed at every step, run, looked into, changed.
 
-One server lives through the whole file, in the order of the tests, for booting one and building its images takes
-minutes.
+One server lives through this file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py`, in their order, for
+booting one takes the better part of a minute. Writes to the API are killed at each kind; steps on the server too, but
+several services do the same steps there, so one of each kind stands for all.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
-import sys
-from collections.abc import Iterator
 
 import pytest
-from hcloud import Client
 
-from agents.ground import desk
-from agents.request import ScalingRequest
-from agents.scaling import ScalingDesk
-from infra.offline import registry
-from stack_runtime.docker_host import local_docker
-from stack_runtime.errors import RefusedError, UsageError
+from tests.e2e.killing import killed_until_through
+from tests.e2e.prod import LEAN, STACK, Prod
 from tests.e2e.test_dev_stack import SAMPLE
-from tests.kit.hetzner import HetznerAPI
 from tests.kit.hetzner.scan import open_ports
-from tests.kit.project import Project
 
-pytestmark = pytest.mark.server
+pytestmark = pytest.mark.timeout(1500)
 
-STACK = "e2e-prod"
-SETTINGS = {
-    "host": "hetzner",
-    "profiles": ["lean"],
-    "budgetUsd": "60",
-    "fxRate": "1.1637",
-    "fxDate": "2026-11-20",
-}
-ONE_OF_EACH = {"servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2}
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[HetznerAPI]:
-    with HetznerAPI(servers=True) as played:
-        yield played
-
-
-@pytest.fixture(scope="module")
-def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    mirror = {"registryMirror": f"http://{registry.serve(local_docker())}"}
-    return Project(tmp_path_factory.mktemp("prod"), STACK, SETTINGS | mirror, dict(api.environment))
+ONE_OF_EACH = {
+    "servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2,
+    "zones": 1, "rrsets": 4,  # two of the zone's own, the domain and what lies below it
+}  # fmt: skip
+WRITES = {
+    "POST /ssh_keys", "POST /networks", "POST /networks/N/actions/add_subnet", "POST /firewalls", "POST /volumes",
+    "POST /volumes/N/actions/change_protection", "POST /servers", "POST /servers/N/actions/change_protection",
+    "POST /servers/N/actions/attach_to_network", "POST /volumes/N/actions/attach",
+    "POST /zones/example.test/rrsets",
+}  # fmt: skip
+STEPS = {
+    "network create", "volume create", "image tag", "container create carrier",
+    "container create service", "container start service",
+}  # fmt: skip
+VOLUMES = {"certificates", "postgres", "published", "warehouse", *(f"{name}-files" for name in LEAN)}
 
 
-@pytest.fixture(scope="module")
-def up(api: HetznerAPI, project: Project) -> Project:
-    """The stack, brought up by deployments that are killed after each kind of write until one gets through."""
-    killed: set[str] = set()
-    while _up_killed_at_a_new_write(api, project, killed):
-        assert len(killed) < 40, "the deployments do not converge"
-    assert len(killed) >= 6, "there were writes to be killed at"
-    return project
+def _nothing_doubled_or_orphaned(prod: Prod) -> None:
+    """What the account and the server hold is what the engine believes in, and one of each."""
+    assert prod.in_account() == ONE_OF_EACH
+    assert prod.ordered() == 1, "a server was replaced"
+    assert sorted(prod.containers()) == ["files", *LEAN]
+    assert prod.recorded() == len(LEAN) + 1
+    networks = set(prod.docker("network", "ls", "--format", "{{.Name}}"))
+    assert networks == {"bridge", "host", "none", f"freelancer-data-stack-{STACK}"}
+    volumes = set(prod.docker("volume", "ls", "--format", "{{.Name}}"))
+    assert volumes == {f"freelancer-data-stack-{STACK}-{name}" for name in VOLUMES}
+    assert [image.partition(":")[0] for image in prod.images()] == ["fds/pipeline", "fds/streamlit"]
 
 
-def _up_killed_at_a_new_write(api: HetznerAPI, project: Project, killed: set[str]) -> bool:
-    """Deploy, and kill the deployment as soon as it has written what none was killed at before."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fds.main", "up", "--stack", project.stack, "--json"],
-        cwd=project.folder,
-        env={**os.environ, **project.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    hits: list[str] = []
-
-    def written() -> None:
-        if process.poll() is not None:
-            return  # the write of a later test
-        write = api.writes()[-1]
-        kind = f"{write.method} {re.sub('[0-9]+', 'N', write.path)}"
-        if kind in killed:
-            api.on_write(1, written)
-            return
-        killed.add(kind)
-        hits.append(kind)
-        os.killpg(process.pid, signal.SIGKILL)
-
-    api.on_write(1, written)
-    said, complained = process.communicate(timeout=1500)
-    assert hits or process.returncode == 0, said + complained
-    return bool(hits)
+def test_it_is_born_of_deployments_that_were_killed_at_every_step(born: tuple[Prod, set[str]]) -> None:
+    prod, killed_at = born
+    assert killed_at >= WRITES, sorted(WRITES - killed_at)
+    assert killed_at >= STEPS, sorted(STEPS - killed_at)
+    _nothing_doubled_or_orphaned(prod)
 
 
-def _client(api: HetznerAPI) -> Client:
-    return Client(token=api.token, api_endpoint=api.endpoint)
+def test_every_service_is_healthy(prod: Prod) -> None:
+    assert prod.health() == dict.fromkeys(LEAN, "healthy")
 
 
-def test_kills_leave_nothing_doubled_or_orphaned(api: HetznerAPI, up: Project) -> None:
-    found = {kind: count for kind, count in api.account().items() if count}
-    assert found == ONE_OF_EACH
+def test_a_second_up_changes_nothing(prod: Prod) -> None:
+    before = len(prod.api.writes())
+    assert prod.project.json("up")["changed"] == 0
+    assert len(prod.api.writes()) == before
 
 
-def test_every_service_is_healthy(up: Project) -> None:
-    rows = up.json("status")["services"]
-    assert sorted(row["service"] for row in rows) == ["pipeline", "postgres", "streamlit", "traefik"]
-    assert {row["health"] for row in rows} == {"healthy"}
-
-
-def test_second_up_changes_nothing(api: HetznerAPI, up: Project) -> None:
-    before = len(api.writes())
-    assert up.json("up")["changed"] == 0
-    assert len(api.writes()) == before
-
-
-def test_pipeline_runs_on_the_server(up: Project) -> None:
-    run = up.json("run", "--csv", str(SAMPLE), timeout=900)
+def test_the_pipeline_runs_on_the_server(prod: Prod) -> None:
+    run = prod.project.json("run", "--csv", str(SAMPLE))
     assert run["published"] and run["rows"]["read"] == run["rows"]["loaded"] + run["rows"]["quarantined"]
+    assert prod.rows() > 0
 
 
-def test_only_three_ports_are_open(api: HetznerAPI, up: Project) -> None:
-    server = _client(api).servers.get_all()[0]
-    assert open_ports(server.public_net.ipv4.ip, (22, 80, 443)) == {22, 80, 443}
-    outside = api.machines.bridge_address(server.id)  # type: ignore[attr-defined]
-    assert open_ports(outside) == {22, 80, 443}
+def test_only_three_ports_are_open(prod: Prod) -> None:
+    public = prod.server.public_net
+    assert public is not None and public.ipv4 is not None
+    assert open_ports(public.ipv4.ip, (22, 80, 443)) == {22, 80, 443}
+    assert open_ports(prod.machines.bridge_address(prod.server.id)) == {22, 80, 443}
 
 
-def test_no_secret_lies_in_the_state_in_the_clear(up: Project) -> None:
-    secrets = json.loads(up.engine("config", "get", "secrets").stdout)
-    lines = [line for value in secrets.values() for line in value.splitlines() if len(line) > 20 and "---" not in line]
-    found = subprocess.run(
-        ["grep", "-rlF", "-f", "-", str(up.folder / ".fds" / "state")],
-        input="\n".join(lines),
-        capture_output=True,
-        text=True,
-    )
-    assert found.stdout == ""
+def test_no_container_may_do_more_than_it_must(prod: Prod) -> None:
+    for item in prod.inspect():
+        host, carrier = item["HostConfig"], item["Config"]["Labels"]["fds.service"] == "files"
+        assert host["Memory"] > 0 and host["NanoCpus"] > 0 and host["CapDrop"] == ["ALL"] and not host["Privileged"]
+        assert not any("docker.sock" in mount["Source"] for mount in item["Mounts"])
+        assert host["NetworkMode"] != "host" and host["PidMode"] == "" and not host["Devices"]
+        if carrier:  # never started; files are copied through it
+            assert item["State"]["Status"] == "created"
+        else:
+            assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"]
+            assert item["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
-def test_drift_is_found(api: HetznerAPI, up: Project) -> None:
-    server = _client(api).servers.get_all()[0]
-    server.update(labels={"project": "freelancer-data-stack", "stack": STACK, "managed-by": "someone"})
-    drift = up.fds("drift", "--json")
+def test_no_secret_lies_where_it_may_be_read(prod: Prod) -> None:
+    secrets = prod.secrets()
+    assert len(secrets) >= 6
+    processes = prod.console("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    logs = "".join(prod.console("docker", "logs", item) for item in prod.docker("ps", "--quiet"))
+    journal = prod.console("sh", "-c", "cat /var/log/*.log; journalctl --no-pager --quiet")
+    history = "".join("\n".join(prod.docker("history", "--no-trunc", image)) for image in prod.images())
+    seen = {"inspect": json.dumps(prod.inspect()), "processes": processes, "logs": logs, "journal": journal}
+    for place, text in (seen | {"history": history}).items():
+        assert len(text) > 100, f"nothing was looked at in {place}"
+        assert [name for name, secret in secrets.items() if secret in text] == [], place
+    lines = "\n".join(secrets.values())
+    state = prod.project.folder / ".fds" / "state"
+    assert list(state.rglob(f"{STACK}.json")), "there is no state to look into"
+    grep = ["grep", "-rlF", "-f", "-", str(state)]
+    assert subprocess.run(grep, input=lines, capture_output=True, text=True).stdout == "", "state"
+    control = "PYTHONDONTWRITEBYTECODE"  # stands in every image of ours
+    assert _in_layers(prod, f"{lines}\n{control}") == {control}, "image layers"
+
+
+def _in_layers(prod: Prod, lines: str) -> set[str]:
+    """Which of `lines` stand in our own images: in any layer, in the history, in the configuration."""
+    patterns = prod.project.folder / "patterns"
+    patterns.write_text(lines)
+    save = ["docker", "exec", str(prod.machines.container(prod.server.id).name), "docker", "save", *prod.images()]
+    with subprocess.Popen(save, stdout=subprocess.PIPE) as saved:
+        grep = ["grep", "-aoF", "-f", str(patterns)]
+        found = subprocess.run(grep, stdin=saved.stdout, capture_output=True, text=True, env={"LC_ALL": "C"})
+    patterns.unlink()
+    assert saved.returncode == 0
+    return set(found.stdout.splitlines())
+
+
+def test_drift_is_found(prod: Prod) -> None:
+    labels = dict(prod.server.labels or {})
+    prod.server.update(labels={**labels, "managed-by": "someone"})
+    drift = prod.project.fds("drift", "--json")
     assert drift.returncode == 1 and json.loads(drift.stdout)["drifted"] >= 1
-    server.update(labels={"project": "freelancer-data-stack", "stack": STACK, "managed-by": "fds"})
+    prod.server.update(labels=labels)
 
 
-def test_over_budget_is_refused_before_any_write(api: HetznerAPI, up: Project) -> None:
-    before = len(api.writes())
-    up.configure({"budgetUsd": "20"})
-    refused = up.fds("up")
-    up.configure({"budgetUsd": "60"})
-    assert refused.returncode == 3, refused.stderr
-    assert "over" in refused.stderr and "Traceback" not in refused.stderr
-    assert len(api.writes()) == before
+def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod) -> None:
+    before, images = prod.containers(), prod.images()
+    prod.edit("stack_runtime/status.py", '"""What', '"""Changed by a test: what')
+    steps = {"build step", "image tag", "container destroy service", "container create service"}
+    assert killed_until_through(prod, steps) == steps
+    prod.edit("stack_runtime/status.py", '"""Changed by a test: what', '"""What')  # the next deployment goes back
+    _nothing_doubled_or_orphaned(prod)
+    after = prod.containers()
+    assert {name for name in after if after[name] != before[name]} == {"pipeline", "streamlit"}
+    assert not set(images) & set(prod.images()), "an image that nothing uses any more is still there"
+    assert prod.health() == dict.fromkeys(LEAN, "healthy")
 
 
-def test_wrong_token_is_named(up: Project) -> None:
-    result = up.fds("up", HCLOUD_TOKEN="0" * 64)
-    assert result.returncode == 5
-    assert "HCLOUD_TOKEN" in result.stderr
+def test_a_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
+    before = prod.containers()["streamlit"]
+    changes = [
+        ("infra/containers.py", "wait_timeout=WAIT_S", 'wait_timeout=8 if service.name == "streamlit" else WAIT_S'),
+        ("data_stack/images/streamlit/Dockerfile", 'CMD ["streamlit", "run", "app.py"]', 'CMD ["sleep", "600"]'),
+    ]
+    for path, old, new in changes:
+        prod.edit(path, old, new)
+    failed = prod.project.fds("up")
+    assert failed.returncode == 1 and "healthy" in failed.stderr and "Traceback" not in failed.stderr
+    running = prod.docker(
+        "ps", "--no-trunc", "--filter", "label=fds.service=streamlit", "--format", "{{.ID}} {{.Status}}"
+    )
+    assert any(re.match(rf"{before} .*\(healthy\)", line) for line in running), running
+    for path, old, new in changes:
+        prod.edit(path, new, old)
+    prod.project.json("up")
+    _nothing_doubled_or_orphaned(prod)
+    assert prod.health() == dict.fromkeys(LEAN, "healthy")
 
 
-def test_wrong_host_key_is_refused(up: Project) -> None:
-    known_hosts = up.folder / ".fds" / "keys" / STACK / "known_hosts"
-    address, kind, _ = known_hosts.read_text().split()
-    right = known_hosts.read_text()
-    known_hosts.write_text(f"{address} {kind} AAAAC3NzaC1lZDI1NTE5AAAAIPiSkpSQUHNS4mW0TZrMyA2z6Zx1jtJS8SMBnlXJ0v7w\n")
-    result = up.fds("status")
-    known_hosts.write_text(right)
-    assert result.returncode == 5
-    assert "Host key verification failed" in result.stderr
-
-
-@pytest.fixture
-def office(up: Project, monkeypatch: pytest.MonkeyPatch) -> ScalingDesk:
-    """The agents' desk, as somebody has it who may deploy this stack."""
-    for name, value in up.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(up.folder)
-    return desk(up.folder)
-
-
-def test_what_is_refused_or_not_approved_touches_nothing(api: HetznerAPI, up: Project, office: ScalingDesk) -> None:
-    before, file = len(api.writes()), up.stack_file.read_bytes()
-    over = office.propose(STACK, ScalingRequest(reason="more", server_type="cpx42"), "ann")
-    assert over.decision == "refuse" and "over the budget" in over.reason
-    with pytest.raises(UsageError, match="no such proposal"):
-        office.approve(over.id, over.digest, "bob")
-    bigger = office.propose(STACK, ScalingRequest(reason="more", server_type="cpx32"), "ann")
-    with pytest.raises(RefusedError, match="no approval"):
-        office.apply(bigger.id, "yes", "ann")
-    assert len(api.writes()) == before and up.stack_file.read_bytes() == file
-
-
-def test_an_approved_bigger_server_keeps_the_data(api: HetznerAPI, up: Project, office: ScalingDesk) -> None:
-    published = up.json("status")["last_run"]["run_id"]
-    proposal = office.propose(STACK, ScalingRequest(reason="more rows", server_type="cpx32"), "ann")
-    assert proposal.decision == "accept"
-    outcome = office.apply(proposal.id, office.approve(proposal.id, proposal.digest, "bob"), "ann")
-    assert (outcome.status, outcome.problems) == ("applied", ())
-    (server,) = _client(api).servers.get_all()
-    assert server.server_type.name == "cpx32"
-    assert up.json("status")["last_run"]["run_id"] == published
-    assert up.json("up")["changed"] == 0
-
-
-def test_a_shrinking_volume_is_refused(up: Project) -> None:
-    up.configure({"volumeGb": 12})
-    assert up.json("up")["changed"] >= 1
-    up.configure({"volumeGb": 10})
-    result = up.fds("up")
-    up.configure({"volumeGb": 12})
-    assert result.returncode in (2, 3), result.stderr
-
-
-def test_down_asks_and_ends_with_an_empty_account(api: HetznerAPI, up: Project) -> None:
-    unconfirmed = up.fds("down", "--confirm", "another")
-    assert unconfirmed.returncode == 2 and api.account()["servers"] == 1
-    server = _client(api).servers.get_all()[0]
-    server.change_protection(delete=False, rebuild=False).wait_until_finished()
-    server.delete().wait_until_finished()
-    gone = up.fds("down", "--volumes", "--confirm", STACK)
-    assert gone.returncode == 0, gone.stderr
-    api.settle()
-    assert api.account() == api.empty()
+@pytest.mark.parametrize("profiles", [["lean", "queue"], ["lean"]], ids=["added", "removed"])
+def test_a_profile_is_added_and_removed(prod: Prod, profiles: list[str]) -> None:
+    before = prod.containers()
+    prod.project.configure({"profiles": profiles})
+    prod.project.json("up")
+    after = prod.containers()
+    assert ("redis" in after) == ("queue" in profiles)
+    kept = set(LEAN)
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}

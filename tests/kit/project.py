@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+OTHERS = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "FDS_PROJECT_DIR")
+"""What a shell may say of another project's state and passphrase."""
 
 
 @dataclass
@@ -69,8 +71,7 @@ class Project:
 
     def variables(self, **more: str) -> dict[str, str]:
         """The environment of a command, without what this shell says of another project's state and passphrase."""
-        others = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "FDS_PROJECT_DIR")
-        own = {name: value for name, value in os.environ.items() if name not in others}
+        own = {name: value for name, value in os.environ.items() if name not in OTHERS}
         return {**own, **self.environment, **more}
 
     def run(self, *words: str, timeout: float = 900, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,159 @@
+"""The prod stack's server meets every fault that has been thought of, each with a way on; at the end nothing is left.
+
+It goes on where `test_prod_stack.py` left off, with the same server, in the order of the tests.
+"""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.killing import killed_until_through
+from tests.e2e.prod import LEAN, STACK, Prod, refused
+from tests.e2e.test_dev_stack import SAMPLE
+
+pytestmark = pytest.mark.timeout(1500)
+
+OTHER = {"cpx22": "cpx32", "cpx32": "cpx22"}
+HEALTHY = dict.fromkeys(LEAN, "healthy")
+
+
+def _type(prod: Prod) -> str:
+    """The type of the server."""
+    return str(prod.server.server_type.name)
+
+
+def _file_system_gb(prod: Prod) -> int:
+    """Size of the data volume's file system in GB."""
+    return int(prod.console("df", "--output=size", "--block-size=GB", "/mnt/data").split()[-1].removesuffix("GB"))
+
+
+def test_over_budget_is_refused_before_any_write(prod: Prod) -> None:
+    before = len(prod.api.writes())
+    prod.project.configure({"budgetUsd": "20"})
+    result = prod.project.fds("up")
+    prod.project.configure({"budgetUsd": "60"})
+    refused(result, 3, "over the budget of $20.00")
+    assert len(prod.api.writes()) == before
+
+
+def test_a_wrong_token_is_named(prod: Prod) -> None:
+    refused(prod.project.fds("up", HCLOUD_TOKEN="0" * 64), 5, "HCLOUD_TOKEN")
+    refused(prod.project.fds("up", HCLOUD_TOKEN=""), 5, "HCLOUD_TOKEN is not set")
+
+
+def test_a_wrong_host_key_is_refused(prod: Prod) -> None:
+    key = "/etc/ssh/ssh_host_ed25519_key"
+    prod.console(
+        "sh", "-c", f"mkdir /root/kept && cp {key}* /root/kept && rm {key}* && ssh-keygen -qt ed25519 -N '' -f {key}"
+    )
+    prod.console("systemctl", "reload", "ssh")
+    refused(prod.project.fds("status"), 5, "Host key verification failed")
+    refused(prod.project.fds("up"), 5, "not the pinned one")
+    prod.console("sh", "-c", "cp /root/kept/* /etc/ssh/ && systemctl reload ssh")
+    assert prod.health() == HEALTHY
+
+
+def test_disks_never_shrink(prod: Prod) -> None:
+    before = len(prod.api.writes())
+    prod.api.set_available("cx23", "fsn1", True)
+    prod.project.configure({"serverType": "cx23"})
+    result = prod.project.fds("up")
+    prod.api.set_available("cx23", "fsn1", False)
+    prod.project.configure({"serverType": _type(prod)})
+    refused(result, 3, "80 GB cannot shrink to the 40 GB of cx23")
+    assert len(prod.api.writes()) == before
+
+
+def test_a_server_type_that_is_sold_out_leaves_the_old_one_on(prod: Prod) -> None:
+    before = _type(prod)
+    prod.project.configure({"serverType": OTHER[before]})
+    prod.api.faults.add("POST", "/actions/change_type", 1, "412")
+    refused(prod.project.fds("up"), 3, "sold out", "fds scale")
+    assert (prod.server.status, _type(prod)) == ("running", before)
+
+
+def test_another_server_type_keeps_the_data_however_often_it_is_killed(prod: Prod) -> None:
+    rows, containers, other = prod.rows(), prod.containers(), OTHER[_type(prod)]
+    steps = {f"POST /servers/N/actions/{action}" for action in ("poweroff", "change_type")}
+    assert killed_until_through(prod, steps) == steps
+    assert (prod.server.status, _type(prod)) == ("running", other)
+    assert prod.health() == HEALTHY
+    assert (prod.rows(), prod.containers(), prod.ordered()) == (rows, containers, 1)
+    assert prod.project.json("up")["changed"] == 0
+
+
+def test_a_volume_grows_with_its_file_system_however_often_it_is_killed(prod: Prod) -> None:
+    rows = prod.rows()
+    prod.project.configure({"volumeGb": 11})
+    steps = {"POST /volumes/N/actions/resize"}
+    assert killed_until_through(prod, steps) == steps
+    assert (prod.rows(), _file_system_gb(prod)) == (rows, 11)
+    prod.project.configure({"volumeGb": 10})
+    result = prod.project.fds("up")
+    prod.project.configure({"volumeGb": 11})
+    refused(result, 3, "cannot shrink to 10 GB")
+
+
+def test_the_second_of_two_people_is_told_of_the_first(prod: Prod) -> None:
+    prod.project.configure({"volumeGb": 12})
+    prod.api.faults.add("POST", "/actions/resize", 1, "pause_before")
+    first = prod.start("up", "--json")
+    prod.api.faults.wait_paused()
+    second = prod.project.fds("up")
+    prod.api.faults.release()
+    said, complained = first.communicate(timeout=300)
+    refused(second, 7, getpass.getuser(), "since 20", "pulumi cancel")
+    assert first.returncode == 0, said + complained
+    assert _file_system_gb(prod) == 12
+
+
+def test_an_api_that_is_busy_or_unavailable_is_waited_for(prod: Prod) -> None:
+    prod.project.configure({"volumeGb": 13})
+    asked = {"GET /servers": "503", "GET /pricing": "429", "POST /actions/resize": "503"}
+    for request, kind in asked.items():
+        method, path = request.split()
+        prod.api.faults.add(method, f"{path}$", 2, kind)
+    before = len(prod.api.journal)
+    prod.project.json("up")
+    statuses = [entry.status for entry in prod.api.journal[before:]]
+    assert (statuses.count(503), statuses.count(429)) == (4, 2)
+    assert _file_system_gb(prod) == 13
+
+
+def test_a_server_that_was_deleted_comes_back_with_its_data(prod: Prod) -> None:
+    rows, gone = prod.rows(), prod.server
+    gone.change_protection(delete=False, rebuild=False).wait_until_finished()
+    gone.delete().wait_until_finished()
+    refused(prod.project.fds("status"), 5, "SSH to")
+    prod.project.json("up")
+    assert prod.server.id != gone.id and prod.ordered() == 2
+    assert (prod.health(), prod.rows()) == (HEALTHY, rows)
+    assert prod.project.json("run", "--csv", str(SAMPLE))["published"]
+    assert prod.project.json("up")["changed"] == 0
+
+
+def test_down_asks_first(prod: Prod) -> None:
+    refused(prod.project.fds("down", "--confirm", "another"), 2, "not confirmed")
+    assert prod.server.protection == {"delete": True, "rebuild": True}
+    assert prod.in_account()["servers"] == 1
+
+
+def test_down_ends_clean_though_nothing_answers_and_leaves_nothing(prod: Prod, tmp_path: Path) -> None:
+    state = prod.project.folder / ".fds" / "state"
+    shutil.copytree(state, tmp_path / "state")
+    prod.console("systemctl", "stop", "ssh", "docker.socket", "docker")
+    down = prod.project.fds("down", "--confirm", STACK)
+    assert down.returncode == 0, down.stderr
+    prod.api.settle()
+    assert prod.in_account() == {"volumes": 1, "zones": 1, "rrsets": 2}, "the data volume and somebody's zone stay"
+    # What another person's state still says: as if the server had been deleted in the console.
+    shutil.rmtree(state)
+    shutil.copytree(tmp_path / "state", state)
+    gone = prod.project.fds("down", "--volumes", "--confirm", STACK)
+    assert gone.returncode == 0 and "is gone from the account" in gone.stderr, gone.stderr
+    prod.api.settle()
+    assert prod.in_account() == {"zones": 1, "rrsets": 2}
