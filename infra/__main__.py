@@ -1,5 +1,11 @@
 """Entry point of the Pulumi command line (`Pulumi.yaml` has `main: infra`)."""
 
-from infra.program import main
+from pulumi import RunError
 
-main()
+from infra.program import main
+from stack_runtime.errors import StackError
+
+try:
+    main()
+except StackError as error:
+    raise RunError(str(error)) from None  # the language host shows it without a traceback

@@ -16,7 +16,7 @@ from infra.cost import Plan, sold_out
 from infra.engine import environment
 from infra.failures import explained
 from infra.hosts.hetzner.account import NOTHING
-from infra.locks import holder, release_dead
+from infra.locks import drop_torn, holder, release_dead
 from infra.program import main
 from infra.progress import Progress
 from infra.settings import PROJECT
@@ -55,7 +55,8 @@ class Deployment:
         self._plan: Plan | None = None
         self._environment = environment(project, stack)
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
-        release_dead(self._environment["PULUMI_BACKEND_URL"], stack)
+        for clear in (release_dead, drop_torn):
+            clear(self._environment["PULUMI_BACKEND_URL"], stack)
         self._stack = self._run(self._open)
 
     def up(self) -> dict[str, int]:

@@ -26,11 +26,17 @@ def names(settings: Settings) -> set[str]:
 
 
 def require(settings: Settings, present: Collection[str]) -> None:
-    """Look for the secrets that cannot be generated.
+    """Look for the secrets that these settings need, as plain `pulumi up` generates none.
 
     Raises:
-        UsageError: one that these settings need is not among those `present`.
+        UsageError: one is not among those `present`.
     """
+    if names(settings) - set(present):
+        raise UsageError(
+            "its passwords are not all generated yet",
+            where=f"Pulumi.{settings.stack}.yaml",
+            next_command=f"fds preview --stack {settings.stack}",
+        )
     for service in selected(settings):
         for name in service.asked(settings):
             if name not in present:

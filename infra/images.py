@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
@@ -15,17 +17,33 @@ from stack_runtime.docker_host import IMAGES
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def image_of(service: Service, options: pulumi.ResourceOptions) -> docker.RemoteImage:
-    """The image of `service` on the host; `image_id` is what a container runs."""
-    if isinstance(service.image, str):
-        return docker.RemoteImage(service.image.replace(":", "-").replace("/", "-"), name=service.image,
-                                  keep_locally=True, opts=options)  # fmt: skip
+def images_of(services: Sequence[Service], options: pulumi.ResourceOptions) -> dict[str, docker.RemoteImage]:
+    """The image of each service on the host, by the service's name; `image_id` is what a container runs.
+
+    What the recipes start from is pulled by the daemon, which knows its mirror, and the builder takes what is there.
+    """
+    bases = {each.name: _bases(each.image) for each in services if isinstance(each.image, Build)}
+    named = {each.name: each.image for each in services if isinstance(each.image, str)}
+    pulled = {
+        name: docker.RemoteImage(re.sub("[:/]", "-", name), name=name, keep_locally=True, opts=options)
+        for name in sorted({*named.values(), *(base for found in bases.values() for base in found)})
+    }
+    found = {name: pulled[image] for name, image in named.items()}
+    for service in services:
+        if isinstance(service.image, Build):
+            after = pulumi.ResourceOptions(depends_on=[pulled[base] for base in bases[service.name]])
+            merged = pulumi.ResourceOptions.merge(options, after)
+            found[service.name] = _built(service, service.image, merged)
+    return found
+
+
+def _built(service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
     return docker.RemoteImage(
         f"{service.name}-image",
         name=reference(service),
         build=docker.RemoteImageBuildArgs(
             context=str(ROOT),
-            dockerfile=service.image.dockerfile,
+            dockerfile=build.dockerfile,
             use_legacy_builder=True,  # the other one, buildx, builds on this machine's daemon, whatever the host is
         ),
         keep_locally=False,
@@ -38,6 +56,13 @@ def reference(service: Service) -> str:
     if isinstance(service.image, str):
         return service.image
     return f"{IMAGES}/{service.name}:{_content(service.image)}"
+
+
+def _bases(build: Build) -> set[str]:
+    """The images that a recipe starts from, without its own earlier stages."""
+    recipe = (ROOT / build.dockerfile).read_text()
+    lines = [line.split() for line in recipe.splitlines() if line.startswith("FROM ")]
+    return {words[1] for words in lines} - {words[3] for words in lines if len(words) > 3}
 
 
 def _content(build: Build) -> str:

@@ -1,4 +1,4 @@
-"""The deployment lock of a file backend: who holds it, and whether the holder is still alive."""
+"""What a killed deployment leaves in a file backend: its lock, and side files of the record that are torn."""
 
 from __future__ import annotations
 
@@ -34,11 +34,34 @@ def release_dead(backend: str, stack: str) -> list[str]:
     return released
 
 
-def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    if not backend.startswith("file://"):
+def drop_torn(backend: str, stack: str) -> None:
+    """Remove attributes of the record that a kill left half written: with them the engine reads nothing at all.
+
+    The record itself changes in one rename; it needs no attributes. Where somebody deploys, nothing is touched.
+    """
+    root = _folder(backend)
+    if root is None or holder(backend, stack):
         return
-    root = Path(backend.removeprefix("file://")).expanduser() / ".pulumi" / "locks"
-    for path in sorted(root.glob(f"**/{PROJECT}/{stack}/*.json")):
+    for path in [root / "meta.yaml.attrs", *root.glob(f"stacks/{PROJECT}/{stack}.json*.attrs")]:
+        try:
+            json.loads(path.read_text())
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            path.unlink(missing_ok=True)
+
+
+def _folder(backend: str) -> Path | None:
+    if not backend.startswith("file://"):
+        return None
+    return Path(backend.removeprefix("file://")).expanduser() / ".pulumi"
+
+
+def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    root = _folder(backend)
+    if root is None:
+        return
+    for path in sorted(root.glob(f"locks/**/{PROJECT}/{stack}/*.json")):
         try:
             lock = json.loads(path.read_text())
         except (OSError, ValueError):

@@ -16,7 +16,7 @@ from infra.cost.scaling import refuse_shrinking
 from infra.files import carrier
 from infra.hosts import Host, local
 from infra.hosts.hetzner.account import NOTHING, Account
-from infra.images import image_of
+from infra.images import images_of
 from infra.services import Service, Volume, selected
 from infra.settings import PROJECT, Settings
 from stack_runtime.errors import UsageError
@@ -74,8 +74,7 @@ class DataStack(pulumi.ComponentResource):
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
-        images = {service.name: image_of(service, self._options) for service in services}
-        image_ids = {name: image.image_id for name, image in images.items()}
+        image_ids = {name: image.image_id for name, image in images_of(services, self._options).items()}
         proxy = next(service.name for service in services if service.published)
         ground = Ground(
             settings=self._settings,

@@ -65,3 +65,11 @@ def test_the_budget_group_is_that_of_the_stack_s_own_project(api: HetznerAPI, pr
     done = project.fds("preview")
     assert (done.returncode, api.writes()) == (3, [])
     assert "stack second" in done.stderr
+
+
+def test_the_engine_s_own_command_is_refused_in_one_sentence_too(project: Project) -> None:
+    assert project.fds("preview").returncode == 0
+    project.configure({"budgetUsd": "1"})
+    over = project.engine("preview", "--non-interactive")
+    assert over.returncode != 0
+    assert "over the budget of $1.00" in over.stdout and "Traceback" not in over.stdout + over.stderr

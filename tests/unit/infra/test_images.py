@@ -42,3 +42,8 @@ def test_any_other_file_does_not(tree: Path, name: str) -> None:
     before = images._content(Build("Dockerfile"))
     (tree / name).write_text("changed")
     assert images._content(Build("Dockerfile")) == before
+
+
+def test_what_a_recipe_starts_from_is_known_without_its_own_stages(tree: Path) -> None:
+    (tree / "Dockerfile").write_text("FROM one:1 AS first\nFROM two:2\nCOPY --from=first /a /b\nFROM first AS last\n")
+    assert images._bases(Build("Dockerfile")) == {"one:1", "two:2"}

@@ -9,7 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.locks import holder, release_dead
+from infra.locks import drop_torn, holder, release_dead
 from infra.settings import PROJECT
 
 
@@ -68,3 +68,19 @@ def test_other_machine_and_other_stack_are_left_alone(tmp_path: Path) -> None:
 
 def test_backends_that_are_no_folder_are_none_of_ours() -> None:
     assert release_dead("s3://bucket", "dev") == []
+
+
+def test_torn_attributes_of_the_record_go_unless_somebody_deploys(tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi" / "stacks" / PROJECT
+    folder.mkdir(parents=True)
+    torn, whole, other = (folder / f"{name}.attrs" for name in ("dev.json", "dev.json.bak", "prod.json"))
+    torn.touch()
+    whole.write_text("{}")
+    other.touch()
+    lock = _lock(tmp_path, os.getpid())
+    drop_torn(f"file://{tmp_path}", "dev")
+    assert torn.exists()
+    lock.unlink()
+    drop_torn(f"file://{tmp_path}", "dev")
+    assert (torn.exists(), whole.exists(), other.exists()) == (False, True, True)
+    drop_torn("s3://bucket", "dev")

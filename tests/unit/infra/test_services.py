@@ -100,12 +100,18 @@ def test_unknown_names_are_refused(values: dict[str, object]) -> None:
         selected(Settings.of("dev", values))
 
 
+def test_passwords_that_are_not_generated_yet_are_named_with_what_generates_them() -> None:
+    with pytest.raises(UsageError, match="not all generated") as caught:
+        generated.require(FULL, ())
+    assert caught.value.next_command == "fds preview --stack dev"
+
+
 def test_a_token_for_the_dns_challenge_is_asked_for_and_comes_as_a_file() -> None:
     with pytest.raises(UsageError, match="dns_token") as caught:
         generated.require(BY_DNS, generated.names(BY_DNS))
     assert caught.value.next_command == "pulumi config set --secret --path secrets.dns_token --stack prod"
-    generated.require(BY_DNS, {"dns_token"})
-    generated.require(FULL, ())
+    generated.require(BY_DNS, {*generated.names(BY_DNS), "dns_token"})
+    generated.require(FULL, generated.names(FULL))
     proxy = {service.name: service for service in selected(BY_DNS)}["traefik"]
     files = {file.name: file.content(_context(BY_DNS)) for file in proxy.files}
     assert proxy.environment(BY_DNS) == {"HETZNER_API_TOKEN_FILE": "/run/fds/dns_token"}
