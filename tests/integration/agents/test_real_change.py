@@ -1,19 +1,22 @@
-"""One change through the real desk, engine and Docker: proposed, approved, deployed, checked, and its data kept."""
+"""One change through the real desk, engine and Docker: proposed, approved, deployed, taken back; its data is kept."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from agents.ground import desk
 from agents.request import ScalingRequest
+from agents.scaling import ScalingDesk
 from stack_runtime.docker_host import local_docker, remove_leftovers, running
 from stack_runtime.errors import RefusedError
 from stack_runtime.status import MIB
-from tests.kit.project import Project
+from tests.kit.project import OTHERS, Project
 
 STACK = "agentstest"
 SQL = ("psql", "-U", "postgres", "-tA", "-c")
@@ -28,13 +31,15 @@ def _free_port() -> int:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     made = Project(tmp_path, STACK, {"host": "local", "httpPort": _free_port(), "httpsPort": _free_port()})
+    for name in OTHERS:  # the desk works in this process, whose state is another project's
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     yield made
     made.fds("down", "--volumes")
     remove_leftovers(local_docker(), STACK, volumes=True)
 
 
-def test_an_approved_change_runs_and_keeps_the_data(project: Project) -> None:
+def test_an_approved_change_runs_and_goes_back_and_keeps_the_data(project: Project) -> None:
     started = project.fds("up")
     assert started.returncode == 0, started.stderr
     client = local_docker()
@@ -46,7 +51,7 @@ def test_an_approved_change_runs_and_keeps_the_data(project: Project) -> None:
     with pytest.raises(Exception, match="no such proposal"):
         office.approve(refused.id, refused.digest, "bob")
 
-    proposal = office.propose(STACK, ScalingRequest(reason="more rows", memory_mb={"postgres": 160}), "ann")
+    proposal = office.propose(STACK, ScalingRequest(reason="more rows", memory_mb={"postgres": 160}, days=1), "ann")
     token = office.approve(proposal.id, proposal.digest, "bob")
     outcome = office.apply(proposal.id, token, "ann")
     assert (outcome.status, outcome.problems) == ("applied", ())
@@ -56,3 +61,10 @@ def test_an_approved_change_runs_and_keeps_the_data(project: Project) -> None:
     assert container.exec_run([*SQL, "SELECT answer FROM kept"]).output.strip() == b"42"
     with pytest.raises(RefusedError):
         office.apply(proposal.id, token, "ann")
+
+    assert office.expire() == []
+    later = ScalingDesk(replace(office._ground, now=lambda: datetime.now(UTC) + timedelta(days=2)))
+    assert [(outcome.status, outcome.problems) for outcome in later.expire()] == [("taken back", ())]
+    container = running(client, STACK, "postgres")
+    assert container.attrs["HostConfig"]["Memory"] == 512 * MIB
+    assert container.exec_run([*SQL, "SELECT answer FROM kept"]).output.strip() == b"42"
