@@ -129,7 +129,7 @@ class Deployment:
             [*command, "--non-interactive"],
             cwd=self.project,
             env={**os.environ, **self._environment},
-            input=value,
+            input=f"{value}\n",  # the engine takes off one line end; a key needs its own
             capture_output=True,
             text=True,
         )
@@ -157,11 +157,8 @@ class Deployment:
         Returns: the names of those that are new.
         """
         missing = sorted(generated.names(self.settings) - self._present())
-        values = {
-            f"{PROJECT}:{SECRETS}.{name}": auto.ConfigValue(generated.value(name), secret=True) for name in missing
-        }
-        if values:
-            self._run(lambda: self._stack.set_all_config(values, path=True))
+        for name in missing:
+            self.keep_secret(f"{PROJECT}:{SECRETS}.{name}", generated.value(name))
         return missing
 
     def _present(self) -> set[str]:

@@ -98,7 +98,7 @@ class Kit:
     @property
     def quarantined(self) -> list[dict[str, Any]]:
         files = sorted((self.folder / "quarantine").glob("*.jsonl"))
-        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.database), read_only=True) as connection:

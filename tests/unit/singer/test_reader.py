@@ -53,7 +53,7 @@ def read(data: bytes, entity: Entity = _ENTITY, dialect: Dialect = _DIALECT) -> 
             assert write_parquet(_CONNECTION, scanned, scanned.columns, parquet, "snappy") == scanned.good
             rows = _CONNECTION.execute(f"SELECT * FROM read_parquet('{parquet}')").fetchall()
         quarantine.publish(folder / "q")
-        lines = [json.loads(line) for file in (folder / "q").glob("*") for line in file.read_text().splitlines()]
+        lines = [json.loads(line) for file in (folder / "q").glob("*") for line in file.read_bytes().splitlines()]
         assert scanned.bad == len(lines)
         return Read(scanned, rows, [(line["line"], line["raw"]) for line in sorted(lines, key=lambda x: x["line"])])
 
