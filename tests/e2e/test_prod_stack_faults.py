@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.timeout(1500)
 
 OTHER = {"cpx22": "cpx32", "cpx32": "cpx22"}
 HEALTHY = dict.fromkeys(LEAN, "healthy")
+FILL = "fallocate --length $(($(stat --file-system --format '%f * %S' /mnt/data) - 1048576)) /mnt/data/fill;" \
+       "cat /dev/zero > /mnt/data/rest 2> /dev/null || true"  # fmt: skip
 
 
 def _type(prod: Prod) -> str:
@@ -122,6 +125,41 @@ def test_an_api_that_is_busy_or_unavailable_is_waited_for(prod: Prod) -> None:
     statuses = [entry.status for entry in prod.api.journal[before:]]
     assert (statuses.count(503), statuses.count(429)) == (4, 2)
     assert _file_system_gb(prod) == 13
+
+
+def test_a_full_disk_and_a_reboot_are_got_over(prod: Prod) -> None:
+    prod.project.configure({"profiles": ["lean", "queue"]})
+    prod.console("sh", "-c", FILL)
+    full = prod.project.fds("up")
+    prod.console("rm", "--force", "/mnt/data/fill", "/mnt/data/rest")
+    refused(full, 5, "disk of the host is full", "make room")
+    process = prod.start("up")
+    for line in process.stderr or ():
+        if "created Volume redis" in line or "Container" in line:
+            prod.console("systemctl", "--no-block", "reboot")
+            break
+    _, complained = process.communicate(timeout=300)
+    assert process.returncode in (0, 5) and "Traceback" not in complained
+    prod.project.json("up")
+    assert prod.health() == {**HEALTHY, "redis": "healthy"}
+    prod.project.configure({"profiles": ["lean"]})
+    prod.project.json("up")
+    assert sorted(prod.containers()) == ["files", *LEAN]
+
+
+def test_ssh_that_breaks_in_the_middle_of_a_build_is_got_over(prod: Prod) -> None:
+    dockerfile = "data_stack/images/streamlit/Dockerfile"
+    prod.edit(dockerfile, "USER 10001:10001", "RUN sleep 60\nUSER 10001:10001")
+    process = prod.start("up")
+    while not any("sleep 60" in line for line in prod.docker("ps", "--no-trunc", "--format", "{{.Command}}")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.5)
+    prod.console("sh", "-c", "kill $(pgrep --full '^sshd: deploy')")
+    _, complained = process.communicate(timeout=300)
+    assert process.returncode == 5 and "which goes on where this one stopped" in complained, complained
+    prod.edit(dockerfile, "RUN sleep 60\nUSER 10001:10001", "USER 10001:10001")
+    prod.project.json("up")
+    assert sorted(prod.containers()) == ["files", *LEAN], "what was being built is still there"
 
 
 def test_a_server_that_was_deleted_comes_back_with_its_data(prod: Prod) -> None:
