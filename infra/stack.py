@@ -74,7 +74,8 @@ class DataStack(pulumi.ComponentResource):
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
-        image_ids = {name: image.image_id for name, image in images_of(services, self._options).items()}
+        images = images_of(services, self._options, keep=self._settings.host == "hetzner")
+        image_ids = {name: image.image_id for name, image in images.items()}
         proxy = next(service.name for service in services if service.published)
         ground = Ground(
             settings=self._settings,
