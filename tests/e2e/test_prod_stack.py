@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from uuid import uuid4
 
 import pytest
 
@@ -136,10 +137,11 @@ def test_drift_is_found(prod: Prod) -> None:
 
 def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod) -> None:
     before, images = prod.containers(), prod.images()
-    prod.edit("stack_runtime/status.py", '"""What', '"""Changed by a test: what')
+    changed = f'"""Changed by test {uuid4()}: what'  # as no build before, or its layers would be there already
+    prod.edit("stack_runtime/status.py", '"""What', changed)
     steps = {"build step", "image tag", "container destroy service", "container create service"}
     assert killed_until_through(prod, steps) == steps
-    prod.edit("stack_runtime/status.py", '"""Changed by a test: what', '"""What')  # the next deployment goes back
+    prod.edit("stack_runtime/status.py", changed, '"""What')  # the next deployment goes back
     _nothing_doubled_or_orphaned(prod)
     after = prod.containers()
     assert {name for name in after if after[name] != before[name]} == {"pipeline", "streamlit"}
