@@ -179,11 +179,11 @@ def _servers(resources: Sequence[Resource]) -> Iterator[Resource]:
 
 
 def _location(resource: Resource) -> str:
-    """Named itself, or as the first part of a data centre's name."""
+    """Named itself, or as the first part of a data centre's name, which a preview leaves open where it is not given."""
+    if isinstance(resource.props.get("location"), str) and resource.props["location"]:
+        return _text(resource, "location")
     datacenter: Any = resource.get("datacenter")
-    if not resource.get("location") and isinstance(datacenter, str):
-        return datacenter.partition("-")[0]
-    return _text(resource, "location")
+    return datacenter.partition("-")[0] if isinstance(datacenter, str) else _text(resource, "location")
 
 
 def _text(resource: Resource, key: str) -> str:

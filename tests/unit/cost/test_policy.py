@@ -105,7 +105,7 @@ def test_addresses_that_a_preview_leaves_open_count_as_one() -> None:
     """The most that they can cost: a preview neither refuses what the deployment takes, nor lets more through."""
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
-    server = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN)
+    server = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN, datacenter=UNKNOWN)
     assert judged(server, VOLUME, budgetUsd=str(total)) == ""
     assert "over" in judged(server, VOLUME, budgetUsd=str(total - Decimal("0.01")))
 

@@ -112,7 +112,7 @@ PRIMARY_IP = {
     "deleteProtection": Field("bool", default=False),
     "ipAddress": Field("string", output=True),
     "ipNetwork": Field("string", output=True),
-    **missing("datacenter"),
+    "datacenter": Field("string", missing=True, computed=True),
 }
 RDNS = {
     "serverId": Field("int", replace=True),

@@ -56,7 +56,8 @@ SERVER = {
     "ipv6Network": Field("string", output=True),
     "primaryDiskSize": Field("int", output=True),
     "status": Field("string", output=True),
-    **missing("allowDeprecatedImages", "datacenter", "ignoreRemoteFirewallIds", "iso", "rescue"),
+    "datacenter": Field("string", missing=True, computed=True),
+    **missing("allowDeprecatedImages", "ignoreRemoteFirewallIds", "iso", "rescue"),
 }
 UNREAD = ("userData", "sshKeys", "keepDisk", "publicNets", "shutdownBeforeDeletion")
 """What the API does not tell; the recorded value stays, and an imported server has none."""
