@@ -73,3 +73,11 @@ def test_the_engine_s_own_command_is_refused_in_one_sentence_too(project: Projec
     over = project.engine("preview", "--non-interactive")
     assert over.returncode != 0
     assert "over the budget of $1.00" in over.stdout and "Traceback" not in over.stdout + over.stderr
+
+
+def test_an_api_that_is_unavailable_for_a_while_is_waited_for(api: HetznerAPI, project: Project) -> None:
+    api.faults.add("POST", "/ssh_keys$", 2, "503")
+    api.faults.add("POST", "/servers$", 100, "412")  # where this test ends: nothing boots here
+    assert project.fds("up").returncode == 3
+    assert [entry.status for entry in api.journal].count(503) == 2
+    assert api.account()["ssh_keys"] == 1
