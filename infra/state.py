@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 SERVER = "hcloud:index/server:Server"
+FIREWALL = "hcloud:index/firewall:Firewall"
 VOLUME = "hcloud:index/volume:Volume"
 RECORD = "hcloud:index/zoneRrset:ZoneRrset"
 CONTAINER = "docker:index/container:Container"
@@ -15,7 +16,7 @@ ON_A_SERVER = ("hcloud:index/serverNetwork:ServerNetwork", "hcloud:index/volumeA
 
 KINDS = {
     "hcloud:index/sshKey:SshKey": "ssh_key",
-    "hcloud:index/firewall:Firewall": "firewall",
+    FIREWALL: "firewall",
     "hcloud:index/network:Network": "network",
     "hcloud:index/networkSubnet:NetworkSubnet": "subnet",
     "hcloud:index/serverNetwork:ServerNetwork": "server_network",
@@ -88,6 +89,23 @@ def without_server(deployment: Deployment) -> Deployment:
         "resources": [item for item in resources(deployment) if item["urn"] not in gone],
         "pending_operations": [],
     }
+
+
+def without_firewall(deployment: Deployment) -> Deployment:
+    """The record after the firewall is gone: nothing in it leans on the firewall any more."""
+    gone = {item["urn"] for item in resources(deployment) if item["type"] == FIREWALL}
+
+    def freed(item: dict[str, Any]) -> dict[str, Any]:
+        left = {key: [urn for urn in urns or [] if urn not in gone] for key, urns in _properties(item).items()}
+        leaning = [urn for urn in item.get("dependencies") or [] if urn not in gone]
+        return {**item, "dependencies": leaning, "propertyDependencies": left}
+
+    kept = [freed(item) for item in resources(deployment) if item["urn"] not in gone]
+    return {**deployment, "resources": kept, "pending_operations": []}
+
+
+def _properties(item: dict[str, Any]) -> dict[str, list[str]]:
+    return dict(item.get("propertyDependencies") or {})
 
 
 def without_old_images(deployment: Deployment) -> Deployment:

@@ -43,6 +43,9 @@ def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], 
     if server and not recovery.server_exists(deployment.settings, server):
         say(f"server {server} is gone from the account; what lived on it is forgotten")
         record = state.without_server(record)
+    firewall = state.recorded_ids(record).get("firewall")
+    if firewall and not recovery.firewall_exists(deployment.settings, firewall):
+        record = state.without_firewall(record)  # the official provider breaks on removing one that is gone
     recovery.lift_protection(deployment.settings, volumes=volumes)
     deployment.record(state.unprotected(record))
     count = deployment.down().get("delete", 0)

@@ -29,6 +29,16 @@ def server_exists(settings: Settings, server_id: str) -> bool:
     return asked(settings.stack, lambda api: _server(api, server_id)) is not None
 
 
+def firewall_exists(settings: Settings, firewall_id: str) -> bool:
+    """Whether the account still holds this firewall.
+
+    Raises:
+        UnreachableError: the API does not say.
+    """
+    found = asked(settings.stack, lambda api: api.firewalls.get_all(label_selector=selector(settings)))
+    return firewall_id in {str(each.id) for each in found}
+
+
 def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:
     """Start a server that is off, as after a resize that was interrupted or refused half way.
 

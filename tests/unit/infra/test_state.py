@@ -9,6 +9,7 @@ from infra.state import (
     recorded_ids,
     recorded_server,
     unprotected,
+    without_firewall,
     without_old_images,
     without_server,
 )
@@ -78,3 +79,11 @@ def test_records_of_a_zone_are_known_by_the_id_that_adopts_them() -> None:
         "resources": [{"urn": "urn:a", "type": "hcloud:index/zoneRrset:ZoneRrset", "id": "x", "outputs": outputs}]
     }
     assert recorded_ids(record) == {"record example.test/data/A": "example.test/data/A"}
+
+
+def test_without_its_firewall_a_server_leans_on_nothing_that_is_gone() -> None:
+    firewall = {"urn": "urn:firewall", "type": "hcloud:index/firewall:Firewall", "id": "3"}
+    leaning = {"dependencies": ["urn:firewall", VOLUME], "propertyDependencies": {"firewallIds": ["urn:firewall"]}}
+    server = {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", **leaning}
+    (left,) = without_firewall({"resources": [firewall, server]})["resources"]
+    assert (left["urn"], left["dependencies"], left["propertyDependencies"]) == (SERVER, [VOLUME], {"firewallIds": []})

@@ -53,10 +53,10 @@ class Firewall:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Take it off everything, then remove it."""
+        """Take it off everything, then remove it. The official provider breaks where it is gone already."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall")
         if found is None:
-            return
+            raise PluginError(f"firewall {resource_id} is gone, and the official provider breaks on removing it")
         _apply(cloud, resource_id, _applied(found), set())
         cloud.delete(f"/firewalls/{resource_id}", tries=10, again=("conflict", "resource_in_use"))
 
