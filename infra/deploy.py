@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -23,9 +22,6 @@ from infra.progress import Progress
 from infra.settings import PROJECT
 from infra.stack_file import SECRETS, config, read
 from stack_runtime.errors import LockedError, RefusedError, StackError
-
-AGAIN_S = (2.0, 5.0, 10.0)
-"""Before each repetition of a command that met an API which was not available."""
 
 POLICY_PACK = Path(__file__).resolve().parent / "policy"
 
@@ -69,7 +65,8 @@ class Deployment:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        result = self._patiently(
+        watch.begin()
+        result = self._run(
             lambda: self._stack.up(
                 on_event=watch.on_event,
                 suppress_outputs=True,
@@ -179,19 +176,6 @@ class Deployment:
         except StackError as refusal:
             self._refusal = refusal
             raise
-
-    def _patiently(self, action: Callable[[], Result]) -> Result:
-        """Run one engine command, again where the API was not available: the official provider asks it only once."""
-        for pause in AGAIN_S:
-            self._progress.begin()
-            try:
-                return self._run(action)
-            except StackError:
-                if not self._progress.unavailable():
-                    raise
-            time.sleep(pause)
-        self._progress.begin()
-        return self._run(action)
 
     def _run(self, action: Callable[[], Result]) -> Result:
         """Run one engine command and turn its failure into ours."""

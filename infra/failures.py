@@ -14,7 +14,7 @@ _CUT = re.compile(
     r"over SSH|ssh: connect|exit status 255|closed by remote host|connection (reset|broken)|broken pipe|unexpected EOF",
     re.IGNORECASE,
 )
-_BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b", re.IGNORECASE)
+_BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
 """Characters of a reason that are shown."""

@@ -64,10 +64,6 @@ class Progress:
         """Whether a resource of `kind` failed with one of the provider's error `codes`."""
         return any(error.startswith(f"{kind} ") and any(code in error for code in codes) for error in self._errors)
 
-    def unavailable(self) -> bool:
-        """Whether the provider's API answered 503, which means that it did nothing."""
-        return any(re.search(r"\((service_)?unavailable\b|status code 503", error) for error in self._errors)
-
     def first_violation(self) -> str:
         """The first thing that the policy pack refused, on one line, or nothing."""
         return self._violations[0][:600] if self._violations else ""

@@ -40,9 +40,3 @@ def test_an_error_is_one_line_without_what_a_plugin_wraps_it_in(message: str, le
 def test_a_server_that_is_sold_out_is_known_by_the_code_that_the_official_plugin_repeats() -> None:
     sold_out = _after(f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3")
     assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
-
-
-def test_an_api_that_was_not_available_is_told_from_a_type_that_is_sold_out() -> None:
-    assert _after("the service is currently unavailable (unavailable, 55f575033bf04b98)").unavailable()
-    assert _after("hcloud: server responded with status code 503").unavailable()
-    assert not _after(SOLD_OUT).unavailable()
