@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.kit.hetzner import HetznerAPI
-from tests.kit.project import ROOT, Project
+from tests.kit.project import OTHERS, ROOT, Project
 
 STACK = "setup-prod"
 SETTINGS = {
@@ -54,7 +54,8 @@ def _at_a_terminal(project: Project, answers: Sequence[str], **environment: str)
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(project.folder)
-        os.execve(words[0], words, {**os.environ, **project.environment, **environment, "TERM": "dumb"})
+        own = {name: value for name, value in os.environ.items() if name not in OTHERS}
+        os.execve(words[0], words, {**own, **project.environment, **environment, "TERM": "dumb"})
     shown, questions, left = "", [], list(answers)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
