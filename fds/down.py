@@ -28,7 +28,7 @@ def command(
     if as_json:
         answer({"stack": stack, "resources": removed.resources, "volumes_removed": removed.volumes})
     else:
-        kept = "" if volumes else "; the data is kept, fds down --volumes removes it"
+        kept = "" if volumes else f"; the data is kept, fds down --stack {stack} --volumes removes it"
         say(f"{stack}: {removed.resources} resources and {len(removed.volumes)} data volumes removed{kept}")
 
 

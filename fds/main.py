@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
 import pkgutil
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import typer
 
@@ -32,7 +35,21 @@ def _register() -> None:
             continue
         command = getattr(importlib.import_module(f"fds.{module.name}"), "command", None)
         if command:
-            app.command(module.name.rstrip("_").replace("_", "-"), help=command.__doc__)(command)
+            app.command(module.name.rstrip("_").replace("_", "-"), help=command.__doc__)(_of_stack(command))
+
+
+def _of_stack(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command, with its stack named in the way on from an error."""
+
+    @functools.wraps(command)
+    def run(**options: Any) -> Any:
+        try:
+            return command(**options)
+        except StackError as error:
+            error.name_stack(options.get("stack", "dev"))
+            raise
+
+    return run
 
 
 def _remind() -> None:

@@ -1,6 +1,6 @@
 """Entry point of the Pulumi command line (`Pulumi.yaml` has `main: infra`)."""
 
-from pulumi import RunError
+from pulumi import RunError, get_stack
 
 from infra.program import main
 from stack_runtime.errors import StackError
@@ -8,4 +8,5 @@ from stack_runtime.errors import StackError
 try:
     main()
 except StackError as error:
+    error.name_stack(get_stack())
     raise RunError(str(error)) from None  # the language host shows it without a traceback

@@ -11,7 +11,7 @@ from docker import DockerClient
 
 from infra import state
 from infra.deploy import Deployment
-from infra.failures import BusyError
+from infra.failures import patiently
 from infra.heal import heal
 from infra.hosts.hetzner.account import NOTHING
 from infra.preflight import check
@@ -26,8 +26,6 @@ SETTLED_S = 120.0
 """How long services may take that were healthy before and started again with their server."""
 PAUSE_S = 1.0
 """Between two looks at the health of the services."""
-PAUSES_S = (2.0, 8.0, 32.0)
-"""Before each repetition of a deployment that met a busy API."""
 
 
 def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: bool = True) -> dict[str, int]:
@@ -60,10 +58,10 @@ def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: 
 def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
     """Deploy; once more after an adoption, for what was adopted was taken as it is."""
     try:
-        changes = _patiently_up(deployment, say)
+        changes = patiently(deployment.up, say)
         if deployment.adopt.ids:
             deployment.adopt = NOTHING
-            again = _patiently_up(deployment, say)
+            again = patiently(deployment.up, say)
             more = {operation: count for operation, count in again.items() if operation != "same"}
             changes = dict(Counter(changes) + Counter(more))
         return changes
@@ -72,17 +70,6 @@ def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, i
     except StackError:
         _leave_switched_on(deployment, say)
         raise
-
-
-def _patiently_up(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
-    """Deploy; again after growing pauses while the provider's API is busy, which its plugin does not wait out."""
-    for pause in PAUSES_S:
-        try:
-            return deployment.up()
-        except BusyError as error:
-            say(f"{error.what}; trying again in {pause:.0f} s")
-        time.sleep(pause)
-    return deployment.up()
 
 
 def _leave_switched_on(deployment: Deployment, say: Callable[[str], None]) -> None:

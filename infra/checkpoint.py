@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 
 
 def read(backend: str, stack: str) -> dict[str, Any] | None:

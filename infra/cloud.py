@@ -12,8 +12,8 @@ from hcloud import APIException, Client, HCloudException
 from requests import RequestException
 
 from infra import token
-from infra.settings import PROJECT
 from stack_runtime.errors import StackError, UnknownError, UnreachableError, UsageError
+from stack_runtime.paths import PROJECT
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
 SECONDS = (5.0, 30.0)
@@ -110,7 +110,7 @@ def _refusal(error: APIException, advice: str) -> StackError:
     if code in ("unauthorized", "forbidden", 401, 403):
         return unreachable(
             "the API refuses the token in HCLOUD_TOKEN or the stack file",
-            "set HCLOUD_TOKEN to a token of this project, then fds setup with the same --stack",
+            "set HCLOUD_TOKEN to a token of this project, then fds setup",
         )
     if code in ("rate_limit_exceeded", 429):
         return unreachable("the API has had too many requests", "wait some minutes")

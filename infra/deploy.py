@@ -19,9 +19,9 @@ from infra.hosts.hetzner.account import NOTHING
 from infra.locks import drop_torn, holder, release_dead
 from infra.program import main
 from infra.progress import Progress
-from infra.settings import PROJECT
 from infra.stack_file import SECRETS, config, read
 from stack_runtime.errors import LockedError, RefusedError, StackError
+from stack_runtime.paths import PROJECT
 
 POLICY_PACK = Path(__file__).resolve().parent / "policy"
 
@@ -65,7 +65,6 @@ class Deployment:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        watch.begin()
         result = self._run(
             lambda: self._stack.up(
                 on_event=watch.on_event,
@@ -179,6 +178,7 @@ class Deployment:
 
     def _run(self, action: Callable[[], Result]) -> Result:
         """Run one engine command and turn its failure into ours."""
+        self._progress.begin()
         try:
             return action()
         except auto.ConcurrentUpdateError:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from stack_runtime.errors import StackError, UnreachableError
 
@@ -18,10 +21,29 @@ _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|s
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
 """Characters of a reason that are shown."""
+PAUSES_S = (2.0, 8.0, 32.0)
+"""Before each repetition of what met a busy API."""
+
+Result = TypeVar("Result")
 
 
 class BusyError(UnreachableError):
     """The provider's API was unavailable for a moment and did nothing: the same may be tried again."""
+
+
+def patiently(work: Callable[[], Result], say: Callable[[str], None]) -> Result:
+    """What `work` returns; again after growing pauses while the API is busy, which the provider does not wait out.
+
+    Raises:
+        BusyError: it is busy still.
+    """
+    for pause in PAUSES_S:
+        try:
+            return work()
+        except BusyError as error:
+            say(f"{error.what}; trying again in {pause:.0f} s")
+        time.sleep(pause)
+    return work()
 
 
 def explained(reason: str, stack: str) -> StackError:
@@ -38,7 +60,8 @@ def explained(reason: str, stack: str) -> StackError:
         way = "export HCLOUD_TOKEN=TOKEN of this project, then again"
         return UnreachableError(f"the Hetzner API refused the token in HCLOUD_TOKEN: {short}", next_command=way)
     if _BUSY.search(reason):
-        return BusyError(f"the Hetzner API is busy: {short}", where=where, next_command=f"fds up --stack {stack}")
+        way = "wait some minutes, then the same command again"
+        return BusyError(f"the Hetzner API is busy: {short}", where=where, next_command=way)
     if _CUT.search(reason):
         way = f"fds up --stack {stack}, which goes on where this one stopped"
         return UnreachableError(f"the connection to the host broke: {short}", where=where, next_command=way)

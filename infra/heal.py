@@ -15,11 +15,11 @@ Say = Callable[[str], None]
 
 
 def heal(deployment: Deployment, say: Say) -> None:
-    """Forget a server that is gone, start one that is off, and remove what was made there but never recorded.
+    """Forget what is gone, start a server that is off, and remove what was made there but never recorded.
 
     Raises:
         LockedError: another deployment is at work.
-        UnreachableError: the account does not say whether the server exists, or the server does not answer.
+        UnreachableError: the account does not say what it holds, or the server does not answer.
     """
     deployment.refuse_locked()
     found = deployment.recorded()
@@ -35,15 +35,9 @@ def heal(deployment: Deployment, say: Say) -> None:
 
 
 def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) -> state.Deployment:
-    """Forget a server that is gone; find what was made or changed but never recorded. Returns: the record now."""
-    from infra.hosts.hetzner import recovery
-
-    server = state.recorded_server(record)
-    if server and not recovery.server_exists(deployment.settings, server):
-        say(f"server {server} is gone from the account; what lived on it is forgotten, its data volume is kept")
-        record = state.without_server(record)
-        deployment.record(record)
+    """Forget what is gone; find what was made or changed but never recorded. Returns: the record now."""
     account = Account.of(deployment.settings)
+    record = forget_gone(deployment, record, account, say)
     deployment.adopt = account.unrecorded(state.recorded_ids(record))
     for kind, found in sorted(deployment.adopt.ids.items()):
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
@@ -55,6 +49,23 @@ def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) ->
         say("an interrupted deployment changed sizes in the account, so they are read again")
         deployment.refresh(changed)
         record = deployment.recorded()
+    return record
+
+
+def forget_gone(deployment: Deployment, record: state.Deployment, account: Account, say: Say) -> state.Deployment:
+    """Forget what the account no longer holds: the provider takes it for granted, or breaks on removing it.
+
+    Returns: the record now.
+    """
+    from infra.hosts.hetzner import recovery
+
+    recorded = state.recorded_ids(record)
+    gone = recovery.gone(deployment.settings, recorded, account)
+    for kind in sorted(gone):
+        say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account, so it is forgotten")
+    if gone:
+        record = state.without(record, gone)
+        deployment.record(record)
     return record
 
 

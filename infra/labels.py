@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 
 PROJECT_LABEL = "fds.project"
 STACK_LABEL = "fds.stack"

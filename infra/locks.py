@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 
 
 def holder(backend: str, stack: str) -> str | None:

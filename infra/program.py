@@ -12,9 +12,9 @@ from infra import generated, token
 from infra.cost import Plan
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.reach import keys_folder
-from infra.settings import PROJECT, Settings
+from infra.settings import Settings
 from infra.stack import DataStack
-from stack_runtime.paths import project_dir
+from stack_runtime.paths import PROJECT, project_dir
 
 
 def main(adopt: Account = NOTHING) -> Plan:

@@ -15,9 +15,10 @@ from infra import cloud, token
 from infra.deploy import Deployment
 from infra.progress import Progress
 from infra.services import selected
-from infra.settings import PROJECT, Settings
+from infra.settings import Settings
 from infra.stack_file import SECRETS, read, write
 from stack_runtime.errors import StackError, UsageError
+from stack_runtime.paths import PROJECT
 
 TRIES = 3
 """How often the same question is asked when the answer is not usable."""

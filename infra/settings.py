@@ -20,8 +20,6 @@ from pydantic.alias_generators import to_camel
 
 from stack_runtime.errors import UsageError
 
-PROJECT = "freelancer-data-stack"
-
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
 _CERTIFICATES = r"(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"

@@ -18,8 +18,9 @@ from infra.hosts import Host, local
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.images import images_of
 from infra.services import Service, Volume, selected
-from infra.settings import PROJECT, Settings
+from infra.settings import Settings
 from stack_runtime.errors import UsageError
+from stack_runtime.paths import PROJECT
 
 
 class DataStack(pulumi.ComponentResource):

@@ -10,8 +10,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from infra.settings import PROJECT, Settings
+from infra.settings import Settings
 from stack_runtime.errors import UsageError
+from stack_runtime.paths import PROJECT
 
 SECRETS = "secrets"
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 SERVER = "hcloud:index/server:Server"
-FIREWALL = "hcloud:index/firewall:Firewall"
 VOLUME = "hcloud:index/volume:Volume"
 RECORD = "hcloud:index/zoneRrset:ZoneRrset"
 CONTAINER = "docker:index/container:Container"
 NETWORK = "docker:index/network:Network"
 IMAGE = "docker:index/remoteImage:RemoteImage"
-ON_A_SERVER = ("hcloud:index/serverNetwork:ServerNetwork", "hcloud:index/volumeAttachment:VolumeAttachment")
 
 KINDS = {
     "hcloud:index/sshKey:SshKey": "ssh_key",
-    FIREWALL: "firewall",
+    "hcloud:index/firewall:Firewall": "firewall",
     "hcloud:index/network:Network": "network",
     "hcloud:index/networkSubnet:NetworkSubnet": "subnet",
     "hcloud:index/serverNetwork:ServerNetwork": "server_network",
@@ -25,6 +23,9 @@ KINDS = {
     SERVER: "server",
 }
 """What of the account a stack holds one of, by the engine's type."""
+
+BY_THEMSELVES = ("server", "network", "firewall", "ssh_key", "volume")
+"""Kinds that do not go when what they lean on goes; in the order in which they can be deleted."""
 
 Deployment = dict[str, Any]
 
@@ -70,42 +71,29 @@ def changed_unnoticed(deployment: Deployment, sizes: Mapping[str, str | int]) ->
     return found
 
 
-def without_server(deployment: Deployment) -> Deployment:
-    """The record after the server is gone: what lived on it is forgotten, the volume and the account's rest stay."""
-    gone = {item["urn"] for item in resources(deployment) if item["type"] in (SERVER, *ON_A_SERVER)}
-    daemons = {
-        item["urn"]
-        for item in resources(deployment)
-        if item["type"] == "pulumi:providers:docker" and gone & set(_leans_on(item))
-    }
-    gone |= daemons
-    gone |= {
-        item["urn"]
-        for item in resources(deployment)
-        if str(item.get("provider", "")).rpartition("::")[0] in daemons or gone & set(_leans_on(item))
-    }
-    return {
-        **deployment,
-        "resources": [item for item in resources(deployment) if item["urn"] not in gone],
-        "pending_operations": [],
-    }
+def without(deployment: Deployment, gone: Set[str]) -> Deployment:
+    """The record after something is gone from the account: it is forgotten, and so is what lived on it.
 
-
-def without_firewall(deployment: Deployment) -> Deployment:
-    """The record after the firewall is gone: nothing in it leans on the firewall any more."""
-    gone = {item["urn"] for item in resources(deployment) if item["type"] == FIREWALL}
-
-    def freed(item: dict[str, Any]) -> dict[str, Any]:
-        left = {key: [urn for urn in urns or [] if urn not in gone] for key, urns in _properties(item).items()}
-        leaning = [urn for urn in item.get("dependencies") or [] if urn not in gone]
-        return {**item, "dependencies": leaning, "propertyDependencies": left}
-
-    kept = [freed(item) for item in resources(deployment) if item["urn"] not in gone]
+    Args:
+        gone: kinds, of `BY_THEMSELVES`.
+    """
+    lost: set[str] = set()
+    for item in resources(deployment):  # what something leans on stands before it
+        kind = KINDS.get(item["type"])
+        if kind in gone or (kind not in BY_THEMSELVES and lost & set(_leans_on(item))):
+            lost.add(item["urn"])
+    kept = [_freed(item, lost) for item in resources(deployment) if item["urn"] not in lost]
     return {**deployment, "resources": kept, "pending_operations": []}
 
 
-def _properties(item: dict[str, Any]) -> dict[str, list[str]]:
-    return dict(item.get("propertyDependencies") or {})
+def _freed(item: dict[str, Any], lost: Set[str]) -> dict[str, Any]:
+    """The resource without what it leaned on: the engine refuses a record that names what is not in it."""
+    freed = {**item, "dependencies": [urn for urn in item.get("dependencies") or [] if urn not in lost]}
+    properties = item.get("propertyDependencies") or {}
+    freed["propertyDependencies"] = {
+        name: [urn for urn in urns or [] if urn not in lost] for name, urns in properties.items()
+    }
+    return freed
 
 
 def without_old_images(deployment: Deployment) -> Deployment:
@@ -124,7 +112,8 @@ def unprotected(deployment: Deployment) -> Deployment:
 
 
 def _leans_on(item: dict[str, Any]) -> Iterable[str]:
-    """What a resource cannot exist without."""
+    """What a resource cannot exist without, the provider that made it among it."""
     yield from item.get("dependencies") or []
+    yield str(item.get("provider", "")).rpartition("::")[0]
     if item.get("deletedWith"):
         yield item["deletedWith"]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from infra import state
 from infra.deploy import Deployment
+from infra.failures import patiently
+from infra.heal import forget_gone
+from infra.hosts.hetzner.account import Account
 from infra.reach import daemon
 from stack_runtime.docker_host import remove_leftovers
 
@@ -38,19 +41,14 @@ def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], 
     from infra.hosts.hetzner import recovery
 
     deployment.refuse_locked()
-    record = deployment.recorded()
-    server = state.recorded_server(record)
-    if server and not recovery.server_exists(deployment.settings, server):
-        say(f"server {server} is gone from the account; what lived on it is forgotten")
-        record = state.without_server(record)
-    firewall = state.recorded_ids(record).get("firewall")
-    if firewall and not recovery.firewall_exists(deployment.settings, firewall):
-        record = state.without_firewall(record)  # the official provider breaks on removing one that is gone
+    account = Account.of(deployment.settings)
+    record = forget_gone(deployment, deployment.recorded(), account, say)
     recovery.lift_protection(deployment.settings, volumes=volumes)
     deployment.record(state.unprotected(record))
-    count = deployment.down().get("delete", 0)
+    count = patiently(deployment.down, say).get("delete", 0)
     left = recovery.remove_leftovers(deployment.settings, volumes=volumes)
+    data = left.pop("volume", [])
     for kind, names in left.items():
-        for name in names if kind != "volumes" else ():
-            say(f"removed {name} ({kind}), which an interrupted deployment left behind")
-    return Removed(count + sum(map(len, left.values())) - len(left["volumes"]), left["volumes"])
+        for name in names:
+            say(f"removed {name} ({kind.replace('_', ' ')}), which an interrupted deployment left behind")
+    return Removed(count + sum(map(len, left.values())), data)

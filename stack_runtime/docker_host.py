@@ -10,8 +10,8 @@ from docker.models.containers import Container
 from docker.models.volumes import Volume
 
 from stack_runtime.errors import UnreachableError
+from stack_runtime.paths import PROJECT
 
-PROJECT = "freelancer-data-stack"
 IMAGES = "fds"
 """The repository of images that are built for the services."""
 

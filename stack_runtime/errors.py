@@ -14,6 +14,11 @@ exit code of the command line:
 
 from __future__ import annotations
 
+import re
+
+_ANY_STACK = re.compile(r"\bfds (?!expire\b)[a-z]+\b(?![^,;&]*--stack)")
+"""A command that could name a stack and does not; `fds expire` is for all of them."""
+
 
 class StackError(Exception):
     """Base of all expected failures.
@@ -31,6 +36,11 @@ class StackError(Exception):
         self.what = what
         self.where = where
         self.next_command = next_command
+
+    def name_stack(self, stack: str) -> None:
+        """Name `stack` in the next command, where it names none: what failed need not know for which stack it was."""
+        if stack != "dev":  # which is meant where none is named
+            self.next_command = _ANY_STACK.sub(lambda command: f"{command[0]} --stack {stack}", self.next_command)
 
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""

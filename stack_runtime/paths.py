@@ -1,4 +1,4 @@
-"""Where things lie: the cache that projects share, the project, and what the project keeps for itself."""
+"""What the project is called, and where things lie: the cache that projects share, the project, and what it keeps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 from stack_runtime.errors import UsageError
 
+PROJECT = "freelancer-data-stack"
+"""The name in `Pulumi.yaml`; the stack file's keys, the labels and the names of what is made all begin with it."""
+
 
 def cache_dir() -> Path:
     """What setup fetched or built. It can be deleted at any time: setup then makes it again."""
@@ -14,7 +17,7 @@ def cache_dir() -> Path:
     if chosen:
         return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).expanduser().absolute() / "freelancer-data-stack"
+    return Path(base).expanduser().absolute() / PROJECT
 
 
 def project_dir() -> Path:

@@ -17,8 +17,8 @@ from infra.cost.lines import Amount, Tariff, Till, add, up
 from infra.cost.live import Account, location_of
 from infra.cost.model import Plan
 from infra.cost.prices import PriceList
-from infra.settings import PROJECT
 from stack_runtime.errors import UnknownError
+from stack_runtime.paths import PROJECT
 
 KINDS: Mapping[str, Mapping[str, str]] = {
     "servers": {},

@@ -17,8 +17,8 @@ from infra import cloud
 from infra.cost import prices
 from infra.cost.checked import Answer
 from infra.cost.choice import Deployed
-from infra.settings import PROJECT
 from stack_runtime.errors import UnknownError
+from stack_runtime.paths import PROJECT
 
 SECONDS = 45.0
 """For one question with all its pages and repetitions: after a time-out, a 429 and a 503."""

@@ -63,7 +63,7 @@ def refuse_shrinking(before: Settings, after: Settings, plan: Plan, deployed: De
         raise RefusedError(
             f"a volume cannot shrink to {after.volume_gb} GB, {known}",
             where=f"stack {after.stack}",
-            next_command=f"fds scale volumeGb={deployed.volume_gb if deployed else before.volume_gb}",
+            next_command=f"fds scale volumeGb={(deployed or before).volume_gb} --stack {after.stack}",
         )
     if deployed is None or plan.server is None or not deployed.server_type:
         return
@@ -109,4 +109,4 @@ def _cores(key: str, value: str) -> float:
 
 
 def _usage(what: str) -> UsageError:
-    return UsageError(what, next_command="fds scale workers=2 --stack prod")
+    return UsageError(what, next_command="fds scale workers=2")

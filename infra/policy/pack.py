@@ -15,8 +15,9 @@ from infra.engine import PROJECT_VARIABLE
 from infra.policy.pricing import problem
 from infra.policy.resources import Resource
 from infra.services import selected
-from infra.settings import PROJECT, Settings
+from infra.settings import Settings
 from stack_runtime.errors import StackError
+from stack_runtime.paths import PROJECT
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from infra.services._model import Build, Context, File, Health, Resources, Service, Volume, secret
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 
 _ANSWERS = "import urllib.request as r; r.urlopen('http://127.0.0.1:8100/health', timeout=3).read()"
 

@@ -15,16 +15,10 @@ from hcloud.servers import BoundServer
 
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.hetzner.containers import Containers
-from tests.kit.project import Project
+from tests.kit.project import ON_A_SERVER, Project
 
 STACK = "e2e-prod"
-SETTINGS = {
-    "host": "hetzner",
-    "profiles": ["lean"],
-    "budgetUsd": "60",
-    "fxRate": "1.1637",
-    "fxDate": "2026-11-20",
-}
+SETTINGS = {**ON_A_SERVER, "budgetUsd": "60"}
 LEAN = ["pipeline", "postgres", "streamlit", "traefik"]
 ROWS = "import duckdb; print(duckdb.connect('/data/published/warehouse.duckdb', read_only=True).execute(" \
        "'select count(*) from marts.fact_transactions').fetchone()[0])"  # fmt: skip

@@ -1,9 +1,11 @@
-"""`fds down` after a deployment that was killed before it could write down what it had made."""
+"""`fds down` after a deployment that was killed before it could write down what it had made, and as things go wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hcloud import Client
 
 from tests.e2e.killing import killed_at
@@ -11,28 +13,55 @@ from tests.e2e.prod import SETTINGS, Prod
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import Project
 
+STACK = "e2e-killed"
+KINDS = ("servers", "firewalls", "networks", "ssh_keys", "volumes")
 
-def test_down_removes_what_nobody_recorded(tmp_path: Path) -> None:
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Iterator[Prod]:
+    """An account with a server that nobody recorded, and all that came before it."""
     with HetznerAPI() as api:
-        prod = Prod(api, Project(tmp_path, "e2e-killed", SETTINGS, dict(api.environment)))
+        prod = Prod(api, Project(tmp_path, STACK, SETTINGS, dict(api.environment)))
         killed_at(prod, "POST /servers")
         api.settle()
         assert prod.in_account()["servers"] == 1
-        down = prod.project.fds("down", "--volumes", "--confirm", "e2e-killed")
-        assert down.returncode == 0 and "left behind" in down.stderr, down.stderr
-        api.settle()
-        assert api.account() == api.empty()
+        yield prod
 
 
-def test_down_goes_on_where_the_firewall_is_gone_already(tmp_path: Path) -> None:
-    with HetznerAPI() as api:
-        prod = Prod(api, Project(tmp_path, "e2e-killed", SETTINGS, dict(api.environment)))
-        killed_at(prod, "POST /servers")
-        api.settle()
-        client = Client(api.token, api.endpoint, poll_interval=0.02)
-        client.servers.get_all()[0].delete().wait_until_finished()
-        client.firewalls.get_all()[0].delete()
-        down = prod.project.fds("down", "--volumes", "--confirm", "e2e-killed")
-        assert down.returncode == 0, down.stderr
-        api.settle()
-        assert api.account() == api.empty()
+def _down(prod: Prod) -> str:
+    """Take it down with its data. Returns: what was said."""
+    down = prod.project.fds("down", "--volumes", "--confirm", STACK)
+    assert down.returncode == 0, down.stderr
+    prod.api.settle()
+    assert prod.api.account() == prod.api.empty()
+    return down.stderr
+
+
+def test_what_nobody_recorded_is_removed(killed: Prod) -> None:
+    assert "(server), which an interrupted deployment left behind" in _down(killed)
+
+
+def test_what_is_gone_already_is_forgotten(killed: Prod) -> None:
+    client = Client(killed.api.token, killed.api.endpoint, poll_interval=0.02)
+    for volume in client.volumes.get_all():
+        volume.change_protection(delete=False).wait_until_finished()
+    gone = []
+    for kind in KINDS:
+        for each in getattr(client, kind).get_all():
+            action = each.delete()
+            if hasattr(action, "wait_until_finished"):
+                action.wait_until_finished()
+            gone.append(f"{kind.removesuffix('s').replace('_', ' ')} {each.id} is gone from the account")
+    said = _down(killed)
+    assert all(line in said for line in gone[1:]), said  # the server itself was never recorded
+
+
+def test_what_lost_its_labels_is_not_taken_for_gone(killed: Prod) -> None:
+    client = Client(killed.api.token, killed.api.endpoint)
+    client.networks.get_all()[0].update(labels={})
+    assert "is gone from the account" not in _down(killed)
+
+
+def test_an_api_that_is_busy_is_waited_for(killed: Prod) -> None:
+    killed.api.faults.add("DELETE", "/networks/[0-9]+$", 1, "503")
+    assert "trying again in 2 s" in _down(killed)

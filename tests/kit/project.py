@@ -19,6 +19,10 @@ OTHERS = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSP
 """What a shell may say of another project's state and passphrase."""
 
 
+ON_A_SERVER = {"host": "hetzner", "profiles": ["lean"], "fxRate": "1.1637", "fxDate": "2026-11-20"}
+"""Settings of a stack with a server, whose prices a played account tells."""
+
+
 @dataclass
 class Project:
     """One project folder with one stack.

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from infra.settings import PROJECT, Settings
+from infra.settings import Settings
+from infra.state import BY_THEMSELVES
+from stack_runtime.paths import PROJECT
 
 if TYPE_CHECKING:
     from hcloud import Client
@@ -58,16 +60,14 @@ def record(zone: str, name: str | None, kind: str | None = "A") -> str:
     return f"{zone}/{name}/{kind}"
 
 
+def members(api: Client, kind: str) -> Any:
+    """The client of all resources of `kind`, one of `BY_THEMSELVES`."""
+    return getattr(api, f"{kind}s")
+
+
 def _found(api: Client, settings: Settings) -> Account:
     labels = selector(settings)
-    kinds: dict[str, Any] = {
-        "ssh_key": api.ssh_keys,
-        "firewall": api.firewalls,
-        "network": api.networks,
-        "volume": api.volumes,
-        "server": api.servers,
-    }
-    found = {kind: resources.get_all(label_selector=labels) for kind, resources in kinds.items()}
+    found = {kind: members(api, kind).get_all(label_selector=labels) for kind in BY_THEMSELVES}
     ids = {kind: str(members[0].id) for kind, members in found.items() if members}
     sizes: dict[str, str | int] = {"volume": found["volume"][0].size} if found["volume"] else {}
     for each in records_of(api, settings):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from hcloud import APIException, Client
-from hcloud.servers import BoundServer
 
 from infra.cloud import asked
-from infra.hosts.hetzner.account import records_of, selector
+from infra.hosts.hetzner.account import Account, members, records_of, selector
 from infra.settings import Settings
+from infra.state import BY_THEMSELVES
 from stack_runtime.errors import UnreachableError
 
 SETTLED_S = 600.0
@@ -20,23 +20,18 @@ SETTLED_S = 600.0
 PAUSE_S = 1.0
 
 
-def server_exists(settings: Settings, server_id: str) -> bool:
-    """Whether the account still holds this server.
+def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> set[str]:
+    """Kinds of what the account no longer holds, under any label.
+
+    Args:
+        recorded: ids by kind, as the engine has written them down.
+        account: what was found by label.
 
     Raises:
         UnreachableError: the API does not say.
     """
-    return asked(settings.stack, lambda api: _server(api, server_id)) is not None
-
-
-def firewall_exists(settings: Settings, firewall_id: str) -> bool:
-    """Whether the account still holds this firewall.
-
-    Raises:
-        UnreachableError: the API does not say.
-    """
-    found = asked(settings.stack, lambda api: api.firewalls.get_all(label_selector=selector(settings)))
-    return firewall_id in {str(each.id) for each in found}
+    unseen = [kind for kind in BY_THEMSELVES if kind in recorded and recorded[kind] != account.ids.get(kind)]
+    return {kind for kind in unseen if asked(settings.stack, partial(_one, kind, recorded[kind])) is None}
 
 
 def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:
@@ -49,7 +44,7 @@ def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) ->
     """
     deadline = time.monotonic() + SETTLED_S
     while True:
-        server = asked(settings.stack, lambda api: _server(api, server_id))
+        server = asked(settings.stack, partial(_one, "server", server_id))
         if server is None:
             raise UnreachableError(f"server {server_id} is gone from the account", next_command="fds up")
         if server.status == "running" and server.public_net and server.public_net.ipv4:
@@ -64,13 +59,14 @@ def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) ->
         time.sleep(PAUSE_S)
 
 
-def _power_on(server: BoundServer, api: Client) -> None:
+def _power_on(server: Any, api: Client) -> None:
     api.servers.power_on(server).wait_until_finished()
 
 
-def _server(api: Client, server_id: str) -> BoundServer | None:
+def _one(kind: str, resource_id: str, api: Client) -> Any:
+    """The resource with this id, or None where the account holds none."""
     try:
-        return api.servers.get_by_id(int(server_id))
+        return members(api, kind).get_by_id(int(resource_id))
     except APIException as error:
         if error.code == "not_found":
             return None
@@ -98,18 +94,17 @@ def remove_leftovers(settings: Settings, *, volumes: bool) -> dict[str, list[str
     """
 
     def remove(api: Client) -> dict[str, list[str]]:
-        gone: dict[str, list[str]] = {"records": [str(each.name) for each in records_of(api, settings)]}
-        for each in records_of(api, settings):
+        records = records_of(api, settings)
+        for each in records:
             api.zones.delete_rrset(each)
-        kinds: dict[str, Any] = {"servers": api.servers, "networks": api.networks, "firewalls": api.firewalls,
-                                 "ssh_keys": api.ssh_keys, "volumes": api.volumes}  # fmt: skip
-        for kind, members in kinds.items():
-            found = members.get_all(label_selector=selector(settings)) if volumes or kind != "volumes" else []
+        left = {"record": [str(each.name) for each in records]}
+        for kind in BY_THEMSELVES if volumes else [kind for kind in BY_THEMSELVES if kind != "volume"]:
+            found = members(api, kind).get_all(label_selector=selector(settings))
             for each in found:
                 action = each.delete()
                 if hasattr(action, "wait_until_finished"):
                     action.wait_until_finished()
-            gone[kind] = [str(each.name) for each in found]
-        return gone
+            left[kind] = [str(each.name) for each in found]
+        return left
 
     return asked(settings.stack, remove)

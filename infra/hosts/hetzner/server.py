@@ -14,7 +14,8 @@ from infra.cost.model import Server
 from infra.hosts import Host
 from infra.hosts.hetzner.account import Account, record
 from infra.hosts.hetzner.boot import user_data
-from infra.settings import PROJECT, Settings
+from infra.settings import Settings
+from stack_runtime.paths import PROJECT
 from stack_runtime.remote import DEPLOY_USER, Access, write_access
 from stack_runtime.remote.keys import public_half
 from stack_runtime.remote.ready import wait_until_ready

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from infra.cost import saved
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 from tests.kit.hetzner.api import HetznerAPI
 
 RATE = ("--fx-rate", "1.1637", "--fx-date", "2026-05-27")
@@ -94,6 +94,8 @@ def test_failures_are_one_line_and_change_nothing(project: Path, arguments: tupl
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert (project / "Pulumi.prod.yaml").read_text() == STACK
+    advice = done.stderr.partition("; next: ")[2]
+    assert "--stack" in advice or "fds " not in advice
 
 
 def test_prices_from_a_folder(project: Path) -> None:

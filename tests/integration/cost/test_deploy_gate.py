@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from tests.kit.hetzner.api import HetznerAPI
-from tests.kit.project import Project
+from tests.kit.project import ON_A_SERVER, Project
 
-SETTINGS = {"host": "hetzner", "profiles": ["lean"], "budgetUsd": "60", "fxRate": "1.1637", "fxDate": "2026-11-20"}
+SETTINGS = {**ON_A_SERVER, "budgetUsd": "60"}
 
 
 @pytest.fixture

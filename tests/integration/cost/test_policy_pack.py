@@ -9,7 +9,7 @@ import pulumi_hcloud as hcloud
 import pytest
 from pulumi import automation
 
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 from tests.integration.plugins.conftest import engine, stand_ins, surroundings
 from tests.kit.hetzner.api import HetznerAPI
 

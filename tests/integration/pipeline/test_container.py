@@ -19,8 +19,8 @@ from agents.tools.airflow import Airflow
 from agents.tools.duckdb import query
 from agents.tools.place import Runner, here, open_place
 from infra.services.pipeline import SERVICE
-from stack_runtime.docker_host import PROJECT
 from stack_runtime.errors import StackError, UnreachableError, UsageError
+from stack_runtime.paths import PROJECT
 from stack_runtime.pipeline.places import ROOT
 from stack_runtime.pipeline.remote_run import run_in_container
 from tests.integration.pipeline.conftest import rows, write_csv

@@ -10,7 +10,7 @@ from pulumi import automation as auto
 
 from infra import checkpoint
 from infra.engine import search_path
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 from tests.kit.project import ROOT
 
 

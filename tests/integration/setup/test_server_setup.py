@@ -18,17 +18,10 @@ import pytest
 import yaml
 
 from tests.kit.hetzner import HetznerAPI
-from tests.kit.project import OTHERS, ROOT, Project
+from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
 STACK = "setup-prod"
-SETTINGS = {
-    "host": "hetzner",
-    "profiles": ["lean"],
-    "budgetGroup": "setup-tests",
-    "fxRate": "1.1637",
-    "fxDate": "2026-11-20",
-    "allowSnapshot": True,
-}
+SETTINGS = {**ON_A_SERVER, "budgetGroup": "setup-tests", "allowSnapshot": True}
 
 QUESTION = r"((?:Hetzner|Domain|E-mail|Secret) [^\r\n]*): $"
 

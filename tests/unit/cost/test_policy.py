@@ -15,7 +15,7 @@ from infra.policy import hygiene, pack
 from infra.policy.pack import settings_of
 from infra.policy.pricing import FREE, problem
 from infra.policy.resources import UNKNOWN, Resource
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 
 INPUTS = Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.locks import drop_torn, holder, release_dead
-from infra.settings import PROJECT
+from stack_runtime.paths import PROJECT
 
 
 def _lock(backend: Path, pid: int, hostname: str | None = None) -> Path:

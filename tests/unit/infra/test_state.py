@@ -9,9 +9,8 @@ from infra.state import (
     recorded_ids,
     recorded_server,
     unprotected,
-    without_firewall,
+    without,
     without_old_images,
-    without_server,
 )
 
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
@@ -26,6 +25,7 @@ def _record() -> dict[str, Any]:
             {
                 "urn": ATTACHED,
                 "type": "hcloud:index/volumeAttachment:VolumeAttachment",
+                "id": "7",
                 "dependencies": [SERVER, VOLUME],
             },
             {"urn": DAEMON, "type": "pulumi:providers:docker", "deletedWith": SERVER},
@@ -36,15 +36,20 @@ def _record() -> dict[str, Any]:
 
 def test_what_lived_on_the_server_is_forgotten() -> None:
     assert recorded_server(_record()) == "5"
-    left = without_server(_record())
+    left = without(_record(), {"server"})
     assert [item["urn"] for item in left["resources"]] == [VOLUME]
     assert left["pending_operations"] == []
     assert recorded_server(left) is None
 
 
+def test_what_belongs_to_a_lost_volume_goes_and_the_server_stays() -> None:
+    (left,) = [item for item in without(_record(), {"volume"})["resources"] if item["type"].startswith("hcloud")]
+    assert (left["urn"], left["dependencies"]) == (SERVER, [])
+
+
 def test_nothing_recorded_is_nothing_to_do() -> None:
     assert recorded_server({}) is None
-    assert without_server({})["resources"] == []
+    assert without({}, {"server"})["resources"] == []
 
 
 def test_protection_comes_off() -> None:
@@ -85,5 +90,5 @@ def test_without_its_firewall_a_server_leans_on_nothing_that_is_gone() -> None:
     firewall = {"urn": "urn:firewall", "type": "hcloud:index/firewall:Firewall", "id": "3"}
     leaning = {"dependencies": ["urn:firewall", VOLUME], "propertyDependencies": {"firewallIds": ["urn:firewall"]}}
     server = {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", **leaning}
-    (left,) = without_firewall({"resources": [firewall, server]})["resources"]
+    (left,) = without({"resources": [firewall, server]}, {"firewall"})["resources"]
     assert (left["urn"], left["dependencies"], left["propertyDependencies"]) == (SERVER, [VOLUME], {"firewallIds": []})
