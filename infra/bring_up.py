@@ -44,11 +44,12 @@ def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: 
     deployment = Deployment(project, stack, Progress(say if watched else None))
     heal(deployment, say)
     deployment.generate_secrets()
+    former = state.built_images(deployment.recorded()) if deployment.settings.host == "local" else None
     changes = _deployed(deployment, say)
     with daemon(project, stack) as client:
         sick = _sick(client, stack)
-        if not sick and deployment.settings.host == "hetzner":
-            for image in remove_unused_images(client):
+        if not sick:
+            for image in remove_unused_images(client, former):
                 say(f"removed image {image}, which no service uses any more")
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")

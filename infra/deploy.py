@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
 
 from infra import checkpoint, generated, state
 from infra.cost import Plan, sold_out
@@ -28,11 +30,14 @@ POLICY_PACK = Path(__file__).resolve().parent / "policy"
 Result = TypeVar("Result")
 
 
-class _Workspace(auto.LocalWorkspace):
-    """Does not ask the engine twice more after each deployment for outputs that nobody reads."""
+class _Stack(auto.Stack):
+    """Does not start the engine again after each deployment, for outputs and a history that its events have told."""
 
-    def stack_outputs(self, stack_name: str) -> auto.OutputMap:
+    def outputs(self) -> auto.OutputMap:
         return {}
+
+    def info(self, show_secrets: bool = True) -> auto.UpdateSummary:
+        return auto.UpdateSummary("", datetime.now(UTC), "", {}, {}, "succeeded")  # else it had raised
 
 
 class Deployment:
@@ -65,7 +70,7 @@ class Deployment:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        result = self._run(
+        self._run(
             lambda: self._stack.up(
                 on_event=watch.on_event,
                 suppress_outputs=True,
@@ -75,15 +80,13 @@ class Deployment:
                 refresh=self.refresh_first or None,
             )
         )
-        return _counts(result.summary.resource_changes)
+        return watch.changes
 
     def preview(self) -> dict[str, int]:
         """What `up` would do, without doing it."""
         watch = self._progress
-        result = self._run(
-            lambda: self._stack.preview(on_event=watch.on_event, color="never", policy_packs=self._policies())
-        )
-        return _counts(result.change_summary)
+        self._run(lambda: self._stack.preview(on_event=watch.on_event, color="never", policy_packs=self._policies()))
+        return watch.changes
 
     def drift(self) -> dict[str, int]:
         """How what really runs differs from the record; nothing is changed by asking.
@@ -91,14 +94,14 @@ class Deployment:
         Returns: number of resources by what a refresh would do to them (`same`, `update`, `delete`).
         """
         watch = self._progress
-        result = self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
-        return _counts(result.change_summary)
+        self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
+        return watch.changes
 
     def down(self) -> dict[str, int]:
         """Destroy what the engine made; data volumes stay."""
         watch = self._progress
-        result = self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
-        return _counts(result.summary.resource_changes)
+        self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
+        return watch.changes
 
     def refresh(self, urns: Sequence[str]) -> None:
         """Read these resources again, and believe what is there."""
@@ -166,8 +169,8 @@ class Deployment:
         return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
 
     def _open(self) -> auto.Stack:
-        workspace = _Workspace(str(self.project), program=self._program, env_vars=self._environment)
-        return auto.Stack.create_or_select(self.settings.stack, workspace)
+        workspace = auto.LocalWorkspace(str(self.project), program=self._program, env_vars=self._environment)
+        return _Stack(self.settings.stack, workspace, StackInitMode.CREATE_OR_SELECT)
 
     def _program(self) -> None:
         try:
@@ -202,11 +205,6 @@ class Deployment:
             f"another deployment of {stack} is running, held by {who}",
             next_command=f"wait for it, or break the lock with pulumi cancel --stack {stack}",
         )
-
-
-def _counts(changes: Mapping[auto.OpType, int] | None) -> dict[str, int]:
-    """Operations as plain words; the engine gives members of an enumeration or their text."""
-    return {str(getattr(operation, "value", operation)): count for operation, count in (changes or {}).items()}
 
 
 def _last_line(text: str) -> str:

@@ -22,10 +22,7 @@ def heal(deployment: Deployment, say: Say) -> None:
         UnreachableError: the account does not say what it holds, or the server does not answer.
     """
     deployment.refuse_locked()
-    found = deployment.recorded()
-    record = state.without_old_images(found)
-    if state.resources(record) != state.resources(found):
-        deployment.record(record)
+    record = deployment.recorded()
     if deployment.settings.host == "hetzner":
         record = _heal_account(deployment, record, say)
         server = state.recorded_server(record)

@@ -17,16 +17,12 @@ from stack_runtime.docker_host import IMAGES
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def images_of(
-    services: Sequence[Service], options: pulumi.ResourceOptions, *, keep: bool
-) -> dict[str, docker.RemoteImage]:
+def images_of(services: Sequence[Service], options: pulumi.ResourceOptions) -> dict[str, docker.RemoteImage]:
     """The image of each service on the host, by the service's name; `image_id` is what a container runs.
 
     What the recipes start from is pulled by the daemon, which knows its mirror, and the builder takes what is there.
-
-    Args:
-        keep: leave old images to the deployment, which removes them once all is healthy. The engine takes an image
-            that another folder builds for a new one, and would take the name that both have from what runs.
+    The engine removes none: another stack, or another folder's build of the same, may have that name too. The
+    deployment does it, once all is healthy.
     """
     bases = {each.name: _bases(each.image) for each in services if isinstance(each.image, Build)}
     named = {each.name: each.image for each in services if isinstance(each.image, str)}
@@ -39,11 +35,11 @@ def images_of(
         if isinstance(service.image, Build):
             after = pulumi.ResourceOptions(depends_on=[pulled[base] for base in bases[service.name]])
             merged = pulumi.ResourceOptions.merge(options, after)
-            found[service.name] = _built(service, service.image, merged, keep)
+            found[service.name] = _built(service, service.image, merged)
     return found
 
 
-def _built(service: Service, build: Build, options: pulumi.ResourceOptions, keep: bool) -> docker.RemoteImage:
+def _built(service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
     return docker.RemoteImage(
         f"{service.name}-image",
         name=reference(service),
@@ -52,7 +48,7 @@ def _built(service: Service, build: Build, options: pulumi.ResourceOptions, keep
             dockerfile=build.dockerfile,
             use_legacy_builder=True,  # the other one, buildx, builds on this machine's daemon, whatever the host is
         ),
-        keep_locally=keep,
+        keep_locally=True,
         opts=options,
     )
 

@@ -42,6 +42,8 @@ class Progress:
         self._started: dict[str, float] = {}
         self._errors: list[str] = []
         self._violations: list[str] = []
+        self.changes: dict[str, int] = {}
+        """Number of resources by operation, once the engine is through."""
 
     def on_event(self, event: EngineEvent) -> None:
         """Take one event of the engine's stream."""
@@ -53,6 +55,8 @@ class Progress:
             if word:
                 seconds = time.monotonic() - self._started.get(meta.urn, time.monotonic())
                 self._say(f"  {word} {_name(meta.urn)} ({seconds:.1f} s)")
+        elif event.summary_event:
+            self.changes = {str(operation): count for operation, count in event.summary_event.resource_changes.items()}
         elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
             self._violations.append(" ".join(event.policy_event.message.split()))
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":

@@ -75,7 +75,7 @@ class DataStack(pulumi.ComponentResource):
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
-        images = images_of(services, self._options, keep=self._settings.host == "hetzner")
+        images = images_of(services, self._options)
         image_ids = {name: image.image_id for name, image in images.items()}
         proxy = next(service.name for service in services if service.published)
         ground = Ground(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
+from stack_runtime.docker_host import IMAGES
+
 SERVER = "hcloud:index/server:Server"
 VOLUME = "hcloud:index/volume:Volume"
 RECORD = "hcloud:index/zoneRrset:ZoneRrset"
@@ -96,14 +98,10 @@ def _freed(item: dict[str, Any], lost: Set[str]) -> dict[str, Any]:
     return freed
 
 
-def without_old_images(deployment: Deployment) -> Deployment:
-    """The record without images that a failed deployment was about to remove.
-
-    Their id is their name: when the next deployment goes back to that image, removing "the old one" would take the
-    name from what runs again.
-    """
-    left = [item for item in resources(deployment) if not (item["type"] == IMAGE and item.get("delete"))]
-    return {**deployment, "resources": left}
+def built_images(deployment: Deployment) -> set[str]:
+    """Names of the images that were built for the stack."""
+    names = {str(item["inputs"]["name"]) for item in resources(deployment) if item["type"] == IMAGE}
+    return {name for name in names if name.startswith(f"{IMAGES}/")}
 
 
 def unprotected(deployment: Deployment) -> Deployment:

@@ -11,7 +11,7 @@ from infra.failures import patiently
 from infra.heal import forget_gone
 from infra.hosts.hetzner.account import Account
 from infra.reach import daemon
-from stack_runtime.docker_host import remove_leftovers
+from stack_runtime.docker_host import remove_leftovers, remove_unused_images
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,10 @@ def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None])
     if deployment.settings.host == "hetzner":
         return _with_server(deployment, volumes=volumes, say=say)
     with daemon(deployment.project, deployment.settings.stack) as client:
+        built = state.built_images(deployment.recorded())
         count = deployment.down().get("delete", 0)
         left = remove_leftovers(client, deployment.settings.stack, volumes=volumes)
+        remove_unused_images(client, built)
     return Removed(count, left["volumes"])
 
 

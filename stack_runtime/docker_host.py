@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
@@ -95,19 +96,23 @@ def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], 
     return [*(str(item.name) for item in strays), *(f"network {item.name}" for item in unknown)]
 
 
-def remove_unused_images(client: docker.DockerClient) -> list[str]:
-    """Remove images that were built for a stack and that no container uses, and what interrupted builds left.
+def remove_unused_images(client: docker.DockerClient, among: Collection[str] | None = None) -> list[str]:
+    """Remove images that were built for a stack and that no container uses.
 
-    For a daemon that serves one stack alone: another's image looks unused while its containers are replaced.
+    Args:
+        among: names of images to look at. None means all, and what interrupted builds left: for a daemon that serves
+            one stack alone, for another's image looks unused while its containers are replaced.
 
     Returns: names of the images.
     """
     used = {item["ImageID"] for item in client.api.containers(all=True)}
     built = client.images.list(filters={"reference": f"{IMAGES}/*"})
-    unused = sorted(tag for image in built if image.id not in used for tag in image.tags)
+    tags = (tag for image in built if image.id not in used for tag in image.tags)
+    unused = sorted(tag for tag in tags if among is None or tag in among)
     for tag in unused:
         client.images.remove(tag)
-    client.images.prune(filters={"dangling": True})
+    if among is None:
+        client.images.prune(filters={"dangling": True})
     return unused
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import docker
 import pytest
+from docker.errors import ImageNotFound
 
 from tests.kit.project import ROOT, Project
 
@@ -139,7 +140,8 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
-    bystander = client.containers.create("redis:7", labels={"fds.stack": "another"})
+    images = {name: str(client.containers.get(id).attrs["Config"]["Image"]) for name, id in _ids(up).items()}
+    bystander = client.containers.create(images["pipeline"], labels={"fds.stack": "another"})
     try:
         assert up.fds("down").returncode == 0
         assert _ours(client, up.stack) == []
@@ -149,9 +151,12 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
         assert up.fds("down", "--volumes").returncode == 0
         assert client.volumes.list(filters=label) == []
         assert client.volumes.get(volume.name) and client.networks.get(network.id)
-        assert client.containers.get(bystander.id)
+        assert client.containers.get(bystander.id) and client.images.get(images["pipeline"])
+        with pytest.raises(ImageNotFound):
+            client.images.get(images["streamlit"])
     finally:
         bystander.remove()
+        client.images.remove(images["pipeline"])
         volume.remove()
         network.remove()
 

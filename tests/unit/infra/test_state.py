@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from infra.state import (
+    built_images,
     changed_unnoticed,
     recorded_ids,
     recorded_server,
     unprotected,
     without,
-    without_old_images,
 )
 
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
@@ -70,12 +70,12 @@ def test_a_changed_size_is_noticed_and_an_unchanged_one_is_not() -> None:
     assert changed_unnoticed({}, {"server": "cpx22"}) == []
 
 
-def test_only_images_that_were_to_be_removed_are_forgotten() -> None:
-    image = {"urn": "urn:image", "type": "docker:index/remoteImage:RemoteImage", "id": "sha256:1fds/a:1"}
-    box = {"urn": BOX, "type": "docker:index/container:Container", "id": "9", "delete": True}
-    record = {"resources": [image, {**image, "delete": True}, box]}
-    assert without_old_images(record)["resources"] == [image, box]
-    assert without_old_images({})["resources"] == []
+def test_only_images_that_were_built_for_the_stack_are_its_own() -> None:
+    kind = "docker:index/remoteImage:RemoteImage"
+    names = ("fds/pipeline:1", "postgres:15", "fdsomething/else:1")
+    record = {"resources": [{"urn": name, "type": kind, "inputs": {"name": name}} for name in names]}
+    assert built_images(record) == {"fds/pipeline:1"}
+    assert built_images({}) == set()
 
 
 def test_records_of_a_zone_are_known_by_the_id_that_adopts_them() -> None:

@@ -2,10 +2,11 @@
 
 import sys
 
-from infra.offline.plugins.docker.package import PACKAGE
-from infra.offline.plugins.provider import serve
+# Before anything else, for the SDK imports paramiko where it finds it (0.3 s), for an ssh transport not used here.
+sys.modules["docker.transport.sshconn"] = None  # type: ignore[assignment]
+
+from infra.offline.plugins.docker.package import PACKAGE  # noqa: E402
+from infra.offline.plugins.provider import serve  # noqa: E402
 
 if __name__ == "__main__":
-    # The SDK imports paramiko where it finds it (0.3 s), for an ssh transport that is not used here.
-    sys.modules.setdefault("paramiko", None)  # type: ignore[arg-type]
     serve(PACKAGE)
