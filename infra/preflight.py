@@ -12,16 +12,18 @@ from infra.services import selected
 from infra.settings import Settings
 from stack_runtime.docker_host import containers, local_docker
 from stack_runtime.errors import UnreachableError
+from stack_runtime.remote.tunnel import require_ssh
 
 
 def check(settings: Settings) -> None:
-    """Docker answers, the images can be had, the ports are free; for a server, there is a token.
+    """Docker answers, the images can be had, the ports are free; for a server, there are a token and `ssh`.
 
     Raises:
         UnreachableError: one of these is not so.
     """
     if settings.host != "local":
         token.require(settings.stack)
+        require_ssh()
         return
     client = local_docker()
     _images(client, settings)

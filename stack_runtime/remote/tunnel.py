@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,16 @@ from stack_runtime.remote import DEPLOY_USER, ssh_options
 DEADLINE_S = 20.0
 
 
+def require_ssh() -> None:
+    """See to it that there is an `ssh` to reach a server with; the Docker provider starts it too.
+
+    Raises:
+        UnreachableError: there is none.
+    """
+    if shutil.which("ssh") is None:
+        raise UnreachableError("the program ssh is missing", where="PATH", next_command="install openssh-client")
+
+
 @contextmanager
 def docker_socket(folder: Path) -> Iterator[str]:
     """Forward the server's Docker socket for as long as the block runs; yields its address for a Docker client.
@@ -23,8 +34,9 @@ def docker_socket(folder: Path) -> Iterator[str]:
         folder: where `write_access` put the key files of the stack.
 
     Raises:
-        UnreachableError: nothing was deployed from here yet, or the server does not let us in.
+        UnreachableError: nothing was deployed from here yet, there is no `ssh`, or the server does not let us in.
     """
+    require_ssh()
     known_hosts = folder / "known_hosts"
     if not known_hosts.exists():
         raise UnreachableError("no server is known here yet", where=str(folder), next_command="fds up")

@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hcloud import Client
 
 from tests.e2e.killing import killed_until_through
 from tests.e2e.prod import LEAN, STACK, Prod, refused
 from tests.e2e.test_dev_stack import SAMPLE
+from tests.kit.hetzner.scan import open_ports
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -98,7 +100,7 @@ def test_a_volume_grows_with_its_file_system_however_often_it_is_killed(prod: Pr
     prod.project.configure({"volumeGb": 10})
     result = prod.project.fds("up")
     prod.project.configure({"volumeGb": 11})
-    refused(result, 3, "cannot shrink to 10 GB")
+    refused(result, 3, "cannot shrink to 10 GB", f"next: fds scale volumeGb=11 --stack {STACK}")
 
 
 def test_the_second_of_two_people_is_told_of_the_first(prod: Prod) -> None:
@@ -161,6 +163,22 @@ def test_ssh_that_breaks_in_the_middle_of_a_build_is_got_over(prod: Prod) -> Non
     prod.edit(dockerfile, "RUN sleep 60\nUSER 10001:10001", "USER 10001:10001")
     prod.project.json("up")
     assert sorted(prod.containers()) == ["files", *LEAN], "what was being built is still there"
+
+
+def test_a_firewall_that_was_deleted_comes_back(prod: Prod) -> None:
+    api = Client(token=prod.api.token, api_endpoint=prod.api.endpoint)
+    (firewall,) = api.firewalls.get_all()
+    for action in api.firewalls.remove_from_resources(firewall, firewall.applied_to or []):
+        action.wait_until_finished()
+    firewall.delete()
+    containers = prod.containers()
+    assert f"firewall {firewall.id} is gone from the account" in prod.project.fds("up").stderr
+    public = prod.server.public_net
+    assert public is not None and [each.firewall.id for each in public.firewalls or ()] == [
+        each.id for each in api.firewalls.get_all()
+    ]
+    assert open_ports(prod.machines.bridge_address(prod.server.id)) == {22, 80, 443}
+    assert (prod.containers(), prod.project.json("up")["changed"]) == (containers, 0)
 
 
 def test_a_server_that_was_deleted_comes_back_with_its_data(prod: Prod) -> None:
