@@ -165,20 +165,22 @@ def test_ssh_that_breaks_in_the_middle_of_a_build_is_got_over(prod: Prod) -> Non
     assert sorted(prod.containers()) == ["files", *LEAN], "what was being built is still there"
 
 
-def test_a_firewall_that_was_deleted_comes_back(prod: Prod) -> None:
+def test_what_was_deleted_beside_the_server_comes_back(prod: Prod) -> None:
     api = Client(token=prod.api.token, api_endpoint=prod.api.endpoint)
-    (firewall,) = api.firewalls.get_all()
+    (firewall,), (network,), (key,) = api.firewalls.get_all(), api.networks.get_all(), api.ssh_keys.get_all()
     for action in api.firewalls.remove_from_resources(firewall, firewall.applied_to or []):
         action.wait_until_finished()
-    firewall.delete()
+    for each in (firewall, network, key):
+        each.delete()
     containers = prod.containers()
-    assert f"firewall {firewall.id} is gone from the account" in prod.project.fds("up").stderr
+    said = prod.project.fds("up").stderr
+    for kind, each in {"firewall": firewall, "network": network, "ssh key": key}.items():
+        assert f"{kind} {each.id} is gone from the account" in said, said
+    assert prod.in_account() == {**prod.in_account(), "servers": 1, "firewalls": 1, "networks": 1, "ssh_keys": 1}
     public = prod.server.public_net
-    assert public is not None and [each.firewall.id for each in public.firewalls or ()] == [
-        each.id for each in api.firewalls.get_all()
-    ]
+    assert public is not None and len(public.firewalls or ()) == len(prod.server.private_net or ()) == 1
     assert open_ports(prod.machines.bridge_address(prod.server.id)) == {22, 80, 443}
-    assert (prod.containers(), prod.project.json("up")["changed"]) == (containers, 0)
+    assert (prod.containers(), prod.ordered(), prod.project.json("up")["changed"]) == (containers, 1, 0)
 
 
 def test_a_server_that_was_deleted_comes_back_with_its_data(prod: Prod) -> None:

@@ -54,7 +54,8 @@ def _in_plugin_folder(name: str, version: str | None) -> Path | None:
     stem = re.escape(name.removeprefix("pulumi-"))
     wanted = re.escape(version) if version else r"\d.*"
     for folder in sorted((home / "plugins").glob("*"), reverse=True):
-        if re.fullmatch(f"{stem}-v{wanted}", folder.name) and (folder / name).is_file():
+        partial = folder.with_name(f"{folder.name}.partial").exists()  # its download was broken off
+        if re.fullmatch(f"{stem}-v{wanted}", folder.name) and (folder / name).is_file() and not partial:
             return folder / name
     return None
 

@@ -148,6 +148,10 @@ def test_official_plugins_are_found_on_path_beside_the_engine_and_in_its_folder(
     (bare_machine / "home/plugins/resource-docker-build-v0.1.0").mkdir()
     assert plugins.official(name) == plugins.official(name, "5.2.0") == cached
     assert plugins.official(name, "5.2.1") is None, "the engine takes only the version that the program asks for"
+    broken_off = bare_machine / "home/plugins/resource-docker-v5.2.0.partial"
+    broken_off.touch()
+    assert plugins.official(name) is None, "the engine takes no plugin whose download was broken off"
+    broken_off.unlink()
     engine = executable(bare_machine / "real/pulumi")
     (bare_machine / "bin").mkdir()
     (bare_machine / "bin/pulumi").symlink_to(engine)
