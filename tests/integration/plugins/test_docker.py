@@ -47,7 +47,7 @@ class World:
                 "mounts": [{"type": "tmpfs", "target": "/m", "tmpfs_options": {"size_bytes": 1048576}}],
                 "tmpfs": {"/run": "rw,noexec"},
                 "read_only": True,
-                "capabilities": {"adds": ["CHOWN"], "drops": ["ALL"]},
+                "capabilities": {"adds": ["CAP_CHOWN"], "drops": ["ALL"]},
                 "security_opts": ["no-new-privileges:true"],
                 "ulimits": [{"name": "nofile", "soft": 1024, "hard": 2048}],
                 "hosts": [{"host": "other", "ip": "10.1.1.1"}],

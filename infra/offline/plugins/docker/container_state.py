@@ -107,17 +107,9 @@ def _isolation(host: dict[str, Any], known: State) -> State:
     if "systempaths=unconfined" in (known.get("securityOpts") or ()):
         state["securityOpts"] = [*state["securityOpts"], "systempaths=unconfined"]
     if host["CapAdd"] or host["CapDrop"]:
-        state["capabilities"] = {"adds": _capabilities(host["CapAdd"], known, "adds")} | {
-            "drops": _capabilities(host["CapDrop"], known, "drops")
-        }
+        # In the daemon's words, CAP_CHOWN for CHOWN, as by the official plugin, which then finds a change.
+        state["capabilities"] = {"adds": host["CapAdd"] or [], "drops": host["CapDrop"] or []}
     return state
-
-
-def _capabilities(real: list[str] | None, known: State, side: str) -> list[str]:
-    """The daemon may answer `CAP_CHOWN` for `CHOWN`; the words of the program are kept where they mean the same."""
-    asked = (known.get("capabilities") or {}).get(side) or []
-    spelled = {each.upper().removeprefix("CAP_"): each for each in asked}
-    return [spelled.get(each.removeprefix("CAP_"), each) for each in real or ()]
 
 
 def _surroundings(host: dict[str, Any], known: State) -> State:
