@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from stack_runtime.docker_host import IMAGES
 from stack_runtime.errors import StackError, UnreachableError
 
 PROGRAM = "python inline source runtime error: "
@@ -14,9 +15,11 @@ PROGRAM = "python inline source runtime error: "
 
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 _CUT = re.compile(
-    r"over SSH|ssh: connect|exit status 255|closed by remote host|connection (reset|broken)|broken pipe|unexpected EOF",
+    r"over SSH|ssh: connect|exit status 255|closed by remote host|connection (reset|broken)|broken pipe|unexpected EOF"
+    rf"|unable to pull image {IMAGES}/",
     re.IGNORECASE,
 )
+"""The last of these is what the official plugin says when a build was cut off: it looks for its image elsewhere."""
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600

@@ -153,7 +153,7 @@ def test_ssh_that_breaks_in_the_middle_of_a_build_is_got_over(prod: Prod) -> Non
     dockerfile = "data_stack/images/streamlit/Dockerfile"
     prod.edit(dockerfile, "USER 10001:10001", "RUN sleep 60\nUSER 10001:10001")
     process = prod.start("up")
-    while not any("sleep 60" in line for line in prod.docker("ps", "--no-trunc", "--format", "{{.Command}}")):
+    while not prod.console("sh", "-c", "pgrep --exact --full 'sleep 60' || true"):
         assert process.poll() is None, process.communicate()
         time.sleep(0.5)
     # each connection there is; one that has ended meanwhile is as good as broken

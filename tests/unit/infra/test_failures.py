@@ -14,6 +14,12 @@ from infra.failures import PROGRAM, explained
         ("RemoteImage a: the Docker daemon is not reached over SSH: Connection reset", 5, "goes on where"),
         ("Container a: error during connect: command [ssh] has exited with exit status 255", 5, "goes on where"),
         ("RemoteImage a: ('Connection broken: IncompleteRead(0 bytes read)')", 5, "goes on where"),
+        (
+            "RemoteImage a: Unable to read Docker image into resource: unable to pull image fds/a:1: denied",
+            5,
+            "goes on",
+        ),
+        ("RemoteImage b: unable to pull image redis:7: no such host", 1, "next: fds doctor"),
         ("Volume data: the service is currently unavailable (unavailable, 4c0d)", 5, "next: wait some minutes"),
         ("SshKey deploy: hcloud: server responded with status code 503", 5, "the Hetzner API is busy"),
         ("SshKey deploy: unable to authenticate (unauthorized, 4c0d)", 5, "export HCLOUD_TOKEN"),
