@@ -60,10 +60,13 @@ class Connection:
         text = channel_out.read().decode(errors="replace") + channel_err.read().decode(errors="replace")
         return channel_out.channel.recv_exit_status(), text
 
+    def close(self) -> None:
+        self._client.close()
+
     def __enter__(self) -> Connection:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.close()
+        self.close()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import paramiko
 
@@ -16,7 +20,31 @@ DEADLINE_S = 900
 BOOT_S = 400.0
 """The last step of the boot once more: it waits for the data volume for 300 s."""
 GROW_S = 600.0
-PAUSE_S = 2.0
+PAUSE_S = 1.0
+
+Answer = TypeVar("Answer")
+
+
+class _Line:
+    """One connection for every question, for a handshake takes longer than an answer; a broken one is opened anew."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._open: Connection | None = None
+
+    def ask(self, question: Callable[[Connection], Answer]) -> Answer:
+        """What `question` finds out on the connection; raises as that does, and as `Connection` does."""
+        self._open = self._open or Connection(self.access)
+        try:
+            return question(self._open)
+        except (paramiko.SSHException, OSError):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
 
 def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S) -> None:
@@ -29,39 +57,39 @@ def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: flo
             lines of cloud-init.
     """
     until = time.monotonic() + deadline_s
-    _secured(access, say, until)
-    _wait(access, say, until, "cloud-init", _booted)
-    _grow(access)
-    _wait(access, say, until, "Docker", _docker_answers)
+    with contextlib.closing(_Line(access)) as line:
+        _secured(line, say, until)
+        _wait(line, say, until, "cloud-init", _booted)
+        _grow(line)
+        _wait(line, say, until, "Docker", _docker_answers)
 
 
-def _grow(access: Access) -> None:
+def _grow(line: _Line) -> None:
     """Let the file system of the data volume take all of a volume that has grown; it stays mounted meanwhile."""
-    with Connection(access) as connection:
-        code, text = connection.run(f"sudo {HOST_COMMAND} grow", timeout=GROW_S)
+    code, text = line.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} grow", timeout=GROW_S))
     if code:
         reason = " ".join(text.split())
         raise UnreachableError(
-            f"the file system on the data volume of {access.address} does not grow: {reason}", next_command="fds up"
+            f"the file system on the data volume of {line.access.address} does not grow: {reason}",
+            next_command="fds up",
         )
 
 
-def _secured(access: Access, say: Callable[[str], None], until: float) -> None:
+def _secured(line: _Line, say: Callable[[str], None], until: float) -> None:
     """Connect with the lasting host key; at the first boot, hand it over through the boot key's connection."""
     said = False
     while True:
         try:
-            with Connection(access):
-                return
+            return line.ask(lambda _: None)
         except UnreachableError:
-            if _hand_over(access):
+            if _hand_over(line.access):
                 continue
             raise
         except (paramiko.SSHException, OSError) as error:
             if not said:
-                say(f"waiting for SSH at {access.address}")
+                say(f"waiting for SSH at {line.access.address}")
                 said = True
-            _pause(until, f"SSH at {access.address} does not answer: {error}")
+            _pause(until, f"SSH at {line.access.address} does not answer: {error}")
 
 
 def _hand_over(access: Access) -> bool:
@@ -76,49 +104,46 @@ def _hand_over(access: Access) -> bool:
         return True
 
 
-def _wait(
-    access: Access, say: Callable[[str], None], until: float, what: str, done: Callable[[Connection], bool]
-) -> None:
+def _wait(line: _Line, say: Callable[[str], None], until: float, what: str, done: Callable[[Connection], bool]) -> None:
     said = False
     while True:
-        try:
-            with Connection(access) as connection:
-                if done(connection):
-                    return
-        except (paramiko.SSHException, OSError):
-            pass
+        with contextlib.suppress(paramiko.SSHException, OSError):
+            if line.ask(done):
+                return
         if not said:
-            say(f"waiting for {what} on {access.address}")
+            say(f"waiting for {what} on {line.access.address}")
             said = True
-        _pause(until, f"{what} was not ready in time on {access.address}:\n{_boot_log(access)}")
+        _pause(until, f"{what} was not ready in time on {line.access.address}:\n", partial(_boot_log, line))
 
 
 def _booted(connection: Connection) -> bool:
-    code, text = connection.run("test -f /var/lib/cloud/instance/boot-finished && cloud-init status || true")
-    if "status: error" in text:
-        if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
-            return True  # its data volume came too late for the first boot, and is there now
-        log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
-        raise UnreachableError(
-            f"the first boot of the server failed:\n{log.strip()}\n",
-            next_command="fds down, then fds up, or repair it with fds exec",
-        )
-    return code == 0 and "status: done" in text
+    # What `cloud-init status` reads, which takes a third of a second to tell it; it is there once the boot is over.
+    code, text = connection.run("cat /run/cloud-init/result.json")
+    if code:
+        return False
+    if not json.loads(text)["v1"]["errors"]:
+        return True
+    if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
+        return True  # its data volume came too late for the first boot, and is there now
+    log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
+    raise UnreachableError(
+        f"the first boot of the server failed:\n{log.strip()}\n",
+        next_command="fds down, then fds up, or repair it with fds exec",
+    )
 
 
 def _docker_answers(connection: Connection) -> bool:
     return connection.run("docker version --format '{{.Server.Version}}'")[0] == 0
 
 
-def _boot_log(access: Access) -> str:
+def _boot_log(line: _Line) -> str:
     try:
-        with Connection(access) as connection:
-            return connection.run(f"sudo {HOST_COMMAND} boot-log")[1].strip()
+        return line.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} boot-log"))[1].strip()
     except (UnreachableError, paramiko.SSHException, OSError):
         return "(no log could be read)"
 
 
-def _pause(until: float, reason: str) -> None:
+def _pause(until: float, reason: str, log: Callable[[], str] = str) -> None:
     if time.monotonic() > until:
-        raise UnreachableError(reason, next_command="look at the server's console, then fds up again")
+        raise UnreachableError(reason + log(), next_command="look at the server's console, then fds up again")
     time.sleep(PAUSE_S)
