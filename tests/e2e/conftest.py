@@ -11,7 +11,9 @@ from infra.offline import registry
 from stack_runtime.docker_host import local_docker
 from tests.e2e.killing import killed_until_through
 from tests.e2e.prod import SETTINGS, STACK, Prod
+from tests.kit.acme import CertificateAuthority
 from tests.kit.hetzner import HetznerAPI
+from tests.kit.https import Visitor
 from tests.kit.project import Project
 
 ZONE = "example.test"
@@ -19,21 +21,36 @@ NAMED = {
     "domain": f"data.{ZONE}",
     "dnsZone": ZONE,
     "email": f"somebody@{ZONE}",
-    "certificates": "https://127.0.0.1:9/directory",  # nobody is there: what a CA does is tested elsewhere
 }
 LAYERS = "fds-kit-layers"
 """The Docker volume that hands image layers on from one run of the tests to the next."""
 
 
 @pytest.fixture(scope="session")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prod]:
-    """An account that holds a DNS zone and nothing else, and a project that is about to deploy to it."""
-    mirror = {"registryMirror": f"http://{registry.serve(local_docker())}"}
+def cloud() -> Iterator[HetznerAPI]:
+    """An account that holds a DNS zone and nothing else."""
     with HetznerAPI(servers=True, layers=LAYERS) as api:
         Client(token=api.token, api_endpoint=api.endpoint).zones.create(name=ZONE, mode="primary")
-        folder = tmp_path_factory.mktemp("prod")
-        settings = SETTINGS | NAMED | mirror
-        yield Prod(api, Project(folder, STACK, settings, dict(api.environment), sources=True))
+        yield api
+
+
+@pytest.fixture(scope="session")
+def authority(cloud: HetznerAPI) -> Iterator[CertificateAuthority]:
+    """A certificate authority that finds servers by the records in the account's zone."""
+    with CertificateAuthority(registry.bridge(local_docker()), cloud.resolve) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def account(cloud: HetznerAPI, authority: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> Prod:
+    """The account, and a project that is about to deploy to it."""
+    reached = {
+        "registryMirror": f"http://{registry.serve(local_docker())}",
+        "certificates": authority.directory,
+        "certificateRoot": authority.root,
+    }
+    folder, settings = tmp_path_factory.mktemp("prod"), SETTINGS | NAMED | reached
+    return Prod(cloud, Project(folder, STACK, settings, dict(cloud.environment), sources=True))
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +63,9 @@ def born(account: Prod) -> tuple[Prod, set[str]]:
 def prod(born: tuple[Prod, set[str]]) -> Prod:
     """The stack, deployed."""
     return born[0]
+
+
+@pytest.fixture(scope="session")
+def visitor(cloud: HetznerAPI, authority: CertificateAuthority) -> Visitor:
+    """Somebody outside, who finds the server as the authority does, and trusts it."""
+    return Visitor(cloud.resolve, authority.issuer())

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from hcloud import Client
@@ -60,10 +61,20 @@ class Prod:
         assert len(dict(found)) == len(found), f"doubled or foreign containers: {found}"
         return dict(found)
 
+    def uis(self) -> list[str]:
+        """Names under which a person opens the UIs."""
+        urls = [item["Config"]["Labels"].get("fds.url") for item in self.inspect()]
+        return [str(urlsplit(url).hostname) for url in urls if url]
+
     def images(self) -> list[str]:
         """Our own images on the server by name and tag, and those without a name."""
         lines = self.docker("images", "--format", "{{.Repository}}:{{.Tag}}")
         return sorted(line for line in lines if line.startswith(("fds/", "<none>")))
+
+    def ssh_from(self) -> list[str]:
+        """From where the firewall lets SSH in."""
+        rules = Client(token=self.api.token, api_endpoint=self.api.endpoint).firewalls.get_all()[0].rules or []
+        return next(list(rule.source_ips) for rule in rules if rule.port == "22")
 
     def in_account(self) -> dict[str, int]:
         """How many of each kind the account holds, of kinds that it holds any of."""

@@ -18,6 +18,7 @@ from tests.e2e.killing import killed_until_through
 from tests.e2e.prod import LEAN, STACK, Prod
 from tests.e2e.test_dev_stack import SAMPLE
 from tests.kit.hetzner.scan import open_ports
+from tests.kit.https import Visitor, assert_guarded
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -35,6 +36,8 @@ STEPS = {
     "network create", "volume create", "image tag", "container create carrier",
     "container create service", "container start service",
 }  # fmt: skip
+IDLE = "trap exit TERM; sleep 600 & wait"
+"""Never healthy, but stopped at once."""
 VOLUMES = {"certificates", "postgres", "published", "warehouse", *(f"{name}-files" for name in LEAN)}
 
 
@@ -72,6 +75,14 @@ def test_the_pipeline_runs_on_the_server(prod: Prod) -> None:
     run = prod.project.json("run", "--csv", str(SAMPLE))
     assert run["published"] and run["rows"]["read"] == run["rows"]["loaded"] + run["rows"]["quarantined"]
     assert prod.rows() > 0
+
+
+def test_every_ui_has_a_certificate_that_an_authority_issued_and_a_login(prod: Prod, visitor: Visitor) -> None:
+    names, password = prod.uis(), prod.secrets()["ui_password"]
+    assert names == [f"dashboard.{prod.settings()['freelancer-data-stack:domain']}"]
+    for name in names:
+        assert visitor.wait_for(name, 60), prod.console("docker", "logs", prod.containers()["traefik"])
+        assert_guarded(visitor, name, password)
 
 
 def test_only_three_ports_are_open(prod: Prod) -> None:
@@ -135,25 +146,29 @@ def test_drift_is_found(prod: Prod) -> None:
     prod.server.update(labels=labels)
 
 
-def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod) -> None:
-    before, images = prod.containers(), prod.images()
+def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
+    before, images, name = prod.containers(), prod.images(), prod.uis()[0]
+    certificate = visitor.serial(name)
     changed = f'"""Changed by test {uuid4()}: what'  # as no build before, or its layers would be there already
     prod.edit("stack_runtime/status.py", '"""What', changed)
+    prod.edit("infra/services/traefik.py", '"stsSeconds": 31_536_000', '"stsSeconds": 31_536_001')
     steps = {"build step", "image tag", "container destroy service", "container create service"}
     assert killed_until_through(prod, steps) == steps
     prod.edit("stack_runtime/status.py", changed, '"""What')  # the next deployment goes back
     _nothing_doubled_or_orphaned(prod)
     after = prod.containers()
-    assert {name for name in after if after[name] != before[name]} == {"pipeline", "streamlit"}
+    assert {name for name in after if after[name] != before[name]} == {"files", "pipeline", "streamlit", "traefik"}
     assert not set(images) & set(prod.images()), "an image that nothing uses any more is still there"
     assert prod.health() == dict.fromkeys(LEAN, "healthy")
+    assert "31536001" in str(visitor.get(name).headers["Strict-Transport-Security"]), "the old proxy is still there"
+    assert visitor.serial(name) == certificate, "the new proxy ordered a certificate that the old one had"
 
 
 def test_a_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
     before = prod.containers()["streamlit"]
     changes = [
         ("infra/containers.py", "wait_timeout=WAIT_S", 'wait_timeout=8 if service.name == "streamlit" else WAIT_S'),
-        ("data_stack/images/streamlit/Dockerfile", 'CMD ["streamlit", "run", "app.py"]', 'CMD ["sleep", "600"]'),
+        ("data_stack/images/streamlit/Dockerfile", 'CMD ["streamlit", "run", "app.py"]', f"CMD {IDLE}"),
     ]
     for path, old, new in changes:
         prod.edit(path, old, new)

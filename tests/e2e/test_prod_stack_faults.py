@@ -17,6 +17,7 @@ from tests.e2e.killing import killed_until_through
 from tests.e2e.prod import LEAN, STACK, Prod, refused
 from tests.e2e.test_dev_stack import SAMPLE
 from tests.kit.hetzner.scan import open_ports
+from tests.kit.https import Visitor, assert_guarded
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -183,14 +184,18 @@ def test_what_was_deleted_beside_the_server_comes_back(prod: Prod) -> None:
     assert (prod.containers(), prod.ordered(), prod.project.json("up")["changed"]) == (containers, 1, 0)
 
 
-def test_a_server_that_was_deleted_comes_back_with_its_data(prod: Prod) -> None:
-    rows, gone = prod.rows(), prod.server
+def test_a_server_that_was_deleted_comes_back_with_its_data(prod: Prod, visitor: Visitor) -> None:
+    rows, gone, name = prod.rows(), prod.server, prod.uis()[0]
+    address, certificate = prod.api.resolve(name), visitor.serial(name)
     gone.change_protection(delete=False, rebuild=False).wait_until_finished()
     gone.delete().wait_until_finished()
     refused(prod.project.fds("status"), 5, "SSH to")
     prod.project.json("up")
     assert prod.server.id != gone.id and prod.ordered() == 2
     assert (prod.health(), prod.rows()) == (HEALTHY, rows)
+    assert prod.api.resolve(name) != address, "the name still leads to the old server"
+    assert_guarded(visitor, name, prod.secrets()["ui_password"])
+    assert visitor.serial(name) == certificate, "the new server ordered a certificate that lies on the data volume"
     assert prod.project.json("run", "--csv", str(SAMPLE))["published"]
     assert prod.project.json("up")["changed"] == 0
 

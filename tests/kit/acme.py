@@ -1,8 +1,8 @@
 """A certificate authority for tests: pebble, Let's Encrypt's own test server, with a name server beside it.
 
-Both are real programs, installed from their Go module at a fixed version into the cache. Pebble checks challenges as
-Let's Encrypt does, at port 80 of the address that the name server gives for every name, and issues from a root of its
-own that nobody trusts.
+Pebble is the real program, installed from its Go module at a fixed version into the cache. It checks challenges as
+Let's Encrypt does, at port 80 of the address that the name server gives for a name, and issues from a root of its own
+that nobody trusts.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from cryptography.x509.oid import NameOID
 
 from infra.offline.engine_build import go_program
 from stack_runtime.paths import cache_dir
+from tests.kit.names import NameServer, Resolve
 
 MODULE, VERSION = "github.com/letsencrypt/pebble/v2", "v2.10.1"
-PROGRAMS = ("pebble", "pebble-challtestsrv")
 START_SECONDS = 20.0
 
 
@@ -39,28 +39,27 @@ class CertificateAuthority:
 
     Args:
         address: where it answers; containers reach the one of Docker's bridge.
-        names_at: the IPv4 address that every name resolves to, for the authority alone.
+        resolve: how names resolve for the authority.
     """
 
-    def __init__(self, address: str, names_at: str) -> None:
+    def __init__(self, address: str, resolve: Resolve) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="acme-")
-        self._names_at = names_at
-        self._ports = dict(zip(("acme", "management", "dns", "control"), _free_ports(address, 4), strict=True))
+        self._names = NameServer(resolve)
+        self._ports = dict(zip(("acme", "management"), _free_ports(address, 2), strict=True))
         self._address = address
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._pebble: subprocess.Popen[bytes] | None = None
         self.root = _certificate(Path(self._folder.name), address)
         """PEM that proves the directory itself, for the setting `certificateRoot`."""
         self.directory = f"https://{address}:{self._ports['acme']}/dir"
         """For the setting `certificates`."""
 
     def __enter__(self) -> CertificateAuthority:
-        pebble, name_server = (str(program(name)) for name in PROGRAMS)
-        dns = f"127.0.0.1:{self._ports['dns']}"
-        none = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""]
-        addresses = ["-defaultIPv4", self._names_at, "-defaultIPv6", ""]
-        control = ["-dnsserver", dns, "-management", f"127.0.0.1:{self._ports['control']}"]
-        self._start([name_server, *none, *addresses, *control])
-        self._start([pebble, "-config", str(self._configuration()), "-dnsserver", dns, "-strict"])
+        self._names.start()
+        command = [str(program()), "-config", str(self._configuration()), "-dnsserver", self._names.address, "-strict"]
+        # without its pauses for practice; those refusals of good nonces that a client must bear stay on
+        environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1"}
+        with (Path(self._folder.name) / "log").open("wb") as log:
+            self._pebble = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             assert time.monotonic() < deadline, self.log()
@@ -69,28 +68,22 @@ class CertificateAuthority:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.stop()
+        self._names.stop()
         self._folder.cleanup()
 
     def stop(self) -> None:
         """From now on nobody issues certificates; those that were issued can still be verified by `issuer`."""
-        while self._running:
-            process = self._running.pop()
-            process.terminate()
-            process.wait(10)
+        if self._pebble is not None:
+            self._pebble.terminate()
+            self._pebble.wait(10)
 
     def issuer(self) -> str:
         """PEM of the root that issued certificates are verified by. A new one at every start."""
         return self._ask(self._ports["management"], "/roots/0")
 
     def log(self) -> str:
-        """What pebble and the name server said, for the message of a failed test."""
+        """What pebble said, for the message of a failed test."""
         return (Path(self._folder.name) / "log").read_text(errors="replace")[-4000:]
-
-    def _start(self, command: list[str]) -> None:
-        # without its pauses for practice; those refusals of good nonces that a client must bear stay on
-        environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1"}
-        with (Path(self._folder.name) / "log").open("ab") as log:
-            self._running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
 
     def _configuration(self) -> Path:
         folder = Path(self._folder.name)
@@ -120,15 +113,15 @@ class CertificateAuthority:
             return str(answer.read().decode())
 
 
-def program(name: str) -> Path:
-    """One of pebble's programs; installed from its Go module the first time, which takes half a minute."""
-    target = cache_dir() / "test-kit" / f"pebble-{VERSION}" / name
+def program() -> Path:
+    """Pebble; installed from its Go module the first time, which takes half a minute."""
+    target = cache_dir() / "test-kit" / f"pebble-{VERSION}" / "pebble"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as draft:
-            command = [*go_program(), "install", f"{MODULE}/cmd/{name}@{VERSION}"]
+            command = [*go_program(), "install", f"{MODULE}/cmd/pebble@{VERSION}"]
             subprocess.run(command, env={**os.environ, "GOBIN": draft}, check=True, timeout=600)
-            os.replace(Path(draft) / name, target)
+            os.replace(Path(draft) / "pebble", target)
     return target
 
 

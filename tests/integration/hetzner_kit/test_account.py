@@ -172,6 +172,17 @@ def test_a_zone_keeps_its_records(api: HetznerAPI, client: Client) -> None:
     assert api.account() == api.empty()
 
 
+def test_names_resolve_as_the_records_of_a_zone_say(api: HetznerAPI, client: Client) -> None:
+    zone = client.zones.create(name="example.org", mode="primary").zone
+    for name, address in {"data": "127.1.2.3", "*.data": "127.1.2.4", "@": "127.1.2.5"}.items():
+        client.zones.create_rrset(zone, name=name, type="A", records=[ZoneRecord(value=address)])
+    client.zones.create_rrset(zone, name="mail.data", type="TXT", records=[ZoneRecord(value='"no address"')])
+    resolved = {"data.example.org": "127.1.2.3", "a.data.example.org": "127.1.2.4", "a.b.data.example.org": "127.1.2.4",
+                "example.org": "127.1.2.5", "mail.data.example.org": "", "other.example.org": "",
+                "example.com": ""}  # fmt: skip
+    assert {name: "".join(api.resolve(name)) for name in resolved} == resolved
+
+
 def test_primary_ips_stay_or_go_with_their_server(api: HetznerAPI, client: Client) -> None:
     kept = client.primary_ips.create(name="ip", type="ipv4", location=FSN1).primary_ip
     body = {

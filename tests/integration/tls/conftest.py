@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import random
 import socket
-import ssl
 import tarfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,11 +15,13 @@ import docker
 from docker.models.containers import Container
 
 from infra import generated
+from infra.offline import registry
 from infra.services import Context, Service, selected
 from infra.services.traefik import DNS_TOKEN, HTTP, HTTPS
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
 from tests.kit.acme import CertificateAuthority
+from tests.kit.https import Visitor
 
 DOMAIN = "stack.test"
 START_SECONDS = 60.0
@@ -110,49 +109,20 @@ class Proxy:
         carrier.put_archive("/files", archive.getvalue())
         carrier.remove()
 
-    def get(self, name: str, *, login: str = "", path: str = "/") -> http.client.HTTPResponse:
-        """Ask for a UI by HTTPS, with a certificate that only the test's authority can have issued.
+    @property
+    def visitor(self) -> Visitor:
+        """Somebody outside who trusts the authority."""
+        return Visitor(lambda _: [self.address], self._issuer)
 
-        Raises:
-            ssl.SSLCertVerificationError: it is another's, or for another name.
-        """
-        trusted = ssl.create_default_context(cadata=self.issuer)
-        connection = http.client.HTTPConnection(name, timeout=20)
-        connection.sock = trusted.wrap_socket(socket.create_connection((self.address, 443), 20), server_hostname=name)
-        connection.request("GET", path, headers={"Authorization": f"Basic {login}"} if login else {})
-        return connection.getresponse()
-
-    def plain(self, name: str, path: str) -> http.client.HTTPResponse:
-        """Ask by HTTP, following nothing."""
-        connection = http.client.HTTPConnection(self.address, 80, timeout=20)
-        connection.request("GET", path, headers={"Host": name})
-        return connection.getresponse()
-
-    def serial(self, name: str) -> str:
-        """Serial number of the certificate that is served for `name`, verified."""
-        trusted = ssl.create_default_context(cadata=self.issuer)
-        with trusted.wrap_socket(socket.create_connection((self.address, 443), 20), server_hostname=name) as served:
-            return str((served.getpeercert() or {})["serialNumber"])
-
-    def wait_for(self, name: str) -> float:
-        """Wait until `name` has its certificate. Returns: seconds."""
-        began = time.monotonic()
-        while True:
-            try:
-                self.serial(name)
-                return time.monotonic() - began
-            except OSError:
-                assert time.monotonic() < began + START_SECONDS, self.said()
-                time.sleep(0.1)
+    def wait_for_certificates(self) -> None:
+        """Wait until every UI has its certificate."""
+        for name in self.names:
+            assert self.visitor.wait_for(name, START_SECONDS), self.said()
 
     def said(self) -> str:
         """What proxy and authority wrote, for the message of a failed test."""
         proxy = self.container.logs().decode(errors="replace") if self.container else ""
         return f"{proxy[-4000:]}\n{self.authority.log()}"
-
-    @property
-    def issuer(self) -> str:
-        return self._issuer
 
     def remove(self) -> None:
         """Everything that `start` made."""
@@ -169,7 +139,7 @@ class Proxy:
 def running(**settings: str) -> Iterator[Proxy]:
     """The proxy of a server's stack, with an empty store of certificates at first."""
     address = _free_address()
-    with CertificateAuthority(_bridge(), names_at=address) as authority:
+    with CertificateAuthority(registry.bridge(local_docker()), lambda _: [address]) as authority:
         server = {"host": "hetzner", "profiles": ["full"], "domain": DOMAIN, "email": f"someone@{DOMAIN}"}
         private = {"certificates": authority.directory, "certificateRoot": authority.root}
         checked = Settings.of("e2e-tls", server | private | settings)
@@ -180,12 +150,6 @@ def running(**settings: str) -> Iterator[Proxy]:
             yield made
         finally:
             made.remove()
-
-
-def _bridge() -> str:
-    """This machine's address on Docker's bridge, which containers of every network reach."""
-    found = local_docker().networks.get("bridge").attrs["IPAM"]["Config"][0]
-    return str(found.get("Gateway") or found["Subnet"].replace(".0.0/16", ".0.1"))
 
 
 def _free_address() -> str:

@@ -5,57 +5,38 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
 
 from infra.services.traefik import DNS_TOKEN
 from tests.integration.tls.conftest import DOMAIN, Proxy, running
+from tests.kit.https import assert_guarded
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Proxy]:
     """The proxy, with a certificate for every UI."""
     with running() as proxy:
-        for name in proxy.names:
-            proxy.wait_for(name)
+        proxy.wait_for_certificates()
         yield proxy
-
-
-def _login(proxy: Proxy, password: str | None = None) -> str:
-    return b64encode(f"admin:{password or proxy.secrets['ui_password']}".encode()).decode()
 
 
 def test_every_ui_has_a_verified_certificate_and_a_login(served: Proxy) -> None:
     assert served.names, "the catalogue has a UI"
     for name in served.names:
-        assert served.get(name).status == 401
-        assert served.get(name, login=_login(served, "wrong")).status == 401
-        assert served.get(name, login=_login(served)).status == 200
-
-
-def test_browsers_are_told_to_stay_with_https(served: Proxy) -> None:
-    for login in ("", _login(served)):
-        answer = served.get(served.names[0], login=login)
-        assert int((answer.headers["Strict-Transport-Security"] or "=0").split("=")[1].split(";")[0]) >= 15_552_000
-
-
-def test_http_leads_to_https(served: Proxy) -> None:
-    answer = served.plain(served.names[0], "/quality?month=1")
-    assert answer.status in (301, 308)
-    assert answer.headers["Location"] == f"https://{served.names[0]}/quality?month=1"
+        assert_guarded(served.visitor, name, served.secrets["ui_password"])
 
 
 def test_the_challenge_is_served_and_not_redirected(served: Proxy) -> None:
     """The certificates above are the proof; this is what anybody else gets there: no redirect, no content."""
-    answer = served.plain(served.names[0], "/.well-known/acme-challenge/unknown")
+    answer = served.visitor.plain(served.names[0], "/.well-known/acme-challenge/unknown")
     assert answer.status == 404 and answer.headers["Location"] is None
 
 
 def test_another_name_gets_no_certificate(served: Proxy) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
-        served.get(f"nothing.{DOMAIN}")
+        served.visitor.get(f"nothing.{DOMAIN}")
 
 
 def test_the_authority_is_not_trusted_by_others(served: Proxy) -> None:
@@ -65,12 +46,11 @@ def test_the_authority_is_not_trusted_by_others(served: Proxy) -> None:
 
 
 def test_certificates_outlive_the_container_and_the_authority(served: Proxy) -> None:
-    before = {name: served.serial(name) for name in served.names}
+    before = {name: served.visitor.serial(name) for name in served.names}
     served.authority.stop()
     served.replace()
-    for name in served.names:
-        served.wait_for(name)
-    assert {name: served.serial(name) for name in served.names} == before
+    served.wait_for_certificates()
+    assert {name: served.visitor.serial(name) for name in served.names} == before
 
 
 def test_the_dns_challenge_gets_as_far_as_the_zone() -> None:

@@ -15,6 +15,7 @@ from .faults import READS, Faults
 from .http import Entry, Gateway
 from .machines import Machines, NoMachines
 from .routes import Routes
+from .zones import addresses
 
 
 class HetznerAPI:
@@ -74,6 +75,11 @@ class HetznerAPI:
     def empty(self) -> dict[str, int]:
         """What `account` says of a project that holds nothing."""
         return dict.fromkeys(self._account.summary(), 0)
+
+    def resolve(self, name: str) -> list[str]:
+        """The IPv4 addresses that the name servers of the project's zones give for a name."""
+        with self._account.lock:
+            return addresses(self._account.rows["zones"].values(), name)
 
     def settle(self, timeout: float = 120.0) -> None:
         """Wait until no action runs."""

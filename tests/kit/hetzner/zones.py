@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Literal
 
@@ -242,3 +242,24 @@ class Zones(Collection):
     def do_change_ttl(self, row: Row, raw: Row) -> Row:
         row["ttl"] = ZoneTtl.of(raw).ttl
         return self.acted("change_ttl", row)
+
+
+def addresses(zones: Iterable[Row], name: str) -> list[str]:
+    """The IPv4 addresses that the zones' name servers give for a name; none when it is in no zone."""
+    for zone in zones:
+        if name == zone["name"] or name.endswith(f".{zone['name']}"):
+            below = name.removesuffix(zone["name"]).rstrip(".") or "@"
+            owner = _owner({rrset["name"] for rrset in zone["_rrsets"].values()}, below)
+            return [record["value"] for record in zone["_rrsets"].get(f"{owner}/A", {"records": []})["records"]]
+    return []
+
+
+def _owner(owners: set[str], name: str) -> str:
+    """Whose records answer for a name: its own, or else those of `*` below the nearest name above it that exists."""
+    if any(owner == name or owner.endswith(f".{name}") for owner in owners):
+        return name
+    _, _, above = name.partition(".")
+    if not above:
+        return "*"
+    found = _owner(owners, above)
+    return f"*.{above}" if found == above else found
