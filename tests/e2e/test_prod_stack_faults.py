@@ -105,8 +105,8 @@ def test_a_volume_grows_with_its_file_system_however_often_it_is_killed(prod: Pr
 
 
 def test_the_second_of_two_people_is_told_of_the_first(prod: Prod) -> None:
-    prod.project.configure({"volumeGb": 12})
-    prod.api.faults.add("POST", "/actions/resize", 1, "pause_before")
+    prod.project.configure({"sshFrom": ["127.0.0.0/8"]})
+    prod.api.faults.add("POST", "/actions/set_rules", 1, "pause_before")
     first = prod.start("up", "--json")
     prod.api.faults.wait_paused()
     second = prod.project.fds("up")
@@ -114,12 +114,12 @@ def test_the_second_of_two_people_is_told_of_the_first(prod: Prod) -> None:
     said, complained = first.communicate(timeout=300)
     refused(second, 7, getpass.getuser(), "since 20", "pulumi cancel")
     assert first.returncode == 0, said + complained
-    assert _file_system_gb(prod) == 12
+    assert prod.ssh_from() == ["127.0.0.0/8"]
 
 
 def test_an_api_that_is_busy_or_unavailable_is_waited_for(prod: Prod) -> None:
-    prod.project.configure({"volumeGb": 13})
-    asked = {"GET /servers": "503", "GET /pricing": "429", "POST /actions/resize": "503"}
+    prod.project.configure({"sshFrom": []})
+    asked = {"GET /servers": "503", "GET /pricing": "429", "POST /actions/set_rules": "503"}
     for request, kind in asked.items():
         method, path = request.split()
         prod.api.faults.add(method, f"{path}$", 2, kind)
@@ -127,10 +127,11 @@ def test_an_api_that_is_busy_or_unavailable_is_waited_for(prod: Prod) -> None:
     prod.project.json("up")
     statuses = [entry.status for entry in prod.api.journal[before:]]
     assert (statuses.count(503), statuses.count(429)) == (4, 2)
-    assert _file_system_gb(prod) == 13
+    assert prod.ssh_from() == ["0.0.0.0/0", "::/0"]
 
 
-def test_a_full_disk_and_a_reboot_are_got_over(prod: Prod) -> None:
+def test_a_profile_is_added_though_the_disk_is_full_first_and_the_server_reboots_then(prod: Prod) -> None:
+    before = prod.containers()
     prod.project.configure({"profiles": ["lean", "queue"]})
     prod.console("sh", "-c", FILL)
     full = prod.project.fds("up")
@@ -145,9 +146,16 @@ def test_a_full_disk_and_a_reboot_are_got_over(prod: Prod) -> None:
     assert process.returncode in (0, 5) and "Traceback" not in complained
     prod.project.json("up")
     assert prod.health() == {**HEALTHY, "redis": "healthy"}
+    assert {name: prod.containers()[name] for name in LEAN} == {name: before[name] for name in LEAN}
+
+
+def test_a_profile_is_removed_and_the_others_stay(prod: Prod) -> None:
+    before = prod.containers()
     prod.project.configure({"profiles": ["lean"]})
     prod.project.json("up")
-    assert sorted(prod.containers()) == ["files", *LEAN]
+    after = prod.containers()
+    assert sorted(after) == ["files", *LEAN]
+    assert {name: after[name] for name in LEAN} == {name: before[name] for name in LEAN}
 
 
 def test_ssh_that_breaks_in_the_middle_of_a_build_is_got_over(prod: Prod) -> None:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-AT_ONCE = 4000
+AT_ONCE = 10_000
 PATIENCE_S = 1.0
 """A port behind a firewall says nothing at all, so silent ones are given up after this long."""
 
 
 def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int]:
-    """The ports that accept a connection. All of them take about 20 s where a firewall drops packets."""
+    """The ports that accept a connection. All of them take about 10 s where a firewall drops packets."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     size = min(AT_ONCE, files // 2)
     asked = list(ports)
