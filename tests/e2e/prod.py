@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,17 @@ class Prod:
         text = file.read_text(encoding="utf-8")
         assert old in text, f"{path} has no {old}"
         file.write_text(text.replace(old, new), encoding="utf-8")
+
+    @contextmanager
+    def edited(self, *changes: tuple[str, str, str]) -> Iterator[None]:
+        """Change the project's own sources (`path, old, new`), for as long as the block runs."""
+        for path, old, new in changes:
+            self.edit(path, old, new)
+        try:
+            yield
+        finally:
+            for path, old, new in changes:
+                self.edit(path, new, old)
 
     def secrets(self) -> dict[str, str]:
         """Every secret of the stack in the clear, and its token; of keys in PEM form a line from their middle."""

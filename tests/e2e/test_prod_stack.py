@@ -153,12 +153,12 @@ def test_drift_is_found(prod: Prod) -> None:
 def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
     before, images, name = prod.containers(), prod.images(), prod.uis()[0]
     certificate = visitor.serial(name)
-    changed = f'"""Changed by test {uuid4()}: what'  # as no build before, or its layers would be there already
-    prod.edit("stack_runtime/status.py", '"""What', changed)
-    prod.edit("infra/services/traefik.py", '"stsSeconds": 31_536_000', '"stsSeconds": 31_536_001')
+    # as no build before, or its layers would be there already; the next deployment goes back
+    code = ("stack_runtime/status.py", '"""What', f'"""Changed by test {uuid4()}: what')
+    proxy = ("infra/services/traefik.py", '"stsSeconds": 31_536_000', '"stsSeconds": 31_536_001')
     steps = {"build step", "image tag", "container destroy service", "container create service"}
-    assert killed_until_through(prod, steps) == steps
-    prod.edit("stack_runtime/status.py", changed, '"""What')  # the next deployment goes back
+    with prod.edited(code, proxy):
+        assert killed_until_through(prod, steps) == steps
     _nothing_doubled_or_orphaned(prod)
     after = prod.containers()
     assert {name for name in after if after[name] != before[name]} == {"files", "pipeline", "streamlit", "traefik"}
@@ -170,20 +170,19 @@ def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(pro
 
 def test_a_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
     before = prod.containers()["streamlit"]
-    changes = [
-        ("infra/containers.py", "wait_timeout=WAIT_S", 'wait_timeout=8 if service.name == "streamlit" else WAIT_S'),
-        ("data_stack/images/streamlit/Dockerfile", 'CMD ["streamlit", "run", "app.py"]', f"CMD {IDLE}"),
-    ]
-    for path, old, new in changes:
-        prod.edit(path, old, new)
-    failed = prod.project.fds("up")
+    impatient = (
+        "infra/containers.py",
+        "wait_timeout=WAIT_S",
+        'wait_timeout=8 if service.name == "streamlit" else WAIT_S',
+    )
+    sick = ("data_stack/images/streamlit/Dockerfile", 'CMD ["streamlit", "run", "app.py"]', f"CMD {IDLE}")
+    with prod.edited(impatient, sick):
+        failed = prod.project.fds("up")
     assert failed.returncode == 1 and "healthy" in failed.stderr and "Traceback" not in failed.stderr
     running = prod.docker(
         "ps", "--no-trunc", "--filter", "label=fds.service=streamlit", "--format", "{{.ID}} {{.Status}}"
     )
     assert any(re.match(rf"{before} .*\(healthy\)", line) for line in running), running
-    for path, old, new in changes:
-        prod.edit(path, new, old)
     prod.project.json("up")
     _nothing_doubled_or_orphaned(prod)
     assert prod.health() == dict.fromkeys(LEAN, "healthy")
