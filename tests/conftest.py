@@ -1,6 +1,6 @@
-"""How the tests are shared out among processes: what shares a stack, a server or fixtures stays together.
+"""How the tests are shared out among processes: what shares a stack, a server or fixtures stays together, in order.
 
-Most of the time is waiting, for a server to boot or a container to become healthy, in which the other process works.
+Most of the time is waiting, for a server to boot or a container to become healthy, in which another process works.
 """
 
 from __future__ import annotations
@@ -10,14 +10,22 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
+LONG = ("prod stack", "prod stack and faults", "dev stack", "integration/pipeline", "integration/plugins")
+"""The groups that take longest, which begin first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test the group that is run by one process, in order."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path.relative_to(TESTS))))
+    """Give every test the group that is run by one process, and a place among the groups."""
+    groups = {item: _group(item.path.relative_to(TESTS)) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
 
 
 def _group(path: Path) -> str:
-    """The file for the dev stack, for it has a stack of its own; the folder for everything else."""
-    return str(path if path.name == "test_dev_stack.py" else path.parent)
+    """The folder; in `e2e`, where each has a stack of its own, the files that share one."""
+    if path.parent.name != "e2e":
+        return str(path.parent)
+    if path.name.startswith("test_prod_stack"):
+        return "prod stack and faults" if "faults" in path.name else "prod stack"
+    return "dev stack" if path.name == "test_dev_stack.py" else "down"

@@ -1,7 +1,8 @@
-"""The prod stack: one played account and one server for all tests of it, which lead it from birth to end in order."""
+"""The prod stack: a played account and a server, which the tests of one process lead from birth to end in order."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -22,8 +23,8 @@ NAMED = {
     "dnsZone": ZONE,
     "email": f"somebody@{ZONE}",
 }
-LAYERS = "fds-kit-layers"
-"""The Docker volume that hands image layers on from one run of the tests to the next."""
+LAYERS = f"fds-kit-layers{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+"""The Docker volume that hands image layers on from one run of the tests to the next; each process has its own."""
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +61,10 @@ def born(account: Prod) -> tuple[Prod, set[str]]:
 
 
 @pytest.fixture(scope="session")
-def prod(born: tuple[Prod, set[str]]) -> Prod:
-    """The stack, deployed."""
-    return born[0]
+def prod(account: Prod) -> Prod:
+    """The stack, deployed: from nothing, unless it has been born already."""
+    account.project.json("up")
+    return account
 
 
 @pytest.fixture(scope="session")
