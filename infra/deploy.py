@@ -85,7 +85,10 @@ class Deployment:
     def preview(self) -> dict[str, int]:
         """What `up` would do, without doing it."""
         watch = self._progress
-        self._run(lambda: self._stack.preview(on_event=watch.on_event, color="never", policy_packs=self._policies()))
+        self._run(
+            lambda: self._stack.preview(on_event=watch.on_event, color="never", policy_packs=self._policies()),
+            planned=True,
+        )
         return watch.changes
 
     def drift(self) -> dict[str, int]:
@@ -179,9 +182,9 @@ class Deployment:
             self._refusal = refusal
             raise
 
-    def _run(self, action: Callable[[], Result]) -> Result:
+    def _run(self, action: Callable[[], Result], *, planned: bool = False) -> Result:
         """Run one engine command and turn its failure into ours."""
-        self._progress.begin()
+        self._progress.begin(planned=planned)
         try:
             return action()
         except auto.ConcurrentUpdateError:

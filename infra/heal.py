@@ -9,6 +9,7 @@ from infra.deploy import Deployment
 from infra.hosts.hetzner.account import Account
 from infra.reach import daemon, keys_folder
 from stack_runtime.docker_host import ids, remove_unrecorded
+from stack_runtime.errors import UnreachableError
 from stack_runtime.remote import write_access
 
 Say = Callable[[str], None]
@@ -19,7 +20,8 @@ def heal(deployment: Deployment, say: Say) -> None:
 
     Raises:
         LockedError: another deployment is at work.
-        UnreachableError: the account does not say what it holds, or the server does not answer.
+        UnreachableError: the account does not say what it holds, holds nothing of the stack, or the server does not
+            answer.
     """
     deployment.refuse_locked()
     record = deployment.recorded()
@@ -34,6 +36,7 @@ def heal(deployment: Deployment, say: Say) -> None:
 def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) -> state.Deployment:
     """Forget what is gone; find what was made or changed but never recorded. Returns: the record now."""
     account = Account.of(deployment.settings)
+    _refuse_another_project(deployment, record, account)
     record = forget_gone(deployment, record, account, say)
     deployment.adopt = account.unrecorded(state.recorded_ids(record))
     for kind, found in sorted(deployment.adopt.ids.items()):
@@ -47,6 +50,20 @@ def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) ->
         deployment.refresh(changed)
         record = deployment.recorded()
     return record
+
+
+def _refuse_another_project(deployment: Deployment, record: state.Deployment, account: Account) -> None:
+    """All at once is seldom deleted, but looks so with another project's token; a second server would be paid."""
+    from infra.hosts.hetzner import recovery
+
+    recorded = {kind: found for kind, found in state.recorded_ids(record).items() if kind in state.BY_THEMSELVES}
+    if "server" in recorded and recovery.gone(deployment.settings, recorded, account) == set(recorded):
+        stack = deployment.settings.stack
+        raise UnreachableError(
+            f"the account of HCLOUD_TOKEN holds nothing of the stack, of which {len(recorded)} parts are recorded",
+            where=f"stack {stack}",
+            next_command=f"take the token of the stack's own project, or if all was deleted, fds down --stack {stack}",
+        )
 
 
 def forget_gone(deployment: Deployment, record: state.Deployment, account: Account, say: Say) -> state.Deployment:

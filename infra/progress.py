@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from pulumi.automation import EngineEvent
+from pulumi.automation.events import StepEventMetadata
 
 _DONE = {
     "create": "created",
@@ -19,6 +20,7 @@ _DONE = {
     "discard-replaced": "dropped",
     "refresh": "read",
 }
+_PLANNED = {"create": "would create", "update": "would update", "replace": "would replace", "delete": "would remove"}
 _WRAPPING = re.compile(
     r"^sdk-v2/\S+ sdk\.\w+: |: provider=\S+$"
     r"|^\[ERROR\] An unexpected error was encountered during an API request\. | Error code: \w+ Status code: \d+.*$"
@@ -37,8 +39,13 @@ class Progress:
         self._say = say or (lambda _: None)
         self.begin()
 
-    def begin(self) -> None:
-        """Listen to a new attempt, and forget what an earlier one said."""
+    def begin(self, *, planned: bool = False) -> None:
+        """Listen to a new attempt, and forget what an earlier one said.
+
+        Args:
+            planned: it is a preview, in which nothing is done.
+        """
+        self._planned = planned
         self._started: dict[str, float] = {}
         self._errors: list[str] = []
         self._violations: list[str] = []
@@ -50,11 +57,7 @@ class Progress:
         if event.resource_pre_event:
             self._started[event.resource_pre_event.metadata.urn] = time.monotonic()
         elif event.res_outputs_event:
-            meta = event.res_outputs_event.metadata
-            word = _DONE.get(str(getattr(meta.op, "value", meta.op)))
-            if word:
-                seconds = time.monotonic() - self._started.get(meta.urn, time.monotonic())
-                self._say(f"  {word} {_name(meta.urn)} ({seconds:.1f} s)")
+            self._tell(event.res_outputs_event.metadata)
         elif event.summary_event:
             self.changes = {str(operation): count for operation, count in event.summary_event.resource_changes.items()}
         elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
@@ -63,6 +66,16 @@ class Progress:
             name = _name(event.diagnostic_event.urn or "")
             message = _WRAPPING.sub("", " ".join(event.diagnostic_event.message.partition("Traceback")[0].split()))
             self._errors.append(f"{name}: {message}" if name else message)
+
+    def _tell(self, step: StepEventMetadata) -> None:
+        operation = str(getattr(step.op, "value", step.op))
+        if operation == "delete" and step.old and step.old.retain_on_delete:
+            return  # it stays, and only the record of it goes
+        if self._planned and operation in _PLANNED:
+            self._say(f"  {_PLANNED[operation]} {_name(step.urn)}")
+        elif not self._planned and operation in _DONE:
+            seconds = time.monotonic() - self._started.get(step.urn, time.monotonic())
+            self._say(f"  {_DONE[operation]} {_name(step.urn)} ({seconds:.1f} s)")
 
     def refused(self, kind: str, codes: Iterable[str]) -> bool:
         """Whether a resource of `kind` failed with one of the provider's error `codes`."""

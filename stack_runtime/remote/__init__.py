@@ -38,7 +38,7 @@ def ssh_options(folder: Path) -> list[str]:
     """Options for the `ssh` command: the key of this folder and no other, its host key and no other."""
     settings = {
         "IdentitiesOnly": "yes",
-        "UserKnownHostsFile": folder / "known_hosts",
+        "UserKnownHostsFile": f'"{folder / "known_hosts"}"',  # else two files, where the path has a space
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "BatchMode": "yes",

@@ -50,7 +50,7 @@ def account(cloud: HetznerAPI, authority: CertificateAuthority, tmp_path_factory
         "certificates": authority.directory,
         "certificateRoot": authority.root,
     }
-    folder, settings = tmp_path_factory.mktemp("prod"), SETTINGS | NAMED | reached
+    folder, settings = tmp_path_factory.mktemp("a prod "), SETTINGS | NAMED | reached
     return Prod(cloud, Project(folder, STACK, settings, dict(cloud.environment), sources=True))
 
 

@@ -71,6 +71,8 @@ def test_a_changed_file_replaces_only_the_container_that_reads_it(up: Project) -
     before = _ids(up)
     assert up.engine("config", "set", "--path", "secrets.redis_password", "changed", "--secret").returncode == 0
     assert up.json("preview")["changes"]["replace"] == 2
+    said = up.fds("preview").stderr
+    assert "would replace Container e2e-dev-redis" in said and "replaced" not in said, said
     assert up.json("up")["changed"] == 2
     after = _ids(up)
     assert {service for service in before if before[service] != after[service]} == {"files", "redis"}
@@ -143,7 +145,9 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
     images = {name: str(client.containers.get(id).attrs["Config"]["Image"]) for name, id in _ids(up).items()}
     bystander = client.containers.create(images["pipeline"], labels={"fds.stack": "another"})
     try:
-        assert up.fds("down").returncode == 0
+        down = up.fds("down")
+        assert down.returncode == 0 and "removed Container" in down.stderr, down.stderr
+        assert "Volume postgres" not in down.stderr, "it stays, so it is not said to be removed"
         assert _ours(client, up.stack) == []
         label = {"label": f"fds.stack={up.stack}"}
         assert client.networks.list(filters=label) == []

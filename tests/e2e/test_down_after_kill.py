@@ -1,4 +1,4 @@
-"""`fds down` after a deployment that was killed before it could write down what it had made, and as things go wrong."""
+"""After a deployment that was killed before it could write down what it had made: `fds down`, and a wrong token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hcloud import Client
 
 from tests.e2e.killing import killed_at
-from tests.e2e.prod import SETTINGS, Prod
+from tests.e2e.prod import SETTINGS, Prod, refused
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import Project
 
@@ -54,6 +54,15 @@ def test_what_is_gone_already_is_forgotten(killed: Prod) -> None:
             gone.append(f"{kind.removesuffix('s').replace('_', ' ')} {each.id} is gone from the account")
     said = _down(killed)
     assert all(line in said for line in gone[1:]), said  # the server itself was never recorded
+
+
+def test_up_with_the_token_of_another_project_forgets_nothing(tmp_path: Path) -> None:
+    with HetznerAPI() as api, HetznerAPI() as another:
+        prod = Prod(api, Project(tmp_path, STACK, SETTINGS, dict(api.environment)))
+        killed_at(prod, "POST /volumes/N/actions/attach")
+        refused(prod.project.fds("up", **another.environment), 5, "HCLOUD_TOKEN holds nothing of the stack", STACK)
+        assert another.writes() == []
+        assert "is gone from the account" not in _down(prod)
 
 
 def test_what_lost_its_labels_is_not_taken_for_gone(killed: Prod) -> None:
