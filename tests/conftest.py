@@ -1,6 +1,6 @@
 """How the tests are shared out among processes: what shares a stack, a server or fixtures stays together, in order.
 
-Most of the time is waiting, for a server to boot or a container to become healthy, in which another process works.
+While one process leads the played server, which waits a lot, the other one does the rest.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-LONG = ("prod stack", "prod stack and faults", "dev stack", "integration/pipeline", "integration/plugins")
+LONG = ("prod stack", "dev stack", "integration/pipeline", "integration/plugins")
 """The groups that take longest, which begin first."""
 
 
@@ -27,5 +27,5 @@ def _group(path: Path) -> str:
     if path.parent.name != "e2e":
         return str(path.parent)
     if path.name.startswith("test_prod_stack"):
-        return "prod stack and faults" if "faults" in path.name else "prod stack"
+        return "prod stack"
     return "dev stack" if path.name == "test_dev_stack.py" else "down"

@@ -1,8 +1,7 @@
-"""The prod stack: a played account and a server, which the tests of one process lead from birth to end in order."""
+"""The prod stack: one played account and one server for all tests of it, which lead it from birth to end in order."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -23,8 +22,8 @@ NAMED = {
     "dnsZone": ZONE,
     "email": f"somebody@{ZONE}",
 }
-LAYERS = f"fds-kit-layers{os.environ.get('PYTEST_XDIST_WORKER', '')}"
-"""The Docker volume that hands image layers on from one run of the tests to the next; each process has its own."""
+LAYERS = "fds-kit-layers"
+"""The Docker volume that hands image layers on from one run of the tests to the next."""
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +60,9 @@ def born(account: Prod) -> tuple[Prod, set[str]]:
 
 
 @pytest.fixture(scope="session")
-def prod(account: Prod) -> Prod:
-    """The stack, deployed: from nothing, unless it has been born already."""
-    account.project.json("up")
-    return account
+def prod(born: tuple[Prod, set[str]]) -> Prod:
+    """The stack, deployed."""
+    return born[0]
 
 
 @pytest.fixture(scope="session")

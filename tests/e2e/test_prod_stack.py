@@ -1,7 +1,7 @@
 """The prod stack on the played Hetzner account, from an empty one on: killed at every step, run, looked into, changed.
 
-One server lives through this file and `test_prod_stack_agents.py`, in their order, for booting one takes the better
-part of a minute. Writes to the API are killed at each kind; steps on the server too, but
+One server lives through this file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py`, in their order, for
+booting one takes the better part of a minute. Writes to the API are killed at each kind; steps on the server too, but
 several services do the same steps there, so one of each kind stands for all.
 """
 

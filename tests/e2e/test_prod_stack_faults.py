@@ -1,6 +1,6 @@
 """The prod stack's server meets every fault that has been thought of, each with a way on; at the end nothing is left.
 
-The server is its own, or where one process runs all tests that of `test_prod_stack.py`; the tests follow each other.
+It goes on where `test_prod_stack.py` left off, with the same server, in the order of the tests.
 """
 
 from __future__ import annotations
@@ -25,12 +25,6 @@ OTHER = {"cpx22": "cpx32", "cpx32": "cpx22"}
 HEALTHY = dict.fromkeys(LEAN, "healthy")
 FILL = "fallocate --length $(($(stat --file-system --format '%f * %S' /mnt/data) - 1048576)) /mnt/data/fill;" \
        "cat /dev/zero > /mnt/data/rest 2> /dev/null || true"  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded(prod: Prod) -> None:
-    """There are rows to lose."""
-    assert prod.project.json("run", "--csv", str(SAMPLE))["published"]
 
 
 def _type(prod: Prod) -> str:
