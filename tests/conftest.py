@@ -14,6 +14,7 @@ LONG = ("prod stack", "dev stack", "integration/pipeline", "integration/plugins"
 """The groups that take longest, which begin first."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test the group that is run by one process, and a place among the groups."""
     groups = {item: _group(item.path.relative_to(TESTS)) for item in items}
