@@ -28,7 +28,7 @@ down: .venv/.ready ## remove the dev stack (its data stays)
 	@$(RUN) fds down
 
 test: setup ## run every test against the real engine, Docker and databases
-	@. .fds/env && $(RUN) pytest --numprocesses 2 --dist loadgroup
+	@. .fds/env && $(RUN) pytest
 
 check: .venv/.ready ## format, lint and type checks
 	$(RUN) black --check --quiet $(PATHS)
