@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 
 from infra import state
 from infra.deploy import Deployment
@@ -35,9 +35,12 @@ def heal(deployment: Deployment, say: Say) -> None:
 
 def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) -> state.Deployment:
     """Forget what is gone; find what was made or changed but never recorded. Returns: the record now."""
-    account = Account.of(deployment.settings)
-    _refuse_another_project(deployment, record, account)
-    record = forget_gone(deployment, record, account, say)
+    from infra.hosts.hetzner import recovery
+
+    account, recorded = Account.of(deployment.settings), state.recorded_ids(record)
+    gone = recovery.gone(deployment.settings, recorded, account)
+    _refuse_another_project(deployment.settings.stack, recorded, gone)
+    record = forget(deployment, record, gone, say)
     deployment.adopt = account.unrecorded(state.recorded_ids(record))
     for kind, found in sorted(deployment.adopt.ids.items()):
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
@@ -52,29 +55,22 @@ def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) ->
     return record
 
 
-def _refuse_another_project(deployment: Deployment, record: state.Deployment, account: Account) -> None:
+def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[str]) -> None:
     """All at once is seldom deleted, but looks so with another project's token; a second server would be paid."""
-    from infra.hosts.hetzner import recovery
-
-    recorded = {kind: found for kind, found in state.recorded_ids(record).items() if kind in state.BY_THEMSELVES}
-    if "server" in recorded and recovery.gone(deployment.settings, recorded, account) == set(recorded):
-        stack = deployment.settings.stack
+    if "server" in gone and gone == recorded.keys() & set(state.BY_THEMSELVES):
         raise UnreachableError(
-            f"the account of HCLOUD_TOKEN holds nothing of the stack, of which {len(recorded)} parts are recorded",
+            f"the account of HCLOUD_TOKEN holds nothing of the stack, of which {len(gone)} parts are recorded",
             where=f"stack {stack}",
             next_command=f"take the token of the stack's own project, or if all was deleted, fds down --stack {stack}",
         )
 
 
-def forget_gone(deployment: Deployment, record: state.Deployment, account: Account, say: Say) -> state.Deployment:
+def forget(deployment: Deployment, record: state.Deployment, gone: Set[str], say: Say) -> state.Deployment:
     """Forget what the account no longer holds: the provider takes it for granted, or breaks on removing it.
 
     Returns: the record now.
     """
-    from infra.hosts.hetzner import recovery
-
     recorded = state.recorded_ids(record)
-    gone = recovery.gone(deployment.settings, recorded, account)
     for kind in sorted(gone):
         say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account, so it is forgotten")
     if gone:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra import state
 from infra.deploy import Deployment
 from infra.failures import patiently
-from infra.heal import forget_gone
+from infra.heal import forget
 from infra.hosts.hetzner.account import Account
 from infra.reach import daemon
 from stack_runtime.docker_host import remove_leftovers, remove_unused_images
@@ -43,8 +43,9 @@ def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], 
     from infra.hosts.hetzner import recovery
 
     deployment.refuse_locked()
-    account = Account.of(deployment.settings)
-    record = forget_gone(deployment, deployment.recorded(), account, say)
+    record = deployment.recorded()
+    gone = recovery.gone(deployment.settings, state.recorded_ids(record), Account.of(deployment.settings))
+    record = forget(deployment, record, gone, say)
     recovery.lift_protection(deployment.settings, volumes=volumes)
     deployment.record(state.unprotected(record))
     count = patiently(deployment.down, say).get("delete", 0)
