@@ -42,8 +42,8 @@ def killed_until_through(prod: Prod, only: Set[str] | None = None) -> set[str]:
 
 
 def killed_at(prod: Prod, step: str) -> None:
-    """Deploy, and kill the deployment at this write to the API."""
-    process = prod.start("up")
+    """Deploy, and kill the deployment at this write to the API, which is seen for sure when it is the only one."""
+    process = prod.start("up", PULUMI_PARALLEL="1")
     killer = _Killer(process, set(), {step})
     with _writes_watched(prod, killer):
         said, complained = process.communicate(timeout=600)
