@@ -14,7 +14,7 @@ help: ## show the targets
 
 .venv/.ready: pyproject.toml uv.lock
 	@command -v $(UV) >/dev/null || { python3 -m venv .fds/uv && .fds/uv/bin/pip install --quiet uv; }
-	@echo "Python packages: uv sync" && $(UV) sync --frozen --quiet && touch $@
+	@echo "Python packages: uv sync" && $(UV) sync --frozen --quiet --compile-bytecode && touch $@
 
 setup: .venv/.ready ## find or get engine, plugins, Docker and images
 	@$(RUN) fds setup

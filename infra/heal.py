@@ -26,18 +26,19 @@ def heal(deployment: Deployment, say: Say) -> None:
     deployment.refuse_locked()
     record = deployment.recorded()
     if deployment.settings.host == "hetzner":
-        record = _heal_account(deployment, record, say)
+        account = Account.of(deployment.settings)
+        record = _heal_account(deployment, account, record, say)
         server = state.recorded_server(record)
-        if server is None or not _may_be_ready(deployment, server, say):
+        if server is None or not _may_be_ready(deployment, account, server, say):
             return
     _remove_strays(deployment, record, say)
 
 
-def _heal_account(deployment: Deployment, record: state.Deployment, say: Say) -> state.Deployment:
+def _heal_account(deployment: Deployment, account: Account, record: state.Deployment, say: Say) -> state.Deployment:
     """Forget what is gone; find what was made or changed but never recorded. Returns: the record now."""
     from infra.hosts.hetzner import recovery
 
-    account, recorded = Account.of(deployment.settings), state.recorded_ids(record)
+    recorded = state.recorded_ids(record)
     gone = recovery.gone(deployment.settings, recorded, account)
     _refuse_another_project(deployment.settings.stack, recorded, gone)
     record = forget(deployment, record, gone, say)
@@ -79,13 +80,13 @@ def forget(deployment: Deployment, record: state.Deployment, gone: Set[str], say
     return record
 
 
-def _may_be_ready(deployment: Deployment, server: str, say: Say) -> bool:
+def _may_be_ready(deployment: Deployment, account: Account, server: str, say: Say) -> bool:
     """Wait for a server that has booted before; one without its data volume cannot, so that it is left alone here."""
     from infra.hosts.hetzner import recovery
     from stack_runtime.remote.ready import wait_until_ready
 
     address = recovery.switch_on(deployment.settings, server, say)
-    if "volume_attachment" not in Account.of(deployment.settings).ids:
+    if "volume_attachment" not in account.ids:
         return False
     folder = keys_folder(deployment.project, deployment.settings.stack)
     wait_until_ready(write_access(folder, address, deployment.secrets()), say)

@@ -79,8 +79,9 @@ def _install_official(say: Say) -> bool:
                 capture_output=True,
                 timeout=INSTALL_SECONDS,
             )
-        except (subprocess.SubprocessError, OSError):
-            say("the official install did not complete")
+        except (subprocess.SubprocessError, OSError) as error:
+            said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip() or str(error)
+            say(f"the official install did not complete: {said.splitlines()[-1][:200]}")
             return False
         shutil.rmtree(root, ignore_errors=True)
         os.replace(Path(draft) / "bin", _made(root) / "bin")

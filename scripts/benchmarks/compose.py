@@ -31,7 +31,7 @@ class Compose:
     def __init__(self, folder: Path, settings: Settings, secrets: Mapping[str, str], images: Mapping[str, str]) -> None:
         self._services = selected(settings)
         self._name = f"{settings.stack}-compose"
-        self._command = [*_program(), "-p", self._name, "-f", str(folder / "compose.json")]
+        self._project = ["-p", self._name, "-f", str(folder / "compose.json")]
         context = Context(settings, secrets, self._services)
         document = {
             "version": "2.4",
@@ -69,7 +69,7 @@ class Compose:
         }
 
     def _run(self, *words: str) -> None:
-        done = subprocess.run([*self._command, *words], capture_output=True, text=True)
+        done = subprocess.run([*_program(), *self._project, *words], capture_output=True, text=True)
         if done.returncode:
             raise UnreachableError(f"Compose failed: {done.stderr.strip()[-400:]}", next_command="docker ps --all")
 

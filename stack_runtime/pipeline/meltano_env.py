@@ -59,7 +59,8 @@ def _install(say: Say) -> None:
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | more
+    compiled = {"UV_COMPILE_BYTECODE": "1"}  # or each run does it, where Python may write none
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()

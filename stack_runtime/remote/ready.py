@@ -81,10 +81,10 @@ def _secured(line: _Line, say: Callable[[str], None], until: float) -> None:
     while True:
         try:
             return line.ask(lambda _: None)
-        except UnreachableError:
-            if _hand_over(line.access):
-                continue
-            raise
+        except UnreachableError as error:
+            if not _hand_over(line.access):
+                raise
+            _pause(until, f"the host key of {line.access.address} cannot be handed over: {error}")
         except (paramiko.SSHException, OSError) as error:
             if not said:
                 say(f"waiting for SSH at {line.access.address}")

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.killing import killed_until_through
+from tests.e2e.killing import build_steps, killed_until_through
 from tests.e2e.prod import LEAN, STACK, Prod
 from tests.e2e.test_dev_stack import SAMPLE
 from tests.kit.hetzner.scan import open_ports
@@ -156,7 +156,7 @@ def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(pro
     # as no build before, or its layers would be there already; the next deployment goes back
     code = ("stack_runtime/status.py", '"""What', f'"""Changed by test {uuid4()}: what')
     proxy = ("infra/services/traefik.py", '"stsSeconds": 31_536_000', '"stsSeconds": 31_536_001')
-    steps = {"build step", "image tag", "container destroy service", "container create service"}
+    steps = {"image tag", "container destroy service", "container create service"} | build_steps(prod)
     with prod.edited(code, proxy):
         assert killed_until_through(prod, steps) == steps
     _nothing_doubled_or_orphaned(prod)

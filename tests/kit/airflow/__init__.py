@@ -112,7 +112,8 @@ def _install() -> None:
         if marker.exists() and marker.read_text() == wanted:
             return
         python = ENVIRONMENT / "bin" / "python"
-        for words in (["venv", "--clear", "--python", sys.executable, ENVIRONMENT],
-                      ["pip", "install", "--python", python, "-r", HERE / "requirements.txt"]):  # fmt: skip
+        create = ("venv", "--clear", "--python", sys.executable, ENVIRONMENT)
+        fill = ("pip", "install", "--compile-bytecode", "--python", python, "-r", HERE / "requirements.txt")
+        for words in (create, fill):
             subprocess.run([*uv(), *words], check=True, capture_output=True)
         marker.write_text(wanted)
