@@ -64,16 +64,18 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         log_driver="json-file",
         log_opts={"max-size": "10m", "max-file": "3"},
         destroy_grace_seconds=20,
-        opts=pulumi.ResourceOptions.merge(
-            options,
-            pulumi.ResourceOptions(
-                delete_before_replace=not service.stateless or service.published is not None,
-                # The files are in place before the first process of the service reads them.
-                depends_on=[ground.carrier] if service.files else [],
-                # The provider notes a change of these, but never tells the running container.
-                replace_on_changes=["healthcheck", "tmpfs"],
-            ),
-        ),
+        opts=pulumi.ResourceOptions.merge(options, _replacing(service, ground)),
+    )
+
+
+def _replacing(service: Service, ground: Ground) -> pulumi.ResourceOptions:
+    """When a new container takes the place of the old one, and after what."""
+    return pulumi.ResourceOptions(
+        delete_before_replace=not service.stateless or service.published is not None,
+        # The files are in place before the first process of the service reads them.
+        depends_on=[ground.carrier] if service.files else [],
+        # The provider notes a change of these, but never tells the running container.
+        replace_on_changes=["healthcheck", "tmpfs"],
     )
 
 

@@ -13,7 +13,7 @@ import pulumi_docker as docker
 
 from infra import labels
 from infra.containers import files_volume
-from infra.services import Context, Service
+from infra.services import Context, File, Service
 from infra.settings import Settings
 
 
@@ -51,13 +51,7 @@ def carrier(
             for service in with_files
         ],
         uploads=[
-            docker.ContainerUploadArgs(
-                file=f"{_at(service)}/{file.name}",
-                content=_content(service, position, settings, services, secrets),
-                permissions="0444",  # older plugins can give a file no owner, and only this service mounts it
-            )
-            for service in with_files
-            for position, file in enumerate(service.files)
+            _upload(service, file, settings, services, secrets) for service in with_files for file in service.files
         ],
         # The provider would remove the old one first, and then the engine replaces all that depends on it.
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(delete_before_replace=False)),
@@ -68,12 +62,16 @@ def _at(service: Service) -> str:
     return f"/files/{service.name}"
 
 
-def _content(
+def _upload(
     service: Service,
-    position: int,
+    file: File,
     settings: Settings,
     services: tuple[Service, ...],
     secrets: pulumi.Output[Mapping[str, str]],
-) -> pulumi.Output[str]:
-    render = service.files[position].content
-    return pulumi.Output.secret(secrets.apply(lambda found: render(Context(settings, found, services))))
+) -> docker.ContainerUploadArgs:
+    content = secrets.apply(lambda found: file.content(Context(settings, found, services)))
+    return docker.ContainerUploadArgs(
+        file=f"{_at(service)}/{file.name}",
+        content=pulumi.Output.secret(content),
+        permissions="0444",  # older plugins can give a file no owner, and only this service mounts it
+    )

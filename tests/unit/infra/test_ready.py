@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import paramiko
 import pytest
 
 from stack_runtime.errors import UnreachableError
+from stack_runtime.remote import Access, ready
 from stack_runtime.remote.ready import _booted
 
 Answers = dict[str, tuple[int, str]]
@@ -39,3 +43,20 @@ def test_a_boot_that_fails_again_is_told_with_its_log() -> None:
 def test_a_boot_is_over_when_cloud_init_left_its_result() -> None:
     assert _booted(PlayedConnection(_answers(DONE, 1)))  # type: ignore[arg-type]
     assert not _booted(PlayedConnection(_answers(RUNNING, 1)))  # type: ignore[arg-type]
+
+
+class ForeignServer:
+    """In place of a connection: shows the boot key, but does not let the deploy user in."""
+
+    def __init__(self, access: Access, *, booting: bool = False) -> None:
+        if booting:
+            raise paramiko.AuthenticationException("Authentication failed.")
+        raise UnreachableError("a host key that is not the pinned one", next_command="find out why")
+
+
+def test_a_host_key_that_cannot_be_handed_over_is_given_up_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ready, "Connection", ForeignServer)
+    with pytest.raises(UnreachableError, match=r"cannot be handed over: .*not the pinned one"):
+        ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)

@@ -46,23 +46,29 @@ def container_config(inputs: State) -> dict[str, Any]:
         "HostConfig": {
             **_limits(inputs),
             **_isolation(inputs),
+            **_reach(inputs),
             "Binds": binds,
             "VolumesFrom": volumes_from,
             "Mounts": [_mount(each) for each in inputs.get("mounts", ())],
             "Tmpfs": inputs.get("tmpfs"),
             "PortBindings": bindings,
-            "PublishAllPorts": bool(inputs.get("publishAllPorts")),
             "RestartPolicy": {"Name": inputs["restart"], "MaximumRetryCount": inputs.get("maxRetryCount", 0)},
             "AutoRemove": inputs["rm"],
             "LogConfig": {"Type": inputs.get("logDriver", ""), "Config": inputs.get("logOpts")},
-            "NetworkMode": inputs["networkMode"],
-            "ExtraHosts": [f"{each['host']}:{each['ip']}" for each in inputs.get("hosts", ())],
-            "Dns": inputs.get("dns"),
-            "DnsOptions": inputs.get("dnsOpts"),
-            "DnsSearch": inputs.get("dnsSearches"),
         },
     }
     return {key: value for key, value in config.items() if value is not None}
+
+
+def _reach(inputs: State) -> dict[str, Any]:
+    return {
+        "PublishAllPorts": bool(inputs.get("publishAllPorts")),
+        "NetworkMode": inputs["networkMode"],
+        "ExtraHosts": [f"{each['host']}:{each['ip']}" for each in inputs.get("hosts", ())],
+        "Dns": inputs.get("dns"),
+        "DnsOptions": inputs.get("dnsOpts"),
+        "DnsSearch": inputs.get("dnsSearches"),
+    }
 
 
 def _limits(inputs: State) -> dict[str, Any]:

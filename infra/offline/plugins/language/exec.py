@@ -38,16 +38,14 @@ def _own_part(program: str) -> str:
     return traceback.format_exc(limit=first - len(frames))
 
 
-def main() -> int:
-    """Run the program; returns the exit code."""
-    given = _arguments()
+def _connect(given: argparse.Namespace) -> None:
+    """Tell the SDK which deployment it is part of."""
     pulumi.runtime.set_all_config(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
-    parallel = int(given.parallel or 0)
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
             project=given.project,
             stack=given.stack,
-            parallel=parallel,
+            parallel=int(given.parallel or 0),
             engine=given.engine,
             monitor=given.monitor,
             dry_run=given.dry_run == "true",
@@ -55,12 +53,18 @@ def main() -> int:
             root_directory=given.root_directory,
         )
     )
+
+
+def main() -> int:
+    """Run the program; returns the exit code."""
+    given = _arguments()
+    _connect(given)
     sys.argv = [given.PROGRAM, *given.ARGS]
     if given.pwd:
         os.chdir(given.pwd)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    workers = ThreadPoolExecutor(max_workers=max(parallel, 1) * 4)
+    workers = ThreadPoolExecutor(max_workers=max(int(given.parallel or 0), 1) * 4)
     loop.set_default_executor(workers)
     # Outputs of a failed program are never awaited, and asyncio would report each of them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
