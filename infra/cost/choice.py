@@ -63,7 +63,10 @@ def candidates(
         UnknownError: the list does not know the type or the location, or lacks a price that is needed.
     """
     found = []
-    for kind, location in _allowed(settings, tariff.prices):
+    allowed = _allowed(settings, tariff.prices)
+    kinds = {kind.name: kind for kind, _ in allowed}
+    problems = {name: _problems(kind, services, demand, settings) for name, kind in kinds.items()}
+    for kind, location in allowed:
         offer = kind.offers[location]
         amounts = stack_amounts(settings, tariff, kind.name, location)
         cost = till.total_usd(amounts) if till.rate is not None else None
@@ -74,7 +77,7 @@ def candidates(
                 offer=offer,
                 orderable=offer.orderable(today),
                 runs=(kind.name, location) == (deployed.server_type, deployed.location),
-                problems=_problems(kind, services, demand, settings),
+                problems=problems[kind.name],
                 amounts=amounts,
                 cost=sum((a.native for a in amounts), Decimal(0)) if cost is None else cost,
             )
