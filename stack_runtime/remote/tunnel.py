@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -34,7 +36,8 @@ def docker_socket(folder: Path) -> Iterator[str]:
         folder: where `write_access` put the key files of the stack.
 
     Raises:
-        UnreachableError: nothing was deployed from here yet, there is no `ssh`, or the server does not let us in.
+        UnreachableError: nothing was deployed from here yet, there is no `ssh`, the server does not let us in, or its
+            Docker does not answer.
     """
     require_ssh()
     known_hosts = folder / "known_hosts"
@@ -56,10 +59,20 @@ def docker_socket(folder: Path) -> Iterator[str]:
 
 def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:
     until = time.monotonic() + DEADLINE_S
-    while not local.exists():
+    while not _docker_answers(local):
         if process.poll() is not None or time.monotonic() > until:
+            what = f"Docker on {address} does not answer" if local.exists() else f"SSH to {address} failed"
             process.kill()
             said = (process.communicate()[1] or "").strip().splitlines()
-            reason = said[-1] if said else "no answer"
-            raise UnreachableError(f"SSH to {address} failed: {reason}", next_command="fds doctor")
-        time.sleep(0.05)
+            raise UnreachableError(f"{what}: {said[-1] if said else 'no reason given'}", next_command="fds doctor")
+        time.sleep(0.1)
+
+
+def _docker_answers(local: Path) -> bool:
+    """Whether the forwarded socket is there and leads to a daemon: a server that has just booted refuses at first."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(DEADLINE_S)
+        line.connect(str(local))
+        line.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+        return line.recv(5) == b"HTTP/"
+    return False
