@@ -14,7 +14,8 @@ help: ## show the targets
 
 .venv/.ready: pyproject.toml uv.lock
 	@command -v $(UV) >/dev/null || { python3 -m venv .fds/uv && .fds/uv/bin/pip install --quiet uv; }
-	@echo "Python packages: uv sync" && $(UV) sync --frozen --quiet --compile-bytecode && touch $@
+	@echo "Python packages: uv sync" && $(UV) sync --frozen --quiet --compile-bytecode
+	@$(RUN) python -m compileall -q $(PATHS) && touch $@
 
 setup: .venv/.ready ## find or get engine, plugins, Docker and images
 	@$(RUN) fds setup
@@ -28,7 +29,7 @@ down: .venv/.ready ## remove the dev stack (its data stays)
 	@$(RUN) fds down
 
 test: setup ## run every test against the real engine, Docker and databases
-	@. .fds/env && $(RUN) pytest -n 3
+	@. .fds/env && $(RUN) pytest -n 2
 
 check: .venv/.ready ## format, lint and type checks
 	$(RUN) black --check --quiet $(PATHS)

@@ -54,7 +54,7 @@ class Project:
     def _copy_sources(self) -> None:
         """Copy what the commands import and what images are made of; the policy pack stays where its environment is."""
         for name in ("agents", "data_stack", "fds", "infra", "stack_runtime"):
-            ignored = shutil.ignore_patterns("__pycache__", ".meltano", "target", "logs")
+            ignored = shutil.ignore_patterns(".meltano", "target", "logs")
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
         for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
             shutil.copy(ROOT / name, self.folder / name)
