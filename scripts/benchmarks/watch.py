@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -80,9 +81,7 @@ def _descendants(root: int) -> list[int]:
     while open_:
         pid = open_.pop()
         found.append(pid)
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
+        with contextlib.suppress(OSError):  # it has just ended
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
                 open_ += map(int, task.read_text().split())
-            except OSError:
-                continue
     return found
