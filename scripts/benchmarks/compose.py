@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,23 @@ class Compose:
     """One project of Compose in a folder of its own. Its services, limits and health checks are those of the stack.
 
     Args:
+        program: what starts Compose, as `program` finds it.
         folder: an empty folder that is root's alone; rendered files with secrets are put there.
         secrets: by name, as in the stack file.
         images: of each service, present on the daemon.
     """
 
-    def __init__(self, folder: Path, settings: Settings, secrets: Mapping[str, str], images: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        program: Sequence[str],
+        folder: Path,
+        settings: Settings,
+        secrets: Mapping[str, str],
+        images: Mapping[str, str],
+    ) -> None:
         self._services = selected(settings)
         self._name = f"{settings.stack}-compose"
-        self._project = ["-p", self._name, "-f", str(folder / "compose.json")]
+        self._command = [*program, "-p", self._name, "-f", str(folder / "compose.json")]
         context = Context(settings, secrets, self._services)
         document = {
             "version": "2.4",
@@ -69,13 +77,17 @@ class Compose:
         }
 
     def _run(self, *words: str) -> None:
-        done = subprocess.run([*_program(), *self._project, *words], capture_output=True, text=True)
+        done = subprocess.run([*self._command, *words], capture_output=True, text=True)
         if done.returncode:
             raise UnreachableError(f"Compose failed: {done.stderr.strip()[-400:]}", next_command="docker ps --all")
 
 
-def _program() -> list[str]:
-    """Docker's own plugin, else the program of the distribution."""
+def program() -> list[str]:
+    """Docker's own plugin, else the program of the distribution.
+
+    Raises:
+        UnreachableError: there is neither.
+    """
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
         return ["docker", "compose"]
     if shutil.which("docker-compose"):

@@ -21,7 +21,7 @@ from infra.images import reference
 from infra.progress import Progress
 from infra.services import selected
 from infra.stack_file import read
-from scripts.benchmarks.compose import Compose
+from scripts.benchmarks.compose import Compose, program
 from stack_runtime.docker_host import local_docker
 from stack_runtime.errors import StackError
 
@@ -107,7 +107,7 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
     stack.fds("down", "--volumes")
     under_compose = folder / "compose"
     under_compose.mkdir()
-    compose = Compose(under_compose, stack.settings, stack.secrets(), stack.held)
+    compose = Compose(program(), under_compose, stack.settings, stack.secrets(), stack.held)
     cold: list[float] = []
     composed: list[float] = []
     for _ in range(rounds):

@@ -39,7 +39,7 @@ def test_compose_gets_every_service_with_its_limits_health_and_files(tmp_path: P
     settings = Settings.of("benchmark", {"profiles": ["full"]})
     secrets = {name: generated.value(name) for name in generated.names(settings)}
     images = {service.name: f"kept/{service.name}:1" for service in selected(settings)}
-    Compose(tmp_path, settings, secrets, images)
+    Compose(["docker-compose"], tmp_path, settings, secrets, images)
     text = (tmp_path / "compose.json").read_text()
     document = json.loads(text)
     assert not any(value in text for value in secrets.values())

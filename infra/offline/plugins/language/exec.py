@@ -21,8 +21,9 @@ SHOWN_EXIT_CODE = 32
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run a Pulumi program")
-    for name in ("project", "root_directory", "stack", "parallel", "dry_run", "pwd", "monitor", "engine", "tracing"):
+    for name in ("project", "root_directory", "stack", "dry_run", "pwd", "monitor", "engine", "tracing"):
         parser.add_argument(f"--{name}")
+    parser.add_argument("--parallel", type=int, default=0)
     parser.add_argument("--organization")
     parser.add_argument("PROGRAM")
     parser.add_argument("ARGS", nargs="*")
@@ -45,7 +46,7 @@ def _connect(given: argparse.Namespace) -> None:
         pulumi.runtime.Settings(
             project=given.project,
             stack=given.stack,
-            parallel=int(given.parallel or 0),
+            parallel=given.parallel,
             engine=given.engine,
             monitor=given.monitor,
             dry_run=given.dry_run == "true",
@@ -64,7 +65,7 @@ def main() -> int:
         os.chdir(given.pwd)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    workers = ThreadPoolExecutor(max_workers=max(int(given.parallel or 0), 1) * 4)
+    workers = ThreadPoolExecutor(max_workers=max(given.parallel, 1) * 4)
     loop.set_default_executor(workers)
     # Outputs of a failed program are never awaited, and asyncio would report each of them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
