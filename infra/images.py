@@ -46,6 +46,7 @@ def _built(service: Service, build: Build, options: pulumi.ResourceOptions) -> d
         build=docker.RemoteImageBuildArgs(
             context=str(ROOT),
             dockerfile=build.dockerfile,
+            force_remove=True,  # the container of a step that failed, too
             use_legacy_builder=True,  # the other one, buildx, builds on this machine's daemon, whatever the host is
         ),
         keep_locally=True,

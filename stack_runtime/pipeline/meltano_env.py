@@ -54,7 +54,8 @@ def _install(say: Say) -> None:
     constraints = SYSTEM / "constraints.txt"
     export = (*uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
     _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
-    _call((str(MELTANO), "install"), MELTANO_PROJECT, {"UV_CONSTRAINT": str(constraints), "NO_COLOR": "1"})
+    here = str(constraints.relative_to(MELTANO_PROJECT))  # uv parts a list at its spaces, which a path may have
+    _call((str(MELTANO), "install"), MELTANO_PROJECT, {"UV_CONSTRAINT": here, "NO_COLOR": "1"})
     _MARK.write_text(_fingerprint())
 
 

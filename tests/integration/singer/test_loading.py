@@ -183,7 +183,22 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
     assert kit.query("SELECT id, a, b FROM t ORDER BY id") == [(1, "5", None), (2, None, "x"), (3, "hello", None)]
 
 
-def test_a_killed_target_leaves_whole_transactions(kit: Kit) -> None:
+def test_a_tap_that_is_stopped_half_way_does_not_say_that_all_was_sent(kit: Kit) -> None:
+    """The SDK ends with 0 then, and Meltano would take the part for the whole."""
+    kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
+    command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout
+    said = [process.stdout.readline()]
+    os.kill(process.pid, signal.SIGTERM)
+    said += process.stdout.readlines()
+    assert process.wait() == 128 + signal.SIGTERM
+    assert len(said) < 50_000
+    assert not any('"STATE"' in line and "t.csv" in line for line in said)
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)])
+def test_a_killed_target_leaves_whole_transactions(kit: Kit, how: signal.Signals, code: int) -> None:
     """Killed as soon as the first batch is in: the file opens, with all rows of a number of batches."""
     lines = [schema({"id": INTEGER, "a": STRING})] + [record(id=i, a="x") for i in range(30_000)]
     config = kit.folder / "killed.json"
@@ -198,10 +213,10 @@ def test_a_killed_target_leaves_whole_transactions(kit: Kit) -> None:
     for line in process.stderr:
         if "is full" in line:
             break
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(process.pid, how)
     said = process.stdout.read()
     process.stdin.close()
-    process.wait()
+    assert process.wait() == code
     assert not said
     found = kit.query("SELECT count(*) FROM t")[0][0] if kit.database.exists() else 0
     assert found % 10_000 == 0

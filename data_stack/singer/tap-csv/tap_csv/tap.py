@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlparse
 
@@ -78,6 +79,11 @@ class TapCSV(Tap):
         """DuckDB, in memory, spilling into the temporary folder."""
         config = {"threads": _THREADS, "memory_limit": _MEMORY, "temp_directory": str(self.folder / "spill")}
         return duckdb.connect(config=config)  # type: ignore[arg-type]
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End with an error: the SDK would end with 0, as if all had been sent."""
+        self.logger.warning("stopped by signal %d before all was sent", signum)
+        raise SystemExit(128 + signum)
 
     def write_report(self) -> None:
         """Put the counts of all entities so far in place, in one step."""

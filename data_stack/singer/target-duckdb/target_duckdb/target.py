@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar
 
 import duckdb
@@ -117,6 +118,11 @@ class TargetDuckDB(Target):
         self._write_report()
         super().process_endofpipe()
         self.connection.close()
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End with an error: the SDK would load what has come, and end with 0 as if that were all."""
+        self.logger.warning("stopped by signal %d before all was loaded", signum)
+        raise SystemExit(128 + signum)
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
         """Keep the state back while an overwriting load is not in place."""
