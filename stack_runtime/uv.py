@@ -15,10 +15,11 @@ def uv() -> list[str]:
     """The command that runs uv.
 
     Raises:
-        UnreachableError: it is neither on PATH, nor beside this Python, nor a module of it.
+        UnreachableError: it is neither on PATH, nor beside this Python, nor a module of it, nor fetched by `make`.
     """
     beside = Path(sys.executable).parent / "uv"
-    for candidate in (os.environ.get("UV"), shutil.which("uv"), str(beside)):
+    fetched = Path(__file__).resolve().parents[1] / ".fds" / "uv" / "bin" / "uv"
+    for candidate in (os.environ.get("UV"), shutil.which("uv"), str(beside), str(fetched)):
         if candidate and os.access(candidate, os.X_OK):
             return [candidate]
     if importlib.util.find_spec("uv"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import resource
+import sys
 from pathlib import Path
 
 import duckdb
@@ -15,6 +17,7 @@ from stack_runtime.pipeline.places import ROOT, beside
 from stack_runtime.pipeline.records import Records
 from tests.integration.pipeline.conftest import Ended, fds_run, rows, write_csv
 from tests.integration.pipeline.test_records import holder
+from tests.kit.project import Project
 
 SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
@@ -53,6 +56,16 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     """A database that the committed sample was loaded into."""
     database = tmp_path_factory.mktemp("sampled") / "my-data.duckdb"
     return database, fds_run(database, SAMPLE)
+
+
+def test_a_project_in_a_path_with_a_space_installs_its_plugins_and_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    project = Project(folder, "spaced", {"host": "local"}, sources=True)
+    command = (sys.executable, "-m", "fds.main", "run", "--local", "--json", "--csv", str(SAMPLE))
+    done = project.run(*command, "--database", str(folder / "first.duckdb"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["published"] == str(folder / "first.duckdb")
 
 
 def test_the_sample_is_loaded_and_every_row_accounted_for(sampled: tuple[Path, Ended]) -> None:
