@@ -18,6 +18,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
         try:
             rows.append({"check": name, "ok": True, "detail": check()})
         except StackError as error:
+            error.name_stack(stack)
             rows.append({"check": name, "ok": False, "detail": str(error)})
             code = code or error.exit_code
     if as_json:
@@ -59,13 +60,20 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
 def _unhealthy(stack: str) -> str:
     from infra.reach import daemon
+    from infra.services import selected
+    from infra.stack_file import read
     from stack_runtime.docker_host import containers
     from stack_runtime.errors import UnreachableError
     from stack_runtime.paths import project_dir
     from stack_runtime.status import unhealthy
 
     with daemon(project_dir(), stack) as client:
-        count, sick = len(containers(client, stack)), unhealthy(client, stack)
+        there, sick = containers(client, stack), unhealthy(client, stack)
+    count = len(there)
+    wanted = {service.name for service in selected(read(project_dir(), stack))}
+    missing = sorted(wanted - {item.labels["fds.service"] for item in there}) if there else []
+    if missing:
+        raise UnreachableError(f"not there: {', '.join(missing)}", next_command=f"fds up --stack {stack}")
     if sick:
         raise UnreachableError(f"not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]} --stack {stack}")
     return f"{count} healthy" if count else f"none runs yet, fds up --stack {stack} starts them"

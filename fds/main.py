@@ -8,10 +8,12 @@ import importlib
 import json
 import os
 import pkgutil
+import shutil
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -48,8 +50,16 @@ def _of_stack(command: Callable[..., Any]) -> Callable[..., Any]:
         except StackError as error:
             error.name_stack(options.get("stack", "dev"))
             raise
+        except KeyboardInterrupt:  # here, for the library around would end without a word
+            _stopped()
 
     return run
+
+
+def _stopped() -> NoReturn:
+    threading.excepthook = lambda _: None  # threads of the engine's SDK that find their files closed
+    print("fds: stopped; the same command goes on where it left off", file=sys.stderr)
+    raise SystemExit(130)
 
 
 def _remind() -> None:
@@ -67,6 +77,7 @@ def _remind() -> None:
 def run() -> None:
     """Run the command line; an expected failure ends in one sentence and its exit code."""
     _register()
+    bare = shutil.which("pulumi") is None  # asked now, for a deployment adds to PATH
     if not os.environ.get("DOCKER_HOST", "").startswith("ssh"):
         # The SDK imports paramiko (0.3 s) for a transport of its own; a server's daemon is reached by `ssh` instead.
         sys.modules.setdefault("docker.transport.sshconn", None)  # type: ignore[arg-type]
@@ -78,7 +89,8 @@ def run() -> None:
             raise
         if "--json" in sys.argv:
             print(json.dumps(error.as_json()))
-        print(f"fds: {error}", file=sys.stderr)
+        first = " (after `. .fds/env`)" if bare and error.next_command.startswith("pulumi ") else ""
+        print(f"fds: {error}{first}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except Exception as error:
         if "--debug" in sys.argv:
@@ -87,8 +99,7 @@ def run() -> None:
         print(f"fds: unexpected: {words}; next: the same command with --debug", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("fds: stopped; the same command goes on where it left off", file=sys.stderr)
-        raise SystemExit(130) from None
+        _stopped()
 
 
 if __name__ == "__main__":

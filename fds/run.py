@@ -15,6 +15,10 @@ Local = Annotated[bool, typer.Option("--local", help="Run here, without containe
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that a local run publishes.")]
 
 
+SHOWN = 5
+"""How many of the quarantined rows are listed."""
+
+
 def command(
     csv: Csv = None,
     local: Local = False,
@@ -46,7 +50,11 @@ def _deployed(stack: str, csv: Path | None) -> tuple[dict[str, Any], int]:
     from stack_runtime.pipeline.remote_run import run_in_container
 
     with daemon(project_dir(), stack) as client:
-        return run_in_container(client, stack, csv, say)
+        try:
+            return run_in_container(client, stack, csv, say)
+        except KeyboardInterrupt:
+            say(f"the run goes on in the stack; fds status --stack {stack} tells how it ended")
+            raise typer.Exit(130) from None
 
 
 def _locally(csv: Path | None, database: Path | None) -> tuple[dict[str, Any], int]:
@@ -77,7 +85,12 @@ def _show(run: dict[str, Any]) -> None:
     for check in checks:
         if check["status"] != "pass":
             console.print(f"  {check['status']}: {check['test_name']} ({check['metric_value']:g} rows)", markup=False)
-    for row in run["quarantine"][:5]:
+    listed = sorted(run["quarantine"], key=lambda row: (row["file"], row["line"]))[:SHOWN]
+    for row in listed:
         console.print(f"  {row['file']} line {row['line']}: {row['reason']}", markup=False)
+    if more := rows["quarantined"] - len(listed):
+        console.print(f"  and {more} more, which the dashboard's page Runs and --json show")
+    if run["status"] == "succeeded" and not rows["read"]:
+        console.print("No new row was found: the file has none below its header, or landing has nothing new")
     if run["published"]:
         console.print(f"Published {run['published']}", markup=False)

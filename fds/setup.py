@@ -37,7 +37,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     if as_json:
         answer({"pieces": rows, "stored": stored, "env": str(environment), "seconds": seconds})
     else:
-        say(f"ready in {seconds} s; `. {environment.relative_to(project)}` lets the plain pulumi command run too")
+        say(f"ready in {seconds} s; `. {environment.relative_to(project)}` puts fds and pulumi on PATH")
 
 
 def _told(project: Path, stack: str) -> list[str]:

@@ -12,12 +12,15 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     from infra.cost import measured
     from infra.cost.decide import today
     from infra.reach import daemon
+    from infra.services import selected
+    from infra.stack_file import read
     from stack_runtime.paths import project_dir
     from stack_runtime.status import last_run, services
 
     project = project_dir()
     with daemon(project, stack) as client:
-        rows = services(client, stack)
+        wanted = [service.name for service in selected(read(project, stack))]
+        rows = services(client, stack, wanted)
         report = {"stack": stack, "services": rows, "last_run": last_run(client, stack)}
     try:
         measured.leave(project, stack, rows, today())

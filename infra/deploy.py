@@ -57,7 +57,8 @@ class Deployment:
         self.refresh_first = False
         """Something recorded is gone, so the next `up` looks at what is really there."""
         self._refusal: StackError | None = None
-        self._plan: Plan | None = None
+        self.plan: Plan | None = None
+        """What the program planned when the engine last ran it."""
         self._environment = environment(project, stack)
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
         for clear in (release_dead, drop_torn):
@@ -177,7 +178,7 @@ class Deployment:
 
     def _program(self) -> None:
         try:
-            self._plan = main(self.adopt)
+            self.plan = main(self.adopt)
         except StackError as refusal:
             self._refusal = refusal
             raise
@@ -196,8 +197,8 @@ class Deployment:
                 stack = self.settings.stack
                 advice = f"fds cost --stack {stack} --explain"
                 raise RefusedError(violation, where=f"policy pack, stack {stack}", next_command=advice) from None
-            if self._plan and self._plan.server and self._progress.refused("Server", sold_out.CODES):
-                raise sold_out.refusal(self.settings, self._plan.server, self.project) from None
+            if self.plan and self.plan.server and self._progress.refused("Server", sold_out.CODES):
+                raise sold_out.refusal(self.settings, self.plan.server, self.project) from None
             reason = self._progress.first_error() or _last_line(str(error))
             raise explained(reason, self.settings.stack) from None
 

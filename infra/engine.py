@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -43,12 +44,12 @@ def _fetched(project: Path) -> list[str]:
 
 
 def write_env_file(project: Path, stack: str) -> Path:
-    """Write `.fds/env`: after `. .fds/env` the plain `pulumi` runs in that shell. It holds no secret.
+    """Write `.fds/env`: after `. .fds/env` the plain `pulumi` and `fds` run in that shell. It holds no secret.
 
     Raises:
         UnreachableError: there is no engine.
     """
-    extra = os.pathsep.join(_fetched(project))
+    extra = os.pathsep.join([*_fetched(project), str(Path(sys.prefix) / "bin")])
     values = environment(project, stack)
     kept = sorted(name for name in values if name not in ("PATH", "PULUMI_CONFIG_PASSPHRASE"))
     lines = [f'export PATH="$PATH":{shlex.quote(extra)}', *(f"export {n}={shlex.quote(values[n])}" for n in kept)]

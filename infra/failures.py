@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from stack_runtime.docker_host import IMAGES
-from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.errors import StackError, UnreachableError, UsageError
 
 PROGRAM = "python inline source runtime error: "
 """How the engine's SDK passes on what the program raised while it waited for a server."""
@@ -21,6 +21,7 @@ _CUT = re.compile(
 )
 """The last of these is what the official plugin says when a build was cut off: it looks for its image elsewhere."""
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
+_SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
 """Characters of a reason that are shown."""
@@ -68,4 +69,9 @@ def explained(reason: str, stack: str) -> StackError:
     if _CUT.search(reason):
         way = f"fds up --stack {stack}, which goes on where this one stopped"
         return UnreachableError(f"the connection to the host broke: {short}", where=where, next_command=way)
+    if _SEALED.search(reason):
+        way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"
+        return UsageError(
+            "a secret of the stack file does not open with this passphrase", where=where, next_command=way
+        )
     return StackError(short, where=where, next_command=f"fds doctor --stack {stack}")

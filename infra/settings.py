@@ -136,10 +136,18 @@ class Settings(_Frozen):
             first = error.errors()[0]
             setting = ".".join(str(part) for part in first["loc"]) or "settings"
             raise UsageError(
-                f"setting {setting}: {first['msg']}",
+                f"setting {setting}: {first['msg'].replace('valid tuple', 'valid list')}",
                 where=f"Pulumi.{stack}.yaml",
-                next_command=f"pulumi config set {setting} VALUE --stack {stack}",
+                next_command=f"pulumi config {_mend(first['type'], setting)} --stack {stack}",
             ) from None
+
+
+def _mend(wrong: str, setting: str) -> str:
+    """The engine's command for a setting that is wrong in this way."""
+    path = " --path" if "." in setting else ""
+    if wrong == "extra_forbidden":
+        return f"rm{path} {setting}"
+    return f"set --path '{setting}[0]' VALUE" if wrong == "tuple_type" else f"set{path} {setting} VALUE"
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,13 @@ SECRETS = "secrets"
 
 
 def path_of(project: Path, stack: str) -> Path:
-    """Where the settings of `stack` stand."""
+    """Where the settings of `stack` stand.
+
+    Raises:
+        UsageError: no stack may have that name.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", stack):
+        raise UsageError(f"a stack's name has small letters, digits and -, not {stack!r}", next_command="fds status")
     return project / f"Pulumi.{stack}.yaml"
 
 
@@ -77,7 +84,8 @@ def _load(path: Path) -> Any:
     except FileNotFoundError:
         known = ", ".join(sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))) or "none"
         raise UsageError(
-            f"there is no stack file {path.name}, stacks here: {known}", next_command="fds cost --stack dev"
+            f"there is no stack file {path.name}, stacks here: {known}",
+            next_command="the same command with --stack and one of them",
         ) from None
     except (YAMLError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]

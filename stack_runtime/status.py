@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,11 +16,22 @@ from stack_runtime.docker_host import containers
 MIB = 1024 * 1024
 
 
-def services(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
-    """One row a container: `{service, url, health, memory_mb, memory_limit_mb, image}`; memory in MiB."""
+def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = ()) -> list[dict[str, Any]]:
+    """One row a container: `{service, url, health, memory_mb, memory_limit_mb, image}`; memory in MiB.
+
+    Args:
+        wanted: names of the services that should run; one without a container gets a row too, unless none has one.
+    """
     found = containers(client, stack)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(_row, found))
+        rows = list(pool.map(_row, found))
+    missing = set(wanted) - {row["service"] for row in rows} if rows else set()
+    return sorted([*rows, *map(_missing, missing)], key=lambda row: str(row["service"]))
+
+
+def _missing(service: str) -> dict[str, Any]:
+    known = {"service": service, "url": "", "health": "missing"}
+    return known | dict.fromkeys(("memory_mb", "memory_limit_mb", "image"))
 
 
 def unhealthy(client: docker.DockerClient, stack: str) -> list[str]:

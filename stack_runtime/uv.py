@@ -15,11 +15,10 @@ def uv() -> list[str]:
     """The command that runs uv.
 
     Raises:
-        UnreachableError: it is neither on PATH, nor beside this Python, nor a module of it, nor fetched by `make`.
+        UnreachableError: it is neither on PATH, nor beside this Python, nor a module of it.
     """
     beside = Path(sys.executable).parent / "uv"
-    fetched = Path(__file__).resolve().parents[1] / ".fds" / "uv" / "bin" / "uv"
-    for candidate in (os.environ.get("UV"), shutil.which("uv"), str(beside), str(fetched)):
+    for candidate in (os.environ.get("UV"), shutil.which("uv"), str(beside)):
         if candidate and os.access(candidate, os.X_OK):
             return [candidate]
     if importlib.util.find_spec("uv"):

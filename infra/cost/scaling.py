@@ -47,9 +47,16 @@ def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
 
 
 def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """The settings after `changes`, checked like those of a stack file."""
+    """The settings after `changes`, checked like those of a stack file.
+
+    Raises:
+        UsageError: a value that no stack file may hold.
+    """
     values = settings.model_dump(by_alias=True, exclude={"stack"}, exclude_unset=True)
-    return Settings.of(settings.stack, {**values, **changes})
+    try:
+        return Settings.of(settings.stack, {**values, **changes})
+    except UsageError as error:
+        raise _usage(error.what) from None
 
 
 def refuse_shrinking(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:

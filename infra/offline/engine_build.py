@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -38,7 +39,8 @@ def build(target: Path, version: str, say: Say) -> None:
     for old, new in _replacements(go, version, work):
         _run([*go, "mod", "edit", f"-replace={old}={new}"], work)
     say("downloading modules")
-    _run([*go, "get", "-tool", f"{PROGRAM}@v{version}"], work)
+    fetched = _counted(say, "downloading, {} modules so far")
+    _run([*go, "get", "-tool", f"{PROGRAM}@v{version}"], work, on_line=fetched)
     draft = work / "pulumi"
     _compile(go, draft, version, work, say)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,14 +82,18 @@ def _replacements(go: list[str], version: str, work: Path) -> list[tuple[str, st
 
 def _compile(go: list[str], draft: Path, version: str, work: Path, say: Say) -> None:
     total = len(_run([*go, "list", "-deps", PROGRAM], work).splitlines())
-    done = 0
+    say(f"compiling at most {total} packages, some minutes the first time")
+    counted = _counted(say, f"compiling, {{}} of at most {total} packages")
+    flags = f"-s -w -X {VERSION_VARIABLE}=v{version}"
+    _run([*go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", str(draft), PROGRAM], work, on_line=counted)
+
+
+def _counted(say: Say, text: str) -> Say:
+    """Takes a line for each thing that is done, and says how many there are, now and then."""
+    done = itertools.count(1)
 
     def count(_: str) -> None:
-        nonlocal done
-        done += 1
-        if done % SHOWN_EVERY == 0:
-            say(f"compiling, {done} of at most {total} packages")
+        if (number := next(done)) % SHOWN_EVERY == 0:
+            say(text.format(number))
 
-    say(f"compiling at most {total} packages, some minutes the first time")
-    flags = f"-s -w -X {VERSION_VARIABLE}=v{version}"
-    _run([*go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", str(draft), PROGRAM], work, on_line=count)
+    return count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,5 +55,9 @@ def _alone() -> Iterator[None]:
     """One setup at a time works on the cache; the next waits, and then finds everything there."""
     cache_dir().mkdir(parents=True, exist_ok=True)
     with (cache_dir() / "setup.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another setup is at work, waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -83,7 +83,7 @@ def beside(database: Path) -> Places:
         "main", "temp", "system", "memory",
     ):  # fmt: skip
         raise UsageError(
-            "a database file is named with letters, digits, - and _, and ends in .duckdb",
+            "a database file's name begins with a letter, has letters, digits, - and _, and ends in .duckdb",
             where=str(database),
             next_command="fds run --local --database warehouse.duckdb",
         )

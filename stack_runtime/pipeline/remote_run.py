@@ -38,10 +38,15 @@ def run_in_container(client: DockerClient, stack: str, csv: Path | None, say: Sa
     file = readable(csv) if csv else None
     runner = running(client, stack, SERVICE)
     command = ["python", "-m", "stack_runtime.pipeline", "run", "--json"]
+    uploaded = ""
     if file:
         say(f"copying {file.name} to the runner")
-        command += ["--upload", _upload(runner, file)]
+        uploaded = _upload(runner, file)
+        command += ["--upload", uploaded]
     code, document = _execute(client, runner, command, say)
+    if uploaded:  # what is said of the file names it as the user did
+        told = {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
+        document |= told
     if "run_id" not in document:
         raise _as_error(document, code)
     return document, code

@@ -162,12 +162,12 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
     with tempfile.TemporaryDirectory(dir=_made(cache_dir() / "images"), prefix="context-") as name:
         context = Path(name)
         shutil.copytree(_folder(reference), context, dirs_exist_ok=True)
-        for script in context.glob("*.sh"):
-            script.chmod(0o755)  # a package may have lost it
         if not bases(reference):
             os.link(_root_file_system(say), context / "rootfs.tar")
             (context / "ca-bundle.crt").write_bytes(certificates().read_bytes())
             (context / "debian.sources").write_text(sources_file())
+        for file in context.iterdir():  # whatever a package lost, or this shell's umask takes away
+            file.chmod(0o755 if file.suffix == ".sh" else 0o644)
         say(f"building {reference}")
         proxies = {key: os.environ[key] for key in _PROXIES if key in os.environ}
         labels = {STAND_IN: fingerprint(reference)}

@@ -97,6 +97,16 @@ def test_types_are_widened_without_loss(kit: Kit, old: str, new: str, kind: str,
     assert kit.query("SELECT DISTINCT typeof(v) FROM t") == [(kind,)]
 
 
+@pytest.mark.parametrize("batch", [True, False])
+@pytest.mark.parametrize(
+    ("one", "other"), [("INV-1", "5"), ("5", "INV-1"), ("2024-01-01 10:00:00", "2024-01-02"), ("7.50", "8")]
+)
+def test_a_key_of_another_type_finds_the_rows_that_are_there(kit: Kit, one: str, other: str, batch: bool) -> None:
+    for key, value in ((one, "first"), (other, "old"), (other, "new"), (one, "last")):
+        kit.load(kit.csv(f"id,v\n{key},{value}\n"), batch=batch)
+    assert sorted(kit.query("SELECT v FROM t")) == [("last",), ("new",)]
+
+
 def test_a_whole_number_that_a_double_cannot_hold_makes_text(kit: Kit) -> None:
     big = 2**53 + 1
     first = "\n".join([schema({"id": INTEGER, "v": INTEGER}), record(id=1, v=big), ""])

@@ -150,7 +150,7 @@ def _expected(size: Bytes, rows: int, width: int) -> int:
 def _conditions(text: Text, entity: Entity) -> dict[str, str]:
     """SQL conditions on a good record, by the reason that their failure is."""
     column = {name: f"c{index}" for index, name in enumerate(text.header)}
-    keys = {f"key {name} is empty": f"({column[name]} IS NOT NULL)" for name in entity.keys}
+    keys = {f"key {name} is empty": f"(coalesce(trim({column[name]}), '') <> '')" for name in entity.keys}
     types = {f"column {name} is no {kind.kind}": kind.satisfied(column[name]) for name, kind in entity.columns.items()}
     forms = {f"column {name} is no {form}": has_form(form, column[name]) for name, form in entity.forms.items()}
     return keys | types | forms

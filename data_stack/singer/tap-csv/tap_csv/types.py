@@ -43,11 +43,13 @@ _JSON: dict[Kind, dict[str, str]] = {
 
 
 FORMS = {
-    "decimal": "TRY_CAST({0} AS DECIMAL(38,9)) IS NOT NULL",
-    "day": "coalesce(isfinite(coalesce(TRY_CAST({0} AS DATE), CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE))), false)",
+    "decimal": "(TRY_CAST({0} AS DECIMAL(18,4)) IS NOT NULL AND NOT contains({0}, '_'))",
+    "day": "(coalesce(isfinite(coalesce(TRY_CAST({0} AS DATE), CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE))), false) "
+    "AND left(ltrim({0}), 1) BETWEEN '0' AND '9')",
 }
 """What a column may be declared to hold without saying its type: a text that does not read so is bad, and the type is
-inferred from the others. In SQL, where `{0}` is a text."""
+inferred from the others. In SQL, where `{0}` is a text. A decimal has up to 14 digits before the point; `1_000` and
+the day `epoch`, which DuckDB takes too, are slips of a pen."""
 
 
 @dataclass(frozen=True)

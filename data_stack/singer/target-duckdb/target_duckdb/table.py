@@ -124,7 +124,11 @@ class Table:
 
     def _merge(self, load: Load, source: str) -> int:
         names = [identifier(name) for name in load.columns]
-        match = " AND ".join(f"t.{identifier(key)} = s.{identifier(key)}" for key in load.keys)
+        kinds = {name.lower(): kind for name, kind in self.columns().items()}
+        # as the table has them: it may be wider than what comes, and DuckDB would read its texts as numbers
+        match = " AND ".join(
+            f"t.{identifier(key)} = CAST(s.{identifier(key)} AS {kinds[key.lower()]})" for key in load.keys
+        )
         change = ", ".join(f"{name} = s.{name}" for name in names)
         values = ", ".join(f"s.{name}" for name in names)
         return self._count(
