@@ -76,6 +76,10 @@ def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path:
         docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
     )
     assert (code, failed["status"], failed["published"]) == (6, "failed", None)
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    refused, code = run_in_container(docker.from_env(), STACK, empty, said.append)
+    assert code == 6 and str(empty) in refused["error"]  # as the user named it, not where the runner has it
     assert container.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "2", "--json"])[0] == 0
 
 

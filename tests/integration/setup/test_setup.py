@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -37,6 +38,25 @@ def test_a_second_setup_changes_nothing_in_under_three_seconds() -> None:
     # on a machine where others wait for the processor too, each gets its share of it
     waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert quickest < 3 * waiting
+
+
+def test_a_setup_beside_another_says_that_it_waits_and_can_be_stopped(tmp_path: Path) -> None:
+    with (tmp_path / "setup.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = subprocess.Popen(
+            [FDS, "setup"],
+            cwd=ROOT,
+            env={**os.environ, "FDS_CACHE_DIR": str(tmp_path)},
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background job ignores
+        )
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline() == "another setup is at work, waiting for it\n"
+        waiting.send_signal(signal.SIGINT)
+        said = waiting.communicate(timeout=30)[1]
+    assert waiting.returncode == 130
+    assert said.splitlines()[-1].startswith("fds: stopped") and "Traceback" not in said
 
 
 def test_a_dead_docker_is_one_line_with_the_next_command() -> None:

@@ -23,6 +23,7 @@ from infra.failures import PROGRAM, explained
         ("Volume data: the service is currently unavailable (unavailable, 4c0d)", 5, "next: wait some minutes"),
         ("SshKey deploy: hcloud: server responded with status code 503", 5, "the Hetzner API is busy"),
         ("SshKey deploy: unable to authenticate (unauthorized, 4c0d)", 5, "export HCLOUD_TOKEN"),
+        ("validating stack config: cipher: message authentication failed", 2, "does not open with this passphrase"),
         (f"{PROGRAM}the first boot failed; next: fds down", 5, "failed; next: fds down"),
         ("Container a: container failed to be in healthy state", 1, "next: fds doctor --stack prod"),
     ],

@@ -56,6 +56,21 @@ def test_a_wrong_setting_is_named(key: str, value: object) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "way"),
+    [
+        ("workers", 0, "pulumi config set workers VALUE --stack dev"),
+        ("profiles", "full", "pulumi config set --path 'profiles[0]' VALUE --stack dev"),
+        ("services", {"postgres": {"memoryMb": 1}}, "pulumi config set --path services.postgres.memoryMb VALUE"),
+        ("serverTpe", "cx23", "pulumi config rm serverTpe --stack dev"),
+    ],
+)
+def test_the_way_on_is_a_command_that_mends_it(key: str, value: object, way: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings.of("dev", {key: value})
+    assert caught.value.next_command.startswith(way)
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(Exception, match="frozen"):
         Settings.of("dev", {}).budget_usd = Decimal("1000")  # type: ignore[misc]

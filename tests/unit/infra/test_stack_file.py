@@ -49,6 +49,12 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["../dev", "Dev", "", "a.b", "-x", "x" * 32])
+def test_a_stack_s_name_leads_to_no_other_file(project: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="a stack's name"):
+        read(project, name)
+
+
 def test_a_missing_stack_names_those_that_exist(project: Path) -> None:
     with pytest.raises(UsageError, match="dev"):
         read(project, "prod")
