@@ -58,8 +58,6 @@ class Project:
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
         for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
             shutil.copy(ROOT / name, self.folder / name)
-        for path in self.folder.rglob("*"):
-            path.chmod(path.stat().st_mode & 0o700)  # as git leaves them under umask 077
         deploy = self.folder / "infra" / "deploy.py"
         text, here = deploy.read_text(), 'Path(__file__).resolve().parent / "policy"'
         assert here in text
