@@ -65,15 +65,13 @@ def _unhealthy(stack: str) -> str:
     from stack_runtime.docker_host import containers
     from stack_runtime.errors import UnreachableError
     from stack_runtime.paths import project_dir
-    from stack_runtime.status import unhealthy
+    from stack_runtime.status import missing, unhealthy
 
+    wanted = [service.name for service in selected(read(project_dir(), stack))]
     with daemon(project_dir(), stack) as client:
         there, sick = containers(client, stack), unhealthy(client, stack)
-    count = len(there)
-    wanted = {service.name for service in selected(read(project_dir(), stack))}
-    missing = sorted(wanted - {item.labels["fds.service"] for item in there}) if there else []
-    if missing:
-        raise UnreachableError(f"not there: {', '.join(missing)}", next_command=f"fds up --stack {stack}")
+    if gone := missing(there, wanted):
+        raise UnreachableError(f"not there: {', '.join(gone)}", next_command=f"fds up --stack {stack}")
     if sick:
         raise UnreachableError(f"not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]} --stack {stack}")
-    return f"{count} healthy" if count else f"none runs yet, fds up --stack {stack} starts them"
+    return f"{len(there)} healthy" if there else f"none runs yet, fds up --stack {stack} starts them"

@@ -77,7 +77,7 @@ def _remind() -> None:
 def run() -> None:
     """Run the command line; an expected failure ends in one sentence and its exit code."""
     _register()
-    bare = shutil.which("pulumi") is None  # asked now, for a deployment adds to PATH
+    path = os.environ.get("PATH")  # as the user has it: a deployment adds to it
     if not os.environ.get("DOCKER_HOST", "").startswith("ssh"):
         # The SDK imports paramiko (0.3 s) for a transport of its own; a server's daemon is reached by `ssh` instead.
         sys.modules.setdefault("docker.transport.sshconn", None)  # type: ignore[arg-type]
@@ -89,8 +89,8 @@ def run() -> None:
             raise
         if "--json" in sys.argv:
             print(json.dumps(error.as_json()))
-        first = " (after `. .fds/env`)" if bare and error.next_command.startswith("pulumi ") else ""
-        print(f"fds: {error}{first}", file=sys.stderr)
+        lacks_engine = error.next_command.startswith("pulumi ") and shutil.which("pulumi", path=path) is None
+        print(f"fds: {error}{' (after `. .fds/env`)' if lacks_engine else ''}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except Exception as error:
         if "--debug" in sys.argv:

@@ -7,7 +7,7 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Show what a deployment would change, without changing it."""
-    from infra.cost.wording import headline
+    from infra.cost.text import headline
     from infra.deploy import Deployment
     from infra.progress import Progress
     from stack_runtime.paths import project_dir
@@ -18,6 +18,6 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     if as_json:
         answer({"stack": stack, "changes": changes})
     else:
-        if deployment.plan and deployment.plan.total_usd is not None:
+        if deployment.plan:
             say(headline(deployment.plan))
         say(f"{stack}: " + (", ".join(f"{count} to {name}" for name, count in sorted(changes.items())) or "nothing"))

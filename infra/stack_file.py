@@ -11,11 +11,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from infra.settings import Settings
+from infra.settings import NAME, Settings
 from stack_runtime.errors import UsageError
 from stack_runtime.paths import PROJECT
 
 SECRETS = "secrets"
+_ANOTHER = "the same command with --stack and the name of a stack that is there"
 
 
 def path_of(project: Path, stack: str) -> Path:
@@ -24,8 +25,8 @@ def path_of(project: Path, stack: str) -> Path:
     Raises:
         UsageError: no stack may have that name.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", stack):
-        raise UsageError(f"a stack's name has small letters, digits and -, not {stack!r}", next_command="fds status")
+    if not re.fullmatch(NAME, stack):
+        raise UsageError(f"a stack's name has small letters, digits and -, not {stack!r}", next_command=_ANOTHER)
     return project / f"Pulumi.{stack}.yaml"
 
 
@@ -85,7 +86,7 @@ def _load(path: Path) -> Any:
         known = ", ".join(sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))) or "none"
         raise UsageError(
             f"there is no stack file {path.name}, stacks here: {known}",
-            next_command="the same command with --stack and one of them",
+            next_command=_ANOTHER,
         ) from None
     except (YAMLError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]

@@ -25,11 +25,16 @@ def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = 
     found = containers(client, stack)
     with ThreadPoolExecutor(max_workers=8) as pool:
         rows = list(pool.map(_row, found))
-    missing = set(wanted) - {row["service"] for row in rows} if rows else set()
-    return sorted([*rows, *map(_missing, missing)], key=lambda row: str(row["service"]))
+    rows += [_row_of_missing(service) for service in missing(found, wanted)]
+    return sorted(rows, key=lambda row: str(row["service"]))
 
 
-def _missing(service: str) -> dict[str, Any]:
+def missing(found: Collection[Container], wanted: Collection[str]) -> list[str]:
+    """Names of `wanted` services without a container; none where nothing was `found`, for nothing was deployed."""
+    return sorted(set(wanted) - {str(item.labels["fds.service"]) for item in found}) if found else []
+
+
+def _row_of_missing(service: str) -> dict[str, Any]:
     known = {"service": service, "url": "", "health": "missing"}
     return known | dict.fromkeys(("memory_mb", "memory_limit_mb", "image"))
 

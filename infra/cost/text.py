@@ -17,13 +17,22 @@ def quantity(line: Line) -> str:
     return format(line.quantity.normalize(), "f")
 
 
+def headline(plan: Plan) -> str:
+    """What a plan comes to and what should be known of it, on one line."""
+    return "; ".join([f"{plan.stack}: {_of_budget(plan)} a month", *plan.warnings])
+
+
+def _of_budget(plan: Plan) -> str:
+    return f"{money(plan.total_usd)} of {money(plan.budget_usd)}"
+
+
 def table(plan: Plan) -> str:
     """Name, quantity, unit, price and dollars a month, one line each, and the total against the budget."""
     rows = [
         (line.resource, quantity(line), line.unit, exact(line.unit_price), money(line.monthly_usd))
         for line in plan.lines
     ]
-    rows.append(("total a month", "", "", "", f"{money(plan.total_usd)} of {money(plan.budget_usd)}"))
+    rows.append(("total a month", "", "", "", _of_budget(plan)))
     head = ("name", "quantity", "unit", f"price {plan.currency}", "monthly")
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     return "\n".join(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from infra.cost.choice import Candidate
 from infra.cost.inputs import PRICES_DAYS, RATE_DAYS, Inputs
-from infra.cost.model import Plan, Verdict
+from infra.cost.model import Verdict
 from infra.settings import Settings
 
 PROMISE = Decimal(50)
@@ -60,12 +60,6 @@ def warnings_of(
         *(_about_server(best, found, settings) if best else ()),
         *_about_settings(settings),
     )
-
-
-def headline(plan: Plan) -> str:
-    """What a plan comes to and what should be known of it, on one line."""
-    total = "unknown" if plan.total_usd is None else f"${plan.total_usd:.2f}"
-    return "; ".join([f"{plan.stack}: {total} of ${plan.budget_usd:.2f} a month", *plan.warnings])
 
 
 def _about_budget(settings: Settings, inputs: Inputs, total: Decimal | None, budget: Decimal) -> list[str]:

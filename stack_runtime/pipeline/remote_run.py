@@ -45,8 +45,7 @@ def run_in_container(client: DockerClient, stack: str, csv: Path | None, say: Sa
         command += ["--upload", uploaded]
     code, document = _execute(client, runner, command, say)
     if uploaded:  # what is said of the file names it as the user did
-        told = {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
-        document |= told
+        document |= {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
     if "run_id" not in document:
         raise _as_error(document, code)
     return document, code

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +89,24 @@ class Prod:
 
     def rows(self) -> int:
         """Transactions in the published file."""
-        return int(self.project.fds("exec", "pipeline", "--", "python", "-c", ROWS).stdout)
+        done = self.project.fds("exec", "pipeline", "--", "python", "-c", ROWS)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
 
     def health(self) -> dict[str, str]:
         """Health by service."""
         return {row["service"]: row["health"] for row in self.project.json("status")["services"]}
+
+    def becomes(self, health: Mapping[str, str]) -> bool:
+        """Whether the services are as healthy within two minutes, which a server that has just started needs."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            done = self.project.fds("status", "--json")
+            rows = json.loads(done.stdout)["services"] if done.returncode == 0 else []
+            if {row["service"]: row["health"] for row in rows} == health:
+                return True
+            time.sleep(1)
+        return False
 
     def recorded(self) -> int:
         """How many containers the engine believes in."""

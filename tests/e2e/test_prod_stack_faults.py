@@ -80,6 +80,7 @@ def test_a_server_type_that_is_sold_out_leaves_the_old_one_on(prod: Prod) -> Non
     prod.api.faults.add("POST", "/actions/change_type", 1, "412")
     refused(prod.project.fds("up"), 3, "sold out", "fds scale")
     assert (prod.server.status, _type(prod)) == ("running", before)
+    assert prod.becomes(HEALTHY), "the server is on, and its services are not"
 
 
 def test_another_server_type_keeps_the_data_however_often_it_is_killed(prod: Prod) -> None:

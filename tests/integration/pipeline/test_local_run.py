@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import resource
-import sys
 from pathlib import Path
 
 import duckdb
@@ -62,10 +60,8 @@ def test_a_project_in_a_path_with_a_space_installs_its_plugins_and_runs(tmp_path
     folder = tmp_path / "my project"
     folder.mkdir()
     project = Project(folder, "spaced", {"host": "local"}, sources=True)
-    command = (sys.executable, "-m", "fds.main", "run", "--local", "--json", "--csv", str(SAMPLE))
-    done = project.run(*command, "--database", str(folder / "first.duckdb"))
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["published"] == str(folder / "first.duckdb")
+    run = project.json("run", "--local", "--csv", str(SAMPLE), "--database", str(folder / "first.duckdb"))
+    assert run["published"] == str(folder / "first.duckdb")
 
 
 def test_the_sample_is_loaded_and_every_row_accounted_for(sampled: tuple[Path, Ended]) -> None:

@@ -1,21 +1,20 @@
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from singer_sdk.plugin_base import PluginBase
 
 from tests.kit.singer import Kit
 
 
 @pytest.fixture(autouse=True, scope="package")
-def _signals() -> Iterator[None]:
-    """Each plugin takes them when it is made, and Ctrl-C would end no test of another folder any more."""
-    kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for each, handler in kept.items():
-        signal.signal(each, handler)
+def _signals_are_the_tests_own() -> Iterator[None]:
+    """Plugins that are made in this process would take Ctrl-C from all tests; those with a process of their own do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginBase, "_setup_signal_handlers", lambda _: None)
+        yield
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
 from dataclasses import asdict
 from functools import cached_property
@@ -81,9 +83,14 @@ class TapCSV(Tap):
         return duckdb.connect(config=config)  # type: ignore[arg-type]
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End with an error: the SDK would end with 0, as if all had been sent."""
+        """End at once with an error: the SDK would end with 0, as if all had been sent.
+
+        An exception would not do: DuckDB, while it works, makes a RuntimeError of any.
+        """
         self.logger.warning("stopped by signal %d before all was sent", signum)
-        raise SystemExit(128 + signum)
+        if "folder" in vars(self):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        os._exit(128 + signum)
 
     def write_report(self) -> None:
         """Put the counts of all entities so far in place, in one step."""

@@ -92,9 +92,9 @@ class DuckDBSink(BatchSink):
     def _load(self, source: str | None, received: int, *, distinct: bool = False) -> None:
         table, loaded = self._target.table(self.stream_name), 0
         with table.transaction():
-            table.fit(self.columns, source)
+            kinds = table.fit(self.columns, source)
             if source and received:
-                load = Load(source, self.columns, self.key_properties, distinct)
+                load = Load(source, self.columns, self.key_properties, kinds, distinct)
                 upsert = self._target.config["load_method"] == "upsert" and self.key_properties
                 loaded = table.upsert(load) if upsert else table.append(load)
         self._target.count(self.stream_name, received, loaded)

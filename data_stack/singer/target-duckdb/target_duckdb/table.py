@@ -21,12 +21,14 @@ def identifier(name: str) -> str:
 class Load:
     """Rows to load: `source` is SQL that yields `columns` and each row's position; later positions win.
 
-    `distinct` says that no key is null or comes twice, where that is known beforehand.
+    `kinds` are the types of the table's columns, as `Table.fit` returns them. `distinct` says that no key is null or
+    comes twice, where that is known beforehand.
     """
 
     source: str
     columns: Mapping[str, str]
     keys: Sequence[str]
+    kinds: Mapping[str, str]
     distinct: bool = False
 
 
@@ -69,21 +71,27 @@ class Table:
     def rename(self, name: str) -> None:
         self._con.execute(f"ALTER TABLE {self.sql} RENAME TO {identifier(name)}")
 
-    def fit(self, columns: Mapping[str, str], source: str | None) -> None:
-        """Make the table, or add and widen its columns, so that what `source` yields goes in without loss."""
+    def fit(self, columns: Mapping[str, str], source: str | None) -> dict[str, str]:
+        """Make the table, or add and widen its columns, so that what `source` yields goes in without loss.
+
+        Returns: the types of the table's columns now, by their names in small letters.
+        """
         present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
         if not present:
             self._con.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(self._schema)}")
             typed = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
             self._con.execute(f"CREATE TABLE {self.sql} ({typed})")
-            return
+            return {name.lower(): kind for name, kind in columns.items()}
         for name, kind in columns.items():
             if name.lower() not in present:
                 self._con.execute(f"ALTER TABLE {self.sql} ADD COLUMN {identifier(name)} {kind}")
+                present[name.lower()] = name, kind
                 continue
             column, old = present[name.lower()]
             if (wide := self._wide(column, old, name, kind, source)) != old:
                 self._con.execute(f"ALTER TABLE {self.sql} ALTER COLUMN {identifier(column)} TYPE {wide}")
+                present[name.lower()] = column, wide
+        return {name: kind for name, (_, kind) in present.items()}
 
     def append(self, load: Load) -> int:
         """Add all rows. Returns: how many."""
@@ -124,10 +132,9 @@ class Table:
 
     def _merge(self, load: Load, source: str) -> int:
         names = [identifier(name) for name in load.columns]
-        kinds = {name.lower(): kind for name, kind in self.columns().items()}
         # as the table has them: it may be wider than what comes, and DuckDB would read its texts as numbers
         match = " AND ".join(
-            f"t.{identifier(key)} = CAST(s.{identifier(key)} AS {kinds[key.lower()]})" for key in load.keys
+            f"t.{identifier(key)} = CAST(s.{identifier(key)} AS {load.kinds[key.lower()]})" for key in load.keys
         )
         change = ", ".join(f"{name} = s.{name}" for name in names)
         values = ", ".join(f"s.{name}" for name in names)

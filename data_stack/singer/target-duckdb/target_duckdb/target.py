@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -120,9 +121,12 @@ class TargetDuckDB(Target):
         self.connection.close()
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End with an error: the SDK would load what has come, and end with 0 as if that were all."""
+        """End at once with an error: the SDK would load what has come, and end with 0 as if that were all.
+
+        An exception would not do: DuckDB, while it works, makes a RuntimeError of any.
+        """
         self.logger.warning("stopped by signal %d before all was loaded", signum)
-        raise SystemExit(128 + signum)
+        os._exit(128 + signum)
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
         """Keep the state back while an overwriting load is not in place."""
