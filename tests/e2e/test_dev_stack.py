@@ -138,6 +138,16 @@ def test_containers_are_hardened(up: Project) -> None:
             assert item.attrs["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
+def test_what_was_removed_is_told_and_comes_back(up: Project) -> None:
+    by_service = {item.labels["fds.service"]: item for item in _ours(docker.from_env(), up.stack)}
+    by_service["streamlit"].remove(force=True)
+    assert {row["service"]: row["health"] for row in up.json("status")["services"]}["streamlit"] == "missing"
+    doctor = up.fds("doctor")
+    assert doctor.returncode == 5 and "not there: streamlit" in doctor.stderr
+    assert up.json("up")["changed"] >= 1
+    assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
+
+
 def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> None:
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")

@@ -169,6 +169,22 @@ def test_the_delimiter_is_found(kit: Kit, delimiter: str) -> None:
     assert kit.query('SELECT id, "a,b", c FROM t') == [(1, "x", "y")]
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("1,epoch,5", "column day is no day"),
+        ("1,2024-01-01,1_000", "column amount is no decimal"),
+        ("1,2024-01-01,100000000000000", "column amount is no decimal"),
+        ("  ,2024-01-01,5", "key id is empty"),
+    ],
+)
+def test_what_duckdb_reads_and_nobody_means_is_a_bad_row(kit: Kit, row: str, reason: str) -> None:
+    greatest = "2,2024-01-01,99999999999999.9999"
+    kit.load(kit.csv(f"id,day,amount\n{row}\n{greatest}\n"), entity={"columns": {"day": "day", "amount": "decimal"}})
+    assert [(bad["line"], bad["reason"]) for bad in kit.quarantined] == [(2, reason)]
+    assert kit.query("SELECT id::VARCHAR, amount::VARCHAR FROM t") == [("2", "99999999999999.9999")]
+
+
 def test_a_form_parts_what_can_be_read_from_what_cannot_and_leaves_the_type_open(kit: Kit) -> None:
     days = ["2024-01-31", "2024-02-30", "infinity", "31/01/2024", "2024-01-31T10:00:00Z", ""]
     kit.load(
