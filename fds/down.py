@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -36,7 +37,10 @@ def _ask(stack: str, volumes: bool, confirm: str) -> None:
     """A server goes only when someone has typed the name of its stack."""
     from stack_runtime.errors import UsageError
 
+    way = f"fds down --stack {stack}{' --volumes' if volumes else ''} --confirm {stack}"
     what = "the server and its data" if volumes else "the server (its data volume stays, and is billed)"
+    if not confirm and not sys.stdin.isatty():
+        raise UsageError(f"this deletes {what}, and nobody is there to be asked", next_command=way)
     typed = confirm or typer.prompt(f"This deletes {what}. Type the name of the stack to go on", err=True)
     if typed != stack:
-        raise UsageError("not confirmed, nothing was removed", next_command=f"fds down --stack {stack}")
+        raise UsageError("not confirmed, nothing was removed", next_command=way)

@@ -6,7 +6,10 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
-    """Compare what really runs with what was deployed; exit with 1 when they differ. fds up does not undo it alone."""
+    """Compare what really runs with what was deployed; exit with 1 when they differ.
+
+    fds up alone brings back only what is gone or stopped.
+    """
     from infra.deploy import Deployment
     from infra.progress import Progress
     from stack_runtime.paths import project_dir

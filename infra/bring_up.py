@@ -10,6 +10,7 @@ from pathlib import Path
 from docker import DockerClient
 
 from infra import state
+from infra.cost.text import headline
 from infra.deploy import Deployment
 from infra.failures import patiently
 from infra.heal import heal
@@ -46,8 +47,10 @@ def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: 
     deployment.generate_secrets()
     former = state.built_images(deployment.recorded()) if deployment.settings.host == "local" else None
     changes = _deployed(deployment, say)
+    if deployment.settings.host != "local" and deployment.plan:
+        say(headline(deployment.plan))
     with daemon(project, stack) as client:
-        sick = _sick(client, stack)
+        sick = _sick(client, stack, say)
         if not sick:
             for image in remove_unused_images(client, former):
                 say(f"removed image {image}, which no service uses any more")
@@ -87,9 +90,13 @@ def _leave_switched_on(deployment: Deployment, say: Callable[[str], None]) -> No
         say(f"the server may be off: {error}")
 
 
-def _sick(client: DockerClient, stack: str) -> list[str]:
+def _sick(client: DockerClient, stack: str, say: Callable[[str], None]) -> list[str]:
     """Services that are not healthy, after those that just started with their server had time to become so."""
     deadline = time.monotonic() + SETTLED_S
+    waited_for: list[str] = []
     while (sick := unhealthy(client, stack)) and time.monotonic() < deadline:
+        if sick != waited_for:
+            say(f"waiting up to {SETTLED_S:.0f} s for {', '.join(sick)}")
+            waited_for = sick
         time.sleep(PAUSE_S)
     return sick

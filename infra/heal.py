@@ -8,7 +8,7 @@ from infra import state
 from infra.deploy import Deployment
 from infra.hosts.hetzner.account import Account
 from infra.reach import daemon, keys_folder
-from stack_runtime.docker_host import ids, remove_unrecorded
+from stack_runtime.docker_host import ids, remove_unrecorded, start_stopped
 from stack_runtime.errors import UnreachableError
 from stack_runtime.remote import write_access
 
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 
 def heal(deployment: Deployment, say: Say) -> None:
-    """Forget what is gone, start a server that is off, and remove what was made there but never recorded.
+    """Forget what is gone, start what was stopped, and remove what was made there but never recorded.
 
     Raises:
         LockedError: another deployment is at work.
@@ -100,6 +100,8 @@ def _remove_strays(deployment: Deployment, record: state.Deployment, say: Say) -
         deployment.refuse_locked()  # one that has begun meanwhile makes what only looks like a stray
         for name in remove_unrecorded(client, stack, containers, networks):
             say(f"removed {name}, which an interrupted deployment left behind")
+        for name in start_stopped(client, stack):
+            say(f"started {name}, which somebody had stopped")
         if containers - ids(client, stack):
             say("containers of the stack are gone, so its record is refreshed first")
             deployment.refresh_first = True

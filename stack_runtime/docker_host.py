@@ -67,6 +67,25 @@ def running(client: docker.DockerClient, stack: str, service: str) -> Container:
     raise UnreachableError(f"{service} of stack {stack} is not running", next_command=f"fds up --stack {stack}")
 
 
+def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:
+    """Start the services that somebody stopped by hand; what fails by itself, Docker starts again.
+
+    Returns: names of their containers.
+
+    Raises:
+        UnreachableError: one does not start.
+    """
+    stopped = [item for item in containers(client, stack) if item.status == "exited"]
+    for item in stopped:
+        try:
+            item.start()
+        except APIError as error:
+            raise UnreachableError(
+                f"{item.name} was stopped and does not start: {error.explanation}", next_command="fds doctor"
+            ) from None
+    return [str(item.name) for item in stopped]
+
+
 def ids(client: docker.DockerClient, stack: str) -> set[str]:
     """Ids of all containers of `stack`, the carrier of files among them."""
     return {str(item.id) for item in client.containers.list(all=True, filters=_ours(stack))}

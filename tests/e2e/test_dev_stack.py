@@ -138,13 +138,16 @@ def test_containers_are_hardened(up: Project) -> None:
             assert item.attrs["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
-def test_what_was_removed_is_told_and_comes_back(up: Project) -> None:
+def test_what_was_stopped_or_removed_is_told_and_comes_back(up: Project) -> None:
     by_service = {item.labels["fds.service"]: item for item in _ours(docker.from_env(), up.stack)}
+    by_service["redis"].stop(timeout=5)
     by_service["streamlit"].remove(force=True)
-    assert {row["service"]: row["health"] for row in up.json("status")["services"]}["streamlit"] == "missing"
+    health = {row["service"]: row["health"] for row in up.json("status")["services"]}
+    assert (health["redis"], health["streamlit"]) == ("exited", "missing")
     doctor = up.fds("doctor")
     assert doctor.returncode == 5 and "not there: streamlit" in doctor.stderr
-    assert up.json("up")["changed"] >= 1
+    done = up.fds("up")
+    assert done.returncode == 0 and f"started {by_service['redis'].name}" in done.stderr, done.stderr
     assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
 
 

@@ -211,6 +211,7 @@ def test_a_server_that_was_deleted_comes_back_with_its_data(prod: Prod, visitor:
 
 def test_down_asks_first(prod: Prod) -> None:
     refused(prod.project.fds("down", "--confirm", "another"), 2, "not confirmed")
+    refused(prod.project.fds("down"), 2, f"--confirm {STACK}")
     assert prod.server.protection == {"delete": True, "rebuild": True}
     assert prod.in_account()["servers"] == 1
 

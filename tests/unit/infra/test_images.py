@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,23 @@ def test_any_other_file_does_not(tree: Path, name: str) -> None:
 def test_what_a_recipe_starts_from_is_known_without_its_own_stages(tree: Path) -> None:
     (tree / "Dockerfile").write_text("FROM one:1 AS first\nFROM two:2\nCOPY --from=first /a /b\nFROM first AS last\n")
     assert images._bases(Build("Dockerfile")) == {"one:1", "two:2"}
+
+
+RECIPES = sorted(images.ROOT.glob("data_stack/images/*/Dockerfile"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
+def test_what_is_copied_is_made_readable_for_the_user_that_runs(recipe: Path) -> None:
+    """Under umask 077 git leaves the sources to their owner alone, and a copy in an image keeps that."""
+    copied: list[str] = []
+    for line in recipe.read_text().replace("\\\n", " ").splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "COPY":
+            copied.append(rest.split()[-1])
+        elif word == "RUN" and (found := re.match(r"chmod -R a\+rX ([^&]+)&&", rest)):
+            opened = tuple(found[1].split())
+            copied = [] if opened == (".",) else [place for place in copied if not place.startswith(opened)]
+        elif word == "USER":
+            assert copied == []
+            return
+    raise AssertionError("the image runs as root")
