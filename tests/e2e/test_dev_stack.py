@@ -18,6 +18,7 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
+from tests.kit import layers
 from tests.kit.project import ROOT, Project
 
 SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
@@ -45,6 +46,7 @@ def up(project: Project) -> Project:
     """The running stack, with a bystander container and volume that it must not touch."""
     result = project.fds("up", timeout=1800)
     assert result.returncode == 0, result.stderr
+    layers.keep(docker.from_env())
     return project
 
 

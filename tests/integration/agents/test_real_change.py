@@ -16,6 +16,7 @@ from agents.scaling import ScalingDesk
 from stack_runtime.docker_host import local_docker, remove_leftovers, running
 from stack_runtime.errors import RefusedError
 from stack_runtime.status import MIB
+from tests.kit import layers
 from tests.kit.project import OTHERS, Project
 
 STACK = "agentstest"
@@ -43,6 +44,7 @@ def test_an_approved_change_runs_and_goes_back_and_keeps_the_data(project: Proje
     started = project.fds("up")
     assert started.returncode == 0, started.stderr
     client = local_docker()
+    layers.keep(client)
     running(client, STACK, "postgres").exec_run([*SQL, "CREATE TABLE kept AS SELECT 42 AS answer"])
 
     office = desk(project.folder)

@@ -24,6 +24,7 @@ from stack_runtime.paths import PROJECT
 from stack_runtime.pipeline.places import ROOT
 from stack_runtime.pipeline.remote_run import run_in_container
 from tests.integration.pipeline.conftest import rows, write_csv
+from tests.kit import layers
 
 STACK = f"test-{secrets.token_hex(4)}"
 
@@ -38,7 +39,8 @@ def client() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="module")
 def container(client: docker.DockerClient) -> Iterator[Container]:
     """The service as declared, on its own, without a server."""
-    image, _ = client.images.build(path=str(ROOT), dockerfile=SERVICE.image.dockerfile, rm=True)  # type: ignore[union-attr]
+    build = SERVICE.image.dockerfile  # type: ignore[union-attr]
+    image, _ = client.images.build(path=str(ROOT), dockerfile=build, tag=f"{layers.KEPT}/pipeline:layers", rm=True)
     names = {volume.name: f"{STACK}-{volume.name}" for volume in SERVICE.volumes}
     found = client.containers.run(
         image.id, detach=True, user=SERVICE.user, read_only=True, cap_drop=["ALL"], network_mode="none",
