@@ -18,6 +18,7 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
+from stack_runtime.docker_host import IMAGES
 from tests.kit import layers
 from tests.kit.project import ROOT, Project
 
@@ -157,7 +158,7 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
-    images = {name: str(client.containers.get(id).attrs["Config"]["Image"]) for name, id in _ids(up).items()}
+    images = {name: _tag(client, id) for name, id in _ids(up).items() if name in ("pipeline", "streamlit")}
     bystander = client.containers.create(images["pipeline"], labels={"fds.stack": "another"})
     try:
         down = up.fds("down")
@@ -178,6 +179,13 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
         client.images.remove(images["pipeline"])
         volume.remove()
         network.remove()
+
+
+def _tag(client: docker.DockerClient, container: str) -> str:
+    """Under which name the stack built the container's image; the layers that are kept for other tests have another."""
+    image = client.containers.get(container).image
+    assert image is not None
+    return next(tag for tag in image.tags if tag.startswith(f"{IMAGES}/"))
 
 
 @pytest.fixture

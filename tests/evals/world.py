@@ -57,6 +57,10 @@ config:
 """
 
 
+MEETING_S = 1.0
+"""How long a deployment waits for another; when nothing is wrong, none comes."""
+
+
 @dataclass
 class World:
     """One case's world, in an empty folder."""
@@ -71,7 +75,7 @@ class World:
     """An edit of the stack file by somebody else, at the moment at which the next plan is made."""
     deployment: str = "works"
     meeting: threading.Barrier | None = None
-    """Where deployments wait for each other, so that those at the same moment would do harm."""
+    """Where a deployment waits for another, so that two at the same moment would do harm."""
     model_calls: int = 0
     deployed: list[Settings] = field(default_factory=list)
     ran: list[Job] = field(default_factory=list)
@@ -183,7 +187,7 @@ class World:
         self._standing = settings
         if self.meeting:
             with contextlib.suppress(threading.BrokenBarrierError):
-                self.meeting.wait(1)
+                self.meeting.wait(MEETING_S)
 
     def _run(self, job: Job) -> tuple[Any, str]:
         if self.deployment == "fails":
