@@ -235,8 +235,9 @@ def test_images_are_built_on_the_host_and_only_when_something_changed(
 
     def program() -> None:
         built = pulumi_docker.RemoteImage(
-            "built", name=name, build={"context": str(context), "build_args": {"WHO": "me"}}, triggers=dict(trigger)
-        )
+            "built", name=name, triggers=dict(trigger),
+            build={"context": str(context), "build_args": {"WHO": "me"}, "force_remove": True},
+        )  # fmt: skip
         pulumi.export("image_id", built.image_id)
 
     ours = stack(program)
@@ -251,6 +252,7 @@ def test_images_are_built_on_the_host_and_only_when_something_changed(
     (context / "Dockerfile").write_text(f"FROM {image}\nRUN false\n")
     with pytest.raises(CommandError, match="returned a non-zero code: 1"):
         ours.up()
+    assert not daemon.containers.list(all=True, filters={"ancestor": image}), "the failed step's is still there"
     ours.destroy()
     assert not daemon.images.list(name=name)
 
