@@ -58,7 +58,7 @@ config:
 
 
 MEETING_S = 1.0
-"""How long a deployment waits for another; when nothing is wrong, none comes."""
+"""How long a deployment waits for the others; when nothing is wrong, none comes."""
 
 
 @dataclass
@@ -75,7 +75,7 @@ class World:
     """An edit of the stack file by somebody else, at the moment at which the next plan is made."""
     deployment: str = "works"
     meeting: threading.Barrier | None = None
-    """Where a deployment waits for another, so that two at the same moment would do harm."""
+    """Where deployments wait for each other, so that those at the same moment would do harm."""
     model_calls: int = 0
     deployed: list[Settings] = field(default_factory=list)
     ran: list[Job] = field(default_factory=list)

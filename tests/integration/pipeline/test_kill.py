@@ -49,7 +49,7 @@ class Reader(threading.Thread):
         self.errors: list[str] = []
 
     def run(self) -> None:
-        while not self._over.wait(0.1):
+        while not self._over.wait(0.05):
             try:
                 self.seen.add(totals(self._database))
             except duckdb.Error as error:
