@@ -29,7 +29,7 @@ down: .venv/.ready ## remove the dev stack (its data stays)
 	@$(RUN) fds down
 
 test: setup ## run every test against the real engine, Docker and databases
-	@. .fds/env && $(RUN) pytest -n 2
+	@. .fds/env && $(RUN) pytest -n 3
 
 check: .venv/.ready ## format, lint and type checks
 	$(RUN) black --check --quiet $(PATHS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def config(project: Path, stack: str) -> dict[str, Any]:
     Raises:
         UsageError: there is no such file, or it is not YAML.
     """
-    found = _load(path_of(project, stack)).get("config") or {}
+    found = _load(path_of(project, stack), _parsed).get("config") or {}
     if not isinstance(found, Mapping):
         raise UsageError("config is not a mapping", where=f"Pulumi.{stack}.yaml", next_command="correct the file")
     return {str(key): value for key, value in found.items()}
@@ -60,7 +61,7 @@ def config(project: Path, stack: str) -> dict[str, Any]:
 def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
     """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing."""
     path = path_of(project, stack)
-    document = _load(path)
+    document = _load(path, _yaml().load)
     values = document.setdefault("config", {})
     for key, value in changes.items():
         values[f"{PROJECT}:{key}"] = value
@@ -79,9 +80,15 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _load(path: Path) -> Any:
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Any:
+    """For those who only read: a command looks into its stack file some eight times."""
+    return _yaml().load(text)
+
+
+def _load(path: Path, parse: Callable[[str], Any]) -> Any:
     try:
-        document = _yaml().load(path.read_text(encoding="utf-8"))
+        document = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))) or "none"
         raise UsageError(

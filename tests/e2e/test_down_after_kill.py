@@ -18,14 +18,21 @@ KINDS = ("servers", "firewalls", "networks", "ssh_keys", "volumes")
 
 
 @pytest.fixture
-def killed(tmp_path: Path) -> Iterator[Prod]:
-    """An account with a server that nobody recorded, and all that came before it."""
+def empty(tmp_path: Path) -> Iterator[Prod]:
+    """An account that holds nothing, and a project that is about to deploy to it."""
     with HetznerAPI() as api:
-        prod = Prod(api, Project(tmp_path, STACK, SETTINGS, dict(api.environment)))
-        killed_at(prod, "POST /servers")
-        api.settle()
-        assert prod.in_account()["servers"] == 1
-        yield prod
+        project = Project(tmp_path, STACK, SETTINGS, dict(api.environment))
+        project.take_secrets()
+        yield Prod(api, project)
+
+
+@pytest.fixture
+def killed(empty: Prod) -> Prod:
+    """An account with a server that nobody recorded, and all that came before it."""
+    killed_at(empty, "POST /servers")
+    empty.api.settle()
+    assert empty.in_account()["servers"] == 1
+    return empty
 
 
 def _down(prod: Prod) -> str:
@@ -56,13 +63,12 @@ def test_what_is_gone_already_is_forgotten(killed: Prod) -> None:
     assert all(line in said for line in gone[1:]), said  # the server itself was never recorded
 
 
-def test_up_with_the_token_of_another_project_forgets_nothing(tmp_path: Path) -> None:
-    with HetznerAPI() as api, HetznerAPI() as another:
-        prod = Prod(api, Project(tmp_path, STACK, SETTINGS, dict(api.environment)))
-        killed_at(prod, "POST /volumes/N/actions/attach")
-        refused(prod.project.fds("up", **another.environment), 5, "HCLOUD_TOKEN holds nothing of the stack", STACK)
+def test_up_with_the_token_of_another_project_forgets_nothing(empty: Prod) -> None:
+    killed_at(empty, "POST /volumes/N/actions/attach")
+    with HetznerAPI() as another:
+        refused(empty.project.fds("up", **another.environment), 5, "HCLOUD_TOKEN holds nothing of the stack", STACK)
         assert another.writes() == []
-        assert "is gone from the account" not in _down(prod)
+    assert "is gone from the account" not in _down(empty)
 
 
 def test_what_lost_its_labels_is_not_taken_for_gone(killed: Prod) -> None:

@@ -241,7 +241,7 @@ class _Player:
     def race(self, row: dict[str, Any]) -> tuple[Any, Any]:
         """Many at the same moment; only one may win."""
         verbs = {"approve": self.approve, "apply": self.apply, "expire": lambda _: self.expire(["taken back"])}
-        self.world.meeting = threading.Barrier(len(row["of"]))
+        self.world.meeting = threading.Barrier(2)
         with ThreadPoolExecutor(8) as pool:
             ends = list(pool.map(lambda position: verbs[row["verb"]]({"of": position}), row["of"]))
         return 1, sum(end in ("ok", "applied", ["taken back"]) for _, end in ends)

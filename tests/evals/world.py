@@ -58,7 +58,7 @@ config:
 
 
 MEETING_S = 1.0
-"""How long a deployment waits for the others; when nothing is wrong, none comes."""
+"""How long a change waits for a second one before it is planned; when nothing is wrong, none comes."""
 
 
 @dataclass
@@ -75,7 +75,7 @@ class World:
     """An edit of the stack file by somebody else, at the moment at which the next plan is made."""
     deployment: str = "works"
     meeting: threading.Barrier | None = None
-    """Where deployments wait for each other, so that those at the same moment would do harm."""
+    """Where two changes that are made at the same moment meet."""
     model_calls: int = 0
     deployed: list[Settings] = field(default_factory=list)
     ran: list[Job] = field(default_factory=list)
@@ -120,11 +120,17 @@ class World:
                 (folder / name).write_text(json.dumps(_changed(text, self.prices, self.sold_out)))
         return Basis.of(settings, DAY, project=self.folder, prices_dir=folder, prices_date=DAY)
 
+    def _met(self, settings: Settings) -> Basis:
+        if self.meeting:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.meeting.wait(MEETING_S)
+                self.meeting.abort()  # the others need not wait
+                self._wrong.append("two changes were at work at once")
+        return self.basis(settings)
+
     def restart(self) -> None:
         """Everything that was only in memory is gone."""
-        self.desk = ScalingDesk(
-            Ground(self.folder, self.basis, self._deploy, lambda _: [], lambda: self.now, self._run)
-        )
+        self.desk = ScalingDesk(Ground(self.folder, self._met, self._deploy, lambda _: [], lambda: self.now, self._run))
 
     def edit(self, changes: dict[str, Any]) -> None:
         """The owner edits the stack file by hand; that is allowed, and the new normal."""
@@ -185,9 +191,6 @@ class World:
         self.deployed.append(settings)
         self._wrong += self._judge(settings)
         self._standing = settings
-        if self.meeting:
-            with contextlib.suppress(threading.BrokenBarrierError):
-                self.meeting.wait(MEETING_S)
 
     def _run(self, job: Job) -> tuple[Any, str]:
         if self.deployment == "fails":

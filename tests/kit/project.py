@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,13 @@ class Project:
         document["config"] |= {f"freelancer-data-stack:{key}": value for key, value in settings.items()}
         self.stack_file.write_text(yaml.safe_dump(document))
 
+    def take_secrets(self) -> None:
+        """Take secrets that were generated once, for each takes the engine a second; what is missing is generated."""
+        passphrase, salt, secrets = _generated()
+        (self.folder / ".fds" / "passphrase").write_text(passphrase)
+        self.configure({"secrets": secrets})
+        self.stack_file.write_text(f"encryptionsalt: {salt}\n" + self.stack_file.read_text())
+
     def variables(self, **more: str) -> dict[str, str]:
         """The environment of a command, without what this shell says of another project's state and passphrase."""
         own = {name: value for name, value in os.environ.items() if name not in OTHERS}
@@ -112,3 +121,19 @@ class Project:
         result = self.fds(verb, "--json", *words, **options)
         assert result.returncode == 0, result.stdout + result.stderr
         return json.loads(result.stdout)
+
+
+@cache
+def _generated() -> tuple[str, str, dict[str, Any]]:
+    """A passphrase, its salt and the secrets of a lean server as a stack file has them."""
+    program = (
+        "from pathlib import Path; from infra.deploy import Deployment; from infra.progress import Progress;"
+        "Deployment(Path.cwd(), 'seed', Progress(None)).generate_secrets()"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        seed = Project(Path(folder), "seed", ON_A_SERVER)
+        done = seed.run(sys.executable, "-c", program)
+        assert done.returncode == 0, done.stderr
+        document = yaml.safe_load(seed.stack_file.read_text())
+        secrets = dict(document["config"]["freelancer-data-stack:secrets"])
+        return (seed.folder / ".fds" / "passphrase").read_text(), document["encryptionsalt"], secrets

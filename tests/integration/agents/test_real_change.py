@@ -32,6 +32,7 @@ def _free_port() -> int:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     made = Project(tmp_path, STACK, {"host": "local", "httpPort": _free_port(), "httpsPort": _free_port()})
+    made.take_secrets()
     for name in OTHERS:  # the desk works in this process, whose state is another project's
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

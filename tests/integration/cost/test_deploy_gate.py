@@ -24,7 +24,9 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def project(api: HetznerAPI, tmp_path: Path) -> Project:
-    return Project(tmp_path, "gate-prod", SETTINGS, dict(api.environment))
+    made = Project(tmp_path, "gate-prod", SETTINGS, dict(api.environment))
+    made.take_secrets()
+    return made
 
 
 def test_prices_that_rose_since_the_plan_stop_the_deployment(api: HetznerAPI, project: Project) -> None:

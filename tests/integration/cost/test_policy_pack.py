@@ -11,12 +11,13 @@ from pulumi import automation
 
 from stack_runtime.paths import PROJECT
 from tests.integration.plugins.conftest import engine, stand_ins, surroundings
+from tests.kit.engine import Stack, inline_stack
 from tests.kit.hetzner.api import HetznerAPI
 
 __all__ = ["engine", "stand_ins", "surroundings"]
 PACK = Path(__file__).parents[3] / "infra" / "policy"
 FRESH = {"fxRate": "1.1637", "fxDate": "2026-05-27", "allowSnapshot": "true"}
-Deploy = Callable[..., automation.Stack]
+Deploy = Callable[..., Stack]
 
 
 @pytest.fixture
@@ -34,10 +35,10 @@ def deploy(surroundings: dict[str, str], api: HetznerAPI, tmp_path: Path, monkey
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("FDS_PRICES_DIR", raising=False)
 
-    def make(program: Callable[[], None], **settings: str) -> automation.Stack:
-        ours = automation.create_or_select_stack("prod", PROJECT, program)
-        for key, value in {"host": "hetzner", **FRESH, **settings}.items():
-            ours.set_config(f"{PROJECT}:{key}", automation.ConfigValue(value))
+    def make(program: Callable[[], None], **settings: str) -> Stack:
+        ours = inline_stack(tmp_path, PROJECT, "prod", program)
+        given = {"host": "hetzner", **FRESH, **settings}
+        ours.set_all_config({f"{PROJECT}:{key}": automation.ConfigValue(value) for key, value in given.items()})
         return ours
 
     return make

@@ -14,19 +14,20 @@ from typing import Any
 
 import docker
 import pytest
-from pulumi import automation
 
+from infra.engine import search_path
 from infra.offline import plugins
+from tests.kit.engine import Stack, inline_stack
+from tests.kit.project import ROOT
 
-CACHE = Path(os.environ.get("FDS_CACHE_DIR") or Path.home() / ".cache/freelancer-data-stack")
 TOOLS = ("sh", "sleep", "cat", "true", "false")
-Stacks = Callable[..., automation.Stack]
+Stacks = Callable[..., Stack]
 
 
 @pytest.fixture(scope="session")
 def engine() -> Path:
     """The folder of the `pulumi` command."""
-    found = shutil.which("pulumi") or shutil.which("pulumi", path=str(CACHE / "engine"))
+    found = shutil.which("pulumi", path=search_path(ROOT))
     assert found, "these tests need the engine; next: fds setup"
     return Path(found).parent
 
@@ -57,12 +58,19 @@ def surroundings(engine: Path, stand_ins: Path, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.fixture
-def stack(surroundings: dict[str, str]) -> Iterator[Stacks]:
-    """Makes a stack of an inline program; it is destroyed after the test."""
-    made: list[automation.Stack] = []
+def inline(surroundings: dict[str, str], tmp_path: Path) -> Stacks:
+    """Makes a stack of an inline program, which nobody destroys."""
+    (tmp_path / "inline").mkdir()
+    return lambda program, name="test": inline_stack(tmp_path / "inline", "plugins", name, program)
 
-    def make(program: Callable[[], None], name: str = "test") -> automation.Stack:
-        made.append(automation.create_or_select_stack(name, "plugins", program))
+
+@pytest.fixture
+def stack(inline: Stacks) -> Iterator[Stacks]:
+    """Makes a stack of an inline program; it is destroyed after the test."""
+    made: list[Stack] = []
+
+    def make(program: Callable[[], None], name: str = "test") -> Stack:
+        made.append(inline(program, name))
         return made[-1]
 
     yield make
@@ -107,11 +115,6 @@ def _root_file_system() -> bytes:
 def _loaded(program: Path) -> list[str]:
     listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
     return [word for word in listed.split() if word.startswith("/")]
-
-
-def changes(result: Any) -> dict[str, int]:
-    """What an update did, without what stayed as it was."""
-    return {key: count for key, count in (result.summary.resource_changes or {}).items() if key != "same"}
 
 
 def containers(daemon: docker.DockerClient, prefix: str = "web-") -> list[Any]:

@@ -11,7 +11,8 @@ import pulumi_docker
 import pytest
 from pulumi.automation.errors import CommandError
 
-from tests.integration.plugins.conftest import Stacks, changes, containers
+from tests.integration.plugins.conftest import Stacks, containers
+from tests.kit.engine import changes
 
 
 class World:

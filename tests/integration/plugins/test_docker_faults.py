@@ -16,7 +16,8 @@ import pulumi_docker
 import pytest
 from pulumi.automation.errors import CommandError
 
-from tests.integration.plugins.conftest import Stacks, changes, containers
+from tests.integration.plugins.conftest import Stacks, containers
+from tests.kit.engine import changes
 
 
 def test_a_killed_update_leaves_no_plugin_behind_and_the_next_one_converges(

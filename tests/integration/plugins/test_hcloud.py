@@ -10,10 +10,10 @@ import pulumi
 import pulumi_hcloud
 import pytest
 from hcloud import Client
-from pulumi import automation
 from pulumi.automation.errors import CommandError
 
-from tests.integration.plugins.conftest import Stacks, changes
+from tests.integration.plugins.conftest import Stacks
+from tests.kit.engine import changes
 from tests.kit.hetzner import HetznerAPI
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJWfG1bNpkzYwEIFhIkGjxEsqmPAJ8aW5Q2VYk7ueGjQ me@example"
@@ -31,9 +31,9 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
 
 
 @pytest.fixture
-def stack(surroundings: dict[str, str], api: HetznerAPI) -> Stacks:
+def stack(inline: Stacks, api: HetznerAPI) -> Stacks:
     """Makes stacks that nobody destroys: all that they make ends with the double."""
-    return lambda program, name="test": automation.create_or_select_stack(name, "plugins", program)
+    return inline
 
 
 def number(resource: pulumi.CustomResource) -> pulumi.Output[int]:

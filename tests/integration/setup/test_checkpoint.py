@@ -11,6 +11,7 @@ from pulumi import automation as auto
 from infra import checkpoint
 from infra.engine import search_path
 from stack_runtime.paths import PROJECT
+from tests.kit.engine import Stack, inline_stack
 from tests.kit.project import ROOT
 
 
@@ -20,20 +21,18 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"file://{tmp_path}"
 
 
-def _stack(backend: str) -> auto.Stack:
+def _stack(folder: Path, backend: str) -> Stack:
     def program() -> None:
         pulumi.ComponentResource("test:index:Nothing", "nothing").register_outputs(
             {"secret": pulumi.Output.secret("s")}
         )
 
     surroundings = {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "x"}
-    settings = auto.ProjectSettings(name=PROJECT, runtime="python")
-    options = auto.LocalWorkspaceOptions(project_settings=settings, env_vars=surroundings)
-    return auto.create_or_select_stack("test", PROJECT, program, opts=options)
+    return inline_stack(folder, PROJECT, "test", program, **surroundings)
 
 
-def test_it_is_what_the_engine_exports(backend: str) -> None:
-    stack = _stack(backend)
+def test_it_is_what_the_engine_exports(tmp_path: Path, backend: str) -> None:
+    stack = _stack(tmp_path, backend)
     stack.up()
     exported = stack.export_stack().deployment or {}
     found = checkpoint.read(backend, "test")

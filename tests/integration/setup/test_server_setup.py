@@ -33,12 +33,19 @@ def api() -> Iterator[HetznerAPI]:
 
 
 @pytest.fixture
-def project(api: HetznerAPI, tmp_path: Path) -> Project:
+def fresh(api: HetznerAPI, tmp_path: Path) -> Project:
     """A project that nobody has answered anything for; what setup made for this repository counts for it too."""
     made = Project(tmp_path, STACK, SETTINGS, {"HCLOUD_ENDPOINT": api.endpoint, "HCLOUD_TOKEN": ""})
     for name in (".venvs", "pyproject.toml", "uv.lock"):
         (tmp_path / name).symlink_to(ROOT / name)
     return made
+
+
+@pytest.fixture
+def project(fresh: Project) -> Project:
+    """The same with its generated secrets, so that what is given is alone what is missing."""
+    fresh.take_secrets()
+    return fresh
 
 
 def _at_a_terminal(project: Project, answers: Sequence[str], **environment: str) -> tuple[int, str, list[str]]:
@@ -77,25 +84,25 @@ def _stored(project: Project) -> dict[str, Any]:
     return dict(json.loads(project.engine("config", "--show-secrets", "--json").stdout))
 
 
-def test_a_person_is_asked_once_and_everything_is_stored_encrypted(project: Project, api: HetznerAPI) -> None:
-    code, shown, questions = _at_a_terminal(project, [api.token, "stack.example.org", "me@example.org"])
+def test_a_person_is_asked_once_and_everything_is_stored_encrypted(fresh: Project, api: HetznerAPI) -> None:
+    code, shown, questions = _at_a_terminal(fresh, [api.token, "stack.example.org", "me@example.org"])
     assert code == 0, shown
     assert [question.split()[0] for question in questions] == ["Hetzner", "Domain", "E-mail"]
     assert api.token not in shown
-    text = project.stack_file.read_text()
+    text = fresh.stack_file.read_text()
     assert api.token not in text and "secure:" in text
-    config = _config(project)
+    config = _config(fresh)
     assert config["freelancer-data-stack:domain"] == "stack.example.org"
     assert config["freelancer-data-stack:email"] == "me@example.org"
-    stored = _stored(project)
+    stored = _stored(fresh)
     assert stored["hcloud:token"] == {"value": api.token, "secret": True}
     secrets = json.loads(stored["freelancer-data-stack:secrets"]["value"])
     assert {"ui_password", "postgres_password", "ssh_key", "ssh_host_key", "ssh_boot_key"} <= set(secrets)
     assert len(set(secrets.values())) == len(secrets) and all(len(value) >= 32 for value in secrets.values())
 
-    again, shown, questions = _at_a_terminal(project, [])
+    again, shown, questions = _at_a_terminal(fresh, [])
     assert again == 0 and questions == [], shown
-    assert _stored(project) == stored
+    assert _stored(fresh) == stored
 
 
 def test_what_the_environment_says_is_not_asked(project: Project, api: HetznerAPI) -> None:
