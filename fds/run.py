@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,6 +63,8 @@ def _locally(csv: Path | None, database: Path | None) -> tuple[dict[str, Any], i
     from stack_runtime.pipeline.places import DATABASE_NAME, beside
     from stack_runtime.pipeline.run import Pipeline
 
+    # DuckDB imports it, if it is there (0.4 s), to look for its types among parameters; there are none of those here.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     run, failure = Pipeline(beside(database or state_dir() / "local" / DATABASE_NAME), None, say).run(csv)
     return run.as_json(), failure.exit_code if failure else 0
 
