@@ -30,7 +30,7 @@ POLICY_PACK = Path(__file__).resolve().parent / "policy"
 Result = TypeVar("Result")
 
 
-class _Stack(auto.Stack):
+class Stack(auto.Stack):
     """Does not start the engine again after each deployment, for outputs and a history that its events have told."""
 
     def outputs(self) -> auto.OutputMap:
@@ -174,7 +174,7 @@ class Deployment:
 
     def _open(self) -> auto.Stack:
         workspace = auto.LocalWorkspace(str(self.project), program=self._program, env_vars=self._environment)
-        return _Stack(self.settings.stack, workspace, StackInitMode.CREATE_OR_SELECT)
+        return Stack(self.settings.stack, workspace, StackInitMode.CREATE_OR_SELECT)
 
     def _program(self) -> None:
         try:

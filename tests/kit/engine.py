@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
+from infra import deploy
 
-class Stack(auto.Stack):
-    """Hears from the engine's events what came of an update; the SDK starts the engine three times more to ask it."""
+Result = TypeVar("Result", auto.UpResult, auto.RefreshResult, auto.DestroyResult)
 
-    _changes: auto.OpMap
-    _outputs: dict[str, Any]
+
+class Stack(deploy.Stack):
+    """Tells from the engine's events what came of an update."""
 
     def up(self, **options: Any) -> auto.UpResult:
-        return super().up(on_event=self._hear, **options)
+        result, events = _heard(super().up, options)
+        result.outputs = {name: auto.OutputValue(value, secret=False) for name, value in _exported(events).items()}
+        return result
 
     def refresh(self, **options: Any) -> auto.RefreshResult:
-        return super().refresh(on_event=self._hear, **options)
+        return _heard(super().refresh, options)[0]
 
     def destroy(self, **options: Any) -> auto.DestroyResult:
-        return super().destroy(on_event=self._hear, **options)
+        return _heard(super().destroy, options)[0]
 
-    def outputs(self) -> auto.OutputMap:
-        return {name: auto.OutputValue(value, secret=False) for name, value in self._outputs.items()}
 
-    def info(self, show_secrets: bool = True) -> auto.UpdateSummary:
-        now = datetime.now(UTC)
-        return auto.UpdateSummary("update", now, "", {}, {}, "succeeded", resource_changes=self._changes)
+def _heard(update: Callable[..., Result], options: Mapping[str, Any]) -> tuple[Result, list[auto.EngineEvent]]:
+    """What the update came to, with the number of resources by operation, and all events of it."""
+    events: list[auto.EngineEvent] = []
+    result = update(on_event=events.append, **options)
+    (summary,) = [event.summary_event for event in events if event.summary_event]
+    assert result.summary
+    result.summary.resource_changes = summary.resource_changes
+    return result, events
 
-    def _hear(self, event: auto.EngineEvent) -> None:
-        if event.summary_event:
-            self._changes = event.summary_event.resource_changes
-        elif event.res_outputs_event and event.res_outputs_event.metadata.type == "pulumi:pulumi:Stack":
-            new = event.res_outputs_event.metadata.new
-            self._outputs = dict(new.outputs) if new else {}
+
+def _exported(events: list[auto.EngineEvent]) -> dict[str, Any]:
+    """What the stack exports, as it was last told of."""
+    steps = [event.res_outputs_event.metadata for event in events if event.res_outputs_event]
+    states = [step.new for step in steps if step.type == "pulumi:pulumi:Stack"]
+    return dict(states[-1].outputs) if states and states[-1] else {}
 
 
 def inline_stack(folder: Path, project: str, name: str, program: Callable[[], None], **environment: str) -> Stack:

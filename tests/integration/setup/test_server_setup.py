@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.kit.hetzner import HetznerAPI
-from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
+from tests.kit.project import ON_A_SERVER, ROOT, Project
 
 STACK = "setup-prod"
 SETTINGS = {**ON_A_SERVER, "budgetGroup": "setup-tests", "allowSnapshot": True}
@@ -54,8 +54,7 @@ def _at_a_terminal(project: Project, answers: Sequence[str], **environment: str)
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(project.folder)
-        own = {name: value for name, value in os.environ.items() if name not in OTHERS}
-        os.execve(words[0], words, {**own, **project.environment, **environment, "TERM": "dumb"})
+        os.execve(words[0], words, project.variables(**environment, TERM="dumb"))
     shown, questions, left = "", [], list(answers)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
