@@ -6,11 +6,13 @@ What comes back from a run is data. The tools of an agent only read; nothing tha
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from types import CodeType
 from typing import Any
 
 from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, Tool, ToolDenied, ToolOutput, UsageLimits
@@ -92,8 +94,8 @@ class BaseAgent:
                     DeferredToolRequests,
                 ],
                 tools=[
-                    *(Tool(tool, takes_ctx=False, timeout=self._limits.seconds) for tool in tools),
-                    *(Tool(tool, takes_ctx=False, requires_approval=True) for tool in writing),
+                    *(_tool(tool, timeout=self._limits.seconds) for tool in tools),
+                    *(_tool(tool, requires_approval=True) for tool in writing),
                 ],
                 retries=2,
                 capabilities=[Instrumentation(tracing.settings())],
@@ -168,6 +170,20 @@ class BaseAgent:
 
 
 WITHOUT_A_MODEL = "fds scale KEY=VALUE plans a change without a model"
+
+
+_described: dict[CodeType, Tool[None]] = {}
+"""One tool of each code: what the model is told of it and how its arguments are checked are the same for all."""
+
+
+def _tool(function: Callable[..., Any], **options: Any) -> Tool[None]:
+    """A tool, whose description is made once a process; it takes milliseconds, and a question has twenty tools."""
+    code = inspect.unwrap(function).__code__
+    known = _described.get(code)
+    schema = replace(known.function_schema, function=function) if known else None
+    tool: Tool[None] = Tool(function, takes_ctx=False, function_schema=schema, **options)
+    _described.setdefault(code, tool)
+    return tool
 
 
 def _passes(error: ModelAPIError) -> bool:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import docker
@@ -139,6 +140,13 @@ def test_containers_are_hardened(up: Project) -> None:
         if item.labels["fds.service"] != "files":
             assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"]
             assert item.attrs["Config"]["User"].split(":")[0] not in ("", "0", "root")
+
+
+def test_a_check_of_health_costs_little(up: Project) -> None:
+    for item in _ours(docker.from_env(), up.stack):
+        checks = item.attrs["State"].get("Health", {"Log": []})["Log"]
+        took = [datetime.fromisoformat(one["End"]) - datetime.fromisoformat(one["Start"]) for one in checks]
+        assert not took or min(took).total_seconds() < 2, f"{item.name}: {took}, again every few seconds"
 
 
 def test_what_was_stopped_or_removed_is_told_and_comes_back(up: Project) -> None:

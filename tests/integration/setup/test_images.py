@@ -123,8 +123,8 @@ def test_redis_runs_hardened_with_a_configuration_file(start: Callable[..., Cont
 def test_traefik_runs_as_anybody(start: Callable[..., Container]) -> None:
     options = ("--ping", "--entrypoints.web.address=:8000", "--entrypoints.traefik.address=:8081")
     server = start("traefik:v3.7", *options, user="1234:1234", **HARDENED)
-    check = ("traefik", "healthcheck", "--ping", "--entrypoints.traefik.address=:8081")
-    assert "OK" in _until(server, *check)
+    assert "OK" in _until(server, "wget", "-q", "-T", "3", "-O", "-", "http://127.0.0.1:8081/ping")
+    assert "OK" in _until(server, "traefik", "healthcheck", "--ping", "--entrypoints.traefik.address=:8081")
 
 
 def test_python_makes_environments_that_reach_the_package_index(start: Callable[..., Container]) -> None:
