@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
 from infra import checkpoint, generated, state
+from infra.automation import Stack, Workspace, engine
 from infra.cost import Plan, sold_out
 from infra.engine import environment
 from infra.failures import explained
@@ -28,16 +28,6 @@ from stack_runtime.paths import PROJECT
 POLICY_PACK = Path(__file__).resolve().parent / "policy"
 
 Result = TypeVar("Result")
-
-
-class Stack(auto.Stack):
-    """Does not start the engine again after each deployment, for outputs and a history that its events have told."""
-
-    def outputs(self) -> auto.OutputMap:
-        return {}
-
-    def info(self, show_secrets: bool = True) -> auto.UpdateSummary:
-        return auto.UpdateSummary("", datetime.now(UTC), "", {}, {}, "succeeded")  # else it had raised
 
 
 class Deployment:
@@ -162,18 +152,20 @@ class Deployment:
 
         Returns: the names of those that are new.
         """
-        missing = sorted(generated.names(self.settings) - self._present())
+        missing = sorted(generated.names(self.settings) - self.secret_names())
         for name in missing:
             self.keep_secret(f"{PROJECT}:{SECRETS}.{name}", generated.value(name))
         return missing
 
-    def _present(self) -> set[str]:
+    def secret_names(self) -> set[str]:
         """Names of the secrets in the stack file, where they stand in the clear unless the whole object is one text."""
         found = config(self.project, self.settings.stack).get(f"{PROJECT}:{SECRETS}", {})
         return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
 
     def _open(self) -> auto.Stack:
-        workspace = auto.LocalWorkspace(str(self.project), program=self._program, env_vars=self._environment)
+        workspace = Workspace(
+            str(self.project), program=self._program, env_vars=self._environment, pulumi_command=engine()
+        )
         return Stack(self.settings.stack, workspace, StackInitMode.CREATE_OR_SELECT)
 
     def _program(self) -> None:

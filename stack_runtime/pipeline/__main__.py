@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack_runtime import logs
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.places import DBT_PROJECT, Places, beside, of_runner
@@ -39,7 +38,6 @@ def main() -> int:
     for verb in (run, history):
         verb.add_argument("--json", action="store_true", help="the answer is JSON in any case")
     asked = parser.parse_args()
-    logs.configure()
     try:
         if asked.verb == "run":
             return _run(asked.csv, asked.upload)
@@ -67,9 +65,11 @@ def _dbt(verb: str, select: str | None) -> int:
 
 
 def _pipeline() -> Pipeline:
+    from stack_runtime import logs
     from stack_runtime.pipeline.run import Pipeline
     from stack_runtime.pipeline.server import Server
 
+    logs.configure()
     log = logs.logger("pipeline")
     return Pipeline(_places(), Server.from_environment(), lambda step: log.info("step begins", step=step))
 

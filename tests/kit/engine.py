@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
-from infra import deploy
+from infra import automation
 
 Result = TypeVar("Result", auto.UpResult, auto.RefreshResult, auto.DestroyResult)
 
 
-class Stack(deploy.Stack):
+class Stack(automation.Stack):
     """Tells from the engine's events what came of an update."""
 
     def up(self, **options: Any) -> auto.UpResult:
@@ -49,7 +49,13 @@ def _exported(events: list[auto.EngineEvent]) -> dict[str, Any]:
 def inline_stack(folder: Path, project: str, name: str, program: Callable[[], None], **environment: str) -> Stack:
     """The stack `name` of a project in an existing folder, made where it is not there yet."""
     settings = auto.ProjectSettings(name=project, runtime="python")
-    workspace = auto.LocalWorkspace(str(folder), program=program, project_settings=settings, env_vars=environment)
+    workspace = automation.Workspace(
+        str(folder),
+        program=program,
+        project_settings=settings,
+        env_vars=environment,
+        pulumi_command=automation.engine(),
+    )
     return Stack(name, workspace, StackInitMode.CREATE_OR_SELECT)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,7 @@ def totals(database: Path) -> tuple[int, ...]:
 
 
 class Reader(threading.Thread):
-    """Asks the published file again and again; remembers what it saw and what went wrong."""
+    """Asks the published file at each move of it or of its folder, and twice a second; remembers what it saw."""
 
     def __init__(self, database: Path) -> None:
         super().__init__()
@@ -49,10 +50,15 @@ class Reader(threading.Thread):
         self.errors: list[str] = []
 
     def run(self) -> None:
-        while not self._over.wait(0.05):
+        looked: tuple[object, ...] = ()
+        while not self._over.wait(0.005):
             try:
+                now = (*identity(self._database), self._database.parent.stat().st_mtime_ns, time.monotonic() // 0.5)
+                if now == looked:
+                    continue
+                looked = now
                 self.seen.add(totals(self._database))
-            except duckdb.Error as error:
+            except (duckdb.Error, OSError) as error:
                 self.errors.append(str(error))
 
     def stop(self) -> None:
