@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pulumi
 import pytest
 from pulumi import automation as auto
 
-from infra import checkpoint
+from infra import automation, checkpoint
 from infra.engine import search_path
 from stack_runtime.paths import PROJECT
-from tests.kit.engine import Stack, inline_stack
+from tests.kit.engine import Stack, changes, inline_stack
 from tests.kit.project import ROOT
 
 
@@ -42,6 +43,20 @@ def test_it_is_what_the_engine_exports(tmp_path: Path, backend: str) -> None:
     assert "plaintext" in str(exported) and "plaintext" not in str(found), "secrets stay encrypted"
     stack.import_stack(auto.Deployment(version=3, deployment=found))
     assert (stack.export_stack().deployment or {})["resources"] == exported["resources"]
+
+
+def test_a_stack_on_record_is_opened_without_a_start_of_the_engine(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stack(tmp_path, backend).up()
+    engine, start, starts = automation.engine(), subprocess.Popen, []
+    assert subprocess.check_output(["pulumi", "version"], text=True).strip() == f"v{engine.version}"
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: starts.append(words) or start(*words, **options))
+    again = _stack(tmp_path, backend)
+    of_the_user = type(engine) is auto.PulumiCommand  # it is asked for its version
+    assert len(starts) == of_the_user
+    assert changes(again.up()) == {}
+    assert len(starts) == of_the_user + 1
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 4, "checkpoint": {"latest": {}}}', '{"version": 3}'])
