@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +14,7 @@ from pulumi._version import version
 
 from infra import checkpoint
 from infra.engine import engine_root
+from stack_runtime.paths import PROJECT
 
 
 class Stack(auto.Stack):
@@ -24,11 +28,24 @@ class Stack(auto.Stack):
 
 
 class Workspace(auto.LocalWorkspace):
-    """Does not choose a stack that is on record: every command names its own."""
+    """Does not choose the stack that a plain `pulumi` in this folder takes already."""
 
     def select_stack(self, stack_name: str) -> None:
-        if checkpoint.read(self.env_vars.get("PULUMI_BACKEND_URL", ""), stack_name) is None:
+        backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
+        chosen = _chosen(Path(self.work_dir) / "Pulumi.yaml", backend) == f"organization/{PROJECT}/{stack_name}"
+        if not chosen or checkpoint.read(backend, stack_name) is None:
             super().select_stack(stack_name)
+
+
+def _chosen(project_file: Path, backend: str) -> str:
+    """What the engine noted when it chose a stack of the project last; empty where that is unknown."""
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    key = hashlib.sha1(str(project_file).encode(), usedforsecurity=False).hexdigest()
+    try:
+        noted = json.loads((home / "workspaces" / f"{PROJECT}-{key}-workspace.json").read_text(encoding="utf-8"))
+        return str(noted["stacks"][backend])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 class _OurEngine(auto.PulumiCommand):

@@ -19,17 +19,22 @@ from tests.kit.project import ROOT
 @pytest.fixture
 def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("PATH", search_path(ROOT))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     return f"file://{tmp_path}"
 
 
-def _stack(folder: Path, backend: str) -> Stack:
+def _plain(folder: Path, *words: str) -> str:
+    return subprocess.check_output(["pulumi", *words], cwd=folder, text=True).strip()
+
+
+def _stack(folder: Path, backend: str, name: str = "test") -> Stack:
     def program() -> None:
         pulumi.ComponentResource("test:index:Nothing", "nothing").register_outputs(
             {"secret": pulumi.Output.secret("s")}
         )
 
     surroundings = {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "x"}
-    return inline_stack(folder, PROJECT, "test", program, **surroundings)
+    return inline_stack(folder, PROJECT, name, program, **surroundings)
 
 
 def test_it_is_what_the_engine_exports(tmp_path: Path, backend: str) -> None:
@@ -45,18 +50,23 @@ def test_it_is_what_the_engine_exports(tmp_path: Path, backend: str) -> None:
     assert (stack.export_stack().deployment or {})["resources"] == exported["resources"]
 
 
-def test_a_stack_on_record_is_opened_without_a_start_of_the_engine(
+def test_the_chosen_stack_is_opened_without_a_start_of_the_engine(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _stack(tmp_path, backend).up()
     engine, start, starts = automation.engine(), subprocess.Popen, []
-    assert subprocess.check_output(["pulumi", "version"], text=True).strip() == f"v{engine.version}"
+    assert _plain(tmp_path, "version") == f"v{engine.version}"
     monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: starts.append(words) or start(*words, **options))
     again = _stack(tmp_path, backend)
     of_the_user = type(engine) is auto.PulumiCommand  # it is asked for its version
     assert len(starts) == of_the_user
     assert changes(again.up()) == {}
     assert len(starts) == of_the_user + 1
+
+    _stack(tmp_path, backend, "another")
+    assert _plain(tmp_path, "stack", "--show-name") == "another"
+    _stack(tmp_path, backend)
+    assert _plain(tmp_path, "stack", "--show-name") == "test", "a plain pulumi takes the stack that was opened last"
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 4, "checkpoint": {"latest": {}}}', '{"version": 3}'])
