@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from types import CodeType
 from typing import Any
 
 from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, Tool, ToolDenied, ToolOutput, UsageLimits
@@ -172,17 +171,18 @@ class BaseAgent:
 WITHOUT_A_MODEL = "fds scale KEY=VALUE plans a change without a model"
 
 
-_described: dict[CodeType, Tool[None]] = {}
-"""One tool of each code: what the model is told of it and how its arguments are checked are the same for all."""
+_described: dict[tuple[int, bool], Tool[None]] = {}
+"""One tool of each code, which it keeps alive: what the model is told of it and how its arguments are checked are the
+same for all."""
 
 
 def _tool(function: Callable[..., Any], **options: Any) -> Tool[None]:
     """A tool, whose description is made once a process; it takes milliseconds, and a question has twenty tools."""
-    code = inspect.unwrap(function).__code__
-    known = _described.get(code)
+    key = id(inspect.unwrap(function).__code__), inspect.iscoroutinefunction(function)
+    known = _described.get(key)
     schema = replace(known.function_schema, function=function) if known else None
     tool: Tool[None] = Tool(function, takes_ctx=False, function_schema=schema, **options)
-    _described.setdefault(code, tool)
+    _described.setdefault(key, tool)
     return tool
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pwd
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,20 +33,30 @@ class Workspace(auto.LocalWorkspace):
 
     def select_stack(self, stack_name: str) -> None:
         backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
-        chosen = _chosen(Path(self.work_dir) / "Pulumi.yaml", backend) == f"organization/{PROJECT}/{stack_name}"
+        ours = isinstance(self.pulumi_command, _OurEngine)  # of another it is not known where it notes its choice
+        chosen = ours and _chosen(Path(self.work_dir), backend) == f"organization/{PROJECT}/{stack_name}"
         if not chosen or checkpoint.read(backend, stack_name) is None:
             super().select_stack(stack_name)
 
 
-def _chosen(project_file: Path, backend: str) -> str:
+def _chosen(project: Path, backend: str) -> str:
     """What the engine noted when it chose a stack of the project last; empty where that is unknown."""
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    key = hashlib.sha1(str(project_file).encode(), usedforsecurity=False).hexdigest()
+    key = hashlib.sha1(str(_as_seen(project) / "Pulumi.yaml").encode(), usedforsecurity=False).hexdigest()
     try:
+        home = Path(os.environ.get("PULUMI_HOME") or Path(pwd.getpwuid(os.getuid()).pw_dir, ".pulumi"))
         noted = json.loads((home / "workspaces" / f"{PROJECT}-{key}-workspace.json").read_text(encoding="utf-8"))
         return str(noted["stacks"][backend])
     except (OSError, ValueError, LookupError, TypeError):
         return ""
+
+
+def _as_seen(folder: Path) -> Path:
+    """The folder by the name that the shell, and so the engine, has for it: there may be links on the way."""
+    shell = Path(os.environ.get("PWD", ""))
+    try:
+        return shell if shell.is_absolute() and shell.samefile(folder) else folder
+    except OSError:
+        return folder
 
 
 class _OurEngine(auto.PulumiCommand):

@@ -23,5 +23,6 @@ def read(backend: str, stack: str) -> dict[str, Any] | None:
         return None
     if not isinstance(document, dict) or document.get("version") != 3:
         return None
-    found = document.get("checkpoint", {}).get("latest")
+    checkpoint = document.get("checkpoint")
+    found = checkpoint.get("latest") if isinstance(checkpoint, dict) else None
     return found if isinstance(found, dict) else None

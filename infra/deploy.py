@@ -152,12 +152,12 @@ class Deployment:
 
         Returns: the names of those that are new.
         """
-        missing = sorted(generated.names(self.settings) - self.secret_names())
+        missing = sorted(generated.names(self.settings) - self._present())
         for name in missing:
             self.keep_secret(f"{PROJECT}:{SECRETS}.{name}", generated.value(name))
         return missing
 
-    def secret_names(self) -> set[str]:
+    def _present(self) -> set[str]:
         """Names of the secrets in the stack file, where they stand in the clear unless the whole object is one text."""
         found = config(self.project, self.settings.stack).get(f"{PROJECT}:{SECRETS}", {})
         return set(self.secrets() if "secure" in found or isinstance(found, str) else found)

@@ -116,7 +116,7 @@ class _Sought:
     def _ungiven(self) -> list[str]:
         settings = read(self._project, self._stack)
         asked = (name for service in selected(settings) for name in service.asked(settings))
-        return sorted(set(asked) - self._deployment.secret_names())
+        return sorted(set(asked) - set(self._deployment.secrets()))
 
     def _check(self, name: str, value: str) -> None:
         if value in UNSET:

@@ -41,7 +41,7 @@ def totals(database: Path) -> tuple[int, ...]:
 
 
 class Reader(threading.Thread):
-    """Asks the published file at each move of it or of its folder, and twice a second; remembers what it saw."""
+    """Asks the published file at each move of it or of its folder, and 5 times a second; remembers what it saw."""
 
     def __init__(self, database: Path) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Reader(threading.Thread):
         looked: tuple[object, ...] = ()
         while not self._over.wait(0.005):
             try:
-                now = (*identity(self._database), self._database.parent.stat().st_mtime_ns, time.monotonic() // 0.5)
+                now = (*identity(self._database), self._database.parent.stat().st_mtime_ns, time.monotonic() // 0.2)
                 if now == looked:
                     continue
                 looked = now

@@ -63,13 +63,24 @@ def test_the_chosen_stack_is_opened_without_a_start_of_the_engine(
     assert changes(again.up()) == {}
     assert len(starts) == of_the_user + 1
 
-    _stack(tmp_path, backend, "another")
-    assert _plain(tmp_path, "stack", "--show-name") == "another"
-    _stack(tmp_path, backend)
-    assert _plain(tmp_path, "stack", "--show-name") == "test", "a plain pulumi takes the stack that was opened last"
+
+def test_a_plain_pulumi_takes_the_stack_that_was_opened_last(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, link = tmp_path / "folder", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    for way in (folder, link):
+        monkeypatch.setenv("PWD", str(way))
+        for name in ("test", "another", "test"):
+            _stack(folder, backend, name)
+            assert _plain(folder, "stack", "--show-name") == name
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"version": 4, "checkpoint": {"latest": {}}}', '{"version": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"version": 3, "checkpoint": null}', '{"version": 4, "checkpoint": {"latest": {}}}', '{"version": 3}'],
+)
 def test_what_is_not_understood_is_left_to_the_engine(tmp_path: Path, text: str) -> None:
     path = tmp_path / ".pulumi" / "stacks" / PROJECT / "test.json"
     path.parent.mkdir(parents=True)
