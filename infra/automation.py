@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pwd
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pulumi import automation as auto
 from pulumi._version import version
 
 from infra import checkpoint
-from infra.engine import engine_root
+from infra.engine import engine_home, engine_root
 from stack_runtime.paths import PROJECT
 
 
@@ -29,7 +29,10 @@ class Stack(auto.Stack):
 
 
 class Workspace(auto.LocalWorkspace):
-    """Does not choose the stack that a plain `pulumi` in this folder takes already."""
+    """Does not choose the stack that a plain `pulumi` here takes already, nor ask our own engine for its version."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        super().__init__(str(folder), pulumi_command=_engine(), **options)
 
     def select_stack(self, stack_name: str) -> None:
         backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
@@ -43,8 +46,8 @@ def _chosen(project: Path, backend: str) -> str:
     """What the engine noted when it chose a stack of the project last; empty where that is unknown."""
     key = hashlib.sha1(str(_as_seen(project) / "Pulumi.yaml").encode(), usedforsecurity=False).hexdigest()
     try:
-        home = Path(os.environ.get("PULUMI_HOME") or Path(pwd.getpwuid(os.getuid()).pw_dir, ".pulumi"))
-        noted = json.loads((home / "workspaces" / f"{PROJECT}-{key}-workspace.json").read_text(encoding="utf-8"))
+        file = engine_home() / "workspaces" / f"{PROJECT}-{key}-workspace.json"
+        noted = json.loads(file.read_text(encoding="utf-8"))
         return str(noted["stacks"][backend])
     except (OSError, ValueError, LookupError, TypeError):
         return ""
@@ -66,7 +69,7 @@ class _OurEngine(auto.PulumiCommand):
         self.command, self.version = "pulumi", version
 
 
-def engine() -> auto.PulumiCommand:
+def _engine() -> auto.PulumiCommand:
     """The engine on PATH; one that the user installed is asked for its version."""
     found = shutil.which("pulumi")
     ours = found is not None and Path(found).parent == engine_root() / "bin"

@@ -13,7 +13,7 @@ from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
 from infra import checkpoint, generated, state
-from infra.automation import Stack, Workspace, engine
+from infra.automation import Stack, Workspace
 from infra.cost import Plan, sold_out
 from infra.engine import environment
 from infra.failures import explained
@@ -163,9 +163,7 @@ class Deployment:
         return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
 
     def _open(self) -> auto.Stack:
-        workspace = Workspace(
-            str(self.project), program=self._program, env_vars=self._environment, pulumi_command=engine()
-        )
+        workspace = Workspace(self.project, program=self._program, env_vars=self._environment)
         return Stack(self.settings.stack, workspace, StackInitMode.CREATE_OR_SELECT)
 
     def _program(self) -> None:

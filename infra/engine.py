@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import secrets
 import shlex
 import shutil
@@ -24,6 +25,16 @@ PROJECT_VARIABLE = "FDS_PROJECT_DIR"
 def engine_root() -> Path:
     """Where setup puts an engine that it had to get itself; the program is `bin/pulumi` below it."""
     return cache_dir() / "engine" / VERSION
+
+
+def engine_home() -> Path:
+    """Where the engine keeps what is of no single project: in the home of the account's entry, whatever `HOME` says."""
+    if chosen := os.environ.get("PULUMI_HOME"):
+        return Path(chosen)
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir, ".pulumi")
+    except KeyError:  # an account without an entry
+        return Path.home() / ".pulumi"
 
 
 def plugins_folder(project: Path) -> Path:

@@ -49,13 +49,7 @@ def _exported(events: list[auto.EngineEvent]) -> dict[str, Any]:
 def inline_stack(folder: Path, project: str, name: str, program: Callable[[], None], **environment: str) -> Stack:
     """The stack `name` of a project in an existing folder, made where it is not there yet."""
     settings = auto.ProjectSettings(name=project, runtime="python")
-    workspace = automation.Workspace(
-        str(folder),
-        program=program,
-        project_settings=settings,
-        env_vars=environment,
-        pulumi_command=automation.engine(),
-    )
+    workspace = automation.Workspace(folder, program=program, project_settings=settings, env_vars=environment)
     return Stack(name, workspace, StackInitMode.CREATE_OR_SELECT)
 
 

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from infra.engine import engine_home
+
 MODULES = {
     "pulumi-resource-docker": "infra.offline.plugins.docker",
     "pulumi-resource-hcloud": "infra.offline.plugins.hcloud",
@@ -50,10 +52,9 @@ def _ours(path: Path) -> bool:
 
 
 def _in_plugin_folder(name: str, version: str | None) -> Path | None:
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     stem = re.escape(name.removeprefix("pulumi-"))
     wanted = re.escape(version) if version else r"\d.*"
-    for folder in sorted((home / "plugins").glob("*"), reverse=True):
+    for folder in sorted((engine_home() / "plugins").glob("*"), reverse=True):
         partial = folder.with_name(f"{folder.name}.partial").exists()  # its download was broken off
         if re.fullmatch(f"{stem}-v{wanted}", folder.name) and (folder / name).is_file() and not partial:
             return folder / name

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 from pulumi import automation as auto
 
-from infra import automation, checkpoint
+from infra import checkpoint
 from infra.engine import search_path
 from stack_runtime.paths import PROJECT
 from tests.kit.engine import Stack, changes, inline_stack
@@ -53,8 +53,9 @@ def test_it_is_what_the_engine_exports(tmp_path: Path, backend: str) -> None:
 def test_the_chosen_stack_is_opened_without_a_start_of_the_engine(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _stack(tmp_path, backend).up()
-    engine, start, starts = automation.engine(), subprocess.Popen, []
+    first = _stack(tmp_path, backend)
+    first.up()
+    engine, start, starts = first.workspace.pulumi_command, subprocess.Popen, []
     assert _plain(tmp_path, "version") == f"v{engine.version}"
     monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: starts.append(words) or start(*words, **options))
     again = _stack(tmp_path, backend)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from infra.engine import engine_root, environment, plugins_folder, write_env_file
+from infra.engine import engine_home, engine_root, environment, plugins_folder, write_env_file
 from stack_runtime.errors import UnreachableError, UsageError
 from stack_runtime.paths import cache_dir, project_dir
 
@@ -90,3 +91,13 @@ def test_the_cache_follows_the_usual_variables(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_dir() == tmp_path / ".cache" / "freelancer-data-stack"
+
+
+def test_the_engine_s_own_home_is_the_account_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("PULUMI_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert engine_home() == Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pulumi"
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    assert engine_home() == tmp_path / ".pulumi", "no entry"
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "own"))
+    assert engine_home() == tmp_path / "own"
