@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 
 from data_stack.samples import generate
 
@@ -49,6 +47,10 @@ class Warehouse:
 
     def dbt(self, *arguments: str) -> dict[str, str]:
         """Run dbt. Returns: the status of each node by its name."""
+        # Here, for it takes two seconds in each process of tests, which all collect all.
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+        from dbt.cli.main import dbtRunner
+
         folders = ("--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", self.target)
         quiet = ("--log-level", "none", "--log-path", str(self.target / "logs"))
         with pytest.MonkeyPatch.context() as patch:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.server import Server
+from tests.kit.forked import Command
 
 HEADER = "id,date,customer_id,amount,currency,category,description"
 
@@ -31,25 +30,31 @@ class Ended:
     said: str
 
 
-def start(*arguments: object, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def start(*words: object, environment: Mapping[str, str] | None = None) -> Command:
     """Start a command line of ours."""
-    command = [sys.executable, "-m", *map(str, arguments)]
-    return subprocess.Popen(
-        command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return Command(tuple(map(str, words)), {**os.environ, **(environment or {})})
 
 
-def end(process: subprocess.Popen[str]) -> Ended:
+def end(process: Command) -> Ended:
     """Wait for it."""
     out, said = process.communicate(timeout=400)
-    assert "Traceback" not in said, said
-    return Ended(process.returncode, json.loads(out) if out.strip() else {}, said)
+    return ended(process.returncode, out, said)
+
+
+def ended(code: int | None, out: str, said: str) -> Ended:
+    assert code is not None and "Traceback" not in said, said
+    return Ended(code, json.loads(out) if out.strip() else {}, said)
 
 
 def fds_run(database: Path, csv: Path | None = None) -> Ended:
     """`fds run --local --json`."""
-    more = ("--csv", csv) if csv else ()
-    return end(start("fds.main", "run", "--local", "--json", "--database", database, *more))
+    return end(start(*local_run(database, csv)))
+
+
+def local_run(database: Path, csv: Path | None = None) -> tuple[str, ...]:
+    """The words of it."""
+    more = ("--csv", str(csv)) if csv else ()
+    return ("fds.main", "run", "--local", "--json", "--database", str(database), *more)
 
 
 def rows(first: int, count: int, amount: str = "10.50") -> list[str]:

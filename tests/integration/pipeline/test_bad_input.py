@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stack_runtime.pipeline.model import STEPS
-from tests.integration.pipeline.conftest import HEADER, fds_run, rows, write_csv
+from tests.integration.pipeline.conftest import HEADER, fds_run, local_run, rows, write_csv
 from tests.integration.pipeline.test_local_run import counts, digest
 
 GOOD = rows(1, 20)
@@ -98,8 +98,8 @@ def test_a_disk_that_fills_up_while_loading(tmp_path: Path, megabytes: int) -> N
     noise = random.Random(1)
     lines = [f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)]  # nothing that compression shrinks
     disk, file = tmp_path / "disk", write_csv(tmp_path / "a.csv", lines)
-    command = [sys.executable, "-m", "fds.main", "run", "--local", "--json", "--csv", str(file), "--database"]
-    refused(on_a_small_disk(disk, megabytes, [*command, str(disk / "warehouse.duckdb")]))
+    command = [sys.executable, "-m", *local_run(disk / "warehouse.duckdb", file)]
+    refused(on_a_small_disk(disk, megabytes, command))
 
 
 def test_a_disk_that_fills_up_while_publishing(tmp_path: Path) -> None:
