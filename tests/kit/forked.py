@@ -6,55 +6,83 @@ a run of a small file does.
 
 from __future__ import annotations
 
-import multiprocessing
+import importlib
+import json
 import os
 import runpy
+import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.kit.knows_dbt"])
+from stack_runtime.pipeline.places import DBT_PROJECT, ROOT
 
 
-class Command:
-    """`python -m MODULE ARGUMENTS…`, begun.
+def run(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """`python -m MODULE ARGUMENTS…`, begun and ended; one at a time.
 
     Args:
         words: the module and its arguments.
         environment: the whole environment of the process.
     """
-
-    def __init__(self, words: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        self._files = [Path(self._folder.name) / name for name in ("stdout", "stderr")]
-        self._process = _forks.Process(target=_become, args=(words, dict(environment), self._files))
-        self._process.start()
-
-    def communicate(self, timeout: float) -> tuple[str, str]:
-        """What it said on stdout and on stderr, when it has ended.
-
-        Raises:
-            TimeoutError: it has not; it is killed then.
-        """
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            self._process.kill()
-            raise TimeoutError(f"not over after {timeout} s")
-        out, said = (file.read_text() for file in self._files)
-        return out, said
-
-    @property
-    def returncode(self) -> int | None:
-        """Its exit code, or the negative number of the signal that ended it."""
-        return self._process.exitcode
+    server = _server()
+    assert server.stdin and server.stdout
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("stdout", "stderr")]
+        asked = {"words": [*words], "environment": {**environment}, "files": [*map(str, files)]}
+        try:
+            print(json.dumps(asked), file=server.stdin, flush=True)
+            code = int(server.stdout.readline())
+        except BaseException:  # such as the end of a test's time
+            os.killpg(server.pid, signal.SIGKILL)
+            _server.cache_clear()
+            raise
+        return subprocess.CompletedProcess(words, code, *(file.read_text() for file in files))
 
 
-def _become(words: tuple[str, ...], environment: dict[str, str], files: list[Path]) -> None:
-    for number, file in enumerate(files, 1):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
+@cache
+def _server() -> subprocess.Popen[str]:
+    """Ends with this process, which holds its standard input."""
+    words = [sys.executable, "-m", "tests.kit.forked"]
+    return subprocess.Popen(
+        words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def _serve() -> None:
+    """Fork at each line of standard input, and say how that process ended."""
+    _learn()
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            return _become(**json.loads(line))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def _learn() -> None:
+    import duckdb
+    from dbt.cli.main import dbtRunner
+
+    importlib.import_module("stack_runtime.pipeline.run")
+    os.environ["FDS_DUCKDB_PATH"] = "none.duckdb"
+    with tempfile.TemporaryDirectory() as folder:
+        places = {"project-dir": DBT_PROJECT, "profiles-dir": DBT_PROJECT, "target-path": folder, "log-path": folder}
+        words = [word for name, place in places.items() for word in (f"--{name}", str(place))]
+        assert dbtRunner().invoke(["--log-level", "none", "--no-send-anonymous-usage-stats", "parse", *words]).success
+    duckdb.close()  # the connection that its import opens has a thread, which no fork takes along
+
+
+def _become(words: list[str], environment: dict[str, str], files: list[str]) -> None:
+    for number, file in enumerate((os.devnull, *files)):
+        os.dup2(os.open(file, os.O_RDWR | os.O_CREAT), number)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = list(words)
+    sys.argv = words
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.server import Server
-from tests.kit.forked import Command
+from tests.kit import forked
 
 HEADER = "id,date,customer_id,amount,currency,category,description"
 
@@ -30,25 +31,19 @@ class Ended:
     said: str
 
 
-def start(*words: object, environment: Mapping[str, str] | None = None) -> Command:
-    """Start a command line of ours."""
-    return Command(tuple(map(str, words)), {**os.environ, **(environment or {})})
+def command(*words: object, environment: Mapping[str, str] | None = None) -> Ended:
+    """Run a command line of ours."""
+    return ended(forked.run([*map(str, words)], {**os.environ, **(environment or {})}))
 
 
-def end(process: Command) -> Ended:
-    """Wait for it."""
-    out, said = process.communicate(timeout=400)
-    return ended(process.returncode, out, said)
-
-
-def ended(code: int | None, out: str, said: str) -> Ended:
-    assert code is not None and "Traceback" not in said, said
-    return Ended(code, json.loads(out) if out.strip() else {}, said)
+def ended(process: subprocess.CompletedProcess[str]) -> Ended:
+    assert "Traceback" not in process.stderr, process.stderr
+    return Ended(process.returncode, json.loads(process.stdout) if process.stdout.strip() else {}, process.stderr)
 
 
 def fds_run(database: Path, csv: Path | None = None) -> Ended:
     """`fds run --local --json`."""
-    return end(start(*local_run(database, csv)))
+    return command(*local_run(database, csv))
 
 
 def local_run(database: Path, csv: Path | None = None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from stack_runtime.pipeline.model import Rows
 from stack_runtime.pipeline.places import of_runner
 from stack_runtime.pipeline.records import Records
 from stack_runtime.pipeline.server import Server
-from tests.integration.pipeline.conftest import Ended, end, rows, start, write_csv
+from tests.integration.pipeline.conftest import Ended, command, rows, write_csv
 
 BEFORE_THE_RENAME = [
     "subprocess:Popen",  # Meltano has begun
@@ -28,9 +28,9 @@ AT_THE_RENAME = "stack_runtime.pipeline.run:replace_durably"
 
 
 def killed_after(function: str, environment: Mapping[str, str]) -> None:
-    process = start("tests.integration.pipeline.killed", function, "run", environment=environment)
-    process.communicate(timeout=400)
-    assert process.returncode == -signal.SIGKILL
+    assert (
+        command("tests.integration.pipeline.killed", function, "run", environment=environment).code == -signal.SIGKILL
+    )
 
 
 def totals(database: Path) -> tuple[int, ...]:
@@ -84,7 +84,7 @@ def marts(server: Server) -> tuple[int, ...]:
 
 
 def run(environment: dict[str, str]) -> Ended:
-    return end(start("stack_runtime.pipeline", "run", "--json", environment=environment))
+    return command("stack_runtime.pipeline", "run", "--json", environment=environment)
 
 
 def identity(file: Path) -> tuple[int, int, int]:

@@ -89,7 +89,7 @@ def test_a_second_load_of_the_same_file_changes_no_row_and_is_quick(sampled: tup
     used = cpu_seconds()
     done = subprocess.run([sys.executable, "-m", *local_run(database, SAMPLE)], capture_output=True, text=True)
     used = cpu_seconds() - used
-    second = ended(done.returncode, done.stdout, done.stderr)
+    second = ended(done)
     assert second.code == 0, second.said
     assert counts(second) == counts(first)
     assert query(database, BY_DBT) == before
