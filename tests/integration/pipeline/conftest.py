@@ -6,7 +6,9 @@ import json
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,16 +79,12 @@ def server() -> Iterator[Server]:
         "postgres:15", detach=True, environment={"POSTGRES_PASSWORD": password},
         ports={"5432/tcp": ("127.0.0.1", None)},
         tmpfs={"/var/lib/postgresql/data": ""}, command=["-c", "fsync=off"], labels={"fds.test": "pipeline"},
-        healthcheck={"test": ["CMD", "pg_isready", "-h", "127.0.0.1"], "interval": 200_000_000, "retries": 100},
     )  # fmt: skip
     try:
-        for event in client.events(decode=True, filters={"container": container.id, "event": "health_status"}):
-            if event["status"].endswith("healthy"):
-                break
         container.reload()
         port = int(container.ports["5432/tcp"][0]["HostPort"])
         admin = f"host=127.0.0.1 port={port} user=postgres password={password} dbname=postgres"
-        with psycopg.connect(admin, autocommit=True) as connection:
+        with _connected(admin) as connection:
             connection.execute(f"CREATE ROLE pipeline LOGIN PASSWORD '{password}'")
             connection.execute("CREATE DATABASE marts OWNER pipeline")
             connection.execute("CREATE DATABASE meltano OWNER pipeline")
@@ -94,6 +92,15 @@ def server() -> Iterator[Server]:
     finally:
         container.remove(force=True, v=True)
         client.close()
+
+
+def _connected(server: str) -> psycopg.Connection[Any]:
+    """Asked by the test, for a health check of the container would go on as long as it runs."""
+    for _ in range(300):
+        with suppress(psycopg.OperationalError):
+            return psycopg.connect(server, autocommit=True)
+        time.sleep(0.1)
+    raise TimeoutError("PostgreSQL does not start")
 
 
 @pytest.fixture

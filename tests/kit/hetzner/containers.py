@@ -165,6 +165,7 @@ class Containers:
                 if container.status != "running" or time.monotonic() > deadline:
                     said = container.logs(tail=5).decode(errors="replace").strip()
                     raise MachineError(f"server {server} does not start: {said}")
+                time.sleep(0.2)  # to ask takes a fifteenth of a second of the processor that the start wants
 
     def stop(self, server: int, graceful: bool) -> None:
         with _told():
