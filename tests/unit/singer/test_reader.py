@@ -136,7 +136,12 @@ def test_agrees_with_python(body: str, end: str, bom: bool) -> None:
     assert len(found.bad) == bad
 
 
+_WRITTEN = """delim=',', quote='"', escape='"'"""
+"""What DuckDB wrote, for it does not know its own hand: where it may guess, an apostrophe in two rows is a quote."""
+
+
 @given(rows=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=12), crlf=st.booleans())
+@example(rows=[("0", "'"), ("0", "'")], crlf=False)
 @settings(max_examples=200, deadline=None)
 def test_agrees_with_duckdb_on_what_duckdb_wrote(rows: list[tuple[str, str]], crlf: bool) -> None:
     rows = [(a.replace("\0", "").replace("\r", ""), b.replace("\0", "").replace("\r", "")) for a, b in rows]
@@ -149,7 +154,7 @@ def test_agrees_with_duckdb_on_what_duckdb_wrote(rows: list[tuple[str, str]], cr
             return
         _CONNECTION.execute(f"COPY d TO '{path}' (HEADER)")
         expected = _CONNECTION.execute(
-            f"SELECT * FROM read_csv('{path}', columns={{'a': 'VARCHAR', 'b': 'VARCHAR'}}, header=true)"
+            f"SELECT * FROM read_csv('{path}', columns={{'a': 'VARCHAR', 'b': 'VARCHAR'}}, header=true, {_WRITTEN})"
         ).fetchall()
         data = path.read_bytes()
     found = read(data.replace(b"\n", b"\r\n") if crlf and b'"' not in data else data)
