@@ -26,7 +26,9 @@ def heal(deployment: Deployment, say: Say) -> None:
     deployment.refuse_locked()
     record = deployment.recorded()
     if deployment.settings.host == "hetzner":
-        account = Account.of(deployment.settings)
+        from infra.hosts.hetzner.recovery import settled  # 0.3 s that a stack on this machine does not need
+
+        account = settled(deployment.settings, say)
         record = _heal_account(deployment, account, record, say)
         server = state.recorded_server(record)
         if server is None or not _may_be_ready(deployment, account, server, say):

@@ -20,6 +20,37 @@ SETTLED_S = 600.0
 PAUSE_S = 1.0
 
 
+RESIZES = ("change_server_type", "resize_volume")
+"""Actions of the account that go on without the deployment that asked for them, and change sizes at their end."""
+
+
+def settled(settings: Settings, say: Callable[[str], None]) -> Account:
+    """What the account holds, once it resizes nothing of the stack any more.
+
+    Raises:
+        UnreachableError: it does not come to an end, or the API does not answer.
+    """
+    deadline = time.monotonic() + SETTLED_S
+    told = False
+    while busy := asked(settings.stack, partial(_resized, settings)):
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"{busy} is still being resized", next_command="look at the console, then fds up")
+        if not told:
+            say(f"waiting for the account, which is still resizing {busy}")
+            told = True
+        time.sleep(PAUSE_S)
+    return Account.of(settings)
+
+
+def _resized(settings: Settings, api: Client) -> str | None:
+    """The name of the stack's server or volume that the account is resizing."""
+    for kind in ("server", "volume"):
+        for each in members(api, kind).get_all(label_selector=selector(settings)):
+            if any(action.command in RESIZES for action in each.get_actions(status=["running"])):
+                return str(each.name)
+    return None
+
+
 def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> set[str]:
     """Kinds of what the account no longer holds, under any label.
 

@@ -1,0 +1,71 @@
+"""What a deployment finds in the account when the one before it was killed while the account was at work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hcloud import Client
+from hcloud.images import Image
+from hcloud.locations import Location
+from hcloud.server_types import ServerType
+
+from infra.hosts.hetzner import recovery
+from infra.settings import Settings
+from stack_runtime.errors import UnreachableError
+from stack_runtime.paths import PROJECT
+from tests.kit.hetzner import HetznerAPI
+
+SETTINGS = Settings.of("prod", {"host": "hetzner"})
+LABELS = {"project": PROJECT, "stack": "prod"}
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
+    with HetznerAPI() as played:
+        monkeypatch.setenv("HCLOUD_ENDPOINT", played.endpoint)
+        monkeypatch.setenv("HCLOUD_TOKEN", played.token)
+        monkeypatch.setattr(recovery, "PAUSE_S", 0.05)
+        yield played
+
+
+@pytest.fixture
+def client(api: HetznerAPI) -> Client:
+    """The one of the deployment that is killed, with a server that is off and a volume."""
+    client = Client(token=api.token, api_endpoint=api.endpoint, poll_interval=0.02)
+    place = Location(name="fsn1")
+    made = client.servers.create(
+        "box", ServerType(name="cpx22"), Image(name="debian-12"), labels=LABELS, location=place
+    )
+    for action in (made.action, *made.next_actions):
+        action.wait_until_finished()
+    made.server.power_off().wait_until_finished()
+    client.volumes.create(10, "disk", location=place, labels=LABELS).action.wait_until_finished()
+    return client
+
+
+def begin(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
+    """Ask for another size, and do not wait for it."""
+    api.faults.add("POST", "/actions/", 1, "slow_action", seconds=seconds)
+    if kind == "server":
+        client.servers.get_by_name("box").change_type(ServerType(name="cpx32"), upgrade_disk=False)
+    else:
+        client.volumes.get_by_name("disk").resize(20)
+
+
+@pytest.mark.parametrize("kind", ["server", "volume"])
+def test_what_a_killed_deployment_asked_for_is_waited_for(api: HetznerAPI, client: Client, kind: str) -> None:
+    assert recovery.settled(SETTINGS, pytest.fail).sizes == {"server": "cpx22", "volume": 10}
+    begin(api, client, kind, 1.0)
+    said: list[str] = []
+    found = recovery.settled(SETTINGS, said.append).sizes
+    name, wanted = {"server": ("box", "cpx32"), "volume": ("disk", 20)}[kind]
+    assert found[kind] == wanted
+    assert said == [f"waiting for the account, which is still resizing {name}"]
+
+
+def test_what_never_ends_is_one_sentence(api: HetznerAPI, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "SETTLED_S", 0.2)
+    begin(api, client, "server", 5.0)
+    with pytest.raises(UnreachableError, match="box is still being resized"):
+        recovery.settled(SETTINGS, lambda _: None)
