@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 
 import docker
 import pytest
@@ -73,7 +74,7 @@ def test_pulumi_itself_changes_nothing(up: Project) -> None:
 
 def test_a_changed_file_replaces_only_the_container_that_reads_it(up: Project) -> None:
     before = _ids(up)
-    assert up.engine("config", "set", "--path", "secrets.redis_password", "changed", "--secret").returncode == 0
+    assert up.engine("config", "set", "--path", "secrets.redis_password", token_hex(16), "--secret").returncode == 0
     assert up.json("preview")["changes"]["replace"] == 2
     said = up.fds("preview").stderr
     assert "would replace Container e2e-dev-redis" in said and "replaced" not in said, said

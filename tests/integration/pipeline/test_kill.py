@@ -33,8 +33,12 @@ def killed_after(function: str, environment: Mapping[str, str]) -> None:
     )
 
 
+_alone = threading.Lock()
+"""DuckDB opens a path once a process: beside a reader of the old file, another one would be given that, not the new."""
+
+
 def totals(database: Path) -> tuple[int, ...]:
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with _alone, duckdb.connect(str(database), read_only=True) as connection:
         row = connection.execute("SELECT count(*), sum(amount)::INT FROM marts.fact_transactions").fetchone()
     assert row
     return row
