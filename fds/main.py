@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -76,6 +78,7 @@ def _remind() -> None:
 
 def run() -> None:
     """Run the command line; an expected failure ends in one sentence and its exit code."""
+    atexit.register(gc.freeze)  # else Python looks for cycles in all that was imported, to end: 0.2 s, 0.8 s with dbt
     _register()
     path = os.environ.get("PATH")  # as the user has it: a deployment adds to it
     if not os.environ.get("DOCKER_HOST", "").startswith("ssh"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,3 +23,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
     """The longest scopes come first as they are collected, which the number of their tests does not tell."""
     config.option.loadscopereorder = False
     return ByFolder(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported to collect the tests stays; the collector of garbage need not look through it again."""
+    gc.collect()
+    gc.freeze()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import json
 import os
 import shutil
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Returns: the exit code; an expected failure is told as JSON on stdout."""
+    atexit.register(gc.freeze)  # else Python looks for cycles in all that dbt holds, to end: 0.8 s
     parser = argparse.ArgumentParser(prog="python -m stack_runtime.pipeline")
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="run the pipeline once")

@@ -6,6 +6,7 @@ a run of a small file does.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -73,6 +74,8 @@ def _learn() -> None:
         words = [word for name, place in places.items() for word in (f"--{name}", str(place))]
         assert dbtRunner().invoke(["--log-level", "none", "--no-send-anonymous-usage-stats", "parse", *words]).success
     duckdb.close()  # the connection that its import opens has a thread, which no fork takes along
+    gc.collect()
+    gc.freeze()  # what a child did not make it need not look through for garbage
 
 
 def _become(words: list[str], environment: dict[str, str], files: list[str]) -> None:
