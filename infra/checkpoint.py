@@ -16,7 +16,7 @@ def read(backend: str, stack: str) -> dict[str, Any] | None:
     """
     if not backend.startswith("file://"):
         return None
-    path = Path(backend.removeprefix("file://")).expanduser() / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    path = _records(backend) / PROJECT / f"{stack}.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -26,3 +26,18 @@ def read(backend: str, stack: str) -> dict[str, Any] | None:
     checkpoint = document.get("checkpoint")
     found = checkpoint.get("latest") if isinstance(checkpoint, dict) else None
     return found if isinstance(found, dict) else None
+
+
+def never_made(backend: str, stack: str) -> bool:
+    """Whether it is certain that there is no stack of this name, of whatever project and in whatever form.
+
+    It never is for an address that the engine may read in another way: a relative one, one with options or escapes.
+    """
+    records = _records(backend)
+    if not backend.startswith("file://") or not records.is_absolute() or set(backend) & set("?#%"):
+        return False
+    return not any(found for way in ("", "*/") for found in records.glob(f"{way}{stack}.json*"))
+
+
+def _records(backend: str) -> Path:
+    return Path(backend.removeprefix("file://")).expanduser() / ".pulumi" / "stacks"

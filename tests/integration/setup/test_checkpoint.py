@@ -65,6 +65,25 @@ def test_the_chosen_stack_is_opened_without_a_start_of_the_engine(
     assert len(starts) == of_the_user + 1
 
 
+def test_a_stack_is_made_with_one_start_of_the_engine_and_found_in_each_form_of_its_record(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, starts = subprocess.Popen, []
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: starts.append(words) or start(*words, **options))
+    of_the_user = type(_stack(tmp_path, backend).workspace.pulumi_command) is auto.PulumiCommand
+    assert len(starts) == 1 + of_the_user, "made without a question whether it is there"
+    records = tmp_path / ".pulumi" / "stacks" / PROJECT
+    record = records / "test.json"
+    assert record.exists() and not checkpoint.never_made(backend, "test") and checkpoint.never_made(backend, "tes")
+    for other in (records / "test.json.gz", records.parent / "test.json", records.parent / "older" / "test.json"):
+        other.parent.mkdir(exist_ok=True)
+        record = record.rename(other)
+        assert not checkpoint.never_made(backend, "test"), other
+    monkeypatch.chdir(tmp_path)
+    for unsure in ("file://.", f"{backend}?no_tmp_dir=true", f"{backend}/%2e", "https://example.test"):
+        assert not checkpoint.never_made(unsure, "another"), unsure
+
+
 def test_a_plain_pulumi_takes_the_stack_that_was_opened_last(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
