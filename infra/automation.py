@@ -33,8 +33,15 @@ class Workspace(auto.LocalWorkspace):
     """Chooses no stack that is not there, or that a plain `pulumi` here takes already; knows our engine's version."""
 
     def __init__(self, folder: Path, *, env_vars: Mapping[str, str], **options: Any) -> None:
-        own = {"GOGC": "400", **env_vars}  # a fifth of a start is the search for garbage; its memory grows by 20 MB
+        # a fifth of a start of the engine is the search for garbage; its memory grows by 20 MB
+        own = {"GOGC": os.environ.get("GOGC", "400"), **env_vars}
         super().__init__(str(folder), pulumi_command=_engine(), env_vars=own, **options)
+
+    def create_stack(self, stack_name: str) -> None:
+        try:
+            super().create_stack(stack_name)
+        except auto.StackAlreadyExistsError:  # since it was looked for
+            super().select_stack(stack_name)
 
     def select_stack(self, stack_name: str) -> None:
         backend = self.env_vars.get("PULUMI_BACKEND_URL", "")

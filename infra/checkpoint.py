@@ -31,12 +31,19 @@ def read(backend: str, stack: str) -> dict[str, Any] | None:
 def never_made(backend: str, stack: str) -> bool:
     """Whether it is certain that there is no stack of this name, of whatever project and in whatever form.
 
-    It never is for an address that the engine may read in another way: a relative one, one with options or escapes.
+    It never is in a folder that cannot be looked into, nor at an address that the engine may read in another way: a
+    relative one, the home by its short name, a way up, one with options or escapes.
     """
-    records = _records(backend)
-    if not backend.startswith("file://") or not records.is_absolute() or set(backend) & set("?#%"):
+    if not backend.startswith("file:///") or set(backend) & set("~?#%") or ".." in Path(backend).parts:
         return False
-    return not any(found for way in ("", "*/") for found in records.glob(f"{way}{stack}.json*"))
+    try:
+        entries = list(_records(backend).iterdir())
+        inside = [file for folder in entries if folder.is_dir() for file in folder.iterdir()]
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return not any(file.name.startswith(f"{stack}.json") for file in entries + inside)
 
 
 def _records(backend: str) -> Path:

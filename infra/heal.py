@@ -24,16 +24,25 @@ def heal(deployment: Deployment, say: Say) -> None:
             answer.
     """
     deployment.refuse_locked()
+    account = _account(deployment, say)
     record = deployment.recorded()
-    if deployment.settings.host == "hetzner":
-        from infra.hosts.hetzner.recovery import settled  # 0.3 s that a stack on this machine does not need
-
-        account = settled(deployment.settings, say)
+    if account is not None:
         record = _heal_account(deployment, account, record, say)
         server = state.recorded_server(record)
         if server is None or not _may_be_ready(deployment, account, server, say):
             return
     _remove_strays(deployment, record, say)
+
+
+def _account(deployment: Deployment, say: Say) -> Account | None:
+    """What the account holds, once it resizes nothing of the stack; None for a stack on this machine."""
+    if deployment.settings.host != "hetzner":
+        return None
+    from infra.hosts.hetzner.recovery import settled  # 0.3 s that a stack on this machine does not need
+
+    account = settled(deployment.settings, say)
+    deployment.refuse_locked()  # that may have taken minutes
+    return account
 
 
 def _heal_account(deployment: Deployment, account: Account, record: state.Deployment, say: Say) -> state.Deployment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from hcloud import Client
@@ -10,9 +11,12 @@ from hcloud.images import Image
 from hcloud.locations import Location
 from hcloud.server_types import ServerType
 
+from infra.deploy import Deployment
+from infra.heal import heal
 from infra.hosts.hetzner import recovery
+from infra.hosts.hetzner.account import NOTHING, Account
 from infra.settings import Settings
-from stack_runtime.errors import UnreachableError
+from stack_runtime.errors import LockedError, UnreachableError
 from stack_runtime.paths import PROJECT
 from tests.kit.hetzner import HetznerAPI
 
@@ -56,7 +60,9 @@ def begin(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
 @pytest.mark.parametrize("kind", ["server", "volume"])
 def test_what_a_killed_deployment_asked_for_is_waited_for(api: HetznerAPI, client: Client, kind: str) -> None:
     assert recovery.settled(SETTINGS, pytest.fail).sizes == {"server": "cpx22", "volume": 10}
-    begin(api, client, kind, 1.0)
+    begin(api, client, kind, 2.0)
+    another = Settings.of("another", {"host": "hetzner"})
+    assert not recovery.settled(another, pytest.fail).sizes, "what another stack waits for"
     said: list[str] = []
     found = recovery.settled(SETTINGS, said.append).sizes
     name, wanted = {"server": ("box", "cpx32"), "volume": ("disk", 20)}[kind]
@@ -69,3 +75,28 @@ def test_what_never_ends_is_one_sentence(api: HetznerAPI, client: Client, monkey
     begin(api, client, "server", 5.0)
     with pytest.raises(UnreachableError, match="box is still being resized"):
         recovery.settled(SETTINGS, lambda _: None)
+
+
+class _Waiting:
+    """Stands for a deployment; another one of the stack begins while it waits for the account."""
+
+    settings = SETTINGS
+    locked = False
+
+    def settled(self, *_: object) -> Account:
+        self.locked = True
+        return NOTHING
+
+    def refuse_locked(self) -> None:
+        if self.locked:
+            raise LockedError("another deployment", next_command="wait")
+
+    def recorded(self) -> None:
+        assert self.locked, "what is recorded before the wait may be old after it"
+
+
+def test_who_begins_during_the_wait_is_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = _Waiting()
+    monkeypatch.setattr(recovery, "settled", waiting.settled)
+    with pytest.raises(LockedError):
+        heal(cast(Deployment, waiting), lambda _: None)

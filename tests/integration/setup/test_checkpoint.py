@@ -79,9 +79,30 @@ def test_a_stack_is_made_with_one_start_of_the_engine_and_found_in_each_form_of_
         other.parent.mkdir(exist_ok=True)
         record = record.rename(other)
         assert not checkpoint.never_made(backend, "test"), other
-    monkeypatch.chdir(tmp_path)
-    for unsure in ("file://.", f"{backend}?no_tmp_dir=true", f"{backend}/%2e", "https://example.test"):
-        assert not checkpoint.never_made(unsure, "another"), unsure
+    record.rename(records / "test.json")
+    assert changes(_stack(tmp_path, backend).up()) == {"create": 2}
+
+
+@pytest.mark.parametrize("address", ["file://.", "file://~", "https://example.test", "", "{}?a=b", "{}/%2e", "{}/../x"])
+def test_an_address_that_the_engine_may_read_in_another_way_tells_nothing(tmp_path: Path, address: str) -> None:
+    assert checkpoint.never_made(f"file://{tmp_path}", "test")
+    assert not checkpoint.never_made(address.format(f"file://{tmp_path}"), "test")
+
+
+def test_nor_does_a_folder_that_cannot_be_looked_into(tmp_path: Path) -> None:
+    (tmp_path / ".pulumi").mkdir()
+    (tmp_path / ".pulumi" / "stacks").touch()
+    assert not checkpoint.never_made(f"file://{tmp_path}", "test")
+
+
+def test_a_stack_that_somebody_else_made_meanwhile_is_chosen(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stack(tmp_path, backend).up()
+    _stack(tmp_path, backend, "another")
+    monkeypatch.setattr(checkpoint, "never_made", lambda *_: True)
+    assert changes(_stack(tmp_path, backend).up()) == {}
+    assert _plain(tmp_path, "stack", "--show-name") == "test"
 
 
 def test_a_plain_pulumi_takes_the_stack_that_was_opened_last(
