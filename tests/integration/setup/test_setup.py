@@ -83,6 +83,9 @@ def test_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_an_engine_build_that_is_killed_leaves_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    got = str(engine_root() / "bin")  # by setup, which has put it on PATH; only the user's own means an official one
+    others = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != got]
+    monkeypatch.setenv("PATH", os.pathsep.join(others))
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     if Engine().find() is not None or answers(INSTALLER):
         pytest.skip("this machine has the official engine, so it never builds one")
