@@ -14,9 +14,10 @@ def read(backend: str, stack: str) -> dict[str, Any] | None:
 
     Returns: None where the backend is not a folder or keeps it in another form; the engine is to be asked then.
     """
-    if not backend.startswith("file://"):
+    root = folder(backend)
+    if root is None:
         return None
-    path = _records(backend) / PROJECT / f"{stack}.json"
+    path = root / "stacks" / PROJECT / f"{stack}.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -34,11 +35,12 @@ def never_made(backend: str, stack: str) -> bool:
     It never is in a folder that cannot be looked into, nor at an address that the engine may read in another way: a
     relative one, the home by its short name, a way up, one with options or escapes.
     """
-    if not backend.startswith("file:///") or set(backend) & set("~?#%") or ".." in Path(backend).parts:
+    root = folder(backend)
+    if root is None or not backend.startswith("file:///") or set(backend) & set("~?#%") or ".." in root.parts:
         return False
     try:
-        entries = list(_records(backend).iterdir())
-        inside = [file for folder in entries if folder.is_dir() for file in folder.iterdir()]
+        entries = list((root / "stacks").iterdir())
+        inside = [file for entry in entries if entry.is_dir() for file in entry.iterdir()]
     except FileNotFoundError:
         return True
     except OSError:
@@ -46,5 +48,8 @@ def never_made(backend: str, stack: str) -> bool:
     return not any(file.name.startswith(f"{stack}.json") for file in entries + inside)
 
 
-def _records(backend: str) -> Path:
-    return Path(backend.removeprefix("file://")).expanduser() / ".pulumi" / "stacks"
+def folder(backend: str) -> Path | None:
+    """Where a file backend keeps records and locks; None where the backend is not a folder."""
+    if not backend.startswith("file://"):
+        return None
+    return Path(backend.removeprefix("file://")).expanduser() / ".pulumi"

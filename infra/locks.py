@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from infra.checkpoint import folder
 from stack_runtime.paths import PROJECT
 
 
@@ -39,7 +40,7 @@ def drop_torn(backend: str, stack: str) -> None:
 
     The record itself changes in one rename; it needs no attributes. Where somebody deploys, nothing is touched.
     """
-    root = _folder(backend)
+    root = folder(backend)
     if root is None or holder(backend, stack):
         return
     for path in [root / "meta.yaml.attrs", *root.glob(f"stacks/{PROJECT}/{stack}.json*.attrs")]:
@@ -51,14 +52,8 @@ def drop_torn(backend: str, stack: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _folder(backend: str) -> Path | None:
-    if not backend.startswith("file://"):
-        return None
-    return Path(backend.removeprefix("file://")).expanduser() / ".pulumi"
-
-
 def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    root = _folder(backend)
+    root = folder(backend)
     if root is None:
         return
     for path in sorted(root.glob(f"locks/**/{PROJECT}/{stack}/*.json")):

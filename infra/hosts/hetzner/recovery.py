@@ -18,8 +18,6 @@ from stack_runtime.errors import UnreachableError
 SETTLED_S = 600.0
 """How long the account may work on a server, as while it is moved to another type."""
 PAUSE_S = 1.0
-
-
 RESIZES = ("change_server_type", "resize_volume")
 """Actions of the account that go on without the deployment that asked for them, and change sizes at their end."""
 

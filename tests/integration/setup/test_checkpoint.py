@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
@@ -25,6 +26,14 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def _plain(folder: Path, *words: str) -> str:
     return subprocess.check_output(["pulumi", *words], cwd=folder, text=True).strip()
+
+
+def _starts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The programs that are started from now on."""
+    start = subprocess.Popen
+    starts: list[Any] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: starts.append(words) or start(*words, **options))
+    return starts
 
 
 def _stack(folder: Path, backend: str, name: str = "test") -> Stack:
@@ -55,9 +64,9 @@ def test_the_chosen_stack_is_opened_without_a_start_of_the_engine(
 ) -> None:
     first = _stack(tmp_path, backend)
     first.up()
-    engine, start, starts = first.workspace.pulumi_command, subprocess.Popen, []
+    engine = first.workspace.pulumi_command
     assert _plain(tmp_path, "version") == f"v{engine.version}"
-    monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: starts.append(words) or start(*words, **options))
+    starts = _starts(monkeypatch)
     again = _stack(tmp_path, backend)
     of_the_user = type(engine) is auto.PulumiCommand  # it is asked for its version
     assert len(starts) == of_the_user
@@ -68,8 +77,7 @@ def test_the_chosen_stack_is_opened_without_a_start_of_the_engine(
 def test_a_stack_is_made_with_one_start_of_the_engine_and_found_in_each_form_of_its_record(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, starts = subprocess.Popen, []
-    monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: starts.append(words) or start(*words, **options))
+    starts = _starts(monkeypatch)
     of_the_user = type(_stack(tmp_path, backend).workspace.pulumi_command) is auto.PulumiCommand
     assert len(starts) == 1 + of_the_user, "made without a question whether it is there"
     records = tmp_path / ".pulumi" / "stacks" / PROJECT
