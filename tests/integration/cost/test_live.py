@@ -37,6 +37,8 @@ class _Handler(BaseHTTPRequestHandler):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data) + self.server.missing))
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.end_headers()
         for start in range(0, len(data), self.server.chunk):
             self.wfile.write(data[start : start + self.server.chunk])
@@ -51,6 +53,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     script: Script
     missing = 0
+    location = ""
     chunk = 1_000_000
     pause = 0.0
 
@@ -120,6 +123,53 @@ def test_an_answer_that_cannot_be_trusted_is_unknown(server: _Server, name: str,
     with pytest.raises(UnknownError) as caught:
         Account("token").prices(TODAY)
     assert caught.value.exit_code == 4
+
+
+PRICING = json.dumps(kit.PRICING).encode()
+TYPES = json.dumps(_page(kit.SERVER_TYPES)[1]).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text.replace(b'"gross":', b'"gross": "99.00", "gross":', 1), "has 'gross' twice"),
+        (lambda text: text.replace(b'"location":', b'"location": "ash", "location":', 1), "has 'location' twice"),
+        (lambda text: b'{"server_types": [], "pricing": {}, ' + text[1:], "twice in one object"),
+        (lambda text: b'{"NaN": NaN, ' + text[1:], "has the number NaN"),
+        (lambda text: b'{"more": Infinity, ' + text[1:], "has the number Infinity"),
+        (lambda text: b"\xef\xbb\xbf" + text, "is not JSON"),
+        (lambda text: text.decode().encode("utf-16"), "is not JSON"),
+        (lambda text: text + b"{}", "is not JSON"),
+        (lambda text: text + b" " * 2**22, "is larger than 4 MiB"),
+    ],
+    ids=["price", "place", "whole list", "NaN", "Infinity", "mark", "UTF-16", "trailing", "huge"],
+)
+@pytest.mark.parametrize("path", ["/pricing", "/server_types"])
+def test_an_answer_that_says_two_things_is_unknown(server: _Server, path: str, change: Any, says: str) -> None:
+    answers = {"/pricing": PRICING, "/server_types": TYPES}
+    changed = answers | {path: change(answers[path])}
+    server.script = lambda asked, page: (200, answers[asked.removeprefix("/v1")])
+    assert Account("token").prices(TODAY).currency == "EUR"
+    server.script = lambda asked, page: (200, changed[asked.removeprefix("/v1")])
+    with pytest.raises(UnknownError, match=f"the answer to {path} .*{says}") as caught:
+        Account("token").prices(TODAY)
+    assert caught.value.exit_code == 4
+
+
+def test_an_account_that_names_a_size_twice_is_unknown(server: _Server) -> None:
+    server.script = lambda path, page: (
+        200,
+        b'{"volumes": [{"id": 1, "size": 900, "size": 10}], "meta": {"pagination": {"page": 1}}}',
+    )
+    with pytest.raises(UnknownError, match="has 'size' twice"):
+        Account("token").entries({"volumes": {}})
+
+
+def test_a_redirect_is_followed(server: _Server) -> None:
+    """Whether an answer is strict is asked of the last one alone."""
+    server.script = lambda path, page: (302, b"elsewhere") if path == "/v1/pricing" else _good(path, page)
+    server.location = "/v1/new/pricing"
+    assert Account("token").prices(TODAY).currency == "EUR"
 
 
 @pytest.mark.parametrize(
