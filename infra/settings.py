@@ -125,6 +125,13 @@ class Settings(_Frozen):
             raise ValueError("fxRate and fxDate go together")
         return self
 
+    @model_validator(mode="after")
+    def _zone_holds_the_domain(self) -> Settings:
+        """Its records would name something else."""
+        if self.dns_zone and self.domain != "localhost" and not f".{self.domain}".endswith(f".{self.dns_zone}"):
+            raise ValueError(f"dnsZone {self.dns_zone} does not hold the domain {self.domain}")
+        return self
+
     @classmethod
     def of(cls, stack: str, values: Mapping[str, Any]) -> Settings:
         """Check `values` (camelCase keys; JSON text for lists and objects, as Pulumi's configuration gives them).

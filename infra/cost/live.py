@@ -17,7 +17,7 @@ from requests import RequestException, Response
 from infra import cloud
 from infra.cost import prices
 from infra.cost.checked import MOST_BYTES, Answer, decode
-from infra.cost.deadline import within
+from stack_runtime.deadline import within
 from stack_runtime.errors import UnknownError
 
 SECONDS = 45.0
