@@ -175,6 +175,6 @@ def _named(settings: Settings, names: Sequence[str]) -> str:
 def _open_to_all(networks: Sequence[str]) -> bool:
     """Whether these networks, or none, together let in every address of IPv4 or of IPv6."""
     parsed = [ip_network(network) for network in networks]
-    v4 = collapse_addresses(one for one in parsed if isinstance(one, IPv4Network))
-    v6 = collapse_addresses(one for one in parsed if isinstance(one, IPv6Network))
-    return not parsed or any(one.prefixlen == 0 for one in (*v4, *v6))
+    v4 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv4Network)))
+    v6 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv6Network)))
+    return not parsed or IPv4Network("0.0.0.0/0") in v4 or IPv6Network("::/0") in v6
