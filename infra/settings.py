@@ -15,7 +15,7 @@ from decimal import Decimal
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from stack_runtime.errors import UsageError
@@ -102,6 +102,15 @@ class Settings(_Frozen):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ip_network(item)) for item in value)
 
+    @field_validator("dns_zone")
+    @classmethod
+    def _zone_holds_the_domain(cls, value: str, info: ValidationInfo) -> str:
+        """The records of a domain elsewhere would name something else; without a domain there are none yet."""
+        domain = info.data.get("domain", "localhost")
+        if value and domain != "localhost" and not f".{domain}".endswith(f".{value}"):
+            raise ValueError(f"it does not hold the domain {domain}")
+        return value
+
     @field_validator("certificate_root")
     @classmethod
     def _root_is_a_certificate(cls, value: str) -> str:
@@ -123,13 +132,6 @@ class Settings(_Frozen):
     def _rate_has_a_date(self) -> Settings:
         if (self.fx_rate is None) != (self.fx_date is None):
             raise ValueError("fxRate and fxDate go together")
-        return self
-
-    @model_validator(mode="after")
-    def _zone_holds_the_domain(self) -> Settings:
-        """Its records would name something else."""
-        if self.dns_zone and self.domain != "localhost" and not f".{self.domain}".endswith(f".{self.dns_zone}"):
-            raise ValueError(f"dnsZone {self.dns_zone} does not hold the domain {self.domain}")
         return self
 
     @classmethod
