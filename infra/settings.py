@@ -15,7 +15,7 @@ from decimal import Decimal
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from stack_runtime.errors import UsageError
@@ -101,6 +101,15 @@ class Settings(_Frozen):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ip_network(item)) for item in value)
+
+    @field_validator("dns_zone")
+    @classmethod
+    def _zone_holds_the_domain(cls, value: str, info: ValidationInfo) -> str:
+        """The records of a domain elsewhere would name something else; without a domain there are none yet."""
+        domain = info.data.get("domain", "localhost")
+        if value and domain != "localhost" and not f".{domain}".endswith(f".{value}"):
+            raise ValueError(f"it does not hold the domain {domain}")
+        return value
 
     @field_validator("certificate_root")
     @classmethod

@@ -17,6 +17,7 @@ from infra.cost.lines import Amount, Tariff, Till, add, up
 from infra.cost.live import Account
 from infra.cost.model import STRAY, Plan
 from infra.cost.prices import PriceList
+from infra.cost.wording import raised
 
 HOURS_TO_CAP = 624
 
@@ -33,7 +34,8 @@ def ask(plan: Plan, prices: PriceList, account: Account, now: datetime) -> Actua
 
 
 def _sum(plan: Plan, items: Sequence[Item]) -> Actual:
-    warnings = ["list prices: an older server may pay less", "what was deleted earlier this month is not listed"]
+    warnings = [*raised(plan.budget_usd), "list prices: an older server may pay less"]
+    warnings.append("what was deleted earlier this month is not listed")
     strays = [item for item in items if item.owner == STRAY]
     if strays:
         warnings.append(f"{len(strays)} resources belong to no stack of this project")

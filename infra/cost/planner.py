@@ -13,7 +13,7 @@ from infra.cost.choice import AUTO, Candidate, Deployed, candidates
 from infra.cost.inputs import PRICES_DAYS, RATE_DAYS, Inputs
 from infra.cost.lines import Tariff, Till, add
 from infra.cost.model import Fx, Line, Plan, Server, Source, Verdict
-from infra.cost.wording import reason_of, warnings_of
+from infra.cost.wording import local_warnings, reason_of, warnings_of
 from infra.services import Service
 from infra.settings import Settings
 from stack_runtime.errors import UnknownError
@@ -21,7 +21,8 @@ from stack_runtime.errors import UnknownError
 
 def plan_local(settings: Settings, services: Sequence[Service], machine: Machine) -> Plan:
     """A stack on the user's own machine: no price is needed, the memory is still checked."""
-    capacity = demand(settings, services).on(Machine(memory_mb=machine.memory_mb))
+    needs = demand(settings, services)
+    capacity = needs.on(Machine(memory_mb=machine.memory_mb))
     verdict: Verdict = "does_not_fit" if capacity.problems else "within"
     nothing = Decimal("0.00")
     own = Line(
@@ -47,6 +48,7 @@ def plan_local(settings: Settings, services: Sequence[Service], machine: Machine
         server=None,
         capacity=capacity,
         lines=(own,),
+        warnings=local_warnings(settings, needs),
         reason="; ".join(capacity.problems) or "nothing is rented and everything fits",
     )
 
@@ -129,7 +131,7 @@ def _assemble(
         server=_server(best) if best else None,
         capacity=needs.on(machine),
         lines=lines,
-        warnings=warnings_of(settings, inputs, best, found, total, budget),
+        warnings=warnings_of(settings, needs, inputs, best, found, total, budget),
         reason=reason_of(verdict, best, total, budget, doubts, auto=settings.server_type == AUTO),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -125,11 +126,62 @@ def test_saved_prices_say_how_their_date_is_known(tmp_path: Path) -> None:
         {"pricing": "{"}, {"pricing": ""}, {"pricing": "[" * 100_000}, {"server_types": "[]"}, {"server_types": {}},
         {"source": {"prices": {"date": "soon", "source": "x"}}}, {"source": {}},
         {"server_types": {"server_types": kit.SERVER_TYPES, "meta": {"pagination": {"next_page": 2}}}},
+        {"server_types": {"server_types": kit.SERVER_TYPES, "meta": {"pagination": {"total_entries": 99}}}},
     ],
 )  # fmt: skip
 def test_saved_nonsense_is_unknown(tmp_path: Path, files: dict[str, Any]) -> None:
     with pytest.raises(UnknownError):
         saved.read(_folder(tmp_path, **files))
+
+
+def _dearer_first(text: str, name: str) -> str:
+    """The document with the first member `name` twice: a dearer reading, and then the one that was there."""
+    start = text.index(f'"{name}"')
+    _, end = json.JSONDecoder().raw_decode(text, text.index(":", start) + 2)
+    return f'{text[:start]}"{name}": "99.00", {text[start:end]}{text[end:]}'
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("pricing", "currency"), ("pricing", "net"), ("pricing", "gross"), ("pricing", "percentage"),
+        ("pricing", "vat_rate"), ("pricing", "volume"), ("pricing", "location"), ("pricing", "pricing"),
+        ("server_types", "server_types"), ("server_types", "price_monthly"), ("server_types", "memory"),
+        ("server_types", "available"), ("server_types", "description"), ("source", "date"),
+    ],
+)  # fmt: skip
+def test_a_saved_file_that_says_something_twice_is_unknown(tmp_path: Path, file: str, name: str) -> None:
+    documents = {"pricing": kit.PRICING, "server_types": {"server_types": kit.SERVER_TYPES}}
+    documents["source"] = {"prices": {"date": "2026-02-03", "source": "by hand"}}
+    text = json.dumps(documents[file])
+    assert saved.read(_folder(tmp_path, **documents | {file: text})).date == date(2026, 2, 3)
+    twice = _dearer_first(text, name)
+    assert json.loads(twice) == documents[file], "Python keeps the last"
+    with pytest.raises(UnknownError, match=f"{file}.json has '{name}' twice"):
+        saved.read(_folder(tmp_path, **documents | {file: twice}))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: b"\xef\xbb\xbf" + text, "is not JSON"),
+        (lambda text: text.decode().encode("utf-16"), "is not JSON"),
+        (lambda text: text + b"{}", "is not JSON"),
+        (lambda text: text + b"\0", "is not JSON"),
+        (lambda text: b'{"NaN": NaN, ' + text[1:], "has the number NaN"),
+        (lambda text: b'{"more": [-Infinity], ' + text[1:], "has the number -Infinity"),
+        (lambda text: b'{"more": 1' + b"0" * 5000 + b", " + text[1:], "is not JSON"),
+        (lambda text: text + b" " * 2**22, "is larger than 4 MiB"),
+    ],
+)
+@pytest.mark.parametrize("file", ["pricing", "server_types"])
+def test_a_saved_file_that_is_not_one_json_document_is_unknown(
+    tmp_path: Path, file: str, change: Callable[[bytes], bytes], says: str
+) -> None:
+    path = _folder(tmp_path) / f"{file}.json"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(UnknownError, match=f"{file}.json {says}"):
+        saved.read(tmp_path)
 
 
 def test_a_folder_without_files_is_a_usage_error(tmp_path: Path) -> None:
