@@ -22,7 +22,7 @@ from infra.policy.inputs import (
     problems,
     volume_name,
 )
-from infra.policy.publishing import Publisher, ports_problem
+from infra.policy.publishing import Publisher, build_problem, ports_problem
 from infra.policy.resources import CONTAINER, IMAGE, NETWORK, VOLUME, Resource, Unknown
 
 
@@ -118,6 +118,8 @@ def of_docker(resource: Resource, publishers: Collection[Publisher]) -> Iterator
         yield f"is a {resource.kind}, which is not allowed"
         return
     yield from problems(resource.props, table)
+    if resource.kind == IMAGE:
+        yield from build_problem(resource, publishers)
     if resource.kind == CONTAINER:
         yield from _limits(resource)
         if not is_unset(resource.props.get("ports")):

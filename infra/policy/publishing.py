@@ -64,6 +64,18 @@ def ports_problem(resource: Resource, publishers: Collection[Publisher]) -> Iter
         yield f"publishes {ports}, the settings publish {allowed}"
 
 
+def build_problem(image: Resource, publishers: Collection[Publisher]) -> Iterator[str]:
+    """Yield why an image may not be built under its name: it would take the place of the proxy's, in any registry."""
+    name = image.props.get("name")
+    if not is_unset(image.props.get("build")) and _short(name) in {_short(each.image) for each in publishers}:
+        yield f"builds {name}, and the proxy's image is only pulled"
+
+
+def _short(name: Any) -> str:
+    """The last part of an image's name, without its tag."""
+    return str(name).rpartition("/")[2].partition(":")[0]
+
+
 def _is(resource: Resource, publisher: Publisher) -> bool:
     props = resource.props
     image = props.get("image")

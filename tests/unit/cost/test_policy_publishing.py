@@ -110,3 +110,13 @@ def test_an_image_id_must_be_the_proxy_s() -> None:
 
 def test_an_image_that_a_preview_does_not_know_is_judged_by_the_deployment() -> None:
     assert judged(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["traefik:v3.7", "docker.io/library/traefik:v3.7", "index.docker.io/traefik:v3.7", "mine/traefik:1"]
+)
+def test_nobody_builds_an_image_under_the_proxy_s_name(name: str) -> None:
+    built = Resource(IMAGE, "mine", {"name": name, "build": {"context": "."}})
+    (problem,) = problems(built, kit.settings())
+    assert problem == f"mine builds {name}, and the proxy's image is only pulled"
+    assert list(problems(Resource(IMAGE, "mine", {"name": name}), kit.settings())) == []
