@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -11,9 +12,9 @@ from infra.cost import rate as rates
 from infra.cost.capacity import Demand, Machine, demand, of_type
 from infra.cost.choice import AUTO, Candidate, Deployed, candidates
 from infra.cost.inputs import PRICES_DAYS, RATE_DAYS, Inputs
-from infra.cost.lines import Tariff, Till, add
+from infra.cost.lines import Amount, Tariff, Till, add
 from infra.cost.model import Fx, Line, Plan, Server, Source, Verdict
-from infra.cost.wording import local_warnings, reason_of, warnings_of
+from infra.cost.wording import lack_of, local_warnings, reason_of, warnings_of
 from infra.services import Service
 from infra.settings import Settings
 from stack_runtime.errors import UnknownError
@@ -57,12 +58,11 @@ def plan_server(settings: Settings, services: Sequence[Service], inputs: Inputs)
     """A stack on a rented server."""
     settings = _with_its_volume(settings, inputs)
     needs = demand(settings, services)
-    doubts = doubts_of(settings, inputs)
     try:
         found = weigh(settings, services, inputs, needs)
     except UnknownError as error:
-        return _assemble(settings, inputs, needs, None, [], (*doubts, str(error)))
-    return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, doubts)
+        return _assemble(settings, inputs, needs, None, [], (str(error),))
+    return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, ())
 
 
 def _with_its_volume(settings: Settings, inputs: Inputs) -> Settings:
@@ -109,38 +109,83 @@ def _assemble(
     found: Sequence[Candidate],
     doubts: Sequence[str],
 ) -> Plan:
-    till = till_of(inputs.rate)
-    own = [till.line(amount) for amount in (best.amounts if best else ())]
-    lines = (*own, *group.extra_lines(settings, inputs), *group.stack_lines(settings, inputs))
-    priced = best is not None and not any(group.doubts(settings, inputs))
-    total = add(line.monthly_usd for line in lines) if priced else None
-    budget = group.budget_of(settings, inputs.others)
-    verdict = verdict_of(total, budget, doubts, usable=best is not None and best.usable)
+    lacking = lack_of(best, auto=settings.server_type == AUTO) if best and not best.usable else ""
+    amounts, extra = best.amounts if best else None, group.extra_lines(settings, inputs)
+    decision = judge(settings, inputs, amounts, doubts, lacking=lacking, extra=extra)
+    total, budget = decision.total_usd, decision.budget_usd
     machine = of_type(best.kind, settings.volume_gb) if best else Machine()
     return Plan(
         stack=settings.stack,
         host=settings.host,
-        verdict=verdict,
+        verdict=decision.verdict,
         budget_usd=budget,
         total_usd=total,
-        total_eur=add(line.monthly_eur for line in lines) if priced else None,
+        total_eur=decision.total_eur,
         currency=inputs.prices.currency,
         tax=settings.tax,
         fx=inputs.rate,
         prices=Source(date=inputs.prices.date, source=inputs.prices.source),
         server=_server(best) if best else None,
         capacity=needs.on(machine),
-        lines=lines,
+        lines=decision.lines,
         warnings=warnings_of(settings, needs, inputs, best, found, total, budget),
-        reason=reason_of(verdict, best, total, budget, doubts, auto=settings.server_type == AUTO),
+        reason=decision.reason,
     )
 
 
-def verdict_of(total: Decimal | None, budget: Decimal, doubts: Sequence[str], *, usable: bool) -> Verdict:
-    """The one rule. It decides on the upper bound, at more than the budget; what is unknown decides nothing."""
+@dataclass(frozen=True)
+class Decision:
+    """Whether something may be deployed, why, and the bill that this was decided on."""
+
+    verdict: Verdict
+    reason: str
+    lines: tuple[Line, ...]
+    total_usd: Decimal | None
+    total_eur: Decimal | None
+    budget_usd: Decimal
+
+
+def judge(
+    settings: Settings,
+    inputs: Inputs,
+    amounts: Sequence[Amount] | None,
+    doubts: Sequence[str],
+    *,
+    lacking: str,
+    extra: Sequence[Line] = (),
+) -> Decision:
+    """Decide on a bill: the one gate, for what is planned and for what is really in a stack.
+
+    It decides on the upper bound, at more than the budget of the whole group; what is unknown decides nothing.
+
+    Args:
+        amounts: what the stack pays for; None when that is not known.
+        doubts: why that, or whether it fits, is not known; beside what is doubtful about prices, rate and group.
+        lacking: what does not fit; empty when all does.
+        extra: what the stack pays for beside that.
+    """
+    till = till_of(inputs.rate)
+    own = (till.line(amount) for amount in amounts or ())
+    lines = (*own, *extra, *group.stack_lines(settings, inputs))
+    priced = amounts is not None and not any(group.doubts(settings, inputs))
+    total = add(line.monthly_usd for line in lines) if priced else None
+    budget = group.budget_of(settings, inputs.others)
+    doubts = (*doubts_of(settings, inputs), *doubts)
+    verdict = _verdict(total, budget, doubts, lacking)
+    return Decision(
+        verdict=verdict,
+        reason=reason_of(verdict, total, budget, doubts, lacking),
+        lines=lines,
+        total_usd=total,
+        total_eur=add(line.monthly_eur for line in lines) if priced else None,
+        budget_usd=budget,
+    )
+
+
+def _verdict(total: Decimal | None, budget: Decimal, doubts: Sequence[str], lacking: str) -> Verdict:
     if total is None or doubts:
         return "unknown"
-    if not usable:
+    if lacking:
         return "does_not_fit"
     return "over" if total > budget else "within"
 

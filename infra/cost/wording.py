@@ -31,22 +31,19 @@ _NEW_SERVER = ("server_image", "registry_mirror")
 """Settings that a server takes when it is made, and never again."""
 
 
-def reason_of(
-    verdict: Verdict,
-    best: Candidate | None,
-    total: Decimal | None,
-    budget: Decimal,
-    doubts: Sequence[str],
-    *,
-    auto: bool,
-) -> str:
+def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: Sequence[str], lacking: str) -> str:
     """One sentence that a person can act on."""
-    if verdict == "unknown" or best is None or total is None:
+    if verdict == "unknown" or total is None:
         return "; ".join(doubts) or "no total can be reckoned without an exchange rate"
     if verdict == "over":
         return f"${total:.2f} a month is ${total - budget:.2f} over the budget of ${budget:.2f}"
     if verdict == "within":
         return f"${total:.2f} a month, ${budget - total:.2f} below the budget of ${budget:.2f}"
+    return lacking
+
+
+def lack_of(best: Candidate, *, auto: bool) -> str:
+    """Say why a server that is not usable is not."""
     name = f"{best.kind.name} in {best.location}"
     if best.problems:
         lacks = "; ".join(best.problems)
