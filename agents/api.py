@@ -14,8 +14,8 @@ from pydantic_ai.models import Model
 from starlette.exceptions import HTTPException
 
 from agents.assistant import Assistant
-from agents.guard import Denied, Guard, denied, may, problem, small
-from agents.request import ScalingRequest, WorkflowRequest
+from agents.guard import Denied, Door, Guard, denied, may, problem
+from agents.request import ScalingRequest, WorkflowRequest, printable
 from agents.response import AgentResponse
 from agents.scaling import APPROVAL_LIFE, ScalingDesk
 from agents.tokens import Bearer, Tokens
@@ -26,7 +26,7 @@ PER_MINUTE = 600
 _STATUS = {2: 422, 3: 409, 4: 424, 5: 424, 7: 423}
 """HTTP status by exit code: what an answer depends on and cannot be had is a failed dependency."""
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 403, 409, 411, 413, 422, 423, 424, 429)
+    status: {"model": Problem} for status in (400, 401, 403, 408, 409, 411, 413, 422, 423, 424, 429)
 }
 
 
@@ -101,12 +101,11 @@ def app(office: Office, tokens: Tokens, per_minute: int = PER_MINUTE) -> FastAPI
     """The application. `GET /health` needs no token."""
     server = FastAPI(title="freelancer data stack", version="1")
     server.state.office = office
-    server.state.guard = Guard(tokens, per_minute)
     server.add_exception_handler(Denied, denied)
     server.add_exception_handler(StackError, _failed)
     server.add_exception_handler(RequestValidationError, _invalid)
     server.add_exception_handler(HTTPException, _refused)
-    server.middleware("http")(small)
+    server.add_middleware(Door, guard=Guard(tokens, per_minute))
     server.include_router(router)
     if office.deploys:
         server.include_router(changes)
@@ -135,4 +134,4 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return problem(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return problem(422, printable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")[:500])  # it quotes keys

@@ -9,10 +9,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvicorn
-
 from agents.api import Office, app
 from agents.scaling import Ground, ScalingDesk
+from agents.serving import serve
 from agents.tokens import Tokens
 from infra.cost.decide import Basis
 from stack_runtime.errors import UnreachableError
@@ -39,7 +38,7 @@ def main() -> None:
         )
     )
     office = Office(desk, stack, (), None, deploys=False)
-    uvicorn.run(app(office, tokens), host="0.0.0.0", port=PORT, log_level="warning")
+    serve(app(office, tokens), "0.0.0.0", PORT)
 
 
 def _cannot(stack: str) -> None:

@@ -15,6 +15,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from agents.api import Office, app
+from agents.serving import config
 from agents.tokens import Tokens
 from tests.evals.world import World
 
@@ -51,7 +52,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     tokens["expired"] = known.create("late", ["read", "propose", "approve"], 1, now - timedelta(days=2))
     tokens["unknown"] = "fds_unknown"
     application = app(Office(world.desk, "prod", world.tools.all(), FunctionModel(_model)), known, per_minute=100_000)
-    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", backlog=512))
+    server = uvicorn.Server(config(application, "127.0.0.1", 0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
