@@ -27,7 +27,7 @@ def main() -> int:
         if asked.verb == "token":
             print(Tokens(project / ".fds").create(asked.name, asked.scopes, asked.days, datetime.now(UTC)))
         else:
-            _act(asked, project, desk(project))
+            _act(asked, project, desk(project, only=getattr(asked, "stack", None)))
     except StackError as error:
         print(f"agents: {error}", file=sys.stderr)
         return error.exit_code

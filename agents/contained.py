@@ -35,7 +35,8 @@ def main() -> None:
             basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=HOME),
             deploy=_cannot,
             check=lambda _: [],
-        )
+        ),
+        stack,
     )
     office = Office(desk, stack, (), None, deploys=False)
     serve(app(office, tokens), "0.0.0.0", PORT)

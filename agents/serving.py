@@ -1,4 +1,4 @@
-"""How both servers are run: uvicorn, with a time limit for the head of a request, which uvicorn itself does not have."""
+"""How both servers are run: uvicorn, with a time limit for the head of a request, which it does not have itself."""
 
 from __future__ import annotations
 
