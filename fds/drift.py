@@ -14,7 +14,8 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     from infra.progress import Progress
     from stack_runtime.paths import project_dir
 
-    changes = Deployment(project_dir(), stack, Progress(None if as_json else say)).drift()
+    progress = Progress(None if as_json else say)
+    changes = Deployment(project_dir(), stack, progress, only_reads=True).drift()
     drifted = sum(count for operation, count in changes.items() if operation not in ("same", "refresh", "read"))
     if as_json:
         answer({"stack": stack, "changes": changes, "drifted": drifted})

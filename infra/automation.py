@@ -32,7 +32,10 @@ class Stack(auto.Stack):
 class Workspace(auto.LocalWorkspace):
     """Chooses no stack that is not there, or that a plain `pulumi` here takes already; knows our engine's version."""
 
-    def __init__(self, folder: Path, *, env_vars: Mapping[str, str], **options: Any) -> None:
+    def __init__(
+        self, folder: Path, *, env_vars: Mapping[str, str], only_reads: bool = False, **options: Any
+    ) -> None:
+        self._only_reads = only_reads
         # a fifth of a start of the engine is the search for garbage; its memory grows by 20 MB
         own = {"GOGC": os.environ.get("GOGC", "400"), **env_vars}
         super().__init__(str(folder), pulumi_command=_engine(), env_vars=own, **options)
@@ -47,6 +50,10 @@ class Workspace(auto.LocalWorkspace):
         backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
         if checkpoint.never_made(backend, stack_name):
             raise auto.StackNotFoundError(auto.CommandResult("", f"no stack named '{stack_name}' found", 255))
+        if self._only_reads:  # every command names its stack, so that none need be selected
+            if checkpoint.read(backend, stack_name) is None:
+                self.export_stack(stack_name)
+            return
         ours = isinstance(self.pulumi_command, _OurEngine)  # of another it is not known where it notes its choice
         chosen = ours and _chosen(Path(self.work_dir), backend) == f"organization/{PROJECT}/{stack_name}"
         if not chosen or checkpoint.read(backend, stack_name) is None:

@@ -22,7 +22,7 @@ from infra.locks import drop_torn, holder, release_dead
 from infra.program import main
 from infra.progress import Progress
 from infra.stack_file import SECRETS, config, read
-from stack_runtime.errors import LockedError, RefusedError, StackError
+from stack_runtime.errors import LockedError, RefusedError, StackError, UnreachableError
 from stack_runtime.paths import PROJECT
 
 POLICY_PACK = Path(__file__).resolve().parent / "policy"
@@ -33,12 +33,14 @@ Result = TypeVar("Result")
 class Deployment:
     """One stack of one project, ready to be deployed.
 
+    Args:
+        only_reads: open a stack that is there already, and make or remove nothing, not even what a kill left behind.
     Raises:
         UsageError: the stack file is missing or wrong.
-        UnreachableError: the engine is missing.
+        UnreachableError: the engine is missing; or the stack, where it is only read.
     """
 
-    def __init__(self, project: Path, stack: str, progress: Progress) -> None:
+    def __init__(self, project: Path, stack: str, progress: Progress, *, only_reads: bool = False) -> None:
         self.settings = read(project, stack)
         self.project = project
         self._progress = progress
@@ -49,9 +51,10 @@ class Deployment:
         self._refusal: StackError | None = None
         self.plan: Plan | None = None
         """What the program planned when the engine last ran it."""
-        self._environment = environment(project, stack)
+        self._only_reads = only_reads
+        self._environment = environment(project, stack, make=not only_reads)
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
-        for clear in (release_dead, drop_torn):
+        for clear in () if only_reads else (release_dead, drop_torn):
             clear(self._environment["PULUMI_BACKEND_URL"], stack)
         self._stack = self._run(self._open)
 
@@ -163,8 +166,11 @@ class Deployment:
         return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
 
     def _open(self) -> auto.Stack:
-        workspace = Workspace(self.project, program=self._program, env_vars=self._environment)
-        return Stack(self.settings.stack, workspace, StackInitMode.CREATE_OR_SELECT)
+        workspace = Workspace(
+            self.project, program=self._program, env_vars=self._environment, only_reads=self._only_reads
+        )
+        mode = StackInitMode.SELECT if self._only_reads else StackInitMode.CREATE_OR_SELECT
+        return Stack(self.settings.stack, workspace, mode)
 
     def _program(self) -> None:
         try:
@@ -178,6 +184,10 @@ class Deployment:
         self._progress.begin(planned=planned)
         try:
             return action()
+        except auto.StackNotFoundError:
+            raise UnreachableError(
+                f"stack {self.settings.stack} has not been deployed yet", next_command="fds up"
+            ) from None
         except auto.ConcurrentUpdateError:
             raise self._locked() from None
         except auto.CommandError as error:

@@ -37,6 +37,7 @@ def stored(stack: str) -> str:
 
     Raises:
         StackError: it cannot be decrypted.
+        UnreachableError: no passphrase is known that could.
     """
     if stack not in _told:
         tell(stack, {KEY: _in_file(stack)})
@@ -69,7 +70,7 @@ def _decrypted(project: Path, stack: str) -> str:
     from infra.engine import environment
 
     command = ["pulumi", "config", "get", KEY, "--stack", stack, "--non-interactive"]
-    surroundings = {**os.environ, **environment(project, stack)}
+    surroundings = {**os.environ, **environment(project, stack, make=False)}
     asked = subprocess.run(command, cwd=project, env=surroundings, capture_output=True, text=True)
     if asked.returncode:
         raise StackError(
