@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -32,8 +33,10 @@ class Served:
         return {"Authorization": f"Bearer {self.tokens[who]}"}
 
 
-def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Says hello, unless it is asked to test something."""
+async def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Says hello, unless it is asked to test something; takes its time over what is slow."""
+    if "slow" in str(messages[-1].parts[-1]):
+        await asyncio.sleep(2)
     if "test" in str(messages[-1].parts[-1]):
         return ModelResponse(parts=[ToolCallPart("dbt_test", {"select": "fact_transactions"})])
     return ModelResponse(parts=[ToolCallPart("answer", {"text": "hello"})])
