@@ -32,9 +32,7 @@ class Stack(auto.Stack):
 class Workspace(auto.LocalWorkspace):
     """Chooses no stack that is not there, or that a plain `pulumi` here takes already; knows our engine's version."""
 
-    def __init__(
-        self, folder: Path, *, env_vars: Mapping[str, str], only_reads: bool = False, **options: Any
-    ) -> None:
+    def __init__(self, folder: Path, *, env_vars: Mapping[str, str], only_reads: bool = False, **options: Any) -> None:
         self._only_reads = only_reads
         # a fifth of a start of the engine is the search for garbage; its memory grows by 20 MB
         own = {"GOGC": os.environ.get("GOGC", "400"), **env_vars}
