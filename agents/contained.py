@@ -9,10 +9,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvicorn
-
 from agents.api import Office, app
 from agents.scaling import Ground, ScalingDesk
+from agents.serving import serve
 from agents.tokens import Tokens
 from infra.cost.decide import Basis
 from infra.settings import Settings
@@ -37,10 +36,11 @@ def main() -> None:
             basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=HOME),
             deploy=_cannot,
             check=lambda _: [],
-        )
+        ),
+        stack,
     )
     office = Office(desk, stack, (), None, deploys=False)
-    uvicorn.run(app(office, tokens), host="0.0.0.0", port=PORT, log_level="warning")
+    serve(app(office, tokens), "0.0.0.0", PORT)
 
 
 def _cannot(settings: Settings) -> None:

@@ -15,8 +15,13 @@ from infra.services import selected
 from infra.settings import Settings
 
 
-def desk(project: Path, say: Callable[[str], None] | None = None) -> ScalingDesk:
-    """The desk for the stacks of `project`. `say` takes the deployment's lines for a person."""
+def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str | None = None) -> ScalingDesk:
+    """The desk for the stacks of `project`, or for the one that is named.
+
+    Args:
+        say: takes the deployment's lines for a person.
+        only: the one stack that is served.
+    """
     return ScalingDesk(
         Ground(
             project=project,
@@ -24,7 +29,8 @@ def desk(project: Path, say: Callable[[str], None] | None = None) -> ScalingDesk
             deploy=lambda approved: _up(project, approved, say),
             check=lambda settings: _sick(project, settings),
             run=lambda job: run(job, lambda: open_place(project, job.stack), Airflow.from_environment),
-        )
+        ),
+        only,
     )
 
 

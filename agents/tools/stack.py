@@ -47,4 +47,4 @@ def drift(project: Path, stack: str) -> dict[str, int]:
     from infra.deploy import Deployment
     from infra.progress import Progress
 
-    return Deployment(project, stack, Progress(None)).drift()
+    return Deployment(project, stack, Progress(None), only_reads=True).drift()
