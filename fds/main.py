@@ -76,6 +76,14 @@ def _remind() -> None:
             say(f"a temporary change of {stack} ended on {end[:16]} and is still there ({proposal}); next: fds expire")
 
 
+def _where_the_engine_is() -> str:
+    """What brings `pulumi`, which the next command calls, on PATH: in a new clone setup comes first."""
+    from stack_runtime.paths import project_dir
+
+    made = (project_dir() / ".fds" / "env").exists()
+    return " (after `. .fds/env`)" if made else " (after `fds setup` and `. .fds/env`)"
+
+
 def run() -> None:
     """Run the command line; an expected failure ends in one sentence and its exit code."""
     atexit.register(gc.freeze)  # else Python looks for cycles in all that was imported, to end: 0.2 s, 0.8 s with dbt
@@ -92,8 +100,8 @@ def run() -> None:
             raise
         if "--json" in sys.argv:
             print(json.dumps(error.as_json()))
-        lacks_engine = error.next_command.startswith("pulumi ") and shutil.which("pulumi", path=path) is None
-        print(f"fds: {error}{' (after `. .fds/env`)' if lacks_engine else ''}", file=sys.stderr)
+        lacks_engine = "pulumi " in error.next_command and shutil.which("pulumi", path=path) is None
+        print(f"fds: {error}{_where_the_engine_is() if lacks_engine else ''}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except Exception as error:
         if "--debug" in sys.argv:

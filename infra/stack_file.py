@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -93,7 +94,7 @@ def _load(path: Path, parse: Callable[[str], Any]) -> Any:
         known = ", ".join(sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))) or "none"
         raise UsageError(
             f"there is no stack file {path.name}, stacks here: {known}",
-            next_command=_ANOTHER,
+            next_command=f"{_ANOTHER}, or make it: {_making(path)}",
         ) from None
     except (YAMLError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
@@ -101,6 +102,13 @@ def _load(path: Path, parse: Callable[[str], Any]) -> Any:
     if not isinstance(document, Mapping):
         raise UsageError("the file has no settings", where=path.name, next_command="correct the file")
     return document
+
+
+def _making(path: Path) -> str:
+    """The command that makes a stack file for this machine's Docker, beside a dev stack on the usual ports."""
+    settings = {"host": "local", "httpPort": 8081, "httpsPort": 8444}
+    lines = "".join(rf"  {PROJECT}:{key}: {value}\n" for key, value in settings.items())
+    return rf"printf 'config:\n{lines}' > {shlex.quote(os.path.relpath(path))}"
 
 
 def _plain(value: Any) -> Any:
