@@ -163,11 +163,28 @@ def test_what_was_stopped_or_removed_is_told_and_comes_back(up: Project) -> None
     by_service["streamlit"].remove(force=True)
     health = {row["service"]: row["health"] for row in up.json("status")["services"]}
     assert (health["redis"], health["streamlit"]) == ("exited", "missing")
+    preview = up.fds("preview")
+    assert "would create Container e2e-dev-streamlit" in preview.stderr, preview.stderr
+    assert f"would start {by_service['redis'].name}" in preview.stderr
+    drift = up.fds("drift", "--json")
+    assert drift.returncode == 1 and json.loads(drift.stdout)["drifted"] >= 1
     doctor = up.fds("doctor")
     assert doctor.returncode == 5 and "not there: streamlit" in doctor.stderr
     done = up.fds("up")
     assert done.returncode == 0 and f"started {by_service['redis'].name}" in done.stderr, done.stderr
     assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
+
+
+def test_drift_and_preview_with_docker_unreachable_do_not_call_the_stack_unchanged(up: Project) -> None:
+    for verb in ("drift", "preview"):
+        assert "Docker is not running" in _one_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
+
+
+def test_doctor_in_another_clone_does_not_call_this_stack_healthy(up: Project, tmp_path: Path) -> None:
+    clone = Project(tmp_path, up.stack, up.settings)
+    doctor = clone.fds("doctor")
+    assert doctor.returncode == 5 and "another clone of the project has deployed them" in doctor.stderr, doctor.stderr
+    assert up.fds("doctor").returncode == 0
 
 
 def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> None:
@@ -181,6 +198,7 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
         down = up.fds("down")
         assert down.returncode == 0 and "removed Container" in down.stderr, down.stderr
         assert "Volume postgres-volume" not in down.stderr, "it stays, so it is not said to be removed"
+        assert f"{up.stack}: {down.stderr.count('  removed ')} resources and 0 data volumes removed" in down.stderr
         assert _ours(client, up.stack) == []
         label = {"label": f"fds.stack={up.stack}"}
         assert client.networks.list(filters=label) == []

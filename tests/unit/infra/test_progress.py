@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from pulumi.automation import EngineEvent
-from pulumi.automation.events import DiagnosticEvent
+from pulumi.automation import EngineEvent, OpType
+from pulumi.automation.events import (
+    DiagnosticEvent,
+    ResOutputsEvent,
+    StepEventMetadata,
+    StepEventStateMetadata,
+    SummaryEvent,
+)
 
 from infra.cost.sold_out import CODES
 from infra.progress import Progress
@@ -40,3 +46,26 @@ def test_an_error_is_one_line_without_what_a_plugin_wraps_it_in(message: str, le
 def test_a_server_that_is_sold_out_is_known_by_the_code_that_the_official_plugin_repeats() -> None:
     sold_out = _after(f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3")
     assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
+
+
+def _removal(urn: str, *, retained: bool) -> ResOutputsEvent:
+    state = StepEventStateMetadata(
+        type="docker:index/volume:Volume", urn=urn, id="1", parent="", inputs={}, outputs={}, provider="",
+        retain_on_delete=retained,
+    )  # fmt: skip
+    return ResOutputsEvent(StepEventMetadata(op=OpType.DELETE, urn=urn, type=state.type, provider="", old=state))
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_what_is_kept_is_not_counted_as_removed(planned: bool) -> None:
+    lines: list[str] = []
+    progress = Progress(lines.append)
+    progress.begin(planned=planned)
+    for number, retained in enumerate((True, False, True)):
+        event = _removal(f"urn:pulumi:dev::fds::docker:index/volume:Volume::v{number}", retained=retained)
+        progress.on_event(EngineEvent(sequence=number, timestamp=0, res_outputs_event=event))
+    summary = SummaryEvent(
+        maybe_corrupt=False, duration_seconds=1, resource_changes={"delete": 3, "same": 2}, policy_packs={}
+    )
+    progress.on_event(EngineEvent(sequence=9, timestamp=0, summary_event=summary))
+    assert progress.changes["delete"] == len(lines) == 1
