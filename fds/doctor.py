@@ -44,8 +44,10 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
         return f"Pulumi.{stack}.yaml is valid, host {found.host}"
 
     def machine() -> str:
-        check(read(project_dir(), stack))
-        return "images are here, ports are free or held by containers of the stack"
+        found = read(project_dir(), stack)
+        check(found)
+        local = "images are here, ports are free or held by containers of the stack"
+        return local if found.host == "local" else "a token and ssh are here"
 
     def docker() -> str:
         with daemon(project_dir(), stack) as client:
