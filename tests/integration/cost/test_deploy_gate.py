@@ -84,3 +84,12 @@ def test_an_api_that_is_unavailable_for_a_while_is_waited_for(api: HetznerAPI, p
     assert project.fds("up").returncode == 3
     assert [entry.status for entry in api.journal].count(503) == 2
     assert api.account()["ssh_keys"] == 1
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/ssh_keys$"), ("GET", "/servers"), ("GET", "/pricing$")])
+def test_a_connection_that_is_cut_is_unreachable(api: HetznerAPI, project: Project, method: str, path: str) -> None:
+    api.faults.add(method, path, 100, "cut")
+    done = project.fds("up")
+    assert done.returncode == 5, done.stderr
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("fds: ") and "next: " in said and "Traceback" not in done.stderr
