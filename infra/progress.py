@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from pulumi.automation import EngineEvent, OpType
-from pulumi.automation.events import StepEventMetadata
+from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
 
 _DONE = {
     "create": "created",
@@ -63,10 +63,17 @@ class Progress:
             self.changes = self._counted(event.summary_event.resource_changes)
         elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
             self._violations.append(" ".join(event.policy_event.message.split()))
-        elif event.diagnostic_event and event.diagnostic_event.severity == "error":
-            name = _name(event.diagnostic_event.urn or "")
-            message = _WRAPPING.sub("", " ".join(event.diagnostic_event.message.partition("Traceback")[0].split()))
+        elif event.diagnostic_event:
+            self._hear(event.diagnostic_event)
+
+    def _hear(self, event: DiagnosticEvent) -> None:
+        """Keep an error for later; pass on at once what our program says while it waits, and nothing of a plugin's."""
+        name = _name(event.urn or "")
+        if event.severity == "error":
+            message = _WRAPPING.sub("", " ".join(event.message.partition("Traceback")[0].split()))
             self._errors.append(f"{name}: {message}" if name else message)
+        elif event.severity == "info" and (not name or name.startswith("Stack ")):
+            self._say(f"  {' '.join(event.message.split())}")
 
     def _tell(self, step: StepEventMetadata) -> None:
         operation = str(getattr(step.op, "value", step.op))
