@@ -12,8 +12,11 @@ PATHS := agents fds infra scripts stack_runtime data_stack tests
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-.venv/.ready: pyproject.toml uv.lock
-	@command -v $(UV) >/dev/null || { python3 -m venv .fds/uv && .fds/uv/bin/pip install --quiet uv; }
+.fds/uv/bin/uv:
+	@python3 -m venv .fds/uv && .fds/uv/bin/pip install --quiet uv
+
+# the uv that made the environment may be gone since: one that is fetched is fetched again
+.venv/.ready: pyproject.toml uv.lock | $(filter .fds/%,$(UV))
 	@echo "Python packages: uv sync" && $(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m compileall -q $(PATHS) && touch $@
 

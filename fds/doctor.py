@@ -19,6 +19,8 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
             rows.append({"check": name, "ok": True, "detail": check()})
         except StackError as error:
             error.name_stack(stack)
+            if error.next_command.startswith("fds doctor"):
+                error.next_command = ""  # which is what runs
             rows.append({"check": name, "ok": False, "detail": str(error)})
             code = code or error.exit_code
     if as_json:
@@ -42,8 +44,10 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
         return f"Pulumi.{stack}.yaml is valid, host {found.host}"
 
     def machine() -> str:
-        check(read(project_dir(), stack))
-        return "images are here, ports are free or ours"
+        found = read(project_dir(), stack)
+        check(found)
+        local = "images are here, ports are free or held by containers of the stack"
+        return local if found.host == "local" else "a token and ssh are here"
 
     def docker() -> str:
         with daemon(project_dir(), stack) as client:
@@ -51,7 +55,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
     return {
         "settings": settings,
-        "engine": lambda: f"state in {environment(project_dir(), stack)['PULUMI_BACKEND_URL']}",
+        "engine": lambda: f"state in {environment(project_dir(), stack, make=False)['PULUMI_BACKEND_URL']}",
         "docker": docker,
         "machine": machine,
         "services": lambda: _unhealthy(stack),
@@ -59,6 +63,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
 
 def _unhealthy(stack: str) -> str:
+    from infra.look import recorded_containers
     from infra.reach import daemon
     from infra.services import selected
     from infra.stack_file import read
@@ -70,6 +75,14 @@ def _unhealthy(stack: str) -> str:
     wanted = [service.name for service in selected(read(project_dir(), stack))]
     with daemon(project_dir(), stack) as client:
         there, sick = containers(client, stack), unhealthy(client, stack)
+    known = recorded_containers(project_dir(), stack)
+    if foreign := [item for item in there if item.id not in known]:
+        raise UnreachableError(
+            f"{len(foreign)} of {len(there)} containers of a stack {stack} are not in this folder's state, "
+            "so another clone of the project has deployed them",
+            where=str(foreign[0].name),
+            next_command="fds doctor in that clone, or fds up --stack NAME here, with a name of its own",
+        )
     if gone := missing(there, wanted):
         raise UnreachableError(f"not there: {', '.join(gone)}", next_command=f"fds up --stack {stack}")
     if sick:

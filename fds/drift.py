@@ -6,15 +6,15 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
-    """Compare what really runs with what was deployed; exit with 1 when they differ.
+    """Compare what really runs with what was deployed; exit with 1 when they differ, with 5 when nothing is deployed.
 
     fds up alone brings back only what is gone or stopped.
     """
-    from infra.deploy import Deployment
+    from infra.look import Look
     from infra.progress import Progress
     from stack_runtime.paths import project_dir
 
-    changes = Deployment(project_dir(), stack, Progress(None if as_json else say)).drift()
+    changes = Look(project_dir(), stack, Progress(None if as_json else say)).drift()
     drifted = sum(count for operation, count in changes.items() if operation not in ("same", "refresh", "read"))
     if as_json:
         answer({"stack": stack, "changes": changes, "drifted": drifted})

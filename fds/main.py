@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import typer
 
 import fds
+from fds._connections import lost
 from fds.output import say
 from stack_runtime.errors import StackError, UsageError
 
@@ -76,6 +77,14 @@ def _remind() -> None:
             say(f"a temporary change of {stack} ended on {end[:16]} and is still there ({proposal}); next: fds expire")
 
 
+def _where_the_engine_is() -> str:
+    """What brings `pulumi`, which the next command calls, on PATH: in a new clone setup comes first."""
+    from stack_runtime.paths import project_dir
+
+    made = (project_dir() / ".fds" / "env").exists()
+    return " (after `. .fds/env`)" if made else " (after `fds setup` and `. .fds/env`)"
+
+
 def run() -> None:
     """Run the command line; an expected failure ends in one sentence and its exit code."""
     atexit.register(gc.freeze)  # else Python looks for cycles in all that was imported, to end: 0.2 s, 0.8 s with dbt
@@ -90,19 +99,30 @@ def run() -> None:
     except StackError as error:
         if "--debug" in sys.argv:
             raise
-        if "--json" in sys.argv:
-            print(json.dumps(error.as_json()))
-        lacks_engine = error.next_command.startswith("pulumi ") and shutil.which("pulumi", path=path) is None
-        print(f"fds: {error}{' (after `. .fds/env`)' if lacks_engine else ''}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        _end(error, path)
     except Exception as error:
         if "--debug" in sys.argv:
             raise
+        if broken := lost(error):
+            _end(broken, path)
         words = " ".join(str(error).split())[:400] or type(error).__name__
         print(f"fds: unexpected: {words}; next: the same command with --debug", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         _stopped()
+
+
+def _end(error: StackError, path: str | None) -> NoReturn:
+    """Say what happened, and end with its exit code.
+
+    Args:
+        path: where the user's programs are.
+    """
+    if "--json" in sys.argv:
+        print(json.dumps(error.as_json()))
+    lacks_engine = "pulumi " in error.next_command and shutil.which("pulumi", path=path) is None
+    print(f"fds: {error}{_where_the_engine_is() if lacks_engine else ''}", file=sys.stderr)
+    raise SystemExit(error.exit_code) from None
 
 
 if __name__ == "__main__":

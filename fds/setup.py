@@ -20,6 +20,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
     began = time.monotonic()
     project = project_dir()
+    _refuse_early(project, stack)
     rows: list[dict[str, str]] = []
     progress = _Progress()
 
@@ -38,6 +39,16 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
         answer({"pieces": rows, "stored": stored, "env": str(environment), "seconds": seconds})
     else:
         say(f"ready in {seconds} s; `. {environment.relative_to(project)}` puts fds and pulumi on PATH")
+
+
+def _refuse_early(project: Path, stack: str) -> None:
+    """Where nobody can be asked, say what a server's stack lacks before minutes go into engine and images."""
+    from infra.stack_file import read
+
+    if read(project, stack).host == "hetzner" and not sys.stdin.isatty():
+        from infra.questions import refuse_incomplete
+
+        refuse_incomplete(project, stack)
 
 
 def _told(project: Path, stack: str) -> list[str]:

@@ -53,6 +53,14 @@ class Workspace(auto.LocalWorkspace):
             super().select_stack(stack_name)
 
 
+class ScratchWorkspace(Workspace):
+    """In a folder that is thrown away: the engine notes nowhere else which stack was chosen in it."""
+
+    def create_stack(self, stack_name: str) -> None:
+        words = ["stack", "init", stack_name, "--no-select"]
+        self.pulumi_command.run(words, self.work_dir, self.env_vars)
+
+
 def _chosen(project: Path, backend: str) -> str:
     """What the engine noted when it chose a stack of the project last; empty where that is unknown."""
     key = hashlib.sha1(str(_as_seen(project) / "Pulumi.yaml").encode(), usedforsecurity=False).hexdigest()

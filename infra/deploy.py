@@ -54,7 +54,7 @@ class Deployment:
         self._refusal: StackError | None = None
         self.plan: Plan | None = None
         """What the program planned when the engine last ran it."""
-        self._environment = environment(project, stack)
+        self._environment = self._surroundings()
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
         for clear in (release_dead, drop_torn):
             clear(self._environment["PULUMI_BACKEND_URL"], stack)
@@ -76,24 +76,6 @@ class Deployment:
                 refresh=self.refresh_first or None,
             )
         )
-        return watch.changes
-
-    def preview(self) -> dict[str, int]:
-        """What `up` would do, without doing it."""
-        watch = self._progress
-        self._run(
-            lambda: self._stack.preview(on_event=watch.on_event, color="never", policy_packs=self._policies()),
-            planned=True,
-        )
-        return watch.changes
-
-    def drift(self) -> dict[str, int]:
-        """How what really runs differs from the record; nothing is changed by asking.
-
-        Returns: number of resources by what a refresh would do to them (`same`, `update`, `delete`).
-        """
-        watch = self._progress
-        self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
         return watch.changes
 
     def down(self) -> dict[str, int]:
@@ -166,6 +148,10 @@ class Deployment:
         """Names of the secrets in the stack file, where they stand in the clear unless the whole object is one text."""
         found = config(self.project, self.settings.stack).get(f"{PROJECT}:{SECRETS}", {})
         return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
+
+    def _surroundings(self) -> dict[str, str]:
+        """Variables for the engine."""
+        return environment(self.project, self.settings.stack)
 
     def _open(self) -> auto.Stack:
         workspace = Workspace(self.project, program=self._program, env_vars=self._environment)

@@ -81,10 +81,14 @@ def write_env_file(project: Path, stack: str) -> Path:
     return path
 
 
-def environment(project: Path, stack: str) -> dict[str, str]:
+def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, str]:
     """Variables for the engine: where it is, where its state is, and what encrypts the secrets.
 
     A backend or a passphrase that the user has set is left as it is.
+
+    Args:
+        make: make the folder of the state and the passphrase where they are missing; a command that only looks at a
+            stack writes neither.
 
     Raises:
         UnreachableError: there is no engine.
@@ -92,29 +96,31 @@ def environment(project: Path, stack: str) -> dict[str, str]:
     path = search_path(project)
     if shutil.which("pulumi", path=path) is None:
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
-    found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project)}
+    found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project, make)}
     found[PROJECT_VARIABLE] = str(project)
     if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
         found["PULUMI_CONFIG_PASSPHRASE"] = os.environ["PULUMI_CONFIG_PASSPHRASE"]
     else:
-        found["PULUMI_CONFIG_PASSPHRASE_FILE"] = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE") or _passphrase(project)
+        chosen = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+        found["PULUMI_CONFIG_PASSPHRASE_FILE"] = chosen or _passphrase(project, make)
     return found
 
 
-def _backend(project: Path) -> str:
+def _backend(project: Path, make: bool) -> str:
     chosen = os.environ.get("PULUMI_BACKEND_URL")
     if chosen:
         return chosen
     folder = project / ".fds" / "state"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if make:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return f"file://{folder}"
 
 
-def _passphrase(project: Path) -> str:
+def _passphrase(project: Path, make: bool) -> str:
     """A file with a generated passphrase; whoever makes it first wins, so that two starts agree on one."""
     path = project / ".fds" / "passphrase"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
+    if make and not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="passphrase.")  # for its owner alone
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(32))

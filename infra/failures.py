@@ -20,6 +20,12 @@ _CUT = re.compile(
     re.IGNORECASE,
 )
 """The last of these is what the official plugin says when a build was cut off: it looks for its image elsewhere."""
+_LOST = re.compile(
+    r"RemoteDisconnected|Remote end closed|Connection aborted|IncompleteRead|Max retries exceeded|Read timed out"
+    r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
+    re.IGNORECASE,
+)
+"""An API's connection that broke, as requests (the stand-ins) and Go (the official plugins) put it."""
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
 _SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
@@ -69,6 +75,9 @@ def explained(reason: str, stack: str) -> StackError:
     if _CUT.search(reason):
         way = f"fds up --stack {stack}, which goes on where this one stopped"
         return UnreachableError(f"the connection to the host broke: {short}", where=where, next_command=way)
+    if _LOST.search(reason):
+        way = f"fds up --stack {stack}, which goes on where this one stopped"
+        return UnreachableError(f"a connection broke: {short}", where=where, next_command=way)
     if _SEALED.search(reason):
         way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"
         return UsageError(

@@ -35,7 +35,7 @@ def require(settings: Settings, present: Collection[str]) -> None:
         raise UsageError(
             "its passwords are not all generated yet",
             where=f"Pulumi.{settings.stack}.yaml",
-            next_command=f"fds preview --stack {settings.stack}",
+            next_command=f"fds up --stack {settings.stack}",
         )
     for service in selected(settings):
         for name in service.asked(settings):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from pulumi.automation import EngineEvent
-from pulumi.automation.events import StepEventMetadata
+from pulumi.automation import EngineEvent, OpType
+from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
 
 _DONE = {
     "create": "created",
@@ -49,6 +49,7 @@ class Progress:
         self._started: dict[str, float] = {}
         self._errors: list[str] = []
         self._violations: list[str] = []
+        self._kept = 0
         self.changes: dict[str, int] = {}
         """Number of resources by operation, once the engine is through."""
 
@@ -59,23 +60,38 @@ class Progress:
         elif event.res_outputs_event:
             self._tell(event.res_outputs_event.metadata)
         elif event.summary_event:
-            self.changes = {str(operation): count for operation, count in event.summary_event.resource_changes.items()}
+            self.changes = self._counted(event.summary_event.resource_changes)
         elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
             self._violations.append(" ".join(event.policy_event.message.split()))
-        elif event.diagnostic_event and event.diagnostic_event.severity == "error":
-            name = _name(event.diagnostic_event.urn or "")
-            message = _WRAPPING.sub("", " ".join(event.diagnostic_event.message.partition("Traceback")[0].split()))
+        elif event.diagnostic_event:
+            self._hear(event.diagnostic_event)
+
+    def _hear(self, event: DiagnosticEvent) -> None:
+        """Keep an error for later; pass on at once what our program says while it waits, and nothing of a plugin's."""
+        name = _name(event.urn or "")
+        if event.severity == "error":
+            message = _WRAPPING.sub("", " ".join(event.message.partition("Traceback")[0].split()))
             self._errors.append(f"{name}: {message}" if name else message)
+        elif event.severity == "info" and (not name or name.startswith("Stack ")):
+            self._say(f"  {' '.join(event.message.split())}")
 
     def _tell(self, step: StepEventMetadata) -> None:
         operation = str(getattr(step.op, "value", step.op))
         if operation == "delete" and step.old and step.old.retain_on_delete:
+            self._kept += 1
             return  # it stays, and only the record of it goes
         if self._planned and operation in _PLANNED:
             self._say(f"  {_PLANNED[operation]} {_name(step.urn)}")
         elif not self._planned and operation in _DONE:
             seconds = time.monotonic() - self._started.get(step.urn, time.monotonic())
             self._say(f"  {_DONE[operation]} {_name(step.urn)} ({seconds:.1f} s)")
+
+    def _counted(self, changes: Mapping[OpType, int]) -> dict[str, int]:
+        """The engine's count by operation, without what it calls deleted although it stays."""
+        counts = {str(operation): count for operation, count in changes.items()}
+        if self._kept and "delete" in counts:
+            counts["delete"] -= self._kept
+        return {operation: count for operation, count in counts.items() if count}
 
     def refused(self, kind: str, codes: Iterable[str]) -> bool:
         """Whether a resource of `kind` failed with one of the provider's error `codes`."""

@@ -6,17 +6,17 @@ Every answer is kept as soon as it is checked, so that whoever stops half way is
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from infra import cloud, token
 from infra.deploy import Deployment
 from infra.progress import Progress
 from infra.services import selected
 from infra.settings import Settings
-from infra.stack_file import SECRETS, read, write
+from infra.stack_file import SECRETS, config, read, write
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.paths import PROJECT
 
@@ -48,10 +48,52 @@ def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
     """
     if read(project, stack).host != "hetzner":
         return []
+    if ask is None:
+        refuse_incomplete(project, stack)
     deployment = Deployment(project, stack, Progress(None))
     sought = _Sought(deployment, ask, say)
-    sought.refuse_without_a_person()
     return [*sought.token(), *sought.plain(), *sought.given_secrets(), *deployment.generate_secrets()]
+
+
+def refuse_incomplete(project: Path, stack: str) -> None:
+    """One sentence with all that only a person can give; it is found in the stack file, and nothing is written.
+
+    Raises:
+        UsageError: something is missing.
+    """
+    known = config(project, stack)
+    commands = {}
+    if not (known.get(token.KEY) or os.environ.get(token.VARIABLE)):
+        commands["a Hetzner token"] = "export HCLOUD_TOKEN=TOKEN"
+    settings = read(project, stack)
+    for name in _unset(settings):
+        commands[name] = f"pulumi config set {name} {name.upper()} --stack {stack}"
+    for name in _ungiven(settings, _secrets_in(known)):
+        commands[name] = f"pulumi config set --secret --path {SECRETS}.{name} --stack {stack}"
+    if commands:
+        steps = list(commands.values())
+        first = next((number for number, step in enumerate(steps) if step.startswith("pulumi")), len(steps))
+        steps[first:first] = [f"pulumi stack select --create {stack}"] if first < len(steps) else []
+        raise UsageError(
+            f"stack {stack} lacks {', '.join(commands)}, and there is no terminal to ask at",
+            next_command=" && ".join([*steps, f"fds setup --stack {stack}"]),
+        )
+
+
+def _secrets_in(known: Mapping[str, Any]) -> Collection[str] | None:
+    """Names of the secrets in a stack file; None where all are one encrypted text, which only the engine reads."""
+    found = known.get(f"{PROJECT}:{SECRETS}", {})
+    return None if isinstance(found, str) or "secure" in found else found
+
+
+def _unset(settings: Settings) -> list[str]:
+    return [name for name, value in (("domain", settings.domain), ("email", settings.email)) if value in UNSET]
+
+
+def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
+    """Names of the secrets that nobody can generate and that are not among those `given` (None: not known)."""
+    asked = {name for service in selected(settings) for name in service.asked(settings)}
+    return [] if given is None else sorted(asked - set(given))
 
 
 class _Sought:
@@ -62,21 +104,6 @@ class _Sought:
         self._project, self._stack = deployment.project, deployment.settings.stack
         self._ask = ask
         self._say = say
-
-    def refuse_without_a_person(self) -> None:
-        """One sentence with all that is missing, where nobody can be asked."""
-        if self._ask is not None:
-            return
-        commands = {} if token.find(self._stack) else {"a Hetzner token": "export HCLOUD_TOKEN=TOKEN"}
-        for name in self._unset():
-            commands[name] = f"pulumi config set {name} {name.upper()} --stack {self._stack}"
-        for name in self._ungiven():
-            commands[name] = f"pulumi config set --secret --path {SECRETS}.{name} --stack {self._stack}"
-        if commands:
-            raise UsageError(
-                f"stack {self._stack} lacks {', '.join(commands)}, and there is no terminal to ask at",
-                next_command=" && ".join([*commands.values(), f"fds setup --stack {self._stack}"]),
-            )
 
     def token(self) -> list[str]:
         """A token that the API takes, from the variable, the stack file, or a person; kept when it is new."""
@@ -95,7 +122,7 @@ class _Sought:
             "domain": "Domain (the dashboard will be at dashboard.DOMAIN)",
             "email": "E-mail address (for the certificate authority)",
         }
-        unset = self._unset()
+        unset = _unset(read(self._project, self._stack))
         for name in unset:
             answer = self._usable(questions[name], partial(self._check, name))
             write(self._project, self._stack, {name: answer})
@@ -103,20 +130,11 @@ class _Sought:
 
     def given_secrets(self) -> list[str]:
         """Secrets that a service needs and that nobody can generate."""
-        ungiven = self._ungiven()
+        ungiven = _ungiven(read(self._project, self._stack), self._deployment.secrets())
         for name in ungiven:
             answer = self._usable(f"Secret {name} (docs/server.md)", _not_empty, hidden=True)
             self._deployment.keep_secret(f"{PROJECT}:{SECRETS}.{name}", answer)
         return ungiven
-
-    def _unset(self) -> list[str]:
-        settings = read(self._project, self._stack)
-        return [name for name, value in (("domain", settings.domain), ("email", settings.email)) if value in UNSET]
-
-    def _ungiven(self) -> list[str]:
-        settings = read(self._project, self._stack)
-        asked = (name for service in selected(settings) for name in service.asked(settings))
-        return sorted(set(asked) - set(self._deployment.secrets()))
 
     def _check(self, name: str, value: str) -> None:
         if value in UNSET:

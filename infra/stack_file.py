@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -83,7 +84,11 @@ def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
     """
     said = read(project, stack)
     own = {key: value for key, value in engine.items() if key.startswith(f"{PROJECT}:")}
-    differing = {key for key in {*engine} ^ {*config(project, stack)} if not key.startswith("pulumi:")}
+    differing = {
+        key
+        for key in {*engine} ^ {*config(project, stack)}
+        if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview has secrets of its own
+    }
     if not differing:
         found = _settings(stack, own)
         differing = {
@@ -196,7 +201,7 @@ def _load(path: Path, parse: Callable[[str], Any]) -> Any:
         known = ", ".join(names(path.parent)) or "none"
         raise UsageError(
             f"there is no stack file {path.name}, stacks here: {known}",
-            next_command=_ANOTHER,
+            next_command=f"{_ANOTHER}, or make it: {_making(path)}",
         ) from None
     except (YAMLError, UnicodeDecodeError) as error:
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -208,6 +213,13 @@ def _load(path: Path, parse: Callable[[str], Any]) -> Any:
 
 def _wrong(name: str, what: str) -> UsageError:
     return UsageError(what, where=name, next_command=f"correct {name}")
+
+
+def _making(path: Path) -> str:
+    """The command that makes a stack file for this machine's Docker, beside a dev stack on the usual ports."""
+    settings = {"host": "local", "httpPort": 8081, "httpsPort": 8444}
+    lines = "".join(rf"  {PROJECT}:{key}: {value}\n" for key, value in settings.items())
+    return rf"printf 'config:\n{lines}' > {shlex.quote(os.path.relpath(path))}"
 
 
 def _plain(value: Any) -> Any:

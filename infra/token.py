@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,15 +70,39 @@ def _in_file(stack: str, project: Path | None) -> str:
 
 
 def _decrypted(project: Path, stack: str) -> str:
+    from infra.checkpoint import folder
     from infra.engine import environment
 
+    surroundings = environment(project, stack, make=False)
+    backend = surroundings["PULUMI_BACKEND_URL"]
+    root = folder(backend)
+    if root is not None and not root.is_dir():  # the engine would write into it
+        raise _no_stack(stack, backend)
     command = ["pulumi", "config", "get", KEY, "--stack", stack, "--non-interactive"]
-    surroundings = {**os.environ, **environment(project, stack)}
-    asked = subprocess.run(command, cwd=project, env=surroundings, capture_output=True, text=True)
+    asked = subprocess.run(command, cwd=project, env={**os.environ, **surroundings}, capture_output=True, text=True)
     if asked.returncode:
-        raise StackError(
-            "the stored token cannot be decrypted",
-            where=f"{KEY} in Pulumi.{stack}.yaml",
-            next_command="set PULUMI_CONFIG_PASSPHRASE to the one that it was encrypted with",
-        )
+        raise _undecrypted(asked.stderr, stack, backend)
     return asked.stdout.strip()
+
+
+def _undecrypted(said: str, stack: str, backend: str) -> StackError:
+    """Why the engine does not tell the token, by what it said on its standard error."""
+    where = f"{KEY} in Pulumi.{stack}.yaml"
+    lines = [line.removeprefix("error: ").strip() for line in said.splitlines() if line.strip()]
+    reason = lines[-1][:300] if lines else "the engine gave no reason"
+    if re.search(r"no stack named .* found", said):
+        return _no_stack(stack, backend)
+    if re.search(r"passphrase|message authentication failed", said, re.IGNORECASE):
+        way = "set PULUMI_CONFIG_PASSPHRASE to the one that it was encrypted with"
+        return UsageError(f"the stored token cannot be decrypted: {reason}", where=where, next_command=way)
+    way = f"fds doctor --stack {stack}"
+    return UnreachableError(f"the engine cannot read the stored token: {reason}", where=backend, next_command=way)
+
+
+def _no_stack(stack: str, backend: str) -> UsageError:
+    """A token is stored, but the engine decrypts only what belongs to a stack that it knows."""
+    return UsageError(
+        f"Pulumi.{stack}.yaml holds a token, but there is no stack {stack} in this state",
+        where=backend,
+        next_command=f"set PULUMI_BACKEND_URL to the state that has it, or pulumi stack select --create {stack}",
+    )

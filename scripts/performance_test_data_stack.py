@@ -1,6 +1,7 @@
-"""Measures what the stack promises, and fails where it is missed.
+"""Measures what the stack promises; with --validate-targets it fails where a target is missed.
 
-python scripts/performance_test_data_stack.py [--only load|deploy] [--rows 10000000] [--rounds 3] [--json]
+python scripts/performance_test_data_stack.py [--validate-targets] [--only load|deploy] [--rows 10000000] [--rounds 3]
+    [--json]
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ Result = load.Result | deploy.Result
 
 
 def main() -> int:
-    """Print the figures. Returns: the exit code, 6 where a ratio is missed."""
+    """Print the figures. Returns: the exit code; with --validate-targets 6 where a target is missed."""
     parser = argparse.ArgumentParser(description="Measure what the stack promises.")
     parser.add_argument("--only", choices=["load", "deploy"], help="measure this alone")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the large load (default: 10,000,000)")
     parser.add_argument("--rounds", type=int, default=3, help="deployments to take the median of (default: 3)")
+    parser.add_argument("--validate-targets", action="store_true", help="end with exit code 6 where a target is missed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     if arguments.rows < 1 or arguments.rounds < 1:
@@ -39,7 +41,8 @@ def main() -> int:
         print(json.dumps({name: result.as_json() for name, result in results.items()}, indent=2))
     else:
         _print(results.values())
-    return CheckFailedError.exit_code if any(result.missed for result in results.values()) else 0
+    missed = any(result.missed for result in results.values())
+    return CheckFailedError.exit_code if missed and arguments.validate_targets else 0
 
 
 def _say(text: str) -> None:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import os
 import sys
+from pathlib import Path
+from typing import Any, TextIO
 
 import structlog
 
+CONTAINER_LOG = "FDS_CONTAINER_LOG"
+"""Names the standard error of the container's first process, which Docker keeps for `fds logs`.
+
+A command that is started in a running container has a standard error of its own, which only its caller sees.
+"""
+
 
 def configure(*, level: int = logging.INFO) -> None:
-    """Send log lines of `level` and above to stderr, as JSON unless a person is watching."""
+    """Send log lines of `level` and above to stderr, and to the container's log where there is one.
+
+    They are JSON unless a person is watching.
+    """
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer(pad_event_to=0)
@@ -21,9 +35,34 @@ def configure(*, level: int = logging.INFO) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_stream()),
         cache_logger_on_first_use=False,
     )
+
+
+def _stream() -> Any:
+    """What `print` can write to."""
+    path = os.environ.get(CONTAINER_LOG)
+    with contextlib.suppress(OSError):
+        if path and not os.path.samestat(Path(path).stat(), os.fstat(sys.stderr.fileno())):
+            log = os.fdopen(os.open(path, os.O_WRONLY), "w", buffering=1, encoding="utf-8")
+            return _Both(sys.stderr, log)
+    return sys.stderr
+
+
+class _Both(io.TextIOBase):
+    """Writes to two streams; the second one may break without harm."""
+
+    def __init__(self, first: TextIO, second: TextIO) -> None:
+        self._first, self._second = first, second
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._second.write(text)
+        return self._first.write(text)
+
+    def flush(self) -> None:
+        self._first.flush()
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:

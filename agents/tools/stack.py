@@ -44,7 +44,7 @@ def cost(desk: ScalingDesk, stack: str) -> dict[str, Any]:
 
 def drift(project: Path, stack: str) -> dict[str, int]:
     """Resources by how they differ from what was deployed; nothing is changed by looking."""
-    from infra.deploy import Deployment
+    from infra.look import Look
     from infra.progress import Progress
 
-    return Deployment(project, stack, Progress(None), only_reads=True).drift()
+    return Look(project, stack, Progress(None)).drift()

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,15 +57,14 @@ def main() -> int:
 
 def _run(csv: Path | None, upload: Path | None) -> int:
     try:
-        return _told(_pipeline().run(upload or csv))
+        return _told(_pipeline(), lambda pipeline: pipeline.run(upload or csv))
     finally:
         if upload:
             shutil.rmtree(upload.parent, ignore_errors=True)
 
 
 def _dbt(verb: str, select: str | None) -> int:
-    pipeline = _pipeline()
-    return _told(pipeline.build(select) if verb == "build" else pipeline.test(select))
+    return _told(_pipeline(), lambda pipeline: pipeline.build(select) if verb == "build" else pipeline.test(select))
 
 
 def _pipeline() -> Pipeline:
@@ -77,8 +77,15 @@ def _pipeline() -> Pipeline:
     return Pipeline(_places(), Server.from_environment(), lambda step: log.info("step begins", step=step))
 
 
-def _told(ended: tuple[Run, StackError | None]) -> int:
-    run, failure = ended
+def _told(pipeline: Pipeline, work: Callable[[Pipeline], tuple[Run, StackError | None]]) -> int:
+    """Do the work and print how it ended; what could not begin is logged too. Returns: the exit code."""
+    from stack_runtime import logs
+
+    try:
+        run, failure = work(pipeline)
+    except StackError as error:
+        logs.logger("pipeline").warning("run refused", error=str(error))
+        raise
     print(json.dumps(run.as_json()))
     return failure.exit_code if failure else 0
 

@@ -21,8 +21,30 @@ BOOT_S = 400.0
 """The last step of the boot once more: it waits for the data volume for 300 s."""
 GROW_S = 600.0
 PAUSE_S = 1.0
+AGAIN_S = 30.0
+"""After how long whoever waits is told once more what for."""
 
 Answer = TypeVar("Answer")
+
+
+class _Words:
+    """Says what is waited for: at once, and again every `AGAIN_S` with the seconds that it has taken.
+
+    Args:
+        what: what is waited for, and where.
+    """
+
+    def __init__(self, say: Callable[[str], None], what: str) -> None:
+        self._say, self._what = say, what
+        self._began = self._next = time.monotonic()
+
+    def wait(self) -> None:
+        """Called as often as something is asked in vain."""
+        now = time.monotonic()
+        if now >= self._next:
+            seconds = now - self._began
+            self._say(f"waiting for {self._what}" + (f", {seconds:.0f} s so far" if seconds >= 1 else ""))
+            self._next = now + AGAIN_S
 
 
 class _Line:
@@ -77,7 +99,7 @@ def _grow(line: _Line) -> None:
 
 def _secured(line: _Line, say: Callable[[str], None], until: float) -> None:
     """Connect with the lasting host key; at the first boot, hand it over through the boot key's connection."""
-    said = False
+    words = _Words(say, f"SSH at {line.access.address}")
     while True:
         try:
             return line.ask(lambda _: None)
@@ -86,9 +108,7 @@ def _secured(line: _Line, say: Callable[[str], None], until: float) -> None:
                 raise
             _pause(until, f"the host key of {line.access.address} cannot be handed over: {error}")
         except (paramiko.SSHException, OSError) as error:
-            if not said:
-                say(f"waiting for SSH at {line.access.address}")
-                said = True
+            words.wait()
             _pause(until, f"SSH at {line.access.address} does not answer: {error}")
 
 
@@ -105,14 +125,12 @@ def _hand_over(access: Access) -> bool:
 
 
 def _wait(line: _Line, say: Callable[[str], None], until: float, what: str, done: Callable[[Connection], bool]) -> None:
-    said = False
+    words = _Words(say, f"{what} on {line.access.address}")
     while True:
         with contextlib.suppress(paramiko.SSHException, OSError):
             if line.ask(done):
                 return
-        if not said:
-            say(f"waiting for {what} on {line.access.address}")
-            said = True
+        words.wait()
         _pause(until, f"{what} was not ready in time on {line.access.address}:\n", partial(_boot_log, line))
 
 

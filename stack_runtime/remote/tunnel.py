@@ -16,6 +16,7 @@ from stack_runtime.errors import UnreachableError
 from stack_runtime.remote import DEPLOY_USER, ssh_options
 
 DEADLINE_S = 20.0
+_WAY_ON = "fds up, which switches the server on, or let this machine's address in by the setting sshFrom"
 
 
 def require_ssh() -> None:
@@ -64,7 +65,7 @@ def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:
             what = f"Docker on {address} does not answer" if local.exists() else f"SSH to {address} failed"
             process.kill()
             said = (process.communicate()[1] or "").strip().splitlines()
-            raise UnreachableError(f"{what}: {said[-1] if said else 'no reason given'}", next_command="fds doctor")
+            raise UnreachableError(f"{what}: {said[-1] if said else 'no reason given'}", next_command=_WAY_ON)
         time.sleep(0.1)
 
 

@@ -18,9 +18,11 @@ from secrets import token_hex
 
 import docker
 import pytest
-from docker.errors import ImageNotFound
 
-from stack_runtime.docker_host import IMAGES
+from infra.images import reference
+from infra.services import selected
+from infra.stack_file import read
+from stack_runtime.docker_host import remove_unused_images
 from tests.kit import layers
 from tests.kit.project import ROOT, Project
 
@@ -33,12 +35,17 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _ports() -> dict[str, int]:
+    """Ports of its own for a stack, beside one that is up on the usual ones."""
+    return {"httpPort": _free_port(), "httpsPort": _free_port()}
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     made = Project(
         tmp_path_factory.mktemp("dev"),
         "e2e-dev",
-        {"host": "local", "profiles": ["full"], "httpPort": _free_port(), "httpsPort": _free_port()},
+        {"host": "local", "profiles": ["full"], **_ports()},
     )
     yield made
     made.fds("down", "--volumes")
@@ -156,6 +163,11 @@ def test_what_was_stopped_or_removed_is_told_and_comes_back(up: Project) -> None
     by_service["streamlit"].remove(force=True)
     health = {row["service"]: row["health"] for row in up.json("status")["services"]}
     assert (health["redis"], health["streamlit"]) == ("exited", "missing")
+    preview = up.fds("preview")
+    assert "would create Container e2e-dev-streamlit" in preview.stderr, preview.stderr
+    assert f"would start {by_service['redis'].name}" in preview.stderr
+    drift = up.fds("drift", "--json")
+    assert drift.returncode == 1 and json.loads(drift.stdout)["drifted"] >= 1
     doctor = up.fds("doctor")
     assert doctor.returncode == 5 and "not there: streamlit" in doctor.stderr
     done = up.fds("up")
@@ -163,16 +175,30 @@ def test_what_was_stopped_or_removed_is_told_and_comes_back(up: Project) -> None
     assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
 
 
+def test_drift_and_preview_with_docker_unreachable_do_not_call_the_stack_unchanged(up: Project) -> None:
+    for verb in ("drift", "preview"):
+        assert "Docker is not running" in _one_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
+
+
+def test_doctor_in_another_clone_does_not_call_this_stack_healthy(up: Project, tmp_path: Path) -> None:
+    clone = Project(tmp_path, up.stack, up.settings)
+    doctor = clone.fds("doctor")
+    assert doctor.returncode == 5 and "another clone of the project has deployed them" in doctor.stderr, doctor.stderr
+    assert up.fds("doctor").returncode == 0
+
+
 def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> None:
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
-    images = {name: _tag(client, id) for name, id in _ids(up).items() if name in ("pipeline", "streamlit")}
+    images = {service.name: reference(service) for service in selected(read(up.folder, up.stack))}
+    shared = client.images.get(images["streamlit"]).id in _used_by_others(client, up.stack)
     bystander = client.containers.create(images["pipeline"], labels={"fds.stack": "another"})
     try:
         down = up.fds("down")
         assert down.returncode == 0 and "removed Container" in down.stderr, down.stderr
         assert "Volume postgres-volume" not in down.stderr, "it stays, so it is not said to be removed"
+        assert f"{up.stack}: {down.stderr.count('  removed ')} resources and 0 data volumes removed" in down.stderr
         assert _ours(client, up.stack) == []
         label = {"label": f"fds.stack={up.stack}"}
         assert client.networks.list(filters=label) == []
@@ -181,26 +207,24 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
         assert client.volumes.list(filters=label) == []
         assert client.volumes.get(volume.name) and client.networks.get(network.id)
         assert client.containers.get(bystander.id) and client.images.get(images["pipeline"])
-        with pytest.raises(ImageNotFound):
-            client.images.get(images["streamlit"])
+        left = {tag for image in client.images.list() for tag in image.tags}
+        assert (images["streamlit"] in left) == shared, "an image goes with the last container that uses it"
     finally:
         bystander.remove()
-        client.images.remove(images["pipeline"])
+        remove_unused_images(client, [images["pipeline"]])
         volume.remove()
         network.remove()
 
 
-def _tag(client: docker.DockerClient, container: str) -> str:
-    """Under which name the stack built the container's image; the layers that are kept for other tests have another."""
-    image = client.containers.get(container).image
-    assert image is not None
-    return next(tag for tag in image.tags if tag.startswith(f"{IMAGES}/"))
+def _used_by_others(client: docker.DockerClient, stack: str) -> set[str]:
+    """Ids of the images of every container that is not of `stack`, such as those of a dev stack that is up."""
+    found = client.api.containers(all=True)
+    return {item["ImageID"] for item in found if item["Labels"].get("fds.stack") != stack}
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Project:
-    ports = {"httpPort": _free_port(), "httpsPort": _free_port()}
-    return Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"], **ports})
+    return Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"], **_ports()})
 
 
 def _one_line(result: subprocess.CompletedProcess[str], code: int) -> str:
@@ -230,7 +254,7 @@ def test_engine_missing(fresh: Project, tmp_path: Path) -> None:
 
 
 def test_image_missing(tmp_path: Path) -> None:
-    stack = Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"]}, sources=True)
+    stack = Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"], **_ports()}, sources=True)
     proxy = stack.folder / "infra" / "services" / "traefik.py"
     proxy.write_text(proxy.read_text().replace('image="traefik:', 'image="traefik:no-such-'))
     line = _one_line(stack.fds("up"), 5)

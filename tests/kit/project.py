@@ -100,17 +100,37 @@ class Project:
 
     def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the engine's own command line on the repository's program, with this project's stack and state."""
+        return self.run("pulumi", "--cwd", str(ROOT), *words, "--stack", self.stack, "--config-file",
+                        str(self.stack_file), **self._engine())  # fmt: skip
+
+    def make_stack(self) -> None:
+        """Make the stack in the project's state, with nothing in it, as the first `fds up` begins."""
+        own = self.folder / ".fds"
+        (own / "state").mkdir(exist_ok=True)
+        if not (own / "passphrase").exists():
+            (own / "passphrase").write_text("a passphrase")
+        done = self.run("pulumi", "stack", "init", self.stack, "--no-select", **self._engine())
+        assert done.returncode == 0, done.stderr
+
+    def _engine(self) -> dict[str, str]:
         from infra.engine import search_path
 
         own = self.folder / ".fds"
-        backend = {
+        return {
             "PATH": search_path(self.folder),
             "PULUMI_BACKEND_URL": f"file://{own / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(own / "passphrase"),
             "FDS_PROJECT_DIR": str(self.folder),
         }
-        return self.run("pulumi", "--cwd", str(ROOT), *words, "--stack", self.stack, "--config-file",
-                        str(self.stack_file), **backend)  # fmt: skip
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the project by its path, to see what a command has written; folders end with a slash."""
+        found: dict[str, bytes] = {}
+        for path in sorted(self.folder.rglob("*")):
+            if not path.is_symlink():
+                name = str(path.relative_to(self.folder))
+                found |= {f"{name}/": b""} if path.is_dir() else {name: path.read_bytes()}
+        return found
 
     def fds(self, verb: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line on this stack, as a user would."""

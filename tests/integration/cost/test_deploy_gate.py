@@ -70,7 +70,7 @@ def test_the_budget_group_is_that_of_the_stack_s_own_project(api: HetznerAPI, pr
 
 
 def test_the_engine_s_own_command_is_refused_in_one_sentence_too(project: Project) -> None:
-    assert project.fds("preview").returncode == 0
+    project.make_stack()
     project.configure({"budgetUsd": "1"})
     over = project.engine("preview", "--non-interactive")
     assert over.returncode != 0
@@ -89,3 +89,12 @@ def test_an_api_that_is_unavailable_for_a_while_is_waited_for(api: HetznerAPI, p
     assert project.fds("up").returncode == 3
     assert [entry.status for entry in api.journal].count(503) == 2
     assert api.account()["ssh_keys"] == 1
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/ssh_keys$"), ("GET", "/servers"), ("GET", "/pricing$")])
+def test_a_connection_that_is_cut_is_unreachable(api: HetznerAPI, project: Project, method: str, path: str) -> None:
+    api.faults.add(method, path, 100, "cut")
+    done = project.fds("up")
+    assert done.returncode == 5, done.stderr
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("fds: ") and "next: " in said and "Traceback" not in done.stderr

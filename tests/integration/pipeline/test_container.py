@@ -78,6 +78,9 @@ def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path:
         docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
     )
     assert (code, failed["status"], failed["published"]) == (6, "failed", None)
+    kept = container.logs().decode()  # what `fds logs pipeline` shows of runs that were started in the container
+    assert kept.count('"run ended"') == 2 and f'"run_id": "{run["run_id"]}"' in kept, kept
+    assert f'"run_id": "{failed["run_id"]}"' in kept and '"status": "failed"' in kept
     empty = tmp_path / "empty.csv"
     empty.touch()
     refused, code = run_in_container(docker.from_env(), STACK, empty, said.append)
@@ -91,6 +94,14 @@ def test_what_cannot_begin_is_the_runners_own_error(container: Container, tmp_pa
     with pytest.raises(Exception, match="no CSV file in the landing folder") as caught:
         run_in_container(docker.from_env(), STACK, None, print)
     assert caught.value.exit_code == 2  # type: ignore[attr-defined]
+    assert "no CSV file in the landing folder" in container.logs().decode()
+
+
+def test_a_run_of_the_schedule_is_logged_once(container: Container, tmp_path: Path) -> None:
+    """Its standard error is the container's own already."""
+    program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
+    code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
+    assert code == 0 and container.logs().decode().count("said once") == 1
 
 
 def test_a_stack_that_does_not_run_is_one_clear_error(tmp_path: Path) -> None:

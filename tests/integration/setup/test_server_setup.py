@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.engine import search_path
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, ROOT, Project
 
@@ -155,15 +156,31 @@ def test_without_a_terminal_one_sentence_says_what_is_missing(project: Project, 
     assert done.returncode == 2
     error = json.loads(done.stdout)
     assert error["error"] == f"stack {STACK} lacks a Hetzner token, domain, email, and there is no terminal to ask at"
-    assert error["next"].startswith("export HCLOUD_TOKEN=TOKEN && pulumi config set domain DOMAIN")
-    assert error["next"].endswith(f"fds setup --stack {STACK}")
+    steps = error["next"].split(" && ")
+    assert steps[0] == "export HCLOUD_TOKEN=TOKEN" and steps[-1] == f"fds setup --stack {STACK}"
 
-    for key, value in (("domain", "stack.example.org"), ("email", "me@example.org")):
-        assert project.engine("config", "set", key, value).returncode == 0
+    given = {"DOMAIN": "stack.example.org", "EMAIL": "me@example.org"}
+    state = project.folder / ".fds" / "state"
+    state.mkdir()
+    backend = {
+        "PATH": search_path(project.folder),
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.folder / ".fds" / "passphrase"),
+    }
+    for step in steps[1:-1]:  # the very commands, in the shell that `. .fds/env` makes
+        said = project.run(*(given.get(word, word) for word in step.split()), **backend)
+        assert said.returncode == 0, said.stderr
+    assert [_config(project)[f"freelancer-data-stack:{name}"] for name in ("domain", "email")] == [*given.values()]
     done = _without_a_terminal(project, HCLOUD_TOKEN=api.token)
     assert done.returncode == 0, done.stderr
     assert "token" in json.loads(done.stdout)["stored"]
     assert json.loads(_without_a_terminal(project).stdout)["stored"] == []
+
+
+def test_what_is_missing_is_said_before_anything_is_written(fresh: Project, tmp_path: Path) -> None:
+    before = fresh.files()
+    assert _without_a_terminal(fresh, FDS_CACHE_DIR=str(tmp_path / "cache")).returncode == 2
+    assert fresh.files() == before, "and before an engine, plugins or images are fetched"
 
 
 def test_a_token_that_the_api_refuses_is_not_stored(project: Project, api: HetznerAPI) -> None:

@@ -22,6 +22,13 @@ from infra.failures import PROGRAM, explained
         ("RemoteImage b: unable to pull image redis:7: no such host", 1, "next: fds doctor"),
         ("Volume data: the service is currently unavailable (unavailable, 4c0d)", 5, "next: wait some minutes"),
         ("SshKey deploy: hcloud: server responded with status code 503", 5, "the Hetzner API is busy"),
+        (
+            "SshKey deploy: ('Connection aborted.', RemoteDisconnected('Remote end closed connection'))",
+            5,
+            "a connection broke",
+        ),
+        ('Server server: Get "https://api.example/v1/servers/1": EOF', 5, "goes on where"),
+        ('Server server: Get "https://api.example/v1": dial tcp 192.0.2.1:443: i/o timeout', 5, "goes on where"),
         ("SshKey deploy: unable to authenticate (unauthorized, 4c0d)", 5, "export HCLOUD_TOKEN"),
         ("validating stack config: cipher: message authentication failed", 2, "does not open with this passphrase"),
         (f"{PROGRAM}the first boot failed; next: fds down", 5, "failed; next: fds down"),

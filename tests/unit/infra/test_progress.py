@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from pulumi.automation import EngineEvent
-from pulumi.automation.events import DiagnosticEvent
+from pulumi.automation import EngineEvent, OpType
+from pulumi.automation.events import (
+    DiagnosticEvent,
+    ResOutputsEvent,
+    StepEventMetadata,
+    StepEventStateMetadata,
+    SummaryEvent,
+)
 
 from infra.cost.sold_out import CODES
 from infra.progress import Progress
 
 SERVER = "urn:pulumi:prod::fds::hcloud:index/server:Server::server"
+STACK = "urn:pulumi:prod::fds::pulumi:pulumi:Stack::fds-prod"
 SOLD_OUT = "server type 'cx23' is currently unavailable at 'fsn1' (resource_unavailable, 24b30fd35b574a12)"
 
 
@@ -40,3 +47,35 @@ def test_an_error_is_one_line_without_what_a_plugin_wraps_it_in(message: str, le
 def test_a_server_that_is_sold_out_is_known_by_the_code_that_the_official_plugin_repeats() -> None:
     sold_out = _after(f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3")
     assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
+
+
+def test_what_the_program_says_while_it_waits_is_shown_and_nothing_of_a_plugin() -> None:
+    lines: list[str] = []
+    progress = Progress(lines.append)
+    for number, (urn, severity) in enumerate(((STACK, "info"), ("", "info"), (SERVER, "info"), (STACK, "debug"))):
+        said = DiagnosticEvent(message=f"line {number}\n", color="never", severity=severity, urn=urn)
+        progress.on_event(EngineEvent(sequence=number, timestamp=0, diagnostic_event=said))
+    assert lines == ["  line 0", "  line 1"]
+
+
+def _removal(urn: str, *, retained: bool) -> ResOutputsEvent:
+    state = StepEventStateMetadata(
+        type="docker:index/volume:Volume", urn=urn, id="1", parent="", inputs={}, outputs={}, provider="",
+        retain_on_delete=retained,
+    )  # fmt: skip
+    return ResOutputsEvent(StepEventMetadata(op=OpType.DELETE, urn=urn, type=state.type, provider="", old=state))
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_what_is_kept_is_not_counted_as_removed(planned: bool) -> None:
+    lines: list[str] = []
+    progress = Progress(lines.append)
+    progress.begin(planned=planned)
+    for number, retained in enumerate((True, False, True)):
+        event = _removal(f"urn:pulumi:dev::fds::docker:index/volume:Volume::v{number}", retained=retained)
+        progress.on_event(EngineEvent(sequence=number, timestamp=0, res_outputs_event=event))
+    summary = SummaryEvent(
+        maybe_corrupt=False, duration_seconds=1, resource_changes={"delete": 3, "same": 2}, policy_packs={}
+    )
+    progress.on_event(EngineEvent(sequence=9, timestamp=0, summary_event=summary))
+    assert progress.changes["delete"] == len(lines) == 1

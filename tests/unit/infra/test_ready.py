@@ -60,3 +60,21 @@ def test_a_host_key_that_cannot_be_handed_over_is_given_up_at_the_deadline(
     monkeypatch.setattr(ready, "Connection", ForeignServer)
     with pytest.raises(UnreachableError, match=r"cannot be handed over: .*not the pinned one"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
+
+
+class SilentServer:
+    """In place of a connection: nothing answers, as while a server boots or its firewall lets nobody in."""
+
+    def __init__(self, access: Access, *, booting: bool = False) -> None:
+        raise TimeoutError("timed out")
+
+
+def test_a_long_wait_is_told_again_with_its_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ready, "Connection", SilentServer)
+    monkeypatch.setattr(ready, "AGAIN_S", 1.0)
+    monkeypatch.setattr(ready, "PAUSE_S", 0.1)
+    said: list[str] = []
+    with pytest.raises(UnreachableError, match=r"SSH at 192\.0\.2\.1 does not answer: timed out"):
+        ready.wait_until_ready(Access("192.0.2.1", tmp_path, "", ""), said.append, deadline_s=2.5)
+    assert said[0] == "waiting for SSH at 192.0.2.1"
+    assert said[1:] == ["waiting for SSH at 192.0.2.1, 1 s so far", "waiting for SSH at 192.0.2.1, 2 s so far"]

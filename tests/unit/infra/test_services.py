@@ -103,7 +103,7 @@ def test_unknown_names_are_refused(values: dict[str, object]) -> None:
 def test_passwords_that_are_not_generated_yet_are_named_with_what_generates_them() -> None:
     with pytest.raises(UsageError, match="not all generated") as caught:
         generated.require(FULL, ())
-    assert caught.value.next_command == "fds preview --stack dev"
+    assert caught.value.next_command == "fds up --stack dev"
 
 
 def test_a_token_for_the_dns_challenge_is_asked_for_and_comes_as_a_file() -> None:

@@ -1,0 +1,34 @@
+"""Which failures are a connection that broke: whoever answered is gone, and the same command may go on later."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import sys
+
+from stack_runtime.errors import StackError, UnreachableError
+
+_OF_LIBRARIES = (
+    ("requests", "RequestException"),
+    ("urllib3.exceptions", "HTTPError"),
+    ("httpx", "TransportError"),
+    ("paramiko", "SSHException"),
+    ("psycopg", "OperationalError"),
+)
+"""Only a library that is imported can have raised its own, so none is imported to find out."""
+
+
+def lost(error: BaseException) -> StackError | None:
+    """The error for a connection that broke, or for an API that refused; None for a failure of another kind."""
+    if "hcloud" in sys.modules and isinstance(error, sys.modules["hcloud"].HCloudException):
+        from infra.cloud import failure
+
+        return failure(error)
+    known: list[type[BaseException]] = [ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError]
+    for module, name in _OF_LIBRARIES:
+        if module in sys.modules:
+            known.append(getattr(sys.modules[module], name))
+    if not isinstance(error, tuple(known)):
+        return None
+    words = " ".join(str(error).split())[:300] or type(error).__name__
+    return UnreachableError(f"a connection broke: {words}", next_command="the same command again, or fds doctor")

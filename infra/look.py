@@ -1,0 +1,173 @@
+"""Looking at a stack: what a deployment would change, and what differs from the last one. Nothing is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
+
+from infra import checkpoint, generated, state
+from infra.automation import ScratchWorkspace, Stack, Workspace
+from infra.deploy import Deployment
+from infra.engine import environment
+from infra.progress import Progress
+from infra.reach import daemon
+from infra.stack_file import SECRETS, config, path_of, write
+from stack_runtime.docker_host import containers, ids, local_docker
+from stack_runtime.errors import UnreachableError
+from stack_runtime.paths import PROJECT
+
+Say = Callable[[str], None]
+
+
+class NotDeployedError(UnreachableError):
+    """The state holds no such stack, or nothing of it."""
+
+
+class Look(Deployment):
+    """One stack of one project, opened to look at it: the project, its state and its stack file stay as they are.
+
+    Args:
+        scratch: an empty folder for a preview. A stack that is not there yet is made in it, with a state of its own.
+
+    Raises:
+        UsageError: the stack file is missing or wrong.
+        UnreachableError: the engine is missing.
+        NotDeployedError: nobody has made the stack yet, and there is no `scratch`.
+    """
+
+    def __init__(self, project: Path, stack: str, progress: Progress, scratch: Path | None = None) -> None:
+        self._scratch = scratch
+        super().__init__(project, stack, progress)
+
+    def preview(self, say: Say) -> dict[str, int]:
+        """What `fds up` would do.
+
+        Args:
+            say: takes lines for a person.
+
+        Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
+        """
+        watch = self._progress
+        refresh = self._lost_containers(say)
+        self._run(
+            lambda: self._stack.preview(
+                on_event=watch.on_event,
+                color="never",
+                policy_packs=self._policies(),
+                refresh=refresh or None,
+                config_file=self._config_file(),
+            ),
+            planned=True,
+        )
+        return watch.changes
+
+    def drift(self) -> dict[str, int]:
+        """How what really runs differs from the record.
+
+        Returns: number of resources by what a refresh would do to them (`same`, `update`, `delete`).
+
+        Raises:
+            NotDeployedError: nothing of the stack is deployed.
+            UnreachableError: this machine's Docker does not answer.
+        """
+        if not state.resources(self.recorded()):
+            raise self._not_deployed()
+        if self.settings.host == "local":
+            local_docker()  # a daemon that does not answer would look like one without containers
+        watch = self._progress
+        self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
+        return watch.changes
+
+    def _surroundings(self) -> dict[str, str]:
+        return environment(self.project, self.settings.stack, make=False)
+
+    def _open(self) -> auto.Stack:
+        stack = self.settings.stack
+        root = checkpoint.folder(self._environment["PULUMI_BACKEND_URL"])
+        if root is None or root.is_dir():  # the engine writes into an empty backend, even to say that it is empty
+            try:
+                workspace = Workspace(self.project, program=self._program, env_vars=self._environment)
+                return Stack(stack, workspace, StackInitMode.SELECT)
+            except auto.StackNotFoundError:
+                pass
+        if self._scratch is None:
+            raise self._not_deployed()
+        return self._imagined(self._scratch)
+
+    def _imagined(self, scratch: Path) -> auto.Stack:
+        """The stack as its first deployment would make it, in the scratch folder."""
+        backend = scratch / "state"
+        backend.mkdir()
+        self._environment["PULUMI_BACKEND_URL"] = f"file://{backend}"
+        if not Path(self._environment.get("PULUMI_CONFIG_PASSPHRASE_FILE", os.devnull)).exists():
+            (scratch / "passphrase").write_text("of a stack that is thrown away")
+            self._environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(scratch / "passphrase")
+        self._config_file()
+        project = auto.ProjectSettings(name=PROJECT, runtime="python")
+        workspace = ScratchWorkspace(
+            scratch, program=self._program, project_settings=project, env_vars=self._environment
+        )
+        return Stack(self.settings.stack, workspace, StackInitMode.CREATE)
+
+    def _config_file(self) -> str | None:
+        """A copy of the stack file with values for the secrets that `fds up` would generate; None where it has all."""
+        if self._scratch is None:
+            return None
+        stack = self.settings.stack
+        copy = path_of(self._scratch, stack)
+        if not copy.exists():
+            shutil.copyfile(path_of(self.project, stack), copy)
+            present = config(self.project, stack).get(f"{PROJECT}:{SECRETS}", {})
+            if not isinstance(present, str) and "secure" not in present:  # else they are one encrypted text
+                missing = generated.names(self.settings) - set(present)
+                write(self._scratch, stack, {SECRETS: {**present, **{n: generated.value(n) for n in sorted(missing)}}})
+        return str(copy)
+
+    def _lost_containers(self, say: Say) -> bool:
+        """Whether containers that the engine has recorded are gone, so that what is really there must be read first."""
+        recorded = state.ids_of(self.recorded(), state.CONTAINER)
+        if not recorded:
+            return False
+        try:
+            with daemon(self.project, self.settings.stack) as client:
+                for item in containers(client, self.settings.stack):
+                    if item.status == "exited":
+                        say(f"  would start {item.name}, which somebody has stopped")
+                return bool(recorded - ids(client, self.settings.stack))
+        except UnreachableError as error:
+            if self.settings.host == "local":
+                raise
+            say(f"the containers on the server are taken as they were deployed: {error.what}")
+            return False
+
+    def _not_deployed(self) -> NotDeployedError:
+        stack, backend = self.settings.stack, self._environment["PULUMI_BACKEND_URL"]
+        return NotDeployedError(
+            f"nothing of stack {stack} is deployed", where=backend, next_command=f"fds up --stack {stack}"
+        )
+
+
+@contextmanager
+def rehearsal(project: Path, stack: str, progress: Progress) -> Iterator[Look]:
+    """A stack to preview, whether it is there already or not; what the preview needs is thrown away at the end."""
+    with tempfile.TemporaryDirectory(prefix="fds-preview-") as scratch:
+        yield Look(project, stack, progress, Path(scratch))
+
+
+def recorded_containers(project: Path, stack: str) -> set[str]:
+    """Ids of the containers that were deployed from this project; none where nobody has made the stack.
+
+    Raises:
+        UnreachableError: the engine is missing.
+    """
+    try:
+        return state.ids_of(Look(project, stack, Progress(None)).recorded(), state.CONTAINER)
+    except NotDeployedError:
+        return set()

@@ -1,0 +1,104 @@
+"""Verbs that look at a stack write nothing: in a new project, beside a made stack, and whatever they find."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.kit.hetzner import HetznerAPI
+from tests.kit.project import ON_A_SERVER, Project
+
+LOCAL = {"host": "local", "profiles": ["lean"], "httpPort": 18080, "httpsPort": 18443}
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Project:
+    """A new project: no state, no passphrase, no secret."""
+    return Project(tmp_path, "t-look", LOCAL)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Project]:
+    with HetznerAPI() as api:
+        yield Project(tmp_path, "t-look-server", ON_A_SERVER, dict(api.environment))
+        assert api.writes() == []
+
+
+LOOKS = [
+    (("preview",), (0, 0)),
+    (("drift",), (5, 5)),
+    (("doctor",), (0, 5)),
+    (("cost",), (0, 0)),
+    (("status",), (0, 5)),
+    (("logs", "pipeline"), (2, 5)),
+    (("scale", "memory.postgres=160"), (0, 0)),
+]
+"""Each verb, with its exit code in a project on this machine and in one on a server."""
+
+
+@pytest.mark.parametrize(("words", "codes"), LOOKS)
+def test_looking_at_a_new_project_writes_nothing(
+    local: Project, words: tuple[str, ...], codes: tuple[int, int]
+) -> None:
+    before = local.files()
+    done = local.fds(*words)
+    assert done.returncode == codes[0], done.stdout + done.stderr
+    assert local.files() == before
+
+
+@pytest.mark.parametrize(("words", "codes"), LOOKS)
+def test_looking_at_a_new_server_writes_nothing(
+    server: Project, words: tuple[str, ...], codes: tuple[int, int]
+) -> None:
+    before = server.files()
+    done = server.fds(*words)
+    assert done.returncode == codes[1], done.stdout + done.stderr
+    assert server.files() == before
+
+
+def test_preview_of_a_new_stack_shows_everything_that_up_would_make(local: Project) -> None:
+    said = local.fds("preview")
+    assert said.returncode == 0 and "would create Container t-look-postgres" in said.stderr, said.stderr
+    assert set(local.json("preview")["changes"]) == {"create"}
+
+
+def test_preview_of_a_made_stack_leaves_it_and_makes_up_only_missing_secrets(local: Project) -> None:
+    local.make_stack()
+    local.configure({"secrets": {"ui_password": "mine"}})
+    before = local.files()
+    assert set(local.json("preview")["changes"]) == {"create"}
+    assert local.files() == before
+
+
+def test_preview_with_another_passphrase_is_refused(local: Project) -> None:
+    local.take_secrets()
+    assert local.fds("preview").returncode == 0
+    (local.folder / ".fds" / "passphrase").write_text("another")
+    done = local.fds("preview")
+    assert done.returncode == 2 and "does not open with this passphrase" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_drift_of_what_was_never_deployed_is_no_agreement(local: Project, made: bool) -> None:
+    if made:
+        local.make_stack()
+    done = local.fds("drift", "--json")
+    error = json.loads(done.stdout)
+    assert done.returncode == 5 and error["error"] == "nothing of stack t-look is deployed"
+    assert error["next"] == "fds up --stack t-look"
+
+
+def test_the_command_that_makes_a_missing_stack_file_makes_a_usable_one(local: Project) -> None:
+    name = "t-look-new"
+    missing = local.run("fds", "cost", "--stack", name)
+    assert missing.returncode == 2
+    command = missing.stderr.partition(", or make it: ")[2].strip()
+    assert local.run("sh", "-c", command).returncode == 0
+    made = yaml.safe_load((local.folder / f"Pulumi.{name}.yaml").read_text())["config"]
+    assert made["freelancer-data-stack:host"] == "local"
+    assert made["freelancer-data-stack:httpsPort"] != 8443, "the dev stack has that"
+    assert local.run("fds", "cost", "--stack", name).returncode == 0

@@ -1,0 +1,57 @@
+"""Images that were built for a stack go when no container uses them, and stay when one of any stack does."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections.abc import Iterator
+
+import docker
+import pytest
+from docker.errors import ImageNotFound
+
+from stack_runtime.docker_host import IMAGES, local_docker, remove_unused_images
+
+
+@pytest.fixture
+def client() -> Iterator[docker.DockerClient]:
+    found = local_docker()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def images(client: docker.DockerClient) -> Iterator[list[str]]:
+    """Two images, each unlike any other, under names as a deployment gives them."""
+    made = [f"{IMAGES}/unused-test:{secrets.token_hex(8)}" for _ in range(2)]
+    for name in made:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.addfile(tarfile.TarInfo(name.rpartition(":")[2]))
+        repository, _, tag = name.rpartition(":")
+        client.api.import_image_from_data(packed.getvalue(), repository=repository, tag=tag)
+    yield made
+    for name in made:
+        try:
+            client.images.remove(name, force=True)
+        except ImageNotFound:
+            continue
+
+
+def test_only_the_image_that_no_container_uses_is_removed(client: docker.DockerClient, images: list[str]) -> None:
+    used, unused = images
+    container = client.containers.create(used, ["nothing"], labels={"fds.stack": "another"})
+    try:
+        assert remove_unused_images(client, images) == [unused]
+        assert client.images.get(used)
+        with pytest.raises(ImageNotFound):
+            client.images.get(unused)
+    finally:
+        container.remove()
+    assert remove_unused_images(client, images) == [used]
+
+
+def test_an_image_that_is_not_named_is_left(client: docker.DockerClient, images: list[str]) -> None:
+    assert remove_unused_images(client, images[:1]) == images[:1]
+    assert client.images.get(images[1])

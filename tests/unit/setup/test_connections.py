@@ -1,0 +1,66 @@
+"""A connection that breaks is exit code 5, from whichever library it comes; a mistake of ours stays exit code 1."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import sys
+
+import paramiko
+import pytest
+import requests
+import urllib3.exceptions
+from hcloud import APIException
+
+from fds import main
+from fds._connections import lost
+
+BROKEN = [
+    ConnectionResetError(104, "Connection reset by peer"),
+    BrokenPipeError(32, "Broken pipe"),
+    TimeoutError("timed out"),
+    http.client.RemoteDisconnected("Remote end closed connection without response"),
+    http.client.IncompleteRead(b"", 7),
+    ssl.SSLEOFError("EOF occurred in violation of protocol"),
+    requests.ConnectionError("('Connection aborted.', ...)"),
+    requests.exceptions.ChunkedEncodingError("IncompleteRead"),
+    urllib3.exceptions.ProtocolError("Connection broken"),
+    paramiko.SSHException("Error reading SSH protocol banner"),
+]
+
+
+def _ended(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(main, "app", fail)
+    monkeypatch.setattr(main, "_register", lambda: None)
+    monkeypatch.setattr(main, "_remind", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["fds", "status"])
+    with pytest.raises(SystemExit) as raised:
+        main.run()
+    assert isinstance(raised.value.code, int)
+    return raised.value.code
+
+
+@pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
+def test_a_broken_connection_is_unreachable(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ended(error, monkeypatch) == 5
+    said = capsys.readouterr().err
+    assert said.startswith("fds: a connection broke: ") and "next: the same command again" in said
+
+
+def test_an_api_that_refuses_is_told_in_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusal = APIException(code=502, message="bad gateway", details={})
+    assert _ended(refusal, monkeypatch) == 5
+    assert "the API answers 502: bad gateway" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), PermissionError(13, "denied")])
+def test_another_failure_is_unexpected(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lost(error) is None
+    assert _ended(error, monkeypatch) == 1
