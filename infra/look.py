@@ -13,7 +13,7 @@ from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
 from infra import checkpoint, generated, state
-from infra.automation import ScratchWorkspace, Stack, Workspace
+from infra.automation import ReadingWorkspace, ScratchWorkspace, Stack
 from infra.deploy import Deployment
 from infra.engine import environment
 from infra.progress import Progress
@@ -93,7 +93,7 @@ class Look(Deployment):
         root = checkpoint.folder(self._environment["PULUMI_BACKEND_URL"])
         if root is None or root.is_dir():  # the engine writes into an empty backend, even to say that it is empty
             try:
-                workspace = Workspace(self.project, program=self._program, env_vars=self._environment)
+                workspace = ReadingWorkspace(self.project, program=self._program, env_vars=self._environment)
                 return Stack(stack, workspace, StackInitMode.SELECT)
             except auto.StackNotFoundError:
                 pass
