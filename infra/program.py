@@ -17,11 +17,12 @@ from infra.stack import DataStack
 from stack_runtime.paths import PROJECT, project_dir
 
 
-def main(adopt: Account = NOTHING) -> Plan:
+def main(adopt: Account = NOTHING, *, wait: bool = True) -> Plan:
     """The Pulumi program. Raises before any resource is registered when the settings may not be deployed.
 
     Args:
         adopt: what an interrupted deployment left in the account.
+        wait: until a server is ready; not where only the account is dealt with.
 
     Returns: the plan that passed the gate.
     """
@@ -29,7 +30,7 @@ def main(adopt: Account = NOTHING) -> Plan:
     token.tell(settings.stack, runtime_config.CONFIG.get())
     generated.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
-    stack = DataStack(settings, secrets, keys_folder(project_dir(), settings.stack), adopt)
+    stack = DataStack(settings, secrets, keys_folder(project_dir(), settings.stack), adopt, wait=wait)
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan

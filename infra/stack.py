@@ -33,6 +33,7 @@ class DataStack(pulumi.ComponentResource):
         secrets: generated secrets by name (see `infra.generated`), as a secret output.
         keys: folder for the server's key files; needed for the host `hetzner` alone.
         adopt: what an interrupted deployment left in the account (see `infra.heal`).
+        wait: until a server is ready; not where only the account is dealt with.
 
     Outputs: `urls`, service name to address; `plan`, the plan that let it pass.
 
@@ -51,19 +52,21 @@ class DataStack(pulumi.ComponentResource):
         keys: Path | None = None,
         adopt: Account = NOTHING,
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        wait: bool = True,
     ) -> None:
         self.plan = _plan(settings)
         super().__init__("fds:index:DataStack", settings.stack, None, opts)
         self._settings = settings
         services = selected(settings)
         known = pulumi.Output.secret(secrets)
-        host = self._host(known, keys, adopt)
+        host = self._host(known, keys, adopt, wait)
         self._options = pulumi.ResourceOptions(parent=self, provider=host.provider, deleted_with=host.gone_with)
         self._containers(services, known)
         self.urls = {service.name: url_of(service, settings) for service in services if service.route}
         self.register_outputs({"urls": self.urls, "plan": self.plan.model_dump(mode="json")})
 
-    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None, adopt: Account) -> Host:
+    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None, adopt: Account, wait: bool) -> Host:
         options = pulumi.ResourceOptions(parent=self)
         if self._settings.host == "local":
             return local.host(options)
@@ -71,7 +74,7 @@ class DataStack(pulumi.ComponentResource):
             raise UsageError("a server needs a plan with a server and a folder for its keys")
         from infra.hosts.hetzner import server
 
-        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options)
+        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options, wait=wait)
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}

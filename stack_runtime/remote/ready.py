@@ -47,10 +47,15 @@ class _Line:
             self._open = None
 
 
-def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S) -> None:
+def wait_until_ready(
+    access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S, *, hint: str = ""
+) -> None:
     """Return once Docker answers on the server, with the lasting host key in place and its data disk in full use.
 
     Each step may be repeated, so that whatever a kill left out here is made up for at the next deployment.
+
+    Args:
+        hint: what may be in the way of SSH, in a few words.
 
     Raises:
         UnreachableError: it did not within the deadline, or the first boot failed; the message holds the last
@@ -58,7 +63,7 @@ def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: flo
     """
     until = time.monotonic() + deadline_s
     with contextlib.closing(_Line(access)) as line:
-        _secured(line, say, until)
+        _secured(line, say, until, hint)
         _wait(line, say, until, "cloud-init", _booted)
         _grow(line)
         _wait(line, say, until, "Docker", _docker_answers)
@@ -75,9 +80,9 @@ def _grow(line: _Line) -> None:
         )
 
 
-def _secured(line: _Line, say: Callable[[str], None], until: float) -> None:
+def _secured(line: _Line, say: Callable[[str], None], until: float, hint: str) -> None:
     """Connect with the lasting host key; at the first boot, hand it over through the boot key's connection."""
-    said = False
+    said, why = False, f"; {hint}" if hint else ""
     while True:
         try:
             return line.ask(lambda _: None)
@@ -87,9 +92,9 @@ def _secured(line: _Line, say: Callable[[str], None], until: float) -> None:
             _pause(until, f"the host key of {line.access.address} cannot be handed over: {error}")
         except (paramiko.SSHException, OSError) as error:
             if not said:
-                say(f"waiting for SSH at {line.access.address}")
+                say(f"waiting for SSH at {line.access.address}{why}")
                 said = True
-            _pause(until, f"SSH at {line.access.address} does not answer: {error}")
+            _pause(until, f"SSH at {line.access.address} does not answer: {error}{why}")
 
 
 def _hand_over(access: Access) -> bool:

@@ -22,7 +22,7 @@ class CrashError(Exception):
 
 
 class NotReadyError(PluginError):
-    """The resource is there, but not as asked for: the engine records `state` with `initErrors`, and the update fails."""
+    """The resource is there, but not as asked for: the engine records `state` with `initErrors`; the update fails."""
 
     def __init__(self, message: str, resource_id: str, state: State) -> None:
         super().__init__(message)

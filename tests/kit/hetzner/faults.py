@@ -3,7 +3,7 @@
 | kind | what happens |
 | --- | --- |
 | `412`, `423`, `429`, `500`, `502`, `503`, `504` | the request is refused with that status and has no effect |
-| a code of `errors.py`, such as `token_readonly` | the request is refused with that code and its status, without effect |
+| a code of `errors.py`, such as `token_readonly` | the request is refused with that code and has no effect |
 | either of them and `_after`, as in `503_after` | the request takes effect, then it is answered with that refusal |
 | `cut` | the connection is closed before the request has an effect |
 | `cut_after` | the request takes effect, then the connection is closed without an answer |
