@@ -15,6 +15,7 @@ from agents.api import Office, app
 from agents.scaling import Ground, ScalingDesk
 from agents.tokens import Tokens
 from infra.cost.decide import Basis
+from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
 PORT = 8100
@@ -42,8 +43,9 @@ def main() -> None:
     uvicorn.run(app(office, tokens), host="0.0.0.0", port=PORT, log_level="warning")
 
 
-def _cannot(stack: str) -> None:
-    raise UnreachableError("there is no engine here", next_command=f"fds scale --stack {stack} where it is deployed")
+def _cannot(settings: Settings) -> None:
+    advice = f"fds scale --stack {settings.stack} where it is deployed"
+    raise UnreachableError("there is no engine here", next_command=advice)
 
 
 if __name__ == "__main__":

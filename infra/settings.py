@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from ipaddress import ip_network
@@ -132,8 +132,15 @@ class Settings(_Frozen):
         Raises:
             UsageError: with the first setting that is wrong and why.
         """
+        plain = {key: _plain(value) for key, value in values.items()}
+        for key in ({"stack"} & plain.keys()) | {*_foreign_keys(plain)}:
+            raise UsageError(
+                f"there is no setting {key}",
+                where=f"Pulumi.{stack}.yaml",
+                next_command=f"pulumi config rm {key} --stack {stack}",
+            )
         try:
-            return cls.model_validate({"stack": stack, **{key: _plain(value) for key, value in values.items()}})
+            return cls.model_validate({**plain, "stack": stack})
         except ValidationError as error:
             first = error.errors()[0]
             setting = ".".join(str(part) for part in first["loc"]) or "settings"
@@ -142,6 +149,15 @@ class Settings(_Frozen):
                 where=f"Pulumi.{stack}.yaml",
                 next_command=f"pulumi config {_mend(first['type'], setting)} --stack {stack}",
             ) from None
+
+
+def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
+    """Keys in the model's own spelling (`server_type`) at any depth: each setting has one spelling only."""
+    for key, value in values.items():
+        if "_" in key:
+            yield key
+        if isinstance(value, Mapping):
+            yield from _foreign_keys(value)
 
 
 def _mend(wrong: str, setting: str) -> str:
@@ -156,7 +172,15 @@ def _plain(value: Any) -> Any:
     """Lists and objects arrive from the engine as JSON text; everything else as it is."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            return json.loads(value, object_pairs_hook=_without_duplicates)
         except ValueError:
             return value
     return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys differ; one with a key twice stays text, which no setting of this kind takes."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found

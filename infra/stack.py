@@ -13,6 +13,7 @@ from infra.containers import Ground, container, url_of, volumes_of
 from infra.cost import Plan, gate
 from infra.cost.decide import Basis, today
 from infra.cost.scaling import refuse_shrinking
+from infra.engine import deployed_project
 from infra.files import carrier
 from infra.hosts import Host, local
 from infra.hosts.hetzner.account import NOTHING, Account
@@ -125,7 +126,7 @@ class DataStack(pulumi.ComponentResource):
 
 def _plan(settings: Settings) -> Plan:
     """The plan of these settings, which has passed the gate and asks no disk of the account to shrink."""
-    basis = Basis.of(settings, today())
+    basis = Basis.of(settings, today(), project=deployed_project(), deploying=True)
     plan = basis.plan(settings)
     gate(plan)
     if basis.deployed is not None:

@@ -16,9 +16,7 @@ from requests import RequestException
 from infra import cloud
 from infra.cost import prices
 from infra.cost.checked import Answer
-from infra.cost.choice import Deployed
 from stack_runtime.errors import UnknownError
-from stack_runtime.paths import PROJECT
 
 SECONDS = 45.0
 """For one question with all its pages and repetitions: after a time-out, a 429 and a 503."""
@@ -44,22 +42,6 @@ class Account:
         def ask() -> prices.PriceList:
             pricing = self._request("/pricing")
             return prices.read(pricing, self._pages("server_types"), day=today, source=self._endpoint)
-
-        return self._within(ask)
-
-    def deployed(self, stack: str) -> Deployed:
-        """The server and the volume that carry this stack's labels."""
-
-        def ask() -> Deployed:
-            selector = {"label_selector": f"project={PROJECT},stack={stack}"}
-            servers = [self._answer(entry, "servers") for entry in self._pages("servers", selector)]
-            volumes = [self._answer(entry, "volumes") for entry in self._pages("volumes", selector)]
-            gb = max((volume.get("size").whole(least=1) for volume in volumes), default=0)
-            if not servers:
-                return Deployed(volume_gb=gb)
-            kind = servers[0].get("server_type")
-            disk = servers[0].get("primary_disk_size") if servers[0].has("primary_disk_size") else kind.get("disk")
-            return Deployed(kind.get("name").text(), location_of(servers[0]), gb, disk.whole(least=1))
 
         return self._within(ask)
 

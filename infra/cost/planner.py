@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
+from infra.cost import group
 from infra.cost import rate as rates
 from infra.cost.capacity import Demand, Machine, demand, of_type
 from infra.cost.choice import AUTO, Candidate, Deployed, candidates
 from infra.cost.inputs import PRICES_DAYS, RATE_DAYS, Inputs
-from infra.cost.lines import Amount, Tariff, Till, add
-from infra.cost.model import Line, Plan, Server, Source, Verdict
+from infra.cost.lines import Tariff, Till, add
+from infra.cost.model import Fx, Line, Plan, Server, Source, Verdict
 from infra.cost.wording import reason_of, warnings_of
 from infra.services import Service
 from infra.settings import Settings
@@ -75,13 +76,13 @@ def weigh(
     tariff = Tariff(inputs.prices, settings.tax)
     deployed = inputs.deployed or Deployed()
     return candidates(
-        settings, services, needs or demand(settings, services), tariff, till_of(inputs), inputs.today, deployed
+        settings, services, needs or demand(settings, services), tariff, till_of(inputs.rate), inputs.today, deployed
     )
 
 
-def till_of(inputs: Inputs) -> Till:
-    """An implausible rate is as good as none: nothing is reckoned with it."""
-    return Till(None if inputs.rate is None or rates.implausible(inputs.rate.rate) else inputs.rate.rate)
+def till_of(rate: Fx | None) -> Till:
+    """Return the converter for `rate`; an implausible rate counts as none."""
+    return Till(None if rate is None or rates.implausible(rate.rate) else rate.rate)
 
 
 def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Candidate:
@@ -89,9 +90,9 @@ def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Can
 
     Where none is usable, the largest that can be had stands in the report to say what is lacking.
     """
-    others = add(other.total_usd for other in inputs.others) or Decimal(0)
+    others = group.total_usd(settings, inputs)
     for candidate in found:
-        if candidate.runs and candidate.usable and candidate.cost + others <= budget_of(settings, inputs.others):
+        if candidate.runs and candidate.usable and candidate.cost + others <= group.budget_of(settings, inputs.others):
             return candidate
     if found[0].usable:
         return found[0]
@@ -106,10 +107,12 @@ def _assemble(
     found: Sequence[Candidate],
     doubts: Sequence[str],
 ) -> Plan:
-    lines = _lines(till_of(inputs), best.amounts if best else (), inputs)
-    priced = best is not None and all(other.total_usd is not None for other in inputs.others)
+    till = till_of(inputs.rate)
+    own = [till.line(amount) for amount in (best.amounts if best else ())]
+    lines = (*own, *group.extra_lines(settings, inputs), *group.stack_lines(settings, inputs))
+    priced = best is not None and not any(group.doubts(settings, inputs))
     total = add(line.monthly_usd for line in lines) if priced else None
-    budget = budget_of(settings, inputs.others)
+    budget = group.budget_of(settings, inputs.others)
     verdict = verdict_of(total, budget, doubts, usable=best is not None and best.usable)
     machine = of_type(best.kind, settings.volume_gb) if best else Machine()
     return Plan(
@@ -140,42 +143,12 @@ def verdict_of(total: Decimal | None, budget: Decimal, doubts: Sequence[str], *,
     return "over" if total > budget else "within"
 
 
-def _lines(till: Till, amounts: Sequence[Amount], inputs: Inputs) -> tuple[Line, ...]:
-    own = [till.line(amount) for amount in amounts]
-    return (*own, *stack_lines(inputs.others))
-
-
-def stack_lines(others: Sequence[Plan]) -> list[Line]:
-    """The other stacks of the budget group, one line of the bill each; what has no total is a doubt instead."""
-    return [
-        Line(
-            resource=f"stack {other.stack}",
-            quantity=Decimal(1),
-            unit="stack",
-            unit_price=price,
-            monthly_eur=other.total_eur,
-            monthly_usd=other.total_usd,
-            note="same budget group",
-        )
-        for other in others
-        if (price := other.total_eur if other.currency == "EUR" else other.total_usd) is not None
-    ]
-
-
-def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
-    """A group has one budget: the smallest that one of its stacks states."""
-    return min((settings.budget_usd, *(other.budget_usd for other in others)))
-
-
 def doubts_of(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
     """Why nothing can be decided, as far as it is known before a server is chosen."""
     found = [*_age("prices", inputs.prices.date, PRICES_DAYS, inputs)]
     if inputs.prices.currency == "EUR" or settings.offsite_gb:
         found += _rate_doubts(inputs)
-    for other in inputs.others:
-        if other.verdict in ("unknown", "does_not_fit") or other.total_usd is None:
-            found.append(f"stack {other.stack} of the same budget group has no price: {other.reason}")
-    return tuple(found)
+    return (*found, *group.doubts(settings, inputs))
 
 
 def _rate_doubts(inputs: Inputs) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from infra.cost import group
 from infra.cost.choice import Candidate
 from infra.cost.inputs import PRICES_DAYS, RATE_DAYS, Inputs
 from infra.cost.model import Verdict
@@ -56,6 +57,7 @@ def warnings_of(
     """What is allowed but should be known."""
     return (
         *_about_budget(settings, inputs, total, budget),
+        *group.warnings(settings, inputs),
         *_about_inputs(inputs),
         *(_about_server(best, found, settings) if best else ()),
         *_about_settings(settings),

@@ -6,12 +6,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 
 from infra import token
 from infra.cost.decide import Basis, today
 from infra.cost.inputs import Inputs
-from infra.engine import PROJECT_VARIABLE
+from infra.engine import deployed_project
 from infra.policy.pricing import problem
 from infra.policy.resources import Resource
 from infra.services import selected
@@ -47,13 +46,7 @@ def _settings() -> Settings:
 def _inputs() -> Inputs | None:
     """Prices are needed as soon as something is rented, whatever host the settings name."""
     rented = _settings().model_copy(update={"host": "hetzner"})
-    return Basis.of(rented, today(), project=_project()).inputs
-
-
-def _project() -> Path | None:
-    """The project whose stack is judged: this runs in the pack's own folder, which may lie in another or in none."""
-    named = os.environ.get(PROJECT_VARIABLE)
-    return Path(named) if named else None
+    return Basis.of(rented, today(), project=deployed_project(), deploying=True).inputs
 
 
 def publishers() -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from infra.cost import group
 from infra.cost.capacity import GB, MEMORY_OVERCOMMIT, MIB, SHIM_MB, SYSTEM_MB
 from infra.cost.inputs import Inputs
 from infra.cost.lines import Amount, Tariff, add
-from infra.cost.planner import budget_of, doubts_of, stack_lines, till_of, verdict_of
+from infra.cost.planner import doubts_of, till_of, verdict_of
 from infra.cost.text import money
 from infra.policy.resources import Resource, UnknownInputError
 from infra.settings import Settings
@@ -36,7 +37,7 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -
     Args:
         inputs: prices, rate and the other stacks of the budget group, as for a plan.
     """
-    tariff, till = Tariff(inputs.prices, settings.tax), till_of(inputs)
+    tariff, till = Tariff(inputs.prices, settings.tax), till_of(inputs.rate)
     doubts = list(doubts_of(settings, inputs))
     amounts: list[Amount] = []
     for price in (_resources, _besides):
@@ -44,9 +45,9 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -
             amounts += price(settings, resources, tariff)
         except (UnknownInputError, UnknownError) as error:
             doubts.append(str(error))
-    lines = [*(till.line(amount) for amount in amounts), *stack_lines(inputs.others)]
+    lines = [*(till.line(amount) for amount in amounts), *group.stack_lines(settings, inputs)]
     total = add(line.monthly_usd for line in lines)
-    budget = budget_of(settings, inputs.others)
+    budget = group.budget_of(settings, inputs.others)
     lacking = _lacking(resources, tariff)
     verdict = verdict_of(total, budget, doubts, usable=not lacking)
     if verdict == "within":

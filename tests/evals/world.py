@@ -30,7 +30,7 @@ from infra import stack_file
 from infra.cost import saved
 from infra.cost.decide import Basis
 from infra.settings import Settings
-from stack_runtime.errors import StackError
+from stack_runtime.errors import RefusedError, StackError
 
 DAY = date(2026, 10, 8)
 """The day after that of the shipped prices."""
@@ -184,10 +184,12 @@ class World:
         still = [name for name in names if getattr(self._standing, name) == getattr(proposal.after, name)]
         return [proposal.after, self._standing.model_copy(update={n: getattr(proposal.before, n) for n in still})]
 
-    def _deploy(self, stack: str) -> None:
+    def _deploy(self, approved: Settings) -> None:
         if self.deployment == "fails":
             raise StackError("the engine failed")
-        settings = stack_file.read(self.folder, stack)
+        settings = stack_file.read(self.folder, approved.stack)
+        if settings != approved:
+            raise RefusedError("the stack file no longer says what was approved")  # as the program does
         self.deployed.append(settings)
         self._wrong += self._judge(settings)
         self._standing = settings

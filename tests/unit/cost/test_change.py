@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from infra.cost import Deployed, group, rate, saved, scaling
-from infra.cost.decide import decide
+from infra.cost.decide import Basis
 from infra.cost.diff import diff
 from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageError
 from tests.unit.cost import kit
@@ -167,13 +167,13 @@ def test_neighbours_are_the_rented_stacks_of_the_group(tmp_path: Path) -> None:
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",
     )  # fmt: skip
-    assert [other.stack for other in group.others(project, kit.settings())] == ["staging"]
+    assert [other.stack for other in group.rented(project, "prod")] == ["lab", "staging"]
     _project(tmp_path, staging="host: mars")
     with pytest.raises(StackError):
-        group.others(project, kit.settings())
+        group.rented(project, "prod")
 
 
-def test_decide_counts_the_group_and_needs_permission_for_old_prices(
+def test_plan_counts_the_group_and_needs_permission_for_old_prices(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HCLOUD_TOKEN", "FDS_PRICES_DIR"):
@@ -182,8 +182,8 @@ def test_decide_counts_the_group_and_needs_permission_for_old_prices(
     project = _project(tmp_path, prod="host: hetzner", staging="host: hetzner; serverType: cpx42; tax: net")
     own = kit.settings(fxRate="1.1637", fxDate="2026-11-20")
     later = date(2026, 11, 24)
-    assert decide(own, on=later, project=project).verdict == "unknown"
-    found = decide(own, on=later, project=project, allow_snapshot=True)
+    assert Basis.of(own, later, project=project).plan(own).verdict == "unknown"
+    found = Basis.of(own, later, project=project, allow_snapshot=True).plan(own)
     assert found.verdict == "over"
     staging = next(line for line in found.lines if line.resource == "stack staging")
     assert staging.monthly_usd == Decimal("97.73"), "a neighbour's own tax setting does not make it cheaper"
