@@ -72,6 +72,7 @@ class Deployment:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
+        self._refuse_another_host()
         self._wait = not only
         self._run(
             lambda: self._stack.up(
@@ -89,6 +90,7 @@ class Deployment:
     def preview(self) -> dict[str, int]:
         """What `up` would do, without doing it."""
         watch = self._progress
+        self._refuse_another_host()
         self._run(
             lambda: self._stack.preview(on_event=watch.on_event, color="never", policy_packs=self._policies()),
             planned=True,
@@ -121,6 +123,20 @@ class Deployment:
         """
         if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
             raise self._locked()
+
+    def _refuse_another_host(self) -> None:
+        """The engine would take down what is on the host that was, a server and its attachments among it.
+
+        Raises:
+            RefusedError: what is recorded is on another host than the settings name.
+        """
+        host, stack = state.host_of(self.recorded()), self.settings.stack
+        if host not in ("", self.settings.host):
+            raise RefusedError(
+                f"stack {stack} is on host {host} and cannot move to {self.settings.host}",
+                where=f"Pulumi.{stack}.yaml",
+                next_command=f"pulumi config set host {host} --stack {stack}, or fds down --stack {stack} before",
+            )
 
     def secrets(self) -> dict[str, str]:
         """The generated secrets of the stack file in the clear, by name."""

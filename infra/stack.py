@@ -12,7 +12,7 @@ from infra import labels
 from infra.containers import Ground, container, url_of, volumes_of
 from infra.cost import Plan, gate
 from infra.cost.decide import Basis, today
-from infra.cost.scaling import refuse_shrinking
+from infra.cost.scaling import refuse_harm
 from infra.engine import deployed_project
 from infra.files import carrier
 from infra.hosts import Host, local
@@ -125,11 +125,11 @@ class DataStack(pulumi.ComponentResource):
 
 
 def _plan(settings: Settings) -> Plan:
-    """The plan of these settings, which has passed the gate and asks no disk of the account to shrink."""
+    """The plan of these settings, which has passed the gate and harms nothing that the account runs."""
     basis = Basis.of(settings, today(), project=deployed_project(), deploying=True)
     plan = basis.plan(settings)
     gate(plan)
     if basis.deployed is not None:
         there = settings.model_copy(update={"volume_gb": basis.deployed.volume_gb})
-        refuse_shrinking(there, settings, plan, basis.deployed)
+        refuse_harm(there, settings, plan, basis.deployed)
     return plan

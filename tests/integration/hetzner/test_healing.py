@@ -147,3 +147,38 @@ def test_a_down_after_one_that_was_killed_as_it_removed_the_subnet_ends(empty: H
     empty.down()
     assert f"subnet {network.id}-10.80.1.0/24 is gone from the account, so it is forgotten" in empty.said
     assert empty.api.account() == empty.api.empty()
+
+
+def test_a_changed_address_is_let_in_before_anything_waits(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has another address now reaches the server only once the firewall says so."""
+    healing.project.configure({"sshFrom": [OFFICE]})
+    healing.up()
+    healing.project.configure({"sshFrom": [HOME]})
+    let_in: list[list[str]] = []
+
+    def waits(*_: object, hint: str) -> None:
+        let_in.append(healing.ssh_from())
+        assert hint == f"the firewall lets SSH in from {HOME} alone, which sshFrom says"
+
+    for module in ("stack_runtime.remote.ready", "infra.hosts.hetzner.server"):
+        monkeypatch.setattr(f"{module}.wait_until_ready", waits)
+    healing.up()
+    assert let_in and set(map(tuple, let_in)) == {(HOME,)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("resource_limit_exceeded", "a limit of the Hetzner project is reached"),
+        ("token_readonly", "token may only read"),
+    ],
+)
+def test_what_the_account_refuses_for_good_has_its_own_message(healing: Healing, fault: str, says: str) -> None:
+    healing.project.configure({"volumeGb": 11})
+    healing.api.faults.add("POST", "/actions/resize", 1, fault)
+    with pytest.raises(UnreachableError, match=says) as caught:
+        healing.up()
+    assert caught.value.next_command
+    healing.project.configure({"volumeGb": 10})
+    healing.up()
+    assert healing.volume.size == 10
