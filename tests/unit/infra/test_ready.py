@@ -60,3 +60,20 @@ def test_a_host_key_that_cannot_be_handed_over_is_given_up_at_the_deadline(
     monkeypatch.setattr(ready, "Connection", ForeignServer)
     with pytest.raises(UnreachableError, match=r"cannot be handed over: .*not the pinned one"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
+
+
+class SilentServer:
+    """In place of a connection: nothing answers, as behind a firewall."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise TimeoutError("timed out")
+
+
+def test_the_wait_names_the_rule_that_may_be_in_the_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ready, "Connection", SilentServer)
+    said: list[str] = []
+    with pytest.raises(UnreachableError, match=r"does not answer: timed out; only 192\.0\.2\.0/24 is let in"):
+        ready.wait_until_ready(
+            Access("127.0.0.1", tmp_path, "", ""), said.append, deadline_s=0, hint="only 192.0.2.0/24 is let in"
+        )
+    assert said == ["waiting for SSH at 127.0.0.1; only 192.0.2.0/24 is let in"]
