@@ -36,7 +36,7 @@ def planned(before: Settings, basis: Basis, request: ScalingRequest, person: str
                 break
     checks.can_end(before, after, request.days)
     if before.host != "local":
-        scaling.refuse_shrinking(before, after, plan, basis.deployed)
+        scaling.refuse_harm(before, after, plan, basis.deployed)
     proposal = Proposal(
         id=secrets.token_hex(8),
         stack=before.stack,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from docker import DockerClient
@@ -13,7 +13,7 @@ from infra import state
 from infra.cost.text import headline
 from infra.deploy import Deployment
 from infra.failures import patiently
-from infra.heal import heal
+from infra.heal import bring_in_line, differences, heal, read_again
 from infra.hosts.hetzner.account import NOTHING
 from infra.preflight import check
 from infra.progress import Progress
@@ -26,6 +26,8 @@ from stack_runtime.status import unhealthy
 
 SETTLED_S = 120.0
 """How long services may take that were healthy before and started again with their server."""
+REPAIRS = 2
+"""Further deployments for an account that is unlike what was deployed."""
 PAUSE_S = 1.0
 """Between two looks at the health of the services."""
 
@@ -69,20 +71,54 @@ def bring_up(
 
 
 def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
-    """Deploy; once more after an adoption, for what was adopted was taken as it is."""
+    """Deploy, and repair what the account then holds otherwise than it must, whatever the engine recorded.
+
+    Raises:
+        UnreachableError: the account stays otherwise.
+    """
     try:
-        changes = patiently(deployment.up, say)
-        if deployment.adopt.ids:
-            deployment.adopt = NOTHING
-            again = patiently(deployment.up, say)
-            more = {operation: count for operation, count in again.items() if operation != "same"}
-            changes = dict(Counter(changes) + Counter(more))
+        changes = _through(deployment, say)
+        for _ in range(REPAIRS):
+            if not (wrong := differences(deployment)):
+                return changes
+            say(f"{_told(wrong)}, although the deployment went through; repairing it")
+            bring_in_line(deployment, say)
+            read_again(deployment, state.urns_of(deployment.recorded(), wrong), say)
+            changes = _added(changes, _through(deployment, say))
+        if wrong := differences(deployment):
+            stack = deployment.settings.stack
+            raise UnreachableError(
+                f"the deployment went through, but {_told(wrong)}", where="the Hetzner account",
+                next_command=f"look at it in the console, then fds up --stack {stack}",
+            )  # fmt: skip
         return changes
     except LockedError:
         raise  # whoever holds the lock may have switched the server off for a reason
     except StackError:
         _leave_switched_on(deployment, say)
         raise
+
+
+def _through(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
+    """Deploy; once more after an adoption, for what was adopted was taken as it is."""
+
+    def mend() -> None:
+        bring_in_line(deployment, say)
+
+    changes = patiently(deployment.up, say, mend)
+    while deployment.adopt.ids:
+        deployment.adopt = NOTHING
+        changes = _added(changes, patiently(deployment.up, say, mend))
+    return changes
+
+
+def _added(changes: dict[str, int], again: dict[str, int]) -> dict[str, int]:
+    """What two deployments changed; what stayed as it was is counted once."""
+    return dict(Counter(changes) + Counter({what: count for what, count in again.items() if what != "same"}))
+
+
+def _told(wrong: Mapping[str, str]) -> str:
+    return " and ".join(f"the {kind.replace('_', ' ')} {text}" for kind, text in sorted(wrong.items()))
 
 
 def _leave_switched_on(deployment: Deployment, say: Callable[[str], None]) -> None:

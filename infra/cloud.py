@@ -20,7 +20,8 @@ SECONDS = (5.0, 30.0)
 """To connect, and to answer."""
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 """Before each repetition of what the API was not available for."""
-UNAVAILABLE = (503, "unavailable", "service_unavailable")
+UNAVAILABLE = (503, "unavailable", "service_unavailable", "locked")
+"""Codes of a refusal that did nothing and passes."""
 _TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, its form
 
 Result = TypeVar("Result")
@@ -50,12 +51,12 @@ def asked(stack: str, question: Callable[[Client], Result]) -> Result:
 
 
 def patiently(ask: Callable[[], Result]) -> Result:
-    """What `ask` returns, asked again with growing pauses while the API answers 503, which means it did nothing.
+    """What `ask` returns, asked again with growing pauses while the API answers 503 or `locked`, which did nothing.
 
     Too many requests are waited out by the client already.
 
     Raises:
-        APIException: every other refusal, and the last 503.
+        APIException: every other refusal, and the last of these.
     """
     for pause in PAUSES_S:
         try:
@@ -68,18 +69,21 @@ def patiently(ask: Callable[[], Result]) -> Result:
 
 
 def verify(candidate: str) -> None:
-    """Ask the API whether it takes this token.
+    """Ask the API whether it takes this token for reading and writing.
 
     Raises:
         UsageError: it has not the form of a token, so nothing was sent.
-        UnreachableError: the API refuses it, or does not answer.
+        UnreachableError: the API refuses it, for writing or at all, or does not answer.
     """
     if not re.fullmatch(_TOKEN, candidate):
         raise UsageError("a Hetzner token has 64 letters and digits, this has not", next_command="copy it once more")
+    api = connect(candidate)
     try:
-        connect(candidate).request("GET", "/locations")
+        api.request("GET", "/locations")
+        api.request("POST", "/ssh_keys", json={})  # makes nothing: whoever may write is told what is missing
     except (HCloudException, OSError) as error:
-        raise failure(error) from None
+        if not (isinstance(error, APIException) and error.code in ("invalid_input", "json_error", 422)):
+            raise failure(error) from None
 
 
 def failure(error: HCloudException | OSError, advice: str = "try again") -> StackError:
@@ -107,6 +111,11 @@ def _printable(text: object) -> str:
 
 def _refusal(error: APIException, advice: str) -> StackError:
     code = error.code
+    if code == "token_readonly":
+        return unreachable(
+            "the Hetzner token may only read",
+            "make a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup",
+        )
     if code in ("unauthorized", "forbidden", 401, 403):
         return unreachable(
             "the API refuses the token in HCLOUD_TOKEN or the stack file",

@@ -51,6 +51,9 @@ class Deployment:
         """What the account holds and the engine does not know of; the next `up` takes it over."""
         self.refresh_first = False
         """Something recorded is gone, so the next `up` looks at what is really there."""
+        self.leaving = False
+        """The stack is being removed, so that nothing of it is repaired."""
+        self._wait = True
         self._refusal: StackError | None = None
         self.plan: Plan | None = None
         """What the program planned when the engine last ran it."""
@@ -60,14 +63,20 @@ class Deployment:
             clear(self._environment["PULUMI_BACKEND_URL"], stack)
         self._stack = self._run(self._open)
 
-    def up(self) -> dict[str, int]:
+    def up(self, only: Sequence[str] = ()) -> dict[str, int]:
         """Bring the stack to what its file says.
+
+        Args:
+            only: URNs of resources of the account, to do no more than these, and to wait for no server.
 
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
+        self._refuse_another_host()
+        self._wait = not only
         self._run(
             lambda: self._stack.up(
+                target=list(only) or None,
                 on_event=watch.on_event,
                 suppress_outputs=True,
                 show_secrets=False,
@@ -86,7 +95,7 @@ class Deployment:
 
     def refresh(self, urns: Sequence[str]) -> None:
         """Read these resources again, and believe what is there."""
-        self._run(lambda: self._stack.refresh(target=list(urns), color="never"))
+        self._run(lambda: self._stack.refresh(target=list(urns), suppress_outputs=True, color="never"))
 
     def refuse_locked(self) -> None:
         """
@@ -95,6 +104,20 @@ class Deployment:
         """
         if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
             raise self._locked()
+
+    def _refuse_another_host(self) -> None:
+        """The engine would take down what is on the host that was, a server and its attachments among it.
+
+        Raises:
+            RefusedError: what is recorded is on another host than the settings name.
+        """
+        host, stack = state.host_of(self.recorded()), self.settings.stack
+        if host not in ("", self.settings.host):
+            raise RefusedError(
+                f"stack {stack} is on host {host} and cannot move to {self.settings.host}",
+                where=f"Pulumi.{stack}.yaml",
+                next_command=f"pulumi config set host {host} --stack {stack}, or fds down --stack {stack} before",
+            )
 
     def secrets(self) -> dict[str, str]:
         """The generated secrets of the stack file in the clear, by name."""
@@ -159,7 +182,7 @@ class Deployment:
 
     def _program(self) -> None:
         try:
-            self.plan = main(self.project, self.adopt, self._approved)
+            self.plan = main(self.project, self.adopt, self._approved, wait=self._wait)
         except StackError as refusal:
             self._refusal = refusal
             raise

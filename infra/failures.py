@@ -26,6 +26,11 @@ _LOST = re.compile(
     re.IGNORECASE,
 )
 """An API's connection that broke, as requests (the stand-ins) and Go (the official plugins) put it."""
+_API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*": ')
+"""How the provider begins when there was no whole answer; Docker's own addresses have no plain `/v1/`."""
+_LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
+_LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
+_READ_ONLY = re.compile(r"\(token_readonly\b", re.IGNORECASE)
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
 _SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
@@ -38,22 +43,34 @@ Result = TypeVar("Result")
 
 
 class BusyError(UnreachableError):
-    """The provider's API was unavailable for a moment and did nothing: the same may be tried again."""
+    """The provider's API failed for a moment: the same may be tried again, once it is known what took effect."""
 
 
-def patiently(work: Callable[[], Result], say: Callable[[str], None]) -> Result:
+def patiently(
+    work: Callable[[], Result], say: Callable[[str], None], mend: Callable[[], object] = lambda: None
+) -> Result:
     """What `work` returns; again after growing pauses while the API is busy, which the provider does not wait out.
+
+    Args:
+        mend: called before each further attempt, for a failed one may have recorded what was never applied.
 
     Raises:
         BusyError: it is busy still.
     """
+
+    def again() -> Result:
+        mend()
+        return work()
+
+    attempt = work
     for pause in PAUSES_S:
         try:
-            return work()
+            return attempt()
         except BusyError as error:
             say(f"{error.what}; trying again in {pause:.0f} s")
         time.sleep(pause)
-    return work()
+        attempt = again
+    return attempt()
 
 
 def explained(reason: str, stack: str) -> StackError:
@@ -66,6 +83,8 @@ def explained(reason: str, stack: str) -> StackError:
     if _FULL.search(reason):
         way = f"make room there or raise volumeGb in Pulumi.{stack}.yaml, then fds up --stack {stack}"
         return UnreachableError(f"a disk of the host is full: {short}", where=where, next_command=way)
+    if of_account := _of_account(reason, short, stack):
+        return of_account
     if _TOKEN.search(reason):
         way = "export HCLOUD_TOKEN=TOKEN of this project, then again"
         return UnreachableError(f"the Hetzner API refused the token in HCLOUD_TOKEN: {short}", next_command=way)
@@ -84,3 +103,20 @@ def explained(reason: str, stack: str) -> StackError:
             "a secret of the stack file does not open with this passphrase", where=where, next_command=way
         )
     return StackError(short, where=where, next_command=f"fds doctor --stack {stack}")
+
+
+def _of_account(reason: str, short: str, stack: str) -> StackError | None:
+    """The error where the API of the account was cut off, is at work, or has a limit; else None."""
+    where, again = f"stack {stack}", f"fds up --stack {stack}, which first reads again what took effect"
+    if _API_CUT.search(reason):
+        return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)
+    if _LOCKED.search(reason):
+        what = f"the Hetzner account is still at work on this: {short}"
+        return BusyError(what, where=where, next_command=f"wait some minutes, then {again}")
+    if _LIMIT.search(reason):
+        way = f"raise the limit in the Hetzner console or delete what is not needed, then fds up --stack {stack}"
+        return UnreachableError(f"a limit of the Hetzner project is reached: {short}", where=where, next_command=way)
+    if _READ_ONLY.search(reason):
+        way = f"make a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
+        return UnreachableError("the Hetzner token may only read", where=where, next_command=way)
+    return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from infra import state
 from infra.deploy import Deployment
+from infra.failures import patiently
 from infra.hosts.hetzner.account import Account
 from infra.reach import daemon, keys_folder
 from stack_runtime.docker_host import ids, remove_unrecorded, start_stopped
@@ -16,7 +17,10 @@ Say = Callable[[str], None]
 
 
 def heal(deployment: Deployment, say: Say) -> None:
-    """Forget what is gone, start what was stopped, and remove what was made there but never recorded.
+    """Forget what is gone, read again what may have changed, start what was stopped, and remove strays.
+
+    Whatever the account alone can do comes before the wait for the server, for a rule of the firewall may be what
+    keeps us out.
 
     Raises:
         LockedError: another deployment is at work.
@@ -24,83 +28,118 @@ def heal(deployment: Deployment, say: Say) -> None:
             answer.
     """
     deployment.refuse_locked()
-    account = _account(deployment, say)
+    account = bring_in_line(deployment, say)
     record = deployment.recorded()
     if account is not None:
-        record = _heal_account(deployment, account, record, say)
         server = state.recorded_server(record)
-        if server is None or not _may_be_ready(deployment, account, server, say):
+        if server is None:
             return
-    _remove_strays(deployment, record, say)
+        _let_in(deployment, account, record, say)
+        if not _may_be_ready(deployment, account, server, say):
+            return
+    _remove_strays(deployment, deployment.recorded(), say)
 
 
-def _account(deployment: Deployment, say: Say) -> Account | None:
-    """What the account holds, once it resizes nothing of the stack; None for a stack on this machine."""
+def bring_in_line(deployment: Deployment, say: Say) -> Account | None:
+    """Make the engine's record say of the account what is true; adopt what was made but never recorded.
+
+    Called before a deployment, and again before each further attempt. Returns: what the account holds, once it
+    resizes nothing of the stack; None for a stack on this machine.
+    """
     if deployment.settings.host != "hetzner":
         return None
-    from infra.hosts.hetzner.recovery import settled  # 0.3 s that a stack on this machine does not need
+    from infra.hosts.hetzner import recovery  # 0.3 s that a stack on this machine does not need
 
-    account = settled(deployment.settings, say)
+    account = recovery.settled(deployment.settings, say)
     deployment.refuse_locked()  # that may have taken minutes
+    record = forget_gone(deployment, deployment.recorded(), account, say)
+    recorded = state.recorded_ids(record)
+    if recovery.attach_again(deployment.settings, recorded, say):
+        account = Account.of(deployment.settings)
+    deployment.adopt = account.unrecorded(recorded)
+    for kind, found in sorted(deployment.adopt.ids.items()):
+        say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
+    read_again(deployment, {*state.touched(record), *state.changed_unnoticed(record, account.facts)}, say)
+    record = deployment.recorded()
+    if record.get("pending_operations"):  # not before: they tell what was touched
+        deployment.record({**record, "pending_operations": []})
     return account
 
 
-def _heal_account(deployment: Deployment, account: Account, record: state.Deployment, say: Say) -> state.Deployment:
-    """Forget what is gone; find what was made or changed but never recorded. Returns: the record now."""
+def read_again(deployment: Deployment, urns: Iterable[str], say: Say) -> None:
+    """Read these resources again, for what is recorded of them is not what the account holds."""
+    known = sorted(set(urns))
+    if known:
+        names = ", ".join(urn.rpartition("::")[2] for urn in known)
+        say(f"the account may hold something else than an earlier deployment recorded, so it is read again: {names}")
+        deployment.refresh(known)
+
+
+def forget_gone(deployment: Deployment, record: state.Deployment, account: Account, say: Say) -> state.Deployment:
+    """Forget what the account no longer holds: the provider takes it for granted, or breaks on reading or removing it.
+
+    Returns: the record now.
+    """
     from infra.hosts.hetzner import recovery
 
     recorded = state.recorded_ids(record)
     gone = recovery.gone(deployment.settings, recorded, account)
-    _refuse_another_project(deployment.settings.stack, recorded, gone)
-    record = forget(deployment, record, gone, say)
-    deployment.adopt = account.unrecorded(state.recorded_ids(record))
-    for kind, found in sorted(deployment.adopt.ids.items()):
-        say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
-    changed = state.changed_unnoticed(record, account.sizes)
-    if record.get("pending_operations"):
-        record = {**record, "pending_operations": []}
-        deployment.record(record)
-    if changed:
-        say("an interrupted deployment changed sizes in the account, so they are read again")
-        deployment.refresh(changed)
-        record = deployment.recorded()
-    return record
+    if not deployment.leaving:
+        _refuse_another_project(deployment.settings.stack, recorded, gone)
+        if not gone & {"server", "volume"}:
+            gone -= {"volume_attachment"}  # the volume is attached again
+    for kind in sorted(gone):
+        say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account, so it is forgotten")
+    healed = state.still_there(record, gone)
+    if gone:
+        healed = state.without(healed, gone)
+    if healed is not record:
+        deployment.record(healed)
+    return healed
+
+
+def _let_in(deployment: Deployment, account: Account, record: state.Deployment, say: Say) -> None:
+    """Deploy the firewall first where its rules are to change: whoever is to be let in only now could never wait."""
+    from infra.hosts.hetzner import wanted
+
+    firewall = [str(item["urn"]) for item in state.resources(record) if state.kind_of(item) == "firewall"]
+    if firewall and wanted.rules_differ(deployment.settings, account):
+        say("the rules of the firewall change first, before anything waits for the server")
+        deployment.generate_secrets()
+        patiently(lambda: deployment.up(firewall), say, lambda: bring_in_line(deployment, say))
+
+
+def differences(deployment: Deployment) -> dict[str, str]:
+    """What the account holds otherwise than a deployment that is through must have left it, in words, by kind."""
+    if deployment.settings.host != "hetzner":
+        return {}
+    from infra.hosts.hetzner import wanted
+
+    return wanted.differences(deployment.settings, Account.of(deployment.settings))
 
 
 def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[str]) -> None:
     """All at once is seldom deleted, but looks so with another project's token; a second server would be paid."""
-    if "server" in gone and gone == recorded.keys() & set(state.BY_THEMSELVES):
+    if "server" in gone and gone & set(state.BY_THEMSELVES) == recorded.keys() & set(state.BY_THEMSELVES):
         raise UnreachableError(
-            f"the account of HCLOUD_TOKEN holds nothing of the stack, of which {len(gone)} parts are recorded",
+            f"the account of HCLOUD_TOKEN holds nothing of the stack, of which {len(recorded)} parts are recorded",
             where=f"stack {stack}",
             next_command=f"take the token of the stack's own project, or if all was deleted, fds down --stack {stack}",
         )
 
 
-def forget(deployment: Deployment, record: state.Deployment, gone: Set[str], say: Say) -> state.Deployment:
-    """Forget what the account no longer holds: the provider takes it for granted, or breaks on removing it.
-
-    Returns: the record now.
-    """
-    recorded = state.recorded_ids(record)
-    for kind in sorted(gone):
-        say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account, so it is forgotten")
-    if gone:
-        record = state.without(record, gone)
-        deployment.record(record)
-    return record
-
-
 def _may_be_ready(deployment: Deployment, account: Account, server: str, say: Say) -> bool:
     """Wait for a server that has booted before; one without its data volume cannot, so that it is left alone here."""
-    from infra.hosts.hetzner import recovery
+    from infra.hosts.hetzner import recovery, wanted
     from stack_runtime.remote.ready import wait_until_ready
 
     address = recovery.switch_on(deployment.settings, server, say)
     if "volume_attachment" not in account.ids:
         return False
     folder = keys_folder(deployment.project, deployment.settings.stack)
-    wait_until_ready(write_access(folder, address, deployment.secrets()), say)
+    wait_until_ready(
+        write_access(folder, address, deployment.secrets()), say, hint=wanted.ssh_rule(deployment.settings)
+    )
     return True
 
 

@@ -55,6 +55,7 @@ class Look(Deployment):
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
+        self._refuse_another_host()
         refresh = self._lost_containers(say)
         self._run(
             lambda: self._stack.preview(

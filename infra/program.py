@@ -19,13 +19,14 @@ from stack_runtime.errors import RefusedError
 from stack_runtime.paths import PROJECT
 
 
-def main(project: Path, adopt: Account = NOTHING, approved: Settings | None = None) -> Plan:
+def main(project: Path, adopt: Account = NOTHING, approved: Settings | None = None, *, wait: bool = True) -> Plan:
     """Run the Pulumi program; raise before any resource is registered when the settings may not be deployed.
 
     Args:
         project: the folder of the stack file.
         adopt: what an interrupted deployment left in the account.
         approved: the only settings that may be deployed; None where nobody had to approve any.
+        wait: until a server is ready; not where only the account is dealt with.
 
     Returns: the plan that passed the gate.
 
@@ -42,7 +43,7 @@ def main(project: Path, adopt: Account = NOTHING, approved: Settings | None = No
     token.tell(stack_name, runtime_config.CONFIG.get())
     generated.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
-    stack = DataStack(settings, secrets, keys_folder(project, settings.stack), adopt)
+    stack = DataStack(settings, secrets, keys_folder(project, settings.stack), adopt, wait=wait)
     pulumi.log.info(headline(stack.plan))
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")

@@ -12,7 +12,7 @@ from infra import labels
 from infra.containers import Ground, container, url_of, volumes_of
 from infra.cost import Plan, gate
 from infra.cost.decide import Basis, today
-from infra.cost.scaling import refuse_shrinking
+from infra.cost.scaling import refuse_harm
 from infra.engine import deployed_project
 from infra.files import carrier
 from infra.hosts import Host, local
@@ -34,6 +34,7 @@ class DataStack(pulumi.ComponentResource):
         secrets: generated secrets by name (see `infra.generated`), as a secret output.
         keys: folder for the server's key files; needed for the host `hetzner` alone.
         adopt: what an interrupted deployment left in the account (see `infra.heal`).
+        wait: until a server is ready; not where only the account is dealt with.
 
     Outputs: `urls`, service name to address; `plan`, the plan that let it pass.
 
@@ -52,19 +53,21 @@ class DataStack(pulumi.ComponentResource):
         keys: Path | None = None,
         adopt: Account = NOTHING,
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        wait: bool = True,
     ) -> None:
         self.plan = plan_for_deployment(settings)
         super().__init__("fds:index:DataStack", settings.stack, None, opts)
         self._settings = settings
         services = selected(settings)
         known = pulumi.Output.secret(secrets)
-        host = self._host(known, keys, adopt)
+        host = self._host(known, keys, adopt, wait)
         self._options = pulumi.ResourceOptions(parent=self, provider=host.provider, deleted_with=host.gone_with)
         self._containers(services, known)
         self.urls = {service.name: url_of(service, settings) for service in services if service.route}
         self.register_outputs({"urls": self.urls, "plan": self.plan.model_dump(mode="json")})
 
-    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None, adopt: Account) -> Host:
+    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None, adopt: Account, wait: bool) -> Host:
         options = pulumi.ResourceOptions(parent=self)
         if self._settings.host == "local":
             return local.host(options)
@@ -72,7 +75,7 @@ class DataStack(pulumi.ComponentResource):
             raise UsageError("a server needs a plan with a server and a folder for its keys")
         from infra.hosts.hetzner import server
 
-        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options)
+        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options, wait=wait)
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
@@ -122,10 +125,10 @@ class DataStack(pulumi.ComponentResource):
 
 
 def plan_for_deployment(settings: Settings) -> Plan:
-    """Return the plan of these settings, after it passed the gate; it asks no disk of the account to shrink.
+    """Return the plan of these settings, after it passed the gate; it harms nothing that the account runs.
 
     Raises:
-        RefusedError: over budget, the services do not fit, or a disk would have to shrink.
+        RefusedError: over budget, the services do not fit, or something that the account runs would be harmed.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
     basis = Basis.of(settings, today(), project=deployed_project(), deploying=True)
@@ -133,5 +136,5 @@ def plan_for_deployment(settings: Settings) -> Plan:
     gate(plan)
     if basis.deployed is not None:
         there = settings.model_copy(update={"volume_gb": basis.deployed.volume_gb})
-        refuse_shrinking(there, settings, plan, basis.deployed)
+        refuse_harm(there, settings, plan, basis.deployed)
     return plan

@@ -30,6 +30,8 @@ BY_THEMSELVES = ("server", "network", "firewall", "ssh_key", "volume")
 """Kinds that do not go when what they lean on goes; in the order in which they can be deleted."""
 
 Deployment = dict[str, Any]
+Facts = Mapping[str, Any]
+"""Outputs of one resource as the account has them, by the engine's names."""
 
 
 def resources(deployment: Deployment) -> list[dict[str, Any]]:
@@ -43,14 +45,36 @@ def recorded_server(deployment: Deployment) -> str | None:
 
 
 def recorded_ids(deployment: Deployment) -> dict[str, str]:
-    """Ids of the account's resources that the engine has written down, by kind."""
-    made = [item for item in resources(deployment) if item.get("id")]
-    found = {KINDS[item["type"]]: str(item["id"]) for item in made if item["type"] in KINDS}
-    for item in made:
-        if item["type"] == RECORD:
-            known = "/".join(str(item["outputs"][name]) for name in ("zone", "name", "type"))
-            found[f"record {known}"] = known
+    """Ids of the account's resources that the engine has written down, by kind; of a record, what adopts it."""
+    found = {}
+    for item in resources(deployment):
+        kind = kind_of(item)
+        if kind and item.get("id") and not item.get("delete"):  # which is left over from a replacement
+            found[kind] = kind.removeprefix("record ") if item["type"] == RECORD else str(item["id"])
     return found
+
+
+def kind_of(item: Mapping[str, Any]) -> str | None:
+    """The kind of a recorded resource of the account, one of `KINDS` or `record ZONE/NAME/TYPE`; None of any other."""
+    if item["type"] == RECORD:
+        outputs = item.get("outputs") or item.get("inputs") or {}
+        return "record " + "/".join(str(outputs.get(name)) for name in ("zone", "name", "type"))
+    return KINDS.get(item["type"])
+
+
+def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
+    """URNs of the recorded resources of these kinds, and of those that they are part of."""
+    whole = {"subnet": "network", "server_network": "server"}
+    sought = {*kinds, *(whole[kind] for kind in kinds if kind in whole)}
+    return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
+
+
+def host_of(deployment: Deployment) -> str:
+    """The host that the recorded resources are on, as the setting names it; empty where there are none."""
+    made = [item for item in resources(deployment) if item.get("id")]
+    if any(kind_of(item) for item in made):
+        return "hetzner"
+    return "local" if any(item["type"] == CONTAINER for item in made) else ""
 
 
 def ids_of(deployment: Deployment, kind: str) -> set[str]:
@@ -58,32 +82,77 @@ def ids_of(deployment: Deployment, kind: str) -> set[str]:
     return {str(item["id"]) for item in resources(deployment) if item["type"] == kind and item.get("id")}
 
 
-def changed_unnoticed(deployment: Deployment, sizes: Mapping[str, str | int]) -> list[str]:
-    """URNs of server and volume that are of another size than the engine believes: it was killed as they changed.
+def changed_unnoticed(deployment: Deployment, facts: Mapping[str, Facts]) -> list[str]:
+    """URNs of what is unlike what the engine believes: an update of it failed, was killed, or somebody changed it.
 
     Args:
-        sizes: type of the server and GB of the volume in the account, by kind.
+        facts: outputs as the account has them, by kind.
     """
-    measured = {SERVER: ("serverType", sizes.get("server")), VOLUME: ("size", sizes.get("volume"))}
     found = []
     for item in resources(deployment):
-        name, real = measured.get(item["type"], ("", None))
-        if real is not None and (item.get("outputs") or {}).get(name) != real:
+        outputs = item.get("outputs") or {}
+        real = facts.get(kind_of(item) or "", {})
+        if item.get("id") and any(not _same(outputs.get(name), value) for name, value in real.items()):
             found.append(str(item["urn"]))
     return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    return (comparable(one) or None) == (comparable(other) or None)
+
+
+def comparable(value: Any) -> Any:
+    """An output with lists in one order, and without what is empty, which a provider may leave out."""
+    if isinstance(value, list):
+        return sorted((comparable(each) for each in value), key=repr)
+    if isinstance(value, Mapping):
+        return {key: comparable(each) for key, each in sorted(value.items()) if each not in ("", None, [])}
+    return value
+
+
+def touched(deployment: Deployment) -> list[str]:
+    """URNs of the account's resources whose last update failed or was killed: their record may be untrue."""
+    pending = {(op.get("resource") or {}).get("urn") for op in deployment.get("pending_operations") or []}
+    return [
+        str(item["urn"])
+        for item in resources(deployment)
+        if kind_of(item) and item.get("id") and (item.get("initErrors") or item["urn"] in pending)
+    ]
+
+
+def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
+    """The record without the mark that something of the account was removed to be replaced, where it was not.
+
+    The engine sets it on a volume that it lets go of, and would make a second one of the same name.
+    """
+    kept = [
+        (
+            {key: value for key, value in item.items() if key != "pendingReplacement"}
+            if kind_of(item) and kind_of(item) not in gone
+            else item
+        )
+        for item in resources(deployment)
+    ]
+    return {**deployment, "resources": kept} if kept != resources(deployment) else deployment
 
 
 def without(deployment: Deployment, gone: Set[str]) -> Deployment:
     """The record after something is gone from the account: it is forgotten, and so is what lived on it.
 
+    What is only tied to others, such as an attachment, takes nothing along: containers may depend on it in the
+    record, and run on all the same.
+
     Args:
-        gone: kinds, of `BY_THEMSELVES`.
+        gone: kinds, as `recorded_ids` has them.
     """
     lost: set[str] = set()
+    lost_for_others: set[str] = set()
     for item in resources(deployment):  # what something leans on stands before it
-        kind = KINDS.get(item["type"])
-        if kind in gone or (kind not in BY_THEMSELVES and lost & set(_leans_on(item))):
+        kind = kind_of(item)
+        if kind in gone or (kind not in BY_THEMSELVES and lost_for_others & set(_leans_on(item))):
             lost.add(item["urn"])
+            if kind is None or kind in BY_THEMSELVES:
+                lost_for_others.add(item["urn"])
     kept = [_freed(item, lost) for item in resources(deployment) if item["urn"] not in lost]
     return {**deployment, "resources": kept, "pending_operations": []}
 

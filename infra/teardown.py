@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra import state
 from infra.deploy import Deployment
 from infra.failures import patiently
-from infra.heal import forget
+from infra.heal import forget_gone
 from infra.hosts.hetzner.account import Account
 from infra.reach import daemon
 from stack_runtime.docker_host import remove_leftovers, remove_unused_images
@@ -42,13 +42,17 @@ def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None])
 def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], None]) -> Removed:
     from infra.hosts.hetzner import recovery
 
+    def destroyed() -> dict[str, int]:
+        """What an attempt before this one has removed is forgotten: the provider breaks on some of it."""
+        account = Account.of(deployment.settings)
+        record = forget_gone(deployment, deployment.recorded(), account, say)
+        recovery.lift_protection(deployment.settings, volumes=volumes)
+        deployment.record({**state.unprotected(record), "pending_operations": []})
+        return deployment.down()
+
     deployment.refuse_locked()
-    record = deployment.recorded()
-    gone = recovery.gone(deployment.settings, state.recorded_ids(record), Account.of(deployment.settings))
-    record = forget(deployment, record, gone, say)
-    recovery.lift_protection(deployment.settings, volumes=volumes)
-    deployment.record(state.unprotected(record))
-    count = patiently(deployment.down, say).get("delete", 0)
+    deployment.leaving = True
+    count = patiently(destroyed, say).get("delete", 0)
     left = recovery.remove_leftovers(deployment.settings, volumes=volumes)
     data = left.pop("volume", [])
     for kind, names in left.items():

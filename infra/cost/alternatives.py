@@ -53,21 +53,25 @@ def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
 
 def _ideas(settings: Settings, services: Sequence[Service], inputs: Inputs) -> Iterator[_Idea]:
     """Single steps first; then lean settings at the far end, in which several are combined."""
+    placed = inputs.deployed is not None and bool(inputs.deployed.place)
     singles = [
-        *_elsewhere(settings, services),
+        *_elsewhere(settings, services, placed=placed),
         *_without_backups(settings, services),
         *_smaller_volume(settings, services, inputs),
         *_fewer_workers(settings, services),
         *_without_profiles(settings, services),
     ]
     yield from singles
-    yield from _combined(settings, services)
+    yield from _combined(settings, services, placed=placed)
 
 
-def _elsewhere(settings: Settings, services: Sequence[Service]) -> Iterator[_Idea]:
+def _elsewhere(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
+    """Another location only for what is nowhere yet, for a server and its data volume cannot move."""
     if settings.server_type != AUTO:
         changed = settings.model_copy(update={"server_type": AUTO})
         yield _Idea(0, "the cheapest type that fits", {"serverType": AUTO}, changed, services)
+    if placed:
+        return
     if settings.location != AUTO:
         changed = settings.model_copy(update={"location": AUTO})
         yield _Idea(1, "the cheapest location", {"location": AUTO}, changed, services)
@@ -126,13 +130,16 @@ def _with_profiles(
         yield _Idea(loss, text, {"profiles": ",".join(kept)}, changed, left)
 
 
-def _combined(settings: Settings, services: Sequence[Service]) -> Iterator[_Idea]:
+def _combined(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
     """Everything that can be spared at once, when no single step is enough."""
-    update: dict[str, object] = {"server_type": AUTO, "location": AUTO, "backups": False, "workers": 1}
-    change = {"serverType": AUTO, "location": AUTO, "backups": "false", "workers": "1"}
+    anywhere = {} if placed else {"location": AUTO}
+    update: dict[str, object] = {"server_type": AUTO, **anywhere, "backups": False, "workers": 1}
+    change = {"serverType": AUTO, **anywhere, "backups": "false", "workers": "1"}
     changed = settings.model_copy(update=update)
     if changed != settings:
-        yield _Idea(7, "cheapest type anywhere, no backups, one worker", change, changed, services)
+        yield _Idea(
+            7, f"cheapest type{'' if placed else ' anywhere'}, no backups, one worker", change, changed, services
+        )
     for idea in _with_profiles(8, "all of this and the lean profile alone", ("lean",), changed, services):
         if len(idea.services) < len(services):
             yield _Idea(8, idea.describe, {**change, **idea.settings}, idea.changed, idea.services)

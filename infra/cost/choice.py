@@ -25,6 +25,13 @@ class Deployed:
     location: str = ""
     volume_gb: int = 0
     disk_gb: int = 0
+    architecture: str = ""
+    volume_location: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the server and its data volume are, which cannot move; empty where there is neither."""
+        return self.location or self.volume_location
 
 
 @dataclass(frozen=True)

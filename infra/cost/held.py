@@ -84,11 +84,13 @@ def deployed(entries: Entries, stack: str) -> Deployed:
         [entry for entry in entries[kind] if _owner(entry, {}) == stack] for kind in ("servers", "volumes")
     )
     gb = max((volume.get("size").whole(least=1) for volume in volumes), default=0)
+    place = location_of(volumes[0]) if volumes else ""
     if not servers:
-        return Deployed(volume_gb=gb)
+        return Deployed(volume_gb=gb, volume_location=place)
     kind = servers[0].get("server_type")
     disk = servers[0].get("primary_disk_size") if servers[0].has("primary_disk_size") else kind.get("disk")
-    return Deployed(kind.get("name").text(), location_of(servers[0]), gb, disk.whole(least=1))
+    architecture = kind.get("architecture").text()
+    return Deployed(kind.get("name").text(), location_of(servers[0]), gb, disk.whole(least=1), architecture, place)
 
 
 def _owners(entries: Mapping[str, Sequence[Answer]]) -> dict[int, str]:

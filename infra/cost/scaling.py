@@ -59,11 +59,12 @@ def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
         raise _usage(error.what) from None
 
 
-def refuse_shrinking(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
-    """Disks and volumes only grow.
+def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
+    """Refuse what would replace the server or its data volume while they exist, or make a disk of them smaller.
 
     Raises:
-        RefusedError: the volume would shrink and is, or may be, there; or the disk of the running server would.
+        RefusedError: the volume would shrink and is, or may be, there; or what exists would have to move, to become
+            of another architecture, or to have a smaller disk.
     """
     if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
         known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN nobody knows if there is one"
@@ -72,13 +73,29 @@ def refuse_shrinking(before: Settings, after: Settings, plan: Plan, deployed: De
             where=f"stack {after.stack}",
             next_command=f"fds scale volumeGb={(deployed or before).volume_gb} --stack {after.stack}",
         )
-    if deployed is None or plan.server is None or not deployed.server_type:
+    if deployed is None or plan.server is None:
         return
-    if plan.server.location == deployed.location and plan.server.disk_gb < deployed.disk_gb:
+    where = f"stack {after.stack}"
+    if deployed.place and plan.server.location != deployed.place:
+        there = "the server and its data volume are" if deployed.location else "the data volume of the stack is"
+        raise RefusedError(
+            f"{there} in {deployed.place} and cannot move to {plan.server.location}",
+            where=where,
+            next_command=f"fds scale location={deployed.place} --stack {after.stack} --apply; "
+            "another stack, or this one after fds down --volumes, may be anywhere",
+        )
+    if deployed.architecture and plan.server.architecture != deployed.architecture:
+        raise RefusedError(
+            f"the server is {deployed.architecture} and cannot become {plan.server.type}, "
+            f"which is {plan.server.architecture}",
+            where=where,
+            next_command=f"fds scale serverType={deployed.server_type} --stack {after.stack} --apply",
+        )
+    if plan.server.disk_gb < deployed.disk_gb:
         raise RefusedError(
             f"the server's disk of {deployed.disk_gb} GB cannot shrink to the {plan.server.disk_gb} GB "
             f"of {plan.server.type}",
-            where=f"stack {after.stack}",
+            where=where,
             next_command="choose a serverType with as large a disk, fds cost --explain lists them",
         )
 

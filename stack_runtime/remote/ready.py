@@ -32,10 +32,11 @@ class _Words:
 
     Args:
         what: what is waited for, and where.
+        hint: what may be in the way.
     """
 
-    def __init__(self, say: Callable[[str], None], what: str) -> None:
-        self._say, self._what = say, what
+    def __init__(self, say: Callable[[str], None], what: str, hint: str = "") -> None:
+        self._say, self._what, self._hint = say, what, f"; {hint}" if hint else ""
         self._began = self._next = time.monotonic()
 
     def wait(self) -> None:
@@ -43,7 +44,8 @@ class _Words:
         now = time.monotonic()
         if now >= self._next:
             seconds = now - self._began
-            self._say(f"waiting for {self._what}" + (f", {seconds:.0f} s so far" if seconds >= 1 else ""))
+            so_far = f", {seconds:.0f} s so far" if seconds >= 1 else ""
+            self._say(f"waiting for {self._what}{so_far}{self._hint}")
             self._next = now + AGAIN_S
 
 
@@ -69,10 +71,15 @@ class _Line:
             self._open = None
 
 
-def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S) -> None:
+def wait_until_ready(
+    access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S, *, hint: str = ""
+) -> None:
     """Return once Docker answers on the server, with the lasting host key in place and its data disk in full use.
 
     Each step may be repeated, so that whatever a kill left out here is made up for at the next deployment.
+
+    Args:
+        hint: what may be in the way of SSH, in a few words.
 
     Raises:
         UnreachableError: it did not within the deadline, or the first boot failed; the message holds the last
@@ -80,7 +87,7 @@ def wait_until_ready(access: Access, say: Callable[[str], None], deadline_s: flo
     """
     until = time.monotonic() + deadline_s
     with contextlib.closing(_Line(access)) as line:
-        _secured(line, say, until)
+        _secured(line, say, until, hint)
         _wait(line, say, until, "cloud-init", _booted)
         _grow(line)
         _wait(line, say, until, "Docker", _docker_answers)
@@ -97,9 +104,9 @@ def _grow(line: _Line) -> None:
         )
 
 
-def _secured(line: _Line, say: Callable[[str], None], until: float) -> None:
+def _secured(line: _Line, say: Callable[[str], None], until: float, hint: str) -> None:
     """Connect with the lasting host key; at the first boot, hand it over through the boot key's connection."""
-    words = _Words(say, f"SSH at {line.access.address}")
+    words = _Words(say, f"SSH at {line.access.address}", hint)
     while True:
         try:
             return line.ask(lambda _: None)
@@ -109,7 +116,8 @@ def _secured(line: _Line, say: Callable[[str], None], until: float) -> None:
             _pause(until, f"the host key of {line.access.address} cannot be handed over: {error}")
         except (paramiko.SSHException, OSError) as error:
             words.wait()
-            _pause(until, f"SSH at {line.access.address} does not answer: {error}")
+            why = f"; {hint}" if hint else ""
+            _pause(until, f"SSH at {line.access.address} does not answer: {error}{why}")
 
 
 def _hand_over(access: Access) -> bool:

@@ -206,9 +206,7 @@ DEFENCES = (
     Defence("the verdict of the cost model", "over_budget/large-server", _always_within),
     Defence("approved changes count", "salami/approved-but-not-applied-counts", _forget_approved),
     Defence("alternatives give up nothing else", "shrinking/backups-are-not-given-up", _without("is_part_of", True)),
-    Defence(
-        "volumes only grow", "shrinking/smaller-volume", _set(cost_scaling, "refuse_shrinking", _nothing_is_raised)
-    ),
+    Defence("volumes only grow", "shrinking/smaller-volume", _set(cost_scaling, "refuse_harm", _nothing_is_raised)),
     Defence("what only grows is not temporary", "tricks/small-volume-for-a-day", _without("can_end")),
     Defence("temporary changes do not nest", "tricks/a-week-within-a-day", _without("not_nested")),
     # what is approved

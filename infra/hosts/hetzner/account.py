@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.settings import Settings
-from infra.state import BY_THEMSELVES
+from infra.state import BY_THEMSELVES, Facts
 from stack_runtime.paths import PROJECT
 
 if TYPE_CHECKING:
     from hcloud import Client
+    from hcloud.firewalls import BoundFirewall
+    from hcloud.servers import BoundServer
+    from hcloud.volumes import BoundVolume
     from hcloud.zones import BoundZoneRRSet
 
 
@@ -26,11 +29,11 @@ class Account:
 
     Args:
         ids: by kind.
-        sizes: of server (its type) and volume (GB), by kind.
+        facts: what a failed or killed update may leave unlike the engine's record, by kind.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
-    sizes: dict[str, str | int] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Account:
@@ -69,7 +72,7 @@ def _found(api: Client, settings: Settings) -> Account:
     labels = selector(settings)
     found = {kind: members(api, kind).get_all(label_selector=labels) for kind in BY_THEMSELVES}
     ids = {kind: str(members[0].id) for kind, members in found.items() if members}
-    sizes: dict[str, str | int] = {"volume": found["volume"][0].size} if found["volume"] else {}
+    facts = {kind: FACTS[kind](members[0]) for kind, members in found.items() if members and kind in FACTS}
     for each in records_of(api, settings):
         known = record(settings.dns_zone, each.name, each.type)
         ids[f"record {known}"] = known
@@ -77,15 +80,45 @@ def _found(api: Client, settings: Settings) -> Account:
         if network.subnets:
             ids["subnet"] = f"{network.id}-{network.subnets[0].ip_range}"
     if not found["server"]:
-        return Account(ids, sizes)
+        return Account(ids, facts)
     server = found["server"][0]
-    sizes["server"] = server.server_type.name
     if any(private.network.id == int(ids.get("network", -1)) for private in server.private_net):
         ids["server_network"] = f"{server.id}-{ids['network']}"
     for volume in found["volume"][:1]:
         if volume.server and volume.server.id == server.id:
             ids["volume_attachment"] = str(volume.id)
-    return Account(ids, sizes)
+            facts["volume_attachment"] = {"serverId": server.id}
+    return Account(ids, facts)
+
+
+def _of_server(server: BoundServer) -> Facts:
+    protection = dict(server.protection or {})
+    firewalls = server.public_net.firewalls if server.public_net else None
+    return {
+        "serverType": server.server_type.name if server.server_type else None,
+        "backups": bool(server.backup_window),
+        "firewallIds": [each.firewall.id for each in firewalls or ()],
+        "deleteProtection": bool(protection.get("delete")),
+        "rebuildProtection": bool(protection.get("rebuild")),
+    }
+
+
+def _of_volume(volume: BoundVolume) -> Facts:
+    return {"size": volume.size, "deleteProtection": bool(dict(volume.protection or {}).get("delete"))}
+
+
+def _of_firewall(firewall: BoundFirewall) -> Facts:
+    sides = ("source_ips", "sourceIps"), ("destination_ips", "destinationIps")
+    return {
+        "rules": [
+            {"direction": rule.direction, "protocol": rule.protocol, "port": rule.port, "description": rule.description}
+            | {name: list(getattr(rule, key) or ()) for key, name in sides}
+            for rule in firewall.rules or ()
+        ]
+    }
+
+
+FACTS: dict[str, Callable[[Any], Facts]] = {"server": _of_server, "volume": _of_volume, "firewall": _of_firewall}
 
 
 def records_of(api: Client, settings: Settings) -> list[BoundZoneRRSet]:

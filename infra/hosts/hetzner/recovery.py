@@ -59,8 +59,64 @@ def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> s
     Raises:
         UnreachableError: the API does not say.
     """
-    unseen = [kind for kind in BY_THEMSELVES if kind in recorded and recorded[kind] != account.ids.get(kind)]
-    return {kind for kind in unseen if asked(settings.stack, partial(_one, kind, recorded[kind])) is None}
+    unseen = [kind for kind in recorded if recorded[kind] != account.ids.get(kind)]
+    return {kind for kind in unseen if not asked(settings.stack, partial(_exists, kind, recorded[kind]))}
+
+
+def _exists(kind: str, known: str, api: Client) -> bool:
+    """Whether the account holds this, under any label.
+
+    Args:
+        known: its id as the engine records it; of a record, the one by which it is adopted.
+    """
+    if kind.startswith("record "):
+        return _record_exists(known, api)
+    if kind == "subnet":
+        network_id, _, ip_range = known.partition("-")
+        network = _one("network", network_id, api)
+        return network is not None and any(each.ip_range == ip_range for each in network.subnets)
+    if kind == "server_network":
+        server_id, _, network_id = known.partition("-")
+        server = _one("server", server_id, api)
+        return server is not None and any(str(each.network.id) == network_id for each in server.private_net)
+    if kind == "volume_attachment":
+        volume = _one("volume", known, api)
+        return volume is not None and volume.server is not None
+    return _one(kind, known, api) is not None
+
+
+def _record_exists(known: str, api: Client) -> bool:
+    zone, name, kind = known.split("/")
+    try:
+        api.zones.get_rrset(api.zones.get(zone), name, kind)  # type: ignore[arg-type]
+    except APIException as error:
+        if error.code == "not_found":
+            return False
+        raise
+    return True
+
+
+def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[[str], None]) -> bool:
+    """Put a data volume that is on no server any more back on its own, which starts anew for it.
+
+    A server that loses its data disk while it runs goes on with a mount that answers nothing.
+
+    Returns: whether it did.
+    """
+
+    def attach(api: Client) -> bool:
+        volume, server = (_one(kind, recorded[kind], api) for kind in ("volume", "server"))
+        if volume is None or server is None or volume.server is not None or volume.location.id != server.location.id:
+            return False
+        say(f"volume {volume.id} was taken off server {server.id}, so it is attached and the server started again")
+        if server.status != "off":
+            server.power_off().wait_until_finished()
+        volume.attach(server, automount=False).wait_until_finished()
+        server.power_on().wait_until_finished()
+        return True
+
+    complete = {"volume", "server", "volume_attachment"} <= recorded.keys()
+    return complete and asked(settings.stack, attach)
 
 
 def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:

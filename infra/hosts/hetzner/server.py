@@ -14,6 +14,7 @@ from infra.cost.model import Server
 from infra.hosts import Host
 from infra.hosts.hetzner.account import Account, record
 from infra.hosts.hetzner.boot import user_data
+from infra.hosts.hetzner.wanted import rules, ssh_rule
 from infra.settings import Settings
 from stack_runtime.paths import PROJECT
 from stack_runtime.remote import DEPLOY_USER, Access, write_access
@@ -35,6 +36,8 @@ def host(
     folder: Path,
     adopt: Account,
     options: pulumi.ResourceOptions,
+    *,
+    wait: bool = True,
 ) -> Host:
     """Register the server and yield its Docker daemon, reached over SSH once it is ready.
 
@@ -43,6 +46,7 @@ def host(
         secrets: holds `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
         folder: where the key files for `ssh` are put, readable by the owner alone.
         adopt: what the account holds already and the engine does not know of.
+        wait: until the server is ready; not where only the account is dealt with.
     """
     made = _Made(settings, adopt, options)
     volume = made.volume(planned.location)
@@ -51,7 +55,10 @@ def host(
     # Last of all the volume's size: when it grows, its file system does only afterwards.
     inputs = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
     # An address and paths of files: nothing secret is left in it.
-    access: pulumi.Output[Access] = pulumi.Output.unsecret(inputs.apply(lambda v: _ready(v[0], v[1], folder)))
+    hint = ssh_rule(settings)
+    access: pulumi.Output[Access] = pulumi.Output.unsecret(
+        inputs.apply(lambda v: _ready(v[0], v[1], folder, hint, wait))
+    )
     made.dns(server.ipv4_address)
     provider = docker.Provider(
         "docker",
@@ -62,10 +69,10 @@ def host(
     return Host(provider, gone_with=server, address=server.ipv4_address)
 
 
-async def _ready(address: str, secrets: Mapping[str, str], folder: Path) -> Access:
+async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: str, wait: bool) -> Access:
     access = write_access(folder, address, secrets)
-    if not pulumi.runtime.is_dry_run():
-        await asyncio.to_thread(wait_until_ready, access, pulumi.log.info)
+    if wait and not pulumi.runtime.is_dry_run():
+        await asyncio.to_thread(wait_until_ready, access, pulumi.log.info, hint=hint)
     return access
 
 
@@ -140,14 +147,17 @@ class _Made:
         )
 
     def _firewall(self) -> hcloud.Firewall:
-        anywhere = ["0.0.0.0/0", "::/0"]
-        sources = {"22": list(self._settings.ssh_from) or anywhere, "80": anywhere, "443": anywhere}
         return hcloud.Firewall(
             "firewall",
             name=self._name,
             rules=[
-                hcloud.FirewallRuleArgs(direction="in", protocol="tcp", port=port, source_ips=allowed)
-                for port, allowed in sources.items()
+                hcloud.FirewallRuleArgs(
+                    direction=rule["direction"],
+                    protocol=rule["protocol"],
+                    port=rule["port"],
+                    source_ips=rule["sourceIps"],
+                )
+                for rule in rules(self._settings)
             ],
             labels=self._labels,
             opts=self._with("firewall"),

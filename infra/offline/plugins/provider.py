@@ -6,6 +6,7 @@ own, so a container that takes a minute to become healthy holds up nothing else.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from infra.offline.plugins import fields as rules
 from infra.offline.plugins import protocol
 from infra.offline.plugins.fields import DEFAULTS, Fields
 from infra.offline.plugins.parent import leave_with_engine
-from infra.offline.plugins.resources import Kind, NotReadyError, Package, PluginError, State
+from infra.offline.plugins.resources import CrashError, Kind, NotReadyError, Package, PluginError, State
 from infra.offline.plugins.values import plain_map, wrapped_map
 
 protocol.prepare()
@@ -38,6 +39,10 @@ def _told(method: F) -> F:
     def guarded(self: StandIn, request: Any, context: Any) -> Any:
         try:
             return method(self, request, context)
+        except CrashError as crash:
+            sys.stderr.write(f"panic: runtime error: invalid memory address or nil pointer dereference: {crash}\n")
+            sys.stderr.flush()
+            os._exit(2)
         except Exception as error:
             text = self.package.readable(error)
             if text is None:
@@ -161,8 +166,25 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
                 inputs[key] = state[key]
         if request.preview:
             return provider_pb2.UpdateResponse(properties=wrapped_map(rules.planned(kind.fields, inputs, state)))
-        after = kind.resource.update(self.client, request.id, state, _without_defaults(inputs))
+        if kind.partial:
+            after = self._updated(kind, request.id, state, _without_defaults(inputs))
+        else:
+            after = kind.resource.update(self.client, request.id, state, _without_defaults(inputs))
         return provider_pb2.UpdateResponse(properties=wrapped_map(_without_id(after)))
+
+    def _updated(self, kind: Kind, resource_id: str, state: State, inputs: State) -> State:
+        """The state after an update of a `partial` kind; see there."""
+        if not rules.changes(kind.fields, state, inputs, ()):
+            return state
+        try:
+            return kind.resource.update(self.client, resource_id, state, inputs)
+        except Exception as error:
+            text = self.package.readable(error)
+            if text is None:
+                raise
+            asked = rules.planned(kind.fields, inputs, state)
+            kept = {key: state[key] for key, field in kind.fields.items() if field.replace and key in state}
+            raise NotReadyError(text, resource_id, {**state, **asked, **kept}) from error
 
     @_told
     def Delete(self, request: Any, _: Any) -> Any:

@@ -17,8 +17,12 @@ class PluginError(Exception):
     """A failure with a message that says it all; the engine prints it."""
 
 
+class CrashError(Exception):
+    """The official plugin ends here by a null pointer, and so does its stand-in."""
+
+
 class NotReadyError(PluginError):
-    """The resource was made but did not come up: the engine records it, and the update fails."""
+    """The resource is there, but not as asked for: the engine records `state` with `initErrors`; the update fails."""
 
     def __init__(self, message: str, resource_id: str, state: State) -> None:
         super().__init__(message)
@@ -59,6 +63,9 @@ class Kind:
     name: str
     delete_first: bool = False
     """A replacement removes the old one first, unless the program says otherwise."""
+    partial: bool = False
+    """A failed update records what it asked for, applied or not, with `initErrors`; the empty update that the engine
+    sends next does nothing. So do resources of the Terraform SDK 2 behind Pulumi's bridge."""
 
     @cached_property
     def resource(self) -> Resource:

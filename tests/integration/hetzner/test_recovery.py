@@ -48,6 +48,11 @@ def client(api: HetznerAPI) -> Client:
     return client
 
 
+def sizes(account: Account) -> dict[str, object]:
+    """Type of the server and GB of the volume."""
+    return {"server": account.facts["server"]["serverType"], "volume": account.facts["volume"]["size"]}
+
+
 def begin(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
     """Ask for another size, and do not wait for it."""
     api.faults.add("POST", "/actions/", 1, "slow_action", seconds=seconds)
@@ -59,12 +64,12 @@ def begin(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("kind", ["server", "volume"])
 def test_what_a_killed_deployment_asked_for_is_waited_for(api: HetznerAPI, client: Client, kind: str) -> None:
-    assert recovery.settled(SETTINGS, pytest.fail).sizes == {"server": "cpx22", "volume": 10}
+    assert sizes(recovery.settled(SETTINGS, pytest.fail)) == {"server": "cpx22", "volume": 10}
     begin(api, client, kind, 2.0)
     another = Settings.of("another", {"host": "hetzner"})
-    assert not recovery.settled(another, pytest.fail).sizes, "what another stack waits for"
+    assert not recovery.settled(another, pytest.fail).facts, "what another stack waits for"
     said: list[str] = []
-    found = recovery.settled(SETTINGS, said.append).sizes
+    found = sizes(recovery.settled(SETTINGS, said.append))
     name, wanted = {"server": ("box", "cpx32"), "volume": ("disk", 20)}[kind]
     assert found[kind] == wanted
     assert said == [f"waiting for the account, which is still resizing {name}"]

@@ -16,6 +16,7 @@ from hcloud.locations import Location
 
 from tests.integration.hetzner_kit.conftest import code, public_key, send
 from tests.kit.hetzner import HetznerAPI
+from tests.kit.hetzner.errors import STATUS
 
 NETWORK = {"name": "n", "ip_range": "10.0.0.0/8"}
 
@@ -29,16 +30,27 @@ NETWORK = {"name": "n", "ip_range": "10.0.0.0/8"}
         ("502", "bad_gateway"),
         ("503", "unavailable"),
         ("504", "timeout"),
+        ("423", "locked"),
+        ("token_readonly", "token_readonly"),
+        ("resource_limit_exceeded", "resource_limit_exceeded"),
     ],
 )
 def test_a_refusal_hits_as_often_as_asked_and_changes_nothing(api: HetznerAPI, kind: str, expected: str) -> None:
     api.faults.add("POST", "^/networks$", 2, kind, skip=1)
     body = [NETWORK | {"name": f"n{i}"} for i in range(4)]
     answers = [send(api, "POST", "/networks", each) for each in body]
-    assert [answer.status_code for answer in answers] == [201, int(kind), int(kind), 201]
+    status = int(kind) if kind.isdecimal() else STATUS[kind]
+    assert [answer.status_code for answer in answers] == [201, status, status, 201]
     assert code(answers[1]) == expected
     assert api.account()["networks"] == 2
-    assert [entry.status for entry in api.writes()] == [201, int(kind), int(kind), 201]
+    assert [entry.status for entry in api.writes()] == [201, status, status, 201]
+
+
+@pytest.mark.parametrize(("kind", "status"), [("503_after", 503), ("423_after", 423), ("server_error_after", 500)])
+def test_a_write_is_refused_after_its_effect(api: HetznerAPI, kind: str, status: int) -> None:
+    api.faults.add("POST", "^/networks$", 1, kind)
+    assert send(api, "POST", "/networks", NETWORK).status_code == status
+    assert api.account()["networks"] == 1
 
 
 @pytest.mark.parametrize(("kind", "left"), [("cut", 0), ("cut_after", 1)])

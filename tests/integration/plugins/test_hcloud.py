@@ -121,6 +121,7 @@ def test_the_life_of_an_account(stack: Stacks, api: HetznerAPI) -> None:
     with pytest.raises(CommandError, match=r"\(invalid_input\b"):
         ours.up()
     account.size = 20
+    ours.refresh()  # the size that was refused is recorded as if it had been applied
     ours.up()
     ours.destroy()
     assert api.account() == api.empty()
@@ -175,6 +176,99 @@ def test_an_unavailable_api_ends_the_update(stack: Stacks, api: HetznerAPI) -> N
     with pytest.raises(CommandError, match=r"\(unavailable\b"):
         ours.up()
     assert changes(ours.up()) == {"create": 1}
+
+
+class Wall:
+    """A program with a firewall, whose rule can be changed between updates."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __call__(self) -> None:
+        rule = {"direction": "in", "protocol": "tcp", "port": "22", "source_ips": [self.source]}
+        pulumi_hcloud.Firewall("firewall", rules=[rule])
+
+
+def _sources(api: HetznerAPI) -> list[str]:
+    """From where the firewall lets in, as the account has it."""
+    (firewall,) = Client(api.token, api.endpoint).firewalls.get_all()
+    return list((firewall.rules or [])[0].source_ips)
+
+
+def _recorded(stack: Any, kind: str) -> dict[str, Any]:
+    """What the engine recorded of the one resource of this kind."""
+    resources = stack.export_stack().deployment["resources"]
+    return dict(next(item for item in resources if item["type"].endswith(f":{kind}")))
+
+
+@pytest.mark.parametrize("fault", ["503", "423", "cut"])
+def test_a_failed_update_is_recorded_as_if_it_were_applied(stack: Stacks, api: HetznerAPI, fault: str) -> None:
+    """As by the official provider: the next update does nothing, and the one after it sees no difference."""
+    wall = Wall("0.0.0.0/0")
+    ours = stack(wall)
+    ours.up()
+    wall.source = "10.0.0.0/8"
+    api.faults.add("POST", "/actions/set_rules", 1, fault)
+    with pytest.raises(CommandError):
+        ours.up()
+    recorded = _recorded(ours, "Firewall")
+    assert recorded["initErrors"]
+    assert [rule["sourceIps"] for rule in recorded["outputs"]["rules"]] == [["10.0.0.0/8"]]
+    written = len(api.writes())
+    assert changes(ours.up()) == {"update": 1}
+    assert changes(ours.up()) == {}
+    assert (len(api.writes()), _sources(api)) == (written, ["0.0.0.0/0"])
+    ours.refresh()
+    ours.up()
+    assert _sources(api) == ["10.0.0.0/8"]
+
+
+def test_a_protection_that_failed_at_the_creation_is_recorded_as_on(stack: Stacks, api: HetznerAPI) -> None:
+    ours = stack(lambda: pulumi_hcloud.Volume("v", size=10, location="fsn1", delete_protection=True) and None)
+    api.faults.add("POST", "/actions/change_protection", 1, "503")
+    with pytest.raises(CommandError, match="unavailable"):
+        ours.up()
+    assert _recorded(ours, "Volume")["outputs"]["deleteProtection"] is True
+    assert changes(ours.up()) == {"update": 1}
+    (volume,) = Client(api.token, api.endpoint).volumes.get_all()
+    assert volume.protection == {"delete": False}
+
+
+def test_a_subnet_that_is_gone_ends_the_plugin(stack: Stacks, api: HetznerAPI) -> None:
+    def program() -> None:
+        network = pulumi_hcloud.Network("network", ip_range="10.0.0.0/16")
+        pulumi_hcloud.NetworkSubnet(
+            "subnet", network_id=number(network), type="cloud", network_zone="eu-central", ip_range="10.0.1.0/24"
+        )
+
+    ours = stack(program)
+    ours.up()
+    client = Client(api.token, api.endpoint, poll_interval=0.02)
+    (network,) = client.networks.get_all()
+    network.delete_subnet((network.subnets or [])[0]).wait_until_finished()
+    for act in (ours.destroy, ours.refresh):
+        with pytest.raises(CommandError):
+            act()
+    assert api.account()["networks"] == 1
+
+
+def test_a_volume_that_moves_is_recorded_as_gone(stack: Stacks, api: HetznerAPI) -> None:
+    """It is retained, so its name is taken; back at the old place its record still waits for a replacement."""
+    place = ["fsn1"]
+
+    def program() -> None:
+        kept = pulumi.ResourceOptions(retain_on_delete=True)
+        pulumi_hcloud.Volume("v", name="data", size=10, location=place[0], opts=kept)
+
+    ours = stack(program)
+    ours.up()
+    place[0] = "nbg1"
+    with pytest.raises(CommandError, match="uniqueness_error"):
+        ours.up()
+    assert _recorded(ours, "Volume")["pendingReplacement"] is True
+    place[0] = "fsn1"
+    with pytest.raises(CommandError, match="uniqueness_error"):
+        ours.up()
 
 
 @pytest.mark.parametrize("source", ["10.1.2.3/8", "fe80::1/64"])

@@ -191,6 +191,17 @@ def test_a_token_that_the_api_refuses_is_not_stored(project: Project, api: Hetzn
     assert "hcloud:token" not in _config(project)
 
 
+def test_a_token_that_may_only_read_is_not_stored(project: Project, api: HetznerAPI) -> None:
+    project.configure({"domain": "stack.example.org", "email": "me@example.org"})
+    done = _without_a_terminal(project, HCLOUD_TOKEN=api.read_only_token)
+    assert done.returncode == 5
+    assert "may only read" in done.stderr and "next: make a token that may read and write" in done.stderr
+    assert "hcloud:token" not in _config(project)
+    done = _without_a_terminal(project, HCLOUD_TOKEN=api.token)
+    assert done.returncode == 0, done.stderr
+    assert api.account() == api.empty(), "the question whether a token may write has made something"
+
+
 def test_verbs_find_the_stored_token_and_so_does_the_engine(project: Project, api: HetznerAPI) -> None:
     """No variable is set: prices, the account, the provider and the policy pack all go by the stack file."""
     project.configure({"domain": "stack.example.org", "email": "me@example.org", "allowSnapshot": False})

@@ -2,7 +2,9 @@
 
 | kind | what happens |
 | --- | --- |
-| `429`, `412`, `500`, `502`, `503`, `504` | the request is refused with that status and has no effect |
+| `412`, `423`, `429`, `500`, `502`, `503`, `504` | the request is refused with that status and has no effect |
+| a code of `errors.py`, such as `token_readonly` | the request is refused with that code and has no effect |
+| either of them and `_after`, as in `503_after` | the request takes effect, then it is answered with that refusal |
 | `cut` | the connection is closed before the request has an effect |
 | `cut_after` | the request takes effect, then the connection is closed without an answer |
 | `slow` | the answer comes `seconds` late |
@@ -18,17 +20,23 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import ApiError
+from .errors import STATUS, ApiError
 
-REFUSALS = {
+REFUSALS = {code: (code, "a refusal was asked for") for code in STATUS} | {
     "412": ("resource_unavailable", "the resource is currently unavailable"),
+    "423": ("locked", "the resource is locked"),
     "429": ("rate_limit_exceeded", "limit of requests reached"),
     "500": ("server_error", "an internal error"),
     "502": ("bad_gateway", "the backend did not answer"),
     "503": ("unavailable", "the service is currently unavailable"),
     "504": ("timeout", "the backend did not answer in time"),
 }
-KINDS = (*REFUSALS, "cut", "cut_after", "slow", "slow_action", "action_error", "pause_before", "pause_after")
+AFTER = "_after"
+KINDS = (
+    *REFUSALS,
+    *(f"{kind}{AFTER}" for kind in REFUSALS),
+    *("cut", "cut_after", "slow", "slow_action", "action_error", "pause_before", "pause_after"),
+)
 READS = ("GET", "HEAD")
 
 
@@ -147,6 +155,7 @@ class Faults:
         """What happens between the effect and the answer.
 
         Raises:
+            ApiError: for a refusal of what took effect.
             Cut: when the connection is to be closed.
         """
         self._call(number, "after")
@@ -155,6 +164,8 @@ class Faults:
                 self._pause(label)
             elif fault.kind == "cut_after":
                 raise Cut
+            elif fault.kind.removesuffix(AFTER) in REFUSALS and fault.kind.endswith(AFTER):
+                raise ApiError(*REFUSALS[fault.kind.removesuffix(AFTER)])
 
     def _call(self, number: int, when: str) -> list[object]:
         with self._lock:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from infra.cost import Deployed, group, rate, saved, scaling
+from infra.cost import Deployed, alternatives, group, rate, saved, scaling
 from infra.cost.decide import Basis
 from infra.cost.diff import diff
+from infra.cost.inputs import Inputs
 from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageError
 from tests.unit.cost import kit
 
@@ -93,13 +94,44 @@ def test_volumes_and_disks_do_not_shrink() -> None:
     plan = kit.planned(small)
     for deployed in (None, Deployed(volume_gb=50), Deployed(volume_gb=21)):
         with pytest.raises(RefusedError, match="cannot shrink"):
-            scaling.refuse_shrinking(large, small, plan, deployed)
-    scaling.refuse_shrinking(large, small, plan, Deployed())
-    scaling.refuse_shrinking(large, small, plan, Deployed(volume_gb=20))
+            scaling.refuse_harm(large, small, plan, deployed)
+    scaling.refuse_harm(large, small, plan, Deployed())
+    scaling.refuse_harm(large, small, plan, Deployed(volume_gb=20))
     down = kit.planned(kit.settings(serverType="cpx12"))
     with pytest.raises(RefusedError, match="disk of 80 GB"):
-        scaling.refuse_shrinking(small, small, down, Deployed("cpx22", "fsn1", 20, 80))
-    scaling.refuse_shrinking(small, small, down, Deployed("cpx22", "fsn1", 20, 40))
+        scaling.refuse_harm(small, small, down, Deployed("cpx22", "fsn1", 20, 80))
+    scaling.refuse_harm(small, small, down, Deployed("cpx22", "fsn1", 20, 40))
+
+
+@pytest.mark.parametrize(
+    "deployed", [Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), Deployed(volume_gb=10, volume_location="fsn1")]
+)
+def test_what_exists_does_not_move(deployed: Deployed) -> None:
+    here, there = kit.settings(serverType="cpx22"), kit.settings(serverType="cpx22", location="hel1")
+    with pytest.raises(RefusedError, match=r"in fsn1 and cannot move to hel1.*next: fds scale location=fsn1"):
+        scaling.refuse_harm(here, there, kit.planned(there), deployed)
+    scaling.refuse_harm(here, here, kit.planned(here), deployed)
+    scaling.refuse_harm(here, there, kit.planned(there), Deployed())
+
+
+def test_a_server_keeps_its_architecture() -> None:
+    own, arm = kit.settings(serverType="cpx22"), kit.settings(serverType="cax21")
+    plan = kit.planned(arm)
+    assert plan.server is not None and plan.server.architecture == "arm"
+    with pytest.raises(RefusedError, match="is x86 and cannot become cax21, which is arm"):
+        scaling.refuse_harm(own, arm, plan, Deployed("cpx22", "fsn1", 10, 40, "x86", "fsn1"))
+    scaling.refuse_harm(own, arm, plan, Deployed("cax11", "fsn1", 10, 40, "arm", "fsn1"))
+
+
+@pytest.mark.parametrize(
+    ("deployed", "moves"), [(Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), False), (Deployed(), True), (None, True)]
+)
+def test_no_alternative_moves_what_exists(deployed: Deployed | None, moves: bool) -> None:
+    own = kit.settings(serverType="cpx22", backups=True)
+    inputs = Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, deployed=deployed)
+    ideas = list(alternatives._ideas(own, (kit.service(),), inputs))
+    assert any("location" in idea.settings for idea in ideas) is moves
+    assert any("serverType" in idea.settings for idea in ideas)
 
 
 def _folder(path: Path, **files: Any) -> Path:

@@ -63,9 +63,9 @@ def test_a_host_key_that_cannot_be_handed_over_is_given_up_at_the_deadline(
 
 
 class SilentServer:
-    """In place of a connection: nothing answers, as while a server boots or its firewall lets nobody in."""
+    """In place of a connection: nothing answers, as while a server boots or behind a firewall."""
 
-    def __init__(self, access: Access, *, booting: bool = False) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         raise TimeoutError("timed out")
 
 
@@ -78,3 +78,13 @@ def test_a_long_wait_is_told_again_with_its_seconds(monkeypatch: pytest.MonkeyPa
         ready.wait_until_ready(Access("192.0.2.1", tmp_path, "", ""), said.append, deadline_s=2.5)
     assert said[0] == "waiting for SSH at 192.0.2.1"
     assert said[1:] == ["waiting for SSH at 192.0.2.1, 1 s so far", "waiting for SSH at 192.0.2.1, 2 s so far"]
+
+
+def test_the_wait_names_the_rule_that_may_be_in_the_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ready, "Connection", SilentServer)
+    said: list[str] = []
+    with pytest.raises(UnreachableError, match=r"does not answer: timed out; only 192\.0\.2\.0/24 is let in"):
+        ready.wait_until_ready(
+            Access("127.0.0.1", tmp_path, "", ""), said.append, deadline_s=0, hint="only 192.0.2.0/24 is let in"
+        )
+    assert said == ["waiting for SSH at 127.0.0.1; only 192.0.2.0/24 is let in"]

@@ -9,6 +9,8 @@ from infra.state import (
     changed_unnoticed,
     recorded_ids,
     recorded_server,
+    still_there,
+    touched,
     unprotected,
     without,
 )
@@ -63,11 +65,58 @@ def test_a_changed_size_is_noticed_and_an_unchanged_one_is_not() -> None:
             {"urn": VOLUME, "type": "hcloud:index/volume:Volume", "id": "7", "outputs": {"size": 10}},
         ]
     }
-    assert changed_unnoticed(record, {"server": "cpx22", "volume": 10}) == []
-    assert changed_unnoticed(record, {"server": "cpx32", "volume": 10}) == [SERVER]
-    assert changed_unnoticed(record, {"server": "cpx22", "volume": 12}) == [VOLUME]
+    server, volume = {"serverType": "cpx22"}, {"size": 10}
+    assert changed_unnoticed(record, {"server": server, "volume": volume}) == []
+    assert changed_unnoticed(record, {"server": {"serverType": "cpx32"}, "volume": volume}) == [SERVER]
+    assert changed_unnoticed(record, {"server": server, "volume": {"size": 12}}) == [VOLUME]
+    assert changed_unnoticed(record, {"server": server | {"deleteProtection": True}}) == [SERVER]
+    assert changed_unnoticed(record, {"server": server | {"deleteProtection": False, "firewallIds": []}}) == []
     assert changed_unnoticed(record, {}) == []
-    assert changed_unnoticed({}, {"server": "cpx22"}) == []
+    assert changed_unnoticed({}, {"server": server}) == []
+
+
+def test_rules_are_compared_in_any_order_and_without_what_is_empty() -> None:
+    ssh = {"direction": "in", "protocol": "tcp", "port": "22", "sourceIps": ["10.0.0.0/8", "::/0"]}
+    web = {"direction": "in", "protocol": "tcp", "port": "80", "sourceIps": ["::/0"]}
+    item = {"urn": "urn:wall", "type": "hcloud:index/firewall:Firewall", "id": "3", "outputs": {"rules": [ssh, web]}}
+    real = {**ssh, "sourceIps": ["::/0", "10.0.0.0/8"], "description": None, "destinationIps": []}
+    assert changed_unnoticed({"resources": [item]}, {"firewall": {"rules": [web, real]}}) == []
+    wide = {**ssh, "sourceIps": ["::/0"]}
+    assert changed_unnoticed({"resources": [item]}, {"firewall": {"rules": [web, wide]}}) == ["urn:wall"]
+    assert changed_unnoticed({"resources": [item]}, {"firewall": {"rules": [web]}}) == ["urn:wall"]
+
+
+def test_what_a_failed_or_killed_update_touched_is_named() -> None:
+    record = _record()
+    record["resources"][1]["initErrors"] = ["1 error occurred"]
+    record["resources"][4]["initErrors"] = ["a container, which the account does not hold"]
+    record["pending_operations"] = [{"type": "updating", "resource": {"urn": VOLUME}}, {"type": "creating"}]
+    assert touched(record) == [VOLUME, SERVER]
+    assert touched({}) == []
+
+
+def test_what_waits_for_its_replacement_and_is_there_waits_no_more() -> None:
+    record = _record()
+    for item in record["resources"]:
+        item["pendingReplacement"] = True
+    healed = still_there(record, {"volume_attachment"})
+    waiting = [item["urn"] for item in healed["resources"] if item.get("pendingReplacement")]
+    assert waiting == [ATTACHED, DAEMON, BOX]
+    assert still_there(healed, {"volume_attachment"}) is healed
+
+
+def test_what_is_left_of_a_replacement_is_not_what_the_stack_holds() -> None:
+    record = _record()
+    record["resources"].append({**record["resources"][1], "id": "4", "delete": True})
+    assert recorded_ids(record)["server"] == "5"
+
+
+def test_a_lost_attachment_takes_no_container_along() -> None:
+    record = _record()
+    record["resources"][3]["dependencies"] = [ATTACHED]
+    left = without(record, {"volume_attachment"})
+    assert [item["urn"] for item in left["resources"]] == [VOLUME, SERVER, DAEMON, BOX]
+    assert left["resources"][2]["dependencies"] == []
 
 
 def test_only_images_that_were_built_for_the_stack_are_its_own() -> None:

@@ -9,7 +9,7 @@ from hcloud import APIException
 from infra.offline.plugins.fields import changes
 from infra.offline.plugins.hcloud.cloud import Body, Cloud, given, number, protect, recorded
 from infra.offline.plugins.hcloud.fields import NETWORK
-from infra.offline.plugins.resources import PluginError, State
+from infra.offline.plugins.resources import CrashError, PluginError, State
 
 
 class SshKey:
@@ -96,17 +96,16 @@ class NetworkSubnet:
         body = given(inputs, type="type", network_zone="networkZone", ip_range="ipRange", vswitch_id="vswitchId")
         path = f"/networks/{inputs['networkId']}/actions/add_subnet"
         resource_id = f"{inputs['networkId']}-{inputs['ipRange']}"
-        cloud.retry(lambda: cloud.do("POST", path, body), ("conflict", "locked"))
+        answer = cloud.retry(lambda: cloud.request("POST", path, body), ("conflict",))
         with recorded(resource_id, inputs):
+            cloud.settle(answer)
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
         """The real state."""
-        network, subnet_range = split_subnet(resource_id)
-        found = cloud.get(f"/networks/{network}", "network")
-        subnet = next((each for each in (found or {}).get("subnets", ()) if each["ip_range"] == subnet_range), None)
+        subnet = _subnet(cloud, resource_id)
         return subnet and {
-            "networkId": int(network),
+            "networkId": int(split_subnet(resource_id)[0]),
             "type": subnet["type"],
             "networkZone": subnet["network_zone"],
             "ipRange": subnet["ip_range"],
@@ -115,18 +114,32 @@ class NetworkSubnet:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """There is nothing to change in place; the engine asks after a failed creation."""
+        """There is nothing to change in place."""
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
         """Remove it; what still hangs on it goes with the network."""
         network, subnet_range = split_subnet(resource_id)
+        if _subnet(cloud, resource_id) is None:
+            return
         path, body = f"/networks/{network}/actions/delete_subnet", {"ip_range": subnet_range}
         try:
             cloud.retry(lambda: cloud.do("POST", path, body), ("conflict", "locked", "service_error"), tries=10)
         except APIException as error:
             if error.code not in ("not_found", "service_error"):
                 raise
+
+
+def _subnet(cloud: Cloud, resource_id: str) -> Body | None:
+    """The subnet, or None where its whole network is gone; the official provider breaks where it alone is."""
+    network, subnet_range = split_subnet(resource_id)
+    found = cloud.get(f"/networks/{network}", "network")
+    if found is None:
+        return None
+    for subnet in found["subnets"]:
+        if subnet["ip_range"] == subnet_range:
+            return dict(subnet)
+    raise CrashError(f"network {network} has no subnet {subnet_range}")
 
 
 class ServerNetwork:
@@ -138,8 +151,7 @@ class ServerNetwork:
             raise PluginError("a ServerNetwork needs either networkId or subnetId")
         network = attach_to_network(cloud, inputs["serverId"], inputs)
         resource_id = f"{inputs['serverId']}-{network}"
-        with recorded(resource_id, inputs):
-            return resource_id, self.read(cloud, resource_id, inputs) or inputs
+        return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
         """The real state."""

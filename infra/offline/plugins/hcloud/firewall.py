@@ -9,7 +9,7 @@ from hcloud import APIException
 from infra.offline.plugins.fields import changes
 from infra.offline.plugins.hcloud.cloud import Body, Cloud, given, number, recorded
 from infra.offline.plugins.hcloud.fields import FIREWALL, networks
-from infra.offline.plugins.resources import PluginError, State
+from infra.offline.plugins.resources import CrashError, PluginError, State
 
 Target = tuple[str, str]
 """`server` or `label_selector`, and which one."""
@@ -25,8 +25,8 @@ class Firewall:
         body["apply_to"] = [_resource(each) for each in _targets(inputs.get("applyTos"))]
         answer = cloud.request("POST", "/firewalls", body)
         resource_id = str(answer["firewall"]["id"])
+        cloud.settle(answer)  # what fails here is not recorded
         with recorded(resource_id, inputs):
-            cloud.settle(answer)
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
@@ -43,6 +43,8 @@ class Firewall:
         """Everything changes in place."""
         changed = changes(FIREWALL, state, inputs, ())
         path = f"/firewalls/{resource_id}"
+        if cloud.get(path, "firewall") is None:
+            raise CrashError(f"firewall {resource_id} to change is gone")
         if changed.keys() & {"name", "labels"}:
             cloud.request("PUT", path, {"name": inputs["name"], "labels": inputs.get("labels", {})})
         if "rules" in changed:
@@ -53,10 +55,10 @@ class Firewall:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Take it off everything, then remove it. The official provider breaks where it is gone already."""
+        """Take it off everything, then remove it."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall")
         if found is None:
-            raise PluginError(f"firewall {resource_id} is gone, and the official provider breaks on removing it")
+            raise CrashError(f"firewall {resource_id} to remove is gone")
         _apply(cloud, resource_id, _applied(found), set())
         cloud.delete(f"/firewalls/{resource_id}", tries=10, again=("conflict", "resource_in_use"))
 

@@ -76,8 +76,12 @@ class VolumeAttachment:
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Attach it."""
         resource_id = str(inputs["volumeId"])
-        _attach(cloud, f"/volumes/{resource_id}", inputs)
-        return resource_id, self.read(cloud, resource_id, inputs) or inputs
+        body = given(inputs, server="serverId", automount="automount")
+        path = f"/volumes/{resource_id}/actions/attach"
+        answer = cloud.retry(lambda: cloud.request("POST", path, body), ("locked",))
+        with recorded(resource_id, inputs):
+            cloud.settle(answer)
+            return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
         """The real state."""

@@ -65,11 +65,10 @@ class ZoneRrset:
         body["records"] = _records(inputs)
         answer = cloud.request("POST", f"/zones/{inputs['zone']}/rrsets", body)
         resource_id = str(answer["rrset"]["id"])
-        with recorded(resource_id, inputs):
-            cloud.settle(answer)
-            if inputs.get("changeProtection"):
-                protect(cloud, _path(inputs["zone"], resource_id), change=True)
-            return resource_id, self.read(cloud, resource_id, inputs) or inputs
+        cloud.settle(answer)
+        if inputs.get("changeProtection"):
+            protect(cloud, _path(inputs["zone"], resource_id), change=True)
+        return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
         """The real state; an import names it `ZONE/NAME/TYPE`."""

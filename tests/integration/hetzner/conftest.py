@@ -1,0 +1,134 @@
+"""A stack whose account is real to the engine, and whose server is taken for ready: no container is made on it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hcloud import Client
+from hcloud.firewalls import BoundFirewall
+from hcloud.servers import BoundServer
+from hcloud.volumes import BoundVolume
+
+from infra import bring_up, failures, heal, token
+from infra.deploy import Deployment
+from infra.hosts.hetzner import recovery
+from infra.hosts.hetzner import server as hosted
+from infra.progress import Progress
+from infra.stack import DataStack
+from infra.teardown import remove
+from stack_runtime.remote import ready
+from tests.kit.hetzner import HetznerAPI
+from tests.kit.project import ON_A_SERVER, OTHERS, Project
+
+STACK = "heal-prod"
+SETTINGS = {**ON_A_SERVER, "budgetUsd": "60", "serverType": "cpx22", "budgetGroup": "heal"}
+
+
+@dataclass
+class Healing:
+    """The account, and the project that deploys to it."""
+
+    api: HetznerAPI
+    project: Project
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def client(self) -> Client:
+        """Somebody at the console of the account."""
+        return Client(self.api.token, self.api.endpoint, poll_interval=0.02)
+
+    @property
+    def server(self) -> BoundServer:
+        return self.client.servers.get_all()[0]
+
+    @property
+    def volume(self) -> BoundVolume:
+        return self.client.volumes.get_all()[0]
+
+    @property
+    def firewall(self) -> BoundFirewall:
+        return self.client.firewalls.get_all()[0]
+
+    def ssh_from(self) -> list[str]:
+        """From where the firewall in front of the server lets SSH in."""
+        public = self.server.public_net
+        assert public is not None and [each.firewall.id for each in public.firewalls or ()] == [self.firewall.id]
+        return next(list(rule.source_ips) for rule in self.firewall.rules or () if rule.port == "22")
+
+    def deployment(self) -> Deployment:
+        return Deployment(self.project.folder, STACK, Progress(None))
+
+    def up(self) -> dict[str, int]:
+        """What `fds up` does; what it said is kept."""
+        self.said.clear()
+        changes = bring_up.bring_up(self.project.folder, STACK, self.said.append, watched=False)
+        return {operation: count for operation, count in changes.items() if operation != "same"}
+
+    def plain_up(self) -> None:
+        """What the engine's own `up` does to the record, without anything of ours around it."""
+        self.deployment().up()
+
+    def down(self) -> None:
+        """What `fds down --volumes` does."""
+        self.said.clear()
+        remove(self.deployment(), volumes=True, say=self.said.append)
+
+    def recorded(self, kind: str) -> dict[str, Any]:
+        """What the engine recorded of the one resource of this kind; empty when nothing."""
+        resources = self.deployment().recorded().get("resources") or []
+        return dict(next((item for item in resources if item["type"].endswith(f":{kind}")), {}))
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Healing]:
+    """An account that holds nothing."""
+    yield from _played(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Healing]:
+    """A stack that is through; every test that takes it leaves it in order."""
+    for healing in _played(tmp_path_factory.mktemp("healing")):
+        healing.up()
+        yield healing
+
+
+@pytest.fixture
+def healing(deployed: Healing) -> Iterator[Healing]:
+    """The same, with the settings that it was deployed with."""
+    yield deployed
+    deployed.api.faults.clear()
+    deployed.project.configure({"sshFrom": [], **SETTINGS})
+
+
+def _played(folder: Path) -> Iterator[Healing]:
+    with HetznerAPI(action_seconds=0.01) as api, pytest.MonkeyPatch.context() as patch:
+        project = Project(folder, STACK, SETTINGS, dict(api.environment))
+        project.take_secrets()
+        for name in OTHERS:
+            patch.delenv(name, raising=False)
+        for name, value in api.environment.items():
+            patch.setenv(name, value)
+        patch.chdir(project.folder)
+        patch.setattr(token, "_told", {})
+        patch.setattr(recovery, "PAUSE_S", 0.05)
+        patch.setattr(failures, "PAUSES_S", (0.1, 0.1, 0.1))
+        _without_a_machine(patch)
+        yield Healing(api, project)
+
+
+def _without_a_machine(patch: pytest.MonkeyPatch) -> None:
+    """Nothing answers over SSH here, and nothing is asked."""
+    patch.setattr(DataStack, "_containers", lambda *_: None)
+    patch.setattr(Deployment, "_policies", lambda _: None)
+    patch.setattr(ready, "wait_until_ready", lambda *_, **__: None)
+    patch.setattr(hosted, "wait_until_ready", lambda *_, **__: None)
+    patch.setattr(heal, "_remove_strays", lambda *_: None)
+    patch.setattr(bring_up, "daemon", lambda *_: contextlib.nullcontext())
+    patch.setattr(bring_up, "_sick", lambda *_: [])
+    patch.setattr(bring_up, "remove_unused_images", lambda *_: [])

@@ -1,0 +1,184 @@
+"""`fds up` and `fds down` on the real engine, when writes to the account fail before, in or after their effect."""
+
+from __future__ import annotations
+
+import pytest
+from hcloud.firewalls import FirewallResource, FirewallRule
+from hcloud.servers import Server
+
+from stack_runtime.errors import StackError, UnreachableError
+from tests.integration.hetzner.conftest import Healing
+
+pytestmark = pytest.mark.timeout(600)
+
+HOME, OFFICE = "203.0.113.7/32", "198.51.100.0/24"
+ON = {"delete": True, "rebuild": True}
+
+
+def in_order(healing: Healing) -> bool:
+    """Whether the account is as a deployment must leave it."""
+    server, volume = healing.server, healing.volume
+    (network,) = healing.client.networks.get_all()
+    healing.ssh_from()  # behind its firewall
+    return (
+        (server.protection, volume.protection, server.status) == (ON, {"delete": True}, "running")
+        and volume.server is not None
+        and volume.server.id == server.id
+        and len(network.subnets) == len(server.private_net or ()) == 1
+    )
+
+
+@pytest.mark.parametrize("fault", ["503", "423", "cut", "cut_after", "action_error"])
+def test_rules_that_were_not_applied_are_applied_in_the_end(healing: Healing, fault: str) -> None:
+    """The API fails once; the retry, or the next `up` after an action's own error, must not believe the record."""
+    healing.project.configure({"sshFrom": [HOME]})
+    healing.api.faults.add("POST", "/actions/set_rules", 1, fault)
+    try:
+        healing.up()
+    except StackError:
+        assert fault == "action_error"
+        healing.up()
+    assert healing.ssh_from() == [HOME]
+    assert in_order(healing) and healing.up() == {}
+
+
+def test_rules_that_another_tool_left_open_are_found(healing: Healing) -> None:
+    """As after a plain `pulumi up` that failed and was repeated: nothing of it is left in the record."""
+    healing.project.configure({"sshFrom": [OFFICE]})
+    healing.api.faults.add("POST", "/actions/set_rules", 1, "503")
+    with pytest.raises(UnreachableError):
+        healing.plain_up()
+    healing.plain_up()
+    assert not healing.recorded("Firewall").get("initErrors") and healing.ssh_from() != [OFFICE]
+    healing.up()
+    assert healing.ssh_from() == [OFFICE]
+
+
+@pytest.mark.parametrize("fault", ["503", "cut"])
+def test_a_protection_that_failed_at_the_creation_is_made_up_for(empty: Healing, fault: str) -> None:
+    empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
+    empty.up()
+    assert in_order(empty) and empty.up() == {}
+
+
+def test_a_firewall_that_could_not_be_applied_again_is_applied(healing: Healing) -> None:
+    firewall, server = healing.firewall, healing.server
+    use = FirewallResource(type=FirewallResource.TYPE_SERVER, server=Server(id=server.id))
+    for action in healing.client.firewalls.remove_from_resources(firewall, [use]):
+        action.wait_until_finished()
+    healing.api.faults.add("POST", "/actions/apply_to_resources", 1, "503")
+    healing.up()
+    assert in_order(healing)
+
+
+def test_a_down_that_broke_off_leaves_an_up_that_protects_again(healing: Healing) -> None:
+    healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
+    with pytest.raises(StackError):
+        healing.down()
+    assert healing.server.protection == {"delete": False, "rebuild": False}
+    healing.up()
+    assert in_order(healing)
+
+
+def test_what_a_hand_changed_in_the_console_is_repaired(healing: Healing) -> None:
+    healing.volume.change_protection(delete=False).wait_until_finished()
+    rule = FirewallRule("in", "tcp", ["0.0.0.0/0"], port="1-65535")
+    for action in healing.client.firewalls.set_rules(healing.firewall, [rule]):
+        action.wait_until_finished()
+    healing.up()
+    assert in_order(healing)
+    assert sorted(str(rule.port) for rule in healing.firewall.rules or ()) == ["22", "443", "80"]
+
+
+def test_an_account_that_stays_otherwise_is_an_error(healing: Healing) -> None:
+    """Somebody opens port 22 again as soon as it is closed."""
+    healing.project.configure({"sshFrom": [HOME]})
+
+    def opened() -> None:
+        write = healing.api.writes()[-1]
+        if write.path.endswith("set_rules") and write.body["rules"][0]["source_ips"] == [HOME]:
+            rows = healing.api._account.rows["firewalls"].values()
+            next(iter(rows))["rules"] = []
+        healing.api.on_write(1, opened)
+
+    healing.api.on_write(1, opened)
+    with pytest.raises(UnreachableError, match=r"the firewall has other rules.*next: look at it in the console"):
+        healing.up()
+
+
+@pytest.mark.parametrize("kind", ["subnet", "server network", "volume attachment"])
+def test_what_is_missing_in_the_account_comes_back(healing: Healing, kind: str) -> None:
+    (network,) = healing.client.networks.get_all()
+    before = healing.server.id
+    if kind == "volume attachment":
+        healing.volume.detach().wait_until_finished()
+    else:
+        healing.server.detach_from_network(network).wait_until_finished()
+    if kind == "subnet":
+        network.delete_subnet(network.subnets[0]).wait_until_finished()
+    healing.up()
+    assert in_order(healing) and healing.server.id == before
+    assert healing.up() == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fault"),
+    [
+        ("POST", "delete_subnet", "cut_after"),
+        ("DELETE", "^/firewalls", "503_after"),
+        ("DELETE", "^/servers", "cut_after"),
+    ],
+)
+def test_a_down_whose_write_took_effect_without_an_answer_ends(
+    empty: Healing, method: str, path: str, fault: str
+) -> None:
+    empty.up()
+    empty.api.faults.add(method, path, 1, fault)
+    empty.down()
+    empty.api.settle()
+    assert empty.api.account() == empty.api.empty()
+
+
+def test_a_down_after_one_that_was_killed_as_it_removed_the_subnet_ends(empty: Healing) -> None:
+    empty.up()
+    (network,) = empty.client.networks.get_all()
+    empty.server.detach_from_network(network).wait_until_finished()
+    network.delete_subnet(network.subnets[0]).wait_until_finished()
+    empty.down()
+    assert f"subnet {network.id}-10.80.1.0/24 is gone from the account, so it is forgotten" in empty.said
+    assert empty.api.account() == empty.api.empty()
+
+
+def test_a_changed_address_is_let_in_before_anything_waits(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has another address now reaches the server only once the firewall says so."""
+    healing.project.configure({"sshFrom": [OFFICE]})
+    healing.up()
+    healing.project.configure({"sshFrom": [HOME]})
+    let_in: list[list[str]] = []
+
+    def waits(*_: object, hint: str) -> None:
+        let_in.append(healing.ssh_from())
+        assert hint == f"the firewall lets SSH in from {HOME} alone, which sshFrom says"
+
+    for module in ("stack_runtime.remote.ready", "infra.hosts.hetzner.server"):
+        monkeypatch.setattr(f"{module}.wait_until_ready", waits)
+    healing.up()
+    assert let_in and set(map(tuple, let_in)) == {(HOME,)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("resource_limit_exceeded", "a limit of the Hetzner project is reached"),
+        ("token_readonly", "token may only read"),
+    ],
+)
+def test_what_the_account_refuses_for_good_has_its_own_message(healing: Healing, fault: str, says: str) -> None:
+    healing.project.configure({"volumeGb": 11})
+    healing.api.faults.add("POST", "/actions/resize", 1, fault)
+    with pytest.raises(UnreachableError, match=says) as caught:
+        healing.up()
+    assert caught.value.next_command
+    healing.project.configure({"volumeGb": 10})
+    healing.up()
+    assert healing.volume.size == 10

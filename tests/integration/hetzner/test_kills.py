@@ -1,0 +1,55 @@
+"""Deployments that are killed at each kind of write to the account, before any server answers: nothing is doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hcloud import Client
+
+from tests.e2e.killing import _Killer, _writes_watched
+from tests.e2e.prod import SETTINGS, Prod
+from tests.kit.hetzner import HetznerAPI
+from tests.kit.project import Project
+
+pytestmark = pytest.mark.timeout(900)
+
+WRITES = {
+    "POST /ssh_keys", "POST /networks", "POST /networks/N/actions/add_subnet", "POST /firewalls", "POST /volumes",
+    "POST /volumes/N/actions/change_protection", "POST /servers", "POST /servers/N/actions/enable_backup",
+    "POST /servers/N/actions/change_protection", "POST /servers/N/actions/attach_to_network",
+    "POST /volumes/N/actions/attach", "POST /zones/example.test/rrsets",
+}  # fmt: skip
+ONE_OF_EACH = {"servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2, "zones": 1}
+
+
+@pytest.fixture
+def prod(tmp_path: Path) -> Iterator[Prod]:
+    """An account with a zone, and a project that is about to deploy to it."""
+    with HetznerAPI(action_seconds=0.01) as api:
+        Client(token=api.token, api_endpoint=api.endpoint).zones.create(name="example.test", mode="primary")
+        names = {"domain": "data.example.test", "dnsZone": "example.test", "email": "me@example.test", "backups": True}
+        project = Project(tmp_path, "killed-prod", SETTINGS | names, dict(api.environment))
+        project.take_secrets()
+        yield Prod(api, project)
+
+
+def test_an_up_that_is_killed_at_each_write_makes_one_of_each(prod: Prod) -> None:
+    at: set[str] = set()
+    for _ in range(2 * len(WRITES)):
+        process = prod.start("up", "--json", PULUMI_PARALLEL="1")
+        killer = _Killer(process, at, WRITES)
+        with _writes_watched(prod, killer):
+            said, complained = process.communicate(timeout=300)
+        assert killer.hit, said + complained
+        prod.api.settle()
+        if at == WRITES:
+            break
+    assert at == WRITES
+    assert {kind: prod.in_account()[kind] for kind in ONE_OF_EACH} == ONE_OF_EACH
+    assert prod.ordered() == 1
+    down = prod.project.fds("down", "--volumes", "--confirm", prod.project.stack)
+    assert down.returncode == 0, down.stderr
+    prod.api.settle()
+    assert prod.in_account() == {"zones": 1, "rrsets": 2}

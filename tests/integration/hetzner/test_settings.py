@@ -1,0 +1,179 @@
+"""What the change of each setting does to a running server: the table in docs/server.md, held against the engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import certifi
+import pytest
+from pulumi.automation import EngineEvent
+from pydantic.alias_generators import to_camel
+
+from infra.progress import Progress
+from infra.settings import Settings
+from stack_runtime.errors import RefusedError, StackError
+from stack_runtime.paths import PROJECT
+from tests.integration.hetzner.conftest import SETTINGS, STACK, Healing
+from tests.kit.project import ROOT
+
+pytestmark = pytest.mark.timeout(600)
+
+ROOTS = "-----BEGIN" + Path(certifi.where()).read_text(encoding="utf-8").partition("-----BEGIN")[2]
+IN_PLACE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
+    "serverType": ("cpx32", {("update", "Server")}),
+    "backups": (True, {("update", "Server")}),
+    "volumeGb": (11, {("update", "Volume")}),
+    "sshFrom": (["203.0.113.0/24"], {("update", "Firewall")}),
+}
+"""A new value, and what the engine does to the account."""
+BY_REPLACEMENT: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
+    "dnsZone": ({"dnsZone": "example.test", "domain": "data.example.test"}, {("create", "ZoneRrset")}),
+}
+"""What is replaced, or made, holds no data."""
+CONTAINERS: dict[str, Any] = {
+    "profiles": ["lean", "queue"],
+    "workers": 2,
+    "services": {"postgres": {"memoryMb": 512}},
+    "schedule": "daily",
+    "domain": "data.example.org",
+    "email": "me@example.org",
+    "certificates": "staging",
+    "certificateChallenge": "dns",
+    "certificateRoot": ROOTS.partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----",
+}
+"""Only containers on the server change, which these tests do not make: the account stays as it is."""
+NOT_AT_ALL: dict[str, Any] = {
+    "budgetUsd": "59",
+    "budgetGroup": "other",
+    "tax": "net",
+    "fxRate": "1.2",
+    "fxDate": "2026-11-21",
+    "allowSnapshot": True,
+    "snapshotGb": 1,
+    "offsiteGb": 1,
+    "offsiteEurPerGb": "0.01",
+    "trafficTb": "2",
+    "httpPort": 8081,
+    "httpsPort": 8444,
+    "serverImage": "debian-13",
+    "registryMirror": "http://10.0.0.1:5000",
+}
+REFUSED = {
+    "location": ("nbg1", "in fsn1 and cannot move to nbg1"),
+    "serverType": ("cax21", "is x86 and cannot become cax21"),
+    "host": ("local", "is on host hetzner and cannot move to local"),
+}
+
+
+class Steps(Progress):
+    """Collects what the engine would do to resources of the account."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.seen: set[tuple[str, str]] = set()
+
+    def on_event(self, event: EngineEvent) -> None:
+        super().on_event(event)
+        if event.resource_pre_event:
+            step = event.resource_pre_event.metadata
+            operation = str(getattr(step.op, "value", step.op))
+            if step.type.startswith("hcloud:") and operation not in ("same", "read", "refresh"):
+                self.seen.add((operation, step.type.rpartition(":")[2]))
+
+
+def planned(healing: Healing, settings: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """What a preview with these settings would do to the account; the stack file is as before afterwards."""
+    before, steps = healing.project.stack_file.read_text(), Steps()
+    healing.project.configure(settings)
+    try:
+        deployment = healing.deployment()
+        deployment._progress = steps
+        deployment.generate_secrets()
+        if settings.get("certificateChallenge") == "dns":
+            deployment.keep_secret(f"{PROJECT}:secrets.dns_token", "a token")
+        deployment.preview()
+    finally:
+        healing.project.stack_file.write_text(before)
+    return steps.seen
+
+
+def rows() -> dict[str, str]:
+    """The effect by setting, as docs/server.md tells it."""
+    text = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
+    section = text.partition("### What each setting changes on a running server")[2].partition("\n## ")[0]
+    found: dict[str, str] = {}
+    for names, effect in re.findall(r"^\| (`[^|]*) \| ([^|]*) \|", section, re.MULTILINE):
+        found |= dict.fromkeys(re.findall(r"`(\w+)`", names), effect)
+    return found
+
+
+def test_every_setting_has_a_row_that_says_what_the_tests_hold() -> None:
+    told = rows()
+    known = {to_camel(name) for name in Settings.model_fields}
+    assert told.keys() == known, sorted(told.keys() ^ known)
+    expected = {
+        **dict.fromkeys(NOT_AT_ALL, "nothing"),
+        **dict.fromkeys(CONTAINERS, "containers"),
+        **dict.fromkeys(BY_REPLACEMENT, "replaced"),
+        **dict.fromkeys(REFUSED, "refused"),
+        **dict.fromkeys(IN_PLACE, "in place"),
+    }
+    assert known - expected.keys() == {"stack"}, "a setting that no test here changes"
+    assert {name: told[name].split(":")[0] for name in expected} == expected
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_what_changes_in_place(healing: Healing, name: str) -> None:
+    value, steps = IN_PLACE[name]
+    assert planned(healing, {name: value}) == steps
+
+
+def test_what_replaces_nothing_of_the_account(healing: Healing) -> None:
+    assert planned(healing, NOT_AT_ALL | CONTAINERS) == set()
+
+
+@pytest.mark.parametrize("name", BY_REPLACEMENT)
+def test_what_is_made_anew_holds_no_data(healing: Healing, name: str) -> None:
+    settings, steps = BY_REPLACEMENT[name]
+    assert planned(healing, settings) == steps
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_replace_the_server_is_refused_before_any_write(healing: Healing, name: str) -> None:
+    value, reason = REFUSED[name]
+    before = len(healing.api.writes())
+    healing.api.set_available("cax21", "fsn1", True)
+    healing.project.configure({name: value})
+    for act in (healing.deployment().preview, healing.plain_up):
+        with pytest.raises(RefusedError, match=reason):
+            act()
+    healing.project.configure({"host": "hetzner", "location": "fsn1", **SETTINGS})
+    assert len(healing.api.writes()) == before
+
+
+def test_a_plan_of_another_place_is_refused_while_something_is_there(healing: Healing) -> None:
+    done = healing.project.fds("scale", "location=nbg1", "--apply")
+    assert done.returncode == 3 and "cannot move to nbg1" in done.stderr, done.stderr
+    assert f"fds scale location=fsn1 --stack {STACK}" in done.stderr
+
+
+def test_a_record_that_waits_for_a_volume_at_another_place_heals(
+    healing: Healing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an engine's own `up` left it that nothing had refused: detached, and recorded as to be made anew."""
+    monkeypatch.setattr("infra.stack.refuse_harm", lambda *_: None)
+    healing.project.configure({"location": "nbg1"})
+    with pytest.raises(StackError, match="already used"):
+        healing.plain_up()
+    monkeypatch.undo()
+    healing.project.configure({"location": "fsn1"})
+    server, volume = healing.server, healing.volume
+    assert volume.server is None and healing.recorded("Volume")["pendingReplacement"]
+    healing.up()
+    assert (healing.server.id, healing.volume.id, healing.server.status) == (server.id, volume.id, "running")
+    attached = healing.volume.server
+    assert attached is not None and attached.id == server.id
+    assert not healing.recorded("Volume").get("pendingReplacement") and healing.up() == {}
