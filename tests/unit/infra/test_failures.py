@@ -27,7 +27,7 @@ from infra.failures import PROGRAM, explained
             5,
             "a connection broke",
         ),
-        ('Server server: Get "https://api.example/v1/servers/1": EOF', 5, "goes on where"),
+        ('Server server: Get "https://api.example/v1/servers/1": EOF', 5, "API broke"),
         ('Server server: Get "https://api.example/v1": dial tcp 192.0.2.1:443: i/o timeout', 5, "goes on where"),
         ('Firewall firewall: Post "https://api.hetzner.cloud/v1/firewalls/1/actions/set_rules": EOF', 5, "API broke"),
         ('Volume data: Post "http://127.0.0.1:1/v1/volumes": read: connection reset by peer', 5, "API broke"),
