@@ -27,7 +27,7 @@ def main() -> int:
         if asked.verb == "token":
             print(Tokens(project / ".fds").create(asked.name, asked.scopes, asked.days, datetime.now(UTC)))
         else:
-            _act(asked, project, desk(project))
+            _act(asked, project, desk(project, only=getattr(asked, "stack", None)))
     except StackError as error:
         print(f"agents: {error}", file=sys.stderr)
         return error.exit_code
@@ -36,15 +36,14 @@ def main() -> int:
 
 def _act(asked: argparse.Namespace, project: Path, office: ScalingDesk) -> None:
     if asked.verb == "serve":
-        import uvicorn
-
         from agents import tracing
         from agents.api import Office, app
+        from agents.serving import serve
 
         tracing.start()
         tools = of_project(office, asked.stack, project).all()
         rooms = Office(office, asked.stack, tools, os.environ.get("FDS_MODEL"))
-        uvicorn.run(app(rooms, Tokens(project / ".fds")), host=asked.host, port=asked.port, log_level="warning")
+        serve(app(rooms, Tokens(project / ".fds")), asked.host, asked.port)
     elif asked.verb == "mcp":
         from agents.mcp import server
 

@@ -14,10 +14,11 @@ from pydantic_ai.models import Model
 from starlette.exceptions import HTTPException
 
 from agents.assistant import Assistant
-from agents.guard import Denied, Guard, denied, may, problem, small
-from agents.request import ScalingRequest, WorkflowRequest
+from agents.guard import Denied, Door, Guard, denied, may, problem
+from agents.request import ScalingRequest, WorkflowRequest, printable
 from agents.response import AgentResponse
 from agents.scaling import APPROVAL_LIFE, ScalingDesk
+from agents.spending import Purse
 from agents.tokens import Bearer, Tokens
 from agents.wire import Applied, ApplyRequest, Approval, ApprovalRequest, Problem, Proposed
 from stack_runtime.errors import StackError, UnreachableError
@@ -26,7 +27,7 @@ PER_MINUTE = 600
 _STATUS = {2: 422, 3: 409, 4: 424, 5: 424, 7: 423}
 """HTTP status by exit code: what an answer depends on and cannot be had is a failed dependency."""
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 403, 409, 411, 413, 422, 423, 424, 429)
+    status: {"model": Problem} for status in (400, 401, 403, 408, 409, 411, 413, 422, 423, 424, 429)
 }
 
 
@@ -47,7 +48,13 @@ def _office(request: Request) -> Office:
     return office
 
 
+def _purse(request: Request) -> Purse:
+    purse: Purse = request.app.state.purse
+    return purse
+
+
 InOffice = Annotated[Office, Depends(_office)]
+OfPurse = Annotated[Purse, Depends(_purse)]
 Reader = Annotated[Bearer, Depends(may("read"))]
 Proposer = Annotated[Bearer, Depends(may("propose"))]
 Approver = Annotated[Bearer, Depends(may("approve"))]
@@ -77,11 +84,15 @@ def plan(request: ScalingRequest, office: InOffice, who: Proposer) -> Proposed:
 
 
 @router.post("/ask")
-async def ask(request: WorkflowRequest, office: InOffice, who: Proposer) -> AgentResponse:
+async def ask(request: WorkflowRequest, office: InOffice, purse: OfPurse, who: Proposer) -> AgentResponse:
     """The same in words."""
     if office.model is None:
         raise UnreachableError("free text needs a model: set FDS_MODEL and its key", next_command="POST /v1/plan")
-    return await Assistant(office.desk, office.stack, who.name, office.model, office.tools).ask(request)
+    with purse.run(who.name) as run:
+        assistant = Assistant(office.desk, office.stack, who.name, office.model, office.tools)
+        response = await assistant.ask(request)
+        run.usd = assistant.cost_usd
+    return response
 
 
 @changes.post("/approve")
@@ -101,12 +112,12 @@ def app(office: Office, tokens: Tokens, per_minute: int = PER_MINUTE) -> FastAPI
     """The application. `GET /health` needs no token."""
     server = FastAPI(title="freelancer data stack", version="1")
     server.state.office = office
-    server.state.guard = Guard(tokens, per_minute)
+    server.state.purse = Purse(office.desk, office.stack)
     server.add_exception_handler(Denied, denied)
     server.add_exception_handler(StackError, _failed)
     server.add_exception_handler(RequestValidationError, _invalid)
     server.add_exception_handler(HTTPException, _refused)
-    server.middleware("http")(small)
+    server.add_middleware(Door, guard=Guard(tokens, per_minute))
     server.include_router(router)
     if office.deploys:
         server.include_router(changes)
@@ -135,4 +146,4 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return problem(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return problem(422, printable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")[:500])  # it quotes keys

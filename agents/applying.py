@@ -85,7 +85,7 @@ def _made(ground: Ground, proposal: Proposal) -> Outcome:
     try:
         stack_file.write(ground.project, proposal.stack, proposal.edit)
         checks.as_written(stack_file.read(ground.project, proposal.stack), proposal)
-        ground.deploy(proposal.stack)
+        ground.deploy(proposal.after)
     except BaseException:
         _put_back(path, original)
         raise

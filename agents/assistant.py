@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -63,6 +64,11 @@ class Assistant:
         self._agent: BaseAgent | None = None
         self._pending: Pending | None = None
         self._jobs: dict[str, Job] = {}
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the last run of the model cost, when it ended well and the price is known."""
+        return self._agent.cost_usd if self._agent else None
 
     async def ask(self, request: WorkflowRequest) -> AgentResponse:
         """Let the model read the request, then let code decide on what it made of it.

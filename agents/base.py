@@ -14,7 +14,16 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, Tool, ToolDenied, ToolOutput, UsageLimits
+from pydantic_ai import (
+    Agent,
+    DeferredToolRequests,
+    DeferredToolResults,
+    RunUsage,
+    Tool,
+    ToolDenied,
+    ToolOutput,
+    UsageLimits,
+)
 from pydantic_ai.capabilities import Instrumentation
 from pydantic_ai.exceptions import (
     AgentRunError,
@@ -82,6 +91,8 @@ class BaseAgent:
     ) -> None:
         self.role = role
         self._limits = limits or Limits()
+        self.cost_usd: Decimal | None = None
+        """Of the last run, when it ended well and the model's price is known."""
         try:
             self._agent: Agent[None, _Output] = Agent(
                 model,
@@ -128,8 +139,9 @@ class BaseAgent:
 
     async def _in_time(self, what: Mapping[str, Any]) -> Said:
         try:
+            self.cost_usd = None
             async with asyncio.timeout(self._limits.seconds):
-                return await self._tried(what)
+                return await self._tried({**what, "usage": RunUsage()})
         except TimeoutError:
             raise _failed(f"the model did not answer within {self._limits.seconds:g} s") from None
 
@@ -155,6 +167,7 @@ class BaseAgent:
         try:
             result = await self._agent.run(**what, usage_limits=limits)
             said: _Output = result.output
+            self.cost_usd = result.usage.cost
             if isinstance(said, DeferredToolRequests):
                 return Pending(tuple(said.approvals), tuple(result.all_messages()))
             return said

@@ -11,16 +11,38 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
-from agents.ledger import Document, Entry
+from agents.bounds import Bounds, OutOfBoundsError, changed_keys
+from agents.ledger import Document, Entry, no_such_proposal
 from agents.proposal import Proposal, changed
 from infra.cost import Plan, gate
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError
 
 
+def of_this_stack(entry: Entry, only: str | None) -> None:
+    """The proposal is of the stack that is served, where that is one; another stack's is as good as none.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if only not in (None, entry.proposal.stack):
+        raise no_such_proposal()
+
+
+def untouched(wrong_line: int | None) -> None:
+    """Every line of the history is what was recorded."""
+    if wrong_line is not None:
+        raise RefusedError(
+            f"line {wrong_line} of the history is not what was recorded, so nothing is approved or applied",
+            where=".fds/agents.sqlite",
+            next_command="find out who wrote into the file, then move it away",
+        )
+
+
 def undecided(entry: Entry) -> None:
-    """Nobody has approved the proposal before."""
-    _refuse_if(entry.state != "proposed", "the proposal has been decided on already", entry.proposal)
+    """Nobody has approved the proposal before, neither by its state nor by the history."""
+    open_still = entry.state == "proposed" and entry.last_event.startswith(("planned: ", "ordered"))
+    _refuse_if(not open_still, "the proposal has been decided on already", entry.proposal)
 
 
 def recent(proposal: Document, now: datetime) -> None:
@@ -30,7 +52,7 @@ def recent(proposal: Document, now: datetime) -> None:
 
 def same_plan(digest: str, proposal: Document) -> None:
     """The person approves the very plan that is in the ledger."""
-    same = secrets.compare_digest(digest.encode(), proposal.digest.encode())
+    same = secrets.compare_digest(digest.encode(errors="replace"), proposal.digest.encode())
     _refuse_if(not same, "the approval is for another plan than the one proposed", proposal)
 
 
@@ -46,8 +68,9 @@ def right_token(token: str, entry: Entry) -> None:
 
 
 def unspent(entry: Entry) -> None:
-    """The approval has not been used, whatever came of it."""
-    _refuse_if(entry.state != "approved", "the approval has been used already", entry.proposal)
+    """The approval has not been used, whatever came of it, neither by the state nor by the history."""
+    unused = entry.state == "approved" and entry.last_event == "approved"
+    _refuse_if(not unused, "the approval has been used already", entry.proposal)
 
 
 def not_lapsed(entry: Entry, now: datetime) -> None:
@@ -57,9 +80,15 @@ def not_lapsed(entry: Entry, now: datetime) -> None:
 
 
 def as_approved(entry: Entry) -> None:
-    """The ledger still holds what was approved."""
-    same = entry.digest == entry.proposal.digest
+    """The ledger still holds what was approved, with the approval that the history tells of."""
+    same = entry.digest == entry.proposal.digest and entry.recorded
     _refuse_if(not same, "the proposal is not the one that was approved", entry.proposal)
+
+
+def not_ended(entry: Entry) -> None:
+    """A temporary change is still to go back, by the history."""
+    there = entry.last_event in ("approved", "applied", "interrupted", "not taken back")
+    _refuse_if(not there, "the change has gone back already", entry.proposal)
 
 
 def allowed_now(fresh: Plan) -> None:
@@ -117,6 +146,56 @@ def not_nested(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
             )
 
 
+def unasked(bounds: Bounds, document: Document) -> None:
+    """A change may be made though nobody looked at it. A job may never be.
+
+    Raises:
+        OutOfBoundsError: a person must look at it.
+    """
+    if not isinstance(document, Proposal):
+        raise _out_of_bounds("--yes covers changes of size, no runs", document)
+    allowed_unasked(bounds, document)
+    cheap_enough_unasked(bounds, document)
+    can_be_undone(document)
+
+
+def allowed_unasked(bounds: Bounds, proposal: Proposal) -> None:
+    """Every setting that changes is one of those that the person allowed."""
+    if others := [key for key in changed_keys(proposal.before, proposal.after) if key not in bounds.allow]:
+        raise _out_of_bounds(f"{', '.join(others)} would change, which --allow does not name", proposal)
+
+
+def cheap_enough_unasked(bounds: Bounds, proposal: Proposal) -> None:
+    """The budget group would cost no more than the person allowed."""
+    total = proposal.plan_after.total_usd
+    if total is None or total > bounds.up_to_usd:
+        costs = "an unknown sum" if total is None else f"${total:.2f}"
+        raise _out_of_bounds(f"it would cost {costs} a month, --up-to allows ${bounds.up_to_usd:.2f}", proposal)
+
+
+def can_be_undone(proposal: Proposal) -> None:
+    """There is a way back from the change, with everything that is there now."""
+    before, after = proposal.before, proposal.after
+    old, new = proposal.plan_before.server, proposal.plan_after.server
+    why = ""
+    if after.volume_gb > before.volume_gb:
+        why = "a volume can only grow"
+    elif before.backups and not after.backups:
+        why = "the provider deletes the backups when they are switched off"
+    elif before.host == "local":
+        pass
+    elif old is None or new is None:
+        why = "it is not known which server would be given up"
+    elif (old.location, old.architecture) != (new.location, new.architecture):
+        why = "the server would be replaced, and its disk given up"
+    elif new.disk_gb < old.disk_gb:
+        why = f"a disk of {new.disk_gb} GB would take the place of one of {old.disk_gb} GB"
+    elif old.type != new.type and not old.orderable:
+        why = f"{old.type} cannot be ordered any more"
+    if why:
+        raise _out_of_bounds(f"it cannot be undone, so --yes does not cover it: {why}", proposal)
+
+
 def is_part_of(asked: Iterable[str], done: Iterable[str]) -> bool:
     """Whether an alternative does some of what was asked for, and touches nothing else but the server's type."""
     return bool(set(done) & set(asked)) and set(done) <= {*asked, "server_type"}
@@ -124,7 +203,11 @@ def is_part_of(asked: Iterable[str], done: Iterable[str]) -> bool:
 
 def hashed(token: str) -> str:
     """What the ledger keeps of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def _out_of_bounds(why: str, proposal: Document) -> OutOfBoundsError:
+    return OutOfBoundsError(why, next_command=f"python -m agents approve {proposal.id} {proposal.digest}")
 
 
 def _refuse_if(wrong: bool, why: str, proposal: Document) -> None:

@@ -9,12 +9,12 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvicorn
-
 from agents.api import Office, app
 from agents.scaling import Ground, ScalingDesk
+from agents.serving import serve
 from agents.tokens import Tokens
 from infra.cost.decide import Basis
+from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
 PORT = 8100
@@ -36,14 +36,16 @@ def main() -> None:
             basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=HOME),
             deploy=_cannot,
             check=lambda _: [],
-        )
+        ),
+        stack,
     )
     office = Office(desk, stack, (), None, deploys=False)
-    uvicorn.run(app(office, tokens), host="0.0.0.0", port=PORT, log_level="warning")
+    serve(app(office, tokens), "0.0.0.0", PORT)
 
 
-def _cannot(stack: str) -> None:
-    raise UnreachableError("there is no engine here", next_command=f"fds scale --stack {stack} where it is deployed")
+def _cannot(settings: Settings) -> None:
+    advice = f"fds scale --stack {settings.stack} where it is deployed"
+    raise UnreachableError("there is no engine here", next_command=advice)
 
 
 if __name__ == "__main__":

@@ -15,24 +15,30 @@ from infra.services import selected
 from infra.settings import Settings
 
 
-def desk(project: Path, say: Callable[[str], None] | None = None) -> ScalingDesk:
-    """The desk for the stacks of `project`. `say` takes the deployment's lines for a person."""
+def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str | None = None) -> ScalingDesk:
+    """The desk for the stacks of `project`, or for the one that is named.
+
+    Args:
+        say: takes the deployment's lines for a person.
+        only: the one stack that is served.
+    """
     return ScalingDesk(
         Ground(
             project=project,
             basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=project),
-            deploy=lambda stack: _up(project, stack, say),
+            deploy=lambda approved: _up(project, approved, say),
             check=lambda settings: _sick(project, settings),
             run=lambda job: run(job, lambda: open_place(project, job.stack), Airflow.from_environment),
-        )
+        ),
+        only,
     )
 
 
-def _up(project: Path, stack: str, say: Callable[[str], None] | None) -> None:
-    """What `fds up` does; imported here, for the engine's packages take a second that planning does not need."""
-    from infra.bring_up import bring_up
+def _up(project: Path, approved: Settings, say: Callable[[str], None] | None) -> None:
+    """Deploy as `fds up` does, but only the approved settings."""
+    from infra.bring_up import bring_up  # the engine's packages take a second that planning does not need
 
-    bring_up(project, stack, say or (lambda _: None))
+    bring_up(project, approved.stack, say or (lambda _: None), approved=approved)
 
 
 def _sick(project: Path, settings: Settings) -> list[str]:

@@ -1,28 +1,38 @@
-"""Who may come in, how often, and with how much."""
+"""Who may come in, how often, with how much, and in which time: decided before a body is read."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agents.tokens import Bearer, Scope, Tokens
+from agents.tokens import Bearer, Tokens
+from agents.tokens import Scope as TokenScope
 from agents.wire import Problem
 
 MOST_BYTES = 64 * 1024
+BODY_SECONDS = 10.0
+"""In which a body must have come, from its first byte to its last."""
+OPEN = frozenset({"/health", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"})
+"""Paths that need no token. Every other one does, those that do not exist as well."""
 _BEARER = HTTPBearer(auto_error=False)
 
 
 class Denied(Exception):
-    """A request that does not get in."""
+    """An HTTP request that was denied."""
 
-    def __init__(self, status: int, what: str, following: str) -> None:
+    def __init__(self, status: int, what: str, following: str = "") -> None:
         super().__init__(what)
         self.status = status
         self.problem = Problem(error=what, next=following, exit_code=2)
@@ -60,49 +70,112 @@ class Guard:
         self._tokens = tokens
         self._turnstile = Turnstile(per_minute)
 
-    def check(self, token: str | None, address: str, scope: Scope) -> Bearer:
-        """Whose token it is.
+    def check(self, authorization: str, address: str) -> Bearer:
+        """Return whose token the header `authorization` holds.
 
         Raises:
-            Denied: too many requests; or the token is missing, unknown, expired, or lacks the scope.
+            Denied: too many requests; or the token is missing, unknown or expired.
         """
-        found = self._tokens.find(token, datetime.now(UTC)) if token else None
+        scheme, token = get_authorization_scheme_param(authorization)
+        known = token and scheme.lower() == "bearer"
+        found = self._tokens.find(token, datetime.now(UTC)) if known else None
         if not self._turnstile.lets(found.name if found else address):
             raise Denied(429, "too many requests", "try again in a minute")
         if found is None:
             raise Denied(401, "a valid bearer token is needed", "python -m agents token NAME SCOPE…")
-        if scope not in found.scopes:
-            raise Denied(403, f"the token lacks the scope {scope}", f"python -m agents token NAME {scope}")
         return found
 
 
-def may(scope: Scope) -> Callable[..., Bearer]:
-    """A dependency that lets in who has `scope`; the application keeps its `Guard` as `state.guard`."""
+class Door:
+    """ASGI middleware: checks the token, then reads the body within its limits, then calls the application.
 
-    def check(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Bearer:
-        guard: Guard = request.app.state.guard
-        address = request.client.host if request.client else ""
-        return guard.check(given.credentials if given else None, address, scope)
+    A request that is denied ends its connection, so that nothing more of it is read.
+    """
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app, self._guard = app, guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._let_in(scope)
+            body = await _body(receive)
+        except Denied as error:
+            answer = denied(Request(scope), error)
+            answer.headers["Connection"] = "close"
+            await answer(scope, receive, send)
+        except ClientDisconnect:
+            return
+        else:
+            await self._app(scope, _replayed(body, receive), send)
+
+    def _let_in(self, scope: Scope) -> None:
+        """Decide by the head of the request alone; whose token it is goes along as `state.bearer`."""
+        headers = Headers(scope=scope)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            raise Denied(400, "a body has one length: Content-Length and Transfer-Encoding exclude each other")
+        if scope["path"] not in OPEN:
+            client = scope.get("client")
+            bearer = self._guard.check(headers.get("authorization", ""), client[0] if client else "")
+            scope.setdefault("state", {})["bearer"] = bearer
+        length = headers.get("content-length", "")
+        if scope["method"] in ("POST", "PUT", "PATCH") and not (length.isascii() and length.isdigit()):
+            raise Denied(411, "the length of the body is missing")
+        if length.isdigit() and int(length[:12]) > MOST_BYTES:
+            raise _too_large()
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read a body; what counts is what comes, whatever its head says."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                if len(body) > MOST_BYTES:
+                    raise _too_large()
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise Denied(408, f"the body did not come within {BODY_SECONDS:g} s", "send it at once") from None
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """What the application receives: the body that was read, then whatever follows."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again
+
+
+def may(scope: TokenScope) -> Callable[..., Bearer]:
+    """A dependency that lets in who has `scope`; the `Door` has found out whose token it is."""
+
+    def check(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Bearer:
+        bearer: Bearer = request.state.bearer
+        if scope not in bearer.scopes:
+            raise Denied(403, f"the token lacks the scope {scope}", f"python -m agents token NAME {scope}")
+        return bearer
 
     return check
 
 
 def denied(_: Request, error: Exception) -> JSONResponse:
-    """The answer to who does not get in."""
+    """The answer to a request that was denied."""
     assert isinstance(error, Denied)
     headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "60"}}.get(error.status)
     return JSONResponse(error.problem.model_dump(), status_code=error.status, headers=headers)
 
 
-async def small(request: Request, follow: Callable[[Request], Awaitable[Response]]) -> Response:
-    """A body says its length, and is short; this is looked at before anything reads it."""
-    if request.method in ("POST", "PUT", "PATCH"):
-        length = request.headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit()):
-            return problem(411, "the length of the body is missing")
-        if int(length[:12]) > MOST_BYTES:
-            return problem(413, f"a body has at most {MOST_BYTES} bytes")
-    return await follow(request)
+def _too_large() -> Denied:
+    return Denied(413, f"a body has at most {MOST_BYTES} bytes")
 
 
 def problem(status: int, what: str) -> JSONResponse:

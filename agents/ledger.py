@@ -1,25 +1,28 @@
 """The ledger: proposals, jobs, approvals and their history, in one SQLite file that survives restarts.
 
 Every use of it is one transaction that holds the write lock from the start, so that of two who approve or apply
-the same proposal one wins. History can only be added to; the database itself refuses anything else.
+the same proposal one wins.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from agents.due import DUE
+from agents.history import History, moment_of, prepare, text_of
 from agents.jobs import Job
 from agents.proposal import Proposal
 from stack_runtime.errors import LockedError, RefusedError, UsageError
@@ -28,13 +31,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS proposals (
     id TEXT PRIMARY KEY, stack TEXT NOT NULL, state TEXT NOT NULL, document TEXT NOT NULL, until TEXT,
     digest TEXT, token_hash TEXT UNIQUE, approver TEXT, approved_at TEXT, approval_expires TEXT, call_id TEXT UNIQUE);
-CREATE TABLE IF NOT EXISTS history (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, stack TEXT NOT NULL, person TEXT NOT NULL,
-    event TEXT NOT NULL, proposal TEXT NOT NULL, document TEXT NOT NULL);
-CREATE TRIGGER IF NOT EXISTS history_stays BEFORE UPDATE ON history
-    BEGIN SELECT RAISE(ABORT, 'history is only added to'); END;
-CREATE TRIGGER IF NOT EXISTS history_is_kept BEFORE DELETE ON history
-    BEGIN SELECT RAISE(ABORT, 'history is only added to'); END;
+CREATE TABLE IF NOT EXISTS model_runs (
+    number INTEGER PRIMARY KEY, at TEXT NOT NULL, stack TEXT NOT NULL, person TEXT NOT NULL, usd TEXT NOT NULL);
 """
 
 
@@ -42,6 +40,7 @@ _PENDING = "(state = 'applying' OR (state = 'approved' AND approval_expires > ?)
 """Approved and not made yet; the `?` is the time."""
 
 Document = Proposal | Job
+_LOOK = "find out who wrote into the file, then move it away"
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
 
 
@@ -57,13 +56,27 @@ class Entry:
     token_hash: str | None
     approver: str | None
     approval_expires: datetime | None
+    last_event: str
+    """What the history tells of it last."""
+    approval_in_history: Mapping[str, Any] | None
+    """What the history tells of its approval."""
+
+    @property
+    def seal(self) -> str:
+        """SHA-256 of the approval: what was approved, by whom, for which token and until when."""
+        return hashlib.sha256(
+            json.dumps([self.digest, self.token_hash, self.approver, text_of(self.approval_expires)]).encode()
+        ).hexdigest()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the history tells of this very approval; one of before there were seals is told by its digest."""
+        told = self.approval_in_history
+        return told is not None and told.get("digest") == self.digest and told.get("seal", self.seal) == self.seal
 
 
-class Book:
+class Book(History):
     """The ledger inside one transaction."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
 
     def add(self, document: Document) -> None:
         """Keep a new proposal or job.
@@ -71,7 +84,7 @@ class Book:
         Raises:
             RefusedError: the call of a model that asked for it has been here before.
         """
-        until, call = (None, document.call_id) if isinstance(document, Job) else (_text(document.until), None)
+        until, call = (None, document.call_id) if isinstance(document, Job) else (text_of(document.until), None)
         try:
             self._connection.execute(
                 "INSERT INTO proposals (id, stack, state, document, until, call_id)"
@@ -87,20 +100,20 @@ class Book:
         Raises:
             UsageError: there is none.
         """
-        found = self._entries("id = ?", proposal_id)
+        found = self._entries("id = ?", proposal_id) if proposal_id.isascii() else []
         if not found:
-            raise UsageError("there is no such proposal", next_command="ask for a plan first")
+            raise no_such_proposal()
         return found[0]
 
     def pending(self, stack: str, now: datetime) -> list[Proposal]:
         """What is approved and not applied yet, in the order of approval; lapsed approvals do not count."""
-        found = (entry.proposal for entry in self._entries(f"stack = ? AND {_PENDING}", stack, _text(now)))
+        found = (entry.proposal for entry in self._entries(f"stack = ? AND {_PENDING}", stack, text_of(now)))
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
 
     def temporary(self, stack: str, now: datetime) -> list[Proposal]:
         """Temporary changes that are approved or made, and have not gone back."""
         where = f"stack = ? AND until IS NOT NULL AND (state IN ('applied', 'interrupted') OR {_PENDING})"
-        found = (entry.proposal for entry in self._entries(where, stack, _text(now)))
+        found = (entry.proposal for entry in self._entries(where, stack, text_of(now)))
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
 
     def in_state(self, state: str, stack: str) -> list[Entry]:
@@ -108,38 +121,49 @@ class Book:
         return self._entries("state = ? AND stack = ?", state, stack)
 
     def due(self, now: datetime) -> list[Entry]:
-        """Temporary changes whose time is over, with those of which a killed process left open what became of them."""
-        return self._entries(DUE, _text(now))
+        """Temporary changes whose time is over, with those of which a killed process left open what became of them.
+
+        Their own end counts, not the column that they are found by.
+        """
+        ends = ((entry, getattr(entry.proposal, "until", None)) for entry in self._entries(DUE, text_of(now)))
+        return [entry for entry, until in ends if until and until <= now]
 
     def approve(self, entry: Entry, token_hash: str, person: str, now: datetime, expires: datetime) -> None:
         """Bind an approval to the proposal as it is."""
         self._connection.execute(
             "UPDATE proposals SET state = 'approved', digest = ?, token_hash = ?, approver = ?, approved_at = ?,"
             " approval_expires = ? WHERE id = ?",
-            (entry.proposal.digest, token_hash, person, _text(now), _text(expires), entry.proposal.id),
+            (entry.proposal.digest, token_hash, person, text_of(now), text_of(expires), entry.proposal.id),
         )
 
     def move(self, proposal_id: str, state: str) -> None:
         """Set the state of a proposal."""
         self._connection.execute("UPDATE proposals SET state = ? WHERE id = ?", (state, proposal_id))
 
-    def record(self, at: datetime, stack: str, person: str, event: str, proposal: str, **more: Any) -> None:
-        """Add a line of history."""
-        self._connection.execute(
-            "INSERT INTO history (at, stack, person, event, proposal, document) VALUES (?, ?, ?, ?, ?, ?)",
-            (_text(at), stack, person, event, proposal, json.dumps(more, default=str)),
-        )
-
-    def history(self, stack: str, count: int) -> list[Mapping[str, Any]]:
-        """The last `count` lines of history, newest first."""
+    def model_cost(self, since: datetime, stack: str, person: str | None = None) -> Decimal:
+        """US dollars that runs of models cost since then: of a stack, or of one person there."""
         rows = self._connection.execute(
-            "SELECT at, person, event, proposal, document FROM history WHERE stack = ? ORDER BY number DESC LIMIT ?",
-            (stack, count),
+            "SELECT usd FROM model_runs WHERE at > ? AND stack = ? AND person = coalesce(?, person)",
+            (text_of(since), stack, person),
         )
-        return [
-            {"at": at, "person": person, "event": event, "proposal": proposal, **json.loads(document)}
-            for at, person, event, proposal, document in rows
-        ]
+        return sum((Decimal(usd) for (usd,) in rows), Decimal(0))
+
+    def add_model_run(self, at: datetime, stack: str, person: str, usd: Decimal) -> int:
+        """Note a run of a model and forget those of more than a month ago.
+
+        Returns: its number.
+        """
+        self._connection.execute("DELETE FROM model_runs WHERE at < ?", (text_of(at - timedelta(days=31)),))
+        added = self._connection.execute(
+            "INSERT INTO model_runs (at, stack, person, usd) VALUES (?, ?, ?, ?)",
+            (text_of(at), stack, person, str(usd)),
+        )
+        assert added.lastrowid is not None
+        return added.lastrowid
+
+    def settle_model_run(self, number: int, usd: Decimal) -> None:
+        """Note what a run of a model really cost."""
+        self._connection.execute("UPDATE model_runs SET usd = ? WHERE number = ?", (str(usd), number))
 
     def _entries(self, where: str, *values: Any) -> list[Entry]:
         rows = self._connection.execute(
@@ -147,7 +171,21 @@ class Book:
             f" WHERE {where} ORDER BY approved_at, id",
             values,
         )
-        return [_entry(*row) for row in rows.fetchall()]
+        return [self._entry(*row) for row in rows.fetchall()]
+
+    def _entry(self, document: str, state: str, digest: str | None, token_hash: str | None, approver: str | None,
+               expires: str | None) -> Entry:  # fmt: skip
+        try:
+            proposal = _DOCUMENT.validate_json(document)
+        except ValidationError:
+            raise RefusedError(
+                "the ledger holds a proposal that is none", where="agents.sqlite", next_command=_LOOK
+            ) from None
+        events = self.told_of(proposal.id)
+        approvals = [told for event, told in events if event == "approved"]
+        lapses = moment_of(expires) if expires else None
+        last = events[-1][0] if events else ""
+        return Entry(proposal, state, digest, token_hash, approver, lapses, last, approvals[-1] if approvals else None)
 
 
 class Ledger:
@@ -160,6 +198,7 @@ class Ledger:
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(self._file, timeout=30)
         connection.executescript(_SCHEMA)
+        prepare(connection)
         connection.close()
 
     @contextmanager
@@ -172,6 +211,14 @@ class Ledger:
             connection.execute("COMMIT")
         finally:
             connection.close()
+
+    def time(self, now: datetime) -> datetime:
+        """Note the time, whatever becomes of what it is asked for.
+
+        Returns: `now`, or the latest time that was noted.
+        """
+        with self.open() as book:
+            return book.tick(now)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -188,12 +235,6 @@ class Ledger:
             yield
 
 
-def _entry(
-    document: str, state: str, digest: str | None, token_hash: str | None, approver: str | None, expires: str | None
-) -> Entry:
-    lapses = datetime.fromisoformat(expires) if expires else None
-    return Entry(_DOCUMENT.validate_json(document), state, digest, token_hash, approver, lapses)
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="microseconds") if moment else None
+def no_such_proposal() -> UsageError:
+    """What is said of a proposal that is not there."""
+    return UsageError("there is no such proposal", next_command="ask for a plan first")

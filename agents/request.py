@@ -6,19 +6,40 @@ has no place to go. Numbers must be JSON numbers; text, booleans, fractions, NaN
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
 from infra.settings import Name
 
+_BLANK = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159)).union(
+    range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
+)
+"""Characters that Python calls printable and that show nothing: fillers, blank patterns, variation selectors."""
+
 
 def printable(text: str) -> str:
-    """`text` on one line, without control characters: they could rewrite what a person reads before approving."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+    """Return `text` on one line, without control and invisible characters.
+
+    They could rewrite what a person reads before approving, or hide something in it.
+    """
+    return "".join(c for c in " ".join(text.split()) if c.isprintable() and ord(c) not in _BLANK)
 
 
-Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(printable)]
+def visible(text: str) -> str:
+    """Return `text` as it is.
+
+    Raises:
+        ValueError: a reader would see nothing of it.
+    """
+    if not any(unicodedata.category(c)[0] in "LNPS" for c in printable(text)):
+        raise ValueError("nothing of the text is visible")
+    return text
+
+
+Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(visible), AfterValidator(printable)]
+Text = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(visible)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9-]{2,32}$")]
 
 
@@ -73,7 +94,7 @@ class ScalingRequest(Closed):
 class Answer(Closed):
     """An answer in words, when nothing shall change or a question must be asked first."""
 
-    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    text: Text
 
 
 AgentRole = Literal["data_platform_engineer", "data_engineer", "analytics_engineer"]
@@ -82,5 +103,5 @@ AgentRole = Literal["data_platform_engineer", "data_engineer", "analytics_engine
 class WorkflowRequest(Closed):
     """What a caller may send: words and a role. No history, no tool calls, no approvals can come along."""
 
-    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    text: Text
     agent_role: AgentRole = "data_platform_engineer"

@@ -9,14 +9,16 @@ are made by the cost model, and both are made again at the moment of the change.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from agents import checks
 from agents.applying import Outcome, apply_change, run_job, take_back
+from agents.bounds import Bounds
 from agents.jobs import Job, Work
 from agents.ledger import Book, Document, Entry, Ledger
 from agents.planning import planned
@@ -43,7 +45,7 @@ class Ground:
     Args:
         project: the folder of the stack files.
         basis: fetches what plans for some settings are made from; every plan comes from it.
-        deploy: brings a stack to what its file says.
+        deploy: brings a stack to these settings; refuses when the engine resolves any other.
         check: what is wrong with the running stack, in words; empty when it is as the settings say.
         run: does a job; its answer, and what is wrong with that, in words, or nothing.
         now: the time, in UTC.
@@ -51,17 +53,22 @@ class Ground:
 
     project: Path
     basis: Callable[[Settings], Basis]
-    deploy: Callable[[str], None]
+    deploy: Callable[[Settings], None]
     check: Callable[[Settings], list[str]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     run: Callable[[Job], tuple[Any, str]] = _nowhere
 
 
 class ScalingDesk:
-    """The only way from a request to a change of one project's stacks."""
+    """The only way from a request to a change of one project's stacks.
 
-    def __init__(self, ground: Ground) -> None:
+    Args:
+        only: the one stack that is served; proposals and jobs of others are then unknown. None: all of the project.
+    """
+
+    def __init__(self, ground: Ground, only: str | None = None) -> None:
         self._ground = ground
+        self._only = only
         self._ledger = Ledger(ground.project / ".fds")
 
     def propose(self, stack: str, request: ScalingRequest, person: str) -> Proposal:
@@ -73,7 +80,7 @@ class ScalingDesk:
             RefusedError: it asks for what no price can make right.
             UnknownError, UnreachableError: prices or rate cannot be had.
         """
-        now = self._ground.now()
+        now = self._now()
         with self._ledger.open() as book:
             before, temporary = self._as_it_will_be(book, stack, now), book.temporary(stack, now)
         proposal = planned(before, self._ground.basis(before), request, person, now)
@@ -92,7 +99,7 @@ class ScalingDesk:
         Raises:
             RefusedError: the same call has been made before.
         """
-        now, name = self._ground.now(), secrets.token_hex(8)
+        now, name = self._now(), secrets.token_hex(8)
         job = Job(
             id=name,
             stack=stack_file.read(self._ground.project, stack).stack,
@@ -107,25 +114,32 @@ class ScalingDesk:
             self._record(book, job, person, "ordered", digest=job.digest)
         return job
 
-    def approve(self, proposal_id: str, digest: str, person: str) -> str:
+    def approve(self, proposal_id: str, digest: str, person: str, within: Bounds | None = None) -> str:
         """A person's approval of exactly the proposal or job that has this digest.
 
+        Args:
+            within: the bounds of an approval that was given before anybody saw the proposal; for changes alone.
         Returns: a token for one application within `APPROVAL_LIFE`; only its hash is kept.
         Raises:
+            OutOfBoundsError: the change may not be made unasked; nothing was approved.
             RefusedError: the proposal is another one, too old, already approved, or the stack has changed since.
         """
         token = f"fda_{secrets.token_urlsafe(32)}"  # so that none looks like an option of a command
-        now = self._ground.now()
+        now = self._now()
         with self._ledger.open() as book:
-            entry = book.find(proposal_id)
+            entry = self._found(book, proposal_id)
             proposal = entry.proposal
+            checks.untouched(book.wrong_line())
             checks.undecided(entry)
             checks.recent(proposal, now)
             checks.same_plan(digest, proposal)
             if isinstance(proposal, Proposal):
                 checks.unchanged(self._as_it_will_be(book, proposal.stack, now), proposal)
+            if within:
+                checks.unasked(within, proposal)
             book.approve(entry, checks.hashed(token), person, now, now + APPROVAL_LIFE)
-            self._record(book, proposal, person, "approved", digest=digest)
+            more = {"within": within.told} if within else {}
+            self._record(book, proposal, person, "approved", digest=digest, seal=book.find(proposal_id).seal, **more)
         return token
 
     def apply(self, proposal_id: str, token: str, person: str) -> Outcome:
@@ -148,14 +162,34 @@ class ScalingDesk:
         Returns: one outcome a change; one that could not be taken back stays due, and its outcome says why.
         """
         with self._ledger.alone():
+            now = self._now()
             with self._ledger.open() as book:
-                due = book.due(self._ground.now())
+                due = [entry for entry in book.due(now) if self._only in (None, entry.proposal.stack)]
             return [self._take_back(entry, person) for entry in due]
+
+    def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
+        """Note a run of a model at the most that it may cost, unless that would go past a limit of the last 24 hours.
+
+        Args:
+            limits: in US dollars by person; None stands for all of them.
+        Returns: its number for `settle_model_run`; None when it may not begin.
+        """
+        now = self._now()
+        with self._ledger.open() as book:
+            for whose, limit in limits.items():
+                if book.model_cost(now - timedelta(days=1), stack, whose) + usd > limit:
+                    return None
+            return book.add_model_run(now, stack, person, usd)
+
+    def settle_model_run(self, number: int, usd: Decimal) -> None:
+        """Note what a run of a model cost."""
+        with self._ledger.open() as book:
+            book.settle_model_run(number, usd)
 
     def find(self, proposal_id: str) -> Entry:
         """A proposal and its state."""
         with self._ledger.open() as book:
-            return book.find(proposal_id)
+            return self._found(book, proposal_id)
 
     def history(self, stack: str, count: int = 20) -> list[dict[str, Any]]:
         """Who did what, newest first."""
@@ -165,12 +199,21 @@ class ScalingDesk:
     def settings(self, stack: str) -> Settings:
         """The stack as it will be when everything approved is applied."""
         with self._ledger.open() as book:
-            return self._as_it_will_be(book, stack, self._ground.now())
+            return self._as_it_will_be(book, stack, book.time(self._ground.now()))
 
     def plan(self, stack: str) -> Plan:
         """What that stack costs."""
         settings = self.settings(stack)
         return self._ground.basis(settings).plan(settings)
+
+    def _now(self) -> datetime:
+        """The time, noted in the ledger; never earlier than it was there before."""
+        return self._ledger.time(self._ground.now())
+
+    def _found(self, book: Book, proposal_id: str) -> Entry:
+        entry = book.find(proposal_id)
+        checks.of_this_stack(entry, self._only)
+        return entry
 
     def _as_it_will_be(self, book: Book, stack: str, now: datetime) -> Settings:
         settings = stack_file.read(self._ground.project, stack)
@@ -180,9 +223,10 @@ class ScalingDesk:
         return settings
 
     def _spend(self, proposal_id: str, token: str) -> Entry:
-        now = self._ground.now()
+        now = self._now()
         with self._ledger.open() as book:
-            entry = book.find(proposal_id)
+            entry = self._found(book, proposal_id)
+            checks.untouched(book.wrong_line())
             checks.right_token(token, entry)
             checks.unspent(entry)
             checks.not_lapsed(entry, now)
@@ -217,7 +261,15 @@ class ScalingDesk:
 
     def _take_back(self, entry: Entry, person: str) -> Outcome:
         assert isinstance(entry.proposal, Proposal)  # nothing else has an end
-        outcome = take_back(self._ground, entry.proposal)
+        try:
+            with self._ledger.open() as book:
+                checks.untouched(book.wrong_line())
+            checks.as_approved(entry)
+            checks.not_ended(entry)
+        except RefusedError as error:
+            outcome = Outcome(entry.proposal.stack, entry.proposal.id, "not taken back", (str(error),), None, 3)
+        else:
+            outcome = take_back(self._ground, entry.proposal)
         with self._ledger.open() as book:
             if outcome.status != "not taken back":
                 book.move(entry.proposal.id, "ended")

@@ -8,10 +8,11 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
+from agents.request import printable, visible
 from stack_runtime.errors import UsageError
 
 Scope = Literal["read", "propose", "approve"]
@@ -32,13 +33,14 @@ class Tokens:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "agents-tokens.json"
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     def create(self, name: str, scopes: Iterable[str], days: int, now: datetime) -> str:
         """A new token.
 
         Returns: the token, which is nowhere else.
         Raises:
-            UsageError: a scope that there is not.
+            UsageError: a scope that there is not, or a name that history could not show.
         """
         token = f"fds_{secrets.token_urlsafe(32)}"
         self.keep(token, name, scopes, days, now)
@@ -46,6 +48,7 @@ class Tokens:
 
     def keep(self, token: str, name: str, scopes: Iterable[str], days: int, now: datetime) -> None:
         """Know a token that was made elsewhere; raises as `create` does."""
+        _refuse_unreadable(name)
         wanted = sorted(set(scopes))
         if not wanted or not set(wanted) <= set(SCOPES):
             raise UsageError(f"scopes are {', '.join(SCOPES)}", next_command="python -m agents token NAME read propose")
@@ -64,18 +67,35 @@ class Tokens:
         os.replace(temporary, self._file)
 
     def find(self, token: str, now: datetime) -> Bearer | None:
-        """Whose token it is; None for one that is unknown or has expired."""
+        """Return whose token it is; None for one that is unknown or has expired.
+
+        A clock that is set back while the process runs does not revive an expired one.
+        """
+        self._latest = max(self._latest, now)
         found = self._read().get(_hashed(token))
         if not isinstance(found, dict):
             return None
         expires = datetime.fromisoformat(str(found["expires"]))
-        return Bearer(str(found["name"]), frozenset(found["scopes"]), expires) if now < expires else None
+        return Bearer(str(found["name"]), frozenset(found["scopes"]), expires) if self._latest < expires else None
 
     def _read(self) -> dict[str, object]:
         try:
             return dict(json.loads(self._file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return {}
+
+
+def _refuse_unreadable(name: str) -> None:
+    """Refuse a name that history would show as nothing, or as another one."""
+    try:
+        readable = printable(visible(name)) == name and len(name) <= 100
+    except ValueError:
+        readable = False
+    if not readable:
+        raise UsageError(
+            "the name of a token is one visible line of at most 100 characters",
+            next_command="python -m agents token NAME read propose",
+        )
 
 
 def _hashed(token: str) -> str:

@@ -12,6 +12,7 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 if TYPE_CHECKING:
     from agents.assistant import Assistant
+    from agents.bounds import Bounds
     from agents.request import WorkflowRequest
     from agents.response import AgentResponse
     from agents.scaling import ScalingDesk
@@ -19,7 +20,19 @@ if TYPE_CHECKING:
 Words = Annotated[str, typer.Argument(metavar="WORDS", help="What you want, in any language.")]
 Role = Annotated[str, typer.Option("--role", help="data_platform_engineer, data_engineer or analytics_engineer.")]
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Approve a change of size without being asked, when it is within the budget.")
+    bool, typer.Option("--yes", help="Make a change of size without asking, within the bounds of --allow and --up-to.")
+]
+Allow = Annotated[
+    str | None,
+    typer.Option(
+        "--allow",
+        metavar="KEYS",
+        help="What --yes may change: of workers, memory, cpu, volumeGb, profiles, serverType, location, backups, "
+        "schedule, with commas between them.",
+    ),
+]
+UpTo = Annotated[
+    str | None, typer.Option("--up-to", metavar="USD", help="What all stacks of the budget may then cost a month.")
 ]
 
 MODEL = "FDS_MODEL"
@@ -32,10 +45,13 @@ def command(
     stack: Stack = "dev",
     role: Role = "data_platform_engineer",
     yes: Yes = False,
+    allow: Allow = None,
+    up_to: UpTo = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Ask in your own words; a change is planned first and made only when you approve it."""
+    bounds = _bounds(yes, allow, up_to)
     model = os.environ.get(MODEL)
     if not model:
         from stack_runtime.errors import UnreachableError
@@ -45,10 +61,26 @@ def command(
             "everything else works without one: fds scale, fds cost, fds status, fds run",
             next_command=f"fds scale workers=2 --stack {stack}",
         )
-    _asked(words, stack, role, model, yes, as_json)
+    _asked(words, stack, role, model, bounds, as_json)
 
 
-def _asked(words: str, stack: str, role: str, model: str, yes: bool, as_json: bool) -> None:
+def _bounds(yes: bool, allow: str | None, up_to: str | None) -> Bounds | None:
+    """Within what a change is made without asking; None: within nothing. A question itself approves nothing."""
+    if not yes and allow is None and up_to is None:
+        return None
+    from agents.bounds import Bounds
+    from stack_runtime.errors import UsageError
+
+    bounds = Bounds.of(allow, up_to)
+    if not yes:
+        raise UsageError(
+            "--allow and --up-to are the bounds of --yes, which is missing",
+            next_command='fds ask "WORDS", which asks before it changes anything',
+        )
+    return bounds
+
+
+def _asked(words: str, stack: str, role: str, model: str, bounds: Bounds | None, as_json: bool) -> None:
     import asyncio
     import getpass
 
@@ -69,12 +101,12 @@ def _asked(words: str, stack: str, role: str, model: str, yes: bool, as_json: bo
         raise UsageError(f"{first['loc'][0]}: {first['msg']}", next_command='fds ask "more disk"') from None
     tracing.start()
     project, person = project_dir(), getpass.getuser()
-    office = desk(project, None if as_json else say)
+    office = desk(project, None if as_json else say, only=stack)
     assistant = Assistant(office, stack, person, model, of_project(office, stack, project).all())
     response = asyncio.run(_talk(assistant, request, office, person, as_json)).model_dump(mode="json")
     change = response["status"] == "needs_approval" and "plan_after" in response["output"]
-    if change and (yes or (not as_json and _change_approved(response["output"]))):
-        response["applied"] = _apply(office, response["output"], person)
+    if change and (applied := _changed(office, response["output"], person, bounds, as_json)):
+        response["applied"] = applied
     if as_json:
         answer(response)
     elif response["status"] != "needs_approval":
@@ -97,6 +129,27 @@ async def _talk(
     return response
 
 
+def _changed(
+    office: ScalingDesk, output: dict[str, Any], person: str, bounds: Bounds | None, as_json: bool
+) -> dict[str, Any] | None:
+    """Make the change: unasked within `bounds`, else when the person says so.
+
+    Raises:
+        OutOfBoundsError: it is past them, and nobody is at a terminal.
+    """
+    from agents.bounds import OutOfBoundsError
+
+    if bounds:
+        try:
+            return _apply(office, output, person, bounds)
+        except OutOfBoundsError as error:
+            if as_json or not sys.stdin.isatty():
+                say(output["text"])
+                raise
+            say(f"not within the bounds of --yes: {error.what}")
+    return None if as_json or not _change_approved(output) else _apply(office, output, person)
+
+
 def _change_approved(output: dict[str, Any]) -> bool:
     from infra.cost import Plan
     from infra.cost.text import table
@@ -113,8 +166,8 @@ def _approved(text: str, question: str) -> bool:
     return typer.confirm(question)
 
 
-def _apply(office: ScalingDesk, output: dict[str, Any], person: str) -> dict[str, Any]:
-    token = office.approve(output["id"], output["digest"], person)
+def _apply(office: ScalingDesk, output: dict[str, Any], person: str, within: Bounds | None = None) -> dict[str, Any]:
+    token = office.approve(output["id"], output["digest"], person, within)
     outcome = office.apply(output["id"], token, person)
     say(f"{outcome.stack}: {outcome.status}" + "".join(f"; {problem}" for problem in outcome.problems))
     return {"status": outcome.status, "problems": list(outcome.problems), "data": outcome.data}

@@ -9,21 +9,30 @@ import typer
 
 from fds.output import AsJson, Debug, answer, say
 
+Only = Annotated[
+    str | None, typer.Option("--stack", "-s", help="The one stack to look at; all of the project when left out.")
+]
 Install = Annotated[bool, typer.Option("--install", help="Let systemd call this every quarter of an hour.")]
 
 
-def command(install: Install = False, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Take back every temporary change that has ended, in all stacks; --install lets a timer do it from now on."""
+def command(stack: Only = None, install: Install = False, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Take back every temporary change that has ended; --install lets a timer do it from now on."""
     from agents.ground import desk
     from agents.timer import install as install_timer
+    from infra import stack_file
+    from stack_runtime.errors import UsageError
     from stack_runtime.paths import project_dir
 
     project = project_dir()
+    if install and stack:
+        raise UsageError("the timer looks at all stacks", next_command="fds expire --install")
     if install:
         for line in install_timer(project):
             say(line)
         return
-    outcomes = desk(project, None if as_json else say).expire(getpass.getuser())
+    if stack:
+        stack_file.read(project, stack)
+    outcomes = desk(project, None if as_json else say, only=stack).expire(getpass.getuser())
     if as_json:
         answer([vars(outcome) for outcome in outcomes])
     elif not outcomes:

@@ -51,7 +51,7 @@ def _of_stack(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(**options)
         except StackError as error:
-            error.name_stack(options.get("stack", "dev"))
+            error.name_stack(options.get("stack") or "dev")
             raise
         except KeyboardInterrupt:  # here, for the library around would end without a word
             _stopped()

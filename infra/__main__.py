@@ -2,11 +2,12 @@
 
 from pulumi import RunError, get_stack
 
+from infra.engine import deployed_project
 from infra.program import main
 from stack_runtime.errors import StackError
 
 try:
-    main()
+    main(deployed_project())
 except StackError as error:
     error.name_stack(get_stack())
     raise RunError(str(error)) from None  # the language host shows it without a traceback

@@ -18,6 +18,7 @@ from infra.hosts.hetzner.account import NOTHING
 from infra.preflight import check
 from infra.progress import Progress
 from infra.reach import daemon
+from infra.settings import Settings
 from infra.stack_file import read
 from stack_runtime.docker_host import remove_unused_images
 from stack_runtime.errors import LockedError, StackError, UnreachableError
@@ -29,12 +30,20 @@ PAUSE_S = 1.0
 """Between two looks at the health of the services."""
 
 
-def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: bool = True) -> dict[str, int]:
+def bring_up(
+    project: Path,
+    stack: str,
+    say: Callable[[str], None],
+    *,
+    watched: bool = True,
+    approved: Settings | None = None,
+) -> dict[str, int]:
     """Bring the stack to what its file says, and wait until every service is healthy.
 
     Args:
         say: takes lines for a person.
         watched: say each resource as well, not only what is healed.
+        approved: the only settings that may be deployed; None where nobody had to approve any.
 
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
@@ -42,7 +51,7 @@ def bring_up(project: Path, stack: str, say: Callable[[str], None], *, watched: 
         StackError: of every kind that `infra.deploy.Deployment` raises, and UnreachableError for a sick service.
     """
     check(read(project, stack))
-    deployment = Deployment(project, stack, Progress(say if watched else None))
+    deployment = Deployment(project, stack, Progress(say if watched else None), approved)
     heal(deployment, say)
     deployment.generate_secrets()
     former = state.built_images(deployment.recorded()) if deployment.settings.host == "local" else None

@@ -33,9 +33,8 @@ class Ground:
 def container(service: Service, replica: int, ground: Ground, options: pulumi.ResourceOptions) -> docker.Container:
     """Register one replica of `service`; it counts as made when its health check passes."""
     settings, own = ground.settings, service.resources
-    suffix = f"-{replica}" if replica else ""
     return docker.Container(
-        f"{settings.stack}-{service.name}{suffix}",
+        labels.container_name(settings.stack, service.name, replica),
         image=ground.image_ids[service.name],
         entrypoints=list(service.entrypoint) or None,
         command=list(service.command) or None,
@@ -108,13 +107,10 @@ def _fingerprint(service: Service, ground: Ground) -> pulumi.Output[str]:
 
 
 def _ports(service: Service, settings: Settings) -> list[docker.ContainerPortArgs] | None:
-    if service.published is None:
-        return None
-    ip = "0.0.0.0" if settings.host == "hetzner" else "127.0.0.1"
     return [
-        docker.ContainerPortArgs(internal=inside, external=outside, ip=ip)
-        for outside, inside in sorted(service.published(settings).items())
-    ]
+        docker.ContainerPortArgs(internal=inside, external=outside, ip=address)
+        for address, outside, inside in service.ports(settings)
+    ] or None
 
 
 def _volumes(service: Service, ground: Ground) -> list[docker.ContainerVolumeArgs]:

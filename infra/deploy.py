@@ -21,6 +21,7 @@ from infra.hosts.hetzner.account import NOTHING
 from infra.locks import drop_torn, holder, release_dead
 from infra.program import main
 from infra.progress import Progress
+from infra.settings import Settings
 from infra.stack_file import SECRETS, config, read
 from stack_runtime.errors import LockedError, RefusedError, StackError
 from stack_runtime.paths import PROJECT
@@ -33,13 +34,17 @@ Result = TypeVar("Result")
 class Deployment:
     """One stack of one project, ready to be deployed.
 
+    Args:
+        approved: the only settings that may be deployed; None where nobody had to approve any.
+
     Raises:
         UsageError: the stack file is missing or wrong.
         UnreachableError: the engine is missing.
     """
 
-    def __init__(self, project: Path, stack: str, progress: Progress) -> None:
+    def __init__(self, project: Path, stack: str, progress: Progress, approved: Settings | None = None) -> None:
         self.settings = read(project, stack)
+        self._approved = approved
         self.project = project
         self._progress = progress
         self.adopt = NOTHING
@@ -154,7 +159,7 @@ class Deployment:
 
     def _program(self) -> None:
         try:
-            self.plan = main(self.adopt)
+            self.plan = main(self.project, self.adopt, self._approved)
         except StackError as refusal:
             self._refusal = refusal
             raise

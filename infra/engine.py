@@ -13,13 +13,23 @@ import tempfile
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
-from stack_runtime.paths import cache_dir
+from stack_runtime.paths import cache_dir, project_dir
 
 VERSION = "3.259.0"
 """The engine that setup gets: of the same version as the SDK in `pyproject.toml`."""
 
 PROJECT_VARIABLE = "FDS_PROJECT_DIR"
-"""Tells the policy pack, which runs in its own folder, whose stack files share the budget."""
+"""Names the project to what the engine starts in another folder: the policy pack, or the program with `--cwd`."""
+
+
+def deployed_project() -> Path:
+    """Return the folder of the stack files: the one that `FDS_PROJECT_DIR` names, else the nearest project.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    named = os.environ.get(PROJECT_VARIABLE)
+    return Path(named) if named else project_dir()
 
 
 def engine_root() -> Path:

@@ -18,3 +18,8 @@ def of_stack(stack: str) -> dict[str, str]:
 def of_service(stack: str, service: str) -> dict[str, str]:
     """Labels of one service's container."""
     return {**of_stack(stack), SERVICE_LABEL: service}
+
+
+def container_name(stack: str, service: str, replica: int = 0) -> str:
+    """Return the name of a container's resource; Docker's own name for it begins with it."""
+    return f"{stack}-{service}-{replica}" if replica else f"{stack}-{service}"

@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
 
 import pulumi
 from pulumi.runtime import config as runtime_config
 
-from infra import generated, token
+from infra import generated, stack_file, token
 from infra.cost import Plan
+from infra.cost.text import headline
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.reach import keys_folder
 from infra.settings import Settings
 from infra.stack import DataStack
-from stack_runtime.paths import PROJECT, project_dir
+from stack_runtime.errors import RefusedError
+from stack_runtime.paths import PROJECT
 
 
-def main(adopt: Account = NOTHING) -> Plan:
-    """The Pulumi program. Raises before any resource is registered when the settings may not be deployed.
+def main(project: Path, adopt: Account = NOTHING, approved: Settings | None = None) -> Plan:
+    """Run the Pulumi program; raise before any resource is registered when the settings may not be deployed.
 
     Args:
+        project: the folder of the stack file.
         adopt: what an interrupted deployment left in the account.
+        approved: the only settings that may be deployed; None where nobody had to approve any.
 
     Returns: the plan that passed the gate.
+
+    Raises:
+        UsageError: the stack file is wrong, or the engine resolved other settings than it says.
+        RefusedError: the settings are not the approved ones.
     """
-    settings = settings_from_config()
-    token.tell(settings.stack, runtime_config.CONFIG.get())
+    stack_name = pulumi.get_stack()
+    settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())
+    if approved is not None and settings != approved:
+        raise RefusedError(
+            f"Pulumi.{stack_name}.yaml no longer says what was approved", next_command="ask for a new plan"
+        )
+    token.tell(stack_name, runtime_config.CONFIG.get())
     generated.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
-    stack = DataStack(settings, secrets, keys_folder(project_dir(), settings.stack), adopt)
+    stack = DataStack(settings, secrets, keys_folder(project, settings.stack), adopt)
+    pulumi.log.info(headline(stack.plan))
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan
-
-
-def settings_from_config() -> Settings:
-    """The settings as the engine hands them over; an unknown key is an error, not a silence."""
-    prefix = f"{PROJECT}:"
-    values: dict[str, Any] = {
-        key.removeprefix(prefix): value
-        for key, value in runtime_config.CONFIG.get().items()
-        if key.startswith(prefix) and key != f"{prefix}secrets"
-    }
-    return Settings.of(pulumi.get_stack(), values)

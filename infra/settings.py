@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from stack_runtime.errors import UsageError
@@ -102,6 +102,15 @@ class Settings(_Frozen):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ip_network(item)) for item in value)
 
+    @field_validator("dns_zone")
+    @classmethod
+    def _zone_holds_the_domain(cls, value: str, info: ValidationInfo) -> str:
+        """The records of a domain elsewhere would name something else; without a domain there are none yet."""
+        domain = info.data.get("domain", "localhost")
+        if value and domain != "localhost" and not f".{domain}".endswith(f".{value}"):
+            raise ValueError(f"it does not hold the domain {domain}")
+        return value
+
     @field_validator("certificate_root")
     @classmethod
     def _root_is_a_certificate(cls, value: str) -> str:
@@ -132,8 +141,15 @@ class Settings(_Frozen):
         Raises:
             UsageError: with the first setting that is wrong and why.
         """
+        plain = {key: _plain(value) for key, value in values.items()}
+        for key in ({"stack"} & plain.keys()) | {*_foreign_keys(plain)}:
+            raise UsageError(
+                f"there is no setting {key}",
+                where=f"Pulumi.{stack}.yaml",
+                next_command=f"pulumi config rm {key} --stack {stack}",
+            )
         try:
-            return cls.model_validate({"stack": stack, **{key: _plain(value) for key, value in values.items()}})
+            return cls.model_validate({**plain, "stack": stack})
         except ValidationError as error:
             first = error.errors()[0]
             setting = ".".join(str(part) for part in first["loc"]) or "settings"
@@ -142,6 +158,15 @@ class Settings(_Frozen):
                 where=f"Pulumi.{stack}.yaml",
                 next_command=f"pulumi config {_mend(first['type'], setting)} --stack {stack}",
             ) from None
+
+
+def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
+    """Keys in the model's own spelling (`server_type`) at any depth: each setting has one spelling only."""
+    for key, value in values.items():
+        if "_" in key:
+            yield key
+        if isinstance(value, Mapping):
+            yield from _foreign_keys(value)
 
 
 def _mend(wrong: str, setting: str) -> str:
@@ -156,7 +181,15 @@ def _plain(value: Any) -> Any:
     """Lists and objects arrive from the engine as JSON text; everything else as it is."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            return json.loads(value, object_pairs_hook=_without_duplicates)
         except ValueError:
             return value
     return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys differ; one with a key twice stays text, which no setting of this kind takes."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found

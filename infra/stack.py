@@ -13,6 +13,7 @@ from infra.containers import Ground, container, url_of, volumes_of
 from infra.cost import Plan, gate
 from infra.cost.decide import Basis, today
 from infra.cost.scaling import refuse_shrinking
+from infra.engine import deployed_project
 from infra.files import carrier
 from infra.hosts import Host, local
 from infra.hosts.hetzner.account import NOTHING, Account
@@ -52,7 +53,7 @@ class DataStack(pulumi.ComponentResource):
         adopt: Account = NOTHING,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        self.plan = _plan(settings)
+        self.plan = plan_for_deployment(settings)
         super().__init__("fds:index:DataStack", settings.stack, None, opts)
         self._settings = settings
         services = selected(settings)
@@ -120,9 +121,14 @@ class DataStack(pulumi.ComponentResource):
         )
 
 
-def _plan(settings: Settings) -> Plan:
-    """The plan of these settings, which has passed the gate and asks no disk of the account to shrink."""
-    basis = Basis.of(settings, today())
+def plan_for_deployment(settings: Settings) -> Plan:
+    """Return the plan of these settings, after it passed the gate; it asks no disk of the account to shrink.
+
+    Raises:
+        RefusedError: over budget, the services do not fit, or a disk would have to shrink.
+        UnknownError: a price, rate or capacity is unknown or too old.
+    """
+    basis = Basis.of(settings, today(), project=deployed_project(), deploying=True)
     plan = basis.plan(settings)
     gate(plan)
     if basis.deployed is not None:

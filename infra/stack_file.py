@@ -10,8 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic.alias_generators import to_camel
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent, ScalarEvent
 
 from infra.settings import NAME, Settings
 from stack_runtime.errors import UsageError
@@ -19,10 +21,23 @@ from stack_runtime.paths import PROJECT
 
 SECRETS = "secrets"
 _ANOTHER = "the same command with --stack and the name of a stack that is there"
+_TOP_LEVEL = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
+"""Of what the engine reads in a stack file all but `environment`, whose settings stand elsewhere."""
+_OTHER_KEYS = frozenset({"hcloud:token"})
+"""Configuration of other namespaces that the program uses."""
+_OWN_KEY = re.compile(rf"{PROJECT}:[A-Za-z]+")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_NOT_TEXT = re.compile(
+    r"true|false|y|yes|n|no|on|off|null|~|=|<<|"
+    r"[-+]?\.(inf|nan)|[-+]?0[box][0-9a-f_]+|[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(e[-+]?[0-9]+)?|"
+    r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([t\s].*)?",
+    re.IGNORECASE,
+)
+"""What YAML 1.1, YAML 1.2 or the engine's parser takes for something else than text."""
 
 
 def path_of(project: Path, stack: str) -> Path:
-    """Where the settings of `stack` stand.
+    """Return the path of the settings of `stack`.
 
     Raises:
         UsageError: no stack may have that name.
@@ -32,31 +47,105 @@ def path_of(project: Path, stack: str) -> Path:
     return project / f"Pulumi.{stack}.yaml"
 
 
+def names(project: Path) -> list[str]:
+    """Return the names of all stacks that have a file in the project, sorted."""
+    found = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project.glob("Pulumi.*.yaml"))
+    return sorted(name for name in found if re.fullmatch(NAME, name))
+
+
+def is_ours(project: Path) -> bool:
+    """Return whether the project is one of the data stack, not a program of the user's own that uses the component."""
+    path = project / "Pulumi.yaml"
+    return not path.is_file() or _load(path, _parsed).get("name") == PROJECT
+
+
 def read(project: Path, stack: str) -> Settings:
-    """The settings of `stack`; encrypted values are left out.
+    """Return the settings of `stack`, as the engine resolves them too; encrypted values are left out.
 
     Raises:
-        UsageError: there is no such file, it is not YAML, or a setting is wrong.
+        UsageError: the file is missing, is not YAML, holds anything that the engine reads differently, or a setting
+            is wrong; or `Pulumi.yaml` holds settings as well.
     """
-    prefix = f"{PROJECT}:"
-    values = {
-        key.removeprefix(prefix): _plain(value)
-        for key, value in config(project, stack).items()
-        if key.startswith(prefix) and key != f"{prefix}{SECRETS}"
+    _refuse_project_config(project)
+    own = {key: value for key, value in config(project, stack).items() if key.startswith(f"{PROJECT}:")}
+    return _settings(stack, own)
+
+
+def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
+    """Return the settings of `stack` after checking that the engine resolved the very same ones.
+
+    The engine has more sources than the stack file: another file (`--config-file`), `Pulumi.yaml`, environments.
+
+    Args:
+        engine: the configuration that the engine resolved, by key with its namespace, decrypted.
+
+    Raises:
+        UsageError: the two differ, or the stack file is wrong.
+    """
+    said = read(project, stack)
+    own = {key: value for key, value in engine.items() if key.startswith(f"{PROJECT}:")}
+    differing = {
+        key
+        for key in {*engine} ^ {*config(project, stack)}
+        if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview has secrets of its own
     }
-    return Settings.of(stack, values)
+    if not differing:
+        found = _settings(stack, own)
+        differing = {
+            f"{PROJECT}:{to_camel(name)}"
+            for name in Settings.model_fields
+            if getattr(found, name) != getattr(said, name)
+        }
+    if differing:
+        raise UsageError(
+            f"the engine resolved {', '.join(sorted(differing))} differently from Pulumi.{stack}.yaml",
+            where=str(project),
+            next_command=f"keep all settings in Pulumi.{stack}.yaml, and run without --config-file",
+        )
+    return said
+
+
+def _settings(stack: str, values: Mapping[str, Any]) -> Settings:
+    """The settings among configuration values whose keys begin with the project's name."""
+    prefix = f"{PROJECT}:"
+    return Settings.of(
+        stack, {key.removeprefix(prefix): _plain(value) for key, value in values.items() if key != prefix + SECRETS}
+    )
 
 
 def config(project: Path, stack: str) -> dict[str, Any]:
-    """Everything that the file says by key, of every namespace; what is encrypted as `{"secure": TEXT}`.
+    """Return everything that the file says by key, of every namespace; what is encrypted as `{"secure": TEXT}`.
 
     Raises:
-        UsageError: there is no such file, or it is not YAML.
+        UsageError: there is no such file, it is not YAML, or it holds a key that is not one of ours.
     """
-    found = _load(path_of(project, stack), _parsed).get("config") or {}
+    path = path_of(project, stack)
+    document = _load(path, _parsed)
+    for key in document:
+        if key not in _TOP_LEVEL:
+            raise _wrong(path.name, f"{key} does not belong in a stack file")
+    found = document.get("config") or {}
     if not isinstance(found, Mapping):
-        raise UsageError("config is not a mapping", where=f"Pulumi.{stack}.yaml", next_command="correct the file")
+        raise _wrong(path.name, "config is not a mapping")
+    for key, value in found.items():
+        if not _OWN_KEY.fullmatch(str(key)) and key not in _OTHER_KEYS:
+            raise _wrong(path.name, f"{key} is not a setting of the form {PROJECT}:NAME")
+        if value is None:
+            raise _wrong(path.name, f"{key} has no value")
     return {str(key): value for key, value in found.items()}
+
+
+def _refuse_project_config(project: Path) -> None:
+    """Refuse settings in `Pulumi.yaml`, and a folder in it from which the engine would take other stack files.
+
+    Raises:
+        UsageError: it has either.
+    """
+    path = project / "Pulumi.yaml"
+    document = _load(path, _parsed) if path.is_file() else {}
+    for key in ("config", "stackConfigDir"):
+        if key in document:
+            raise _wrong(path.name, f"{key} does not belong here: settings stand in Pulumi.STACK.yaml alone")
 
 
 def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
@@ -83,25 +172,47 @@ def _yaml() -> YAML:
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> Any:
-    """For those who only read: a command looks into its stack file some eight times."""
+    """Parse for reading alone; cached, since a command reads its stack file some eight times."""
+    _refuse_ambiguous(text)
     return _yaml().load(text)
+
+
+def _refuse_ambiguous(text: str) -> None:
+    """Refuse what YAML parsers read differently, such as 010, 1e3, yes or an unquoted date.
+
+    Raises:
+        YAMLError: with the line.
+    """
+    for event in _yaml().parse(text):
+        line = event.start_mark.line + 1
+        if isinstance(event, AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
+            raise YAMLError(f"line {line} has an anchor, an alias or a tag, which are not supported here")
+        if not isinstance(event, ScalarEvent) or event.style is not None:
+            continue
+        value = event.value
+        if _NOT_TEXT.fullmatch(value) and value not in ("true", "false") and not _NUMBER.fullmatch(value):
+            raise YAMLError(f"line {line}: {value} means different things to different parsers, put it in quotes")
 
 
 def _load(path: Path, parse: Callable[[str], Any]) -> Any:
     try:
         document = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = ", ".join(sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))) or "none"
+        known = ", ".join(names(path.parent)) or "none"
         raise UsageError(
             f"there is no stack file {path.name}, stacks here: {known}",
             next_command=f"{_ANOTHER}, or make it: {_making(path)}",
         ) from None
     except (YAMLError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"not a YAML file: {reason}", where=path.name, next_command="correct the file") from None
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise _wrong(path.name, f"the file cannot be read: {' '.join(str(reason).split())}") from None
     if not isinstance(document, Mapping):
-        raise UsageError("the file has no settings", where=path.name, next_command="correct the file")
+        raise _wrong(path.name, "the file has no settings")
     return document
+
+
+def _wrong(name: str, what: str) -> UsageError:
+    return UsageError(what, where=name, next_command=f"correct {name}")
 
 
 def _making(path: Path) -> str:

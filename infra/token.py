@@ -24,23 +24,26 @@ def tell(stack: str, config: Mapping[str, str]) -> None:
         _told[stack] = config[KEY]
 
 
-def find(stack: str) -> str | None:
+def find(stack: str, project: Path | None = None) -> str | None:
     """The token in the file of `stack`, else the one in `HCLOUD_TOKEN`: the order of Pulumi's provider.
+
+    Args:
+        project: the folder of the stack files; None for the project of the current folder.
 
     Raises:
         StackError: the one in the file cannot be decrypted.
     """
-    return stored(stack) or os.environ.get(VARIABLE) or None
+    return stored(stack, project) or os.environ.get(VARIABLE) or None
 
 
-def stored(stack: str) -> str:
+def stored(stack: str, project: Path | None = None) -> str:
     """The token in the file of `stack`, or an empty text.
 
     Raises:
         StackError: it cannot be decrypted.
     """
     if stack not in _told:
-        tell(stack, {KEY: _in_file(stack)})
+        tell(stack, {KEY: _in_file(stack, project)})
     return _told.get(stack, "")
 
 
@@ -57,9 +60,9 @@ def require(stack: str) -> str:
     return found
 
 
-def _in_file(stack: str) -> str:
+def _in_file(stack: str, project: Path | None) -> str:
     try:
-        project = project_dir()
+        project = project or project_dir()
         entry = stack_file.config(project, stack).get(KEY, "")
     except UsageError:
         return ""  # no project or no such stack: whoever needs its settings says so

@@ -2,17 +2,16 @@
 
     settings, services, prices, rate, today ──► plan ──► gate
 
-`plan` is pure. `decide` fetches what it needs first; the program, the policy pack, the commands and the agents
-all call it, and pass its answer through `gate`.
+`plan` is pure. `decide.Basis` fetches what it needs first; the program, the policy pack, the commands and the agents
+all plan on it, and pass the plan through `gate`.
 """
 
 from infra.cost.capacity import Machine
 from infra.cost.choice import Deployed
-from infra.cost.decide import decide
 from infra.cost.gate import gate
 from infra.cost.model import Fx as Rate
 from infra.cost.model import Plan
 from infra.cost.prices import PriceList
 from infra.cost.whole import plan
 
-__all__ = ["Deployed", "Machine", "Plan", "PriceList", "Rate", "decide", "gate", "plan"]
+__all__ = ["Deployed", "Machine", "Plan", "PriceList", "Rate", "gate", "plan"]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from infra.cost.model import Frozen, Money
 
-STRAY = "stray"
-"""The owner of what belongs to no stack of this project."""
-
 
 class Item(Frozen):
     """One thing in the account. `owner` is a stack's name, or `stray`."""

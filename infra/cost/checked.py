@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -11,8 +13,49 @@ from stack_runtime.errors import UnknownError
 
 MOST = Decimal(1_000_000)
 """Larger figures are errors: no price, size or percentage here comes near."""
+MOST_BYTES = 4 * 2**20
+"""Of one answer or file. All server types together take about 200 KB."""
+_MOST_ENTRIES = 1000
 _LONGEST = 40
 _MOST_WHOLE = 10**18
+
+
+class _NotStrictError(ValueError):
+    """JSON that Python reads and that says two things, or nothing."""
+
+
+def decode(data: bytes, what: str, source: str) -> Any:
+    """Return the value of a JSON document in which every object names each of its members once.
+
+    Python keeps the last of two members with the same name, and reads `NaN` and `Infinity`, which are not JSON.
+
+    Args:
+        what: the document's name, for the error.
+
+    Raises:
+        UnknownError: it is not such a document in UTF-8 without a byte order mark, or larger than `MOST_BYTES`.
+    """
+    document = Answer(None, what, source)
+    if len(data) > MOST_BYTES:
+        raise document.fail(f"is larger than {MOST_BYTES // 2**20} MiB")
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_members, parse_constant=_constant)
+    except _NotStrictError as error:
+        raise document.fail(str(error)) from None
+    except (ValueError, RecursionError):
+        raise document.fail("is not JSON") from None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise _NotStrictError(f"has {twice[:60]!r} twice in one object")
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise _NotStrictError(f"has the number {name}")
 
 
 class Answer:
@@ -50,8 +93,20 @@ class Answer:
         """The entries of a list."""
         if not isinstance(self._value, list):
             raise self.fail("is not a list")
+        if len(self._value) > _MOST_ENTRIES:
+            raise self.fail(f"has more than {_MOST_ENTRIES:,} entries")
         for index, value in enumerate(self._value):
             yield Answer(value, f"{self._path}[{index}]", self._source)
+
+    def by(self, key: str) -> Iterator[tuple[str, Answer]]:
+        """The entries of a list with their name `key`. A name that comes twice is an error, even with equal entries."""
+        seen: set[str] = set()
+        for entry in self.items():
+            name = entry.get(key).text()
+            if name in seen:
+                raise entry.get(key).fail(f"is {name} twice in one list")
+            seen.add(name)
+            yield name, entry
 
     def text(self) -> str:
         """A short, plain name."""
@@ -67,11 +122,11 @@ class Answer:
             raise self.fail("is neither true nor false")
         return self._value
 
-    def whole(self, *, least: int) -> int:
-        """A JSON integer, `least` or more."""
+    def whole(self, *, least: int, most: int = _MOST_WHOLE) -> int:
+        """A JSON integer from `least` to `most`."""
         value: object = self._value
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_WHOLE:
-            raise self.fail(f"is not a whole number from {least} up")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise self.fail(f"is not a whole number from {least:,} to {most:,}")
         return value
 
     def size(self) -> Decimal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,9 +12,9 @@ from infra import token
 from infra.cost import capacity, group, rate, saved
 from infra.cost.choice import Candidate, Deployed
 from infra.cost.inputs import Inputs
-from infra.cost.model import Fx, Plan
-from infra.cost.planner import weigh
-from infra.cost.prices import PriceList
+from infra.cost.lines import Tariff
+from infra.cost.model import Plan
+from infra.cost.planner import till_of, weigh
 from infra.cost.whole import plan
 from infra.services import selected
 from infra.settings import Settings
@@ -26,36 +27,6 @@ PRICES_VARIABLE = "FDS_PRICES_DIR"
 def today() -> date:
     """The day in UTC: prices and rates are dated by it."""
     return datetime.now(UTC).date()
-
-
-def decide(
-    settings: Settings,
-    *,
-    allow_snapshot: bool = False,
-    prices_dir: Path | None = None,
-    prices_date: date | None = None,
-    on: date | None = None,
-    project: Path | None = None,
-) -> Plan:
-    """Plan the settings on the best prices at hand.
-
-    Prices come from `prices_dir` or `FDS_PRICES_DIR`, else with the stack's token from the API, else from the package.
-    A local stack asks for nothing.
-
-    Raises:
-        UnknownError: prices came, but cannot be trusted.
-        UnreachableError: the API does not answer, or refuses the token.
-    """
-    when = on or today()
-    ground = Basis.of(
-        settings,
-        when,
-        allow_snapshot=allow_snapshot,
-        prices_dir=prices_dir,
-        prices_date=prices_date,
-        project=project,
-    )
-    return ground.plan(settings)
 
 
 @dataclass(frozen=True)
@@ -77,19 +48,35 @@ class Basis:
         prices_dir: Path | None = None,
         prices_date: date | None = None,
         project: Path | None = None,
+        deploying: bool = False,
     ) -> Basis:
-        """Fetch for `settings`; see `decide` for where from and what it may raise."""
+        """Fetch for `settings`. A local stack asks for nothing.
+
+        Prices come from `prices_dir` or `FDS_PRICES_DIR`, else with the stack's token from the API, else from the
+        package. With a token, a deployment takes those of the API alone.
+
+        Args:
+            deploying: the plan decides on a deployment, not on paper.
+
+        Raises:
+            UsageError: a stack file of the project, or a file of prices, is missing or wrong.
+            UnknownError: prices came, but cannot be trusted.
+            UnreachableError: the API does not answer, or refuses the token.
+        """
         if settings.host == "local":
             return cls(today, None, capacity.this_machine())
-        prices, fx, deployed = _fetch(settings, today, prices_dir, prices_date)
+        home = project or project_dir()
+        folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
+        opened_by = token.find(settings.stack, home)
+        asks = opened_by is not None and (deploying or folder is None)
+        neighbours = group.rented(home, settings.stack)
+        if asks and opened_by:
+            known = _from_account(settings, opened_by, neighbours, today, home)
+        else:
+            prices = saved.read(folder, day=prices_date) if folder else saved.read()
+            known = Inputs(prices, rate.find(settings, today, ask=folder is not None), today)
         allowed = allow_snapshot or settings.allow_snapshot
-        others = tuple(
-            plan(
-                other.model_copy(update={"tax": settings.tax}), selected(other), prices, fx, today, allow_snapshot=True
-            )
-            for other in group.others(project or project_dir(), settings)
-        )
-        return cls(today, Inputs(prices, fx, today, others, deployed, allowed), capacity.Machine())
+        return cls(today, _with_group(settings, neighbours, replace(known, allow_snapshot=allowed)), capacity.Machine())
 
     def plan(self, settings: Settings) -> Plan:
         """Plan `settings`, which may differ from those that the figures were fetched for."""
@@ -103,6 +90,8 @@ class Basis:
             known.rate,
             self.today,
             others=known.others,
+            other_groups=known.other_groups,
+            running=known.running,
             deployed=known.deployed,
             allow_snapshot=known.allow_snapshot,
         )
@@ -128,17 +117,33 @@ class Basis:
         return weigh(settings, selected(settings), self.inputs) if self.inputs else []
 
 
-def _fetch(
-    settings: Settings, today: date, prices_dir: Path | None, prices_date: date | None
-) -> tuple[PriceList, Fx, Deployed | None]:
-    """Price list, exchange rate, and what the account runs for this stack (None: not asked)."""
-    folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
-    if folder is not None:
-        return saved.read(folder, day=prices_date), rate.find(settings, today, ask=True), None
-    opened_by = token.find(settings.stack)
-    if opened_by is None:
-        return saved.read(), rate.find(settings, today, ask=False), None
-    from infra.cost import live  # 0.3 s that only this path needs
+def _from_account(
+    settings: Settings, opened_by: str, neighbours: Sequence[Settings], today: date, project: Path
+) -> Inputs:
+    """Today's prices of the stack's account, and what the accounts of all stacks of the project hold."""
+    from infra.cost import held, live  # 0.3 s that only this path needs
 
-    account = live.Account(opened_by)
-    return account.prices(today), rate.find(settings, today, ask=True), account.deployed(settings.stack)
+    own = live.Account(opened_by)
+    tokens = {token.find(other.stack, project) for other in neighbours} - {opened_by, None}
+    prices, fx = own.prices(today), rate.find(settings, today, ask=True)
+    entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
+    running = held.running(entries, Tariff(prices, settings.tax), till_of(fx))
+    return Inputs(prices, fx, today, running=running, deployed=held.deployed(entries, settings.stack))
+
+
+def _with_group(settings: Settings, neighbours: Sequence[Settings], known: Inputs) -> Inputs:
+    """The same with the plans of the stacks that share the budget, and the names of those that do not."""
+    elsewhere = {other.stack: other.budget_group for other in neighbours if other.budget_group != settings.budget_group}
+    others = tuple(
+        plan(
+            other.model_copy(update={"tax": settings.tax}),
+            selected(other),
+            known.prices,
+            known.rate,
+            known.today,
+            allow_snapshot=True,
+        )
+        for other in neighbours
+        if other.stack not in elsewhere
+    )
+    return replace(known, others=others, other_groups=elsewhere)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.cost.model import Plan
 from infra.cost.text import table
+from infra.cost.wording import raised
 from stack_runtime.errors import RefusedError, StackError, UnknownError
 
 
@@ -21,7 +22,7 @@ def gate(plan: Plan) -> None:
 def refusal(plan: Plan) -> StackError:
     """The error for a plan that may not pass; its text holds the table, so that every caller shows it."""
     kind = UnknownError if plan.verdict == "unknown" else RefusedError
-    what = f"{plan.verdict.replace('_', ' ')}: {plan.reason}"
+    what = "; ".join([f"{plan.verdict.replace('_', ' ')}: {plan.reason}", *raised(plan.budget_usd)])
     return kind(f"{table(plan)}\n{what}", where=f"stack {plan.stack}", next_command=_next(plan))
 
 

@@ -5,20 +5,20 @@ An answer that does not come is an `UnreachableError`; one that comes and cannot
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
+from io import BytesIO
 from typing import Any, TypeVar
 
 from hcloud import HCloudException
-from requests import RequestException
+from requests import RequestException, Response
 
 from infra import cloud
 from infra.cost import prices
-from infra.cost.checked import Answer
-from infra.cost.choice import Deployed
+from infra.cost.checked import MOST_BYTES, Answer, decode
+from stack_runtime.deadline import within
 from stack_runtime.errors import UnknownError
-from stack_runtime.paths import PROJECT
 
 SECONDS = 45.0
 """For one question with all its pages and repetitions: after a time-out, a 429 and a 503."""
@@ -47,22 +47,6 @@ class Account:
 
         return self._within(ask)
 
-    def deployed(self, stack: str) -> Deployed:
-        """The server and the volume that carry this stack's labels."""
-
-        def ask() -> Deployed:
-            selector = {"label_selector": f"project={PROJECT},stack={stack}"}
-            servers = [self._answer(entry, "servers") for entry in self._pages("servers", selector)]
-            volumes = [self._answer(entry, "volumes") for entry in self._pages("volumes", selector)]
-            gb = max((volume.get("size").whole(least=1) for volume in volumes), default=0)
-            if not servers:
-                return Deployed(volume_gb=gb)
-            kind = servers[0].get("server_type")
-            disk = servers[0].get("primary_disk_size") if servers[0].has("primary_disk_size") else kind.get("disk")
-            return Deployed(kind.get("name").text(), location_of(servers[0]), gb, disk.whole(least=1))
-
-        return self._within(ask)
-
     def entries(self, kinds: Mapping[str, Mapping[str, str]]) -> dict[str, list[Answer]]:
         """Every entry of each kind (`servers`, `volumes`…), with the parameters to ask it by."""
 
@@ -78,7 +62,23 @@ class Account:
         return Answer(value, path, self._endpoint)
 
     def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
-        return cloud.patiently(lambda: self._client.request("GET", path, params=dict(parameters or {})))
+        hooks = {"response": partial(self._strictly, path)}  # the client hands it on to `requests.Session.request`
+        return cloud.patiently(lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks))
+
+    def _strictly(self, path: str, response: Response, **_: Any) -> Response:
+        """Refuse an answer that is huge or says two things, which the client would read; return any other unread."""
+        body = bytearray()
+        for chunk in response.iter_content(65_536):
+            body += chunk
+            if len(body) > MOST_BYTES:
+                response.close()
+                break
+        if response.status_code == 200:
+            decode(bytes(body), f"the answer to {path}", self._endpoint)
+        read = Response()  # a body is read once, and the client is yet to read it
+        read.status_code, read.reason, read.headers = response.status_code, response.reason, response.headers
+        read.url, read.request, read.raw = response.url, response.request, BytesIO(bytes(body))
+        return read
 
     def _pages(self, kind: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
         """All entries of all pages; pages that repeat, skip, loop or do not add up are not believed."""
@@ -101,22 +101,11 @@ class Account:
         raise self._answer(None, kind).fail(f"has more than {_MOST_PAGES} pages")
 
     def _within(self, ask: Callable[[], Result]) -> Result:
-        """Run `ask` with a deadline: a peer that sends a byte now and then never trips the client's own."""
-        results: list[Result] = []
-        failures: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                results.append(ask())
-            except BaseException as error:  # handed over to the caller's thread
-                failures.append(error)
-
-        worker = threading.Thread(target=run, daemon=True)
-        worker.start()
-        worker.join(self._seconds)
-        if results:
-            return results[0]
-        raise self._told(failures[0] if failures else TimeoutError()) from None
+        """What `ask` returns before the deadline, or its failure in the words of the product."""
+        try:
+            return within(self._seconds, ask)
+        except BaseException as error:
+            raise self._told(error) from None
 
     def _told(self, error: BaseException) -> BaseException:
         """The failure in the words of the product."""

@@ -12,6 +12,9 @@ Verdict = Literal["within", "over", "does_not_fit", "unknown"]
 Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
+STRAY = "stray"
+"""The owner of what is in an account and belongs to no stack of this project."""
+
 
 def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from infra.cost import group
 from infra.cost import rate as rates
 from infra.cost.capacity import Demand, Machine, demand, of_type
 from infra.cost.choice import AUTO, Candidate, Deployed, candidates
 from infra.cost.inputs import PRICES_DAYS, RATE_DAYS, Inputs
 from infra.cost.lines import Amount, Tariff, Till, add
-from infra.cost.model import Line, Plan, Server, Source, Verdict
-from infra.cost.wording import reason_of, warnings_of
+from infra.cost.model import Fx, Line, Plan, Server, Source, Verdict
+from infra.cost.wording import lack_of, local_warnings, reason_of, warnings_of
 from infra.services import Service
 from infra.settings import Settings
 from stack_runtime.errors import UnknownError
@@ -20,7 +22,8 @@ from stack_runtime.errors import UnknownError
 
 def plan_local(settings: Settings, services: Sequence[Service], machine: Machine) -> Plan:
     """A stack on the user's own machine: no price is needed, the memory is still checked."""
-    capacity = demand(settings, services).on(Machine(memory_mb=machine.memory_mb))
+    needs = demand(settings, services)
+    capacity = needs.on(Machine(memory_mb=machine.memory_mb))
     verdict: Verdict = "does_not_fit" if capacity.problems else "within"
     nothing = Decimal("0.00")
     own = Line(
@@ -46,6 +49,7 @@ def plan_local(settings: Settings, services: Sequence[Service], machine: Machine
         server=None,
         capacity=capacity,
         lines=(own,),
+        warnings=local_warnings(settings, needs),
         reason="; ".join(capacity.problems) or "nothing is rented and everything fits",
     )
 
@@ -54,12 +58,11 @@ def plan_server(settings: Settings, services: Sequence[Service], inputs: Inputs)
     """A stack on a rented server."""
     settings = _with_its_volume(settings, inputs)
     needs = demand(settings, services)
-    doubts = doubts_of(settings, inputs)
     try:
         found = weigh(settings, services, inputs, needs)
     except UnknownError as error:
-        return _assemble(settings, inputs, needs, None, [], (*doubts, str(error)))
-    return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, doubts)
+        return _assemble(settings, inputs, needs, None, [], (str(error),))
+    return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, ())
 
 
 def _with_its_volume(settings: Settings, inputs: Inputs) -> Settings:
@@ -75,13 +78,13 @@ def weigh(
     tariff = Tariff(inputs.prices, settings.tax)
     deployed = inputs.deployed or Deployed()
     return candidates(
-        settings, services, needs or demand(settings, services), tariff, till_of(inputs), inputs.today, deployed
+        settings, services, needs or demand(settings, services), tariff, till_of(inputs.rate), inputs.today, deployed
     )
 
 
-def till_of(inputs: Inputs) -> Till:
-    """An implausible rate is as good as none: nothing is reckoned with it."""
-    return Till(None if inputs.rate is None or rates.implausible(inputs.rate.rate) else inputs.rate.rate)
+def till_of(rate: Fx | None) -> Till:
+    """Return the converter for `rate`; an implausible rate counts as none."""
+    return Till(None if rate is None or rates.implausible(rate.rate) else rate.rate)
 
 
 def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Candidate:
@@ -89,9 +92,9 @@ def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Can
 
     Where none is usable, the largest that can be had stands in the report to say what is lacking.
     """
-    others = add(other.total_usd for other in inputs.others) or Decimal(0)
+    others = group.total_usd(settings, inputs)
     for candidate in found:
-        if candidate.runs and candidate.usable and candidate.cost + others <= budget_of(settings, inputs.others):
+        if candidate.runs and candidate.usable and candidate.cost + others <= group.budget_of(settings, inputs.others):
             return candidate
     if found[0].usable:
         return found[0]
@@ -106,65 +109,85 @@ def _assemble(
     found: Sequence[Candidate],
     doubts: Sequence[str],
 ) -> Plan:
-    lines = _lines(till_of(inputs), best.amounts if best else (), inputs)
-    priced = best is not None and all(other.total_usd is not None for other in inputs.others)
-    total = add(line.monthly_usd for line in lines) if priced else None
-    budget = budget_of(settings, inputs.others)
-    verdict = verdict_of(total, budget, doubts, usable=best is not None and best.usable)
+    lacking = lack_of(best, auto=settings.server_type == AUTO) if best and not best.usable else ""
+    amounts, extra = best.amounts if best else None, group.extra_lines(settings, inputs)
+    decision = judge(settings, inputs, amounts, doubts, lacking=lacking, extra=extra)
+    total, budget = decision.total_usd, decision.budget_usd
     machine = of_type(best.kind, settings.volume_gb) if best else Machine()
     return Plan(
         stack=settings.stack,
         host=settings.host,
-        verdict=verdict,
+        verdict=decision.verdict,
         budget_usd=budget,
         total_usd=total,
-        total_eur=add(line.monthly_eur for line in lines) if priced else None,
+        total_eur=decision.total_eur,
         currency=inputs.prices.currency,
         tax=settings.tax,
         fx=inputs.rate,
         prices=Source(date=inputs.prices.date, source=inputs.prices.source),
         server=_server(best) if best else None,
         capacity=needs.on(machine),
-        lines=lines,
-        warnings=warnings_of(settings, inputs, best, found, total, budget),
-        reason=reason_of(verdict, best, total, budget, doubts, auto=settings.server_type == AUTO),
+        lines=decision.lines,
+        warnings=warnings_of(settings, needs, inputs, best, found, total, budget),
+        reason=decision.reason,
     )
 
 
-def verdict_of(total: Decimal | None, budget: Decimal, doubts: Sequence[str], *, usable: bool) -> Verdict:
-    """The one rule. It decides on the upper bound, at more than the budget; what is unknown decides nothing."""
+@dataclass(frozen=True)
+class Decision:
+    """Whether something may be deployed, why, and the bill that this was decided on."""
+
+    verdict: Verdict
+    reason: str
+    lines: tuple[Line, ...]
+    total_usd: Decimal | None
+    total_eur: Decimal | None
+    budget_usd: Decimal
+
+
+def judge(
+    settings: Settings,
+    inputs: Inputs,
+    amounts: Sequence[Amount] | None,
+    doubts: Sequence[str],
+    *,
+    lacking: str,
+    extra: Sequence[Line] = (),
+) -> Decision:
+    """Decide on a bill: the one gate, for what is planned and for what is really in a stack.
+
+    It decides on the upper bound, at more than the budget of the whole group; what is unknown decides nothing.
+
+    Args:
+        amounts: what the stack pays for; None when that is not known.
+        doubts: why that, or whether it fits, is not known; beside what is doubtful about prices, rate and group.
+        lacking: what does not fit; empty when all does.
+        extra: what the stack pays for beside that.
+    """
+    till = till_of(inputs.rate)
+    own = (till.line(amount) for amount in amounts or ())
+    lines = (*own, *extra, *group.stack_lines(settings, inputs))
+    priced = amounts is not None and not any(group.doubts(settings, inputs))
+    total = add(line.monthly_usd for line in lines) if priced else None
+    budget = group.budget_of(settings, inputs.others)
+    doubts = (*doubts_of(settings, inputs), *doubts)
+    verdict = _verdict(total, budget, doubts, lacking)
+    return Decision(
+        verdict=verdict,
+        reason=reason_of(verdict, total, budget, doubts, lacking),
+        lines=lines,
+        total_usd=total,
+        total_eur=add(line.monthly_eur for line in lines) if priced else None,
+        budget_usd=budget,
+    )
+
+
+def _verdict(total: Decimal | None, budget: Decimal, doubts: Sequence[str], lacking: str) -> Verdict:
     if total is None or doubts:
         return "unknown"
-    if not usable:
+    if lacking:
         return "does_not_fit"
     return "over" if total > budget else "within"
-
-
-def _lines(till: Till, amounts: Sequence[Amount], inputs: Inputs) -> tuple[Line, ...]:
-    own = [till.line(amount) for amount in amounts]
-    return (*own, *stack_lines(inputs.others))
-
-
-def stack_lines(others: Sequence[Plan]) -> list[Line]:
-    """The other stacks of the budget group, one line of the bill each; what has no total is a doubt instead."""
-    return [
-        Line(
-            resource=f"stack {other.stack}",
-            quantity=Decimal(1),
-            unit="stack",
-            unit_price=price,
-            monthly_eur=other.total_eur,
-            monthly_usd=other.total_usd,
-            note="same budget group",
-        )
-        for other in others
-        if (price := other.total_eur if other.currency == "EUR" else other.total_usd) is not None
-    ]
-
-
-def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
-    """A group has one budget: the smallest that one of its stacks states."""
-    return min((settings.budget_usd, *(other.budget_usd for other in others)))
 
 
 def doubts_of(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
@@ -172,10 +195,7 @@ def doubts_of(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
     found = [*_age("prices", inputs.prices.date, PRICES_DAYS, inputs)]
     if inputs.prices.currency == "EUR" or settings.offsite_gb:
         found += _rate_doubts(inputs)
-    for other in inputs.others:
-        if other.verdict in ("unknown", "does_not_fit") or other.total_usd is None:
-            found.append(f"stack {other.stack} of the same budget group has no price: {other.reason}")
-    return tuple(found)
+    return (*found, *group.doubts(settings, inputs))
 
 
 def _rate_doubts(inputs: Inputs) -> list[str]:

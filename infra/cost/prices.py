@@ -1,7 +1,7 @@
 """The price list: Hetzner's `GET /pricing` and `GET /server_types`, checked and typed.
 
-Every price is kept net and gross. Whatever is missing, negative, zero where nothing is free, or of the wrong
-type raises `UnknownError` with its place: nothing unknown counts as zero.
+Every price is kept net and gross. Whatever is missing, negative, zero where nothing is free, of the wrong type, or
+said in two ways raises `UnknownError` with its place: nothing unknown counts as zero, and no contradiction is decided.
 """
 
 from __future__ import annotations
@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from infra.cost.checked import Answer
+from infra.cost.checked import MOST, Answer
 from infra.cost.model import Currency, Frozen, Tax
 from stack_runtime.errors import UnknownError
 
-_API_ROUNDING = Decimal("0.0001")
-"""How far a gross price may be from net plus VAT, as a part of itself."""
+_SAME = Decimal("0.0001")
+"""A gross price is net plus VAT when it is no further from it than this part of itself."""
+_FOUR_PLACES = Decimal("0.00011")
+"""How far it may be when both are rounded to four decimal places, as hourly prices are: VAT of up to 100 % on half of
+the last place, and half of the last place."""
+_CENT = Decimal("0.01")
+
+Value = TypeVar("Value")
 
 
 class Price(Frozen):
@@ -86,6 +92,14 @@ class PriceList(Frozen):
         return tuple(sorted({place for kind in self.server_types.values() for place in kind.offers}))
 
 
+class _Terms(NamedTuple):
+    """What one list says about a server type at one location."""
+
+    rent: Rent
+    included_traffic: int
+    per_tb: Price
+
+
 def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -> PriceList:
     """Check the two answers (`pricing` as `{"pricing": {…}}`, `server_types` as the entries of all pages).
 
@@ -104,15 +118,15 @@ class _Reader:
         self._vat = pricing.get("vat_rate").decimal(above_zero=False)
         if self._vat > 100:
             raise pricing.get("vat_rate").fail("is above 100 %")
+        self._currency = pricing.get("currency").text()
         self._doubts: dict[str, str] = {}
 
     def read(self, server_types: list[Any], day: date) -> PriceList:
         pricing = self._pricing
-        currency = pricing.get("currency").text()
-        if currency not in ("EUR", "USD"):
-            raise pricing.get("currency").fail(f"is {currency!r}, only EUR and USD are known")
+        if self._currency not in ("EUR", "USD"):
+            raise pricing.get("currency").fail(f"is {self._currency!r}, only EUR and USD are known")
         return PriceList(
-            currency="EUR" if currency == "EUR" else "USD",
+            currency="EUR" if self._currency == "EUR" else "USD",
             vat_percent=self._vat,
             date=day,
             source=self._source,
@@ -133,16 +147,25 @@ class _Reader:
         return percent
 
     def _price(self, answer: Answer) -> Price:
-        """Net and gross of one price; where they disagree with the VAT rate, the dearer reading counts."""
+        """Net and gross of one price; where they are rounded differently, the dearer reading counts."""
+        self._same_currency(answer)
         net = answer.get("net").decimal(above_zero=True)
         gross = answer.get("gross").decimal(above_zero=True)
         if gross < net:
             raise answer.fail("has a gross price below the net one")
-        reckoned = net * (100 + self._vat) / 100
-        if abs(reckoned - gross) <= _API_ROUNDING * gross:
+        expected = net * (100 + self._vat) / 100
+        if abs(expected - gross) <= _SAME * gross:
             return Price(net=net, gross=gross)
-        self._doubts.setdefault("vat", f"gross prices are not net plus {self._vat} % VAT, the dearer reading counts")
-        return Price(net=net, gross=max(gross, reckoned))
+        if abs(expected - gross) > _rounding(gross):
+            raise answer.fail(
+                f"has a gross price of {gross}, and net plus {self._vat} % VAT is {expected.normalize():f}"
+            )
+        return Price(net=net, gross=max(gross, expected))
+
+    def _same_currency(self, answer: Answer) -> None:
+        """A price may name its currency; it is that of the whole list."""
+        if answer.has("currency") and answer.get("currency").text() != self._currency:
+            raise answer.get("currency").fail(f"is not {self._currency}, as that of the list is")
 
     def _rent(self, answer: Answer) -> Rent:
         rent = Rent(hourly=self._price(answer.get("price_hourly")), monthly=self._price(answer.get("price_monthly")))
@@ -151,70 +174,74 @@ class _Reader:
         return rent
 
     def _types(self, answers: Answer) -> dict[str, ServerType]:
-        priced = self._type_prices()
-        found: dict[str, ServerType] = {}
-        for answer in answers.items():
-            kind = self._type(answer, priced)
-            if found.setdefault(kind.name, kind) != kind:
-                raise answer.get("name").fail(f"{kind.name} came twice, and differently")
+        """Every type; `GET /pricing` must not promise other prices than the types themselves."""
+        priced = self._by_location(self._pricing.get("server_types"), "name", self._terms)
+        found = {name: self._type(name, answer, priced) for name, answer in answers.by("name")}
         if not found:
             raise answers.fail("is empty")
         return found
 
-    def _type_prices(self) -> dict[tuple[str, str], Rent]:
-        """The list of `GET /pricing`, which must not promise other prices than the types themselves."""
-        return self._by_location(self._pricing.get("server_types"), "name")
-
     def _by_location(
-        self, answers: Answer, key: str, wanted: Callable[[str], bool] = bool
-    ) -> dict[tuple[str, str], Rent]:
-        found: dict[tuple[str, str], Rent] = {}
-        for answer in answers.items():
-            name = answer.get(key).text()
-            if not wanted(name):
-                continue
-            for price in answer.get("prices").items():
-                place = (name, price.get("location").text())
-                rent = self._rent(price)
-                if found.setdefault(place, rent) != rent:
-                    raise price.fail(f"prices {' in '.join(place)} twice, and differently")
+        self, answers: Answer, key: str, read: Callable[[Answer], Value], wanted: Callable[[str], bool] = bool
+    ) -> dict[tuple[str, str], Value]:
+        """What `read` makes of each price, by name and location; what is not wanted is not to come twice either."""
+        found: dict[tuple[str, str], Value] = {}
+        for name, answer in answers.by(key):
+            self._same_currency(answer)
+            for location, price in answer.get("prices").by("location"):
+                self._same_currency(price)
+                if wanted(name):
+                    found[name, location] = read(price)
         return found
 
-    def _type(self, answer: Answer, priced: Mapping[tuple[str, str], Rent]) -> ServerType:
-        name = answer.get("name").text()
-        places = {place.get("name").text(): place for place in answer.get("locations").items()}
+    def _type(self, name: str, answer: Answer, priced: Mapping[tuple[str, str], _Terms]) -> ServerType:
+        self._same_currency(answer)
+        places = dict(answer.get("locations").by("name"))
         offers: dict[str, Offer] = {}
-        for price in answer.get("prices").items():
-            location = price.get("location").text()
-            rent = self._dearest(name, location, self._rent(price), priced)
-            offer = self._offer(price, rent, places.get(location), answer)
-            if offers.setdefault(location, offer) != offer:
-                raise price.fail(f"prices {location} twice, and differently")
-        architecture = answer.get("architecture").text()
+        for location, price in answer.get("prices").by("location"):
+            self._same_currency(price)
+            terms = self._dearest(name, location, self._terms(price), priced)
+            offers[location] = self._offer(terms, places.get(location), answer)
+        if not offers:
+            raise answer.get("prices").fail("is empty")
         return ServerType(
             name=name,
-            cores=answer.get("cores").whole(least=1),
+            cores=answer.get("cores").whole(least=1, most=int(MOST)),
             memory_gb=answer.get("memory").size(),
-            disk_gb=answer.get("disk").whole(least=1),
-            architecture=architecture,
+            disk_gb=answer.get("disk").whole(least=1, most=int(MOST)),
+            architecture=answer.get("architecture").text(),
             offers=offers,
         )
 
-    def _dearest(self, name: str, location: str, own: Rent, priced: Mapping[tuple[str, str], Rent]) -> Rent:
+    def _terms(self, price: Answer) -> _Terms:
+        return _Terms(
+            self._rent(price),
+            price.get("included_traffic").whole(least=0),
+            self._price(price.get("price_per_tb_traffic")),
+        )
+
+    def _dearest(self, name: str, location: str, own: _Terms, priced: Mapping[tuple[str, str], _Terms]) -> _Terms:
         """The two answers may come from two moments: the dearer one counts, and the report says so."""
         other = priced.get((name, location), own)
-        if other.monthly == own.monthly:
+        if other == own:
             return own
         self._doubts.setdefault(
             "two", f"the two price lists disagree about {name} in {location} and perhaps more, the dearer one counts"
         )
-        return Rent(hourly=_dearer(own.hourly, other.hourly), monthly=_dearer(own.monthly, other.monthly))
+        return _Terms(
+            Rent(
+                hourly=_dearer(own.rent.hourly, other.rent.hourly),
+                monthly=_dearer(own.rent.monthly, other.rent.monthly),
+            ),
+            min(own.included_traffic, other.included_traffic),
+            _dearer(own.per_tb, other.per_tb),
+        )
 
-    def _offer(self, price: Answer, rent: Rent, place: Answer | None, kind: Answer) -> Offer:
+    def _offer(self, terms: _Terms, place: Answer | None, kind: Answer) -> Offer:
         return Offer(
-            rent=rent,
-            included_traffic=price.get("included_traffic").whole(least=0),
-            per_tb=self._price(price.get("price_per_tb_traffic")),
+            rent=terms.rent,
+            included_traffic=terms.included_traffic,
+            per_tb=terms.per_tb,
             available=place is not None and place.get("available").flag(),
             withdrawn_on=min(filter(None, (self._withdrawn(kind), self._withdrawn(place))), default=None),
         )
@@ -224,24 +251,34 @@ class _Reader:
         """The day from which nothing new of this kind can be ordered; deprecated before that it still can."""
         if answer is None or not answer.has("deprecation"):
             return None
-        return answer.get("deprecation").get("unavailable_after").day()
+        deprecation = answer.get("deprecation")
+        if (
+            deprecation.has("announced")
+            and deprecation.get("announced").day() > deprecation.get("unavailable_after").day()
+        ):
+            raise deprecation.fail("ends before it was announced")
+        return deprecation.get("unavailable_after").day()
 
     def _ipv4(self) -> dict[str, Rent]:
         """IPv6 is free, and so not read at all."""
-        rents = self._by_location(self._pricing.get("primary_ips"), "type", wanted=lambda kind: kind == "ipv4")
+        answers = self._pricing.get("primary_ips")
+        rents = self._by_location(answers, "type", self._rent, wanted=lambda kind: kind == "ipv4")
         if not rents:
-            raise self._pricing.get("primary_ips").fail("has no price of an IPv4 address")
+            raise answers.fail("has no price of an IPv4 address")
         return {location: rent for (_, location), rent in rents.items()}
 
     def _floating_ips(self) -> dict[tuple[str, str], Price]:
-        return {
-            (answer.get("type").text(), price.get("location").text()): self._price(price.get("price_monthly"))
-            for answer in self._pricing.get("floating_ips").items()
-            for price in answer.get("prices").items()
-        }
+        answers = self._pricing.get("floating_ips")
+        return self._by_location(answers, "type", lambda price: self._price(price.get("price_monthly")))
 
     def _load_balancers(self) -> dict[tuple[str, str], Rent]:
-        return self._by_location(self._pricing.get("load_balancer_types"), "name")
+        return self._by_location(self._pricing.get("load_balancer_types"), "name", self._rent)
+
+
+def _rounding(gross: Decimal) -> Decimal:
+    """How far a gross price may be from net plus VAT: four places of both, or the last place that `gross` shows."""
+    places = -int(gross.as_tuple().exponent)
+    return max(_FOUR_PLACES, min(_CENT, Decimal(1).scaleb(-places)) / 2)
 
 
 def _dearer(one: Price, other: Price) -> Price:

@@ -7,14 +7,13 @@ and then the report says that it leans on it, for a copied file looks young.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from infra.cost import prices
-from infra.cost.checked import Answer
-from stack_runtime.errors import UnknownError, UsageError
+from infra.cost.checked import MOST_BYTES, Answer, decode
+from stack_runtime.errors import UsageError
 
 SHIPPED = Path(__file__).parent / "snapshot"
 PRICING, SERVER_TYPES, ORIGIN = "pricing.json", "server_types.json", "source.json"
@@ -29,20 +28,23 @@ def read(folder: Path = SHIPPED, *, day: date | None = None) -> prices.PriceList
     """
     pricing, types = _json(folder / PRICING), _json(folder / SERVER_TYPES)
     entries = Answer(types, SERVER_TYPES, str(folder)).get("server_types")
-    _refuse_parts(types, folder)
+    listed = [entry.value for entry in entries.items()]
+    _refuse_parts(types, folder, len(listed))
     when, source, warning = _origin(folder, day)
-    found = prices.read(pricing, [entry.value for entry in entries.items()], day=when, source=source)
+    found = prices.read(pricing, listed, day=when, source=source)
     return found.model_copy(update={"warnings": (*found.warnings, warning)}) if warning else found
 
 
-def _refuse_parts(types: Any, folder: Path) -> None:
-    """A saved first page is not the whole list."""
+def _refuse_parts(types: Any, folder: Path, count: int) -> None:
+    """A saved page is not the whole list."""
     answer = Answer(types, SERVER_TYPES, str(folder))
     if not answer.has("meta") or not answer.get("meta").has("pagination"):
         return
     pagination = answer.get("meta").get("pagination")
     if pagination.has("next_page"):
         raise pagination.get("next_page").fail("says that there are more pages than the file holds")
+    if pagination.has("total_entries") and pagination.get("total_entries").whole(least=0) != count:
+        raise pagination.get("total_entries").fail(f"is not {count}, as many as the file holds")
 
 
 def _origin(folder: Path, day: date | None) -> tuple[date, str, str]:
@@ -63,14 +65,12 @@ def _origin(folder: Path, day: date | None) -> tuple[date, str, str]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"there is no {path.name}", where=str(path.parent), next_command="fds cost --prices DIR with both files"
         ) from None
     except OSError as error:
         raise UsageError(f"cannot read {path.name}: {error.strerror}", where=str(path.parent)) from None
-    except (ValueError, RecursionError):
-        raise UnknownError(
-            f"{path.name} is not JSON", where=str(path.parent), next_command="save the API's answer again"
-        ) from None
+    return decode(data, path.name, str(path.parent))

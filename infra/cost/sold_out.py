@@ -21,7 +21,7 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
     what = f"{wanted.type} in {wanted.location} is sold out, although the price list offers it"
     advice = f"fds cost --stack {settings.stack} --explain"
     try:
-        instead = next_best(settings, wanted, Basis.of(settings, today(), project=project))
+        instead = next_best(settings, wanted, Basis.of(settings, today(), project=project, deploying=True))
     except StackError:
         instead = None  # whoever cannot be asked now cannot advise; why there is no server is known all the same
     if instead is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from infra.cost.alternatives import alternatives
 from infra.cost.capacity import Machine
 from infra.cost.choice import Deployed
-from infra.cost.inputs import Inputs
+from infra.cost.inputs import Inputs, Running
 from infra.cost.model import Fx, Plan
 from infra.cost.planner import plan_local, plan_server
 from infra.cost.prices import PriceList
@@ -24,6 +24,8 @@ def plan(
     today: date,
     *,
     others: Sequence[Plan] = (),
+    other_groups: Mapping[str, str] | None = None,
+    running: Sequence[Running] | None = None,
     deployed: Deployed | None = None,
     machine: Machine | None = None,
     allow_snapshot: bool = False,
@@ -33,6 +35,8 @@ def plan(
     Args:
         prices: None only for a stack on the local host, which needs none.
         others: plans of the other stacks of the budget group.
+        other_groups: stacks of other budget groups, with the names of those.
+        running: everything that the accounts of the group hold; None when they were not asked.
         deployed: what the account runs already; None when that is not known.
         machine: the local host, where known.
         allow_snapshot: plan on prices or a rate past their age, and say so.
@@ -41,7 +45,8 @@ def plan(
         return plan_local(settings, services, machine or Machine())
     if prices is None:
         raise ValueError("a rented server needs a price list")
-    inputs = Inputs(prices, rate, today, others, deployed, allow_snapshot or settings.allow_snapshot)
+    allowed = allow_snapshot or settings.allow_snapshot
+    inputs = Inputs(prices, rate, today, others, other_groups or {}, running, deployed, allowed)
     planned = plan_server(settings, services, inputs)
     if planned.verdict in ("over", "does_not_fit"):
         return planned.model_copy(update={"alternatives": alternatives(settings, services, inputs)})

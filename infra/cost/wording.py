@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
+from infra.cost import group
+from infra.cost.capacity import Demand
 from infra.cost.choice import Candidate
 from infra.cost.inputs import PRICES_DAYS, RATE_DAYS, Inputs
 from infra.cost.model import Verdict
@@ -15,24 +18,32 @@ PROMISE = Decimal(50)
 CLOSE = Decimal("0.9")
 """From this part of a limit on, the plan warns."""
 _USUAL_RATE = (Decimal("0.9"), Decimal("1.4"))
+SERVER_ONLY = (
+    "budget_group", "tax", "fx_rate", "fx_date", "allow_snapshot", "server_type", "location", "backups", "volume_gb",
+    "snapshot_gb", "offsite_gb", "offsite_eur_per_gb", "traffic_tb", "email", "ssh_from", "dns_zone", "server_image",
+    "certificates", "certificate_challenge", "certificate_root", "registry_mirror",
+)  # fmt: skip
+LOCAL_ONLY = ("http_port", "https_port")
+"""Settings that only a stack on a rented server, or only one on the user's own machine, makes use of."""
+_PUBLIC_NAME = ("email", "dns_zone", "certificates", "certificate_challenge", "certificate_root")
+"""Settings that need a domain of one's own."""
+_NEW_SERVER = ("server_image", "registry_mirror")
+"""Settings that a server takes when it is made, and never again."""
 
 
-def reason_of(
-    verdict: Verdict,
-    best: Candidate | None,
-    total: Decimal | None,
-    budget: Decimal,
-    doubts: Sequence[str],
-    *,
-    auto: bool,
-) -> str:
+def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: Sequence[str], lacking: str) -> str:
     """One sentence that a person can act on."""
-    if verdict == "unknown" or best is None or total is None:
+    if verdict == "unknown" or total is None:
         return "; ".join(doubts) or "no total can be reckoned without an exchange rate"
     if verdict == "over":
         return f"${total:.2f} a month is ${total - budget:.2f} over the budget of ${budget:.2f}"
     if verdict == "within":
         return f"${total:.2f} a month, ${budget - total:.2f} below the budget of ${budget:.2f}"
+    return lacking
+
+
+def lack_of(best: Candidate, *, auto: bool) -> str:
+    """Say why a server that is not usable is not."""
     name = f"{best.kind.name} in {best.location}"
     if best.problems:
         lacks = "; ".join(best.problems)
@@ -45,8 +56,16 @@ def _why_not(candidate: Candidate) -> str:
     return f"is withdrawn since {withdrawn}" if withdrawn and candidate.offer.available else "is sold out"
 
 
+def local_warnings(settings: Settings, needs: Demand) -> tuple[str, ...]:
+    """What is allowed but should be known of a stack on the user's own machine."""
+    unused = _named(settings, SERVER_ONLY)
+    said = [f"on this machine these settings do nothing: {unused}"] if unused else []
+    return (*raised(settings.budget_usd), *said, *_about_services(settings, needs))
+
+
 def warnings_of(
     settings: Settings,
+    needs: Demand,
     inputs: Inputs,
     best: Candidate | None,
     found: Sequence[Candidate],
@@ -56,16 +75,21 @@ def warnings_of(
     """What is allowed but should be known."""
     return (
         *_about_budget(settings, inputs, total, budget),
+        *group.warnings(settings, inputs),
         *_about_inputs(inputs),
         *(_about_server(best, found, settings) if best else ()),
-        *_about_settings(settings),
+        *_about_settings(settings, inputs),
+        *_about_services(settings, needs),
     )
 
 
+def raised(budget: Decimal) -> list[str]:
+    """Say that a budget is above what is promised; every report does."""
+    return [f"budget raised to ${budget:.2f} by setting budgetUsd"] if budget > PROMISE else []
+
+
 def _about_budget(settings: Settings, inputs: Inputs, total: Decimal | None, budget: Decimal) -> list[str]:
-    said = []
-    if budget > PROMISE:
-        said.append(f"budget raised to ${budget:.2f} by setting budgetUsd")
+    said = raised(budget)
     if any(other.budget_usd != settings.budget_usd for other in inputs.others):
         said.append(f"the stacks of budget group {settings.budget_group} state different budgets, the smallest counts")
     if total is not None and CLOSE * budget <= total <= budget:
@@ -102,7 +126,52 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
     return said
 
 
-def _about_settings(settings: Settings) -> list[str]:
-    if settings.ssh_from:
-        return []
-    return ["port 22 is open to every address, sshFrom narrows it"]
+def _about_settings(settings: Settings, inputs: Inputs) -> list[str]:
+    """What a stack on a server asks for and does not get, or gets otherwise than one may think."""
+    said = []
+    if _open_to_all(settings.ssh_from):
+        said.append("port 22 is open to every address, sshFrom narrows it")
+    if settings.backups:
+        said.append("backups copies the server's own disk: the data volume, with all data, is not in it")
+    if settings.snapshot_gb:
+        said.append("snapshotGb is priced, but nothing makes snapshots yet")
+    if settings.offsite_gb:
+        said.append("offsiteGb is priced, but nothing makes off-site copies yet")
+    elif settings.offsite_eur_per_gb is not None:
+        said.append("offsiteEurPerGb does nothing while offsiteGb is 0")
+    if unused := _named(settings, LOCAL_ONLY):
+        said.append(f"on a rented server these settings do nothing, it listens at 80 and 443: {unused}")
+    if settings.domain == "localhost" and (unused := _named(settings, _PUBLIC_NAME)):
+        said.append(f"without the setting domain these settings do nothing: {unused}")
+    may_exist = inputs.deployed is None or inputs.deployed.server_type
+    if may_exist and (unused := _named(settings, _NEW_SERVER)):
+        said.append(f"a server that exists is not changed by {unused}: only a new one is made with it")
+    return said
+
+
+def _about_services(settings: Settings, needs: Demand) -> list[str]:
+    """Settings of services that reach none of those that run."""
+    said = []
+    if settings.workers > 1 and all(need.replicas == 1 for need in needs.services):
+        said.append(f"workers of {settings.workers} does nothing: no service of this stack runs as workers")
+    running = {need.name for need in needs.services}
+    for name, override in settings.services.items():
+        if name not in running:
+            said.append(f"services.{name} does nothing: no profile of this stack runs {name}")
+        elif override.memory_mb is None and override.cpu is None:
+            said.append(f"services.{name} does nothing: it names neither memoryMb nor cpu")
+    return said
+
+
+def _named(settings: Settings, names: Sequence[str]) -> str:
+    """Those of these settings that differ from their default, as a stack file spells them."""
+    fields = Settings.model_fields
+    return ", ".join(str(fields[name].alias) for name in names if getattr(settings, name) != fields[name].default)
+
+
+def _open_to_all(networks: Sequence[str]) -> bool:
+    """Whether these networks, or none, together let in every address of IPv4 or of IPv6."""
+    parsed = [ip_network(network) for network in networks]
+    v4 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv4Network)))
+    v6 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv6Network)))
+    return not parsed or IPv4Network("0.0.0.0/0") in v4 or IPv6Network("::/0") in v6

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pulumi_policy import (
     EnforcementLevel,
     PolicyPack,
+    PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
@@ -17,14 +18,13 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from infra.policy import hygiene
-from infra.policy.pack import Budget, publishers
+from infra.policy.pack import Budget, unclean, unlike_the_proxy
 from infra.policy.resources import Resource, plain
 
 _budget = Budget()
 
 
-def _resource(args: ResourceValidationArgs) -> Resource:
+def _resource(args: ResourceValidationArgs | PolicyResource) -> Resource:
     return Resource(args.resource_type, args.name, plain(args.props, UnknownValueError), args.provider is not None)
 
 
@@ -34,18 +34,24 @@ def _grows(args: ResourceValidationArgs, report: ReportViolation) -> None:
         report(found, None)
 
 
+def _stack(args: StackValidationArgs) -> list[Resource]:
+    return [_resource(one) for one in args.resources]
+
+
 def _whole(args: StackValidationArgs, report: ReportViolation) -> None:
-    resources = [
-        Resource(one.resource_type, one.name, plain(one.props, UnknownValueError), one.provider is not None)
-        for one in args.resources
-    ]
-    found = _budget.problem(resources)
+    found = _budget.problem(_stack(args))
     if found:
         report(found, None)
 
 
 def _clean(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    for found in hygiene.problems(_resource(args), publishers()):
+    for found in unclean(_resource(args)):
+        report(found, None)
+
+
+def _proxy(args: StackValidationArgs, report: ReportViolation) -> None:
+    found = unlike_the_proxy(_stack(args))
+    if found:
         report(found, None)
 
 
@@ -65,8 +71,13 @@ PolicyPack(
         ),
         ResourceValidationPolicy(
             name="hygiene",
-            description="Limits on every container, fixed tags, no Docker socket, only the proxy publishes ports.",
+            description="No resource asks for more than what is known to be harmless.",
             validate=_clean,
+        ),
+        StackValidationPolicy(
+            name="proxy",
+            description="A container that publishes ports runs the proxy's image.",
+            validate=_proxy,
         ),
     ],
 )

@@ -6,15 +6,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 
 from infra import token
 from infra.cost.decide import Basis, today
 from infra.cost.inputs import Inputs
-from infra.engine import PROJECT_VARIABLE
+from infra.engine import deployed_project
+from infra.policy import hygiene
 from infra.policy.pricing import problem
-from infra.policy.resources import Resource
-from infra.services import selected
+from infra.policy.publishing import image_problem, publishers_of
+from infra.policy.resources import CONTAINER, Resource
 from infra.settings import Settings
 from stack_runtime.errors import StackError
 from stack_runtime.paths import PROJECT
@@ -47,18 +47,23 @@ def _settings() -> Settings:
 def _inputs() -> Inputs | None:
     """Prices are needed as soon as something is rented, whatever host the settings name."""
     rented = _settings().model_copy(update={"host": "hetzner"})
-    return Basis.of(rented, today(), project=_project()).inputs
+    return Basis.of(rented, today(), project=deployed_project(), deploying=True).inputs
 
 
-def _project() -> Path | None:
-    """The project whose stack is judged: this runs in the pack's own folder, which may lie in another or in none."""
-    named = os.environ.get(PROJECT_VARIABLE)
-    return Path(named) if named else None
+def unclean(resource: Resource) -> list[str]:
+    """What the rules of hygiene have against a resource. Where the settings cannot be read, nothing is clean."""
+    try:
+        return list(hygiene.problems(resource, _settings()))
+    except StackError as error:
+        return [str(error)]
 
 
-def publishers() -> tuple[str, ...]:
-    """Services that may publish ports."""
-    return tuple(service.name for service in selected(_settings()) if service.published)
+def unlike_the_proxy(resources: Sequence[Resource]) -> str:
+    """Why a container of the stack may not publish its ports, or an empty text."""
+    try:
+        return image_problem(resources, publishers_of(_settings()))
+    except StackError as error:
+        return str(error)
 
 
 class Budget:
@@ -70,8 +75,8 @@ class Budget:
     def with_one_more(self, urn: str, resource: Resource) -> str:
         """Why `resource` may not join those that came before, or an empty text."""
         self._seen[urn] = resource
-        if resource.package == "docker":
-            return ""  # costs nothing by itself; the whole stack is judged once more at the end
+        if resource.package == "docker" and resource.kind != CONTAINER:
+            return ""  # costs nothing and needs no room; the whole stack is judged once more at the end
         return self.problem(list(self._seen.values()))
 
     def problem(self, resources: Sequence[Resource]) -> str:

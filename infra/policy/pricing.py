@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from infra.cost.capacity import GB, MEMORY_OVERCOMMIT, MIB, SHIM_MB, SYSTEM_MB
 from infra.cost.inputs import Inputs
-from infra.cost.lines import Amount, Tariff, add
-from infra.cost.planner import budget_of, doubts_of, stack_lines, till_of, verdict_of
+from infra.cost.lines import Amount, Tariff
+from infra.cost.planner import judge
 from infra.cost.text import money
-from infra.policy.resources import Resource, UnknownInputError
+from infra.policy.resources import CONTAINER, IMAGE, NETWORK, SERVER, VOLUME, Resource, UnknownInputError
+from infra.policy.room import lacking, servers
 from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
-CONTAINER = "docker:index/container:Container"
-KNOWN_PACKAGES = ("pulumi", "docker", "docker-build", "hcloud", "random", "tls", "command", "fds")
-"""Packages whose resources are priced here or cost nothing."""
-FREE = frozenset(
+FREE_PACKAGES = ("pulumi", "random", "tls")
+"""Of the engine itself, or only reckoning: their resources order nothing. A command could order anything, and so could
+a resource that a program defines itself."""
+FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
     f"hcloud:index/{name[0].lower()}{name[1:]}:{name}"
     for name in (
         "SshKey", "Firewall", "FirewallAttachment", "Network", "NetworkSubnet", "NetworkRoute", "ServerNetwork",
@@ -27,7 +27,7 @@ FREE = frozenset(
         "LoadBalancerTarget",
     )
 )  # fmt: skip
-"""What Hetzner does not charge for. Anything of hcloud that is neither here nor priced below is refused."""
+"""What costs nothing by itself. Anything that is neither here nor priced below is refused."""
 
 
 def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -> str:
@@ -36,28 +36,24 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -
     Args:
         inputs: prices, rate and the other stacks of the budget group, as for a plan.
     """
-    tariff, till = Tariff(inputs.prices, settings.tax), till_of(inputs)
-    doubts = list(doubts_of(settings, inputs))
+    tariff = Tariff(inputs.prices, settings.tax)
+    doubts: list[str] = []
     amounts: list[Amount] = []
+    lacks: list[str] = []
+    try:
+        lacks = lacking(resources, inputs.prices)
+    except UnknownInputError as error:
+        doubts.append(str(error))
     for price in (_resources, _besides):
         try:
             amounts += price(settings, resources, tariff)
         except (UnknownInputError, UnknownError) as error:
             doubts.append(str(error))
-    lines = [*(till.line(amount) for amount in amounts), *stack_lines(inputs.others)]
-    total = add(line.monthly_usd for line in lines)
-    budget = budget_of(settings, inputs.others)
-    lacking = _lacking(resources, tariff)
-    verdict = verdict_of(total, budget, doubts, usable=not lacking)
-    if verdict == "within":
+    found = judge(settings, inputs, amounts, doubts, lacking="; ".join(lacks))
+    if found.verdict == "within":
         return ""
-    bill = ", ".join(f"{line.resource} {money(line.monthly_usd)}" for line in lines)
-    reasons = {
-        "unknown": "; ".join(doubts) or "a price is unknown",
-        "does_not_fit": lacking,
-        "over": f"{money(total)} a month, and the budget is {money(budget)}",
-    }
-    return f"{verdict.replace('_', ' ')}: {reasons[verdict]} ({bill})"
+    bill = ", ".join(f"{line.resource} {money(line.monthly_usd)}" for line in found.lines)
+    return f"{found.verdict.replace('_', ' ')}: {found.reason} ({bill})"
 
 
 def _resources(settings: Settings, resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
@@ -65,15 +61,14 @@ def _resources(settings: Settings, resources: Sequence[Resource], tariff: Tariff
     for resource in resources:
         if not resource.custom:
             continue
-        if resource.package not in KNOWN_PACKAGES:
+        if resource.package in FREE_PACKAGES or resource.kind in FREE:
+            continue
+        reader = _READERS.get(resource.kind)
+        if reader is None:
             raise UnknownError(f"there is no price for {resource.kind} ({resource.name})")
-        if resource.package == "hcloud" and resource.kind not in FREE:
-            reader = _READERS.get(resource.kind)
-            if reader is None:
-                raise UnknownError(f"there is no price for {resource.kind} ({resource.name})")
-            yield from reader(resource, tariff)
+        yield from reader(resource, tariff)
     yield from _addresses(resources, tariff)
-    disks = [tariff.prices.server_types[_text(server, "serverType")].disk_gb for server in _servers(resources)]
+    disks = [tariff.prices.server_types[_text(server, "serverType")].disk_gb for server in servers(resources)]
     for snapshot in resources:
         if snapshot.kind == SNAPSHOT:
             if not disks:
@@ -87,7 +82,7 @@ def _besides(settings: Settings, resources: Sequence[Resource], tariff: Tariff) 
         yield tariff.snapshots(Decimal(settings.snapshot_gb))
     if settings.offsite_gb:
         yield tariff.offsite(settings)
-    for server in list(_servers(resources))[:1]:
+    for server in list(servers(resources))[:1]:
         yield tariff.traffic(tariff.offer(_text(server, "serverType"), _location(server)), settings.traffic_tb)
 
 
@@ -103,7 +98,7 @@ def _addresses(resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount
     kept = [one for one in resources if one.kind == PRIMARY_IP and _text(one, "type") == "ipv4"]
     for address in kept:
         yield tariff.ipv4(_location(address), resource=f"IPv4 {address.name}")
-    for server in _servers(resources):
+    for server in servers(resources):
         nets = _nets(server)
         if nets and all(net.get("ipv4Enabled") is False for net in nets):
             continue
@@ -145,7 +140,6 @@ def _nothing(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
     return iter(())
 
 
-SERVER = "hcloud:index/server:Server"
 PRIMARY_IP = "hcloud:index/primaryIp:PrimaryIp"
 SNAPSHOT = "hcloud:index/snapshot:Snapshot"
 _READERS: Mapping[str, Callable[[Resource, Tariff], Iterator[Amount]]] = {
@@ -156,26 +150,6 @@ _READERS: Mapping[str, Callable[[Resource, Tariff], Iterator[Amount]]] = {
     "hcloud:index/floatingIp:FloatingIp": _floating_ip,
     "hcloud:index/loadBalancer:LoadBalancer": _load_balancer,
 }
-
-
-def _lacking(resources: Sequence[Resource], tariff: Tariff) -> str:
-    """Whether the containers' memory limits are more than the server, with its overcommit, can bear."""
-    kinds = [tariff.prices.server_types.get(str(server.props.get("serverType"))) for server in _servers(resources)]
-    containers = [
-        one for one in resources if one.kind == CONTAINER and isinstance(one.props.get("memory"), (int, float))
-    ]
-    memory = sum(int(kind.memory_gb * GB / MIB) for kind in kinds if kind)
-    if not memory or not containers:
-        return ""
-    usable = memory - SYSTEM_MB - SHIM_MB * len(containers)
-    limits = sum(int(container.props["memory"]) for container in containers)
-    if limits > usable * MEMORY_OVERCOMMIT:
-        return f"memory limits of {limits:,} MiB on {usable:,} MiB, {MEMORY_OVERCOMMIT} times as much is the most"
-    return ""
-
-
-def _servers(resources: Sequence[Resource]) -> Iterator[Resource]:
-    return (resource for resource in resources if resource.kind == SERVER)
 
 
 def _location(resource: Resource) -> str:

@@ -147,3 +147,10 @@ class Service:
     def replicas(self, settings: Settings) -> int:
         """How many containers of this service run."""
         return settings.workers if self.scaled_by == "workers" else 1
+
+    def ports(self, settings: Settings) -> tuple[tuple[str, int, int], ...]:
+        """Return what this service publishes: address and port on the host, port inside the container."""
+        if self.published is None:
+            return ()
+        address = "0.0.0.0" if settings.host == "hetzner" else "127.0.0.1"
+        return tuple((address, outside, inside) for outside, inside in sorted(self.published(settings).items()))

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import ConfigDict
 
-from agents import applying, assistant, base, checks, ledger, planning
+from agents import applying, assistant, base, bounds, checks, history, ledger, planning, request, spending
 from agents.jobs import AirflowTrigger, DbtBuild
-from agents.request import ScalingRequest, WorkflowRequest
+from agents.request import Answer, ScalingRequest, WorkflowRequest
 from agents.tools import duckdb, result
 from infra.cost import scaling as cost_scaling
 from tests.evals import play
@@ -32,6 +33,16 @@ class _Open(ScalingRequest):
 
 class _Unprintable(ScalingRequest):
     reason: str
+
+
+class _Blank(Answer):
+    text: str
+
+
+class _Boundless(bounds.Bounds):
+    @classmethod
+    def of(cls, allow: str | None, up_to: str | None) -> bounds.Bounds:
+        return bounds.Bounds(frozenset(bounds.KEYS), Decimal(10_000))
 
 
 class _OpenWorkflow(WorkflowRequest):
@@ -123,6 +134,20 @@ def _no_transactions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger.Book, "approve", approve)
 
 
+def _without_trigger(name: str) -> Callable[[pytest.MonkeyPatch], None]:
+    kept = [part for part in history.TRIGGERS.split("CREATE TRIGGER ") if f" {name} " not in f" {part}"]
+    return _set(history, "TRIGGERS", "CREATE TRIGGER ".join(kept))
+
+
+def _failures_untold(patch: pytest.MonkeyPatch) -> None:
+    real = history.History.told_of
+    patch.setattr(history.History, "told_of", lambda *a: [line for line in real(*a) if line[0] != "failed"])
+
+
+def _by_the_column(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ledger.Book, "due", lambda book, now: book._entries(ledger.DUE, history.text_of(now)))
+
+
 def _much_memory(patch: pytest.MonkeyPatch) -> None:
     """With time to spare, so that it is the memory that is missed."""
     patch.setattr(duckdb, "MEMORY_BYTES", 1 << 36)
@@ -164,11 +189,19 @@ DEFENCES = (
     Defence("numbers are numbers", "numbers/string-workers", _set(base, "ScalingRequest", _Lax)),
     Defence("no field for prices, budgets or approvals", "invented/budget", _set(base, "ScalingRequest", _Open)),
     Defence("one printable line of reason", "display/escape-sequence", _set(base, "ScalingRequest", _Unprintable)),
+    Defence("something to see in a text", "display/invisible-answer", _set(base, "Answer", _Blank)),
+    Defence(
+        "no characters that show nothing", "display/blank-fillers-for-a-reason", _set(request, "_BLANK", frozenset())
+    ),
     Defence("printable answers", "display/answer-escape", _set(assistant, "printable", lambda text: text)),
     Defence("a limit on turns", "slow_models/calls-for-ever", _unlimited(requests=40)),
     Defence("a limit on calls", "slow_models/hundred-calls-at-once", _unlimited(tool_calls=10_000)),
     Defence("a limit on time", "slow_models/sleeps", _unlimited(seconds=None)),
     Defence("no history from callers", "history/message-history", _set(play, "WorkflowRequest", _OpenWorkflow)),
+    Defence("a day's budget of a token", "spending/budget-of-a-token", _set(spending, "TOKEN_USD", Decimal(999))),
+    Defence("a day's budget of a stack", "spending/budget-of-a-stack", _set(spending, "STACK_USD", Decimal(999))),
+    Defence("a few runs of a token at once", "spending/eight-of-a-token-at-once", _set(spending, "TOKEN_RUNS", 99)),
+    Defence("a few runs of a stack at once", "spending/eight-tokens-at-once", _set(spending, "STACK_RUNS", 99)),
     # what is proposed
     Defence("the verdict of the cost model", "over_budget/large-server", _always_within),
     Defence("approved changes count", "salami/approved-but-not-applied-counts", _forget_approved),
@@ -187,6 +220,15 @@ DEFENCES = (
     Defence("a token is spent once", "approvals/spent-by-failure", _without("unspent")),
     Defence("approvals lapse", "approvals/late-application", _without("not_lapsed")),
     Defence("the ledger holds what was approved", "approvals/document-swapped-after-approval", _without("as_approved")),
+    Defence("other stacks' proposals are unknown", "foreign/approve", _without("of_this_stack")),
+    Defence("time never goes back", "clock/lapsed-approval", _set(history.History, "time", lambda _, now: now)),
+    # what is approved unasked
+    Defence("bounds are given", "unasked/no-bounds", _set(play, "Bounds", _Boundless)),
+    Defence("the settings that may change", "unasked/another-key", _without("allowed_unasked")),
+    Defence("the most that it may cost", "unasked/a-cent-too-dear", _without("cheap_enough_unasked")),
+    Defence("what cannot be undone is asked for", "unasked/a-volume-though-it-is-allowed", _without("can_be_undone")),
+    Defence("runs are asked for", "unasked/a-load", _without("unasked")),
+    # what the ledger keeps
     Defence("one transaction at a time", "races/eight-approve", _no_transactions),
     Defence(
         "one change at a time",
@@ -196,8 +238,18 @@ DEFENCES = (
     Defence(
         "history is only added to",
         "approvals/history-rewritten",
-        _set(ledger, "_SCHEMA", ledger._SCHEMA.partition("CREATE TRIGGER")[0]),
+        _set(history, "TRIGGERS", ""),
     ),
+    Defence("history is not replaced", "ledger/replaced", _without_trigger("history_is_not_replaced")),
+    Defence("history has no gaps", "ledger/chosen-number", _without_trigger("history_has_no_gaps")),
+    Defence("the hashes of the history", "ledger/line-added", _set(history.History, "wrong_line", lambda _: None)),
+    Defence("nothing on a history that was changed", "ledger/without-triggers", _without("untouched")),
+    Defence("the history tells of the state", "ledger/spent-approval-revived", _failures_untold),
+    Defence(
+        "the history tells of the approval", "ledger/another-token-in-the-table", _set(ledger.Entry, "recorded", True)
+    ),
+    Defence("a change goes back once", "ledger/ended-change-revived", _without("not_ended")),
+    Defence("the end that was approved", "ledger/end-brought-forward", _by_the_column),
     # what is done
     Defence("what changes something ends the run", "jobs/waits", _at_once),
     Defence("tools that change something are empty", "jobs/replayed-approval", _set(assistant, "WRITING", (_does_it,))),

@@ -30,11 +30,14 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from agents import assistant
 from agents.assistant import Assistant
 from agents.base import BaseAgent, Limits
+from agents.bounds import Bounds, OutOfBoundsError
+from agents.guard import Denied
 from agents.jobs import Work
-from agents.request import WorkflowRequest
+from agents.proposal import Proposal
+from agents.request import ScalingRequest, WorkflowRequest
 from agents.response import AgentResponse
 from infra import stack_file
-from stack_runtime.errors import LockedError, StackError
+from stack_runtime.errors import LockedError, StackError, UsageError
 from tests.evals.scripted import clean, scripted
 from tests.evals.world import POISON, World
 
@@ -112,6 +115,8 @@ class _Player:
             got += ", and went on for ever"
         if got == "jobs" and row.get("human") != "away":
             return (expected, row.get("then", "answer")), (got, self._jobs_done())
+        if got in ("accept", "scale_down_to_fit") and "bounds" in row:
+            return (expected, row.get("then", "applied")), (got, self._unasked(row["bounds"]))
         if got in ("accept", "scale_down_to_fit") and row.get("human") != "away":
             after = [self.approve({})[1], self.apply({})[1]]
             if after != ["ok", row.get("then", "applied")]:
@@ -120,6 +125,27 @@ class _Player:
             ends = ["allowed" if answer["success"] else "blocked" for answer in self.world.seen]
             return (expected, row["tools"]), (got, ends[-1] if ends else "none")
         return expected, got
+
+    def _unasked(self, given: dict[str, Any]) -> str:
+        """What `fds ask --yes` makes of the last proposal, where nobody is at a terminal."""
+        proposal = self.proposals[-1]
+        try:
+            bounds = Bounds.of(given.get("allow"), given.get("up_to"))
+        except UsageError:
+            return "usage"
+        try:
+            token = self.world.desk.approve(proposal.id, proposal.digest, "ann", bounds)
+            self.world.approved.append(proposal)
+            if isinstance(proposal, Proposal):
+                self.world.unasked.append((proposal, sorted(bounds.allow), bounds.up_to_usd))
+            self.world.desk.apply(proposal.id, token, "ann")
+        except OutOfBoundsError:
+            return "out of bounds"
+        return "applied"
+
+    def unasked(self, row: dict[str, Any]) -> tuple[Any, Any]:
+        """The same for what was proposed or ordered before."""
+        return row.get("gets", "applied"), self._unasked(row)
 
     def _asked(self, row: dict[str, Any]) -> str:
         self.assistant = Assistant(
@@ -132,9 +158,16 @@ class _Player:
         )
         try:
             request = WorkflowRequest.model_validate({"text": row["ask"], **row.get("with", {})})
-            return self._read(asyncio.run(self.assistant.ask(request)))
+            if not row.get("over_http"):
+                return self._read(asyncio.run(self.assistant.ask(request)))
+            with self.world.purse.run("ann") as run:
+                response = asyncio.run(self.assistant.ask(request))
+                run.usd = row.get("costs") and Decimal(row["costs"])
+            return self._read(response)
         except ValidationError:
             return "not_a_request"
+        except Denied:
+            return "too_many"
         except StackError:
             return "failed"
 
@@ -226,6 +259,46 @@ class _Player:
         asyncio.run(agent._agent.run(message_history=history, deferred_tool_results=approved))
         return "refused", "done" if seen[0]["success"] else "refused"
 
+    def at_once(self, row: dict[str, Any]) -> tuple[Any, Any]:
+        """Runs of a model at the same moment; how many of them began."""
+
+        async def one(who: str) -> bool:
+            try:
+                with self.world.purse.run(who) as run:
+                    await asyncio.sleep(0.05)
+                    run.usd = Decimal(row.get("costs", "0.50"))
+                return True
+            except Denied:
+                return False
+
+        async def every() -> list[bool]:
+            return await asyncio.gather(*map(one, row["who"]))
+
+        return row["gets"], sum(asyncio.run(every()))
+
+    def foreign(self, row: dict[str, Any]) -> tuple[Any, Any]:
+        """Somebody proposes for the other stack, at the desk of all; with `work` a job."""
+        if "work" in row:
+            work = TypeAdapter(Work).validate_python(row["work"])
+            self.proposals.append(self.world.owner.order("other", work, "eve"))
+        else:
+            self.proposals.append(self.world.owner.propose("other", ScalingRequest(reason="x", **row), "eve"))
+        return None, None
+
+    def foreign_approval(self, _: Any) -> tuple[Any, Any]:
+        """Its owner approves it there; what is done with that approval here is not allowed by it."""
+        proposal = self.proposals[-1]
+        self.tokens[len(self.proposals) - 1] = self.world.owner.approve(proposal.id, proposal.digest, "bob")
+        return None, None
+
+    def look(self, gets: str) -> tuple[Any, Any]:
+        """Look at the last proposal by its name."""
+        try:
+            self.world.desk.find(self.proposals[-1].id)
+        except UsageError:
+            return gets, "unknown"
+        return gets, "shown"
+
     def ran(self, expected: list[str]) -> tuple[Any, Any]:
         """The jobs that were done."""
         return expected, [job.text.removesuffix(" on stack prod") for job in self.world.ran]
@@ -256,6 +329,7 @@ class _Player:
 
     def wait(self, hours: float) -> tuple[Any, Any]:
         self.world.now += timedelta(hours=hours)
+        self.world.latest = max(self.world.latest, self.world.now)
         return None, None
 
     def deployment(self, way: str) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from agents.api import Office, app
+from agents.serving import config
 from agents.tokens import Tokens
 from tests.evals.world import World
 
@@ -31,8 +33,10 @@ class Served:
         return {"Authorization": f"Bearer {self.tokens[who]}"}
 
 
-def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Says hello, unless it is asked to test something."""
+async def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Says hello, unless it is asked to test something; takes its time over what is slow."""
+    if "slow" in str(messages[-1].parts[-1]):
+        await asyncio.sleep(2)
     if "test" in str(messages[-1].parts[-1]):
         return ModelResponse(parts=[ToolCallPart("dbt_test", {"select": "fact_transactions"})])
     return ModelResponse(parts=[ToolCallPart("answer", {"text": "hello"})])
@@ -51,7 +55,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     tokens["expired"] = known.create("late", ["read", "propose", "approve"], 1, now - timedelta(days=2))
     tokens["unknown"] = "fds_unknown"
     application = app(Office(world.desk, "prod", world.tools.all(), FunctionModel(_model)), known, per_minute=100_000)
-    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", backlog=512))
+    server = uvicorn.Server(config(application, "127.0.0.1", 0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

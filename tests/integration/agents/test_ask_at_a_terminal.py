@@ -18,6 +18,8 @@ from stack_runtime.pipeline.places import ROOT
 from tests.kit.model import Call, Model, says
 
 TEST: Call = ("dbt_test", {"select": "fact_transactions"})
+VOLUME: Call = ("scaling_request", {"reason": "as the note says", "volume_gb": 400})
+BOUNDS = ("--allow", "volumeGb,serverType", "--up-to", "40")
 PATIENCE_S = 180
 
 
@@ -43,11 +45,11 @@ def _fds(folder: Path, *words: str, model: Model | None = None) -> subprocess.Co
                           capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)  # fmt: skip
 
 
-def _typed(folder: Path, model: Model, words: str, answers: str) -> tuple[int, str]:
+def _typed(folder: Path, model: Model, words: str, answers: str, *options: str) -> tuple[int, str]:
     """Run `fds ask` on a terminal of its own and type one of `answers` at each question."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "fds.main", "ask", words], cwd=folder, env=_environment(folder, model),
+        [sys.executable, "-m", "fds.main", "ask", words, *options], cwd=folder, env=_environment(folder, model),
         stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
@@ -97,10 +99,21 @@ def test_what_is_not_approved_is_not_done(project: Path) -> None:
     assert code == 0 and "never said" not in said
     assert unasked.returncode == 0 and _runs(project) == before
     with says([[TEST]]) as model:
-        as_json = _fds(project, "ask", "Test", "--json", "--yes", model=model)
+        as_json = _fds(project, "ask", "Test", "--json", "--yes", *BOUNDS, model=model)
     answer = json.loads(as_json.stdout)
     assert answer["status"] == "needs_approval" and answer["output"]["jobs"][0]["work"]["tool"] == "dbt_test"
     assert _runs(project) == before
+
+
+def test_change_past_the_bounds_is_asked_for_at_a_terminal(project: Path) -> None:
+    """A volume can only grow, whatever was allowed; without a terminal that is refused."""
+    before = (project / "Pulumi.dev.yaml").read_bytes()
+    with says([[VOLUME]] * 2) as model:
+        code, said = _typed(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)
+        unasked = _fds(project, "ask", "How much did we earn?", "--yes", *BOUNDS, model=model)
+    assert code == 0 and "a volume can only grow" in said and "Make this change? [y/N]" in said, said
+    assert unasked.returncode == 3 and "a volume can only grow" in unasked.stderr
+    assert (project / "Pulumi.dev.yaml").read_bytes() == before
 
 
 def test_a_model_that_fails_afterwards_hides_nothing(project: Path) -> None:

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from agents.jobs import DbtTest
+from agents.tokens import Tokens
 from tests.evals.world import World
 from tests.unit.agents.test_docs import PAGE
 
@@ -39,17 +42,13 @@ def _environment(project: Path) -> dict[str, str]:
     return clean | {"FDS_DATABASE": str(project / "warehouse.duckdb")}
 
 
-def test_the_server_and_its_token(project: Path) -> None:
-    token, serve = (
-        line.split()[1:] for line in next(b for b in _blocks("console") if "agents serve" in b).splitlines()
-    )
-    made = subprocess.run(
-        [sys.executable, *token], cwd=project, env=_environment(project), capture_output=True, text=True
-    )
-    headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
+@contextmanager
+def _served(project: Path, *words: str) -> Iterator[str]:
+    """The address of a server that `python WORDS` starts."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
+    serve = words or ("-m", "agents", "serve", "--stack", "prod")
     server = subprocess.Popen([sys.executable, *serve, "--port", port], cwd=project, env=_environment(project))
     try:
         url, end = f"http://127.0.0.1:{port}", time.monotonic() + 60
@@ -60,14 +59,26 @@ def test_the_server_and_its_token(project: Path) -> None:
             except httpx.TransportError:
                 assert time.monotonic() < end and server.poll() is None
                 time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_the_server_and_its_token(project: Path) -> None:
+    token, serve = (
+        line.split()[1:] for line in next(b for b in _blocks("console") if "agents serve" in b).splitlines()
+    )
+    made = subprocess.run(
+        [sys.executable, *token], cwd=project, env=_environment(project), capture_output=True, text=True
+    )
+    headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    with _served(project, *serve) as url:
         assert httpx.get(f"{url}/v1/status").status_code == 401
         asked = httpx.post(f"{url}/v1/ask", json={"text": "more"}, headers=headers, timeout=30)
         assert asked.status_code == 424 and "FDS_MODEL" in asked.json()["error"]
         planned = httpx.post(f"{url}/v1/plan", json={"reason": "x", "budget": 1}, headers=headers, timeout=30)
         assert planned.status_code == 422
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 def test_the_assistant_s_server(project: Path) -> None:
@@ -87,6 +98,31 @@ def test_the_assistant_s_server(project: Path) -> None:
     rows = re.findall(r"^\| (?:data|loading|stack) \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     documented = set(re.findall(r"`([a-z_]+)`", " ".join(rows)))
     assert names == documented | {"scale_propose", "run_propose", "apply_approved"}
+
+
+def test_servers_of_a_stack_know_no_other_stack_s_jobs(project: Path) -> None:
+    """Over HTTP and MCP, of the processes as a user starts them."""
+    world = World(project, now=datetime.now(UTC))
+    job = world.owner.order("other", DbtTest(), "eve")
+    token = world.owner.approve(job.id, job.digest, "eve")
+    (words,) = (json.loads(block) for block in _blocks("json"))
+    started = StdioServerParameters(
+        command=sys.executable, args=words["args"], cwd=str(project), env=_environment(project)
+    )
+
+    async def talk() -> dict[str, object]:
+        async with Client(stdio_client(started)) as client:
+            answer = await client.call_tool("apply_approved", {"proposal": job.id, "approval_token": token})
+            return json.loads(answer.content[0].text)  # type: ignore[union-attr,no-any-return]
+
+    assert "no such proposal" in str(asyncio.run(talk())["error"])
+    with _served(project) as url:
+        bearer = Tokens(project / ".fds").create("ann", ["propose", "approve"], 1, datetime.now(UTC))
+        headers = {"Authorization": f"Bearer {bearer}"}
+        for path, body in (("approve", {"digest": job.digest}), ("apply", {"token": token})):
+            answer = httpx.post(f"{url}/v1/{path}", json={"proposal": job.id, **body}, headers=headers, timeout=30)
+            assert answer.status_code == 422 and "no such proposal" in answer.json()["error"]
+    assert world.owner.find(job.id).state == "approved"
 
 
 def test_without_a_model_it_says_what_the_page_says(project: Path) -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from agents import spending
 from agents.api import Office, app
 from agents.guard import MOST_BYTES
+from agents.jobs import DbtTest
+from agents.request import ScalingRequest
 from agents.tokens import Tokens
 from tests.integration.agents.conftest import Served
 
@@ -88,6 +91,76 @@ def test_asks_a_model(served: Served) -> None:
     answer = _post(served, "/v1/ask", {"text": "hello?"}).json()
     assert (answer["status"], answer["output"]["text"]) == ("answered", "hello")
     assert _post(served, "/v1/ask", {"text": "hello?", "message_history": []}).status_code == 422
+
+
+INVISIBLE = (
+    "\u200b",
+    "\u200c\ufeff\u2060",
+    "\u00ad",
+    "\u202e",
+    "\u3164",
+    "\u2800",
+    "\ufe0f",
+    "\u0301",
+    "\U000e0041",
+    " \n",
+)
+
+
+@pytest.mark.parametrize("text", INVISIBLE, ids=ascii)
+def test_text_that_nobody_sees_is_refused(served: Served, text: str) -> None:
+    for path, body in (("/v1/plan", {**DISK, "reason": text}), ("/v1/ask", {"text": text})):
+        answer = _post(served, path, body)
+        assert answer.status_code == 422 and "visible" in answer.json()["error"], (path, answer.text)
+    assert served.world.desk.history("prod") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"reason": "x", "\\ud800": 1}', '{"reason": "x", "memory_mb": {"\\ud800": 64}}', '{"reason": "\\ud800"}',
+     '{"reason": "x", "memory_mb": {"\\u001b[2J": 64}}', '{"reason": "x", "' + "k" * 60_000 + '": 1}', "[" * 60_000],
+    ids=["surrogate key", "surrogate service", "surrogate reason", "escape", "long key", "deep"],
+)  # fmt: skip
+def test_odd_characters_and_forms_are_answered_in_one_line(served: Served, body: str) -> None:
+    headers = {**served.headers("all"), "Content-Type": "application/json"}
+    answer = httpx.post(f"{served.url}/v1/plan", content=body, headers=headers, timeout=60)
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error"].isprintable() and len(answer.text) < 1000
+
+
+def test_models_have_a_budget_of_the_day(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The price of this model is not known, so that each run counts at the most that it may cost."""
+    monkeypatch.setattr(spending, "TOKEN_USD", 3 * spending.RUN_USD)
+    answers = [_post(served, "/v1/ask", {"text": "hello?"}, "propose") for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert "POST /v1/plan" in answers[-1].json()["next"] and answers[-1].headers["Retry-After"]
+    assert _post(served, "/v1/plan", DISK, "propose").status_code == 200
+    assert _post(served, "/v1/ask", {"text": "hello?"}, "all").status_code == 200
+
+
+def test_models_run_a_few_at_a_time(served: Served) -> None:
+    """The model takes its time over what is slow."""
+
+    async def all_at_once() -> list[int]:
+        async with httpx.AsyncClient(timeout=60, headers=served.headers("propose")) as client:
+            answers = [client.post(f"{served.url}/v1/ask", json={"text": "slow"}) for _ in range(8)]
+            return [answer.status_code for answer in await asyncio.gather(*answers)]
+
+    assert sorted(asyncio.run(all_at_once())) == [200] * spending.TOKEN_RUNS + [429] * (8 - spending.TOKEN_RUNS)
+    assert _post(served, "/v1/ask", {"text": "hello?"}, "propose").status_code == 200
+
+
+def test_another_stack_s_proposals_and_jobs_are_unknown(served: Served) -> None:
+    proposal = served.world.owner.propose("other", ScalingRequest(reason="x", workers=2), "eve")
+    job = served.world.owner.order("other", DbtTest(), "eve")
+    for document in (proposal, job):
+        approval = _post(served, "/v1/approve", {"proposal": document.id, "digest": document.digest}, "approve")
+        token = served.world.owner.approve(document.id, document.digest, "eve")
+        spent = _post(served, "/v1/apply", {"proposal": document.id, "token": token}, "propose")
+        unknown = _post(served, "/v1/approve", {"proposal": "0" * 16, "digest": "0" * 64}, "approve")
+        assert approval.json() == spent.json() == unknown.json()
+        assert approval.status_code == spent.status_code == unknown.status_code == 422
+    assert not served.world.deployed and not served.world.ran
 
 
 def test_a_run_is_asked_for_approved_and_done_once(served: Served) -> None:

@@ -77,6 +77,12 @@ def test_the_engine_s_own_command_is_refused_in_one_sentence_too(project: Projec
     assert "over the budget of $1.00" in over.stdout and "Traceback" not in over.stdout + over.stderr
 
 
+def test_plain_pulumi_repeats_a_raised_budget(project: Project) -> None:
+    assert project.fds("preview").returncode == 0
+    shown = project.engine("preview", "--non-interactive")
+    assert "budget raised to $60.00 by setting budgetUsd" in shown.stdout, shown.stdout + shown.stderr
+
+
 def test_an_api_that_is_unavailable_for_a_while_is_waited_for(api: HetznerAPI, project: Project) -> None:
     api.faults.add("POST", "/ssh_keys$", 2, "503")
     api.faults.add("POST", "/servers$", 100, "412")  # where this test ends: nothing boots here

@@ -7,9 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import hcloud._client
 import pytest
@@ -17,54 +15,19 @@ import pytest
 from infra import cloud
 from infra.cost.live import Account
 from stack_runtime.errors import UnknownError, UnreachableError
+from tests.integration.cost.scripted import Answer, Script, ScriptedServer
 from tests.kit.hetzner.api import HetznerAPI
 from tests.unit.cost import kit
 
 TODAY = date(2026, 10, 8)
-Answer = tuple[int, Any]
-Script = Callable[[str, int], Answer]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Answers as the test's script says; bytes go out as they are."""
-
-    server: _Server
-
-    def do_GET(self) -> None:
-        asked = urlsplit(self.path)
-        page = int(parse_qs(asked.query).get("page", ["1"])[0])
-        status, body = self.server.script(asked.path, page)
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data) + self.server.missing))
-        self.end_headers()
-        for start in range(0, len(data), self.server.chunk):
-            self.wfile.write(data[start : start + self.server.chunk])
-            if self.server.stop.wait(self.server.pause):
-                break
-
-    def log_message(self, *_: Any) -> None:
-        """Silent."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    script: Script
-    missing = 0
-    chunk = 1_000_000
-    pause = 0.0
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.stop = threading.Event()
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
     """An API at HCLOUD_ENDPOINT; the client's back-off between its repetitions takes no time."""
     monkeypatch.setattr(hcloud._client, "uniform", lambda *_: 0.0)
     monkeypatch.setattr(cloud, "PAUSES_S", (0.0, 0.0))
-    with _Server() as api:
+    with ScriptedServer() as api:
         monkeypatch.setenv("HCLOUD_ENDPOINT", f"http://127.0.0.1:{api.server_port}/v1")
         thread = threading.Thread(target=api.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -89,7 +52,7 @@ def _types(answer: Callable[[int], Answer]) -> Script:
     return lambda path, page: _good(path, page) if path.endswith("/pricing") else answer(page)
 
 
-def test_all_pages_are_read(server: _Server) -> None:
+def test_all_pages_are_read(server: ScriptedServer) -> None:
     server.script = _good
     found = Account("token").prices(TODAY)
     assert set(found.server_types) == {kind["name"] for kind in kit.SERVER_TYPES}
@@ -115,11 +78,58 @@ def test_all_pages_are_read(server: _Server) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_answer_that_cannot_be_trusted_is_unknown(server: _Server, name: str, answer: Any) -> None:
+def test_an_answer_that_cannot_be_trusted_is_unknown(server: ScriptedServer, name: str, answer: Any) -> None:
     server.script = _types(answer)
     with pytest.raises(UnknownError) as caught:
         Account("token").prices(TODAY)
     assert caught.value.exit_code == 4
+
+
+PRICING = json.dumps(kit.PRICING).encode()
+TYPES = json.dumps(_page(kit.SERVER_TYPES)[1]).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text.replace(b'"gross":', b'"gross": "99.00", "gross":', 1), "has 'gross' twice"),
+        (lambda text: text.replace(b'"location":', b'"location": "ash", "location":', 1), "has 'location' twice"),
+        (lambda text: b'{"server_types": [], "pricing": {}, ' + text[1:], "twice in one object"),
+        (lambda text: b'{"NaN": NaN, ' + text[1:], "has the number NaN"),
+        (lambda text: b'{"more": Infinity, ' + text[1:], "has the number Infinity"),
+        (lambda text: b"\xef\xbb\xbf" + text, "is not JSON"),
+        (lambda text: text.decode().encode("utf-16"), "is not JSON"),
+        (lambda text: text + b"{}", "is not JSON"),
+        (lambda text: text + b" " * 2**22, "is larger than 4 MiB"),
+    ],
+    ids=["price", "place", "whole list", "NaN", "Infinity", "mark", "UTF-16", "trailing", "huge"],
+)
+@pytest.mark.parametrize("path", ["/pricing", "/server_types"])
+def test_an_answer_that_says_two_things_is_unknown(server: ScriptedServer, path: str, change: Any, says: str) -> None:
+    answers = {"/pricing": PRICING, "/server_types": TYPES}
+    changed = answers | {path: change(answers[path])}
+    server.script = lambda asked, page: (200, answers[asked.removeprefix("/v1")])
+    assert Account("token").prices(TODAY).currency == "EUR"
+    server.script = lambda asked, page: (200, changed[asked.removeprefix("/v1")])
+    with pytest.raises(UnknownError, match=f"the answer to {path} .*{says}") as caught:
+        Account("token").prices(TODAY)
+    assert caught.value.exit_code == 4
+
+
+def test_an_account_that_names_a_size_twice_is_unknown(server: ScriptedServer) -> None:
+    server.script = lambda path, page: (
+        200,
+        b'{"volumes": [{"id": 1, "size": 900, "size": 10}], "meta": {"pagination": {"page": 1}}}',
+    )
+    with pytest.raises(UnknownError, match="has 'size' twice"):
+        Account("token").entries({"volumes": {}})
+
+
+def test_a_redirect_is_followed(server: ScriptedServer) -> None:
+    """Whether an answer is strict is asked of the last one alone."""
+    server.script = lambda path, page: (302, b"elsewhere") if path == "/v1/pricing" else _good(path, page)
+    server.location = "/v1/new/pricing"
+    assert Account("token").prices(TODAY).currency == "EUR"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +143,7 @@ def test_an_answer_that_cannot_be_trusted_is_unknown(server: _Server, name: str,
         (401, b"", "refuses the token"),
     ],
 )
-def test_a_refusal_is_unreachable_and_says_why(server: _Server, status: int, body: Any, says: str) -> None:
+def test_a_refusal_is_unreachable_and_says_why(server: ScriptedServer, status: int, body: Any, says: str) -> None:
     server.script = lambda path, page: (status, body)
     with pytest.raises(UnreachableError, match=says) as caught:
         Account("secret-token").prices(TODAY)
@@ -142,13 +152,13 @@ def test_a_refusal_is_unreachable_and_says_why(server: _Server, status: int, bod
     assert "secret-token" not in str(caught.value)
 
 
-def test_an_error_of_an_unknown_shape_is_still_an_error(server: _Server) -> None:
+def test_an_error_of_an_unknown_shape_is_still_an_error(server: ScriptedServer) -> None:
     server.script = lambda path, page: (500, {"error": "broken"})
     with pytest.raises((UnknownError, UnreachableError)):
         Account("token").prices(TODAY)
 
 
-def test_a_rate_limit_that_passes_is_waited_for(server: _Server) -> None:
+def test_a_rate_limit_that_passes_is_waited_for(server: ScriptedServer) -> None:
     calls: list[str] = []
 
     def script(path: str, page: int) -> Answer:
@@ -161,14 +171,14 @@ def test_a_rate_limit_that_passes_is_waited_for(server: _Server) -> None:
     assert Account("token").prices(TODAY).currency == "EUR"
 
 
-def test_an_answer_that_is_cut_off_is_unreachable(server: _Server) -> None:
+def test_an_answer_that_is_cut_off_is_unreachable(server: ScriptedServer) -> None:
     server.script, server.missing = _good, 100
     server.chunk = 1000
     with pytest.raises(UnreachableError):
         Account("token", seconds=3).prices(TODAY)
 
 
-def test_an_answer_that_drips_is_given_up(server: _Server) -> None:
+def test_an_answer_that_drips_is_given_up(server: ScriptedServer) -> None:
     server.script, server.chunk, server.pause = _good, 1, 0.05
     began = time.monotonic()
     with pytest.raises(UnreachableError, match="within"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from infra import stack_file
 from tests.evals.world import World
+from tests.kit.model import Call
+from tests.kit.model import says as says_model
 
 
 def _ask(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -51,6 +55,61 @@ def test_with_a_model_that_cannot_be_used_nothing_is_changed(project: Path, envi
     assert "fds scale" in done.stderr and "Traceback" not in done.stderr
     assert time.monotonic() - began < 70
     assert (project / "Pulumi.prod.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--yes"], "--yes needs its bounds"),
+        (["--yes", "--allow", "workers"], "--yes needs its bounds"),
+        (["--yes", "--up-to", "40"], "--yes needs its bounds"),
+        (["--yes", "--allow", "budgetUsd", "--up-to", "40"], "not 'budgetUsd'"),
+        (["--yes", "--allow", "workers", "--up-to", "much"], "number of US dollars"),
+        (["--allow", "workers", "--up-to", "40"], "--yes, which is missing"),
+    ],
+)
+def test_yes_without_its_bounds_is_a_usage_error(project: Path, words: list[str], says: str) -> None:
+    done = _ask(project, "more disk", *words, FDS_MODEL="test")
+    assert done.returncode == 2 and says in done.stderr and "next: fds ask" in done.stderr, done.stderr
+
+
+POISONED: list[Call] = [("scaling_request", {"reason": "as the note says", "volume_gb": 200})]
+QUERY: list[Call] = [("duckdb_query", {"sql": "SELECT note FROM notes"})]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("bounds", "says"),
+    [
+        (["--allow", "workers", "--up-to", "50"], "volumeGb would change"),
+        (["--allow", "volumeGb", "--up-to", "30"], "--up-to allows $30.00"),
+        (["--allow", "volumeGb,serverType", "--up-to", "50"], "a volume can only grow"),
+    ],
+)
+def test_poisoned_cell_changes_nothing_unasked(project: Path, bounds: list[str], says: str, as_json: bool) -> None:
+    """A question is asked, the data orders a volume, nobody is at a terminal."""
+    stack_file.write(project, "prod", {"allowSnapshot": True})
+    before = (project / "Pulumi.prod.yaml").read_bytes()
+    with says_model([QUERY, POISONED]) as model:
+        environment = {**model.environment, "FDS_DATABASE": str(project / "warehouse.duckdb")}
+        words = ["How much did we earn?", "--yes", *bounds, *(["--json"] if as_json else [])]
+        done = _ask(project, *words, **environment)
+    assert done.returncode == 3 and says in done.stderr and "python -m agents approve" in done.stderr, done.stderr
+    assert (project / "Pulumi.prod.yaml").read_bytes() == before
+    assert {line["event"] for line in World(project).desk.history("prod")} == {"planned: accept"}
+    if as_json:
+        assert says in json.loads(done.stdout)["error"]
+
+
+def test_change_within_the_bounds_is_begun_unasked(project: Path) -> None:
+    """It ends where a deployment begins: there is no token of the provider here."""
+    stack_file.write(project, "prod", {"allowSnapshot": True})
+    with says_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:
+        done = _ask(project, "two", "--yes", "--allow", "workers", "--up-to", "50", **model.environment)
+    assert done.returncode not in (0, 2, 3), done.stderr
+    failed, approved, _ = World(project).desk.history("prod")
+    assert approved["within"] == {"allow": ["workers"], "up_to_usd": "50.00"} and failed["event"] == "failed"
+    assert stack_file.read(project, "prod").workers == 1
 
 
 def test_empty_words_and_unknown_roles_are_usage_errors(project: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from agents.proposal import Proposal
 from agents.request import ScalingRequest
 from infra import stack_file
-from stack_runtime.errors import StackError, UsageError
+from stack_runtime.errors import RefusedError, StackError, UsageError
 from tests.evals.world import World
 from tests.kit.timing import p95
 
@@ -69,6 +71,49 @@ def test_history_cannot_be_rewritten(world: World) -> None:
         for statement in ("UPDATE history SET person = 'x'", "DELETE FROM history"):
             with pytest.raises(sqlite3.IntegrityError, match="only added to"):
                 connection.execute(statement)
+
+
+def test_history_of_before_there_were_hashes_goes_on(world: World) -> None:
+    """Its lines are held by the first one that has a hash."""
+    file = world.folder / ".fds" / "agents.sqlite"
+    proposal = world.desk.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
+    with sqlite3.connect(file) as connection:
+        for name in ("history_stays", "history_is_kept", "history_is_not_replaced", "history_has_no_gaps"):
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("ALTER TABLE history DROP COLUMN hash")
+    world.restart()
+    token = world.desk.approve(proposal.id, proposal.digest, "bob")
+    assert [line["event"] for line in world.desk.history("prod")] == ["approved", "planned: accept"]
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP TRIGGER history_stays")
+        connection.execute("UPDATE history SET person = 'owner' WHERE number = 1")
+    world.restart()
+    assert world.desk.history("prod")[0]["event"].startswith("tampered with: line ")
+    with pytest.raises(RefusedError, match="not what was recorded"):
+        world.desk.apply(proposal.id, token, "ann")
+
+
+@pytest.mark.parametrize("statement", ["INSERT OR REPLACE", "REPLACE", "INSERT OR IGNORE", "UPSERT"])
+def test_lines_of_history_are_not_replaced(world: World, statement: str) -> None:
+    world.desk.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
+    before = world.desk.history("prod")
+    verb, end = ("INSERT", " ON CONFLICT DO UPDATE SET person = 'x'") if statement == "UPSERT" else (statement, "")
+    row = (
+        "INTO history (number, at, stack, person, event, proposal, document) VALUES (1, '', 'prod', 'x', '', '', '{}')"
+    )
+    file = world.folder / ".fds" / "agents.sqlite"
+    with contextlib.suppress(sqlite3.IntegrityError), sqlite3.connect(file) as connection:
+        connection.execute(f"{verb} {row}{end}")
+    assert world.desk.history("prod") == before
+
+
+def test_reading_writes_nothing_into_the_ledger(world: World) -> None:
+    proposal = world.desk.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
+    file = world.folder / ".fds" / "agents.sqlite"
+    before = file.read_bytes()
+    world.now += timedelta(hours=1)
+    world.desk.plan("prod"), world.desk.settings("prod"), world.desk.history("prod"), world.desk.find(proposal.id)
+    assert file.read_bytes() == before
 
 
 def test_unknown_stacks_and_proposals_are_said(world: World) -> None:

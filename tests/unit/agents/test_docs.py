@@ -1,39 +1,76 @@
-"""The examples of docs/agents.md run."""
+"""Every example of docs/agents.md runs as it is printed; test_entry.py of the integration tests starts the servers."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.evals.world import World
-
 PAGE = Path(__file__).parents[3] / "docs" / "agents.md"
 
 
+def _blocks() -> list[tuple[str, str]]:
+    """Language and content of every block of the page."""
+    return re.findall(r"^```([a-z]+)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
 def _examples(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return [content for kind, content in _blocks() if kind == language]
 
 
-def test_the_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "project").mkdir()
-    World(tmp_path / "project")
-    monkeypatch.chdir(tmp_path)
-    for name in ("HCLOUD_TOKEN", "FDS_PRICES_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    (program,) = _examples("python")
-    exec(compile(program, "docs/agents.md", "exec"), {})
-    said = capsys.readouterr().out
-    assert "Accepted: volumeGb 10 → 50" in said and "deploying prod" in said and "applied" in said
+def _commands() -> list[str]:
+    """Lines of the console blocks that somebody types."""
+    lines = [line.removeprefix("$ ") for block in _examples("console") for line in block.splitlines()]
+    return [line for line in lines if line.startswith(("fds ", "python "))]
 
 
-def test_the_commands_are_understood() -> None:
+def _run(words: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("FDS_", "HCLOUD"))}
+    return subprocess.run(words, cwd=folder, env=clean | environment, capture_output=True, text=True, timeout=120)
+
+
+def test_no_block_is_of_a_kind_that_nothing_runs() -> None:
+    assert {language for language, _ in _blocks()} == {"text", "console", "python", "json"}
+    assert len(_blocks()) == PAGE.read_text(encoding="utf-8").count("\n```") / 2
+
+
+@pytest.mark.parametrize("program", _examples("python"))
+def test_program_runs_as_printed_in_an_empty_folder(tmp_path: Path, program: str) -> None:
+    """Twice, and with a token of the provider in the environment, which it does not use."""
+    (tmp_path / "program.py").write_text(program)
+    for environment in ({}, {"HCLOUD_TOKEN": "x"}):
+        done = _run([sys.executable, "program.py"], tmp_path, **environment)
+        assert done.returncode == 0, done.stderr
+        assert "Accepted: volumeGb 10 → 50" in done.stdout and done.stdout.endswith("deploying prod\napplied\n")
+
+
+def test_commands_are_understood() -> None:
     from agents.__main__ import _parser
 
-    lines = [
-        line for block in _examples("console") for line in block.splitlines() if line.startswith("python -m agents")
-    ]
-    assert lines
-    for line in lines:
-        _parser().parse_args(line.split()[3:])
+    words = [shlex.split(line) for line in _commands()]
+    assert {line[0] for line in words} == {"fds", "python"} and len(words) >= 4
+    for line in words:
+        if line[0] == "python":
+            _parser().parse_args(line[3:])
+
+
+@pytest.mark.parametrize("line", [line for line in _commands() if line.startswith("fds ")])
+def test_fds_commands_end_as_printed_without_a_model(line: str, tmp_path: Path) -> None:
+    """Every option is known, and what is given with it is well formed: only the model is missing."""
+    (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
+    done = _run([sys.executable, "-m", "fds.main", *shlex.split(line)[1:]], tmp_path)
+    assert done.returncode == 5 and "FDS_MODEL" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("document", _examples("json"))
+def test_json_names_a_server_that_can_be_started(document: str) -> None:
+    from agents.__main__ import _parser
+
+    started = json.loads(document)
+    assert started["command"] == "python" and _parser().parse_args(started["args"][2:]).verb == "mcp"

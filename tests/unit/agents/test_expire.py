@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import shlex
 import shutil
@@ -63,6 +64,22 @@ def test_what_cannot_be_taken_back_is_said_with_the_reason_and_stays_due(project
     assert tried.returncode == 4 and "not taken back" in tried.stdout and "Traceback" not in tried.stderr
     assert (project / "Pulumi.prod.yaml").read_bytes() == before
     assert len(overdue(project / ".fds", datetime.now(UTC))) == 1
+
+
+def test_one_stack_of_several_is_taken_back(project: Path) -> None:
+    """The other stack's change is due too, and is left alone."""
+    other = _fds(project, "expire", "--stack", "other", "--json")
+    assert other.returncode == 0 and json.loads(other.stdout) == []
+    stack_file.write(project, "prod", {"fxDate": "2026-08-01"})
+    ours = _fds(project, "expire", "--stack", "prod", "--json")
+    assert [outcome["stack"] for outcome in json.loads(ours.stdout)] == ["prod"] and ours.returncode == 4
+    assert "nothing is due" in _fds(project, "expire", "-s", "other").stderr
+
+
+def test_stack_that_is_not_there_is_a_usage_error(project: Path) -> None:
+    unknown = _fds(project, "expire", "--stack", "nowhere")
+    assert unknown.returncode == 2 and "Pulumi.nowhere.yaml" in unknown.stderr
+    assert _fds(project, "expire", "--stack", "prod", "--install").returncode == 2
 
 
 def test_the_timer_s_command_is_the_verb(project: Path) -> None:

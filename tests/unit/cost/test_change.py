@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from infra.cost import Deployed, group, rate, saved, scaling
-from infra.cost.decide import decide
+from infra.cost.decide import Basis
 from infra.cost.diff import diff
 from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageError
 from tests.unit.cost import kit
@@ -125,11 +126,62 @@ def test_saved_prices_say_how_their_date_is_known(tmp_path: Path) -> None:
         {"pricing": "{"}, {"pricing": ""}, {"pricing": "[" * 100_000}, {"server_types": "[]"}, {"server_types": {}},
         {"source": {"prices": {"date": "soon", "source": "x"}}}, {"source": {}},
         {"server_types": {"server_types": kit.SERVER_TYPES, "meta": {"pagination": {"next_page": 2}}}},
+        {"server_types": {"server_types": kit.SERVER_TYPES, "meta": {"pagination": {"total_entries": 99}}}},
     ],
 )  # fmt: skip
 def test_saved_nonsense_is_unknown(tmp_path: Path, files: dict[str, Any]) -> None:
     with pytest.raises(UnknownError):
         saved.read(_folder(tmp_path, **files))
+
+
+def _dearer_first(text: str, name: str) -> str:
+    """The document with the first member `name` twice: a dearer reading, and then the one that was there."""
+    start = text.index(f'"{name}"')
+    _, end = json.JSONDecoder().raw_decode(text, text.index(":", start) + 2)
+    return f'{text[:start]}"{name}": "99.00", {text[start:end]}{text[end:]}'
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("pricing", "currency"), ("pricing", "net"), ("pricing", "gross"), ("pricing", "percentage"),
+        ("pricing", "vat_rate"), ("pricing", "volume"), ("pricing", "location"), ("pricing", "pricing"),
+        ("server_types", "server_types"), ("server_types", "price_monthly"), ("server_types", "memory"),
+        ("server_types", "available"), ("server_types", "description"), ("source", "date"),
+    ],
+)  # fmt: skip
+def test_a_saved_file_that_says_something_twice_is_unknown(tmp_path: Path, file: str, name: str) -> None:
+    documents = {"pricing": kit.PRICING, "server_types": {"server_types": kit.SERVER_TYPES}}
+    documents["source"] = {"prices": {"date": "2026-02-03", "source": "by hand"}}
+    text = json.dumps(documents[file])
+    assert saved.read(_folder(tmp_path, **documents | {file: text})).date == date(2026, 2, 3)
+    twice = _dearer_first(text, name)
+    assert json.loads(twice) == documents[file], "Python keeps the last"
+    with pytest.raises(UnknownError, match=f"{file}.json has '{name}' twice"):
+        saved.read(_folder(tmp_path, **documents | {file: twice}))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: b"\xef\xbb\xbf" + text, "is not JSON"),
+        (lambda text: text.decode().encode("utf-16"), "is not JSON"),
+        (lambda text: text + b"{}", "is not JSON"),
+        (lambda text: text + b"\0", "is not JSON"),
+        (lambda text: b'{"NaN": NaN, ' + text[1:], "has the number NaN"),
+        (lambda text: b'{"more": [-Infinity], ' + text[1:], "has the number -Infinity"),
+        (lambda text: b'{"more": 1' + b"0" * 5000 + b", " + text[1:], "is not JSON"),
+        (lambda text: text + b" " * 2**22, "is larger than 4 MiB"),
+    ],
+)
+@pytest.mark.parametrize("file", ["pricing", "server_types"])
+def test_a_saved_file_that_is_not_one_json_document_is_unknown(
+    tmp_path: Path, file: str, change: Callable[[bytes], bytes], says: str
+) -> None:
+    path = _folder(tmp_path) / f"{file}.json"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(UnknownError, match=f"{file}.json {says}"):
+        saved.read(tmp_path)
 
 
 def test_a_folder_without_files_is_a_usage_error(tmp_path: Path) -> None:
@@ -167,13 +219,13 @@ def test_neighbours_are_the_rented_stacks_of_the_group(tmp_path: Path) -> None:
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",
     )  # fmt: skip
-    assert [other.stack for other in group.others(project, kit.settings())] == ["staging"]
+    assert [other.stack for other in group.rented(project, "prod")] == ["lab", "staging"]
     _project(tmp_path, staging="host: mars")
     with pytest.raises(StackError):
-        group.others(project, kit.settings())
+        group.rented(project, "prod")
 
 
-def test_decide_counts_the_group_and_needs_permission_for_old_prices(
+def test_plan_counts_the_group_and_needs_permission_for_old_prices(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HCLOUD_TOKEN", "FDS_PRICES_DIR"):
@@ -182,8 +234,8 @@ def test_decide_counts_the_group_and_needs_permission_for_old_prices(
     project = _project(tmp_path, prod="host: hetzner", staging="host: hetzner; serverType: cpx42; tax: net")
     own = kit.settings(fxRate="1.1637", fxDate="2026-11-20")
     later = date(2026, 11, 24)
-    assert decide(own, on=later, project=project).verdict == "unknown"
-    found = decide(own, on=later, project=project, allow_snapshot=True)
+    assert Basis.of(own, later, project=project).plan(own).verdict == "unknown"
+    found = Basis.of(own, later, project=project, allow_snapshot=True).plan(own)
     assert found.verdict == "over"
     staging = next(line for line in found.lines if line.resource == "stack staging")
     assert staging.monthly_usd == Decimal("97.73"), "a neighbour's own tax setting does not make it cheaper"

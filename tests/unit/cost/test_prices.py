@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -89,7 +90,12 @@ def test_nothing_is_free(path: str, zero: str) -> None:
         ("t.disk", 0), ("t.disk", None), ("t.architecture", ...), ("t.prices", ...), ("t.locations", ...),
         ("t.prices.0.location", ...), ("t.prices.0.included_traffic", -1), ("t.prices.0.included_traffic", "1"),
         ("t.locations.0.available", ...), ("t.locations.0.available", "false"), ("t.locations.0.available", 1),
-        ("t.deprecation", {}), ("t.deprecation", {"unavailable_after": "soon"}),
+        ("t.deprecation", {}), ("t.deprecation", {"unavailable_after": "soon"}), ("t.deprecation", "soon"),
+        ("t.deprecation", {"announced": "once", "unavailable_after": "2026-10-09"}), ("t.prices", []),
+        ("t.cores", 10**9),
+        ("t.deprecation", {"announced": "2026-10-10", "unavailable_after": "2026-10-09"}), ("t.disk", 10**9),
+        ("t.locations.0.deprecation", {"unavailable_after": "2026-13-01"}), ("p.server_backup.percentage", "20 %"),
+        ("p.server_types.0.prices.0.included_traffic", -1), ("p.load_balancer_types.0.prices.0.location", ...),
         ("t.prices.0.price_monthly", {"net": "0.01", "gross": "0.0119"}),
     ],
 )  # fmt: skip
@@ -112,13 +118,48 @@ def test_server_types_of_another_shape_are_errors(entries: list[Any]) -> None:
         price_lists.read(kit.PRICING, entries, day=kit.TODAY, source="test")
 
 
-def test_a_type_that_comes_twice_must_be_the_same() -> None:
-    types = kit.server_types()
-    assert kit.price_list(types=[*types, types[0]]).server_types == kit.SHIPPED_PRICES.server_types
-    other = kit.server_types()[0]
-    other["memory"] = 64.0
-    with pytest.raises(UnknownError, match="twice"):
-        kit.price_list(types=[*types, other])
+Listed = list[dict[str, Any]]
+LISTS: dict[str, Callable[[dict[str, Any], Listed], Listed]] = {
+    "types": lambda pricing, types: types,
+    "places of a type": lambda pricing, types: types[0]["prices"],
+    "locations of a type": lambda pricing, types: types[0]["locations"],
+    "types of /pricing": lambda pricing, types: pricing["pricing"]["server_types"],
+    "places of /pricing": lambda pricing, types: pricing["pricing"]["server_types"][0]["prices"],
+    "kinds of addresses": lambda pricing, types: pricing["pricing"]["primary_ips"],
+    "places of addresses": lambda pricing, types: pricing["pricing"]["primary_ips"][0]["prices"],
+    "places of free addresses": lambda pricing, types: pricing["pricing"]["primary_ips"][1]["prices"],
+    "kinds of floating addresses": lambda pricing, types: pricing["pricing"]["floating_ips"],
+    "places of floating addresses": lambda pricing, types: pricing["pricing"]["floating_ips"][0]["prices"],
+    "load balancers": lambda pricing, types: pricing["pricing"]["load_balancer_types"],
+    "places of load balancers": lambda pricing, types: pricing["pricing"]["load_balancer_types"][0]["prices"],
+}
+
+
+def _dearer(entry: Any) -> None:
+    """Make one price in `entry` dearer, or sell it out; an entry without either stays as it is."""
+    for price in [entry, *entry.get("prices", ())]:
+        if "price_monthly" in price:
+            price["price_monthly"] = {"net": "100.00", "gross": "119.00"}
+    if "available" in entry:
+        entry["available"] = not entry["available"]
+
+
+@pytest.mark.parametrize("change", [lambda entry: None, _dearer], ids=["equal", "different"])
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+@pytest.mark.parametrize("where", LISTS)
+def test_what_a_list_names_twice_is_unknown(where: str, first: bool, change: Callable[[Any], None]) -> None:
+    pricing, types = kit.pricing(), kit.server_types()
+    monthly = {"net": "3.0000", "gross": "3.5700"}
+    places = [{"location": place, "price_monthly": dict(monthly)} for place in ("fsn1", "nbg1")]
+    pricing["pricing"]["floating_ips"] = [{"type": "ipv4", "prices": places}]
+    assert kit.price_list(pricing, types).floating_ips["ipv4", "nbg1"].gross == Decimal("3.57")
+    entries = LISTS[where](pricing, types)
+    again = copy.deepcopy(entries[0])
+    change(again)
+    entries.insert(0 if first else len(entries), again)
+    with pytest.raises(UnknownError, match="twice in one list") as caught:
+        kit.price_list(pricing, types)
+    assert caught.value.exit_code == 4
 
 
 def test_of_two_lists_the_dearer_price_counts() -> None:
@@ -130,12 +171,82 @@ def test_of_two_lists_the_dearer_price_counts() -> None:
     assert any("disagree" in warning for warning in found.warnings)
 
 
-def test_gross_is_never_less_than_net_with_vat() -> None:
+def test_of_two_lists_the_dearer_hour_and_the_dearer_traffic_count() -> None:
+    shipped = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
+    cheaper: dict[str, Any] = {
+        "price_hourly": {"net": "0.01", "gross": "0.0119"}, "included_traffic": 2**50,
+        "price_per_tb_traffic": {"net": "0.10", "gross": "0.119"},
+    }  # fmt: skip
+    for key, value in cheaper.items():
+        types = kit.server_types()
+        _server(types)["prices"][0][key] = value
+        found = kit.price_list(types=types)
+        assert found.server_types["cpx22"].offers["fsn1"] == shipped
+        assert any("disagree about cpx22 in fsn1" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("net", "gross", "counts"),
+    [
+        ("0.0088000000", "0.0104720000000000", "0.010472"),  # an hour with four places, and VAT on what is shown
+        ("0.0088", "0.0105", "0.0105"),  # both rounded to four places
+        ("0.0008", "0.0010", "0.0010"),
+        ("0.0136", "0.0161", "0.016184"),  # rounded down: what the VAT makes of the net price is dearer
+        ("5.49", "6.53", "6.5331"),  # rounded to the cent
+        ("5.4900000000", "6.5331000000", "6.5331"),
+    ],
+)
+def test_a_gross_price_may_be_rounded(net: str, gross: str, counts: str) -> None:
     pricing = kit.pricing()
-    pricing["pricing"]["volume"]["price_per_gb_month"] = {"net": "0.10", "gross": "0.10"}
+    pricing["pricing"]["volume"]["price_per_gb_month"] = {"net": net, "gross": gross}
     found = kit.price_list(pricing)
-    assert found.volume_gb.gross == Decimal("0.119")
-    assert any("VAT" in warning for warning in found.warnings)
+    assert (found.volume_gb.gross, found.warnings) == (Decimal(counts), ())
+
+
+@pytest.mark.parametrize(
+    ("net", "gross"),
+    [
+        ("0.10", "0.10"), ("5.49", "6.54"), ("5.49", "6.52"), ("5.4900", "6.5300"), ("5.49", "7"), ("5.49", "65.331"),
+        ("0.0572", "0.0572"), ("0.0572", "0.0690"), ("1000000", "1000000.00"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", [place.rpartition(".")[0] for place in PLACES if place.endswith("gross")])
+def test_a_gross_price_that_is_not_net_plus_vat_is_unknown(path: str, net: str, gross: str) -> None:
+    pricing, types = kit.pricing(), kit.server_types()
+    _set(path, {"net": net, "gross": gross})(pricing, types)
+    with pytest.raises(UnknownError, match=r"VAT|below the net") as caught:
+        kit.price_list(pricing, types)
+    assert path.rpartition(".")[2] in str(caught.value)
+
+
+@pytest.mark.parametrize("vat", ["0.00", "18.00", "20.00", "1.9", "100"])
+def test_a_vat_rate_that_no_price_agrees_with_is_unknown(vat: str) -> None:
+    pricing = kit.pricing()
+    pricing["pricing"]["vat_rate"] = vat
+    with pytest.raises(UnknownError, match="VAT"):
+        kit.price_list(pricing)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        "t", "t.prices.0", "t.prices.0.price_monthly", "t.prices.0.price_per_tb_traffic", "p.volume.price_per_gb_month",
+        "p.primary_ips.0", "p.primary_ips.0.prices.0", "p.server_types.0.prices.0.price_hourly",
+    ],
+)  # fmt: skip
+def test_a_price_in_another_currency_than_the_list_is_unknown(holder: str) -> None:
+    pricing, types = kit.pricing(), kit.server_types()
+    _set(f"{holder}.currency", "EUR")(pricing, types)
+    assert kit.price_list(pricing, types) == kit.SHIPPED_PRICES
+    _set(f"{holder}.currency", "USD")(pricing, types)
+    with pytest.raises(UnknownError, match="currency is not EUR"):
+        kit.price_list(pricing, types)
+
+
+def test_a_list_of_thousands_is_unknown() -> None:
+    types = [{**kit.SERVER_TYPES[0], "name": f"cx{index}"} for index in range(2_000)]
+    with pytest.raises(UnknownError, match="more than 1,000 entries"):
+        kit.price_list(types=types)
 
 
 def _refused(types: list[dict[str, Any]], **settings: Any) -> str:

@@ -1,0 +1,71 @@
+"""The bounds within which a person lets `fds ask --yes` make a change unasked: which settings, and at which total."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from agents.proposal import changed
+from infra.settings import ServiceOverride, Settings
+from stack_runtime.errors import RefusedError, UsageError
+
+KEYS = ("workers", "memory", "cpu", "volumeGb", "profiles", "serverType", "location", "backups", "schedule")
+"""What `fds scale` names; `memory` and `cpu` stand for those of every service."""
+
+
+class OutOfBoundsError(RefusedError):
+    """The change may not be made unasked. A person can still approve it."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a person allows before having seen the change.
+
+    Args:
+        allow: keys of the settings that may change, of `KEYS`.
+        up_to_usd: the most that all stacks of the budget group may cost a month.
+    """
+
+    allow: frozenset[str]
+    up_to_usd: Decimal
+
+    @classmethod
+    def of(cls, allow: str | None, up_to: str | None) -> Bounds:
+        """Read `--allow KEYS --up-to USD`.
+
+        Raises:
+            UsageError: one of the two is missing or wrong.
+        """
+        if allow is None or up_to is None:
+            raise _usage("--yes needs its bounds: --allow and --up-to")
+        keys = frozenset(key.strip() for key in allow.split(","))
+        if unknown := sorted(keys - set(KEYS)):
+            raise _usage(f"--allow takes {', '.join(KEYS)}, not '{unknown[0]}'")
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,2})?", up_to):
+            raise _usage(f"--up-to is a number of US dollars a month such as 40, not '{up_to}'")
+        return cls(keys, Decimal(up_to))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the history keeps of them."""
+        return {"allow": sorted(self.allow), "up_to_usd": f"{self.up_to_usd:.2f}"}
+
+
+def changed_keys(before: Settings, after: Settings) -> list[str]:
+    """Return what differs by the names of `fds scale`."""
+    found = [to_camel(name) for name in changed(before, after) if name != "services"]
+    none = ServiceOverride()
+    pairs = [
+        (before.services.get(name, none), after.services.get(name, none))
+        for name in sorted({*before.services, *after.services})
+    ]
+    found += ["memory"] if any(old.memory_mb != new.memory_mb for old, new in pairs) else []
+    return found + (["cpu"] if any(old.cpu != new.cpu for old, new in pairs) else [])
+
+
+def _usage(what: str) -> UsageError:
+    return UsageError(what, next_command='fds ask "WORDS" --yes --allow workers,memory --up-to 40')

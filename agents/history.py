@@ -1,0 +1,153 @@
+"""The history in the ledger: who did what and when. It is only added to, and its time never goes back.
+
+Triggers refuse anything else, and each line holds the hash of itself and of the line before it, so that what somebody
+did without the triggers is found. Whoever can write the file and computes every hash anew, or clears all of them, is
+not found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from stack_runtime.errors import RefusedError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS history (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, stack TEXT NOT NULL, person TEXT NOT NULL,
+    event TEXT NOT NULL, proposal TEXT NOT NULL, document TEXT NOT NULL, hash TEXT);
+CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), at TEXT NOT NULL);
+"""
+TRIGGERS = """
+CREATE TRIGGER IF NOT EXISTS history_stays BEFORE UPDATE ON history
+    BEGIN SELECT RAISE(ABORT, 'history is only added to'); END;
+CREATE TRIGGER IF NOT EXISTS history_is_kept BEFORE DELETE ON history
+    BEGIN SELECT RAISE(ABORT, 'history is only added to'); END;
+CREATE TRIGGER IF NOT EXISTS history_is_not_replaced BEFORE INSERT ON history
+    WHEN EXISTS (SELECT 1 FROM history WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'history is only added to'); END;
+CREATE TRIGGER IF NOT EXISTS history_has_no_gaps AFTER INSERT ON history
+    WHEN NEW.number != (SELECT count(*) FROM history)
+    BEGIN SELECT RAISE(ABORT, 'history is only added to'); END;
+"""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make what is missing; a history of before there were hashes goes on with them."""
+    connection.executescript(SCHEMA + TRIGGERS)
+    if "hash" not in {row[1] for row in connection.execute("PRAGMA table_info(history)")}:
+        connection.execute("ALTER TABLE history ADD COLUMN hash TEXT")
+
+
+class History:
+    """The history inside one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def record(self, at: datetime, stack: str, person: str, event: str, proposal: str, **more: Any) -> None:
+        """Add a line of history, no earlier than the one before it."""
+        values = (text_of(self.time(at)), stack, person, event, proposal, json.dumps(more, default=str))
+        last = self._connection.execute("SELECT hash FROM history ORDER BY number DESC LIMIT 1").fetchone()
+        link = _link(last[0] if last and last[0] else self._walked()[0], values)
+        self._connection.execute(
+            "INSERT INTO history (at, stack, person, event, proposal, document, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*values, link),
+        )
+
+    def history(self, stack: str, count: int) -> list[Mapping[str, Any]]:
+        """The last `count` lines of history, newest first; before them, that it is not what was recorded, if so."""
+        rows = self._connection.execute(
+            "SELECT at, person, event, proposal, document FROM history WHERE stack = ? ORDER BY number DESC LIMIT ?",
+            (stack, count),
+        )
+        wrong = self.wrong_line()
+        report = f"tampered with: line {wrong} is not what was recorded"
+        return [
+            *([] if wrong is None else [{"at": "", "person": "", "event": report, "proposal": ""}]),
+            *(
+                {"at": at, "person": person, "event": event, "proposal": proposal, **_json(document)}
+                for at, person, event, proposal, document in rows
+            ),
+        ]
+
+    def wrong_line(self) -> int | None:
+        """The number of the first line of history that is not what was recorded, or of one that is missing."""
+        return self._walked()[1]
+
+    def time(self, now: datetime) -> datetime:
+        """`now`, or the latest time that was noted here: a clock that is set back revives nothing."""
+        (latest,) = self._connection.execute(
+            "SELECT max(at) FROM (SELECT at FROM clock UNION ALL SELECT at FROM history)"
+        ).fetchone()
+        return max(now, moment_of(latest)) if latest else now
+
+    def tick(self, now: datetime) -> datetime:
+        """Note the time.
+
+        Returns: that of `time`.
+        """
+        at = self.time(now)
+        self._connection.execute("INSERT OR REPLACE INTO clock (one, at) VALUES (1, ?)", (text_of(at),))
+        return at
+
+    def told_of(self, proposal_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """Every event of one proposal and what was kept with it, the oldest first."""
+        lines = self._connection.execute(
+            "SELECT event, document FROM history WHERE proposal = ? ORDER BY number", (proposal_id,)
+        )
+        return [(event, _json(document)) for event, document in lines]
+
+    def _walked(self) -> tuple[str, int | None]:
+        """Follow the hashes through the whole history; lines of before there were hashes are held by the next one.
+
+        Returns: the hash of the last line, and what `wrong_line` returns.
+        """
+        link, wrong, hashed, count = "", None, False, 0
+        for number, kept, *values in self._connection.execute(
+            "SELECT number, hash, at, stack, person, event, proposal, document FROM history ORDER BY number"
+        ):
+            link, count = _link(link, values), count + 1
+            hashed = hashed or kept is not None
+            if wrong is None and (number != count or (hashed and kept != link)):
+                wrong = count
+        (ever,) = self._connection.execute(
+            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'history'"
+        ).fetchone()
+        return link, count + 1 if wrong is None and ever != count else wrong
+
+
+def _link(before: str, values: Sequence[Any]) -> str:
+    """The hash of a line of history: of what it says, and of the line before it."""
+    return hashlib.sha256(json.dumps([before, *values], default=repr).encode()).hexdigest()
+
+
+def _json(document: str) -> dict[str, Any]:
+    """What a line of history holds, whoever wrote it."""
+    try:
+        return dict(json.loads(document))
+    except (ValueError, TypeError):
+        return {}
+
+
+def moment_of(text: str) -> datetime:
+    """The moment that `text_of` wrote.
+
+    Raises:
+        RefusedError: somebody else wrote it.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        raise RefusedError(
+            "the ledger holds a time that is none", where="agents.sqlite", next_command="find out who wrote into it"
+        ) from None
+
+
+def text_of(moment: datetime | None) -> str | None:
+    """A moment in UTC as text that sorts by time."""
+    return moment.isoformat(timespec="microseconds") if moment else None

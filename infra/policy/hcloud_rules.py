@@ -1,0 +1,79 @@
+"""What a server's resources may open to the internet: TCP 22, 80 and 443, port 22 to the networks of `sshFrom`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
+from typing import Any
+
+from infra.policy.inputs import Rule, anything, each, is_unset, keys, one_of, problems
+from infra.policy.resources import SERVER, Resource, Unknown
+from infra.settings import Settings
+
+FIREWALL = "hcloud:index/firewall:Firewall"
+BALANCER = "hcloud:index/loadBalancerService:LoadBalancerService"
+SSH = "22"
+WEB = ("80", "443")
+
+
+def of_hcloud(resource: Resource, settings: Settings) -> Iterator[str]:
+    """Yield what is wrong with a resource of Hetzner's, each as the end of a sentence about it."""
+    if resource.kind == SERVER and is_unset(resource.props.get("firewallIds")):
+        yield "has no firewall in firewallIds, so every port is open"
+    elif resource.kind == FIREWALL:
+        rules = each(_rule(settings))
+        yield from problems(
+            resource.props, {"name": anything, "labels": anything, "applyTos": anything, "rules": rules}
+        )
+    elif resource.kind == BALANCER:
+        for key in ("listenPort", "destinationPort"):
+            port = resource.props.get(key)
+            if not is_unset(port) and _text(port) not in WEB:
+                yield f"sets {key} to {port}, allowed is {' or '.join(WEB)}"
+
+
+def _rule(settings: Settings) -> Rule:
+    """A rule of a firewall. One for outgoing traffic is refused too: it would block all other outgoing traffic."""
+    table = {
+        "description": anything,
+        "direction": one_of("in"),
+        "port": one_of(SSH, *WEB),
+        "protocol": one_of("tcp"),
+        "sourceIps": anything,
+    }
+
+    def rule(path: str, value: Any) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield f"sets {path} to {value}, which is not a rule"
+            return
+        value = {**value, "port": _text(value.get("port"))}
+        yield from keys(table)(path, value)
+        for key in ("direction", "port", "protocol", "sourceIps"):
+            if is_unset(value.get(key)):
+                yield f"leaves {path}.{key} open"
+        if value["port"] == SSH and not _within(value.get("sourceIps"), settings.ssh_from):
+            yield f"opens port 22 to {value.get('sourceIps')}, sshFrom allows {', '.join(settings.ssh_from)}"
+
+    return rule
+
+
+def _text(port: Any) -> Any:
+    """A port as text; numbers are taken for it by the provider."""
+    return f"{port:.0f}" if isinstance(port, (int, float)) else port
+
+
+def _within(sources: Any, allowed: Sequence[str]) -> bool:
+    """Whether every source lies in an allowed network; every network is allowed where none is named."""
+    if not allowed:
+        return True
+    if isinstance(sources, Unknown) or not sources:
+        return False
+    return all(any(_lies_in(source, network) for network in allowed) for source in sources)
+
+
+def _lies_in(source: Any, network: str) -> bool:
+    try:
+        inner, outer = ip_network(str(source), strict=False), ip_network(network)
+    except ValueError:
+        return False
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]

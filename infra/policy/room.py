@@ -1,0 +1,57 @@
+"""Whether the containers of a stack fit its servers: the planner's own rules, on what the containers really ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from infra.cost.capacity import Demand, Machine, of_type
+from infra.cost.prices import PriceList
+from infra.policy.inputs import number
+from infra.policy.resources import CONTAINER, SERVER, Resource
+
+
+def lacking(resources: Sequence[Resource], prices: PriceList) -> list[str]:
+    """Return what the containers need and the servers do not have, in words.
+
+    What only the plan knows counts as nothing here: reservations of CPU, sizes of images and of data.
+
+    Raises:
+        UnknownInputError: a limit is not known yet.
+    """
+    kinds = [prices.server_types.get(str(server.props.get("serverType"))) for server in servers(resources)]
+    machines = [of_type(kind, volume_gb=0) for kind in kinds if kind]
+    if not machines:
+        return []
+    memory, cores, disk = (
+        sum(getattr(machine, name) for machine in machines) for name in ("memory_mb", "cores", "disk_gb")
+    )
+    return _demand(resources).problems(Machine(memory, cores, disk))
+
+
+def _demand(resources: Sequence[Resource]) -> Demand:
+    """What the containers that are started reserve and may use."""
+    started = [one for one in resources if one.kind == CONTAINER and one.props.get("start") is not False]
+    limits = [_number(container, "memory") for container in started]
+    cpus = [_number(container, "cpus") for container in started]
+    return Demand(
+        services=(),
+        containers=len(started),
+        memory_mb=int(sum(_number(container, "memoryReservation") for container in started)),
+        memory_limit_mb=int(sum(limits)),
+        cpu=Decimal(0),
+        cpu_limit=sum(cpus, Decimal(0)),
+        most_cpu=max(cpus, default=Decimal(0)),
+        most_memory_mb=int(max(limits, default=Decimal(0))),
+        server_gb=0,
+        volume_gb=0,
+    )
+
+
+def _number(container: Resource, key: str) -> Decimal:
+    return number(container.get(key)) or Decimal(0)
+
+
+def servers(resources: Sequence[Resource]) -> Iterator[Resource]:
+    """The rented servers among the resources."""
+    return (resource for resource in resources if resource.kind == SERVER)

@@ -1,0 +1,115 @@
+"""Tools that are marked read-only, and `fds drift`, leave a project as it was: on the real engine."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.kit.project import ON_A_SERVER, Project
+
+STACK = "agentsread"
+ENCRYPTED = {"secure": "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}
+OPEN = """
+import sys
+from pathlib import Path
+from infra.deploy import Deployment
+from infra.progress import Progress
+Deployment(Path.cwd(), sys.argv[1], Progress(None))
+"""
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "duckdb_query": {"sql": "SELECT 1"},
+    "dbt_show": {"model": "x"},
+    "dbt_docs": {"model": "x"},
+    "dbt_lineage": {"model": "x"},
+    "airflow_logs": {"dag_id": "x", "dag_run_id": "x"},
+    "stack_logs": {"service": "postgres"},
+}
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Every file and folder of the project with a digest; what the MCP server itself keeps is made before."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        for path in sorted(folder.rglob("*"))
+        if "__pycache__" not in path.parts
+    }
+
+
+def _read_all(project: Project) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]]]:
+    """The files after the start of the MCP server and after a call of every read-only tool, and the answers."""
+    started = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "agents", "mcp", "--stack", project.stack],
+        cwd=str(project.folder),
+        env=project.variables(HCLOUD_TOKEN=""),
+    )
+
+    async def talk() -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]]]:
+        async with Client(stdio_client(started)) as client:
+            tools = [
+                t.name for t in (await client.list_tools()).tools if t.annotations and t.annotations.read_only_hint
+            ]
+            before = _files(project.folder)
+            answers = {}
+            for name in tools:
+                result = await client.call_tool(name, ARGUMENTS.get(name, {}))
+                answers[name] = json.loads(getattr(result.content[0], "text", "{}"))
+            return before, _files(project.folder), answers
+
+    return asyncio.run(talk())
+
+
+@pytest.fixture(params=["local", "server"])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """A stack that nobody has deployed; the file of the one on a server holds an encrypted token."""
+    made = Project(tmp_path, STACK, {"host": "local"} if request.param == "local" else ON_A_SERVER)
+    if request.param == "server":
+        text = made.stack_file.read_text()
+        made.stack_file.write_text(f"{text}\n  hcloud:token: {json.dumps(ENCRYPTED)}\n")
+    return made
+
+
+def test_reading_a_stack_never_deployed_makes_nothing(project: Project) -> None:
+    before, after, answers = _read_all(project)
+    assert after == before
+    assert {"stack_drift", "stack_plan", "stack_status", "duckdb_query", "stack_history"} <= answers.keys()
+    assert "deployed" in str(answers["stack_drift"]["error"])
+
+
+def test_drift_of_a_stack_never_deployed_makes_nothing(project: Project) -> None:
+    before = _files(project.folder)
+    done = project.fds("drift")
+    assert done.returncode == 5 and "deployed" in done.stderr and "fds up" in done.stderr, done.stderr
+    assert _files(project.folder) == before
+
+
+def test_reading_a_deployed_stack_changes_nothing(tmp_path: Path) -> None:
+    """Neither the record, nor which stack a plain `pulumi` takes."""
+    made = Project(tmp_path, STACK, {"host": "local"})
+    made.take_secrets()
+    made.stack_file.with_name("Pulumi.agentsother.yaml").write_text(made.stack_file.read_text())
+    for stack in (STACK, "agentsother"):  # the last one is what a plain `pulumi` takes from now on
+        opened = made.run(sys.executable, "-c", OPEN, stack)
+        assert opened.returncode == 0, opened.stderr
+    noted = _chosen(made.folder)
+    assert "agentsother" in noted
+    before, after, answers = _read_all(made)
+    assert answers["stack_drift"]["success"], answers["stack_drift"]
+    assert after == before and _chosen(made.folder) == noted
+
+
+def _chosen(folder: Path) -> str:
+    """What the engine notes, outside of the project, of the stack that it takes there."""
+    from infra.engine import engine_home
+
+    key = hashlib.sha1(str(folder / "Pulumi.yaml").encode()).hexdigest()
+    (note,) = (engine_home() / "workspaces").glob(f"*{key}*.json")
+    return note.read_text()

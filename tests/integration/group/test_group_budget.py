@@ -1,0 +1,165 @@
+"""Stacks that share a budget never run for more than it after a deployment, whatever was done to files and account."""
+
+from __future__ import annotations
+
+import json
+import random
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra import stack_file
+from infra.cost.decide import Basis, today
+from infra.cost.model import Plan
+from stack_runtime.errors import StackError
+from tests.integration.group.conftest import OWN, PRICING, Group
+from tests.kit.hetzner.catalogue import SNAPSHOT
+
+BUDGET = Decimal("120")
+"""Room for two small stacks and a larger one."""
+STACKS = ("one", "two", "three", "four")
+TYPES = ("auto", "cpx22", "cpx32", "cpx42")
+
+
+def _report(group: Group, stack: str) -> Plan:
+    settings = stack_file.read(group.folder, stack)
+    return Basis.of(settings, today(), project=group.folder).plan(settings)
+
+
+def test_edited_file_of_a_deployed_stack_counts_as_it_runs(group: Group) -> None:
+    group.write("one", serverType="cpx32", budgetUsd="60")
+    assert group.deploy("one")
+    group.write("one", serverType="cpx22", budgetUsd="60")
+    group.write("two", serverType="cpx22", budgetUsd="60")
+    assert group.deploy("two") is None
+    line = next(line for line in _report(group, "two").lines if line.resource == "stack one")
+    assert "runs for more than its file says" in line.note
+
+
+@pytest.mark.parametrize("deed", ["delete", "local"])
+def test_stack_without_a_file_on_a_server_counts_as_it_runs(group: Group, deed: str) -> None:
+    group.write("one", serverType="cpx32", budgetUsd="60")
+    assert group.deploy("one")
+    if deed == "delete":
+        group.delete("one")
+    else:
+        group.write("one", host="local")
+    group.write("two", serverType="cpx22", budgetUsd="60")
+    assert group.deploy("two") is None
+    plan = _report(group, "two")
+    assert plan.verdict == "over" and any(line.resource == "stack one" for line in plan.lines)
+
+
+def test_volume_grown_by_hand_counts_for_its_own_stack_and_for_others(group: Group) -> None:
+    for stack in ("one", "two"):
+        group.write(stack, serverType="cpx22", budgetUsd="60")
+    assert group.deploy("one") and group.deploy("two")
+    group.grow_by_hand("one", 400)
+    assert group.deploy("one") is None and group.deploy("two") is None
+
+
+def test_auto_that_found_only_dear_types_counts_as_it_runs(group: Group) -> None:
+    group.api.set_available("cpx22", "fsn1", False)
+    group.write("one", budgetUsd="60")
+    plan = group.deploy("one")
+    assert plan and plan.server and plan.server.type == "cpx32"
+    group.api.set_available("cpx22", "fsn1", True)
+    group.write("two", serverType="cpx22", budgetUsd="60")
+    assert group.deploy("two") is None
+
+
+def test_second_server_with_a_stack_s_label_is_a_line_of_its_plan(group: Group) -> None:
+    group.write("one", serverType="cpx22", budgetUsd="60")
+    assert group.deploy("one")
+    group.client.servers.create(
+        name="left-behind",
+        server_type=group.client.server_types.get_by_name("cpx22"),
+        image=group.client.images.get_by_name_and_architecture("debian-12", "x86"),
+        labels={"project": OWN, "stack": "one"},
+        location=group.client.locations.get_by_name("fsn1"),
+    )
+    lines = [line.resource for line in _report(group, "one").lines]
+    assert any("also running: server" in line for line in lines) and any("IPv4" in line for line in lines)
+
+
+def test_strays_are_named_with_their_price_and_not_counted(group: Group) -> None:
+    place = group.client.locations.get_by_name("fsn1")
+    group.client.volumes.create(size=100, name="holiday-pictures", location=place)
+    group.write("one", serverType="cpx22", budgetUsd="60")
+    plan = _report(group, "one")
+    assert plan.verdict == "within"
+    said = next(warning for warning in plan.warnings if "holiday-pictures" in warning)
+    assert "$" in said and "is not counted" in said
+    assert all("holiday" not in line.resource for line in plan.lines)
+
+
+def test_another_budget_group_is_said_with_what_it_runs(group: Group) -> None:
+    group.write("one", serverType="cpx22", budgetUsd="60")
+    group.write("lab", serverType="cpx32", budgetUsd="60", budgetGroup="lab")
+    assert "stack lab is in budget group lab: it is not counted here" in _report(group, "one").warnings
+    assert group.deploy("lab")
+    assert any("lab, where it runs for $" in warning for warning in _report(group, "one").warnings)
+
+
+def test_without_a_token_the_report_says_that_it_could_not_look(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HCLOUD_TOKEN")
+    group.write("one", serverType="cpx22")
+    assert any("the account was not asked" in warning for warning in _report(group, "one").warnings)
+
+
+def test_deployment_takes_the_account_s_prices_whatever_folder_is_named(
+    group: Group, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cheap = tmp_path / "cheap"
+    cheap.mkdir()
+    text = json.dumps({"pricing": PRICING})
+    price = next(one for one in PRICING["server_types"] if one["name"] == "cpx42")["prices"][0]["price_monthly"]
+    for figure in price.values():
+        text = text.replace(figure, "1.0000000000")
+    (cheap / "pricing.json").write_text(text)
+    types = (SNAPSHOT / "server_types.json").read_text()
+    for figure in price.values():
+        types = types.replace(figure, "1.0000000000")
+    (cheap / "server_types.json").write_text(types)
+    monkeypatch.setenv("FDS_PRICES_DIR", str(cheap))
+    group.write("one", serverType="cpx42", budgetUsd="60")
+    assert group.deploy("one") is None
+
+
+def test_unreadable_file_of_a_neighbour_stops_the_plan(group: Group) -> None:
+    group.write("one", serverType="cpx22")
+    (group.folder / "Pulumi.two.yaml").write_text(yaml.safe_dump({"config": {"serverType": "cpx22"}}))
+    with pytest.raises(StackError, match="serverType"):
+        _report(group, "one")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_account_never_runs_over_the_budget_after_a_deployment(group: Group, seed: int) -> None:
+    """Two to four stacks, in any order of editing, deleting, growing by hand, selling out and deploying."""
+    chance = random.Random(seed)
+    stacks, deployed = STACKS[: chance.randint(2, 4)], 0
+    for stack in stacks:
+        group.write(stack, serverType=chance.choice(TYPES), budgetUsd=str(BUDGET))
+    for _ in range(40):
+        stack, deed = chance.choice(stacks), chance.choice(
+            ("deploy",) * 5 + ("edit",) * 3 + ("local", "delete", "grow", "sell")
+        )
+        if deed == "edit":
+            size = chance.choice((10, 20, 40))
+            group.write(stack, serverType=chance.choice(TYPES), budgetUsd=str(BUDGET), volumeGb=size)
+        elif deed == "local":
+            group.write(stack, host="local")
+        elif deed == "delete":
+            group.delete(stack)
+        elif deed == "grow":
+            group.grow_by_hand(stack, chance.choice((10, 50)))
+        elif deed == "sell":
+            group.api.set_available(chance.choice(TYPES[1:]), "fsn1", chance.random() < 0.5)
+        else:
+            plan = group.deploy(stack)
+            if plan and plan.server:
+                deployed += 1
+                assert group.bill() <= BUDGET, (stack, deed, plan.lines)
+    assert deployed or group.bill() == 0

@@ -1,0 +1,171 @@
+"""What is planned, approved and ordered is one, however settings are said; anything else ends without a write."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra import stack_file
+from infra.settings import Settings
+from stack_runtime.errors import StackError
+from tests.integration.settings.mixes import HARMLESS, Mix, mix_of
+from tests.kit.hetzner.api import HetznerAPI
+from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
+
+READ, DEPLOYED = 300, 40
+"""How many mixes are resolved by the engine, and how many of those are deployed."""
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[HetznerAPI]:
+    """An account in which every server is sold out as it is ordered: the order is seen, and nothing has to boot."""
+    with HetznerAPI() as double:
+        double.faults.add("POST", "/servers$", 10_000, "412")
+        yield double
+
+
+@pytest.fixture(scope="module")
+def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A stack of which everything but its server has been made."""
+    folder = tmp_path_factory.mktemp("mixes")
+    made = Project(folder, "mixed-prod", {**ON_A_SERVER, "budgetUsd": "60"}, dict(api.environment))
+    made.take_secrets()
+    assert made.fds("up").returncode == 3
+    return made
+
+
+@pytest.fixture(scope="module")
+def base(project: Project) -> str:
+    """The stack file without the settings that the mixes set."""
+    lines = project.stack_file.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("  freelancer-data-stack:budgetUsd")]
+    head, config, rest = "".join(kept).partition("config:\n")
+    return head + config + "".join(line for line in rest.splitlines(keepends=True) if "fxDate" not in line)
+
+
+def _said(mix: Mix) -> Mix:
+    """The mix with a date of its rate, which no stack may lack."""
+    if not any("fxDate" in way for way in mix.ways):
+        mix.stack_lines.append('freelancer-data-stack:fxDate: "2026-11-20"')
+    return mix
+
+
+def _resolved(project: Project, mix: Mix) -> dict[str, str] | None:
+    """What the engine itself resolves; None where it refuses."""
+    done = _engine(project, mix, "config", "--json")
+    if done.returncode:
+        return None
+    found = {key: entry.get("value", "{}") for key, entry in json.loads(done.stdout).items()}
+    return {key: str(value) for key, value in found.items()}
+
+
+def _pulumi_up(project: Project, mix: Mix) -> Any:
+    """Run the engine's own command on the repository's program, with the stack file that the mix chooses."""
+    if not mix.arguments:
+        return project.engine("up", "--yes", "--skip-preview", "--non-interactive")
+    return _engine(project, mix, "--cwd", str(ROOT), "up", "--yes", "--skip-preview", "--non-interactive")
+
+
+def _engine(project: Project, mix: Mix, *words: str) -> Any:
+    own = project.folder / ".fds"
+    backend = {"PULUMI_BACKEND_URL": f"file://{own / 'state'}", "FDS_PROJECT_DIR": str(project.folder),
+               "PULUMI_CONFIG_PASSPHRASE_FILE": str(own / "passphrase")}  # fmt: skip
+    file = [] if not mix.arguments else ["--config-file", str(project.folder / "elsewhere" / project.stack_file.name)]
+    return project.run("pulumi", *words, "--stack", project.stack, *file, **backend)
+
+
+def _read(project: Project) -> Settings | None:
+    """What `fds cost` would judge."""
+    try:
+        return stack_file.read(project.folder, project.stack)
+    except StackError:
+        return None
+
+
+def _deployable(project: Project, engine: dict[str, str] | None) -> Settings | None:
+    """What the program would deploy."""
+    if engine is None:
+        return None
+    try:
+        return stack_file.resolved(project.folder, project.stack, engine)
+    except StackError:
+        return None
+
+
+def _own(engine: dict[str, str]) -> Settings:
+    """Settings from the engine's answer alone, without the product's reader."""
+    prefix = "freelancer-data-stack:"
+    values = {key.removeprefix(prefix): value for key, value in engine.items() if key.startswith(prefix)}
+    return Settings.of("mixed-prod", {key: value for key, value in values.items() if key != "secrets"})
+
+
+def test_what_is_judged_is_what_the_engine_resolves_or_nothing_is_deployed(project: Project, base: str) -> None:
+    chance, accepted, refused = random.Random(17), 0, 0
+    for _ in range(READ):
+        mix = _said(mix_of(chance))
+        mix.write(project, base)
+        engine = _resolved(project, mix)
+        deployable = _deployable(project, engine)
+        if deployable is None:
+            refused += 1
+            continue
+        assert engine is not None
+        assert deployable == _own(engine) == _read(project), mix.ways
+        assert all(way.split()[0] in HARMLESS for way in mix.ways), mix.ways
+        accepted += 1
+    assert accepted >= READ / 10 and refused >= READ / 4, (accepted, refused)
+
+
+def test_what_is_ordered_is_what_was_planned_or_nothing_is_written(
+    api: HetznerAPI, project: Project, base: str
+) -> None:
+    chance, ordered = random.Random(18), 0
+    for number in range(DEPLOYED):
+        mix = _said(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))  # nothing that moves a disk
+        mix.write(project, base)
+        before, cost = len(api.writes()), project.fds("cost", "--json")
+        by_fds = mix.project_lines or (number % 2 and not mix.arguments)
+        done = project.fds("up") if by_fds else _pulumi_up(project, mix)
+        wrote = api.writes()[before:]
+        orders = [entry.body for entry in wrote if entry.path == "/servers"]
+        if cost.returncode or any(way.split()[0] not in HARMLESS for way in mix.ways):
+            assert wrote == [], (mix.ways, cost.stdout)
+            continue
+        server = json.loads(cost.stdout)["server"]
+        found = [(order["server_type"], order["location"]) for order in orders]
+        assert found == [(server["type"], server["location"])], (mix.ways, done.stdout, done.stderr)
+        ordered += 1
+    assert ordered >= 3, "too few of the mixes were deployed"
+
+
+def test_a_setting_that_slips_in_after_the_approval_is_not_deployed(
+    api: HetznerAPI, project: Project, base: str
+) -> None:
+    """Between the check of the written file and the engine's own reading of it."""
+    from infra.bring_up import bring_up
+    from infra.deploy import Deployment
+    from stack_runtime.errors import RefusedError
+
+    Mix(stack_lines=['freelancer-data-stack:fxDate: "2026-11-20"']).write(project, base)
+    approved = stack_file.read(project.folder, project.stack)
+    before = len(api.writes())
+    with pytest.MonkeyPatch.context() as patch:
+        for name in OTHERS:
+            patch.delenv(name, raising=False)
+        for name, value in project.environment.items():
+            patch.setenv(name, value)
+        patch.chdir(project.folder)
+        original = Deployment.generate_secrets
+
+        def slip_in(deployment: Deployment) -> list[str]:
+            project.configure({"serverType": "cpx32", "budgetUsd": "60"})
+            return original(deployment)
+
+        patch.setattr(Deployment, "generate_secrets", slip_in)
+        with pytest.raises(RefusedError, match="no longer says what was approved"):
+            bring_up(project.folder, project.stack, lambda _: None, approved=approved)
+    assert api.writes()[before:] == []

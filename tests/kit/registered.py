@@ -1,0 +1,100 @@
+"""What the program registers for some settings, without an engine: inputs as the providers check them, and outputs.
+
+A program of its own, for Pulumi's mocks replace the runtime of the whole process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.kit.project import ROOT
+
+FILLED_IN: dict[str, dict[str, Any]] = {
+    "hcloud:index/server:Server": {"ipv4Address": "192.0.2.1", "datacenter": "fsn1-dc14", "status": "running"},
+    "docker:index/network:Network": {"internal": False, "scope": "local", "options": {}, "ipamConfigs": []},
+    "docker:index/volume:Volume": {"driver": "local", "mountpoint": "/var/lib/docker/volumes/x/_data"},
+    "docker:index/container:Container": {
+        "bridge": "", "containerLogs": "", "exitCode": 0, "hostname": "0123456789ab", "init": False,
+        "ipcMode": "private", "networkDatas": [{"networkName": "x", "ipAddress": "172.18.0.2"}], "runtime": "runc",
+        "shmSize": 64, "stopSignal": "SIGTERM", "stopTimeout": 0,
+    },
+}  # fmt: skip
+"""Outputs that the official providers fill in where the program says nothing."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource of the program."""
+
+    kind: str
+    name: str
+    custom: bool
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+
+
+def registered(settings: Mapping[str, Any], **variables: str) -> list[Registered]:
+    """All resources of the stack `prod` with these settings (camelCase), in the order of their registration."""
+    words = [sys.executable, "-m", __name__, json.dumps(settings)]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "FDS_PROJECT_DIR": folder, "FDS_CACHE_DIR": folder, **variables}
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [Registered(**each) for each in json.loads(done.stdout.splitlines()[-1])]
+
+
+def _print_registered(values: Mapping[str, Any]) -> None:
+    import pulumi
+    from pulumi.runtime.rpc import unwrap_rpc_secret
+
+    from infra import generated
+    from infra.hosts.hetzner import server
+    from infra.offline.plugins.docker.package import PACKAGE as DOCKER
+    from infra.offline.plugins.fields import checked
+    from infra.offline.plugins.hcloud.package import PACKAGE as HCLOUD
+    from infra.settings import Settings
+    from infra.stack import DataStack
+    from stack_runtime.paths import PROJECT
+
+    found: list[dict[str, Any]] = []
+
+    class Provider(pulumi.runtime.Mocks):
+        def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+            return {}, None
+
+        def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+            kind = {**DOCKER.kinds, **HCLOUD.kinds}.get(args.typ)
+            inputs = {key: unwrap_rpc_secret(value) for key, value in args.inputs.items()}
+            if kind:
+                inputs, failures = checked(kind.fields, inputs, {}, args.name, b"seed")
+                assert not failures, failures
+            inputs.pop("__defaults", None)
+            filled = {"imageId": f"sha256:{inputs['name']}"} if "remoteImage" in args.typ else {}
+            outputs = {**FILLED_IN.get(args.typ, {}), **filled, **inputs}
+            custom = bool(args.custom) and not args.typ.startswith("pulumi:")
+            found.append({"kind": args.typ, "name": args.name, "custom": custom, "inputs": inputs, "outputs": outputs})
+            return str(len(found)), outputs
+
+    settings = Settings.of("prod", values)
+    known = {name: generated.value(name) for name in generated.names(settings)}
+    setattr(server, "wait_until_ready", lambda access, say: None)  # noqa: B010, there is no server to wait for
+
+    async def program() -> None:
+        DataStack(settings, known, Path(os.environ["FDS_PROJECT_DIR"]) / "keys")
+
+    pulumi.runtime.set_mocks(Provider(), project=PROJECT, stack="prod", preview=False)
+    run: Any = pulumi.runtime.test
+    run(program)()
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    _print_registered(json.loads(sys.argv[1]))

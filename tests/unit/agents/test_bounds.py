@@ -1,0 +1,89 @@
+"""The bounds of `fds ask --yes`: what they may say, and what they never cover."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from agents import checks
+from agents.bounds import KEYS, Bounds, OutOfBoundsError, changed_keys
+from agents.proposal import SCALABLE, Proposal
+from agents.request import ScalingRequest
+from infra.settings import Settings
+from stack_runtime.errors import UsageError
+from tests.evals.world import World
+
+ALL = Bounds(frozenset(KEYS), Decimal(10_000))
+
+
+@pytest.fixture
+def proposal(tmp_path: Path) -> Proposal:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return World(folder).desk.propose("prod", ScalingRequest(reason="x", workers=2), "ann")
+
+
+def test_keys_are_those_of_scale() -> None:
+    """Every setting that a proposal may change has a key; services have two."""
+    from pydantic.alias_generators import to_camel
+
+    assert {to_camel(name) for name in SCALABLE} - {"services"} | {"memory", "cpu"} == set(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("allow", "up_to"),
+    [(None, None), ("workers", None), (None, "40"), ("", "40"), ("workers,", "40"), ("budgetUsd", "40"),
+     ("memory.postgres", "40"), ("*", "40"), ("workers", ""), ("workers", "1e9"), ("workers", "inf"),
+     ("workers", "4٠"), ("workers", "-1"), ("workers", "40 EUR")],
+)  # fmt: skip
+def test_bounds_that_bound_nothing_are_usage_errors(allow: str | None, up_to: str | None) -> None:
+    with pytest.raises(UsageError, match="--allow workers,memory --up-to 40"):
+        Bounds.of(allow, up_to)
+
+
+def test_bounds_are_read() -> None:
+    assert Bounds.of("workers, memory", "40.50") == Bounds(frozenset({"workers", "memory"}), Decimal("40.50"))
+
+
+def test_changed_keys_tell_memory_from_cores() -> None:
+    def of(**services: dict[str, float]) -> Settings:
+        return Settings.of("dev", {"services": services})
+
+    memory, both = of(postgres={"memoryMb": 256}), of(postgres={"memoryMb": 256, "cpu": 0.5})
+    assert changed_keys(of(), memory) == ["memory"] and changed_keys(memory, both) == ["cpu"]
+    assert changed_keys(both, of(redis={"cpu": 0.5})) == ["memory", "cpu"]
+    assert changed_keys(memory, of(postgres={"memoryMb": 256}, redis={})) == []
+    assert changed_keys(of(), Settings.of("dev", {"budgetUsd": "500"})) == ["budgetUsd"]
+
+
+def test_total_that_is_unknown_is_past_every_limit(proposal: Proposal) -> None:
+    unknown = proposal.plan_after.model_copy(update={"total_usd": None})
+    checks.unasked(ALL, proposal)
+    with pytest.raises(OutOfBoundsError, match="unknown"):
+        checks.unasked(ALL, proposal.model_copy(update={"plan_after": unknown}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ({}, {"location": "nbg1"}, "replaced"),
+        ({}, {"architecture": "arm"}, "replaced"),
+        ({}, {"disk_gb": 40}, "a disk of 40 GB"),
+        ({"orderable": False}, {"type": "cpx32", "orderable": True}, "cannot be ordered any more"),
+        (None, {}, "not known"),
+        ({}, None, "not known"),
+    ],
+)
+def test_server_without_a_way_back_is_not_covered(
+    proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
+) -> None:
+    """What counts is the server that is planned, whichever setting leads to it."""
+    plans = {}
+    for name, update in (("plan_before", before), ("plan_after", after)):
+        plan = getattr(proposal, name)
+        server = None if update is None else plan.server.model_copy(update=update)
+        plans[name] = plan.model_copy(update={"server": server})
+    with pytest.raises(OutOfBoundsError, match=why):
+        checks.can_be_undone(proposal.model_copy(update=plans))

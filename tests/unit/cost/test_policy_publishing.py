@@ -1,0 +1,122 @@
+"""Who may publish ports: the proxy as the catalogue declares it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.policy.hygiene import problems
+from infra.policy.publishing import image_problem, publishers_of
+from infra.policy.resources import CONTAINER, IMAGE, UNKNOWN, Resource
+from infra.settings import Settings
+from tests.unit.cost import kit
+
+LOCAL = Settings.of("dev", {"httpPort": 8081})
+ID = "sha256:" + "7" * 64
+
+
+def proxy(settings: Settings, *, name: str = "", **props: Any) -> Resource:
+    """The proxy's container, but for `props`."""
+    labels = {"fds.project": "freelancer-data-stack", "fds.service": "traefik", "fds.stack": settings.stack}
+    ports = ((80, 8000), (443, 8443)) if settings.host == "hetzner" else ((8081, 8000), (8443, 8443))
+    ip = "0.0.0.0" if settings.host == "hetzner" else "127.0.0.1"
+    good: dict[str, Any] = {
+        "image": ID,
+        "memory": 128,
+        "memorySwap": 128,
+        "cpus": "0.5",
+        "command": ["traefik", "--configfile=/run/fds/traefik.yml"],
+        "user": "65532:65532",
+        "labels": [{"label": key, "value": value} for key, value in labels.items()],
+        "ports": [{"external": out, "internal": into, "ip": ip, "protocol": "tcp"} for out, into in ports],
+    }
+    return Resource(CONTAINER, name or f"{settings.stack}-traefik", {**good, **props})
+
+
+def found(settings: Settings, **props: Any) -> list[str]:
+    """What the rules have against it."""
+    return list(problems(proxy(settings, **props), settings))
+
+
+@pytest.mark.parametrize("settings", [kit.settings(), LOCAL])
+@pytest.mark.parametrize("image", [ID, UNKNOWN, "traefik:v3.7"])
+def test_the_proxy_publishes_what_the_settings_say(settings: Settings, image: Any) -> None:
+    assert found(settings, image=image) == []
+
+
+@pytest.mark.parametrize(
+    "props",
+    [
+        {"name": "prod-mine"}, {"image": "nginx:1.27"}, {"image": "traefik:v2.0"}, {"command": ["sh"]},
+        {"command": None}, {"command": UNKNOWN}, {"entrypoints": ["sh"]}, {"user": "0:0"}, {"user": None},
+        {"labels": None}, {"labels": UNKNOWN}, {"labels": [{"label": "fds.service", "value": "traefik"}]},
+        {"labels": [{"label": "fds.service", "value": UNKNOWN}]},
+    ],
+)  # fmt: skip
+def test_whoever_only_looks_like_the_proxy_publishes_nothing(props: dict[str, Any]) -> None:
+    (problem,) = found(kit.settings(), **props)
+    assert problem.endswith("publishes ports, only prod-traefik may")
+
+
+def port(external: Any = 443, internal: Any = 8443, **more: Any) -> dict[str, Any]:
+    """A port of the proxy's."""
+    return {"external": external, "internal": internal, **more}
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        [port(8080)], [port(443, 8082)], [port(None)], [port(0)], [{"internal": 8443}], [port(22, 8443)],
+        [port(), port(5432, 5432)], [port(protocol="udp")], [port(ip="127.0.0.1")], [port(ip="::")],
+        [port(UNKNOWN)], [port(mode="host")], [UNKNOWN], UNKNOWN, "443:8443",
+    ],
+)  # fmt: skip
+def test_the_proxy_publishes_nothing_else(ports: Any) -> None:
+    (problem,) = found(kit.settings(), ports=ports)
+    assert problem.endswith("the settings publish 0.0.0.0:80, 0.0.0.0:443")
+
+
+def test_the_proxy_of_a_laptop_answers_on_that_laptop_alone() -> None:
+    assert len(found(LOCAL, ports=[port(8443, ip="0.0.0.0")])) == 1
+    assert len(found(LOCAL, ports=[port(443, ip="127.0.0.1")])) == 1
+    assert found(LOCAL, ports=[port(8443.0, 8443.0, ip="127.0.0.1")]) == [], "the engine tells numbers as floats"
+
+
+def test_nobody_publishes_all_ports() -> None:
+    assert found(kit.settings(), publishAllPorts=True) == ["prod-traefik sets publishAllPorts, which is not allowed"]
+
+
+def judged(*resources: Resource) -> str:
+    """What the whole stack says of images."""
+    return image_problem(resources, publishers_of(kit.settings()))
+
+
+def image(name: str, image_id: Any) -> Resource:
+    """An image with its outputs."""
+    return Resource(IMAGE, name, {"name": name, "imageId": image_id})
+
+
+def test_an_image_id_must_be_the_proxy_s() -> None:
+    """Before the deployment it is only an id; once the stack stands, its name is known."""
+    own, other = image("traefik:v3.7", ID), image("nginx:1.27", "sha256:" + "8" * 64)
+    assert judged(own, other, proxy(kit.settings())) == ""
+    assert "prod-traefik publishes ports and runs sha256:888" in judged(
+        own, other, proxy(kit.settings(), image="sha256:" + "8" * 64)
+    )
+    assert "and runs sha256:777" in judged(other, proxy(kit.settings()))
+    assert judged(own, proxy(kit.settings(), image="sha256:" + "8" * 64, ports=[])) == ""
+
+
+def test_an_image_that_a_preview_does_not_know_is_judged_by_the_deployment() -> None:
+    assert judged(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["traefik:v3.7", "docker.io/library/traefik:v3.7", "index.docker.io/traefik:v3.7", "mine/traefik:1"]
+)
+def test_nobody_builds_an_image_under_the_proxy_s_name(name: str) -> None:
+    built = Resource(IMAGE, "mine", {"name": name, "build": {"context": "."}})
+    (problem,) = problems(built, kit.settings())
+    assert problem == f"mine builds {name}, and the proxy's image is only pulled"
+    assert list(problems(Resource(IMAGE, "mine", {"name": name}), kit.settings())) == []

@@ -1,0 +1,151 @@
+"""What a report says of settings that do nothing, or not what one may think, and of a raised budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from infra.cost import Deployed, Machine, Plan, gate, plan
+from infra.cost.actual import ask
+from infra.cost.live import Account
+from infra.cost.markdown import render
+from infra.cost.wording import LOCAL_ONLY, SERVER_ONLY
+from infra.services import Service, catalogue, selected
+from infra.settings import Settings
+from stack_runtime.errors import RefusedError, UsageError
+from tests.kit.hetzner.api import HetznerAPI
+from tests.unit.cost import kit
+
+EVERYWHERE = {"stack", "host", "profiles", "budget_usd", "workers", "services", "schedule", "domain"}
+"""Settings that a stack on this machine and one on a server both make use of."""
+VALUES: dict[str, Any] = {
+    "budgetGroup": "lab", "tax": "net", "fxRate": "1.2", "fxDate": "2026-10-01", "allowSnapshot": True,
+    "serverType": "cpx22", "location": "nbg1", "backups": True, "volumeGb": 20, "snapshotGb": 5, "offsiteGb": 5,
+    "offsiteEurPerGb": "0.01", "trafficTb": 2, "email": "a@b.test", "sshFrom": ["10.0.0.0/8"], "dnsZone": "b.test",
+    "serverImage": "debian-13", "certificates": "staging", "certificateChallenge": "dns",
+    "registryMirror": "http://10.0.0.1:5000",
+}  # fmt: skip
+
+
+def _local(run: Sequence[Service] = (kit.service(),), **values: Any) -> Plan:
+    return plan(Settings.of("dev", values), run, None, None, date.min, machine=Machine(memory_mb=16_000))
+
+
+def _said(found: Plan, *words: str) -> list[str]:
+    """The warnings that hold all these words; the Markdown has them as well."""
+    warnings = [warning for warning in found.warnings if all(word in warning for word in words)]
+    assert all(word in render(found) for word in words if warnings)
+    return warnings
+
+
+def test_every_setting_says_which_host_uses_it() -> None:
+    assert set(Settings.model_fields) == EVERYWHERE | set(SERVER_ONLY) | set(LOCAL_ONLY)
+    assert {Settings.model_fields[name].alias for name in SERVER_ONLY} == {*VALUES, "certificateRoot"}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_setting_of_a_server_is_named_by_the_report_of_a_local_stack(name: str) -> None:
+    together = {"fxRate": "1.2", "fxDate": "2026-10-01"} if name.startswith("fx") else {name: VALUES[name]}
+    (warning,) = _said(_local(**together), "do nothing")
+    assert set(warning.partition(": ")[2].split(", ")) == set(together)
+
+
+def test_a_local_stack_with_settings_that_it_uses_has_no_warnings() -> None:
+    used = {"profiles": ["full"], "budgetUsd": 50, "domain": "data.test", "schedule": "daily", "httpPort": 1080}
+    assert _local(selected(Settings.of("dev", used)), **used).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["httpPort", "httpsPort"])
+def test_a_setting_of_a_local_stack_is_named_by_the_report_of_a_server(name: str) -> None:
+    assert len(_said(kit.planned(kit.settings(**{name: 9000})), "do nothing", name)) == 1
+    assert not _said(kit.planned(), "do nothing")
+
+
+@pytest.mark.parametrize("name", ["email", "dnsZone", "certificates", "certificateChallenge"])
+def test_what_needs_a_domain_is_named_without_one(name: str) -> None:
+    assert _said(kit.planned(kit.settings(**{name: VALUES[name]})), "without the setting domain", name)
+    with_domain = kit.settings(domain="data.b.test", **{name: VALUES[name]})
+    assert not _said(kit.planned(with_domain), "do nothing")
+
+
+@pytest.mark.parametrize("domain", ["other.test", "ab.test", "test", "b.test.example"])
+def test_a_zone_that_does_not_hold_the_domain_is_refused(domain: str) -> None:
+    with pytest.raises(UsageError, match=f"setting dnsZone: .* does not hold the domain {domain}"):
+        kit.settings(domain=domain, dnsZone="b.test")
+    for held in ("b.test", "data.b.test"):
+        assert kit.settings(domain=held, dnsZone="b.test").domain == held
+
+
+@pytest.mark.parametrize("name", ["serverImage", "registryMirror"])
+def test_what_only_a_new_server_takes_is_said_unless_there_is_none(name: str) -> None:
+    own = kit.settings(**{name: VALUES[name]})
+    assert _said(kit.planned(own), "a server that exists", name)
+    assert _said(kit.planned(own, deployed=Deployed("cpx22", "fsn1", 10, 80)), "a server that exists", name)
+    assert not _said(kit.planned(own, deployed=Deployed()), name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"backups": True}, ("backups", "the data volume, with all data, is not in it")),
+        ({"snapshotGb": 5}, ("snapshotGb", "nothing makes snapshots yet")),
+        ({"offsiteGb": 5, "offsiteEurPerGb": "0.01"}, ("offsiteGb", "nothing makes off-site copies yet")),
+        ({"offsiteGb": 5}, ("offsiteGb", "nothing makes off-site copies yet")),
+        ({"offsiteEurPerGb": "0.01"}, ("offsiteEurPerGb does nothing",)),
+    ],
+)
+def test_what_is_priced_and_not_done_is_said(settings: dict[str, Any], words: tuple[str, ...]) -> None:
+    assert len(_said(kit.planned(kit.settings(**settings)), *words)) == 1
+    assert not _said(kit.planned(), words[0])
+
+
+def test_workers_are_said_to_do_nothing_where_no_selected_service_uses_them() -> None:
+    idle, worker = kit.service(), kit.service("jobs", workers=True)
+    for services, says in (((idle,), True), ((idle, worker), False)):
+        found = (kit.planned(kit.settings(workers=3), services), _local(services, workers=3))
+        assert [bool(_said(one, "workers of 3 does nothing")) for one in found] == [says, says]
+    assert not _said(_local(workers=1), "workers")
+
+
+def test_no_service_of_the_catalogue_uses_workers_without_the_report_saying_so() -> None:
+    own = kit.settings(workers=2, profiles=["full"])
+    uses = any(service.scaled_by == "workers" for service in catalogue())
+    assert bool(_said(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
+
+
+def test_an_override_of_a_service_that_does_not_run_is_said() -> None:
+    override = {"services": {"bi": {"memoryMb": 512}, "app": {"memoryMb": 512}, "db": {}}}
+    services = (kit.service(), kit.service("db"))
+    for found in (kit.planned(kit.settings(**override), services), _local(services, **override)):
+        assert _said(found, "services.bi does nothing", "no profile")
+        assert _said(found, "services.db does nothing", "neither memoryMb nor cpu")
+        assert not _said(found, "services.app")
+
+
+@pytest.mark.parametrize(
+    ("networks", "open_"),
+    [
+        ([], True), (["0.0.0.0/0"], True), (["10.0.0.0/8", "::/0"], True), (["0.0.0.0/1", "128.0.0.0/1"], True),
+        (["10.0.0.0/8"], False), (["10.0.0.0/8", "fd00::/8"], False), (["0.0.0.0/1"], False),
+    ],
+)  # fmt: skip
+def test_port_22_is_open_where_the_networks_hold_every_address(networks: list[str], open_: bool) -> None:
+    found = kit.planned(kit.settings(sshFrom=networks))
+    assert bool(_said(found, "port 22 is open to every address")) == open_
+
+
+def test_a_raised_budget_is_in_every_report_of_every_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = "budget raised to $80.00 by setting budgetUsd"
+    server = kit.planned(kit.settings(budgetUsd=80))
+    assert _said(server, says) and _said(_local(budgetUsd=80), says)
+    assert not _said(_local(budgetUsd=50), "raised") and not _said(kit.planned(), "raised")
+    with pytest.raises(RefusedError, match=r"over: .*; budget raised to \$80\.00 by setting budgetUsd"):
+        gate(kit.planned(kit.settings(budgetUsd=80, serverType="cpx42")))
+    with HetznerAPI() as api:
+        monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
+        account, now = Account(api.read_only_token), datetime(2026, 10, 8, tzinfo=UTC)
+        assert says in ask(server, kit.SHIPPED_PRICES, account, now).warnings
+        assert not any("raised" in one for one in ask(kit.planned(), kit.SHIPPED_PRICES, account, now).warnings)
