@@ -112,6 +112,16 @@ class Project:
         done = self.run("pulumi", "stack", "init", self.stack, "--no-select", **self._engine())
         assert done.returncode == 0, done.stderr
 
+    def generate_secrets(self) -> None:
+        """Make the stack and the secrets that it lacks, as the first `fds up` begins."""
+        program = (
+            "import sys; from pathlib import Path\n"
+            "from infra.deploy import Deployment; from infra.progress import Progress\n"
+            "Deployment(Path.cwd(), sys.argv[1], Progress(None)).generate_secrets()"
+        )
+        done = self.run(sys.executable, "-c", program, self.stack)
+        assert done.returncode == 0, done.stderr
+
     def _engine(self) -> dict[str, str]:
         from infra.engine import search_path
 
@@ -146,14 +156,9 @@ class Project:
 @cache
 def _generated() -> tuple[str, str, dict[str, Any]]:
     """A passphrase, its salt and the secrets of a lean server as a stack file has them."""
-    program = (
-        "from pathlib import Path; from infra.deploy import Deployment; from infra.progress import Progress;"
-        "Deployment(Path.cwd(), 'seed', Progress(None)).generate_secrets()"
-    )
     with tempfile.TemporaryDirectory() as folder:
         seed = Project(Path(folder), "seed", ON_A_SERVER)
-        done = seed.run(sys.executable, "-c", program)
-        assert done.returncode == 0, done.stderr
+        seed.generate_secrets()
         document = yaml.safe_load(seed.stack_file.read_text())
         secrets = dict(document["config"]["freelancer-data-stack:secrets"])
         return (seed.folder / ".fds" / "passphrase").read_text(), document["encryptionsalt"], secrets

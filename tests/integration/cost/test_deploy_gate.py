@@ -78,7 +78,7 @@ def test_the_engine_s_own_command_is_refused_in_one_sentence_too(project: Projec
 
 
 def test_plain_pulumi_repeats_a_raised_budget(project: Project) -> None:
-    assert project.fds("preview").returncode == 0
+    project.make_stack()
     shown = project.engine("preview", "--non-interactive")
     assert "budget raised to $60.00 by setting budgetUsd" in shown.stdout, shown.stdout + shown.stderr
 

@@ -207,6 +207,7 @@ def test_the_program_of_this_project_passes_with_every_profile(api: HetznerAPI, 
         folder.mkdir()
         project = Project(folder, stack, {**settings, "profiles": ["full"]}, dict(api.environment))
         project.take_secrets()
+        project.generate_secrets()
         prepared = project.fds("preview")
         assert prepared.returncode == 0, prepared.stdout + prepared.stderr
         plain = project.engine("preview", "--non-interactive", "--policy-pack", str(PACK))

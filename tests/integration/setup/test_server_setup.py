@@ -145,6 +145,8 @@ def test_the_dns_challenge_asks_for_its_token(project: Project, api: HetznerAPI)
     code, shown, questions = _at_a_terminal(project, ["the dns token"], HCLOUD_TOKEN=api.token)
     assert code == 0 and len(questions) == 1, shown
     assert json.loads(_stored(project)["freelancer-data-stack:secrets"]["value"])["dns_token"] == "the dns token"
+    assert project.engine("config", "set", "--secret", "--path", "secrets.dns_token", "another").returncode == 0
+    assert json.loads(_stored(project)["freelancer-data-stack:secrets"]["value"])["dns_token"] == "another"
 
 
 def _without_a_terminal(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,83 @@
+"""Every command in a code block of README.md and docs/ runs here, or names the test that runs it or why none can."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.kit.project import ROOT, Project
+
+PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "agents.md"}))
+"""`docs/agents.md` has a test of its own, `tests/unit/agents/test_docs.py`."""
+DRAWINGS = ("text",)
+"""Blocks in this language are drawings, with nothing to run."""
+
+RUN_HERE = {
+    "uv run fds run --local --csv data_stack/samples/transactions.csv --database first.duckdb": {0},
+    ".venv/bin/fds cost --stack prod": {0, 4},  # 4 as soon as the prices in the package are two weeks old
+    ".venv/bin/fds cost --stack prod --allow-snapshot": {0},
+    ".venv/bin/fds scale serverType=cpx32 --stack prod --allow-snapshot": {3},
+}
+"""Exit codes by command, in a new clone."""
+
+DEV, PROD = "tests/e2e/test_dev_stack.py", "tests/e2e/test_prod_stack.py"
+RUN_ELSEWHERE = {
+    "make up": (DEV, '"up"'),
+    "make down": (DEV, '"down"'),
+    ". .fds/env": ("tests/unit/setup/test_engine_environment.py", "write_env_file"),
+    "pulumi config get --path secrets.ui_password --stack dev": (DEV, '"--path", "secrets.ui_password"'),
+    ".venv/bin/fds run --csv my.csv": (DEV, '"run", "--csv"'),
+    ".venv/bin/fds run --csv my.csv --json": (DEV, '"run", "--csv"'),
+    ".venv/bin/fds setup --stack prod": ("tests/integration/setup/test_server_setup.py", '"setup"'),
+    ".venv/bin/fds up --stack prod": (PROD, '"up"'),
+    ".venv/bin/fds status --stack prod": ("tests/e2e/prod.py", '"status"'),
+    ".venv/bin/fds down --stack prod": ("tests/e2e/test_prod_stack_faults.py", '"down"'),
+    "pulumi up --policy-pack infra/policy": ("tests/integration/setup/test_server_setup.py", '"--policy-pack"'),
+    "pulumi config set --secret --path secrets.dns_token --stack prod": (
+        "tests/integration/setup/test_server_setup.py", "secrets.dns_token",
+    ),
+}  # fmt: skip
+"""The file of the test that runs it, on a played account where it needs one, and what of the command stands there."""
+
+CANNOT = {"make test": "it is what runs this test"}
+
+
+def _commands() -> list[str]:
+    found: list[str] = []
+    for page in PAGES:
+        for language, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+            if language not in DRAWINGS:
+                assert language in ("bash", "console"), f"{page.name}: what tests a block in {language!r}?"
+                lines = (re.sub(r"\s+#.*", "", line).strip() for line in body.splitlines())
+                found += [line for line in lines if line]
+    return list(dict.fromkeys(found))
+
+
+def test_every_documented_command_has_a_test_or_a_reason() -> None:
+    assert sorted(_commands()) == sorted([*RUN_HERE, *RUN_ELSEWHERE, *CANNOT])
+
+
+@pytest.mark.parametrize(("command", "place"), RUN_ELSEWHERE.items())
+def test_the_test_that_runs_a_command_is_there(command: str, place: tuple[str, str]) -> None:
+    file, words = place
+    assert words in (ROOT / file).read_text("utf-8"), f"{file} does not run {command}"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Project:
+    """What a new clone holds, with the environment that `make` makes."""
+    made = Project(tmp_path, "prod", {}, {"HCLOUD_TOKEN": ""})
+    made.stack_file.write_text((ROOT / "Pulumi.prod.yaml").read_text("utf-8"))
+    for name in (".venv", ".venvs", "data_stack", "pyproject.toml", "uv.lock"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return made
+
+
+@pytest.mark.parametrize(("command", "codes"), RUN_HERE.items())
+def test_a_documented_command_runs_in_a_new_clone(clone: Project, command: str, codes: set[int]) -> None:
+    words = command.replace("uv run", "uv run --no-sync").split()
+    done = clone.run(*words)
+    assert done.returncode in codes, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
