@@ -45,6 +45,12 @@ class Health:
     start_period_s: int = 5
 
 
+def answers(port: int, path: str) -> tuple[str, ...]:
+    """A command in an image with Python that asks `path` over the network, as other containers do."""
+    ask = f"r.urlopen(f'http://{{gethostname()}}:{port}{path}', timeout=3).read()"
+    return ("python", "-c", f"import urllib.request as r; from socket import gethostname; {ask}")
+
+
 @dataclass(frozen=True)
 class Volume:
     """A named volume. `data` survives `down` and goes onto the data volume in prod."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from infra.services._model import Build, Health, Resources, Route, Service, Volume, secret
-
-_ANSWERS = "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=3).read()"
+from infra.services._model import Build, Health, Resources, Route, Service, Volume, answers, secret
 
 SERVICE = Service(
     name="streamlit",
@@ -33,6 +31,6 @@ SERVICE = Service(
         image_mb=768,
         measured="186 MiB after one reader saw all four pages of 200,000 rows",
     ),
-    health=Health(("python", "-c", _ANSWERS), interval_s=10, retries=12),
+    health=Health(answers(8501, "/_stcore/health"), interval_s=10, retries=12),
     stateless=True,
 )
