@@ -33,7 +33,7 @@ class Ground:
 def container(service: Service, replica: int, ground: Ground, options: pulumi.ResourceOptions) -> docker.Container:
     """Register one replica of `service`; it counts as made when its health check passes."""
     settings, own = ground.settings, service.resources
-    suffix = f"-{replica}" if replica else ""
+    suffix, processes = f"-{replica}" if replica else "", processes_of(service, settings, ground.services)
     return docker.Container(
         f"{settings.stack}-{service.name}{suffix}",
         image=ground.image_ids[service.name],
@@ -47,6 +47,7 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         memory_reservation=own.memory_mb,
         cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0, and would call that a change
         shm_size=service.shm_mb or None,
+        ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
         security_opts=["no-new-privileges:true"],
         read_only=not service.writable_root_reason,
@@ -66,6 +67,15 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         destroy_grace_seconds=20,
         opts=pulumi.ResourceOptions.merge(options, _replacing(service, ground)),
     )
+
+
+def processes_of(service: Service, settings: Settings, services: tuple[Service, ...]) -> int:
+    """How many processes and threads the containers under the user of `service` may have together.
+
+    The provider has no input for Docker's limit of each container, and the kernel counts this one per user id.
+    """
+    same = [each for each in services if each.user.partition(":")[0] == service.user.partition(":")[0]]
+    return sum(each.resources.processes * each.replicas(settings) for each in same)
 
 
 def _replacing(service: Service, ground: Ground) -> pulumi.ResourceOptions:

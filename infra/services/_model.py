@@ -32,6 +32,8 @@ class Resources:
     """Size of the image unpacked, in MiB; a GiB until measured, for an unknown size is not nothing."""
     measured: str = ""
     """How the reservation was measured, or empty when it was not."""
+    processes: int = 512
+    """Processes and threads that one replica may have; see `infra.containers` for how that is enforced."""
 
 
 @dataclass(frozen=True)
