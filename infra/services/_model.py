@@ -69,6 +69,8 @@ class Route:
 
     host: str
     port: int
+    policy: Mapping[str, str] = field(default_factory=dict)
+    """Sources by directive of its Content-Security-Policy, where it needs more than its own files."""
 
 
 @dataclass(frozen=True)

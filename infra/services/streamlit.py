@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from infra.services._model import Build, Health, Resources, Route, Service, Volume, answers, secret
 
+_POLICY = {
+    # the hash is that of the one script within its page
+    "script-src": "'self' 'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "worker-src": "'self' blob:",
+}
+
 SERVICE = Service(
     name="streamlit",
     summary="Dashboard: cash flow, customers, data quality, runs, changes",
@@ -22,7 +31,7 @@ SERVICE = Service(
     volumes=(Volume("published", "/data/published", read_only=True),),
     tmpfs=("/tmp",),
     needs=("pipeline", "postgres"),
-    route=Route("dashboard", 8501),
+    route=Route("dashboard", 8501, _POLICY),
     resources=Resources(
         memory_mb=256,
         memory_limit_mb=512,

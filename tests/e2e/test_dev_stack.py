@@ -132,6 +132,16 @@ def test_no_secret_in_inspect_or_logs(up: Project) -> None:
         assert not any(secret in text for text in seen)
 
 
+def test_no_secret_in_environment_or_arguments_of_a_process(up: Project) -> None:
+    secrets = json.loads(up.engine("config", "get", "secrets").stdout)
+    for item in _ours(docker.from_env(), up.stack):
+        if item.labels["fds.service"] != "files":
+            read = "for each in /proc/[0-9]*; do cat $each/environ $each/cmdline; done 2>/dev/null; true"
+            seen = item.exec_run(["sh", "-c", read]).output.decode(errors="replace")
+            assert "PATH=" in seen
+            assert not [name for name, secret in secrets.items() if secret in seen], item.name
+
+
 def test_containers_are_hardened(up: Project) -> None:
     for item in _ours(docker.from_env(), up.stack):
         host = item.attrs["HostConfig"]
@@ -141,6 +151,8 @@ def test_containers_are_hardened(up: Project) -> None:
         if item.labels["fds.service"] != "files":
             assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"]
             assert item.attrs["Config"]["User"].split(":")[0] not in ("", "0", "root")
+            limits = {one["Name"]: (one["Soft"], one["Hard"]) for one in host["Ulimits"]}
+            assert 0 < limits["nproc"][0] == limits["nproc"][1] <= 4096
 
 
 def test_a_check_of_health_costs_little(up: Project) -> None:

@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import docker
 from docker.models.containers import Container
 from docker.models.networks import Network
 
 from infra import generated
+from infra.containers import processes_of
 from infra.services import Context, Service, selected
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
@@ -74,8 +76,13 @@ class Running:
 
 
 @contextmanager
-def created(name: str, values: Mapping[str, object] | None = None) -> Iterator[Running]:
-    """The service `name` with its files delivered, not started yet; what was made for it is removed afterwards."""
+def created(name: str, values: Mapping[str, object] | None = None, **options: Any) -> Iterator[Running]:
+    """The service `name` with its files delivered, not started yet; what was made for it is removed afterwards.
+
+    Args:
+        values: settings of the stack.
+        options: for Docker, beside those of the service.
+    """
     settings = Settings.of("t-services", {"profiles": ["full"], **(values or {})})
     services = selected(settings)
     service = next(each for each in services if each.name == name)
@@ -88,7 +95,7 @@ def created(name: str, values: Mapping[str, object] | None = None) -> Iterator[R
     for volume in volumes.values():
         client.volumes.create(volume, labels=LABELS)
     try:
-        container = _container(client, service, settings, network, volumes)
+        container = _container(client, service, settings, network, volumes, options)
         running = Running(client, service, context, network, volumes, container)
         try:
             running.deliver()
@@ -103,9 +110,14 @@ def created(name: str, values: Mapping[str, object] | None = None) -> Iterator[R
 
 
 def _container(
-    client: docker.DockerClient, service: Service, settings: Settings, network: Network, volumes: Mapping[str, str]
+    client: docker.DockerClient,
+    service: Service,
+    settings: Settings,
+    network: Network,
+    volumes: Mapping[str, str],
+    options: Mapping[str, Any],
 ) -> Container:
-    health = service.health
+    health, processes = service.health, processes_of(service, settings, selected(settings))
     return client.containers.create(
         service.image,
         list(service.command) or None,
@@ -115,6 +127,7 @@ def _container(
         labels=LABELS,
         mem_limit=f"{service.resources.memory_limit_mb}m",
         nano_cpus=round(service.resources.cpu_limit * 10**9),
+        ulimits=[docker.types.Ulimit(name="nproc", soft=processes, hard=processes)],
         shm_size=f"{service.shm_mb}m" if service.shm_mb else None,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges:true"],
@@ -131,4 +144,5 @@ def _container(
             "timeout": health.timeout_s * SECOND,
             "retries": health.retries,
         },
+        **options,
     )
