@@ -10,6 +10,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra import labels
+from infra.networks import attachments
 from infra.services import Context, Service, Volume
 from infra.settings import Settings
 
@@ -24,7 +25,7 @@ class Ground:
     settings: Settings
     services: tuple[Service, ...]
     secrets: pulumi.Output[Mapping[str, str]]
-    network: docker.Network
+    networks: dict[str, docker.Network]
     volumes: Mapping[str, docker.Volume]
     carrier: docker.Container
     image_ids: Mapping[str, pulumi.Output[str]]
@@ -53,9 +54,7 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         read_only=not service.writable_root_reason,
         tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777") or None,
         network_mode="bridge",
-        networks_advanced=[
-            docker.ContainerNetworksAdvancedArgs(name=ground.network.name, aliases=[service.name]),
-        ],
+        networks_advanced=attachments(service, ground.networks),
         ports=_ports(service, settings),
         volumes=_volumes(service, ground),
         healthcheck=_health(service),

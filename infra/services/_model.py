@@ -140,6 +140,8 @@ class Service:
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    internet: bool = False
+    """Whether its containers reach the internet; the proxy does in any case."""
     route: Route | None = None
     metrics: Metrics | None = None
     published: Callable[[Settings], Mapping[int, int]] | None = None

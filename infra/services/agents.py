@@ -29,6 +29,7 @@ SERVICE = Service(
     files=(secret("agents_token"), File("stack.json", _stack)),
     volumes=(Volume("agents", "/data/agents"),),
     tmpfs=("/tmp",),
+    internet=True,  # prices, rate and model
     resources=Resources(
         memory_mb=104,
         memory_limit_mb=192,

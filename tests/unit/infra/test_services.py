@@ -10,6 +10,7 @@ import pytest
 
 from infra import generated
 from infra.containers import processes_of
+from infra.networks import INTERNET, WEB, networks_of
 from infra.services import Build, Context, Service, catalogue, profiles, selected
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
@@ -62,6 +63,21 @@ def test_no_secret_in_environment_or_arguments_of_a_server(service: Service) -> 
 def test_files_render_the_same_twice(service: Service) -> None:
     for file in service.files:
         assert file.content(_context()) == file.content(_context())
+
+
+@EVERY
+def test_service_shares_a_network_with_what_it_needs(service: Service) -> None:
+    inside = {each.name: set(networks_of(each)) - {INTERNET} for each in catalogue()}
+    assert all(inside[service.name] & inside[need] for need in service.needs)
+    if service.route:
+        assert all(inside[service.name] & inside[each.name] for each in catalogue() if each.published)
+
+
+@EVERY
+def test_only_what_says_so_reaches_the_internet_and_the_proxy_no_database(service: Service) -> None:
+    on = networks_of(service)
+    assert (INTERNET in on) == (service.internet or service.name == "traefik")
+    assert service.name != "traefik" or set(on) == {INTERNET, WEB}
 
 
 def test_limit_of_processes_counts_all_services_of_a_user() -> None:
