@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts PostgreSQL: makes the cluster first when there is none, and brings roles and databases in line with the services.
+# Starts PostgreSQL: makes the cluster where there is none, and brings roles and databases in line with the services.
 #
 # The entrypoint of the image is not used. Killed in its first start it takes a half-made cluster for a finished one for
 # ever after, and it puts the superuser's password into the environment of the server.
