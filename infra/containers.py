@@ -10,6 +10,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra import labels
+from infra.networks import attachments
 from infra.services import Context, Service, Volume
 from infra.settings import Settings
 
@@ -24,7 +25,7 @@ class Ground:
     settings: Settings
     services: tuple[Service, ...]
     secrets: pulumi.Output[Mapping[str, str]]
-    network: docker.Network
+    networks: dict[str, docker.Network]
     volumes: Mapping[str, docker.Volume]
     carrier: docker.Container
     image_ids: Mapping[str, pulumi.Output[str]]
@@ -33,6 +34,7 @@ class Ground:
 def container(service: Service, replica: int, ground: Ground, options: pulumi.ResourceOptions) -> docker.Container:
     """Register one replica of `service`; it counts as made when its health check passes."""
     settings, own = ground.settings, service.resources
+    processes = processes_of(service, settings, ground.services)
     return docker.Container(
         labels.container_name(settings.stack, service.name, replica),
         image=ground.image_ids[service.name],
@@ -46,14 +48,13 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         memory_reservation=own.memory_mb,
         cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0, and would call that a change
         shm_size=service.shm_mb or None,
+        ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
         security_opts=["no-new-privileges:true"],
         read_only=not service.writable_root_reason,
         tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777") or None,
         network_mode="bridge",
-        networks_advanced=[
-            docker.ContainerNetworksAdvancedArgs(name=ground.network.name, aliases=[service.name]),
-        ],
+        networks_advanced=attachments(service, ground.networks),
         ports=_ports(service, settings),
         volumes=_volumes(service, ground),
         healthcheck=_health(service),
@@ -65,6 +66,15 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         destroy_grace_seconds=20,
         opts=pulumi.ResourceOptions.merge(options, _replacing(service, ground)),
     )
+
+
+def processes_of(service: Service, settings: Settings, services: tuple[Service, ...]) -> int:
+    """How many processes and threads the containers under the user of `service` may have together.
+
+    The provider has no input for Docker's limit of each container, and the kernel counts this one per user id.
+    """
+    same = [each for each in services if each.user.partition(":")[0] == service.user.partition(":")[0]]
+    return sum(each.resources.processes * each.replicas(settings) for each in same)
 
 
 def _replacing(service: Service, ground: Ground) -> pulumi.ResourceOptions:

@@ -18,6 +18,7 @@ from infra.files import carrier
 from infra.hosts import Host, local
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.images import images_of
+from infra.networks import networks
 from infra.services import Service, Volume, selected
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
@@ -86,7 +87,7 @@ class DataStack(pulumi.ComponentResource):
             settings=self._settings,
             services=services,
             secrets=secrets,
-            network=self._network(),
+            networks=networks(self._settings.stack, self._options),
             volumes=volumes,
             carrier=carrier(self._settings, services, secrets, volumes, image_ids[proxy], self._options),
             image_ids=image_ids,
@@ -98,18 +99,6 @@ class DataStack(pulumi.ComponentResource):
             made[service.name] = [
                 container(service, replica, ground, options) for replica in range(service.replicas(self._settings))
             ]
-
-    def _network(self) -> docker.Network:
-        return docker.Network(
-            "network",
-            name=f"{PROJECT}-{self._settings.stack}",
-            driver="bridge",
-            labels=[
-                docker.NetworkLabelArgs(label=key, value=value)
-                for key, value in sorted(labels.of_stack(self._settings.stack).items())
-            ],
-            opts=self._options,
-        )
 
     def _volume(self, volume: Volume) -> docker.Volume:
         """Data volumes outlive the stack: only `fds down --volumes` removes them."""

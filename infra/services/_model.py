@@ -32,6 +32,8 @@ class Resources:
     """Size of the image unpacked, in MiB; a GiB until measured, for an unknown size is not nothing."""
     measured: str = ""
     """How the reservation was measured, or empty when it was not."""
+    processes: int = 512
+    """Processes and threads that one replica may have; see `infra.containers` for how that is enforced."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Health:
     timeout_s: int = 5
     retries: int = 12
     start_period_s: int = 5
+
+
+def answers(port: int, path: str) -> tuple[str, ...]:
+    """A command in an image with Python that asks `path` over the network, as other containers do."""
+    ask = f"r.urlopen(f'http://{{gethostname()}}:{port}{path}', timeout=3).read()"
+    return ("python", "-c", f"import urllib.request as r; from socket import gethostname; {ask}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Route:
 
     host: str
     port: int
+    policy: Mapping[str, str] = field(default_factory=dict)
+    """Sources by directive of its Content-Security-Policy, where it needs more than its own files."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,8 @@ class Service:
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    internet: bool = False
+    """Whether its containers reach the internet; the proxy does in any case."""
     route: Route | None = None
     metrics: Metrics | None = None
     published: Callable[[Settings], Mapping[int, int]] | None = None

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 
-from infra.services._model import Build, Context, File, Health, Resources, Service, Volume, secret
+from infra.services._model import Build, Context, File, Health, Resources, Service, Volume, answers, secret
 from stack_runtime.paths import PROJECT
-
-_ANSWERS = "import urllib.request as r; r.urlopen('http://127.0.0.1:8100/health', timeout=3).read()"
 
 
 def _stack(context: Context) -> str:
@@ -31,6 +29,7 @@ SERVICE = Service(
     files=(secret("agents_token"), File("stack.json", _stack)),
     volumes=(Volume("agents", "/data/agents"),),
     tmpfs=("/tmp",),
+    internet=True,  # prices, rate and model
     resources=Resources(
         memory_mb=104,
         memory_limit_mb=192,
@@ -39,5 +38,5 @@ SERVICE = Service(
         image_mb=336,
         measured="96 MiB at the peak of 200 planning requests at once, 75 MiB at rest",
     ),
-    health=Health(("python", "-c", _ANSWERS), interval_s=10, retries=12),
+    health=Health(answers(8100, "/health"), interval_s=10, retries=12),
 )

@@ -35,6 +35,7 @@ SERVICE = Service(
     volumes=(Volume("warehouse", "/data"), Volume("published", "/data/published")),
     tmpfs=("/tmp",),
     needs=("postgres",),
+    internet=True,  # sources
     resources=Resources(
         memory_mb=368,
         memory_limit_mb=1536,

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from infra.services._model import Context, File, Health, Resources, Service, Volume, secret
+from importlib.resources import files
+
+from infra.services._model import Context, File, Health, Resources, Service, Volume
 
 RESERVED = ("airflow", "metabase")
 """Databases made from the first start on, so that adding their profile later needs no superuser."""
 
-_START = """#!/bin/bash
-# The official entrypoint runs its init files once only; roles and databases follow the services at every start.
-set -u
-rm -f /tmp/ready
-docker-entrypoint.sh postgres "$@" &
-server=$!
-trap 'kill -INT "$server"' TERM INT
-until pg_isready -q -h 127.0.0.1; do
-  kill -0 "$server" || exit 1
-  sleep 0.2
-done
-psql -v ON_ERROR_STOP=1 -q -U postgres -d postgres -f /run/fds/roles.sql && touch /tmp/ready
-wait "$server"
-wait "$server"
+_HBA = """# Who may log in, and how: the superuser inside the container, and roles with their password.
+local all postgres peer
+local all all scram-sha-256
+host all all all scram-sha-256
 """
-# The distribution's own pg_isready is a script in Perl that looks for this one, at half of the whole price of a check.
-_READY = 'test -f /tmp/ready && PATH="/usr/lib/postgresql/15/bin:$PATH" pg_isready -q -h 127.0.0.1'
+# As the services log in: over the network, with a password. The file with it is there once the roles are complete.
+_READY = (
+    'PGPASSFILE=/tmp/passwords PGCONNECT_TIMEOUT=4 exec "/usr/lib/postgresql/$PG_MAJOR/bin/psql" '
+    '--no-psqlrc --no-password --quiet --host="$HOSTNAME" --username=postgres --dbname=postgres --command="SELECT" '
+    ">/dev/null"
+)
+
+
+def _start(_: Context) -> str:
+    return files("infra.services").joinpath("postgres.sh").read_text(encoding="utf-8")
+
+
+def _passwords(context: Context) -> str:
+    """The superuser's line of a libpq password file."""
+    password = context.secrets["postgres_password"].replace("\\", "\\\\").replace(":", "\\:")
+    return f"*:*:*:postgres:{password}\n"
 
 
 def _roles(context: Context) -> str:
@@ -39,13 +45,19 @@ def _roles(context: Context) -> str:
     for service in context.services:
         for database in service.reads:
             lines += _reader(service.role, database, owners[database])
+    # The last of all: whoever can log in as the superuser finds everything else made.
+    lines.append(f"ALTER ROLE postgres PASSWORD {_literal(context.secrets['postgres_password'])};")
     return "\n".join(lines) + "\n"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _role(name: str, password: str) -> list[str]:
     return [
         f"SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') \\gexec",
-        f"ALTER ROLE {name} WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{password}';",
+        f"ALTER ROLE {name} WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {_literal(password)};",
     ]
 
 
@@ -72,20 +84,33 @@ def _reader(role: str, database: str, owner: str) -> list[str]:
     ]
 
 
+_OPTIONS = tuple(
+    word
+    for option in (
+        "hba_file=/run/fds/pg_hba.conf",
+        "listen_addresses=*",
+        "max_connections=60",
+        "shared_buffers=64MB",
+        "password_encryption=scram-sha-256",
+    )
+    for word in ("-c", option)
+)
+
 SERVICE = Service(
     name="postgres",
     summary="PostgreSQL 15: run records, Meltano state, marts",
     image="postgres:15",
     user="999:999",
     entrypoint=("bash", "/run/fds/start.sh"),
-    command=("-c", "max_connections=60", "-c", "shared_buffers=64MB", "-c", "password_encryption=scram-sha-256"),
-    environment=lambda _: {
-        "POSTGRES_PASSWORD_FILE": "/run/fds/postgres_password",
-        "PGDATA": "/var/lib/postgresql/data/pgdata",
-        "POSTGRES_HOST_AUTH_METHOD": "scram-sha-256",
-    },
+    command=_OPTIONS,
+    environment=lambda _: {"PGDATA": "/var/lib/postgresql/data/pgdata"},
     secrets=("postgres_password",),
-    files=(secret("postgres_password"), File("start.sh", lambda _: _START), File("roles.sql", _roles)),
+    files=(
+        File("start.sh", _start),
+        File("pg_hba.conf", lambda _: _HBA),
+        File("passwords", _passwords),
+        File("roles.sql", _roles),
+    ),
     volumes=(Volume("postgres", "/var/lib/postgresql/data"),),
     tmpfs=("/tmp", "/var/run/postgresql"),
     resources=Resources(

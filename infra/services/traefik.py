@@ -12,16 +12,24 @@ from collections.abc import Mapping
 
 import bcrypt
 
-from infra.services._model import Context, File, Health, Resources, Service, Volume
+from infra.services._model import Context, File, Health, Resources, Route, Service, Volume
 from infra.settings import Settings
 
 HTTP, HTTPS = 8000, 8443
 """Ports inside the container: above 1024, so that it needs no root."""
 
-_PING = "127.0.0.1:8082"
-_ANSWERS = f"http://{_PING}/ping"
-"""Asked with the image's own wget. `traefik healthcheck` starts a second proxy beside the first, in its memory: 3 s of
-processor time each where the limit holds one."""
+POLICY = {
+    "default-src": "'self'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "object-src": "'none'",
+}
+"""What the page of a UI may load and where it may send to; a route adds what its UI needs."""
+
+BURST, PER_MINUTE = 300, 60
+"""Requests that one source may send to one UI at once, and for how long on end: the proxy cannot count failed logins
+alone. A first visit of the dashboard takes less than half of that, later ones come out of the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
 """A new volume takes over the owner and mode of the folder that it covers; this one every user may write to, so the
@@ -51,8 +59,7 @@ def _static(context: Context) -> str:
     configuration: dict[str, object] = {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN", "format": "json"},
-        "ping": {"entryPoint": "ping"},
-        "entryPoints": {"web": web, "websecure": {"address": f":{HTTPS}"}, "ping": {"address": _PING}},
+        "entryPoints": {"web": web, "websecure": {"address": f":{HTTPS}"}},
         "providers": {"file": {"filename": "/run/fds/routes.yml", "watch": False}},
     }
     if _has_certificates(settings):
@@ -103,22 +110,55 @@ def _routes(context: Context) -> str:
     """One router and one backend for every service with a route."""
     routers: dict[str, object] = {}
     backends: dict[str, object] = {}
+    middlewares: dict[str, object] = {
+        "tries": {"rateLimit": {"average": PER_MINUTE, "period": "1m", "burst": BURST}},
+        "login": {"basicAuth": {"usersFile": "/run/fds/users", "removeHeader": True}},
+    }
     for service in context.services:
         if service.route is None:
             continue
+        name = f"{service.route.host}.{context.settings.domain}"
         routers[service.name] = {
-            "rule": f"Host(`{service.route.host}.{context.settings.domain}`)",
+            "rule": f"Host(`{name}`)",
             "entryPoints": ["websecure"],
-            "middlewares": ["headers", "login"],
+            "middlewares": [f"headers-{service.name}", "tries", "login"],
             "service": service.name,
             "tls": _tls(context.settings),
         }
         backends[service.name] = {"loadBalancer": {"servers": [{"url": f"http://{service.name}:{service.route.port}"}]}}
-    middlewares = {
-        "login": {"basicAuth": {"usersFile": "/run/fds/users", "removeHeader": True}},
-        "headers": {"headers": {"stsSeconds": 31_536_000, "contentTypeNosniff": True, "frameDeny": True}},
-    }
+        middlewares[f"headers-{service.name}"] = {"headers": _headers(service.route, name)}
     return json.dumps({"http": {"routers": routers, "services": backends, "middlewares": middlewares}}, indent=1)
+
+
+def _headers(route: Route, name: str) -> dict[str, object]:
+    """What browsers are told of every answer of a UI. Not every browser counts a WebSocket as `'self'`."""
+    policy = {**POLICY, "connect-src": f"'self' wss://{name}:*", **route.policy}
+    return {
+        "stsSeconds": 31_536_000,
+        "contentTypeNosniff": True,
+        "frameDeny": True,
+        "referrerPolicy": "same-origin",
+        "permissionsPolicy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "contentSecurityPolicy": "; ".join(f"{directive} {sources}" for directive, sources in policy.items()),
+        "customResponseHeaders": {
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        },
+    }
+
+
+def _health(context: Context) -> str:
+    """A script that asks for a UI as a browser does, and is asked for the login.
+
+    It uses the image's own wget: `traefik healthcheck` starts a second proxy beside the first, in its memory, which
+    takes 3 s of processor time each where the limit holds one.
+    """
+    hosts = [service.route.host for service in context.services if service.route]
+    name, status = (f"{hosts[0]}.{context.settings.domain}", 401) if hosts else (context.settings.domain, 404)
+    return (
+        f"wget -S -T 3 -O /dev/null --no-check-certificate --header 'Host: {name}' \"https://$HOSTNAME:{HTTPS}/\" 2>&1 "
+        f"| grep -q 'HTTP/1.1 {status}'\n"
+    )
 
 
 def _users(context: Context) -> str:
@@ -160,6 +200,7 @@ SERVICE = Service(
         File("traefik.yml", _static),
         File("routes.yml", _routes),
         File("users", _users),
+        File("health.sh", _health),
         File(ROOT, lambda context: context.settings.certificate_root, lambda settings: bool(settings.certificate_root)),
         File(DNS_TOKEN, lambda context: context.secrets[DNS_TOKEN], _by_dns),
     ),
@@ -174,6 +215,6 @@ SERVICE = Service(
         image_mb=320,
         measured="20 MiB at the highest sample",
     ),
-    health=Health(("wget", "-q", "-T", "3", "-O", "/dev/null", _ANSWERS), retries=24),
+    health=Health(("sh", "/run/fds/health.sh"), retries=24),
     stateless=False,
 )

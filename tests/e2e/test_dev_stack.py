@@ -18,9 +18,12 @@ from secrets import token_hex
 
 import docker
 import pytest
+from docker.models.containers import Container
 
 from infra.images import reference
-from infra.services import selected
+from infra.networks import INTERNET, networks_of
+from infra.services import catalogue, selected
+from infra.services.traefik import HTTPS
 from infra.stack_file import read
 from stack_runtime.docker_host import remove_unused_images
 from tests.kit import layers
@@ -139,6 +142,16 @@ def test_no_secret_in_inspect_or_logs(up: Project) -> None:
         assert not any(secret in text for text in seen)
 
 
+def test_no_secret_in_environment_or_arguments_of_a_process(up: Project) -> None:
+    secrets = json.loads(up.engine("config", "get", "secrets").stdout)
+    for item in _ours(docker.from_env(), up.stack):
+        if item.labels["fds.service"] != "files":
+            read = "for each in /proc/[0-9]*; do cat $each/environ $each/cmdline; done 2>/dev/null; true"
+            seen = item.exec_run(["sh", "-c", read]).output.decode(errors="replace")
+            assert "PATH=" in seen
+            assert not [name for name, secret in secrets.items() if secret in seen], item.name
+
+
 def test_containers_are_hardened(up: Project) -> None:
     for item in _ours(docker.from_env(), up.stack):
         host = item.attrs["HostConfig"]
@@ -148,6 +161,31 @@ def test_containers_are_hardened(up: Project) -> None:
         if item.labels["fds.service"] != "files":
             assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"]
             assert item.attrs["Config"]["User"].split(":")[0] not in ("", "0", "root")
+            limits = {one["Name"]: (one["Soft"], one["Hard"]) for one in host["Ulimits"]}
+            assert 0 < limits["nproc"][0] == limits["nproc"][1] <= 4096
+
+
+def test_service_reaches_the_internet_and_others_only_as_declared(up: Project) -> None:
+    client = docker.from_env()
+    by_service = {item.labels["fds.service"]: item for item in _ours(client, up.stack)}
+    for service in catalogue():
+        on = by_service[service.name].attrs["NetworkSettings"]["Networks"]
+        has_way_out = not all(client.networks.get(name).attrs["Internal"] for name in on)
+        assert has_way_out == (INTERNET in networks_of(service)), service.name
+    own = by_service["traefik"].attrs["NetworkSettings"]["Networks"]
+    outside = next(each["IPAddress"] for name, each in own.items() if name.endswith(INTERNET))
+    assert _reaches(by_service["pipeline"], "postgres", 5432) and _reaches(by_service["streamlit"], "agents", 8100)
+    assert _reaches(by_service["streamlit"], "traefik", HTTPS), "on the network of the UIs"
+    for service in ("pipeline", "agents"):
+        assert not _reaches(by_service[service], "traefik", HTTPS)
+        assert not _reaches(by_service[service], outside, HTTPS)
+    for name, found in {"streamlit": True, "postgres": False, "redis": False, "agents": False}.items():
+        assert (by_service["traefik"].exec_run(["getent", "hosts", name]).exit_code == 0) == found, name
+
+
+def _reaches(container: Container, host: str, port: int) -> bool:
+    connect = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
+    return bool(container.exec_run(["python", "-c", connect]).exit_code == 0)
 
 
 def test_a_check_of_health_costs_little(up: Project) -> None:

@@ -38,6 +38,7 @@ STEPS = {
 }  # fmt: skip
 IDLE = "trap exit TERM; sleep 600 & wait"
 """Never healthy, but stopped at once."""
+NETWORKS = {"data", "internet", "web"}
 VOLUMES = {"certificates", "postgres", "published", "warehouse", *(f"{name}-files" for name in LEAN)}
 
 
@@ -48,7 +49,7 @@ def _nothing_doubled_or_orphaned(prod: Prod) -> None:
     assert sorted(prod.containers()) == ["files", *LEAN]
     assert prod.recorded() == len(LEAN) + 1
     networks = set(prod.docker("network", "ls", "--format", "{{.Name}}"))
-    assert networks == {"bridge", "host", "none", f"freelancer-data-stack-{STACK}"}
+    assert networks == {"bridge", "host", "none"} | {f"freelancer-data-stack-{STACK}-{name}" for name in NETWORKS}
     volumes = set(prod.docker("volume", "ls", "--format", "{{.Name}}"))
     assert volumes == {f"freelancer-data-stack-{STACK}-{name}" for name in VOLUMES}
     assert [image.partition(":")[0] for image in prod.images()] == ["fds/pipeline", "fds/streamlit"]

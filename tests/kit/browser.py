@@ -14,6 +14,7 @@ from selenium.webdriver.chrome.service import Service
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1360,1800",
+    "--ignore-certificate-errors",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The real dashboard on a folder of the tests, seen in Chromium."""
+"""The real dashboard on a folder of the tests, behind the stack's proxy, seen in Chromium."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from infra.services.traefik import HTTPS
 from stack_runtime.pipeline.places import beside
 from stack_runtime.pipeline.records import Records
 from tests.kit.browser import chromium
+from tests.kit.service import created
 from tests.kit.warehouse import PROJECT, Warehouse
 
 APP = PROJECT.parent / "streamlit"
@@ -112,18 +115,40 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     published.parent.mkdir()
     port = _free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FDS_")}
-    with chromium(folder / "profile") as browser, (folder / "log").open("wb") as log:
+    with chromium(folder / "profile") as browser, (folder / "log").open("wb") as log, _proxy(port) as (url, login):
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.address=127.0.0.1"],
+            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
             cwd=APP, env=environment | {"FDS_PUBLISHED": str(published)}, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
             _until_healthy(f"http://127.0.0.1:{port}/_stcore/health", process)
-            # the name behind the proxy: the connection must be allowed by it
-            yield Dashboard(published, f"http://dashboard.localhost:{port}", browser)
+            browser.get(f"https://{login}@{url}/favicon.png")  # the browser logs in with it from now on
+            yield Dashboard(published, f"https://{url}", browser)
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+@contextmanager
+def _proxy(port: int) -> Iterator[tuple[str, str]]:
+    """The stack's proxy before an app on `port` of this machine. Yields: the app's name and port, and the login."""
+    own = _free_port()
+    ports = {f"{HTTPS}/tcp": ("127.0.0.1", own)}
+    with created("traefik", {"httpsPort": own}, ports=ports, extra_hosts={"streamlit": "host-gateway"}) as running:
+        routes = {file.name: file.content(running.context) for file in running.service.files}["routes.yml"]
+        assert "http://streamlit:8501" in routes
+        running.deliver({"routes.yml": routes.replace("http://streamlit:8501", f"http://streamlit:{port}")})
+        running.container.start()
+        assert running.becomes_healthy(), running.logs()
+        yield f"dashboard.localhost:{own}", f"admin:{running.context.secrets['ui_password']}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
+    """No page asks for anything that its policy forbids, or that is more than the proxy lets through."""
+    yield
+    said = [entry["message"] for entry in dashboard.browser.get_log("browser")]
+    assert not [line for line in said if "Content Security Policy" in line or "429" in line]
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from selenium.webdriver.common.by import By
 
 from data_stack.samples import generate
+from infra.services.traefik import BURST
 from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
 from tests.integration.dashboard.conftest import Dashboard
 from tests.kit.warehouse import Warehouse, latest_of
@@ -50,6 +51,35 @@ def test_figures_of_each_currency_are_those_of_the_file(dashboard: Dashboard, wa
     customers = {row[2] for row in SAMPLE if row[4] == "EUR"}
     dashboard.shows(**{"Customers": str(len(customers)), "Income,_EUR": f"{income:,.2f}"})
     dashboard.wait(lambda: [row[0] for row in dashboard.cells()[:3]] == ["1", "2", "3"])
+
+
+def test_first_visits_stay_below_the_number_of_tries(dashboard: Dashboard, warehouse: Warehouse) -> None:
+    """Two in a row, for the browser's cache keeps later ones small."""
+    warehouse.load(SAMPLE[:50], TYPES)
+    warehouse.dbt("run")
+    dashboard.put(warehouse)
+    for _ in range(2):
+        dashboard.browser.execute_cdp_cmd("Network.clearBrowserCache", {})
+        for page, words in (("", "Latest transactions"), ("customers", "All customers")):
+            dashboard.open(page)
+            dashboard.sees(words)
+            count = "return performance.getEntriesByType('resource').length + 1"
+            assert int(dashboard.browser.execute_script(count)) < BURST / 2
+
+
+def test_page_may_not_run_scripts_or_send_data_elsewhere(dashboard: Dashboard) -> None:
+    dashboard.open("about")
+    dashboard.wait(lambda: dashboard.browser.find_elements(By.TAG_NAME, "script"))
+    tried = """
+        const done = arguments[arguments.length - 1];
+        window.ran = false;
+        const script = document.createElement('script');
+        script.textContent = 'window.ran = true';
+        document.body.append(script);
+        fetch('https://elsewhere.test/').then(() => done('sent'), () => done(window.ran));"""
+    assert dashboard.browser.execute_async_script(tried) is False
+    refused = [entry["message"] for entry in dashboard.browser.get_log("browser")]
+    assert any("connect-src" in line for line in refused) and any("script-src" in line for line in refused)
 
 
 def test_before_the_first_run_it_says_so_and_then_follows(dashboard: Dashboard, warehouse: Warehouse) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 
 import pytest
 
 from infra import generated
+from infra.containers import processes_of
+from infra.networks import INTERNET, WEB, networks_of
 from infra.services import Build, Context, Service, catalogue, profiles, selected
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
@@ -59,6 +63,37 @@ def test_no_secret_in_environment_or_arguments_of_a_server(service: Service) -> 
 def test_files_render_the_same_twice(service: Service) -> None:
     for file in service.files:
         assert file.content(_context()) == file.content(_context())
+
+
+@EVERY
+def test_service_shares_a_network_with_what_it_needs(service: Service) -> None:
+    inside = {each.name: set(networks_of(each)) - {INTERNET} for each in catalogue()}
+    assert all(inside[service.name] & inside[need] for need in service.needs)
+    if service.route:
+        assert all(inside[service.name] & inside[each.name] for each in catalogue() if each.published)
+
+
+@EVERY
+def test_only_what_says_so_reaches_the_internet_and_the_proxy_no_database(service: Service) -> None:
+    on = networks_of(service)
+    assert (INTERNET in on) == (service.internet or service.name == "traefik")
+    assert service.name != "traefik" or set(on) == {INTERNET, WEB}
+
+
+def test_limit_of_processes_counts_all_services_of_a_user() -> None:
+    """The kernel counts by user id, so a limit of one service alone would be used up by another."""
+    of_user = Counter(service.user for service in catalogue())
+    for service in catalogue():
+        assert processes_of(service, FULL, catalogue()) == of_user[service.user] * service.resources.processes
+    assert max(of_user.values()) > 1
+
+
+@EVERY
+def test_health_check_does_not_ask_over_loopback(service: Service) -> None:
+    """What listens there alone is out of its users' reach."""
+    read = [file.content(_context()) for file in service.files if f"/run/fds/{file.name}" in service.health.command]
+    for text in (*service.health.command, *read):
+        assert not re.search(r"127\.0\.0\.1|localhost:|::1|0\.0\.0\.0", text)
 
 
 def test_only_the_proxy_publishes_ports() -> None:

@@ -1,0 +1,181 @@
+"""PostgreSQL as the stack starts it: killed in its first start, taken over from an older stack, and who may log in."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+from docker.models.containers import Container
+
+from tests.kit.service import Running, created
+
+KILLS = 20
+REACHABLE_S = 180.0
+
+
+def _connect(
+    running: Running, role: str = "pipeline", database: str = "marts"
+) -> psycopg.Connection[tuple[object, ...]]:
+    """Log in over the network with the password, as another service does."""
+    password = running.context.secrets[f"{role}_password"]
+    return psycopg.connect(host=running.address, user=role, password=password, dbname=database, connect_timeout=5)
+
+
+def _wait(running: Running) -> None:
+    """Until every role can log in over the network."""
+    deadline = time.monotonic() + REACHABLE_S
+    while True:
+        try:
+            for role, database in (("pipeline", "marts"), ("pipeline", "meltano"), ("postgres", "postgres")):
+                _connect(running, role, database).close()
+            _connect(running, "dashboard", "marts").close()
+            return
+        except psycopg.OperationalError as error:
+            assert time.monotonic() < deadline, f"{error}\n{running.logs()}"
+            time.sleep(0.1)
+
+
+def test_killed_first_start_becomes_reachable_or_is_made_anew_with_a_message() -> None:
+    with created("postgres") as running:
+        begun = time.monotonic()
+        running.container.start()
+        _wait(running)
+        took = time.monotonic() - begun
+    instants = random.Random(3)
+    for _ in range(KILLS):
+        with created("postgres") as running:
+            running.container.start()
+            instant = instants.uniform(0, took)
+            time.sleep(instant)
+            running.container.kill("SIGKILL")
+            left = _in_volume(running, "ls /data")
+            running.container.start()
+            _wait(running)
+            assert running.becomes_healthy(), f"killed after {instant:.2f} of {took:.2f} s\n{running.logs()}"
+            assert ("made anew" in running.logs()) == ("pgdata.new" in left)
+
+
+def test_data_of_a_finished_start_survives_kills() -> None:
+    with created("postgres") as running:
+        running.container.start()
+        _wait(running)
+        for number in range(3):
+            with _connect(running) as connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS kept (number int)")
+                connection.execute("INSERT INTO kept VALUES (%s)", (number,))
+            running.container.kill("SIGKILL")
+            running.container.start()
+            _wait(running)
+        with _connect(running) as connection:
+            assert connection.execute("SELECT number FROM kept ORDER BY 1").fetchall() == [(0,), (1,), (2,)]
+        assert "anew" not in running.logs()
+
+
+@pytest.mark.parametrize("left", ["", "base/1 base/4 base/5", "base/1 global"])
+def test_cluster_that_an_older_stack_never_finished_is_kept_aside_and_made_anew(left: str) -> None:
+    with created("postgres") as running:
+        folders = " ".join(f"/data/pgdata/{folder}" for folder in left.split() or ["."])
+        _in_volume(running, f"mkdir -p {folders} && echo 15 > /data/pgdata/PG_VERSION")
+        running.container.start()
+        _wait(running)
+        assert "made anew" in running.logs()
+        kept = running.container.exec_run(["sh", "-c", "cat /var/lib/postgresql/data/pgdata.incomplete-*/PG_VERSION"])
+        assert kept.output.strip() == b"15"
+
+
+def test_cluster_of_an_older_stack_keeps_its_data_and_takes_the_password() -> None:
+    with created("postgres") as running:
+        mounted = {running.volumes["postgres"]: {"bind": "/var/lib/postgresql/data"}}
+        older = running.client.containers.run(
+            "postgres:15",
+            detach=True,
+            user="999:999",
+            environment={"POSTGRES_PASSWORD": "older", "PGDATA": "/var/lib/postgresql/data/pgdata"},
+            volumes=mounted,
+        )
+        try:
+            _until_made(older, "CREATE DATABASE marts")
+            _until_made(older, "CREATE TABLE kept AS SELECT 42 AS number")
+            older.stop()
+        finally:
+            older.remove(force=True)
+        running.container.start()
+        _wait(running)
+        with _connect(running, "postgres", "postgres") as connection:
+            assert connection.execute("SELECT number FROM kept").fetchall() == [(42,)]
+        assert "anew" not in running.logs()
+
+
+def _in_volume(running: Running, script: str) -> str:
+    """What a shell says that runs in a container of its own, with the volume at `/data`."""
+    mounted = {running.volumes["postgres"]: {"bind": "/data"}}
+    said = running.client.containers.run(
+        "postgres:15", ["-c", script], entrypoint="sh", user="999", volumes=mounted, remove=True
+    )
+    return str(said.decode())
+
+
+def _until_made(older: Container, statement: str) -> None:
+    deadline = time.monotonic() + REACHABLE_S
+    while older.exec_run(["psql", "-h", "127.0.0.1", "-U", "postgres", "-qc", statement]).exit_code:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Running]:
+    with created("postgres") as running:
+        running.container.start()
+        _wait(running)
+        yield running
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "/var/run/postgresql"])
+def test_role_needs_its_password_inside_the_container_too(started: Running, host: str) -> None:
+    asked = started.container.exec_run(["psql", "-w", "-h", host, "-U", "pipeline", "-d", "marts", "-c", "SELECT 1"])
+    assert asked.exit_code != 0 and b"no password supplied" in asked.output
+
+
+def test_superuser_needs_no_password_over_the_socket_alone(started: Running) -> None:
+    ask = ["psql", "-w", "-U", "postgres", "-Atc", "SELECT 1"]
+    assert started.container.exec_run(ask).output.strip() == b"1"
+    assert started.container.exec_run([*ask, "-h", "127.0.0.1"]).exit_code != 0
+
+
+def test_no_process_has_a_password_in_its_environment_or_arguments(started: Running) -> None:
+    read = "for process in /proc/[0-9]*; do cat $process/environ $process/cmdline; done 2>/dev/null"
+    seen = started.container.exec_run(["sh", "-c", read]).output.decode()
+    assert "PGDATA=" in seen and "max_connections=" in seen
+    seen += json.dumps(started.container.attrs) + started.logs()
+    assert not [name for name, secret in started.context.secrets.items() if secret in seen]
+
+
+def test_health_check_fails_where_no_service_can_log_in() -> None:
+    with created("postgres") as running:
+        running.deliver({"pg_hba.conf": "local all all trust\nhost all all 127.0.0.1/32 trust\n"})
+        running.container.start()
+        inside = ["psql", "-h", "127.0.0.1", "-U", "pipeline", "-d", "marts", "-c", "SELECT 1"]
+        deadline = time.monotonic() + REACHABLE_S
+        while running.container.exec_run(inside).exit_code:
+            assert time.monotonic() < deadline, running.logs()
+            time.sleep(0.2)
+        time.sleep(1)  # the roles are made meanwhile
+        assert running.checks() != 0
+        with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
+            _connect(running)
+
+
+def test_password_that_was_changed_holds_for_the_superuser_too() -> None:
+    with created("postgres") as running:
+        running.container.start()
+        _wait(running)
+        running.context = replace(running.context, secrets=dict.fromkeys(running.context.secrets, "it's: \\new"))
+        running.deliver()
+        running.container.restart()
+        _wait(running)
+        assert running.becomes_healthy(), running.logs()

@@ -1,0 +1,93 @@
+"""The proxy as the stack starts it: when it is healthy, what it tells browsers, and how many tries a login takes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+
+import pytest
+
+from infra.services.traefik import BURST, HTTPS
+from tests.kit.service import Running, created
+
+NAME = "dashboard.localhost"
+
+
+@pytest.fixture
+def proxy() -> Iterator[Running]:
+    with created("traefik") as running:
+        running.container.start()
+        assert running.becomes_healthy(), running.logs()
+        yield running
+
+
+def _ask(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
+    """What the UI answers to `admin` with these passwords, over one connection."""
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(running.address, HTTPS, context=unchecked, timeout=20)
+    answers = []
+    for password in passwords:
+        login = b64encode(f"admin:{password}".encode()).decode()
+        connection.request("GET", "/", headers={"Host": NAME, "Authorization": f"Basic {login}"})
+        answers.append(connection.getresponse())
+        answers[-1].read()
+    connection.close()
+    return answers
+
+
+def test_login_takes_no_more_tries_than_a_visit_needs(proxy: Running) -> None:
+    right = proxy.context.secrets["ui_password"]
+    answers = [answer.status for answer in _ask(proxy, *(f"wrong {number}" for number in range(BURST + 100)), right)]
+    assert set(answers[: BURST - 10]) == {401}
+    assert 429 in answers[BURST - 10 :]
+    assert answers[-1] == 429, "a right guess is not told from a wrong one"
+    assert proxy.becomes_healthy(), "the health check is another source"
+
+
+def test_every_answer_has_the_security_headers(proxy: Running) -> None:
+    for answer in _ask(proxy, "wrong", proxy.context.secrets["ui_password"]):
+        headers = answer.headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
+        scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
+        assert "unsafe" not in scripts and "*" not in scripts
+        assert headers["X-Content-Type-Options"] == "nosniff" and headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert "camera=()" in headers["Permissions-Policy"]
+        assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "max-age=" in headers["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize("broken", ["not a configuration", json.dumps({"http": {}})])
+def test_proxy_without_its_routes_is_not_healthy(broken: str) -> None:
+    with created("traefik") as running:
+        running.deliver({"routes.yml": broken})
+        running.container.start()
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                status = _ask(running, "any")[0].status
+                break
+            except OSError:
+                assert time.monotonic() < deadline, running.logs()
+                time.sleep(0.2)
+        assert status == 404
+        assert running.checks() != 0
+
+
+def test_proxy_that_is_not_on_the_network_is_not_healthy() -> None:
+    with created("traefik") as running:
+        static = {file.name: file.content(running.context) for file in running.service.files}["traefik.yml"]
+        running.deliver({"traefik.yml": static.replace(f'":{HTTPS}"', f'"127.0.0.1:{HTTPS}"')})
+        running.container.start()
+        inside = ["sh", "-c", f"wget -S -O /dev/null --no-check-certificate https://127.0.0.1:{HTTPS}/ 2>&1 | grep 404"]
+        deadline = time.monotonic() + 60
+        while running.container.exec_run(inside).exit_code:
+            assert time.monotonic() < deadline, running.logs()
+            time.sleep(0.2)
+        assert running.checks() != 0

@@ -1,0 +1,148 @@
+"""One service of the catalogue in a container of its own, as `infra.containers` declares it, without the engine."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from docker.models.containers import Container
+from docker.models.networks import Network
+
+from infra import generated
+from infra.containers import processes_of
+from infra.services import Context, Service, selected
+from infra.settings import Settings
+from stack_runtime.docker_host import local_docker
+
+SECOND = 10**9
+LABELS = {"fds.test": "services"}
+
+
+@dataclass
+class Running:
+    """The container, its secrets, and what was made for it."""
+
+    client: docker.DockerClient
+    service: Service
+    context: Context
+    network: Network
+    volumes: Mapping[str, str]
+    container: Container
+
+    @property
+    def address(self) -> str:
+        """The container's address on its network."""
+        self.container.reload()
+        return str(self.container.attrs["NetworkSettings"]["Networks"][self.network.name]["IPAddress"])
+
+    def deliver(self, changed: Mapping[str, str] | None = None) -> None:
+        """Put the service's files into its volume; `changed` has other contents for some of them, by name."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for file in self.service.files:
+                content = {file.name: file.content(self.context), **(changed or {})}[file.name].encode()
+                entry = tarfile.TarInfo(file.name)
+                entry.size, entry.mode = len(content), 0o444
+                tar.addfile(entry, io.BytesIO(content))
+        carrier = self.client.containers.create(
+            self.container.image.id, volumes={self.volumes["files"]: {"bind": "/files"}}, labels=LABELS
+        )
+        carrier.put_archive("/files", archive.getvalue())
+        carrier.remove()
+
+    def checks(self) -> int:
+        """Exit code of the health check, run now."""
+        return int(self.container.exec_run(list(self.service.health.command)).exit_code)
+
+    def becomes_healthy(self, seconds: float = 90) -> bool:
+        """Whether Docker calls it healthy within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.container.reload()
+            if self.container.attrs["State"].get("Health", {}).get("Status") == "healthy":
+                return True
+            time.sleep(0.2)
+        return False
+
+    def logs(self) -> str:
+        return str(self.container.logs().decode(errors="replace"))
+
+
+@contextmanager
+def created(name: str, values: Mapping[str, object] | None = None, **options: Any) -> Iterator[Running]:
+    """The service `name` with its files delivered, not started yet; what was made for it is removed afterwards.
+
+    Args:
+        values: settings of the stack.
+        options: for Docker, beside those of the service.
+    """
+    settings = Settings.of("t-services", {"profiles": ["full"], **(values or {})})
+    services = selected(settings)
+    service = next(each for each in services if each.name == name)
+    assert isinstance(service.image, str), "an image that must not be built"
+    client = local_docker()
+    own = f"t-services-{secrets.token_hex(4)}"
+    context = Context(settings, {key: generated.value(key) for key in generated.names(settings)}, services)
+    network = client.networks.create(own, labels=LABELS)
+    volumes = {key: f"{own}-{key}" for key in ("files", *(volume.name for volume in service.volumes))}
+    for volume in volumes.values():
+        client.volumes.create(volume, labels=LABELS)
+    try:
+        container = _container(client, service, settings, network, volumes, options)
+        running = Running(client, service, context, network, volumes, container)
+        try:
+            running.deliver()
+            yield running
+        finally:
+            container.remove(force=True)
+    finally:
+        network.remove()
+        for volume in volumes.values():
+            client.volumes.get(volume).remove()
+        client.close()
+
+
+def _container(
+    client: docker.DockerClient,
+    service: Service,
+    settings: Settings,
+    network: Network,
+    volumes: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> Container:
+    health, processes = service.health, processes_of(service, settings, selected(settings))
+    return client.containers.create(
+        service.image,
+        list(service.command) or None,
+        entrypoint=list(service.entrypoint) or None,
+        environment=dict(service.environment(settings)),
+        user=service.user,
+        labels=LABELS,
+        mem_limit=f"{service.resources.memory_limit_mb}m",
+        nano_cpus=round(service.resources.cpu_limit * 10**9),
+        ulimits=[docker.types.Ulimit(name="nproc", soft=processes, hard=processes)],
+        shm_size=f"{service.shm_mb}m" if service.shm_mb else None,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        read_only=True,
+        tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777"),
+        network=network.name,
+        volumes={
+            volumes["files"]: {"bind": "/run/fds", "mode": "ro"},
+            **{volumes[volume.name]: {"bind": volume.path} for volume in service.volumes},
+        },
+        healthcheck={
+            "test": ["CMD", *health.command],
+            "interval": SECOND,
+            "timeout": health.timeout_s * SECOND,
+            "retries": health.retries,
+        },
+        **options,
+    )
