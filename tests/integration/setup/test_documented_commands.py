@@ -34,7 +34,6 @@ RUN_ELSEWHERE = {
     ".venv/bin/fds up --stack prod": (PROD, '"up"'),
     ".venv/bin/fds status --stack prod": ("tests/e2e/prod.py", '"status"'),
     ".venv/bin/fds down --stack prod": ("tests/e2e/test_prod_stack_faults.py", '"down"'),
-    "pulumi up --policy-pack infra/policy": ("tests/integration/setup/test_server_setup.py", '"--policy-pack"'),
     "pulumi config set --secret --path secrets.dns_token --stack prod": (
         "tests/integration/setup/test_server_setup.py", "secrets.dns_token",
     ),
