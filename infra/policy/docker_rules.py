@@ -77,6 +77,7 @@ CONTAINER_INPUTS: Table = {
     "ports": anything,  # by `ports_problem`, which looks at the whole container
     "runtime": one_of("runc"),
     "securityOpts": each(one_of("no-new-privileges", "no-new-privileges:true")),
+    "ulimits": each(keys({**harmless("hard", "soft"), "name": one_of("nproc")})),
     "uploads": each(
         keys(harmless("content", "contentBase64", "executable", "file", "group", "owner", "permissions")),
     ),
@@ -106,6 +107,7 @@ _NETWORK: Table = {
     "driver": one_of("bridge"),
     "ipamDriver": one_of("default"),
     "name": network_name,
+    "options": keys({"com.docker.network.bridge.enable_icc": one_of("false")}),
 }
 _VOLUME: Table = {**harmless("labels"), "driver": one_of("local"), "name": volume_name}
 _TABLES: Mapping[str, Table] = {CONTAINER: CONTAINER_INPUTS, IMAGE: _IMAGE, NETWORK: _NETWORK, VOLUME: _VOLUME}

@@ -134,7 +134,7 @@ NOT_ALLOWED: dict[str, Any] = {
     "deviceRequests": [{"count": -1}], "deviceWriteBps": [{"path": "/dev/sda"}],
     "deviceWriteIops": [{"path": "/dev/sda"}], "devices": [{"hostPath": "/dev/sda"}], "gpus": "all",
     "groupAdds": ["docker"], "pidMode": "host", "privileged": True, "publishAllPorts": True,
-    "storageOpts": {"size": "1T"}, "sysctls": {"kernel.core_pattern": "|/x"}, "ulimits": [{"name": "nofile"}],
+    "storageOpts": {"size": "1T"}, "sysctls": {"kernel.core_pattern": "|/x"},
     "usernsMode": "host",
 }  # fmt: skip
 
@@ -150,9 +150,18 @@ def test_every_input_of_the_provider_is_either_judged_or_refused() -> None:
             assert found(container(**{name: given})) == [f"redis sets {name}, which is not allowed"]
 
 
+def test_limits_of_other_things_than_processes_and_open_networks_are_refused() -> None:
+    for name in ("nofile", "memlock", "rtprio"):
+        assert found(container(ulimits=[{"name": name, "hard": 1, "soft": 1}]))
+    for options in ({"com.docker.network.bridge.enable_icc": "true"}, {"com.docker.network.bridge.name": "docker0"}):
+        assert found(Resource(NETWORK, "network", {"name": "own", "driver": "bridge", "options": options}))
+
+
 def test_what_is_clean_passes() -> None:
     for good in (
         container(),
+        container(ulimits=[{"name": "nproc", "hard": 512, "soft": 512}]),
+        Resource(NETWORK, "n", {"name": "own", "options": {"com.docker.network.bridge.enable_icc": "false"}}),
         container(privileged=False, capabilities={"adds": [], "drops": ["ALL"]}, pidMode="", devices=[], sysctls={}),
         container(image="sha256:" + "0" * 64, volumes=[{"volumeName": "data", "containerPath": "/data"}]),
         container(image=UNKNOWN, memory=UNKNOWN, memorySwap=UNKNOWN, cpus=UNKNOWN),
