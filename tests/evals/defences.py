@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,10 @@ from agents import applying, assistant, base, bounds, checks, history, ledger, p
 from agents.jobs import AirflowTrigger, DbtBuild
 from agents.request import Answer, ScalingRequest, WorkflowRequest
 from agents.tools import duckdb, result
+from infra import stack_file
+from infra.cost import group
 from infra.cost import scaling as cost_scaling
+from infra.policy import docker_rules, inputs
 from tests.evals import play
 
 
@@ -180,11 +184,35 @@ def _nothing_is_raised(*_: Any) -> None:
     return None
 
 
+def _any_input(name: str) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setitem(docker_rules.CONTAINER_INPUTS, name, inputs.anything)
+
+
 def _forget_approved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger.Book, "pending", lambda *_: [])
 
 
 DEFENCES = (
+    # where settings come from, and what counts
+    Defence(
+        "one form of a key", "sources/bare-type-after-the-approval", _set(stack_file, "_OWN_KEY", re.compile(".*"))
+    ),
+    Defence(
+        "no settings of the project",
+        "sources/project-s-settings",
+        _set(stack_file, "_refuse_project_config", _nothing_is_raised),
+    ),
+    Defence(
+        "one meaning of a value", "sources/octal-before-the-plan", _set(stack_file, "_refuse_ambiguous", lambda _: None)
+    ),
+    Defence("what other stacks run", "group/stack-without-a-file", _set(group, "_running_stacks", lambda *_: set())),
+    Defence("what runs beside the plan", "group/second-server-of-its-own", _set(group, "_extras", lambda *_: [])),
+    Defence("no path of the host", "pack/socket-with-more-slashes", _any_input("volumes")),
+    Defence("no bind mounts", "pack/socket-as-a-bind-mount", _any_input("mounts")),
+    Defence("known security options", "pack/unconfined", _any_input("securityOpts")),
+    Defence("known networks", "pack/network-of-another", _any_input("networkMode")),
+    Defence("the proxy alone publishes", "pack/label-of-the-proxy", _set(docker_rules, "ports_problem", lambda *_: ())),
+    Defence("inputs that are known", "pack/device", _set(docker_rules, "problems", lambda *_: ())),
     # what a model can say
     Defence("numbers are numbers", "numbers/string-workers", _set(base, "ScalingRequest", _Lax)),
     Defence("no field for prices, budgets or approvals", "invented/budget", _set(base, "ScalingRequest", _Open)),

@@ -38,6 +38,7 @@ from agents.request import ScalingRequest, WorkflowRequest
 from agents.response import AgentResponse
 from infra import stack_file
 from stack_runtime.errors import LockedError, StackError, UsageError
+from tests.evals.outside import Outside
 from tests.evals.scripted import clean, scripted
 from tests.evals.world import POISON, World
 
@@ -97,7 +98,7 @@ def play(case: Case, model: Model | str | None = None) -> Result:
         return Result(case, player.world.violations(), odd)
 
 
-class _Player:
+class _Player(Outside):
     """One method a verb; each returns what was expected and what came."""
 
     def __init__(self, world: World, model: Model | str | None) -> None:
