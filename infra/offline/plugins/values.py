@@ -1,7 +1,7 @@
 """Plain Python values for the property values of the engine's protocol.
 
-A provider that does not claim `acceptSecrets` never sees a secret: the engine unwraps secrets before a call and marks
-the answer again, so only unknown values need a form of their own.
+The engine unwraps secrets before each call of a provider that does not claim `acceptSecrets`, and marks the answer
+again. `Configure` is the exception: a secret input of the provider itself, such as a token, arrives wrapped.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ _MARKS = frozenset(
 """How the engine writes an unknown text, bool, number, list, asset, archive and object (plugin/rpc.go of its SDK)."""
 
 
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_WRAPPED = "1b47061264138c4ac30d75fd1eb44270"
+"""The key and the value that mark an object as a wrapped secret (resource/properties.go of the engine's SDK)."""
+
+
 class _Unknown:
     """A value that is known only after another resource was made."""
 
@@ -46,7 +51,10 @@ def plain(value: Any) -> Any:
     if kind == "bool_value":
         return value.bool_value
     if kind == "struct_value":
-        return {key: plain(item) for key, item in value.struct_value.fields.items()}
+        fields = value.struct_value.fields
+        if _SIGNATURE in fields and fields[_SIGNATURE].string_value == _WRAPPED:
+            return plain(fields["value"])
+        return {key: plain(item) for key, item in fields.items()}
     if kind == "list_value":
         return [plain(item) for item in value.list_value.values]
     return None

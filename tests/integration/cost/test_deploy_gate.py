@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hcloud import Client
 
 from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, Project
@@ -75,6 +76,25 @@ def test_the_engine_s_own_command_is_refused_in_one_sentence_too(project: Projec
     over = project.engine("preview", "--non-interactive")
     assert over.returncode != 0
     assert "over the budget of $1.00" in over.stdout and "Traceback" not in over.stdout + over.stderr
+
+
+def test_server_of_a_stack_without_a_file_counts_in_every_deployment(api: HetznerAPI, project: Project) -> None:
+    """By `fds up` and by the engine's own command: both ask the account, and neither writes."""
+    assert project.fds("preview").returncode == 0
+    client = Client(token=api.token, api_endpoint=api.endpoint)
+    client.servers.create(
+        name="deleted-file",
+        server_type=client.server_types.get_by_name("cpx32"),
+        image=client.images.get_by_name_and_architecture("debian-12", "x86"),
+        location=client.locations.get_by_name("fsn1"),
+        labels={"project": "freelancer-data-stack", "stack": "first"},
+    ).action.wait_until_finished()
+    before = len(api.writes())
+    done = project.fds("up")
+    assert done.returncode == 3 and "stack first" in done.stderr, done.stderr
+    plain = project.engine("up", "--yes", "--skip-preview", "--non-interactive")
+    assert plain.returncode != 0 and "stack first" in plain.stdout, plain.stdout
+    assert len(api.writes()) == before
 
 
 def test_plain_pulumi_repeats_a_raised_budget(project: Project) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, Project
 
 TOKEN = "t" * 64
@@ -22,6 +23,19 @@ def project(tmp_path: Path) -> Project:
     made.make_stack()
     assert made.engine("config", "set", "--secret", "hcloud:token", TOKEN).returncode == 0
     return made
+
+
+def test_stored_token_alone_orders_what_was_planned(tmp_path: Path) -> None:
+    """The engine hands it to the provider as a secret; no variable holds it."""
+    with HetznerAPI() as api:
+        api.faults.add("POST", "/servers$", 100, "412")  # where this test ends: nothing boots here
+        made = Project(tmp_path, "t-stored", ON_A_SERVER, {"HCLOUD_TOKEN": "", "HCLOUD_ENDPOINT": api.endpoint})
+        made.take_secrets()
+        made.make_stack()
+        assert made.engine("config", "set", "--secret", "hcloud:token", api.token).returncode == 0
+        done = made.fds("up")
+        assert done.returncode == 3 and "is sold out" in done.stderr, done.stderr
+        assert [entry.path for entry in api.writes()].count("/servers") == 1
 
 
 def _refused(project: Project, code: int, **environment: str) -> dict[str, Any]:

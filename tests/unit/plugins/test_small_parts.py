@@ -38,6 +38,11 @@ def test_values_survive_the_protocol(value: Any) -> None:
     assert plain(wrapped(value)) == value
 
 
+def test_secret_input_of_the_provider_is_unwrapped() -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "token"}
+    assert plain(wrapped({"token": secret, "list": [secret]})) == {"token": "token", "list": ["token"]}
+
+
 @given(st.integers(0, 10**15))
 def test_durations_survive(nano: int) -> None:
     assert nanoseconds(_duration(nano)) == pytest.approx(nano, abs=1)
