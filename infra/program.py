@@ -10,7 +10,6 @@ from pulumi.runtime import config as runtime_config
 
 from infra import generated, stack_file, token
 from infra.cost import Plan
-from infra.cost.text import headline
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.reach import keys_folder
 from infra.settings import Settings
@@ -44,7 +43,6 @@ def main(project: Path, adopt: Account = NOTHING, approved: Settings | None = No
     generated.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
     stack = DataStack(settings, secrets, keys_folder(project, settings.stack), adopt, wait=wait)
-    pulumi.log.info(headline(stack.plan))
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan
