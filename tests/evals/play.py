@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,11 +34,11 @@ from agents.jobs import Work
 from agents.proposal import Proposal
 from agents.request import ScalingRequest, WorkflowRequest
 from agents.response import AgentResponse
-from infra import stack_file
 from stack_runtime.errors import LockedError, StackError, UsageError
+from tests.evals.doubles import POISON
 from tests.evals.outside import Outside
 from tests.evals.scripted import clean, scripted
-from tests.evals.world import POISON, World
+from tests.evals.world import World
 
 models.ALLOW_MODEL_REQUESTS = False
 CASES = Path(__file__).parent / "cases"
@@ -260,23 +258,6 @@ class _Player(Outside):
         asyncio.run(agent._agent.run(message_history=history, deferred_tool_results=approved))
         return "refused", "done" if seen[0]["success"] else "refused"
 
-    def at_once(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Runs of a model at the same moment; how many of them began."""
-
-        async def one(who: str) -> bool:
-            try:
-                with self.world.purse.run(who) as run:
-                    await asyncio.sleep(0.05)
-                    run.usd = Decimal(row.get("costs", "0.50"))
-                return True
-            except Denied:
-                return False
-
-        async def every() -> list[bool]:
-            return await asyncio.gather(*map(one, row["who"]))
-
-        return row["gets"], sum(asyncio.run(every()))
-
     def foreign(self, row: dict[str, Any]) -> tuple[Any, Any]:
         """Somebody proposes for the other stack, at the desk of all; with `work` a job."""
         if "work" in row:
@@ -304,14 +285,6 @@ class _Player(Outside):
         """The jobs that were done."""
         return expected, [job.text.removesuffix(" on stack prod") for job in self.world.ran]
 
-    def sold_out(self, what: str) -> tuple[Any, Any]:
-        self.world.sold_out = what
-        return None, None
-
-    def edit_while_planning(self, changes: dict[str, Any]) -> tuple[Any, Any]:
-        self.world.edit_while_planning = changes
-        return None, None
-
     def race(self, row: dict[str, Any]) -> tuple[Any, Any]:
         """Many at the same moment; only one may win."""
         verbs = {"approve": self.approve, "apply": self.apply, "expire": lambda _: self.expire(["taken back"])}
@@ -320,56 +293,8 @@ class _Player(Outside):
             ends = list(pool.map(lambda position: verbs[row["verb"]]({"of": position}), row["of"]))
         return 1, sum(end in ("ok", "applied", ["taken back"]) for _, end in ends)
 
-    def prices(self, factor: str) -> tuple[Any, Any]:
-        self.world.prices = Decimal(factor)
-        return None, None
-
-    def edit(self, changes: dict[str, Any]) -> tuple[Any, Any]:
-        self.world.edit(changes)
-        return None, None
-
-    def wait(self, hours: float) -> tuple[Any, Any]:
-        self.world.now += timedelta(hours=hours)
-        self.world.latest = max(self.world.latest, self.world.now)
-        return None, None
-
-    def deployment(self, way: str) -> tuple[Any, Any]:
-        self.world.deployment = way
-        return None, None
-
-    def restart(self, _: Any) -> tuple[Any, Any]:
-        self.world.restart()
-        return None, None
-
     def expire(self, gets: list[str]) -> tuple[Any, Any]:
         try:
             return gets, [outcome.status for outcome in self.world.desk.expire()]
         except LockedError:
             return gets, ["locked"]
-
-    def neighbour(self, _: str) -> tuple[Any, Any]:
-        """Another stack comes to share the budget."""
-        self.world.let_neighbour_join()
-        return None, None
-
-    def file(self, expected: dict[str, Any]) -> tuple[Any, Any]:
-        """What the stack file says."""
-        values = stack_file.read(self.world.folder, "prod").model_dump(mode="json", by_alias=True)
-        return expected, {key: values[key] for key in expected}
-
-    def history(self, expected: list[str]) -> tuple[Any, Any]:
-        """Who did what, the oldest first."""
-        lines = reversed(self.world.desk.history("prod"))
-        return expected, [f"{line['event']} by {line['person']}" for line in lines]
-
-    def tamper(self, sql: str) -> tuple[Any, Any]:
-        """Somebody writes into the ledger's file itself."""
-        connection = sqlite3.connect(self.world.folder / ".fds" / "agents.sqlite")
-        try:
-            connection.execute(sql)
-            connection.commit()
-        except sqlite3.Error:
-            return None, None
-        finally:
-            connection.close()
-        return None, None
