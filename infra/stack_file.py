@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, ScalarEvent
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from infra.settings import NAME, Settings
 from stack_runtime.errors import UsageError
@@ -152,15 +153,25 @@ def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
     """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing."""
     path = path_of(project, stack)
     document = _load(path, _yaml().load)
-    values = document.setdefault("config", {})
+    if document.get("config") is None:  # the key may stand there with nothing after it
+        document["config"] = {}
     for key, value in changes.items():
-        values[f"{PROJECT}:{key}"] = value
+        document["config"][f"{PROJECT}:{key}"] = _quoted(value)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as stream:
         _yaml().dump(document, stream)
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)
+
+
+def _quoted(value: Any) -> Any:
+    """The value with every text in quotes that parsers without them read differently, such as the name `no`."""
+    if isinstance(value, Mapping):
+        return {_quoted(key): _quoted(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_quoted(entry) for entry in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and _NOT_TEXT.fullmatch(value) else value
 
 
 def _yaml() -> YAML:

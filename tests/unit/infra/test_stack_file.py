@@ -41,6 +41,22 @@ def test_a_change_keeps_everything_else(project: Path) -> None:
     assert text == TEXT.replace("workers: 2", "workers: 3")
 
 
+@pytest.mark.parametrize("name", ["no", "on", "off", "yes", "null", "1e3", "0123", "0o17", "0b1", "2026-11-20", "1-1"])
+def test_written_text_that_looks_like_something_else_is_read_again(project: Path, name: str) -> None:
+    change = {"location": name, "serverType": name, "profiles": ["lean", "n"], "services": {"y": {"cpu": 1}}}
+    write(project, "dev", change)
+    found = read(project, "dev")
+    assert (found.location, found.server_type, found.profiles) == (name, name, ("lean", "n"))
+    assert [*found.services] == ["y"]
+
+
+@pytest.mark.parametrize("text", ["encryptionsalt: v1:abc\nconfig:\n", "encryptionsalt: v1:abc\n", "config: {}\n"])
+def test_first_setting_of_a_stack_file_is_written(tmp_path: Path, text: str) -> None:
+    path_of(tmp_path, "dev").write_text(text)
+    write(tmp_path, "dev", {"workers": 3})
+    assert read(tmp_path, "dev").workers == 3
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "config: [1]\n", "a: [", "\x00", "config:\n  x: 1\n  x: 2\n"])
 def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str) -> None:
     path_of(tmp_path, "dev").write_text(text)
