@@ -1,0 +1,44 @@
+"""Whose a thing in the account is: by its labels, which anybody may write, and by the server that it is part of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from infra.cost import group, held
+from infra.cost.checked import Answer
+from infra.cost.inputs import Inputs
+from infra.cost.lines import Tariff
+from infra.cost.model import STRAY
+from infra.cost.planner import till_of
+from stack_runtime.paths import PROJECT
+from tests.unit.cost import kit
+
+
+def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any]) -> Inputs:
+    """What a plan counts of an account with one volume of 10 GB."""
+    entry = {"id": 1, "name": "data", "size": 10, "location": {"name": "fsn1"}, "server": None, **volume}
+    found: dict[str, list[Any]] = {kind: [] for kind in held.KINDS}
+    found |= {"volumes": [entry], "servers": [*servers]}
+    entries = {kind: [Answer(one, kind, "test") for one in ones] for kind, ones in found.items()}
+    tariff = Tariff(kit.SHIPPED_PRICES, "gross")
+    return Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, running=held.running(entries, tariff, till_of(kit.RATE)))
+
+
+@pytest.mark.parametrize("name", ["stray", "lab", "Lab", "lab.x"])
+def test_stack_without_a_file_counts_whatever_its_label_says(name: str) -> None:
+    inputs = _inputs({"labels": {"project": PROJECT, "stack": name}})
+    (line,) = group.stack_lines(kit.settings(), inputs)
+    assert (line.resource, str(line.monthly_usd)) == (f"stack {name}", "0.80")
+
+
+@pytest.mark.parametrize(
+    "labels", [{}, {"project": ""}, {"project": "website"}, {"project": PROJECT}, {"project": PROJECT, "stack": ""}]
+)
+def test_thing_with_labels_of_no_stack_is_a_stray_and_named(labels: Mapping[str, str]) -> None:
+    inputs = _inputs({"labels": labels})
+    (one,) = inputs.running or ()
+    assert one.owner == STRAY and not group.stack_lines(kit.settings(), inputs)
+    assert any("volume data (10 GB) for $0.80" in warning for warning in group.warnings(kit.settings(), inputs))
