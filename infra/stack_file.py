@@ -57,7 +57,7 @@ def names(project: Path) -> list[str]:
 def is_ours(project: Path) -> bool:
     """Return whether the project is one of the data stack, not a program of the user's own that uses the component."""
     path = project / "Pulumi.yaml"
-    return not path.is_file() or _load(path, _parsed).get("name") == PROJECT
+    return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT  # the rest is not ours to judge
 
 
 def read(project: Path, stack: str) -> Settings:

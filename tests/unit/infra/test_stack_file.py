@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.stack_file import path_of, read, write
+from infra.stack_file import is_ours, path_of, read, write
 from stack_runtime.errors import UsageError
+from stack_runtime.paths import PROJECT
 
 TEXT = """\
 # why this stack is small
@@ -63,6 +64,17 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         read(tmp_path, "dev")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "ours"), [("own", False), (PROJECT, True)])
+@pytest.mark.parametrize(
+    "more", ["config:\n  own:since: 2026-01-01\n", "a: &one 1\nb: *one\n", "description: !!str yes\n"]
+)
+def test_program_of_one_s_own_may_write_what_our_files_may_not(
+    tmp_path: Path, name: str, ours: bool, more: str
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(f"name: {name}\n{more}")
+    assert is_ours(tmp_path) is ours
 
 
 @pytest.mark.parametrize("name", ["../dev", "Dev", "", "a.b", "-x", "x" * 32])
