@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,3 +43,21 @@ def test_thing_with_labels_of_no_stack_is_a_stray_and_named(labels: Mapping[str,
     (one,) = inputs.running or ()
     assert one.owner == STRAY and not group.stack_lines(kit.settings(), inputs)
     assert any("volume data (10 GB) for $0.80" in warning for warning in group.warnings(kit.settings(), inputs))
+
+
+def test_neighbour_that_runs_dearer_than_its_file_still_pays_what_no_account_lists() -> None:
+    """Off-site space and traffic are on no list of things, so they come on top of what runs."""
+    kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
+    labels = {"project": PROJECT, "stack": "lab"}
+    server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}
+    inputs = _inputs({"labels": labels}, server)
+    beside = {"offsiteGb": 100, "offsiteEurPerGb": "0.10", "snapshotGb": 10, "trafficTb": 22}
+    plans = [kit.planned(kit.settings(serverType="cpx22", **more)) for more in ({}, beside)]
+    found = [
+        group.stack_lines(kit.settings(), replace(inputs, others=(plan.model_copy(update={"stack": "lab"}),)))
+        for plan in plans
+    ]
+    (plain,), (more,) = found
+    assert plain.note == more.note == "same budget group, runs for more than its file says"
+    assert None not in (plain.monthly_usd, more.monthly_usd, plans[0].total_usd, plans[1].total_usd)
+    assert more.monthly_usd - plain.monthly_usd == plans[1].total_usd - plans[0].total_usd  # type: ignore[operator]
