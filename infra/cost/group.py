@@ -102,9 +102,13 @@ def _stack_line(stack: str, plan: Plan | None, inputs: Inputs) -> Line | None:
 
 
 def _extras(settings: Settings, inputs: Inputs) -> list[Running]:
-    """What runs for this stack beside the one server, address and volume that its plan prices."""
+    """What runs for this stack beside the one server, address and volume that its plan prices.
+
+    Backups of the only server are what the deployment makes of them; with more servers nobody knows whose they are.
+    """
     own = [one for one in inputs.running or () if one.owner == settings.stack]
-    for kind in (*_MANAGED, *(("backups",) if settings.backups else ())):
+    only_server = sum(one.kind == "server" for one in own) == 1
+    for kind in (*_MANAGED, *(("backups",) if settings.backups or only_server else ())):
         found = sorted((one for one in own if one.kind == kind), key=lambda one: (one.usd is None, one.usd or 0))
         if found:
             own.remove(found[-1 if kind == "volume" else 0])  # the plan prices the largest volume

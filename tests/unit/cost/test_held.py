@@ -61,3 +61,22 @@ def test_neighbour_that_runs_dearer_than_its_file_still_pays_what_no_account_lis
     assert plain.note == more.note == "same budget group, runs for more than its file says"
     assert None not in (plain.monthly_usd, more.monthly_usd, plans[0].total_usd, plans[1].total_usd)
     assert more.monthly_usd - plain.monthly_usd == plans[1].total_usd - plans[0].total_usd  # type: ignore[operator]
+
+
+def _server(number: int, **more: Any) -> dict[str, Any]:
+    kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx22")
+    labels = {"project": PROJECT, "stack": "prod"}
+    place = {"name": "fsn1"}
+    return {"id": number, "name": f"s{number}", "server_type": kind, "location": place, "labels": labels, **more}
+
+
+def test_backups_that_the_deployment_switches_off_cost_nothing_any_more() -> None:
+    """Else a stack over its budget could not give them up."""
+    inputs = _inputs({"labels": {}}, _server(2, backup_window="22-02"))
+    assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
+
+
+def test_backups_of_a_second_server_count_whatever_the_settings_say() -> None:
+    inputs = _inputs({"labels": {}}, _server(2), _server(3, backup_window="22-02"))
+    names = [line.resource for line in group.extra_lines(kit.settings(), inputs)]
+    assert len(names) == 2 and "also running: backups of s3" in names
