@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents import checks
@@ -86,7 +84,7 @@ def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> Non
 
 
 def _made(ground: Ground, proposal: Proposal, agreed: Callable[[Plan], None]) -> Outcome:
-    """Write the stack file, deploy, check; the file goes back to what it was when that fails."""
+    """Write the stack file, deploy, check; the file goes back to what it was when that fails, secrets apart."""
     path = stack_file.path_of(ground.project, proposal.stack)
     original = path.read_bytes()
     try:
@@ -94,12 +92,6 @@ def _made(ground: Ground, proposal: Proposal, agreed: Callable[[Plan], None]) ->
         checks.as_written(stack_file.read(ground.project, proposal.stack), proposal)
         ground.deploy(proposal.after, agreed)
     except BaseException:
-        _put_back(path, original)
+        stack_file.put_back(path, original)
         raise
     return Outcome(proposal.stack, proposal.id, "applied", tuple(ground.check(proposal.after)))
-
-
-def _put_back(path: Path, original: bytes) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.back")
-    temporary.write_bytes(original)
-    os.replace(temporary, path)

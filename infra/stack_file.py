@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +158,41 @@ def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
         document["config"] = {}
     for key, value in changes.items():
         document["config"][f"{PROJECT}:{key}"] = _quoted(value)
+    _replace(path, _dumped(document))
+
+
+def put_back(path: Path, original: bytes) -> None:
+    """Make a stack file what it was, but keep the secrets that were generated since, and what decrypts them.
+
+    What a deployment made with them, a server among it, is there although the deployment failed.
+    """
+    try:
+        now = _load(path, _yaml().load)
+    except (UsageError, OSError):
+        now = {}
+    secrets = (now.get("config") or {}).get(f"{PROJECT}:{SECRETS}")
+    document = _yaml().load(original) or {}
+    if document.get("config") is None:
+        document["config"] = {}
+    if secrets is None or secrets == document["config"].get(f"{PROJECT}:{SECRETS}"):
+        _replace(path, original)
+        return
+    document["config"][f"{PROJECT}:{SECRETS}"] = secrets
+    document |= {key: now[key] for key in _TOP_LEVEL - {"config"} if key in now}
+    _replace(path, _dumped(document))
+
+
+def _dumped(document: Any) -> bytes:
+    stream = BytesIO()
+    _yaml().dump(document, stream)
+    return stream.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write the file anew; a kill leaves the old one."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        _yaml().dump(document, stream)
+    with temporary.open("wb") as stream:
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)

@@ -67,6 +67,21 @@ def test_a_failed_deployment_is_told_and_recorded(world: World) -> None:
     assert stack_file.read(world.folder, "prod") == world.original
 
 
+def test_failed_deployment_keeps_the_secrets_that_it_generated(world: World) -> None:
+    proposal = world.desk.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
+    token = world.desk.approve(proposal.id, proposal.digest, "bob")
+
+    def generate_and_fail() -> None:
+        stack_file.write(world.folder, "prod", {"secrets": {"ssh_key": {"secure": "v1:new"}}})
+        raise StackError("the server does not answer")
+
+    world.before_deploying = generate_and_fail
+    with pytest.raises(StackError, match="does not answer"):
+        world.desk.apply(proposal.id, token, "ann")
+    assert stack_file.read(world.folder, "prod") == world.original
+    assert stack_file.config(world.folder, "prod")["freelancer-data-stack:secrets"]["ssh_key"]["secure"] == "v1:new"
+
+
 @pytest.mark.parametrize(
     ("change", "says"), [({"prices": Decimal("1.2")}, "were approved"), ({"sold_out": "cpx22"}, "another server")]
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.stack_file import is_ours, path_of, read, write
+from infra.stack_file import config, is_ours, path_of, put_back, read, write
 from stack_runtime.errors import UsageError
 from stack_runtime.paths import PROJECT
 
@@ -64,6 +64,39 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         read(tmp_path, "dev")
     assert "\n" not in str(caught.value)
+
+
+def test_file_that_is_put_back_is_the_same_to_the_byte(project: Path) -> None:
+    path = path_of(project, "dev")
+    original = path.read_bytes().replace(b"\n", b"\r\n")
+    write(project, "dev", {"workers": 3})
+    put_back(path, original)
+    assert path.read_bytes() == original
+
+
+@pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
+def test_secrets_that_a_failed_deployment_generated_stay(tmp_path: Path, text: str) -> None:
+    """A server may have been made with them: without its keys nobody gets into it any more."""
+    path = path_of(tmp_path, "dev")
+    path.write_text(text)
+    before = read(tmp_path, "dev")
+    write(tmp_path, "dev", {"workers": 3, "secrets": {"ssh_key": {"secure": "v1:new"}}})
+    path.write_text(path.read_text().replace("encryptionsalt: v1:abc\n", "") + "encryptionsalt: v1:abc\n")
+    put_back(path, text.encode())
+    found = config(tmp_path, "dev")
+    assert (read(tmp_path, "dev"), found["freelancer-data-stack:secrets"]) == (
+        before,
+        {"ssh_key": {"secure": "v1:new"}},
+    )
+    assert "encryptionsalt: v1:abc" in path.read_text() and text.splitlines()[0] in path.read_text()
+
+
+@pytest.mark.parametrize("broken", ["a: [", "- x\n", ""])
+def test_file_that_cannot_be_read_any_more_is_put_back(project: Path, broken: str) -> None:
+    path = path_of(project, "dev")
+    path.write_text(broken)
+    put_back(path, TEXT.encode())
+    assert path.read_text() == TEXT
 
 
 @pytest.mark.parametrize(("name", "ours"), [("own", False), (PROJECT, True)])
