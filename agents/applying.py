@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents import checks
@@ -12,6 +12,7 @@ from agents.jobs import Job
 from agents.proposal import Proposal
 from agents.request import printable
 from infra import stack_file
+from infra.cost import Plan
 from stack_runtime.errors import StackError
 
 if TYPE_CHECKING:
@@ -41,11 +42,9 @@ def apply_change(ground: Ground, proposal: Proposal) -> Outcome:
         StackError: the deployment failed; the stack file is as it was before.
     """
     checks.unchanged(stack_file.read(ground.project, proposal.stack), proposal)
-    fresh = ground.basis(proposal.before).plan(proposal.after)
-    checks.allowed_now(fresh)
-    checks.same_server(proposal.plan_after, fresh)
-    checks.no_dearer(proposal.plan_after, fresh)
-    return _made(ground, proposal)
+    agreed = partial(_refuse_unapproved, proposal.plan_after, None)
+    agreed(ground.basis(proposal.before).plan(proposal.after))
+    return _made(ground, proposal, agreed)
 
 
 def run_job(ground: Ground, job: Job) -> Outcome:
@@ -67,32 +66,32 @@ def take_back(ground: Ground, proposal: Proposal) -> Outcome:
             return Outcome(proposal.stack, proposal.id, "overtaken", ("everything it set was changed since",))
         back = current.model_copy(update={name: getattr(proposal.before, name) for name in names})
         basis = ground.basis(current)
-        fresh = basis.plan(back)
-        checks.allowed_now(fresh)
-        checks.same_server(proposal.plan_before, fresh)
-        checks.no_dearer(proposal.plan_before, fresh, basis.plan(current))
-        problems = _made(ground, proposal.model_copy(update={"before": current, "after": back})).problems
+        agreed = partial(_refuse_unapproved, proposal.plan_before, basis.plan(current))
+        agreed(basis.plan(back))
+        problems = _made(ground, proposal.model_copy(update={"before": current, "after": back}), agreed).problems
     except Exception as error:  # whatever it is, the other changes that are due must have their turn
         code = error.exit_code if isinstance(error, StackError) else 1
         return Outcome(proposal.stack, proposal.id, "not taken back", (str(error),), exit_code=code)
     return Outcome(proposal.stack, proposal.id, "taken back", problems)
 
 
-def _made(ground: Ground, proposal: Proposal) -> Outcome:
-    """Write the stack file, deploy, check; the file goes back to what it was when that fails."""
+def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> None:
+    """Refuse a plan that the approval does not cover: before the change, and again as the engine is about to make it,
+    for prices and what is sold out may differ by then."""
+    checks.allowed_now(fresh)
+    checks.same_server(approved, fresh)
+    checks.no_dearer(approved, fresh, staying)
+
+
+def _made(ground: Ground, proposal: Proposal, agreed: Callable[[Plan], None]) -> Outcome:
+    """Write the stack file, deploy, check; the file goes back to what it was when that fails, secrets apart."""
     path = stack_file.path_of(ground.project, proposal.stack)
     original = path.read_bytes()
     try:
         stack_file.write(ground.project, proposal.stack, proposal.edit)
         checks.as_written(stack_file.read(ground.project, proposal.stack), proposal)
-        ground.deploy(proposal.after)
+        ground.deploy(proposal.after, agreed)
     except BaseException:
-        _put_back(path, original)
+        stack_file.put_back(path, original)
         raise
     return Outcome(proposal.stack, proposal.id, "applied", tuple(ground.check(proposal.after)))
-
-
-def _put_back(path: Path, original: bytes) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.back")
-    temporary.write_bytes(original)
-    os.replace(temporary, path)

@@ -6,6 +6,7 @@ Its project is a folder on its own volume, with the stack file made anew from th
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from agents.api import Office, app
 from agents.scaling import Ground, ScalingDesk
 from agents.serving import serve
 from agents.tokens import Tokens
+from infra.cost import Plan
 from infra.cost.decide import Basis
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
@@ -43,7 +45,7 @@ def main() -> None:
     serve(app(office, tokens), "0.0.0.0", PORT)
 
 
-def _cannot(settings: Settings) -> None:
+def _cannot(settings: Settings, agreed: Callable[[Plan], None]) -> None:
     advice = f"fds scale --stack {settings.stack} where it is deployed"
     raise UnreachableError("there is no engine here", next_command=advice)
 

@@ -10,6 +10,7 @@ from agents.running import run
 from agents.scaling import Ground, ScalingDesk
 from agents.tools.airflow import Airflow
 from agents.tools.place import open_place
+from infra.cost import Plan
 from infra.cost.decide import Basis
 from infra.services import selected
 from infra.settings import Settings
@@ -26,7 +27,7 @@ def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str |
         Ground(
             project=project,
             basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=project),
-            deploy=lambda approved: _up(project, approved, say),
+            deploy=lambda approved, agreed: _up(project, approved, agreed, say),
             check=lambda settings: _sick(project, settings),
             run=lambda job: run(job, lambda: open_place(project, job.stack), Airflow.from_environment),
         ),
@@ -34,11 +35,11 @@ def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str |
     )
 
 
-def _up(project: Path, approved: Settings, say: Callable[[str], None] | None) -> None:
-    """Deploy as `fds up` does, but only the approved settings."""
+def _up(project: Path, approved: Settings, agreed: Callable[[Plan], None], say: Callable[[str], None] | None) -> None:
+    """Deploy as `fds up` does, but only the approved settings, and only while their plan is the approved one."""
     from infra.bring_up import bring_up  # the engine's packages take a second that planning does not need
 
-    bring_up(project, approved.stack, say or (lambda _: None), approved=approved)
+    bring_up(project, approved.stack, say or (lambda _: None), approved=approved, agreed=agreed)
 
 
 def _sick(project: Path, settings: Settings) -> list[str]:

@@ -45,7 +45,8 @@ class Ground:
     Args:
         project: the folder of the stack files.
         basis: fetches what plans for some settings are made from; every plan comes from it.
-        deploy: brings a stack to these settings; refuses when the engine resolves any other.
+        deploy: brings a stack to these settings; refuses when the engine resolves any other, or when the plan that it
+            makes is not the one that a person agreed to.
         check: what is wrong with the running stack, in words; empty when it is as the settings say.
         run: does a job; its answer, and what is wrong with that, in words, or nothing.
         now: the time, in UTC.
@@ -53,7 +54,7 @@ class Ground:
 
     project: Path
     basis: Callable[[Settings], Basis]
-    deploy: Callable[[Settings], None]
+    deploy: Callable[[Settings, Callable[[Plan], None]], None]
     check: Callable[[Settings], list[str]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     run: Callable[[Job], tuple[Any, str]] = _nowhere

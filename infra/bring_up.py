@@ -10,6 +10,7 @@ from pathlib import Path
 from docker import DockerClient
 
 from infra import state
+from infra.cost import Plan
 from infra.cost.text import headline
 from infra.deploy import Deployment
 from infra.failures import patiently
@@ -39,6 +40,7 @@ def bring_up(
     *,
     watched: bool = True,
     approved: Settings | None = None,
+    agreed: Callable[[Plan], None] | None = None,
 ) -> dict[str, int]:
     """Bring the stack to what its file says, and wait until every service is healthy.
 
@@ -46,6 +48,7 @@ def bring_up(
         say: takes lines for a person.
         watched: say each resource as well, not only what is healed.
         approved: the only settings that may be deployed; None where nobody had to approve any.
+        agreed: raises for a plan that is not what a person approved; asked each time before the engine makes anything.
 
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
@@ -53,7 +56,7 @@ def bring_up(
         StackError: of every kind that `infra.deploy.Deployment` raises, and UnreachableError for a sick service.
     """
     check(read(project, stack))
-    deployment = Deployment(project, stack, Progress(say if watched else None), approved)
+    deployment = Deployment(project, stack, Progress(say if watched else None), approved, agreed)
     heal(deployment, say)
     deployment.generate_secrets()
     former = state.built_images(deployment.recorded()) if deployment.settings.host == "local" else None

@@ -36,15 +36,24 @@ class Deployment:
 
     Args:
         approved: the only settings that may be deployed; None where nobody had to approve any.
+        agreed: raises for a plan that is not what a person approved; asked each time before the engine makes anything.
 
     Raises:
         UsageError: the stack file is missing or wrong.
         UnreachableError: the engine is missing.
     """
 
-    def __init__(self, project: Path, stack: str, progress: Progress, approved: Settings | None = None) -> None:
+    def __init__(
+        self,
+        project: Path,
+        stack: str,
+        progress: Progress,
+        approved: Settings | None = None,
+        agreed: Callable[[Plan], None] | None = None,
+    ) -> None:
         self.settings = read(project, stack)
         self._approved = approved
+        self._agreed = agreed
         self.project = project
         self._progress = progress
         self.adopt = NOTHING
@@ -182,7 +191,7 @@ class Deployment:
 
     def _program(self) -> None:
         try:
-            self.plan = main(self.project, self.adopt, self._approved, wait=self._wait)
+            self.plan = main(self.project, self.adopt, self._approved, self._agreed, wait=self._wait)
         except StackError as refusal:
             self._refusal = refusal
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
@@ -18,20 +19,28 @@ from stack_runtime.errors import RefusedError
 from stack_runtime.paths import PROJECT
 
 
-def main(project: Path, adopt: Account = NOTHING, approved: Settings | None = None, *, wait: bool = True) -> Plan:
+def main(
+    project: Path,
+    adopt: Account = NOTHING,
+    approved: Settings | None = None,
+    agreed: Callable[[Plan], None] | None = None,
+    *,
+    wait: bool = True,
+) -> Plan:
     """Run the Pulumi program; raise before any resource is registered when the settings may not be deployed.
 
     Args:
         project: the folder of the stack file.
         adopt: what an interrupted deployment left in the account.
         approved: the only settings that may be deployed; None where nobody had to approve any.
+        agreed: raises for a plan that is not what a person approved.
         wait: until a server is ready; not where only the account is dealt with.
 
     Returns: the plan that passed the gate.
 
     Raises:
         UsageError: the stack file is wrong, or the engine resolved other settings than it says.
-        RefusedError: the settings are not the approved ones.
+        RefusedError: the settings, or the plan, are not the approved ones.
     """
     stack_name = pulumi.get_stack()
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())
@@ -42,7 +51,8 @@ def main(project: Path, adopt: Account = NOTHING, approved: Settings | None = No
     token.tell(stack_name, runtime_config.CONFIG.get())
     generated.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
-    stack = DataStack(settings, secrets, keys_folder(project, settings.stack), adopt, wait=wait)
+    keys = keys_folder(project, settings.stack)
+    stack = DataStack(settings, secrets, keys, adopt, wait=wait, project=project, agreed=agreed)
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pulumi
@@ -36,6 +36,8 @@ class DataStack(pulumi.ComponentResource):
         keys: folder for the server's key files; needed for the host `hetzner` alone.
         adopt: what an interrupted deployment left in the account (see `infra.heal`).
         wait: until a server is ready; not where only the account is dealt with.
+        project: the folder of the stack files that share the budget; None for that of `infra.engine`.
+        agreed: raises for a plan that is not what a person approved; called before anything is registered.
 
     Outputs: `urls`, service name to address; `plan`, the plan that let it pass.
 
@@ -56,8 +58,12 @@ class DataStack(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
         *,
         wait: bool = True,
+        project: Path | None = None,
+        agreed: Callable[[Plan], None] | None = None,
     ) -> None:
-        self.plan = plan_for_deployment(settings)
+        self.plan = plan_for_deployment(settings, project)
+        if agreed:
+            agreed(self.plan)
         super().__init__("fds:index:DataStack", settings.stack, None, opts)
         self._settings = settings
         services = selected(settings)
@@ -113,14 +119,17 @@ class DataStack(pulumi.ComponentResource):
         )
 
 
-def plan_for_deployment(settings: Settings) -> Plan:
+def plan_for_deployment(settings: Settings, project: Path | None = None) -> Plan:
     """Return the plan of these settings, after it passed the gate; it harms nothing that the account runs.
+
+    Args:
+        project: the folder of the stack files that share the budget; None for that of `infra.engine`.
 
     Raises:
         RefusedError: over budget, the services do not fit, or something that the account runs would be harmed.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
-    basis = Basis.of(settings, today(), project=deployed_project(), deploying=True)
+    basis = Basis.of(settings, today(), project=project or deployed_project(), deploying=True)
     plan = basis.plan(settings)
     gate(plan)
     if basis.deployed is not None:

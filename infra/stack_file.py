@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, ScalarEvent
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from infra.settings import NAME, Settings
 from stack_runtime.errors import UsageError
@@ -56,7 +58,7 @@ def names(project: Path) -> list[str]:
 def is_ours(project: Path) -> bool:
     """Return whether the project is one of the data stack, not a program of the user's own that uses the component."""
     path = project / "Pulumi.yaml"
-    return not path.is_file() or _load(path, _parsed).get("name") == PROJECT
+    return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT  # the rest is not ours to judge
 
 
 def read(project: Path, stack: str) -> Settings:
@@ -152,15 +154,57 @@ def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
     """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing."""
     path = path_of(project, stack)
     document = _load(path, _yaml().load)
-    values = document.setdefault("config", {})
+    if document.get("config") is None:  # the key may stand there with nothing after it
+        document["config"] = {}
     for key, value in changes.items():
-        values[f"{PROJECT}:{key}"] = value
+        document["config"][f"{PROJECT}:{key}"] = _quoted(value)
+    _replace(path, _dumped(document))
+
+
+def put_back(path: Path, original: bytes) -> None:
+    """Make a stack file what it was, but keep the secrets that were generated since, and what decrypts them.
+
+    What a deployment made with them, a server among it, is there although the deployment failed.
+    """
+    try:
+        now = _load(path, _yaml().load)
+    except (UsageError, OSError):
+        now = {}
+    secrets = (now.get("config") or {}).get(f"{PROJECT}:{SECRETS}")
+    document = _yaml().load(original) or {}
+    if document.get("config") is None:
+        document["config"] = {}
+    if secrets is None or secrets == document["config"].get(f"{PROJECT}:{SECRETS}"):
+        _replace(path, original)
+        return
+    document["config"][f"{PROJECT}:{SECRETS}"] = secrets
+    document |= {key: now[key] for key in _TOP_LEVEL - {"config"} if key in now}
+    _replace(path, _dumped(document))
+
+
+def _dumped(document: Any) -> bytes:
+    stream = BytesIO()
+    _yaml().dump(document, stream)
+    return stream.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write the file anew; a kill leaves the old one."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        _yaml().dump(document, stream)
+    with temporary.open("wb") as stream:
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)
+
+
+def _quoted(value: Any) -> Any:
+    """The value with every text in quotes that parsers without them read differently, such as the name `no`."""
+    if isinstance(value, Mapping):
+        return {_quoted(key): _quoted(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_quoted(entry) for entry in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and _NOT_TEXT.fullmatch(value) else value
 
 
 def _yaml() -> YAML:

@@ -6,7 +6,7 @@ from infra.cost.model import Frozen, Money
 
 
 class Item(Frozen):
-    """One thing in the account. `owner` is a stack's name, or `stray`."""
+    """One thing in the account. `owner` is a stack's name, or `(stray)`."""
 
     owner: str
     resource: str

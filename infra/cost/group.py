@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra import stack_file
 from infra.cost.inputs import Inputs, Running
-from infra.cost.lines import add
+from infra.cost.lines import OFFSITE, SNAPSHOTS, TRAFFIC, add
 from infra.cost.model import STRAY, Line, Plan
 from infra.settings import Settings
 
@@ -91,7 +91,9 @@ def _running_stacks(settings: Settings, inputs: Inputs) -> set[str]:
 
 def _stack_line(stack: str, plan: Plan | None, inputs: Inputs) -> Line | None:
     held = [one for one in inputs.running or () if one.owner == stack]
-    eur, usd = add(one.eur for one in held), add(one.usd for one in held)
+    unlisted = [line for line in plan.lines if line.resource in (SNAPSHOTS, OFFSITE, TRAFFIC)] if plan else []
+    eur = add([*(one.eur for one in held), *(line.monthly_eur for line in unlisted)])
+    usd = add([*(one.usd for one in held), *(line.monthly_usd for line in unlisted)])
     if plan is None:
         return _line(f"stack {stack}", eur, usd, inputs, "runs in the account, without a file on a server here")
     if held and usd is not None and plan.total_usd is not None and usd > plan.total_usd:
@@ -100,9 +102,13 @@ def _stack_line(stack: str, plan: Plan | None, inputs: Inputs) -> Line | None:
 
 
 def _extras(settings: Settings, inputs: Inputs) -> list[Running]:
-    """What runs for this stack beside the one server, address and volume that its plan prices."""
+    """What runs for this stack beside the one server, address and volume that its plan prices.
+
+    Backups of the only server are what the deployment makes of them; with more servers nobody knows whose they are.
+    """
     own = [one for one in inputs.running or () if one.owner == settings.stack]
-    for kind in (*_MANAGED, *(("backups",) if settings.backups else ())):
+    only_server = sum(one.kind == "server" for one in own) == 1
+    for kind in (*_MANAGED, *(("backups",) if settings.backups or only_server else ())):
         found = sorted((one for one in own if one.kind == kind), key=lambda one: (one.usd is None, one.usd or 0))
         if found:
             own.remove(found[-1 if kind == "volume" else 0])  # the plan prices the largest volume

@@ -106,9 +106,9 @@ def _owner(entry: Answer, servers: Mapping[int, str]) -> str:
                 return servers.get(entry.get(key).whole(least=0), STRAY)
         if entry.has("created_from"):  # a snapshot
             return servers.get(entry.get("created_from").get("id").whole(least=0), STRAY)
-    if not labels.has("project") or labels.get("project").text() != PROJECT or not labels.has("stack"):
+    if not labels.has("project") or labels.get("project").value != PROJECT:
         return STRAY
-    return labels.get("stack").text()
+    return labels.get("stack").text() if labels.has("stack") and labels.get("stack").value else STRAY
 
 
 _Price = tuple[str, str, Amount | None, str]

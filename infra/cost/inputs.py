@@ -21,7 +21,7 @@ class Running:
     """One thing that an account holds, with its price a month (None: unknown, and `note` says why)."""
 
     owner: str
-    """A stack, or `stray`."""
+    """A stack, or `(stray)`."""
     kind: str
     resource: str
     eur: Decimal | None

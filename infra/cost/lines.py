@@ -19,6 +19,8 @@ from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
+SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
+"""What a plan pays for by its settings alone: no account lists it as a thing of the stack."""
 TB = 2**40
 """The provider's TB of traffic: it states 20 TB as 20 × 2^40 bytes."""
 
@@ -123,7 +125,7 @@ class Tariff:
         """Block storage, by the GB."""
         return self._amount(resource, Decimal(gb), "GB", self.prices.volume_gb.of(self.tax), "grows, never shrinks")
 
-    def snapshots(self, gb: Decimal, *, resource: str = "snapshots") -> Amount:
+    def snapshots(self, gb: Decimal, *, resource: str = SNAPSHOTS) -> Amount:
         """Images made from servers, by the GB."""
         return self._amount(resource, gb, "GB", self.prices.snapshot_gb.of(self.tax))
 
@@ -146,7 +148,7 @@ class Tariff:
         included = Decimal(offer.included_traffic) / TB
         over = max(Decimal(0), expected_tb - included).to_integral_value(rounding=ROUND_CEILING)
         note = f"{expected_tb:f} TB expected, {included:.4g} TB included"
-        return self._amount("traffic over the included", over, "TB", offer.per_tb.of(self.tax), note)
+        return self._amount(TRAFFIC, over, "TB", offer.per_tb.of(self.tax), note)
 
     def offsite(self, settings: Settings) -> Amount:
         """Backup space elsewhere, at the price that the settings state (net euros a GB)."""
@@ -158,7 +160,7 @@ class Tariff:
                 next_command="set offsiteEurPerGb to the net price of a GB a month",
             )
         price = net * (100 + self.prices.vat_percent) / 100 if self.tax == "gross" else net
-        return Amount("off-site backup space", Decimal(settings.offsite_gb), "GB", price, "EUR", "price from settings")
+        return Amount(OFFSITE, Decimal(settings.offsite_gb), "GB", price, "EUR", "price from settings")
 
     def offer(self, name: str, location: str) -> Offer:
         """The server type at the location, whether it can be ordered or not."""

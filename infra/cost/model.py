@@ -12,8 +12,8 @@ Verdict = Literal["within", "over", "does_not_fit", "unknown"]
 Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
-STRAY = "stray"
-"""The owner of what is in an account and belongs to no stack of this project."""
+STRAY = "(stray)"
+"""The owner of what is in an account and belongs to no stack of this project. No stack and no label can say this."""
 
 
 def _number(value: Decimal) -> int | float:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import ConfigDict
 
-from agents import applying, assistant, base, bounds, checks, history, ledger, planning, request, spending
+from agents import assistant, base, bounds, checks, history, ledger, planning, request, spending
 from agents.jobs import AirflowTrigger, DbtBuild
 from agents.request import Answer, ScalingRequest, WorkflowRequest
 from agents.tools import duckdb, result
@@ -159,7 +159,7 @@ def _much_memory(patch: pytest.MonkeyPatch) -> None:
 
 
 def _nothing_put_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(applying, "_put_back", lambda *_: None)
+    patch.setattr(stack_file, "put_back", lambda *_: None)
 
 
 def _unlimited(**limits: Any) -> Callable[[pytest.MonkeyPatch], None]:

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -24,7 +24,7 @@ from agents.spending import Purse
 from agents.tools.place import Here
 from agents.tools.toolbox import Toolbox
 from infra import stack_file
-from infra.cost import saved
+from infra.cost import Plan, saved
 from infra.cost.decide import Basis
 from infra.cost.inputs import Running
 from infra.settings import Settings
@@ -88,6 +88,8 @@ class World:
     """Every answer of a tool."""
     _wrong: list[str] = field(default_factory=list)
     """What the judge found at a deployment."""
+    before_deploying: Callable[[], None] = lambda: None
+    """What happens between the last check of a change and its deployment."""
     shown_dirty: bool = False
     """Whether the person was shown a text that a terminal would not show as it is."""
 
@@ -200,9 +202,11 @@ class World:
         still = [name for name in names if getattr(self._standing, name) == getattr(proposal.after, name)]
         return [proposal.after, self._standing.model_copy(update={n: getattr(proposal.before, n) for n in still})]
 
-    def _deploy(self, approved: Settings) -> None:
+    def _deploy(self, approved: Settings, agreed: Callable[[Plan], None]) -> None:
         if self.deployment == "fails":
             raise StackError("the engine failed")
+        self.before_deploying()
+        agreed(self.basis(approved).plan(approved))
         settings = stack_file.read(self.folder, approved.stack)
         self.deployed.append(settings)
         self._wrong += self._judge(settings)

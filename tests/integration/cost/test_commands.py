@@ -182,7 +182,7 @@ def test_what_the_account_runs_is_set_beside_the_plan(project: Path, api: Hetzne
     assert (done.returncode, found["stack_usd"], found["planned_usd"]) == (0, "29.28", "29.28")
     # 20 GB + 50 GB: 1.59 + 3.97 beside 26.99 + 0.70
     assert found["total_usd"] == "33.25"
-    assert [item["resource"] for item in found["items"] if item["owner"] == "stray"] == ["volume lost (50 GB)"]
+    assert [item["resource"] for item in found["items"] if item["owner"] == "(stray)"] == ["volume lost (50 GB)"]
     shrink = fds(project, "scale", "serverType=cpx12", "--stack", "prod", *rate, **access)
     assert shrink.returncode == 3 and "disk of 80 GB" in shrink.stderr
     assert len(api.writes()) == 3, "the three that this test made"

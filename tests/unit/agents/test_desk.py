@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,51 @@ def test_a_failed_deployment_is_told_and_recorded(world: World) -> None:
     last = world.desk.history("prod", 1)[0]
     assert (last["event"], last["person"], last["approver"]) == ("failed", "ann", "bob")
     assert stack_file.read(world.folder, "prod") == world.original
+
+
+def test_failed_deployment_keeps_the_secrets_that_it_generated(world: World) -> None:
+    proposal = world.desk.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
+    token = world.desk.approve(proposal.id, proposal.digest, "bob")
+
+    def generate_and_fail() -> None:
+        stack_file.write(world.folder, "prod", {"secrets": {"ssh_key": {"secure": "v1:new"}}})
+        raise StackError("the server does not answer")
+
+    world.before_deploying = generate_and_fail
+    with pytest.raises(StackError, match="does not answer"):
+        world.desk.apply(proposal.id, token, "ann")
+    assert stack_file.read(world.folder, "prod") == world.original
+    assert stack_file.config(world.folder, "prod")["freelancer-data-stack:secrets"]["ssh_key"]["secure"] == "v1:new"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"), [({"prices": Decimal("1.2")}, "were approved"), ({"sold_out": "cpx22"}, "another server")]
+)
+def test_plan_that_changes_before_the_engine_runs_is_not_deployed(
+    world: World, change: dict[str, Any], says: str
+) -> None:
+    world.edit({"serverType": "auto", "budgetUsd": 60})
+    proposal = world.desk.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
+    token = world.desk.approve(proposal.id, proposal.digest, "bob")
+
+    def happen() -> None:
+        for name, value in change.items():
+            setattr(world, name, value)
+
+    world.before_deploying = happen
+    with pytest.raises(RefusedError, match=says):
+        world.desk.apply(proposal.id, token, "ann")
+    assert (world.deployed, stack_file.read(world.folder, "prod")) == ([], world.original)
+
+
+def test_way_back_whose_plan_changes_before_the_engine_runs_stays_due(world: World) -> None:
+    proposal = world.desk.propose("prod", ScalingRequest(reason="x", backups=True, days=1), "ann")
+    world.desk.apply(proposal.id, world.desk.approve(proposal.id, proposal.digest, "bob"), "ann")
+    world.now += timedelta(days=2)
+    world.before_deploying = lambda: setattr(world, "prices", Decimal("1.4"))
+    assert [outcome.status for outcome in world.desk.expire()] == ["not taken back"]
+    world.before_deploying, world.prices = lambda: None, Decimal(1)
+    assert [outcome.status for outcome in world.desk.expire()] == ["taken back"]
 
 
 def test_history_cannot_be_rewritten(world: World) -> None:

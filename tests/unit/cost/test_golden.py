@@ -56,7 +56,7 @@ def _account() -> Actual:
         "stack": "prod",
         "items": (
             item("prod", "server a (cpx22 in fsn1)", "26.99", "4.33"),
-            item("stray", "volume [b]", None, None, "?"),
+            item("(stray)", "volume [b]", None, None, "?"),
         ),
         "total_usd": None, "so_far_usd": None, "stack_usd": "26.99", "planned_usd": "28.49", "budget_usd": "50.00",
         "warnings": ("some prices are unknown, and so are the sums",),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.stack_file import path_of, read, write
+from infra.stack_file import config, is_ours, path_of, put_back, read, write
 from stack_runtime.errors import UsageError
+from stack_runtime.paths import PROJECT
 
 TEXT = """\
 # why this stack is small
@@ -41,12 +42,72 @@ def test_a_change_keeps_everything_else(project: Path) -> None:
     assert text == TEXT.replace("workers: 2", "workers: 3")
 
 
+@pytest.mark.parametrize("name", ["no", "on", "off", "yes", "null", "1e3", "0123", "0o17", "0b1", "2026-11-20", "1-1"])
+def test_written_text_that_looks_like_something_else_is_read_again(project: Path, name: str) -> None:
+    change = {"location": name, "serverType": name, "profiles": ["lean", "n"], "services": {"y": {"cpu": 1}}}
+    write(project, "dev", change)
+    found = read(project, "dev")
+    assert (found.location, found.server_type, found.profiles) == (name, name, ("lean", "n"))
+    assert [*found.services] == ["y"]
+
+
+@pytest.mark.parametrize("text", ["encryptionsalt: v1:abc\nconfig:\n", "encryptionsalt: v1:abc\n", "config: {}\n"])
+def test_first_setting_of_a_stack_file_is_written(tmp_path: Path, text: str) -> None:
+    path_of(tmp_path, "dev").write_text(text)
+    write(tmp_path, "dev", {"workers": 3})
+    assert read(tmp_path, "dev").workers == 3
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "config: [1]\n", "a: [", "\x00", "config:\n  x: 1\n  x: 2\n"])
 def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str) -> None:
     path_of(tmp_path, "dev").write_text(text)
     with pytest.raises(UsageError) as caught:
         read(tmp_path, "dev")
     assert "\n" not in str(caught.value)
+
+
+def test_file_that_is_put_back_is_the_same_to_the_byte(project: Path) -> None:
+    path = path_of(project, "dev")
+    original = path.read_bytes().replace(b"\n", b"\r\n")
+    write(project, "dev", {"workers": 3})
+    put_back(path, original)
+    assert path.read_bytes() == original
+
+
+@pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
+def test_secrets_that_a_failed_deployment_generated_stay(tmp_path: Path, text: str) -> None:
+    """A server may have been made with them: without its keys nobody gets into it any more."""
+    path = path_of(tmp_path, "dev")
+    path.write_text(text)
+    before = read(tmp_path, "dev")
+    write(tmp_path, "dev", {"workers": 3, "secrets": {"ssh_key": {"secure": "v1:new"}}})
+    path.write_text(path.read_text().replace("encryptionsalt: v1:abc\n", "") + "encryptionsalt: v1:abc\n")
+    put_back(path, text.encode())
+    found = config(tmp_path, "dev")
+    assert (read(tmp_path, "dev"), found["freelancer-data-stack:secrets"]) == (
+        before,
+        {"ssh_key": {"secure": "v1:new"}},
+    )
+    assert "encryptionsalt: v1:abc" in path.read_text() and text.splitlines()[0] in path.read_text()
+
+
+@pytest.mark.parametrize("broken", ["a: [", "- x\n", ""])
+def test_file_that_cannot_be_read_any_more_is_put_back(project: Path, broken: str) -> None:
+    path = path_of(project, "dev")
+    path.write_text(broken)
+    put_back(path, TEXT.encode())
+    assert path.read_text() == TEXT
+
+
+@pytest.mark.parametrize(("name", "ours"), [("own", False), (PROJECT, True)])
+@pytest.mark.parametrize(
+    "more", ["config:\n  own:since: 2026-01-01\n", "a: &one 1\nb: *one\n", "description: !!str yes\n"]
+)
+def test_program_of_one_s_own_may_write_what_our_files_may_not(
+    tmp_path: Path, name: str, ours: bool, more: str
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(f"name: {name}\n{more}")
+    assert is_ours(tmp_path) is ours
 
 
 @pytest.mark.parametrize("name", ["../dev", "Dev", "", "a.b", "-x", "x" * 32])

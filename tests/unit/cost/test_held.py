@@ -1,0 +1,82 @@
+"""Whose a thing in the account is: by its labels, which anybody may write, and by the server that it is part of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from infra.cost import group, held
+from infra.cost.checked import Answer
+from infra.cost.inputs import Inputs
+from infra.cost.lines import Tariff
+from infra.cost.model import STRAY
+from infra.cost.planner import till_of
+from stack_runtime.paths import PROJECT
+from tests.unit.cost import kit
+
+
+def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any]) -> Inputs:
+    """What a plan counts of an account with one volume of 10 GB."""
+    entry = {"id": 1, "name": "data", "size": 10, "location": {"name": "fsn1"}, "server": None, **volume}
+    found: dict[str, list[Any]] = {kind: [] for kind in held.KINDS}
+    found |= {"volumes": [entry], "servers": [*servers]}
+    entries = {kind: [Answer(one, kind, "test") for one in ones] for kind, ones in found.items()}
+    tariff = Tariff(kit.SHIPPED_PRICES, "gross")
+    return Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, running=held.running(entries, tariff, till_of(kit.RATE)))
+
+
+@pytest.mark.parametrize("name", ["stray", "lab", "Lab", "lab.x"])
+def test_stack_without_a_file_counts_whatever_its_label_says(name: str) -> None:
+    inputs = _inputs({"labels": {"project": PROJECT, "stack": name}})
+    (line,) = group.stack_lines(kit.settings(), inputs)
+    assert (line.resource, str(line.monthly_usd)) == (f"stack {name}", "0.80")
+
+
+@pytest.mark.parametrize(
+    "labels", [{}, {"project": ""}, {"project": "website"}, {"project": PROJECT}, {"project": PROJECT, "stack": ""}]
+)
+def test_thing_with_labels_of_no_stack_is_a_stray_and_named(labels: Mapping[str, str]) -> None:
+    inputs = _inputs({"labels": labels})
+    (one,) = inputs.running or ()
+    assert one.owner == STRAY and not group.stack_lines(kit.settings(), inputs)
+    assert any("volume data (10 GB) for $0.80" in warning for warning in group.warnings(kit.settings(), inputs))
+
+
+def test_neighbour_that_runs_dearer_than_its_file_still_pays_what_no_account_lists() -> None:
+    """Off-site space and traffic are on no list of things, so they come on top of what runs."""
+    kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
+    labels = {"project": PROJECT, "stack": "lab"}
+    server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}
+    inputs = _inputs({"labels": labels}, server)
+    beside = {"offsiteGb": 100, "offsiteEurPerGb": "0.10", "snapshotGb": 10, "trafficTb": 22}
+    plans = [kit.planned(kit.settings(serverType="cpx22", **more)) for more in ({}, beside)]
+    found = [
+        group.stack_lines(kit.settings(), replace(inputs, others=(plan.model_copy(update={"stack": "lab"}),)))
+        for plan in plans
+    ]
+    (plain,), (more,) = found
+    assert plain.note == more.note == "same budget group, runs for more than its file says"
+    assert None not in (plain.monthly_usd, more.monthly_usd, plans[0].total_usd, plans[1].total_usd)
+    assert more.monthly_usd - plain.monthly_usd == plans[1].total_usd - plans[0].total_usd  # type: ignore[operator]
+
+
+def _server(number: int, **more: Any) -> dict[str, Any]:
+    kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx22")
+    labels = {"project": PROJECT, "stack": "prod"}
+    place = {"name": "fsn1"}
+    return {"id": number, "name": f"s{number}", "server_type": kind, "location": place, "labels": labels, **more}
+
+
+def test_backups_that_the_deployment_switches_off_cost_nothing_any_more() -> None:
+    """Else a stack over its budget could not give them up."""
+    inputs = _inputs({"labels": {}}, _server(2, backup_window="22-02"))
+    assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
+
+
+def test_backups_of_a_second_server_count_whatever_the_settings_say() -> None:
+    inputs = _inputs({"labels": {}}, _server(2), _server(3, backup_window="22-02"))
+    names = [line.resource for line in group.extra_lines(kit.settings(), inputs)]
+    assert len(names) == 2 and "also running: backups of s3" in names
