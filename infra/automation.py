@@ -54,7 +54,7 @@ class Workspace(auto.LocalWorkspace):
 
 
 class ReadingWorkspace(Workspace):
-    """Selects no stack: every command names its own, and the stack that a plain `pulumi` takes stays selected."""
+    """Workspace that never runs `stack select`: each command names its stack, and the user's selection stays."""
 
     def select_stack(self, stack_name: str) -> None:
         backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
@@ -65,7 +65,7 @@ class ReadingWorkspace(Workspace):
 
 
 class ScratchWorkspace(Workspace):
-    """In a folder that is thrown away: the engine notes nowhere else which stack was chosen in it."""
+    """Workspace in a temporary folder, for which the engine must not record a selected stack."""
 
     def create_stack(self, stack_name: str) -> None:
         words = ["stack", "init", stack_name, "--no-select"]

@@ -24,14 +24,14 @@ def main(project: Path, adopt: Account = NOTHING, approved: Settings | None = No
 
     Args:
         project: the folder of the stack file.
-        adopt: what an interrupted deployment left in the account.
-        approved: the only settings that may be deployed; None where nobody had to approve any.
-        wait: until a server is ready; not where only the account is dealt with.
+        adopt: resources that an interrupted deployment left in the account.
+        approved: the only settings that may be deployed; None when no approval is needed.
+        wait: wait until the server is ready; False when only account resources are updated.
 
     Returns: the plan that passed the gate.
 
     Raises:
-        UsageError: the stack file is wrong, or the engine resolved other settings than it says.
+        UsageError: the stack file is wrong, or the engine resolved settings that differ from it.
         RefusedError: the settings are not the approved ones.
     """
     stack_name = pulumi.get_stack()

@@ -13,7 +13,7 @@ Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
 STRAY = "stray"
-"""The owner of what is in an account and belongs to no stack of this project."""
+"""Owner of resources that belong to no stack of this project."""
 
 
 def _number(value: Decimal) -> int | float:

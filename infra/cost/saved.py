@@ -36,7 +36,7 @@ def read(folder: Path = SHIPPED, *, day: date | None = None) -> prices.PriceList
 
 
 def _refuse_parts(types: Any, folder: Path, count: int) -> None:
-    """A saved page is not the whole list."""
+    """Check that a saved file is the whole list, not one page of it."""
     answer = Answer(types, SERVER_TYPES, str(folder))
     if not answer.has("meta") or not answer.get("meta").has("pagination"):
         return

@@ -106,7 +106,7 @@ def test_another_budget_group_is_said_with_what_it_runs(group: Group) -> None:
 def test_without_a_token_the_report_says_that_it_could_not_look(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HCLOUD_TOKEN")
     group.write("one", serverType="cpx22")
-    assert any("the account was not asked" in warning for warning in _report(group, "one").warnings)
+    assert any("the account was not queried" in warning for warning in _report(group, "one").warnings)
 
 
 def test_deployment_takes_the_account_s_prices_whatever_folder_is_named(

@@ -102,7 +102,7 @@ def test_an_account_that_stays_otherwise_is_an_error(healing: Healing) -> None:
         healing.api.on_write(1, opened)
 
     healing.api.on_write(1, opened)
-    with pytest.raises(UnreachableError, match=r"the firewall has other rules.*next: look at it in the console"):
+    with pytest.raises(UnreachableError, match=r"the firewall has other rules.*next: look at it in the Hetzner console"):
         healing.up()
 
 
@@ -145,7 +145,7 @@ def test_a_down_after_one_that_was_killed_as_it_removed_the_subnet_ends(empty: H
     empty.server.detach_from_network(network).wait_until_finished()
     network.delete_subnet(network.subnets[0]).wait_until_finished()
     empty.down()
-    assert f"subnet {network.id}-10.80.1.0/24 is gone from the account, so it is forgotten" in empty.said
+    assert f"subnet {network.id}-10.80.1.0/24 is gone from the account; removing it from the state" in empty.said
     assert empty.api.account() == empty.api.empty()
 
 
@@ -158,7 +158,7 @@ def test_a_changed_address_is_let_in_before_anything_waits(healing: Healing, mon
 
     def waits(*_: object, hint: str) -> None:
         let_in.append(healing.ssh_from())
-        assert hint == f"the firewall lets SSH in from {HOME} alone, which sshFrom says"
+        assert hint == f"the firewall allows SSH only from {HOME} (setting sshFrom)"
 
     for module in ("stack_runtime.remote.ready", "infra.hosts.hetzner.server"):
         monkeypatch.setattr(f"{module}.wait_until_ready", waits)
@@ -170,7 +170,7 @@ def test_a_changed_address_is_let_in_before_anything_waits(healing: Healing, mon
     ("fault", "says"),
     [
         ("resource_limit_exceeded", "a limit of the Hetzner project is reached"),
-        ("token_readonly", "token may only read"),
+        ("token_readonly", "token is read-only"),
     ],
 )
 def test_what_the_account_refuses_for_good_has_its_own_message(healing: Healing, fault: str, says: str) -> None:

@@ -57,7 +57,7 @@ def test_killed_first_start_becomes_reachable_or_is_made_anew_with_a_message() -
             running.container.start()
             _wait(running)
             assert running.becomes_healthy(), f"killed after {instant:.2f} of {took:.2f} s\n{running.logs()}"
-            assert ("made anew" in running.logs()) == ("pgdata.new" in left)
+            assert ("created again" in running.logs()) == ("pgdata.new" in left)
 
 
 def test_data_of_a_finished_start_survives_kills() -> None:
@@ -83,7 +83,7 @@ def test_cluster_that_an_older_stack_never_finished_is_kept_aside_and_made_anew(
         _in_volume(running, f"mkdir -p {folders} && echo 15 > /data/pgdata/PG_VERSION")
         running.container.start()
         _wait(running)
-        assert "made anew" in running.logs()
+        assert "a new one is created" in running.logs()
         kept = running.container.exec_run(["sh", "-c", "cat /var/lib/postgresql/data/pgdata.incomplete-*/PG_VERSION"])
         assert kept.output.strip() == b"15"
 

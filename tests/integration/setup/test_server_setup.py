@@ -197,7 +197,7 @@ def test_a_token_that_may_only_read_is_not_stored(project: Project, api: Hetzner
     project.configure({"domain": "stack.example.org", "email": "me@example.org"})
     done = _without_a_terminal(project, HCLOUD_TOKEN=api.read_only_token)
     assert done.returncode == 5
-    assert "may only read" in done.stderr and "next: make a token that may read and write" in done.stderr
+    assert "is read-only" in done.stderr and "next: make a token that may read and write" in done.stderr
     assert "hcloud:token" not in _config(project)
     done = _without_a_terminal(project, HCLOUD_TOKEN=api.token)
     assert done.returncode == 0, done.stderr

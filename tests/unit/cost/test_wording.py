@@ -82,15 +82,15 @@ def test_a_zone_that_does_not_hold_the_domain_is_refused(domain: str) -> None:
 @pytest.mark.parametrize("name", ["serverImage", "registryMirror"])
 def test_what_only_a_new_server_takes_is_said_unless_there_is_none(name: str) -> None:
     own = kit.settings(**{name: VALUES[name]})
-    assert _said(kit.planned(own), "a server that exists", name)
-    assert _said(kit.planned(own, deployed=Deployed("cpx22", "fsn1", 10, 80)), "a server that exists", name)
+    assert _said(kit.planned(own), "an existing server", name)
+    assert _said(kit.planned(own, deployed=Deployed("cpx22", "fsn1", 10, 80)), "an existing server", name)
     assert not _said(kit.planned(own, deployed=Deployed()), name)
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"backups": True}, ("backups", "the data volume, with all data, is not in it")),
+        ({"backups": True}, ("backups", "not the data volume, which holds all data")),
         ({"snapshotGb": 5}, ("snapshotGb", "nothing makes snapshots yet")),
         ({"offsiteGb": 5, "offsiteEurPerGb": "0.01"}, ("offsiteGb", "nothing makes off-site copies yet")),
         ({"offsiteGb": 5}, ("offsiteGb", "nothing makes off-site copies yet")),
