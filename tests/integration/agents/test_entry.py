@@ -44,7 +44,7 @@ def _environment(project: Path) -> dict[str, str]:
 
 @contextmanager
 def _served(project: Path, *words: str) -> Iterator[str]:
-    """The address of a server that `python WORDS` starts."""
+    """Start a server with `python WORDS` and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -101,7 +101,7 @@ def test_the_assistant_s_server(project: Path) -> None:
 
 
 def test_servers_of_a_stack_know_no_other_stack_s_jobs(project: Path) -> None:
-    """Over HTTP and MCP, of the processes as a user starts them."""
+    """Both over HTTP and over MCP, with servers started as a user starts them."""
     world = World(project, now=datetime.now(UTC))
     job = world.owner.order("other", DbtTest(), "eve")
     token = world.owner.approve(job.id, job.digest, "eve")

@@ -97,7 +97,7 @@ def test_what_is_within_the_budget_is_made(deploy: Deploy, api: HetznerAPI) -> N
 
 
 def _container(name: str = "app", **more: Any) -> None:
-    """A container that breaks no rule, but for `more`; it is made and never started."""
+    """Return a container that breaks no rule, except by the inputs in `more`; it is created but never started."""
     given = {"image": "redis:7", "memory": 16, "memory_swap": 16, "cpus": "0.1", **more}
     docker.Container(name, start=False, must_run=False, **given)
 
@@ -198,7 +198,7 @@ def test_containers_that_do_not_fit_the_server_are_not_made(
 
 
 def test_the_program_of_this_project_passes_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
-    """On a laptop the providers' defaults are filled in; a server that does not exist leaves them open."""
+    """A local preview has the providers' defaults; in the preview of a new server they are unknown."""
     for stack, settings in (
         ("pack-dev", {"host": "local"}),
         ("pack-prod", {**ON_A_SERVER, "budgetUsd": "200", "budgetGroup": "pack-tests", "sshFrom": ["192.0.2.0/24"]}),

@@ -1,4 +1,4 @@
-"""Verbs that look at a stack write nothing: in a new project, beside a made stack, and whatever they find."""
+"""Read-only verbs write nothing, in a new project and with an existing stack, also when they fail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOOKS = [
     (("logs", "pipeline"), (2, 5)),
     (("scale", "memory.postgres=160"), (0, 0)),
 ]
-"""Each verb, with its exit code in a project on this machine and in one on a server."""
+"""Exit codes of each verb, in a project on this machine and in one on a server."""
 
 
 @pytest.mark.parametrize(("words", "codes"), LOOKS)
@@ -83,7 +83,7 @@ def test_preview_with_another_passphrase_is_refused(local: Project) -> None:
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_drift_of_what_was_never_deployed_is_no_agreement(local: Project, made: bool) -> None:
+def test_drift_of_a_stack_never_deployed_is_an_error(local: Project, made: bool) -> None:
     if made:
         local.make_stack()
     done = local.fds("drift", "--json")
