@@ -41,7 +41,7 @@ class Bounds:
             UsageError: one of the two is missing or wrong.
         """
         if allow is None or up_to is None:
-            raise _usage("--yes needs its bounds: --allow and --up-to")
+            raise _usage("--yes needs bounds: --allow and --up-to")
         keys = frozenset(key.strip() for key in allow.split(","))
         if unknown := sorted(keys - set(KEYS)):
             raise _usage(f"--allow takes {', '.join(KEYS)}, not '{unknown[0]}'")

@@ -88,7 +88,7 @@ def as_approved(entry: Entry) -> None:
 def not_ended(entry: Entry) -> None:
     """Check in the history that the temporary change has not been reverted yet."""
     there = entry.last_event in ("approved", "applied", "interrupted", "not taken back")
-    _refuse_if(not there, "the change has gone back already", entry.proposal)
+    _refuse_if(not there, "the change has been reverted already", entry.proposal)
 
 
 def allowed_now(fresh: Plan) -> None:
@@ -153,7 +153,7 @@ def unasked(bounds: Bounds, document: Document) -> None:
         OutOfBoundsError: a person must approve it.
     """
     if not isinstance(document, Proposal):
-        raise _out_of_bounds("--yes covers changes of size, no runs", document)
+        raise _out_of_bounds("--yes covers only changes of size, not runs", document)
     allowed_unasked(bounds, document)
     cheap_enough_unasked(bounds, document)
     can_be_undone(document)
@@ -185,11 +185,11 @@ def can_be_undone(proposal: Proposal) -> None:
     elif before.host == "local":
         pass
     elif old is None or new is None:
-        why = "it is not known which server would be given up"
+        why = "it is unknown which server would be replaced"
     elif (old.location, old.architecture) != (new.location, new.architecture):
-        why = "the server would be replaced, and its disk given up"
+        why = "the server would be replaced, and its disk deleted"
     elif new.disk_gb < old.disk_gb:
-        why = f"a disk of {new.disk_gb} GB would take the place of one of {old.disk_gb} GB"
+        why = f"a disk of {new.disk_gb} GB would replace one of {old.disk_gb} GB"
     elif old.type != new.type and not old.orderable:
         why = f"{old.type} cannot be ordered any more"
     if why:

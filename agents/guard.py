@@ -115,7 +115,7 @@ class Door:
         """Check the head of the request and store the token's bearer in `state.bearer`."""
         headers = Headers(scope=scope)
         if "content-length" in headers and "transfer-encoding" in headers:
-            raise Denied(400, "a body has one length: Content-Length and Transfer-Encoding exclude each other")
+            raise Denied(400, "a request must not have both Content-Length and Transfer-Encoding")
         if scope["path"] not in OPEN:
             client = scope.get("client")
             bearer = self._guard.check(headers.get("authorization", ""), client[0] if client else "")
@@ -142,7 +142,7 @@ async def _body(receive: Receive) -> bytes:
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        raise Denied(408, f"the body did not come within {BODY_SECONDS:g} s", "send it at once") from None
+        raise Denied(408, f"the body did not arrive within {BODY_SECONDS:g} s", "send it at once") from None
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -61,7 +61,7 @@ class ReadingWorkspace(Workspace):
         if checkpoint.never_made(backend, stack_name):
             raise auto.StackNotFoundError(auto.CommandResult("", f"no stack named '{stack_name}' found", 255))
         if checkpoint.read(backend, stack_name) is None:
-            self.export_stack(stack_name)  # raises where there is none
+            self.export_stack(stack_name)  # raises if there is none
 
 
 class ScratchWorkspace(Workspace):

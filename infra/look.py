@@ -143,7 +143,7 @@ class Look(Deployment):
             with daemon(self.project, self.settings.stack) as client:
                 for item in containers(client, self.settings.stack):
                     if item.status == "exited":
-                        say(f"  would start {item.name}, which somebody has stopped")
+                        say(f"  would start {item.name}, which is stopped")
                 return bool(recorded - ids(client, self.settings.stack))
         except UnreachableError as error:
             if self.settings.host == "local":

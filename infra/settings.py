@@ -108,7 +108,7 @@ class Settings(_Frozen):
         """Refuse a zone that does not contain the domain; without a domain, any zone is accepted."""
         domain = info.data.get("domain", "localhost")
         if value and domain != "localhost" and not f".{domain}".endswith(f".{value}"):
-            raise ValueError(f"it does not hold the domain {domain}")
+            raise ValueError(f"it does not contain the domain {domain}")
         return value
 
     @field_validator("certificate_root")

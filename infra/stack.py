@@ -28,7 +28,7 @@ from stack_runtime.paths import PROJECT
 class DataStack(pulumi.ComponentResource):
     """Component with every service that the settings select, healthy, on one host.
 
-    It calls the gate: settings that would exceed their budget raise an error before anything is registered.
+    It calls the gate first, so settings that would exceed their budget raise an error before anything is registered.
 
     Args:
         settings: the checked settings of the stack.

@@ -18,8 +18,8 @@ from stack_runtime.errors import UnknownError
 _SAME = Decimal("0.0001")
 """Relative tolerance between a gross price and net plus VAT."""
 _FOUR_PLACES = Decimal("0.00011")
-"""Absolute tolerance when both prices are rounded to four decimal places, as hourly prices are: the rounding of net,
-half of the last place, doubled by a VAT of up to 100 %, plus that of gross, rounded up."""
+"""Absolute tolerance when net and gross are both rounded to four decimal places, as hourly prices are: half of the last
+place of each, with VAT on that of net."""
 _CENT = Decimal("0.01")
 
 Value = TypeVar("Value")

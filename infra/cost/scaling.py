@@ -82,7 +82,7 @@ def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deploye
             f"{there} in {deployed.place} and cannot move to {plan.server.location}",
             where=where,
             next_command=f"fds scale location={deployed.place} --stack {after.stack} --apply; "
-            "another stack, or this one after fds down --volumes, may be anywhere",
+            "to use another location, make another stack, or first run fds down --volumes",
         )
     if deployed.architecture and plan.server.architecture != deployed.architecture:
         raise RefusedError(

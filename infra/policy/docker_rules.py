@@ -114,7 +114,7 @@ _TABLES: Mapping[str, Table] = {CONTAINER: CONTAINER_INPUTS, IMAGE: _IMAGE, NETW
 
 
 def of_docker(resource: Resource, publishers: Collection[Publisher]) -> Iterator[str]:
-    """Yield the problems of a Docker resource, each as the end of a sentence that starts with its name."""
+    """Yield the problems of a Docker resource, each as a phrase that follows the resource's name."""
     table = _TABLES.get(resource.kind)
     if table is None:
         yield f"is a {resource.kind}, which is not allowed"

@@ -17,7 +17,7 @@ WEB = ("80", "443")
 
 
 def of_hcloud(resource: Resource, settings: Settings) -> Iterator[str]:
-    """Yield the problems of a Hetzner resource, each as the end of a sentence that starts with its name."""
+    """Yield the problems of a Hetzner resource, each as a phrase that follows the resource's name."""
     if resource.kind == SERVER and is_unset(resource.props.get("firewallIds")):
         yield "has no firewall in firewallIds, so every port is open"
     elif resource.kind == FIREWALL:

@@ -57,7 +57,7 @@ def matching(pattern: str, what: str, *, later: bool = False) -> Rule:
     """Return a rule that accepts a text if the whole of it matches `pattern`.
 
     Args:
-        what: description of the pattern, with its article.
+        what: description of the pattern for the message, such as "the name of a volume".
         later: accept a value unknown in a preview; the deployment checks it again before it creates anything.
     """
 

@@ -100,7 +100,7 @@ def test_the_assistant_s_server(project: Path) -> None:
     assert names == documented | {"scale_propose", "run_propose", "apply_approved"}
 
 
-def test_servers_of_a_stack_know_no_other_stack_s_jobs(project: Path) -> None:
+def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> None:
     """Both over HTTP and over MCP, with servers started as a user starts them."""
     world = World(project, now=datetime.now(UTC))
     job = world.owner.order("other", DbtTest(), "eve")

@@ -110,7 +110,7 @@ BOTH = ("Content-Length: 5", "Transfer-Encoding: chunked")
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("lines", [BOTH, BOTH[1:]], ids=["both lengths", "chunked"])
-def test_body_without_token_is_not_taken(server: Server, path: str, lines: tuple[str, ...]) -> None:
+def test_body_without_token_is_not_read(server: Server, path: str, lines: tuple[str, ...]) -> None:
     before = server.memory()
     with server.connect() as connection:
         connection.sendall(_head(path, *lines))
@@ -141,7 +141,7 @@ def test_body_without_declared_length_is_limited_by_received_bytes(server: Serve
         assert _status(connection) == 413
 
 
-def test_half_sent_requests_are_ended_in_time(server: Server) -> None:
+def test_incomplete_requests_are_closed_in_time(server: Server) -> None:
     """Incomplete requests are closed in time, as the first or as a later request of a connection."""
     whole = _head("/health", method="GET")
     half = _head("/v1/plan", "Content-Length: 5", token=server.token) + b"{"
@@ -173,7 +173,7 @@ def test_half_sent_requests_are_ended_in_time(server: Server) -> None:
     assert not list(left)
 
 
-def test_byte_by_byte_head_is_ended_in_time(server: Server) -> None:
+def test_head_sent_byte_by_byte_is_closed_in_time(server: Server) -> None:
     """Bytes of a head that arrive do not extend its time limit."""
     with server.connect() as connection:
         began = time.monotonic()

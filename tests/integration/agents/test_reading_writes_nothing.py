@@ -77,14 +77,14 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     return made
 
 
-def test_reading_a_stack_never_deployed_makes_nothing(project: Project) -> None:
+def test_reading_a_stack_never_deployed_creates_nothing(project: Project) -> None:
     before, after, answers = _read_all(project)
     assert after == before
     assert {"stack_drift", "stack_plan", "stack_status", "duckdb_query", "stack_history"} <= answers.keys()
     assert "deployed" in str(answers["stack_drift"]["error"])
 
 
-def test_drift_of_a_stack_never_deployed_makes_nothing(project: Project) -> None:
+def test_drift_of_a_stack_never_deployed_creates_nothing(project: Project) -> None:
     before = _files(project.folder)
     done = project.fds("drift")
     assert done.returncode == 5 and "deployed" in done.stderr and "fds up" in done.stderr, done.stderr
@@ -96,7 +96,7 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
     made = Project(tmp_path, STACK, {"host": "local"})
     made.take_secrets()
     made.stack_file.with_name("Pulumi.agentsother.yaml").write_text(made.stack_file.read_text())
-    for stack in (STACK, "agentsother"):  # the last one is what a plain `pulumi` takes from now on
+    for stack in (STACK, "agentsother"):  # plain `pulumi` has the last one selected from now on
         opened = made.run(sys.executable, "-c", OPEN, stack)
         assert opened.returncode == 0, opened.stderr
     noted = _chosen(made.folder)

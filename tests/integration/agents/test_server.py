@@ -121,7 +121,7 @@ def test_invisible_text_is_refused(served: Served, text: str) -> None:
      '{"reason": "x", "memory_mb": {"\\u001b[2J": 64}}', '{"reason": "x", "' + "k" * 60_000 + '": 1}', "[" * 60_000],
     ids=["surrogate key", "surrogate service", "surrogate reason", "escape", "long key", "deep"],
 )  # fmt: skip
-def test_odd_characters_and_forms_are_answered_in_one_line(served: Served, body: str) -> None:
+def test_invalid_bodies_get_an_error_of_one_line(served: Served, body: str) -> None:
     headers = {**served.headers("all"), "Content-Type": "application/json"}
     answer = httpx.post(f"{served.url}/v1/plan", content=body, headers=headers, timeout=60)
     assert answer.status_code in (400, 422)

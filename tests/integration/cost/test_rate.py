@@ -124,7 +124,7 @@ def test_unreachable_bank_gives_no_new_rate(bank: ScriptedServer, monkeypatch: p
     assert _find() == ("1.1500", "2026-11-20")
 
 
-def test_a_euro_may_sink_below_a_dollar_in_small_steps(bank: ScriptedServer, tmp_path: Path) -> None:
+def test_rate_may_fall_below_1_in_small_steps(bank: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / "ecb-rate.json").write_text('{"rate": "1.0100", "date": "2026-11-20"}')
     bank.script = lambda path, page: (200, _list(("USD", "0.9950")))
     cached = rate.find(kit.settings(), TODAY, ask=False)

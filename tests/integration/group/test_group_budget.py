@@ -52,7 +52,7 @@ def test_stack_without_a_server_file_counts_with_its_running_cost(group: Group, 
     assert plan.verdict == "over" and any(line.resource == "stack one" for line in plan.lines)
 
 
-def test_volume_grown_by_hand_counts_for_its_own_stack_and_for_others(group: Group) -> None:
+def test_manually_grown_volume_counts_for_all_stacks_of_the_group(group: Group) -> None:
     for stack in ("one", "two"):
         group.write(stack, serverType="cpx22", budgetUsd="60")
     assert group.deploy("one") and group.deploy("two")
@@ -111,7 +111,7 @@ def test_report_without_a_token_says_that_the_account_was_not_queried(
     assert any("the account was not queried" in warning for warning in _report(group, "one").warnings)
 
 
-def test_deployment_takes_the_account_s_prices_whatever_folder_is_named(
+def test_deployment_uses_the_account_s_prices_even_if_a_folder_is_set(
     group: Group, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cheap = tmp_path / "cheap"

@@ -130,7 +130,7 @@ def test_missing_account_resources_are_restored(healing: Healing, kind: str) -> 
         ("DELETE", "^/servers", "cut_after"),
     ],
 )
-def test_a_down_whose_write_took_effect_without_an_answer_ends(
+def test_down_succeeds_if_a_write_took_effect_without_a_response(
     empty: Healing, method: str, path: str, fault: str
 ) -> None:
     empty.up()
@@ -140,7 +140,7 @@ def test_a_down_whose_write_took_effect_without_an_answer_ends(
     assert empty.api.account() == empty.api.empty()
 
 
-def test_a_down_after_one_that_was_killed_as_it_removed_the_subnet_ends(empty: Healing) -> None:
+def test_down_succeeds_after_a_down_killed_at_removing_the_subnet(empty: Healing) -> None:
     empty.up()
     (network,) = empty.client.networks.get_all()
     empty.server.detach_from_network(network).wait_until_finished()

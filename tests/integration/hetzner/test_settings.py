@@ -1,4 +1,4 @@
-"""Check the table in docs/server.md, what each setting changes on a running server, against the engine."""
+"""Check the table "What each setting changes on a running server" in docs/server.md against the real engine."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_the_life_of_an_account(stack: Stacks, api: HetznerAPI) -> None:
     with pytest.raises(CommandError, match=r"\(invalid_input\b"):
         ours.up()
     account.size = 20
-    ours.refresh()  # the size that was refused is recorded as if it had been applied
+    ours.refresh()  # the refused size is recorded as if it had been applied
     ours.up()
     ours.destroy()
     assert api.account() == api.empty()
@@ -223,7 +223,7 @@ def test_a_failed_update_is_recorded_as_if_it_were_applied(stack: Stacks, api: H
     assert _sources(api) == ["10.0.0.0/8"]
 
 
-def test_a_protection_that_failed_at_the_creation_is_recorded_as_on(stack: Stacks, api: HetznerAPI) -> None:
+def test_protection_that_failed_at_creation_is_recorded_as_on(stack: Stacks, api: HetznerAPI) -> None:
     ours = stack(lambda: pulumi_hcloud.Volume("v", size=10, location="fsn1", delete_protection=True) and None)
     api.faults.add("POST", "/actions/change_protection", 1, "503")
     with pytest.raises(CommandError, match="unavailable"):

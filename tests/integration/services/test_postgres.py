@@ -88,7 +88,7 @@ def test_incomplete_cluster_of_an_older_stack_is_kept_and_replaced(left: str) ->
         assert kept.output.strip() == b"15"
 
 
-def test_cluster_of_an_older_stack_keeps_its_data_and_takes_the_password() -> None:
+def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password() -> None:
     with created("postgres") as running:
         mounted = {running.volumes["postgres"]: {"bind": "/var/lib/postgresql/data"}}
         older = running.client.containers.run(
@@ -141,7 +141,7 @@ def test_role_needs_its_password_inside_the_container_too(started: Running, host
     assert asked.exit_code != 0 and b"no password supplied" in asked.output
 
 
-def test_superuser_needs_no_password_over_the_socket_alone(started: Running) -> None:
+def test_superuser_needs_no_password_only_over_the_socket(started: Running) -> None:
     ask = ["psql", "-w", "-U", "postgres", "-Atc", "SELECT 1"]
     assert started.container.exec_run(ask).output.strip() == b"1"
     assert started.container.exec_run([*ask, "-h", "127.0.0.1"]).exit_code != 0

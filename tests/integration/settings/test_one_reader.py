@@ -125,7 +125,7 @@ def test_ordered_server_equals_planned_server_or_nothing_is_written(
 ) -> None:
     chance, ordered = random.Random(18), 0
     for number in range(DEPLOYED):
-        mix = _said(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))  # nothing that moves a disk
+        mix = _said(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))  # no setting that replaces a disk
         mix.write(project, base)
         before, cost = len(api.writes()), project.fds("cost", "--json")
         by_fds = mix.project_lines or (number % 2 and not mix.arguments)

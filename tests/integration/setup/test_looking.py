@@ -60,13 +60,13 @@ def test_looking_at_a_new_server_writes_nothing(
     assert server.files() == before
 
 
-def test_preview_of_a_new_stack_shows_everything_that_up_would_make(local: Project) -> None:
+def test_preview_of_a_new_stack_shows_all_resources_that_up_would_create(local: Project) -> None:
     said = local.fds("preview")
     assert said.returncode == 0 and "would create Container t-look-postgres" in said.stderr, said.stderr
     assert set(local.json("preview")["changes"]) == {"create"}
 
 
-def test_preview_of_a_made_stack_leaves_it_and_makes_up_only_missing_secrets(local: Project) -> None:
+def test_preview_of_an_existing_stack_keeps_it_and_generates_only_missing_secrets(local: Project) -> None:
     local.make_stack()
     local.configure({"secrets": {"ui_password": "mine"}})
     before = local.files()

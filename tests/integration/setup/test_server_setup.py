@@ -169,7 +169,7 @@ def test_without_a_terminal_one_sentence_says_what_is_missing(project: Project, 
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.folder / ".fds" / "passphrase"),
     }
-    for step in steps[1:-1]:  # the very commands, in the shell that `. .fds/env` makes
+    for step in steps[1:-1]:  # exactly these commands, in the environment of `. .fds/env`
         said = project.run(*(given.get(word, word) for word in step.split()), **backend)
         assert said.returncode == 0, said.stderr
     assert [_config(project)[f"freelancer-data-stack:{name}"] for name in ("domain", "email")] == [*given.values()]

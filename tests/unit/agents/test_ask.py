@@ -60,9 +60,9 @@ def test_with_a_model_that_cannot_be_used_nothing_is_changed(project: Path, envi
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--yes"], "--yes needs its bounds"),
-        (["--yes", "--allow", "workers"], "--yes needs its bounds"),
-        (["--yes", "--up-to", "40"], "--yes needs its bounds"),
+        (["--yes"], "--yes needs bounds"),
+        (["--yes", "--allow", "workers"], "--yes needs bounds"),
+        (["--yes", "--up-to", "40"], "--yes needs bounds"),
         (["--yes", "--allow", "budgetUsd", "--up-to", "40"], "not 'budgetUsd'"),
         (["--yes", "--allow", "workers", "--up-to", "much"], "number of US dollars"),
         (["--allow", "workers", "--up-to", "40"], "--yes, which is missing"),

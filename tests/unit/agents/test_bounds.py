@@ -25,7 +25,7 @@ def proposal(tmp_path: Path) -> Proposal:
     return World(folder).desk.propose("prod", ScalingRequest(reason="x", workers=2), "ann")
 
 
-def test_keys_are_those_of_scale() -> None:
+def test_allowed_keys_are_those_of_fds_scale() -> None:
     """Every setting that a proposal may change has a key; services have two."""
     from pydantic.alias_generators import to_camel
 

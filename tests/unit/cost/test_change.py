@@ -126,7 +126,7 @@ def test_a_server_keeps_its_architecture() -> None:
 @pytest.mark.parametrize(
     ("deployed", "moves"), [(Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), False), (Deployed(), True), (None, True)]
 )
-def test_no_alternative_moves_what_exists(deployed: Deployed | None, moves: bool) -> None:
+def test_alternatives_never_move_deployed_resources(deployed: Deployed | None, moves: bool) -> None:
     own = kit.settings(serverType="cpx22", backups=True)
     inputs = Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, deployed=deployed)
     ideas = list(alternatives._ideas(own, (kit.service(),), inputs))

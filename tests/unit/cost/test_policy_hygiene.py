@@ -49,7 +49,7 @@ def found(resource: Resource) -> list[str]:
         ({"publishAllPorts": UNKNOWN}, "publishAllPorts"), ({"privileged": True}, "privileged"),
     ],
 )  # fmt: skip
-def test_hygiene(props: dict[str, Any], says: str) -> None:
+def test_container_that_breaks_a_rule_is_refused(props: dict[str, Any], says: str) -> None:
     (problem,) = found(container(**props))
     assert problem.startswith("redis ") and says in problem
 
@@ -150,7 +150,7 @@ def test_every_input_of_the_provider_is_either_judged_or_refused() -> None:
             assert found(container(**{name: given})) == [f"redis sets {name}, which is not allowed"]
 
 
-def test_limits_of_other_things_than_processes_and_open_networks_are_refused() -> None:
+def test_other_ulimits_and_network_options_are_refused() -> None:
     for name in ("nofile", "memlock", "rtprio"):
         assert found(container(ulimits=[{"name": name, "hard": 1, "soft": 1}]))
     for options in ({"com.docker.network.bridge.enable_icc": "true"}, {"com.docker.network.bridge.name": "docker0"}):
@@ -254,7 +254,7 @@ def test_a_server_has_a_firewall() -> None:
         assert found(hcloud("Server", **server, firewallIds=ids)) == []
 
 
-def test_a_load_balancer_leads_to_the_proxy_alone() -> None:
+def test_load_balancer_may_only_lead_to_the_proxy() -> None:
     assert found(hcloud("LoadBalancerService", protocol="https")) == []
     assert found(hcloud("LoadBalancerService", protocol="tcp", listenPort=443, destinationPort=443)) == []
     for ports in ({"listenPort": 2222}, {"listenPort": 443, "destinationPort": 22}, {"destinationPort": UNKNOWN}):

@@ -41,7 +41,7 @@ def found(settings: Settings, **props: Any) -> list[str]:
 
 @pytest.mark.parametrize("settings", [kit.settings(), LOCAL])
 @pytest.mark.parametrize("image", [ID, UNKNOWN, "traefik:v3.7"])
-def test_the_proxy_publishes_what_the_settings_say(settings: Settings, image: Any) -> None:
+def test_proxy_may_publish_the_ports_of_the_settings(settings: Settings, image: Any) -> None:
     assert found(settings, image=image) == []
 
 
@@ -108,7 +108,7 @@ def test_an_image_id_must_be_the_proxy_s() -> None:
     assert judged(own, proxy(kit.settings(), image="sha256:" + "8" * 64, ports=[])) == ""
 
 
-def test_an_image_that_a_preview_does_not_know_is_judged_by_the_deployment() -> None:
+def test_image_unknown_in_a_preview_is_checked_by_the_deployment() -> None:
     assert judged(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
 
 

@@ -188,10 +188,10 @@ def test_disagreeing_lists_use_the_higher_hourly_and_traffic_price() -> None:
 @pytest.mark.parametrize(
     ("net", "gross", "counts"),
     [
-        ("0.0088000000", "0.0104720000000000", "0.010472"),  # an hour with four places, and VAT on what is shown
+        ("0.0088000000", "0.0104720000000000", "0.010472"),  # an hourly price rounded to four places before VAT
         ("0.0088", "0.0105", "0.0105"),  # both rounded to four places
         ("0.0008", "0.0010", "0.0010"),
-        ("0.0136", "0.0161", "0.016184"),  # rounded down: what the VAT makes of the net price is dearer
+        ("0.0136", "0.0161", "0.016184"),  # rounded down, so net plus VAT is higher
         ("5.49", "6.53", "6.5331"),  # rounded to the cent
         ("5.4900000000", "6.5331000000", "6.5331"),
     ],
@@ -220,7 +220,7 @@ def test_a_gross_price_that_is_not_net_plus_vat_is_unknown(path: str, net: str, 
 
 
 @pytest.mark.parametrize("vat", ["0.00", "18.00", "20.00", "1.9", "100"])
-def test_a_vat_rate_that_no_price_agrees_with_is_unknown(vat: str) -> None:
+def test_vat_rate_that_contradicts_the_prices_is_unknown(vat: str) -> None:
     pricing = kit.pricing()
     pricing["pricing"]["vat_rate"] = vat
     with pytest.raises(UnknownError, match="VAT"):

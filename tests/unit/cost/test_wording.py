@@ -73,7 +73,7 @@ def test_settings_that_need_a_domain_are_reported_without_one(name: str) -> None
 
 @pytest.mark.parametrize("domain", ["other.test", "ab.test", "test", "b.test.example"])
 def test_a_zone_that_does_not_hold_the_domain_is_refused(domain: str) -> None:
-    with pytest.raises(UsageError, match=f"setting dnsZone: .* does not hold the domain {domain}"):
+    with pytest.raises(UsageError, match=f"setting dnsZone: .* does not contain the domain {domain}"):
         kit.settings(domain=domain, dnsZone="b.test")
     for held in ("b.test", "data.b.test"):
         assert kit.settings(domain=held, dnsZone="b.test").domain == held
@@ -132,7 +132,7 @@ def test_override_of_a_service_that_does_not_run_is_reported() -> None:
         (["10.0.0.0/8"], False), (["10.0.0.0/8", "fd00::/8"], False), (["0.0.0.0/1"], False),
     ],
 )  # fmt: skip
-def test_port_22_is_open_where_the_networks_hold_every_address(networks: list[str], open_: bool) -> None:
+def test_warning_if_the_ssh_networks_cover_every_address(networks: list[str], open_: bool) -> None:
     found = kit.planned(kit.settings(sshFrom=networks))
     assert bool(_said(found, "port 22 is open to every address")) == open_
 

@@ -80,7 +80,7 @@ def test_long_wait_is_reported_again_with_elapsed_seconds(monkeypatch: pytest.Mo
     assert said[1:] == ["waiting for SSH at 192.0.2.1, 1 s so far", "waiting for SSH at 192.0.2.1, 2 s so far"]
 
 
-def test_the_wait_names_the_rule_that_may_be_in_the_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_wait_message_names_the_rule_that_may_block_ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", SilentServer)
     said: list[str] = []
     with pytest.raises(UnreachableError, match=r"does not answer: timed out; only 192\.0\.2\.0/24 is let in"):

@@ -75,7 +75,7 @@ def test_a_changed_size_is_noticed_and_an_unchanged_one_is_not() -> None:
     assert changed_unnoticed({}, {"server": server}) == []
 
 
-def test_rules_are_compared_in_any_order_and_without_what_is_empty() -> None:
+def test_rules_are_compared_without_order_and_empty_values() -> None:
     ssh = {"direction": "in", "protocol": "tcp", "port": "22", "sourceIps": ["10.0.0.0/8", "::/0"]}
     web = {"direction": "in", "protocol": "tcp", "port": "80", "sourceIps": ["::/0"]}
     item = {"urn": "urn:wall", "type": "hcloud:index/firewall:Firewall", "id": "3", "outputs": {"rules": [ssh, web]}}
