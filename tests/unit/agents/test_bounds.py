@@ -72,8 +72,8 @@ def test_unknown_total_exceeds_every_limit(proposal: Proposal) -> None:
         ({}, {"architecture": "arm"}, "replaced"),
         ({}, {"disk_gb": 40}, "a disk of 40 GB"),
         ({"orderable": False}, {"type": "cpx32", "orderable": True}, "cannot be ordered any more"),
-        (None, {}, "not known"),
-        ({}, None, "not known"),
+        (None, {}, "is unknown"),
+        ({}, None, "is unknown"),
     ],
 )
 def test_irreversible_server_change_is_not_covered_by_yes(
