@@ -15,7 +15,7 @@ help: ## show the targets
 .fds/uv/bin/uv:
 	@python3 -m venv .fds/uv && .fds/uv/bin/pip install --quiet uv
 
-# the uv that made the environment may be gone since: one that is fetched is fetched again
+# fetch uv again if the one that made the environment is gone
 .venv/.ready: pyproject.toml uv.lock | $(filter .fds/%,$(UV))
 	@echo "Python packages: uv sync" && $(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m compileall -q $(PATHS) && touch $@

@@ -146,4 +146,6 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return problem(422, printable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")[:500])  # it quotes keys
+    return problem(
+        422, printable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")[:500]
+    )  # the message quotes keys

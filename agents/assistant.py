@@ -67,7 +67,7 @@ class Assistant:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """What the last run of the model cost, when it ended well and the price is known."""
+        """Cost of the last model run; None when it failed or the model's price is unknown."""
         return self._agent.cost_usd if self._agent else None
 
     async def ask(self, request: WorkflowRequest) -> AgentResponse:

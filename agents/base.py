@@ -92,7 +92,7 @@ class BaseAgent:
         self.role = role
         self._limits = limits or Limits()
         self.cost_usd: Decimal | None = None
-        """Of the last run, when it ended well and the model's price is known."""
+        """Cost of the last model run; None when it failed or the model's price is unknown."""
         try:
             self._agent: Agent[None, _Output] = Agent(
                 model,

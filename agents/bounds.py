@@ -1,4 +1,4 @@
-"""The bounds within which a person lets `fds ask --yes` make a change unasked: which settings, and at which total."""
+"""Define the bounds of `fds ask --yes`: which settings it may change without asking, and up to which monthly total."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from infra.settings import ServiceOverride, Settings
 from stack_runtime.errors import RefusedError, UsageError
 
 KEYS = ("workers", "memory", "cpu", "volumeGb", "profiles", "serverType", "location", "backups", "schedule")
-"""What `fds scale` names; `memory` and `cpu` stand for those of every service."""
+"""Setting names as `fds scale` takes them; `memory` and `cpu` cover every service."""
 
 
 class OutOfBoundsError(RefusedError):
-    """The change may not be made unasked. A person can still approve it."""
+    """The change is outside the bounds of `--yes`. A person can still approve it."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a person allows before having seen the change.
+    """Bounds that a person sets before the change is planned.
 
     Args:
         allow: keys of the settings that may change, of `KEYS`.
@@ -41,7 +41,7 @@ class Bounds:
             UsageError: one of the two is missing or wrong.
         """
         if allow is None or up_to is None:
-            raise _usage("--yes needs its bounds: --allow and --up-to")
+            raise _usage("--yes needs bounds: --allow and --up-to")
         keys = frozenset(key.strip() for key in allow.split(","))
         if unknown := sorted(keys - set(KEYS)):
             raise _usage(f"--allow takes {', '.join(KEYS)}, not '{unknown[0]}'")
@@ -51,12 +51,12 @@ class Bounds:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What the history keeps of them."""
+        """Return the bounds as the history stores them."""
         return {"allow": sorted(self.allow), "up_to_usd": f"{self.up_to_usd:.2f}"}
 
 
 def changed_keys(before: Settings, after: Settings) -> list[str]:
-    """Return what differs by the names of `fds scale`."""
+    """Return which settings differ, by the names that `fds scale` uses."""
     found = [to_camel(name) for name in changed(before, after) if name != "services"]
     none = ServiceOverride()
     pairs = [

@@ -20,17 +20,17 @@ from stack_runtime.errors import RefusedError
 
 
 def of_this_stack(entry: Entry, only: str | None) -> None:
-    """The proposal is of the stack that is served, where that is one; another stack's is as good as none.
+    """Check that the proposal belongs to the served stack, if only one is served.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it belongs to another stack; the message is that of an unknown proposal.
     """
     if only not in (None, entry.proposal.stack):
         raise no_such_proposal()
 
 
 def untouched(wrong_line: int | None) -> None:
-    """Every line of the history is what was recorded."""
+    """Check by the hashes that no line of the history was changed."""
     if wrong_line is not None:
         raise RefusedError(
             f"line {wrong_line} of the history is not what was recorded, so nothing is approved or applied",
@@ -40,7 +40,7 @@ def untouched(wrong_line: int | None) -> None:
 
 
 def undecided(entry: Entry) -> None:
-    """Nobody has approved the proposal before, neither by its state nor by the history."""
+    """Check that the proposal is still undecided, both in its table and in the history."""
     open_still = entry.state == "proposed" and entry.last_event.startswith(("planned: ", "ordered"))
     _refuse_if(not open_still, "the proposal has been decided on already", entry.proposal)
 
@@ -68,7 +68,7 @@ def right_token(token: str, entry: Entry) -> None:
 
 
 def unspent(entry: Entry) -> None:
-    """The approval has not been used, whatever came of it, neither by the state nor by the history."""
+    """Check that the approval is unused, both in its table and in the history; a failed use counts as used."""
     unused = entry.state == "approved" and entry.last_event == "approved"
     _refuse_if(not unused, "the approval has been used already", entry.proposal)
 
@@ -80,15 +80,15 @@ def not_lapsed(entry: Entry, now: datetime) -> None:
 
 
 def as_approved(entry: Entry) -> None:
-    """The ledger still holds what was approved, with the approval that the history tells of."""
+    """Check that the stored proposal and approval are those that the history recorded."""
     same = entry.digest == entry.proposal.digest and entry.recorded
     _refuse_if(not same, "the proposal is not the one that was approved", entry.proposal)
 
 
 def not_ended(entry: Entry) -> None:
-    """A temporary change is still to go back, by the history."""
+    """Check in the history that the temporary change has not been reverted yet."""
     there = entry.last_event in ("approved", "applied", "interrupted", "not taken back")
-    _refuse_if(not there, "the change has gone back already", entry.proposal)
+    _refuse_if(not there, "the change has been reverted already", entry.proposal)
 
 
 def allowed_now(fresh: Plan) -> None:
@@ -147,26 +147,26 @@ def not_nested(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
 
 
 def unasked(bounds: Bounds, document: Document) -> None:
-    """A change may be made though nobody looked at it. A job may never be.
+    """Check that `--yes` may approve this document: a change may qualify, a job never does.
 
     Raises:
-        OutOfBoundsError: a person must look at it.
+        OutOfBoundsError: a person must approve it.
     """
     if not isinstance(document, Proposal):
-        raise _out_of_bounds("--yes covers changes of size, no runs", document)
+        raise _out_of_bounds("--yes covers only changes of size, not runs", document)
     allowed_unasked(bounds, document)
     cheap_enough_unasked(bounds, document)
     can_be_undone(document)
 
 
 def allowed_unasked(bounds: Bounds, proposal: Proposal) -> None:
-    """Every setting that changes is one of those that the person allowed."""
+    """Check that every changed setting is named in `--allow`."""
     if others := [key for key in changed_keys(proposal.before, proposal.after) if key not in bounds.allow]:
         raise _out_of_bounds(f"{', '.join(others)} would change, which --allow does not name", proposal)
 
 
 def cheap_enough_unasked(bounds: Bounds, proposal: Proposal) -> None:
-    """The budget group would cost no more than the person allowed."""
+    """Check that the budget group would cost at most `--up-to` a month."""
     total = proposal.plan_after.total_usd
     if total is None or total > bounds.up_to_usd:
         costs = "an unknown sum" if total is None else f"${total:.2f}"
@@ -174,7 +174,7 @@ def cheap_enough_unasked(bounds: Bounds, proposal: Proposal) -> None:
 
 
 def can_be_undone(proposal: Proposal) -> None:
-    """There is a way back from the change, with everything that is there now."""
+    """Check that the change can be reverted without losing data, backups or the current server."""
     before, after = proposal.before, proposal.after
     old, new = proposal.plan_before.server, proposal.plan_after.server
     why = ""
@@ -185,11 +185,11 @@ def can_be_undone(proposal: Proposal) -> None:
     elif before.host == "local":
         pass
     elif old is None or new is None:
-        why = "it is not known which server would be given up"
+        why = "it is unknown which server would be replaced"
     elif (old.location, old.architecture) != (new.location, new.architecture):
-        why = "the server would be replaced, and its disk given up"
+        why = "the server would be replaced, and its disk deleted"
     elif new.disk_gb < old.disk_gb:
-        why = f"a disk of {new.disk_gb} GB would take the place of one of {old.disk_gb} GB"
+        why = f"a disk of {new.disk_gb} GB would replace one of {old.disk_gb} GB"
     elif old.type != new.type and not old.orderable:
         why = f"{old.type} cannot be ordered any more"
     if why:

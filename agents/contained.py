@@ -47,7 +47,7 @@ def main() -> None:
 
 def _cannot(settings: Settings, agreed: Callable[[Plan], None]) -> None:
     advice = f"fds scale --stack {settings.stack} where it is deployed"
-    raise UnreachableError("there is no engine here", next_command=advice)
+    raise UnreachableError("the agents' container has no engine", next_command=advice)
 
 
 if __name__ == "__main__":

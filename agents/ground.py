@@ -17,11 +17,11 @@ from infra.settings import Settings
 
 
 def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str | None = None) -> ScalingDesk:
-    """The desk for the stacks of `project`, or for the one that is named.
+    """Return the desk for all stacks of `project`, or for one of them.
 
     Args:
-        say: takes the deployment's lines for a person.
-        only: the one stack that is served.
+        say: called with each progress line of a deployment.
+        only: name of the stack to serve; None for all.
     """
     return ScalingDesk(
         Ground(

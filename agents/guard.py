@@ -1,4 +1,4 @@
-"""Who may come in, how often, with how much, and in which time: decided before a body is read."""
+"""Check token, rate, size and time limits of each HTTP request before its body is read."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from agents.wire import Problem
 
 MOST_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
-"""In which a body must have come, from its first byte to its last."""
+"""Time limit for receiving a whole body."""
 OPEN = frozenset({"/health", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"})
-"""Paths that need no token. Every other one does, those that do not exist as well."""
+"""Paths that need no token. All others need one, including paths that do not exist."""
 _BEARER = HTTPBearer(auto_error=False)
 
 
@@ -71,7 +71,7 @@ class Guard:
         self._turnstile = Turnstile(per_minute)
 
     def check(self, authorization: str, address: str) -> Bearer:
-        """Return whose token the header `authorization` holds.
+        """Return the bearer whose token is in the header `authorization`.
 
         Raises:
             Denied: too many requests; or the token is missing, unknown or expired.
@@ -112,10 +112,10 @@ class Door:
             await self._app(scope, _replayed(body, receive), send)
 
     def _let_in(self, scope: Scope) -> None:
-        """Decide by the head of the request alone; whose token it is goes along as `state.bearer`."""
+        """Check the head of the request and store the token's bearer in `state.bearer`."""
         headers = Headers(scope=scope)
         if "content-length" in headers and "transfer-encoding" in headers:
-            raise Denied(400, "a body has one length: Content-Length and Transfer-Encoding exclude each other")
+            raise Denied(400, "a request must not have both Content-Length and Transfer-Encoding")
         if scope["path"] not in OPEN:
             client = scope.get("client")
             bearer = self._guard.check(headers.get("authorization", ""), client[0] if client else "")
@@ -128,7 +128,7 @@ class Door:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Read a body; what counts is what comes, whatever its head says."""
+    """Read a body and count the bytes received; the length in the head is not trusted."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -142,11 +142,11 @@ async def _body(receive: Receive) -> bytes:
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        raise Denied(408, f"the body did not come within {BODY_SECONDS:g} s", "send it at once") from None
+        raise Denied(408, f"the body did not arrive within {BODY_SECONDS:g} s", "send it at once") from None
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """What the application receives: the body that was read, then whatever follows."""
+    """Return an ASGI `receive` that yields the body already read, then any further messages."""
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
@@ -156,7 +156,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def may(scope: TokenScope) -> Callable[..., Bearer]:
-    """A dependency that lets in who has `scope`; the `Door` has found out whose token it is."""
+    """Return a FastAPI dependency that requires `scope` of the bearer that `Door` identified."""
 
     def check(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Bearer:
         bearer: Bearer = request.state.bearer
@@ -168,7 +168,7 @@ def may(scope: TokenScope) -> Callable[..., Bearer]:
 
 
 def denied(_: Request, error: Exception) -> JSONResponse:
-    """The answer to a request that was denied."""
+    """Return the response to a denied request."""
     assert isinstance(error, Denied)
     headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "60"}}.get(error.status)
     return JSONResponse(error.problem.model_dump(), status_code=error.status, headers=headers)

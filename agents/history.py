@@ -1,8 +1,8 @@
-"""The history in the ledger: who did what and when. It is only added to, and its time never goes back.
+"""Keep the history in the ledger: who did what and when. It is append-only, and its timestamps never decrease.
 
-Triggers refuse anything else, and each line holds the hash of itself and of the line before it, so that what somebody
-did without the triggers is found. Whoever can write the file and computes every hash anew, or clears all of them, is
-not found.
+Triggers reject any other write. Each line also stores a hash of itself and of the previous line, so a change made
+without the triggers is detected. Not detected: somebody with write access to the file who recomputes or clears all
+hashes.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ CREATE TRIGGER IF NOT EXISTS history_has_no_gaps AFTER INSERT ON history
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make what is missing; a history of before there were hashes goes on with them."""
+    """Create missing tables and triggers, and add the hash column to a history from an older version."""
     connection.executescript(SCHEMA + TRIGGERS)
     if "hash" not in {row[1] for row in connection.execute("PRAGMA table_info(history)")}:
         connection.execute("ALTER TABLE history ADD COLUMN hash TEXT")
 
 
 class History:
-    """The history inside one transaction."""
+    """Read and extend the history inside one transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def record(self, at: datetime, stack: str, person: str, event: str, proposal: str, **more: Any) -> None:
-        """Add a line of history, no earlier than the one before it."""
+        """Append a line whose time is not before that of the previous line."""
         values = (text_of(self.time(at)), stack, person, event, proposal, json.dumps(more, default=str))
         last = self._connection.execute("SELECT hash FROM history ORDER BY number DESC LIMIT 1").fetchone()
         link = _link(last[0] if last and last[0] else self._walked()[0], values)
@@ -60,7 +60,7 @@ class History:
         )
 
     def history(self, stack: str, count: int) -> list[Mapping[str, Any]]:
-        """The last `count` lines of history, newest first; before them, that it is not what was recorded, if so."""
+        """Return the last `count` lines, newest first; if the history was changed, an entry saying so comes first."""
         rows = self._connection.execute(
             "SELECT at, person, event, proposal, document FROM history WHERE stack = ? ORDER BY number DESC LIMIT ?",
             (stack, count),
@@ -76,36 +76,36 @@ class History:
         ]
 
     def wrong_line(self) -> int | None:
-        """The number of the first line of history that is not what was recorded, or of one that is missing."""
+        """Return the number of the first line that was changed or is missing; None when all are intact."""
         return self._walked()[1]
 
     def time(self, now: datetime) -> datetime:
-        """`now`, or the latest time that was noted here: a clock that is set back revives nothing."""
+        """Return the later of `now` and the latest recorded time, so a clock set back cannot revive an approval."""
         (latest,) = self._connection.execute(
             "SELECT max(at) FROM (SELECT at FROM clock UNION ALL SELECT at FROM history)"
         ).fetchone()
         return max(now, moment_of(latest)) if latest else now
 
     def tick(self, now: datetime) -> datetime:
-        """Note the time.
+        """Record the time and return it.
 
-        Returns: that of `time`.
+        Returns: the value of `time`.
         """
         at = self.time(now)
         self._connection.execute("INSERT OR REPLACE INTO clock (one, at) VALUES (1, ?)", (text_of(at),))
         return at
 
     def told_of(self, proposal_id: str) -> list[tuple[str, dict[str, Any]]]:
-        """Every event of one proposal and what was kept with it, the oldest first."""
+        """Return every event of one proposal with its document, oldest first."""
         lines = self._connection.execute(
             "SELECT event, document FROM history WHERE proposal = ? ORDER BY number", (proposal_id,)
         )
         return [(event, _json(document)) for event, document in lines]
 
     def _walked(self) -> tuple[str, int | None]:
-        """Follow the hashes through the whole history; lines of before there were hashes are held by the next one.
+        """Verify the hashes of the whole history; the first hashed line also covers older lines without a hash.
 
-        Returns: the hash of the last line, and what `wrong_line` returns.
+        Returns: the hash of the last line, and the result of `wrong_line`.
         """
         link, wrong, hashed, count = "", None, False, 0
         for number, kept, *values in self._connection.execute(
@@ -122,12 +122,12 @@ class History:
 
 
 def _link(before: str, values: Sequence[Any]) -> str:
-    """The hash of a line of history: of what it says, and of the line before it."""
+    """Return the hash over the content of a line and the hash of the previous line."""
     return hashlib.sha256(json.dumps([before, *values], default=repr).encode()).hexdigest()
 
 
 def _json(document: str) -> dict[str, Any]:
-    """What a line of history holds, whoever wrote it."""
+    """Parse the document of a line; return an empty object when it is not a JSON object."""
     try:
         return dict(json.loads(document))
     except (ValueError, TypeError):
@@ -135,19 +135,19 @@ def _json(document: str) -> dict[str, Any]:
 
 
 def moment_of(text: str) -> datetime:
-    """The moment that `text_of` wrote.
+    """Parse a timestamp written by `text_of`.
 
     Raises:
-        RefusedError: somebody else wrote it.
+        RefusedError: it has another format.
     """
     try:
         return datetime.fromisoformat(text)
     except (ValueError, TypeError):
         raise RefusedError(
-            "the ledger holds a time that is none", where="agents.sqlite", next_command="find out who wrote into it"
+            "the ledger holds an invalid time", where="agents.sqlite", next_command="find out who wrote into it"
         ) from None
 
 
 def text_of(moment: datetime | None) -> str | None:
-    """A moment in UTC as text that sorts by time."""
+    """Format a UTC time as text that sorts by time."""
     return moment.isoformat(timespec="microseconds") if moment else None

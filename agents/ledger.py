@@ -1,7 +1,7 @@
-"""The ledger: proposals, jobs, approvals and their history, in one SQLite file that survives restarts.
+"""Keep proposals, jobs, approvals and their history in one SQLite file that survives restarts.
 
-Every use of it is one transaction that holds the write lock from the start, so that of two who approve or apply
-the same proposal one wins.
+Every use is one transaction that takes the write lock at its start: when two callers approve or apply the same
+proposal, only one succeeds.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ class Entry:
     approver: str | None
     approval_expires: datetime | None
     last_event: str
-    """What the history tells of it last."""
+    """Last event of the proposal in the history."""
     approval_in_history: Mapping[str, Any] | None
-    """What the history tells of its approval."""
+    """Document of the approval event in the history."""
 
     @property
     def seal(self) -> str:
-        """SHA-256 of the approval: what was approved, by whom, for which token and until when."""
+        """Return the SHA-256 of the approval: proposal, approver, token and expiry."""
         return hashlib.sha256(
             json.dumps([self.digest, self.token_hash, self.approver, text_of(self.approval_expires)]).encode()
         ).hexdigest()
 
     @property
     def recorded(self) -> bool:
-        """Whether the history tells of this very approval; one of before there were seals is told by its digest."""
+        """Return whether the history has this exact approval; approvals older than seals are compared by digest."""
         told = self.approval_in_history
         return told is not None and told.get("digest") == self.digest and told.get("seal", self.seal) == self.seal
 
@@ -121,9 +121,9 @@ class Book(History):
         return self._entries("state = ? AND stack = ?", state, stack)
 
     def due(self, now: datetime) -> list[Entry]:
-        """Temporary changes whose time is over, with those of which a killed process left open what became of them.
+        """Return temporary changes that have ended, including those interrupted by a killed process.
 
-        Their own end counts, not the column that they are found by.
+        The end in the proposal decides; the column `until` only narrows the query.
         """
         ends = ((entry, getattr(entry.proposal, "until", None)) for entry in self._entries(DUE, text_of(now)))
         return [entry for entry, until in ends if until and until <= now]
@@ -141,7 +141,7 @@ class Book(History):
         self._connection.execute("UPDATE proposals SET state = ? WHERE id = ?", (state, proposal_id))
 
     def model_cost(self, since: datetime, stack: str, person: str | None = None) -> Decimal:
-        """US dollars that runs of models cost since then: of a stack, or of one person there."""
+        """Return the cost in US dollars of model runs since then, of the stack or of one person in it."""
         rows = self._connection.execute(
             "SELECT usd FROM model_runs WHERE at > ? AND stack = ? AND person = coalesce(?, person)",
             (text_of(since), stack, person),
@@ -149,9 +149,9 @@ class Book(History):
         return sum((Decimal(usd) for (usd,) in rows), Decimal(0))
 
     def add_model_run(self, at: datetime, stack: str, person: str, usd: Decimal) -> int:
-        """Note a run of a model and forget those of more than a month ago.
+        """Record a model run and delete runs older than 31 days.
 
-        Returns: its number.
+        Returns: the number of the run.
         """
         self._connection.execute("DELETE FROM model_runs WHERE at < ?", (text_of(at - timedelta(days=31)),))
         added = self._connection.execute(
@@ -162,7 +162,7 @@ class Book(History):
         return added.lastrowid
 
     def settle_model_run(self, number: int, usd: Decimal) -> None:
-        """Note what a run of a model really cost."""
+        """Record the actual cost of a model run."""
         self._connection.execute("UPDATE model_runs SET usd = ? WHERE number = ?", (str(usd), number))
 
     def _entries(self, where: str, *values: Any) -> list[Entry]:
@@ -179,7 +179,7 @@ class Book(History):
             proposal = _DOCUMENT.validate_json(document)
         except ValidationError:
             raise RefusedError(
-                "the ledger holds a proposal that is none", where="agents.sqlite", next_command=_LOOK
+                "the ledger holds an invalid proposal", where="agents.sqlite", next_command=_LOOK
             ) from None
         events = self.told_of(proposal.id)
         approvals = [told for event, told in events if event == "approved"]
@@ -213,9 +213,9 @@ class Ledger:
             connection.close()
 
     def time(self, now: datetime) -> datetime:
-        """Note the time, whatever becomes of what it is asked for.
+        """Record the time in a transaction of its own, which stays if the caller fails later.
 
-        Returns: `now`, or the latest time that was noted.
+        Returns: the later of `now` and the latest recorded time.
         """
         with self.open() as book:
             return book.tick(now)
@@ -236,5 +236,5 @@ class Ledger:
 
 
 def no_such_proposal() -> UsageError:
-    """What is said of a proposal that is not there."""
+    """Return the error for an unknown proposal."""
     return UsageError("there is no such proposal", next_command="ask for a plan first")

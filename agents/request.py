@@ -16,25 +16,25 @@ from infra.settings import Name
 _BLANK = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159)).union(
     range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
 )
-"""Characters that Python calls printable and that show nothing: fillers, blank patterns, variation selectors."""
+"""Characters that Python calls printable but that are invisible: fillers, blank patterns, variation selectors."""
 
 
 def printable(text: str) -> str:
     """Return `text` on one line, without control and invisible characters.
 
-    They could rewrite what a person reads before approving, or hide something in it.
+    Such characters could change or hide text that a person reads before approving.
     """
     return "".join(c for c in " ".join(text.split()) if c.isprintable() and ord(c) not in _BLANK)
 
 
 def visible(text: str) -> str:
-    """Return `text` as it is.
+    """Return `text` unchanged if it has a visible character.
 
     Raises:
-        ValueError: a reader would see nothing of it.
+        ValueError: it has none.
     """
     if not any(unicodedata.category(c)[0] in "LNPS" for c in printable(text)):
-        raise ValueError("nothing of the text is visible")
+        raise ValueError("the text has no visible character")
     return text
 
 

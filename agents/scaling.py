@@ -40,16 +40,16 @@ def _nowhere(job: Job) -> tuple[Any, str]:
 
 @dataclass(frozen=True)
 class Ground:
-    """What the desk stands on.
+    """Dependencies of the desk.
 
     Args:
         project: the folder of the stack files.
-        basis: fetches what plans for some settings are made from; every plan comes from it.
-        deploy: brings a stack to these settings; refuses when the engine resolves any other, or when the plan that it
-            makes is not the one that a person agreed to.
-        check: what is wrong with the running stack, in words; empty when it is as the settings say.
-        run: does a job; its answer, and what is wrong with that, in words, or nothing.
-        now: the time, in UTC.
+        basis: fetches the planning inputs (prices, rate, account) for settings; every plan uses it.
+        deploy: deploys these settings; refuses when the engine resolves different ones, or
+            when the plan made for the deployment is not covered by the approval.
+        check: returns problems of the running stack as text; empty when it matches the settings.
+        run: runs a job; returns its result, and its problem as text or an empty text.
+        now: returns the current time in UTC.
     """
 
     project: Path
@@ -61,10 +61,10 @@ class Ground:
 
 
 class ScalingDesk:
-    """The only way from a request to a change of one project's stacks.
+    """Plan, approve and apply changes of a project's stacks; agents have no other way to change them.
 
     Args:
-        only: the one stack that is served; proposals and jobs of others are then unknown. None: all of the project.
+        only: name of the stack to serve; proposals and jobs of other stacks are then unknown. None: all stacks.
     """
 
     def __init__(self, ground: Ground, only: str | None = None) -> None:
@@ -116,14 +116,14 @@ class ScalingDesk:
         return job
 
     def approve(self, proposal_id: str, digest: str, person: str, within: Bounds | None = None) -> str:
-        """A person's approval of exactly the proposal or job that has this digest.
+        """Approve exactly the proposal or job that has this digest.
 
         Args:
-            within: the bounds of an approval that was given before anybody saw the proposal; for changes alone.
-        Returns: a token for one application within `APPROVAL_LIFE`; only its hash is kept.
+            within: the bounds, if the approval was given before the proposal was made; only for changes.
+        Returns: a token for one application within `APPROVAL_LIFE`; only its hash is stored.
         Raises:
-            OutOfBoundsError: the change may not be made unasked; nothing was approved.
-            RefusedError: the proposal is another one, too old, already approved, or the stack has changed since.
+            OutOfBoundsError: the change is outside the bounds; nothing was approved.
+            RefusedError: the digest differs, the proposal is too old or already decided, or the stack has changed.
         """
         token = f"fda_{secrets.token_urlsafe(32)}"  # so that none looks like an option of a command
         now = self._now()
@@ -169,11 +169,11 @@ class ScalingDesk:
             return [self._take_back(entry, person) for entry in due]
 
     def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
-        """Note a run of a model at the most that it may cost, unless that would go past a limit of the last 24 hours.
+        """Reserve the maximum cost of a model run, unless that exceeds a limit for the last 24 hours.
 
         Args:
-            limits: in US dollars by person; None stands for all of them.
-        Returns: its number for `settle_model_run`; None when it may not begin.
+            limits: US dollars by person; the key None is the limit of all persons together.
+        Returns: the number of the run for `settle_model_run`; None when the run may not start.
         """
         now = self._now()
         with self._ledger.open() as book:
@@ -183,7 +183,7 @@ class ScalingDesk:
             return book.add_model_run(now, stack, person, usd)
 
     def settle_model_run(self, number: int, usd: Decimal) -> None:
-        """Note what a run of a model cost."""
+        """Record the actual cost of a model run."""
         with self._ledger.open() as book:
             book.settle_model_run(number, usd)
 
@@ -208,7 +208,7 @@ class ScalingDesk:
         return self._ground.basis(settings).plan(settings)
 
     def _now(self) -> datetime:
-        """The time, noted in the ledger; never earlier than it was there before."""
+        """Return the current time and record it in the ledger; it is never before an earlier recorded time."""
         return self._ledger.time(self._ground.now())
 
     def _found(self, book: Book, proposal_id: str) -> Entry:

@@ -1,4 +1,4 @@
-"""How both servers are run: uvicorn, with a time limit for the head of a request, which it does not have itself."""
+"""Run both servers with uvicorn, and add a time limit for request heads, which uvicorn lacks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
-"""In which the head of a request must have come, from its first byte to its last."""
+"""Time limit for receiving a whole request head."""
 HEAD_BYTES = 16 * 1024
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol; it closes a connection whose request does not begin, or whose head is not finished.
+    """uvicorn's HTTP/1.1 protocol that also closes connections without a complete request head in time.
 
-    Between two requests uvicorn's own timeout of idle connections holds.
+    Between two requests, uvicorn's own keep-alive timeout applies.
     """
 
     _clock: asyncio.TimerHandle | None = None
@@ -38,7 +38,7 @@ class TimedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _start(self) -> None:
-        """Give the head its time; what comes of it meanwhile does not prolong that."""
+        """Start the timer of the request head; bytes that arrive do not restart it."""
         if self._clock is None and not self.transport.is_closing():
             self._clock = self.loop.call_later(HEAD_SECONDS, self._late)
 
@@ -54,7 +54,7 @@ class TimedProtocol(H11Protocol):
 
 
 def config(application: ASGIApp, host: str, port: int) -> uvicorn.Config:
-    """The configuration of a server; there are no WebSockets."""
+    """Return the configuration of a server, without WebSockets."""
     return uvicorn.Config(
         application,
         host=host,

@@ -1,4 +1,4 @@
-"""What models may cost that are asked over HTTP, where a token that may only propose could ask them all day long."""
+"""Limit the cost of model runs over HTTP: a token with the scope `propose` could otherwise start them without end."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from agents.guard import Denied
 from agents.scaling import ScalingDesk
 
 RUN_USD = Limits().cost_usd
-"""What a run is taken to cost while it lasts, and afterwards where it failed or its price is not known."""
+"""Cost to assume for a run that is in progress, that failed, or whose price is unknown."""
 TOKEN_USD, STACK_USD = Decimal(5), Decimal(10)
-"""In 24 hours, of one token and of one stack."""
+"""Limits for 24 hours, per token and per stack."""
 TOKEN_RUNS, STACK_RUNS = 2, 4
-"""At once, of one token and of one stack."""
+"""Limits for simultaneous runs, per token and per stack."""
 _WITHOUT = "POST /v1/plan plans a change without a model"
 
 
 @dataclass
 class Run:
-    """One run of a model; `usd` is set when it ended well and its cost is known."""
+    """One model run; `usd` is set when it succeeded and its cost is known."""
 
     usd: Decimal | None = None
 
 
 class Purse:
-    """The budget of one stack's server; the ledger keeps what was spent."""
+    """Budget for the model runs of one stack; the ledger stores what was spent."""
 
     def __init__(self, desk: ScalingDesk, stack: str) -> None:
         self._desk, self._stack = desk, stack
@@ -37,18 +37,18 @@ class Purse:
 
     @contextmanager
     def run(self, person: str) -> Iterator[Run]:
-        """Hold what a run may cost, for as long as it lasts; then count what it did cost.
+        """Reserve the maximum cost of a run while it lasts, then record its actual cost.
 
         Raises:
-            Denied: too many runs at once, or too little is left of the day's budget.
+            Denied: too many simultaneous runs, or the rest of the 24-hour budget is too small.
         """
         if self._running[person] >= TOKEN_RUNS or self._running.total() >= STACK_RUNS:
-            what = f"a token has {TOKEN_RUNS} runs of a model at once, the stack {STACK_RUNS}"
+            what = f"at most {TOKEN_RUNS} model runs at once are allowed for a token, {STACK_RUNS} for the stack"
             raise Denied(429, what, f"try again in a minute; {_WITHOUT}")
         limits = {person: TOKEN_USD, None: STACK_USD}
         number = self._desk.hold_model_run(self._stack, person, RUN_USD, limits)
         if number is None:
-            what = f"in 24 hours models may cost a token ${TOKEN_USD} and the stack ${STACK_USD}, which is used up"
+            what = f"the model budget for 24 hours is used up: ${TOKEN_USD} for a token, ${STACK_USD} for the stack"
             raise Denied(429, what, f"try again tomorrow; {_WITHOUT}")
         self._running[person] += 1
         run = Run()

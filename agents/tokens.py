@@ -36,11 +36,11 @@ class Tokens:
         self._latest = datetime.min.replace(tzinfo=UTC)
 
     def create(self, name: str, scopes: Iterable[str], days: int, now: datetime) -> str:
-        """A new token.
+        """Create a token and store its hash.
 
-        Returns: the token, which is nowhere else.
+        Returns: the token, which is not stored.
         Raises:
-            UsageError: a scope that there is not, or a name that history could not show.
+            UsageError: an unknown scope, or a name that the history could not show.
         """
         token = f"fds_{secrets.token_urlsafe(32)}"
         self.keep(token, name, scopes, days, now)
@@ -67,9 +67,9 @@ class Tokens:
         os.replace(temporary, self._file)
 
     def find(self, token: str, now: datetime) -> Bearer | None:
-        """Return whose token it is; None for one that is unknown or has expired.
+        """Return the bearer of a token; None when it is unknown or has expired.
 
-        A clock that is set back while the process runs does not revive an expired one.
+        An expired token stays expired if the clock is set back while the process runs.
         """
         self._latest = max(self._latest, now)
         found = self._read().get(_hashed(token))
@@ -86,7 +86,7 @@ class Tokens:
 
 
 def _refuse_unreadable(name: str) -> None:
-    """Refuse a name that history would show as nothing, or as another one."""
+    """Refuse a name that the history would show as empty, or like another name."""
     try:
         readable = printable(visible(name)) == name and len(name) <= 100
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which failures are a connection that broke: whoever answered is gone, and the same command may go on later."""
+"""Recognize broken connections: the peer is gone, and the same command may succeed later."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _OF_LIBRARIES = (
     ("paramiko", "SSHException"),
     ("psycopg", "OperationalError"),
 )
-"""Only a library that is imported can have raised its own, so none is imported to find out."""
+"""Error classes by library. Only an imported library can have raised its own, so none is imported for the check."""
 
 
 def lost(error: BaseException) -> StackError | None:
-    """The error for a connection that broke, or for an API that refused; None for a failure of another kind."""
+    """Return the error for a broken connection or an API refusal; None for any other failure."""
     if "hcloud" in sys.modules and isinstance(error, sys.modules["hcloud"].HCloudException):
         from infra.cloud import failure
 

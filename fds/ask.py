@@ -65,7 +65,7 @@ def command(
 
 
 def _bounds(yes: bool, allow: str | None, up_to: str | None) -> Bounds | None:
-    """Within what a change is made without asking; None: within nothing. A question itself approves nothing."""
+    """Return the bounds given with `--yes`; None without `--yes`, when every change needs an approval."""
     if not yes and allow is None and up_to is None:
         return None
     from agents.bounds import Bounds
@@ -132,10 +132,10 @@ async def _talk(
 def _changed(
     office: ScalingDesk, output: dict[str, Any], person: str, bounds: Bounds | None, as_json: bool
 ) -> dict[str, Any] | None:
-    """Make the change: unasked within `bounds`, else when the person says so.
+    """Make the change: without asking if it is within `bounds`, else after the person approved it.
 
     Raises:
-        OutOfBoundsError: it is past them, and nobody is at a terminal.
+        OutOfBoundsError: it is outside the bounds, and there is no terminal to ask at.
     """
     from agents.bounds import OutOfBoundsError
 
@@ -146,7 +146,7 @@ def _changed(
             if as_json or not sys.stdin.isatty():
                 say(output["text"])
                 raise
-            say(f"not within the bounds of --yes: {error.what}")
+            say(f"outside the bounds of --yes: {error.what}")
     return None if as_json or not _change_approved(output) else _apply(office, output, person)
 
 

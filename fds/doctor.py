@@ -20,7 +20,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
         except StackError as error:
             error.name_stack(stack)
             if error.next_command.startswith("fds doctor"):
-                error.next_command = ""  # which is what runs
+                error.next_command = ""  # it would name fds doctor, which is running
             rows.append({"check": name, "ok": False, "detail": str(error)})
             code = code or error.exit_code
     if as_json:

@@ -8,7 +8,7 @@ from fds.output import AsJson, Debug, Stack, answer, say
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Compare what really runs with what was deployed; exit with 1 when they differ, with 5 when nothing is deployed.
 
-    fds up alone brings back what is gone or stopped, and of a server its firewall, protections, backups and volume.
+    fds up restores missing or stopped containers and, for a server, its firewall, protections, backups and volume.
     """
     from infra.look import Look
     from infra.progress import Progress

@@ -16,7 +16,7 @@ Install = Annotated[bool, typer.Option("--install", help="Let systemd call this 
 
 
 def command(stack: Only = None, install: Install = False, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Take back every temporary change that has ended; --install lets a timer do it from now on."""
+    """Revert every temporary change that has ended; --install sets up a timer that does it from now on."""
     from agents.ground import desk
     from agents.timer import install as install_timer
     from infra import stack_file

@@ -78,7 +78,7 @@ def _remind() -> None:
 
 
 def _where_the_engine_is() -> str:
-    """What brings `pulumi`, which the next command calls, on PATH: in a new clone setup comes first."""
+    """Return how to put `pulumi` on PATH for the next command; a new clone needs `fds setup` first."""
     from stack_runtime.paths import project_dir
 
     made = (project_dir() / ".fds" / "env").exists()
@@ -113,10 +113,10 @@ def run() -> None:
 
 
 def _end(error: StackError, path: str | None) -> NoReturn:
-    """Say what happened, and end with its exit code.
+    """Print the error and exit with its code.
 
     Args:
-        path: where the user's programs are.
+        path: the user's PATH.
     """
     if "--json" in sys.argv:
         print(json.dumps(error.as_json()))

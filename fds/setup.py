@@ -42,7 +42,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
 
 def _refuse_early(project: Path, stack: str) -> None:
-    """Where nobody can be asked, say what a server's stack lacks before minutes go into engine and images."""
+    """Without a terminal, report missing values of a server's stack before engine and images are fetched."""
     from infra.stack_file import read
 
     if read(project, stack).host == "hetzner" and not sys.stdin.isatty():

@@ -54,18 +54,18 @@ class Workspace(auto.LocalWorkspace):
 
 
 class ReadingWorkspace(Workspace):
-    """Selects no stack: every command names its own, and the stack that a plain `pulumi` takes stays selected."""
+    """Workspace that never runs `stack select`: each command names its stack, and the user's selection stays."""
 
     def select_stack(self, stack_name: str) -> None:
         backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
         if checkpoint.never_made(backend, stack_name):
             raise auto.StackNotFoundError(auto.CommandResult("", f"no stack named '{stack_name}' found", 255))
         if checkpoint.read(backend, stack_name) is None:
-            self.export_stack(stack_name)  # raises where there is none
+            self.export_stack(stack_name)  # raises if there is none
 
 
 class ScratchWorkspace(Workspace):
-    """In a folder that is thrown away: the engine notes nowhere else which stack was chosen in it."""
+    """Workspace in a temporary folder, for which the engine must not record a selected stack."""
 
     def create_stack(self, stack_name: str) -> None:
         words = ["stack", "init", stack_name, "--no-select"]

@@ -28,7 +28,7 @@ from stack_runtime.status import unhealthy
 SETTLED_S = 120.0
 """How long services may take that were healthy before and started again with their server."""
 REPAIRS = 2
-"""Further deployments for an account that is unlike what was deployed."""
+"""How often to deploy again when the account differs from what was deployed."""
 PAUSE_S = 1.0
 """Between two looks at the health of the services."""
 
@@ -46,9 +46,9 @@ def bring_up(
 
     Args:
         say: takes lines for a person.
-        watched: say each resource as well, not only what is healed.
-        approved: the only settings that may be deployed; None where nobody had to approve any.
-        agreed: raises for a plan that is not what a person approved; asked each time before the engine makes anything.
+        watched: report each resource as well, not only repairs.
+        approved: the only settings that may be deployed; None when no approval is needed.
+        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
 
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
@@ -74,25 +74,25 @@ def bring_up(
 
 
 def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
-    """Deploy, and repair what the account then holds otherwise than it must, whatever the engine recorded.
+    """Deploy, compare the account with the settings, and repair differences that the engine's record may hide.
 
     Raises:
-        UnreachableError: the account stays otherwise.
+        UnreachableError: the account still differs after `REPAIRS` further deployments.
     """
     try:
         changes = _through(deployment, say)
         for _ in range(REPAIRS):
             if not (wrong := differences(deployment)):
                 return changes
-            say(f"{_told(wrong)}, although the deployment went through; repairing it")
+            say(f"{_told(wrong)}, although the deployment succeeded; repairing it")
             bring_in_line(deployment, say)
             read_again(deployment, state.urns_of(deployment.recorded(), wrong), say)
             changes = _added(changes, _through(deployment, say))
         if wrong := differences(deployment):
             stack = deployment.settings.stack
             raise UnreachableError(
-                f"the deployment went through, but {_told(wrong)}", where="the Hetzner account",
-                next_command=f"look at it in the console, then fds up --stack {stack}",
+                f"the deployment succeeded, but {_told(wrong)}", where="the Hetzner account",
+                next_command=f"look at it in the Hetzner console, then fds up --stack {stack}",
             )  # fmt: skip
         return changes
     except LockedError:
@@ -103,7 +103,7 @@ def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, i
 
 
 def _through(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
-    """Deploy; once more after an adoption, for what was adopted was taken as it is."""
+    """Deploy, and deploy again after an adoption: adopted resources are imported without changes."""
 
     def mend() -> None:
         bring_in_line(deployment, say)
@@ -116,7 +116,7 @@ def _through(deployment: Deployment, say: Callable[[str], None]) -> dict[str, in
 
 
 def _added(changes: dict[str, int], again: dict[str, int]) -> dict[str, int]:
-    """What two deployments changed; what stayed as it was is counted once."""
+    """Add the changes of two deployments; count unchanged resources once."""
     return dict(Counter(changes) + Counter({what: count for what, count in again.items() if what != "same"}))
 
 

@@ -21,7 +21,7 @@ SECONDS = (5.0, 30.0)
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 """Before each repetition of what the API was not available for."""
 UNAVAILABLE = (503, "unavailable", "service_unavailable", "locked")
-"""Codes of a refusal that did nothing and passes."""
+"""Error codes of refusals that had no effect and are temporary."""
 _TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, its form
 
 Result = TypeVar("Result")
@@ -51,12 +51,12 @@ def asked(stack: str, question: Callable[[Client], Result]) -> Result:
 
 
 def patiently(ask: Callable[[], Result]) -> Result:
-    """What `ask` returns, asked again with growing pauses while the API answers 503 or `locked`, which did nothing.
+    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`, which have no effect.
 
-    Too many requests are waited out by the client already.
+    The client itself waits when a rate limit is reached.
 
     Raises:
-        APIException: every other refusal, and the last of these.
+        APIException: any other refusal, or the last of these.
     """
     for pause in PAUSES_S:
         try:
@@ -69,10 +69,10 @@ def patiently(ask: Callable[[], Result]) -> Result:
 
 
 def verify(candidate: str) -> None:
-    """Ask the API whether it takes this token for reading and writing.
+    """Check with the API that this token may read and write.
 
     Raises:
-        UsageError: it has not the form of a token, so nothing was sent.
+        UsageError: it does not look like a token, so nothing was sent.
         UnreachableError: the API refuses it, for writing or at all, or does not answer.
     """
     if not re.fullmatch(_TOKEN, candidate):
@@ -80,7 +80,7 @@ def verify(candidate: str) -> None:
     api = connect(candidate)
     try:
         api.request("GET", "/locations")
-        api.request("POST", "/ssh_keys", json={})  # makes nothing: whoever may write is told what is missing
+        api.request("POST", "/ssh_keys", json={})  # creates nothing: a token that may write gets `invalid_input`
     except (HCloudException, OSError) as error:
         if not (isinstance(error, APIException) and error.code in ("invalid_input", "json_error", 422)):
             raise failure(error) from None
@@ -113,7 +113,7 @@ def _refusal(error: APIException, advice: str) -> StackError:
     code = error.code
     if code == "token_readonly":
         return unreachable(
-            "the Hetzner token may only read",
+            "the Hetzner token is read-only",
             "make a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup",
         )
     if code in ("unauthorized", "forbidden", 401, 403):

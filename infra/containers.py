@@ -69,9 +69,9 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
 
 
 def processes_of(service: Service, settings: Settings, services: tuple[Service, ...]) -> int:
-    """How many processes and threads the containers under the user of `service` may have together.
+    """Return the limit of processes and threads for all containers that run as the user of `service`.
 
-    The provider has no input for Docker's limit of each container, and the kernel counts this one per user id.
+    The provider has no input for Docker's limit per container, so a ulimit is used, which the kernel counts per user.
     """
     same = [each for each in services if each.user.partition(":")[0] == service.user.partition(":")[0]]
     return sum(each.resources.processes * each.replicas(settings) for each in same)

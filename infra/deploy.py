@@ -35,8 +35,8 @@ class Deployment:
     """One stack of one project, ready to be deployed.
 
     Args:
-        approved: the only settings that may be deployed; None where nobody had to approve any.
-        agreed: raises for a plan that is not what a person approved; asked each time before the engine makes anything.
+        approved: the only settings that may be deployed; None when no approval is needed.
+        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
 
     Raises:
         UsageError: the stack file is missing or wrong.
@@ -61,7 +61,7 @@ class Deployment:
         self.refresh_first = False
         """Something recorded is gone, so the next `up` looks at what is really there."""
         self.leaving = False
-        """The stack is being removed, so that nothing of it is repaired."""
+        """The stack is being removed, so nothing is repaired."""
         self._wait = True
         self._refusal: StackError | None = None
         self.plan: Plan | None = None
@@ -76,7 +76,7 @@ class Deployment:
         """Bring the stack to what its file says.
 
         Args:
-            only: URNs of resources of the account, to do no more than these, and to wait for no server.
+            only: URNs of account resources to limit the update to; it then does not wait for the server.
 
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
@@ -115,17 +115,17 @@ class Deployment:
             raise self._locked()
 
     def _refuse_another_host(self) -> None:
-        """The engine would take down what is on the host that was, a server and its attachments among it.
+        """Refuse a change of the setting `host`: the engine would delete everything on the old host.
 
         Raises:
-            RefusedError: what is recorded is on another host than the settings name.
+            RefusedError: the recorded resources are on another host than the settings name.
         """
         host, stack = state.host_of(self.recorded()), self.settings.stack
         if host not in ("", self.settings.host):
             raise RefusedError(
                 f"stack {stack} is on host {host} and cannot move to {self.settings.host}",
                 where=f"Pulumi.{stack}.yaml",
-                next_command=f"pulumi config set host {host} --stack {stack}, or fds down --stack {stack} before",
+                next_command=f"pulumi config set host {host} --stack {stack}, or first fds down --stack {stack}",
             )
 
     def secrets(self) -> dict[str, str]:
@@ -182,7 +182,7 @@ class Deployment:
         return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
 
     def _surroundings(self) -> dict[str, str]:
-        """Variables for the engine."""
+        """Return the environment variables for the engine."""
         return environment(self.project, self.settings.stack)
 
     def _open(self) -> auto.Stack:

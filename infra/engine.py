@@ -19,11 +19,11 @@ VERSION = "3.259.0"
 """The engine that setup gets: of the same version as the SDK in `pyproject.toml`."""
 
 PROJECT_VARIABLE = "FDS_PROJECT_DIR"
-"""Names the project to what the engine starts in another folder: the policy pack, or the program with `--cwd`."""
+"""Variable that tells the project's folder to processes that the engine starts in another folder."""
 
 
 def deployed_project() -> Path:
-    """Return the folder of the stack files: the one that `FDS_PROJECT_DIR` names, else the nearest project.
+    """Return the folder of the stack files: that of `FDS_PROJECT_DIR`, else the nearest folder with a project.
 
     Raises:
         UsageError: there is neither.
@@ -82,16 +82,15 @@ def write_env_file(project: Path, stack: str) -> Path:
 
 
 def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, str]:
-    """Variables for the engine: where it is, where its state is, and what encrypts the secrets.
+    """Return the environment variables for the engine: its path, its state backend and its passphrase.
 
-    A backend or a passphrase that the user has set is left as it is.
+    A backend or a passphrase that the user has set is kept.
 
     Args:
-        make: make the folder of the state and the passphrase where they are missing; a command that only looks at a
-            stack writes neither.
+        make: create the state folder and the passphrase if they are missing; False for commands that only read.
 
     Raises:
-        UnreachableError: there is no engine.
+        UnreachableError: the engine is not installed.
     """
     path = search_path(project)
     if shutil.which("pulumi", path=path) is None:

@@ -25,9 +25,9 @@ _LOST = re.compile(
     r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
     re.IGNORECASE,
 )
-"""An API's connection that broke, as requests (the stand-ins) and Go (the official plugins) put it."""
+"""Broken connections to an API, in the words of `requests` (stand-ins) and of Go (official plugins)."""
 _API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*": ')
-"""How the provider begins when there was no whole answer; Docker's own addresses have no plain `/v1/`."""
+"""How the provider's error starts when the response was incomplete; Docker's URLs contain no plain `/v1/`."""
 _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
 _READ_ONLY = re.compile(r"\(token_readonly\b", re.IGNORECASE)
@@ -43,19 +43,19 @@ Result = TypeVar("Result")
 
 
 class BusyError(UnreachableError):
-    """The provider's API failed for a moment: the same may be tried again, once it is known what took effect."""
+    """The provider's API failed temporarily. Retry after reading what took effect."""
 
 
 def patiently(
     work: Callable[[], Result], say: Callable[[str], None], mend: Callable[[], object] = lambda: None
 ) -> Result:
-    """What `work` returns; again after growing pauses while the API is busy, which the provider does not wait out.
+    """Call `work`, and retry with growing pauses while the API is busy; the provider itself does not retry.
 
     Args:
-        mend: called before each further attempt, for a failed one may have recorded what was never applied.
+        mend: called before each retry, because a failed attempt may have recorded changes that were never applied.
 
     Raises:
-        BusyError: it is busy still.
+        BusyError: the API is still busy after the last attempt.
     """
 
     def again() -> Result:
@@ -106,17 +106,17 @@ def explained(reason: str, stack: str) -> StackError:
 
 
 def _of_account(reason: str, short: str, stack: str) -> StackError | None:
-    """The error where the API of the account was cut off, is at work, or has a limit; else None."""
-    where, again = f"stack {stack}", f"fds up --stack {stack}, which first reads again what took effect"
+    """Return the error when the account's API broke off, is busy, or reached a limit; else None."""
+    where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
     if _API_CUT.search(reason):
         return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)
     if _LOCKED.search(reason):
-        what = f"the Hetzner account is still at work on this: {short}"
+        what = f"the Hetzner account is still busy with this: {short}"
         return BusyError(what, where=where, next_command=f"wait some minutes, then {again}")
     if _LIMIT.search(reason):
         way = f"raise the limit in the Hetzner console or delete what is not needed, then fds up --stack {stack}"
         return UnreachableError(f"a limit of the Hetzner project is reached: {short}", where=where, next_command=way)
     if _READ_ONLY.search(reason):
         way = f"make a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
-        return UnreachableError("the Hetzner token may only read", where=where, next_command=way)
+        return UnreachableError("the Hetzner token is read-only", where=where, next_command=way)
     return None

@@ -17,15 +17,13 @@ Say = Callable[[str], None]
 
 
 def heal(deployment: Deployment, say: Say) -> None:
-    """Forget what is gone, read again what may have changed, start what was stopped, and remove strays.
+    """Correct the engine's record, start what was stopped, and remove containers that the record does not have.
 
-    Whatever the account alone can do comes before the wait for the server, for a rule of the firewall may be what
-    keeps us out.
+    All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
 
     Raises:
-        LockedError: another deployment is at work.
-        UnreachableError: the account does not say what it holds, holds nothing of the stack, or the server does not
-            answer.
+        LockedError: another deployment is running.
+        UnreachableError: the account cannot be read, has nothing of the stack, or the server does not answer.
     """
     deployment.refuse_locked()
     account = bring_in_line(deployment, say)
@@ -41,10 +39,10 @@ def heal(deployment: Deployment, say: Say) -> None:
 
 
 def bring_in_line(deployment: Deployment, say: Say) -> Account | None:
-    """Make the engine's record say of the account what is true; adopt what was made but never recorded.
+    """Correct the engine's record to match the account, and adopt resources that were created but never recorded.
 
-    Called before a deployment, and again before each further attempt. Returns: what the account holds, once it
-    resizes nothing of the stack; None for a stack on this machine.
+    Called before a deployment and before each retry. Returns: the account's resources, after any running resize has
+    ended; None for a stack on this machine.
     """
     if deployment.settings.host != "hetzner":
         return None
@@ -61,24 +59,24 @@ def bring_in_line(deployment: Deployment, say: Say) -> Account | None:
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
     read_again(deployment, {*state.touched(record), *state.changed_unnoticed(record, account.facts)}, say)
     record = deployment.recorded()
-    if record.get("pending_operations"):  # not before: they tell what was touched
+    if record.get("pending_operations"):  # cleared only now: `state.touched` needs them above
         deployment.record({**record, "pending_operations": []})
     return account
 
 
 def read_again(deployment: Deployment, urns: Iterable[str], say: Say) -> None:
-    """Read these resources again, for what is recorded of them is not what the account holds."""
+    """Refresh these resources, whose record may differ from the account."""
     known = sorted(set(urns))
     if known:
         names = ", ".join(urn.rpartition("::")[2] for urn in known)
-        say(f"the account may hold something else than an earlier deployment recorded, so it is read again: {names}")
+        say(f"the account may differ from what an earlier deployment recorded; reading again: {names}")
         deployment.refresh(known)
 
 
 def forget_gone(deployment: Deployment, record: state.Deployment, account: Account, say: Say) -> state.Deployment:
-    """Forget what the account no longer holds: the provider takes it for granted, or breaks on reading or removing it.
+    """Remove resources from the record that the account no longer has; the provider fails to read or delete some.
 
-    Returns: the record now.
+    Returns: the new record.
     """
     from infra.hosts.hetzner import recovery
 
@@ -89,7 +87,7 @@ def forget_gone(deployment: Deployment, record: state.Deployment, account: Accou
         if not gone & {"server", "volume"}:
             gone -= {"volume_attachment"}  # the volume is attached again
     for kind in sorted(gone):
-        say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account, so it is forgotten")
+        say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account; removing it from the state")
     healed = state.still_there(record, gone)
     if gone:
         healed = state.without(healed, gone)
@@ -99,18 +97,18 @@ def forget_gone(deployment: Deployment, record: state.Deployment, account: Accou
 
 
 def _let_in(deployment: Deployment, account: Account, record: state.Deployment, say: Say) -> None:
-    """Deploy the firewall first where its rules are to change: whoever is to be let in only now could never wait."""
+    """Deploy the firewall first if its rules change: without the new rule, SSH from a new address would time out."""
     from infra.hosts.hetzner import wanted
 
     firewall = [str(item["urn"]) for item in state.resources(record) if state.kind_of(item) == "firewall"]
     if firewall and wanted.rules_differ(deployment.settings, account):
-        say("the rules of the firewall change first, before anything waits for the server")
+        say("changing the firewall rules first, before waiting for the server")
         deployment.generate_secrets()
         patiently(lambda: deployment.up(firewall), say, lambda: bring_in_line(deployment, say))
 
 
 def differences(deployment: Deployment) -> dict[str, str]:
-    """What the account holds otherwise than a deployment that is through must have left it, in words, by kind."""
+    """Return how the account differs from the settings after a deployment: a text for each kind of resource."""
     if deployment.settings.host != "hetzner":
         return {}
     from infra.hosts.hetzner import wanted

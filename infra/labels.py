@@ -21,5 +21,5 @@ def of_service(stack: str, service: str) -> dict[str, str]:
 
 
 def container_name(stack: str, service: str, replica: int = 0) -> str:
-    """Return the name of a container's resource; Docker's own name for it begins with it."""
+    """Return the name of a container's resource; the container's name in Docker starts with it."""
     return f"{stack}-{service}-{replica}" if replica else f"{stack}-{service}"

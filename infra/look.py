@@ -1,4 +1,4 @@
-"""Looking at a stack: what a deployment would change, and what differs from the last one. Nothing is written."""
+"""Preview a deployment and detect drift without writing to the project or its state."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ Say = Callable[[str], None]
 
 
 class NotDeployedError(UnreachableError):
-    """The state holds no such stack, or nothing of it."""
+    """The state has no such stack, or the stack has no resources."""
 
 
 class Look(Deployment):
-    """One stack of one project, opened to look at it: the project, its state and its stack file stay as they are.
+    """One stack of one project, opened read-only: the project, its state and its stack file are not changed.
 
     Args:
-        scratch: an empty folder for a preview. A stack that is not there yet is made in it, with a state of its own.
+        scratch: an empty folder for a preview. A stack that does not exist yet is created in it, with its own state.
 
     Raises:
         UsageError: the stack file is missing or wrong.
         UnreachableError: the engine is missing.
-        NotDeployedError: nobody has made the stack yet, and there is no `scratch`.
+        NotDeployedError: the stack does not exist, and there is no `scratch`.
     """
 
     def __init__(self, project: Path, stack: str, progress: Progress, scratch: Path | None = None) -> None:
@@ -47,10 +47,10 @@ class Look(Deployment):
         super().__init__(project, stack, progress)
 
     def preview(self, say: Say) -> dict[str, int]:
-        """What `fds up` would do.
+        """Preview what `fds up` would do.
 
         Args:
-            say: takes lines for a person.
+            say: called with each line of output.
 
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
@@ -70,7 +70,7 @@ class Look(Deployment):
         return watch.changes
 
     def drift(self) -> dict[str, int]:
-        """How what really runs differs from the record.
+        """Compare what really runs with the record.
 
         Returns: number of resources by what a refresh would do to them (`same`, `update`, `delete`).
 
@@ -81,7 +81,7 @@ class Look(Deployment):
         if not state.resources(self.recorded()):
             raise self._not_deployed()
         if self.settings.host == "local":
-            local_docker()  # a daemon that does not answer would look like one without containers
+            local_docker()  # an unreachable daemon would look like one without containers
         watch = self._progress
         self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
         return watch.changes
@@ -92,7 +92,7 @@ class Look(Deployment):
     def _open(self) -> auto.Stack:
         stack = self.settings.stack
         root = checkpoint.folder(self._environment["PULUMI_BACKEND_URL"])
-        if root is None or root.is_dir():  # the engine writes into an empty backend, even to say that it is empty
+        if root is None or root.is_dir():  # the engine would write into an empty backend, even to list its stacks
             try:
                 workspace = ReadingWorkspace(self.project, program=self._program, env_vars=self._environment)
                 return Stack(stack, workspace, StackInitMode.SELECT)
@@ -103,7 +103,7 @@ class Look(Deployment):
         return self._imagined(self._scratch)
 
     def _imagined(self, scratch: Path) -> auto.Stack:
-        """The stack as its first deployment would make it, in the scratch folder."""
+        """Create the stack in the scratch folder, as its first deployment would."""
         backend = scratch / "state"
         backend.mkdir()
         self._environment["PULUMI_BACKEND_URL"] = f"file://{backend}"
@@ -118,7 +118,10 @@ class Look(Deployment):
         return Stack(self.settings.stack, workspace, StackInitMode.CREATE)
 
     def _config_file(self) -> str | None:
-        """A copy of the stack file with values for the secrets that `fds up` would generate; None where it has all."""
+        """Copy the stack file to the scratch folder and add the secrets that `fds up` would generate.
+
+        Returns: the path of the copy; None without a scratch folder.
+        """
         if self._scratch is None:
             return None
         stack = self.settings.stack
@@ -126,13 +129,13 @@ class Look(Deployment):
         if not copy.exists():
             shutil.copyfile(path_of(self.project, stack), copy)
             present = config(self.project, stack).get(f"{PROJECT}:{SECRETS}", {})
-            if not isinstance(present, str) and "secure" not in present:  # else they are one encrypted text
+            if not isinstance(present, str) and "secure" not in present:  # else all secrets are one encrypted value
                 missing = generated.names(self.settings) - set(present)
                 write(self._scratch, stack, {SECRETS: {**present, **{n: generated.value(n) for n in sorted(missing)}}})
         return str(copy)
 
     def _lost_containers(self, say: Say) -> bool:
-        """Whether containers that the engine has recorded are gone, so that what is really there must be read first."""
+        """Return whether recorded containers are gone, so that the preview must refresh first."""
         recorded = state.ids_of(self.recorded(), state.CONTAINER)
         if not recorded:
             return False
@@ -140,12 +143,12 @@ class Look(Deployment):
             with daemon(self.project, self.settings.stack) as client:
                 for item in containers(client, self.settings.stack):
                     if item.status == "exited":
-                        say(f"  would start {item.name}, which somebody has stopped")
+                        say(f"  would start {item.name}, which is stopped")
                 return bool(recorded - ids(client, self.settings.stack))
         except UnreachableError as error:
             if self.settings.host == "local":
                 raise
-            say(f"the containers on the server are taken as they were deployed: {error.what}")
+            say(f"the server's containers cannot be read, so the preview assumes them unchanged: {error.what}")
             return False
 
     def _not_deployed(self) -> NotDeployedError:
@@ -157,13 +160,13 @@ class Look(Deployment):
 
 @contextmanager
 def rehearsal(project: Path, stack: str, progress: Progress) -> Iterator[Look]:
-    """A stack to preview, whether it is there already or not; what the preview needs is thrown away at the end."""
+    """Open a stack for a preview, whether it exists or not; temporary files are deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="fds-preview-") as scratch:
         yield Look(project, stack, progress, Path(scratch))
 
 
 def recorded_containers(project: Path, stack: str) -> set[str]:
-    """Ids of the containers that were deployed from this project; none where nobody has made the stack.
+    """Return the ids of the containers deployed from this project; empty when the stack does not exist.
 
     Raises:
         UnreachableError: the engine is missing.

@@ -1,4 +1,4 @@
-"""The networks of a stack, and which of them a service is on: derived from what the service declares."""
+"""Define the networks of a stack, and derive from a service's declaration which of them it joins."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from infra.services import Service
 from stack_runtime.paths import PROJECT
 
 INTERNET = "internet"
-"""The way out, and in to published ports. Containers on it do not reach each other."""
+"""Network with access to the internet and with published ports. Its containers cannot reach each other."""
 
 WEB = "web"
-"""The proxy and the UIs behind it, without the internet."""
+"""Network of the proxy and the UIs behind it, without internet access."""
 
 DATA = "data"
-"""Everything but the proxy, without the internet."""
+"""Network of all services except the proxy, without internet access."""
 
 _OPTIONS = {INTERNET: {"com.docker.network.bridge.enable_icc": "false"}}
 
 
 def networks_of(service: Service) -> tuple[str, ...]:
-    """The networks that `service` is on. Ports can be published from the network with the internet alone."""
+    """Return the networks that `service` joins. Ports can only be published on the network `internet`."""
     proxy = service.published is not None
     on = {INTERNET: service.internet or proxy, WEB: service.route is not None or proxy, DATA: not proxy}
     return tuple(name for name, is_on in on.items() if is_on)
@@ -47,7 +47,7 @@ def networks(stack: str, options: pulumi.ResourceOptions) -> dict[str, docker.Ne
 
 
 def attachments(service: Service, made: dict[str, docker.Network]) -> list[docker.ContainerNetworksAdvancedArgs]:
-    """What puts a container of `service` on its networks, under the service's name where others reach it."""
+    """Return the network inputs for a container of `service`; its alias is the service's name, except on `internet`."""
     return [
         docker.ContainerNetworksAdvancedArgs(name=made[name].name, aliases=None if name == INTERNET else [service.name])
         for name in networks_of(service)

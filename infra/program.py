@@ -31,16 +31,16 @@ def main(
 
     Args:
         project: the folder of the stack file.
-        adopt: what an interrupted deployment left in the account.
-        approved: the only settings that may be deployed; None where nobody had to approve any.
-        agreed: raises for a plan that is not what a person approved.
-        wait: until a server is ready; not where only the account is dealt with.
+        adopt: resources that an interrupted deployment left in the account.
+        approved: the only settings that may be deployed; None when no approval is needed.
+        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+        wait: wait until the server is ready; False when only account resources are updated.
 
     Returns: the plan that passed the gate.
 
     Raises:
-        UsageError: the stack file is wrong, or the engine resolved other settings than it says.
-        RefusedError: the settings, or the plan, are not the approved ones.
+        UsageError: the stack file is wrong, or the engine resolved settings that differ from it.
+        RefusedError: the settings or the plan are not the approved ones.
     """
     stack_name = pulumi.get_stack()
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())

@@ -67,7 +67,7 @@ class Progress:
             self._hear(event.diagnostic_event)
 
     def _hear(self, event: DiagnosticEvent) -> None:
-        """Keep an error for later; pass on at once what our program says while it waits, and nothing of a plugin's."""
+        """Keep errors for the end; print info messages of our program at once, and ignore those of plugins."""
         name = _name(event.urn or "")
         if event.severity == "error":
             message = _WRAPPING.sub("", " ".join(event.message.partition("Traceback")[0].split()))
@@ -87,7 +87,7 @@ class Progress:
             self._say(f"  {_DONE[operation]} {_name(step.urn)} ({seconds:.1f} s)")
 
     def _counted(self, changes: Mapping[OpType, int]) -> dict[str, int]:
-        """The engine's count by operation, without what it calls deleted although it stays."""
+        """Return the engine's counts by operation, without deletions that retain the resource."""
         counts = {str(operation): count for operation, count in changes.items()}
         if self._kept and "delete" in counts:
             counts["delete"] -= self._kept

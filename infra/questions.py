@@ -56,10 +56,10 @@ def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
 
 
 def refuse_incomplete(project: Path, stack: str) -> None:
-    """One sentence with all that only a person can give; it is found in the stack file, and nothing is written.
+    """Raise one error that names all values that only a person can provide. Reads the stack file, writes nothing.
 
     Raises:
-        UsageError: something is missing.
+        UsageError: at least one value is missing.
     """
     known = config(project, stack)
     commands = {}
@@ -81,7 +81,7 @@ def refuse_incomplete(project: Path, stack: str) -> None:
 
 
 def _secrets_in(known: Mapping[str, Any]) -> Collection[str] | None:
-    """Names of the secrets in a stack file; None where all are one encrypted text, which only the engine reads."""
+    """Return the names of the secrets in a stack file; None if they are one encrypted text, which the engine reads."""
     found = known.get(f"{PROJECT}:{SECRETS}", {})
     return None if isinstance(found, str) or "secure" in found else found
 
@@ -91,7 +91,7 @@ def _unset(settings: Settings) -> list[str]:
 
 
 def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
-    """Names of the secrets that nobody can generate and that are not among those `given` (None: not known)."""
+    """Return the required secrets that cannot be generated and are not in `given` (None: unknown, so return none)."""
     asked = {name for service in selected(settings) for name in service.asked(settings)}
     return [] if given is None else sorted(asked - set(given))
 

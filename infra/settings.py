@@ -105,10 +105,10 @@ class Settings(_Frozen):
     @field_validator("dns_zone")
     @classmethod
     def _zone_holds_the_domain(cls, value: str, info: ValidationInfo) -> str:
-        """The records of a domain elsewhere would name something else; without a domain there are none yet."""
+        """Refuse a zone that does not contain the domain; without a domain, any zone is accepted."""
         domain = info.data.get("domain", "localhost")
         if value and domain != "localhost" and not f".{domain}".endswith(f".{value}"):
-            raise ValueError(f"it does not hold the domain {domain}")
+            raise ValueError(f"it does not contain the domain {domain}")
         return value
 
     @field_validator("certificate_root")
@@ -161,7 +161,7 @@ class Settings(_Frozen):
 
 
 def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
-    """Keys in the model's own spelling (`server_type`) at any depth: each setting has one spelling only."""
+    """Yield keys in the model's internal spelling (`server_type`) at any depth; only camelCase is accepted."""
     for key, value in values.items():
         if "_" in key:
             yield key
@@ -188,8 +188,8 @@ def _plain(value: Any) -> Any:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys differ; one with a key twice stays text, which no setting of this kind takes."""
+    """Return the pairs as an object; with a duplicate key, raise, so that the value stays text and fails validation."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands in it twice")
+        raise ValueError("it has a duplicate key")
     return found

@@ -26,20 +26,20 @@ from stack_runtime.paths import PROJECT
 
 
 class DataStack(pulumi.ComponentResource):
-    """Every service that the settings select, healthy, on one host.
+    """Component with every service that the settings select, healthy, on one host.
 
-    The gate stands here: settings that would cost more than their budget raise before anything is registered.
+    It calls the gate first, so settings that would exceed their budget raise an error before anything is registered.
 
     Args:
         settings: the checked settings of the stack.
         secrets: generated secrets by name (see `infra.generated`), as a secret output.
         keys: folder for the server's key files; needed for the host `hetzner` alone.
-        adopt: what an interrupted deployment left in the account (see `infra.heal`).
-        wait: until a server is ready; not where only the account is dealt with.
+        adopt: resources that an interrupted deployment left in the account (see `infra.heal`).
+        wait: wait until the server is ready; False when only account resources are updated.
         project: the folder of the stack files that share the budget; None for that of `infra.engine`.
-        agreed: raises for a plan that is not what a person approved; called before anything is registered.
+        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
 
-    Outputs: `urls`, service name to address; `plan`, the plan that let it pass.
+    Outputs: `urls`, addresses by service name; `plan`, the plan that passed the gate.
 
     Raises:
         RefusedError: over budget, the services do not fit, or a disk would have to shrink.
@@ -120,13 +120,13 @@ class DataStack(pulumi.ComponentResource):
 
 
 def plan_for_deployment(settings: Settings, project: Path | None = None) -> Plan:
-    """Return the plan of these settings, after it passed the gate; it harms nothing that the account runs.
+    """Return the plan of these settings after the gate and the check for harmful changes passed.
 
     Args:
         project: the folder of the stack files that share the budget; None for that of `infra.engine`.
 
     Raises:
-        RefusedError: over budget, the services do not fit, or something that the account runs would be harmed.
+        RefusedError: over budget, the services do not fit, or a running server or volume would be replaced or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
     basis = Basis.of(settings, today(), project=project or deployed_project(), deploying=True)

@@ -24,9 +24,10 @@ from stack_runtime.paths import PROJECT
 SECRETS = "secrets"
 _ANOTHER = "the same command with --stack and the name of a stack that is there"
 _TOP_LEVEL = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
-"""Of what the engine reads in a stack file all but `environment`, whose settings stand elsewhere."""
+"""Top-level keys that a stack file may have: all that the engine reads, except `environment`, which adds settings from
+elsewhere."""
 _OTHER_KEYS = frozenset({"hcloud:token"})
-"""Configuration of other namespaces that the program uses."""
+"""Configuration keys of other namespaces that the program uses."""
 _OWN_KEY = re.compile(rf"{PROJECT}:[A-Za-z]+")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _NOT_TEXT = re.compile(
@@ -35,14 +36,14 @@ _NOT_TEXT = re.compile(
     r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([t\s].*)?",
     re.IGNORECASE,
 )
-"""What YAML 1.1, YAML 1.2 or the engine's parser takes for something else than text."""
+"""Unquoted values that YAML 1.1, YAML 1.2 or the engine's parser does not read as text."""
 
 
 def path_of(project: Path, stack: str) -> Path:
     """Return the path of the settings of `stack`.
 
     Raises:
-        UsageError: no stack may have that name.
+        UsageError: the name is not valid for a stack.
     """
     if not re.fullmatch(NAME, stack):
         raise UsageError(f"a stack's name has small letters, digits and -, not {stack!r}", next_command=_ANOTHER)
@@ -56,17 +57,17 @@ def names(project: Path) -> list[str]:
 
 
 def is_ours(project: Path) -> bool:
-    """Return whether the project is one of the data stack, not a program of the user's own that uses the component."""
+    """Return whether the project is this data stack, not a user's own program that uses the component."""
     path = project / "Pulumi.yaml"
     return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT  # the rest is not ours to judge
 
 
 def read(project: Path, stack: str) -> Settings:
-    """Return the settings of `stack`, as the engine resolves them too; encrypted values are left out.
+    """Return the settings of `stack`, without encrypted values; the engine resolves the same ones from the file.
 
     Raises:
-        UsageError: the file is missing, is not YAML, holds anything that the engine reads differently, or a setting
-            is wrong; or `Pulumi.yaml` holds settings as well.
+        UsageError: the file is missing or not YAML, has something that the engine reads differently, or a setting
+            is wrong; or `Pulumi.yaml` has settings too.
     """
     _refuse_project_config(project)
     own = {key: value for key, value in config(project, stack).items() if key.startswith(f"{PROJECT}:")}
@@ -74,9 +75,9 @@ def read(project: Path, stack: str) -> Settings:
 
 
 def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
-    """Return the settings of `stack` after checking that the engine resolved the very same ones.
+    """Return the settings of `stack` after checking that the engine resolved exactly the same ones.
 
-    The engine has more sources than the stack file: another file (`--config-file`), `Pulumi.yaml`, environments.
+    The engine also reads other sources: another file (`--config-file`), `Pulumi.yaml`, environments.
 
     Args:
         engine: the configuration that the engine resolved, by key with its namespace, decrypted.
@@ -89,7 +90,7 @@ def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
     differing = {
         key
         for key in {*engine} ^ {*config(project, stack)}
-        if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview has secrets of its own
+        if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview uses its own secrets
     }
     if not differing:
         found = _settings(stack, own)
@@ -108,7 +109,7 @@ def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
 
 
 def _settings(stack: str, values: Mapping[str, Any]) -> Settings:
-    """The settings among configuration values whose keys begin with the project's name."""
+    """Return the configuration values whose keys begin with the project's name, by setting."""
     prefix = f"{PROJECT}:"
     return Settings.of(
         stack, {key.removeprefix(prefix): _plain(value) for key, value in values.items() if key != prefix + SECRETS}
@@ -116,10 +117,10 @@ def _settings(stack: str, values: Mapping[str, Any]) -> Settings:
 
 
 def config(project: Path, stack: str) -> dict[str, Any]:
-    """Return everything that the file says by key, of every namespace; what is encrypted as `{"secure": TEXT}`.
+    """Return the whole configuration of the file by key, of every namespace; encrypted values as `{"secure": TEXT}`.
 
     Raises:
-        UsageError: there is no such file, it is not YAML, or it holds a key that is not one of ours.
+        UsageError: the file does not exist, is not YAML, or has an unknown key.
     """
     path = path_of(project, stack)
     document = _load(path, _parsed)
@@ -138,16 +139,16 @@ def config(project: Path, stack: str) -> dict[str, Any]:
 
 
 def _refuse_project_config(project: Path) -> None:
-    """Refuse settings in `Pulumi.yaml`, and a folder in it from which the engine would take other stack files.
+    """Refuse settings in `Pulumi.yaml`, and `stackConfigDir`, which makes the engine read other stack files.
 
     Raises:
-        UsageError: it has either.
+        UsageError: it has one of them.
     """
     path = project / "Pulumi.yaml"
     document = _load(path, _parsed) if path.is_file() else {}
     for key in ("config", "stackConfigDir"):
         if key in document:
-            raise _wrong(path.name, f"{key} does not belong here: settings stand in Pulumi.STACK.yaml alone")
+            raise _wrong(path.name, f"{key} does not belong here: settings are allowed only in Pulumi.STACK.yaml")
 
 
 def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
@@ -216,16 +217,16 @@ def _yaml() -> YAML:
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> Any:
-    """Parse for reading alone; cached, since a command reads its stack file some eight times."""
+    """Parse YAML for reading only; cached, because a command reads its stack file about eight times."""
     _refuse_ambiguous(text)
     return _yaml().load(text)
 
 
 def _refuse_ambiguous(text: str) -> None:
-    """Refuse what YAML parsers read differently, such as 010, 1e3, yes or an unquoted date.
+    """Refuse values that YAML parsers read differently, such as 010, 1e3, yes or an unquoted date.
 
     Raises:
-        YAMLError: with the line.
+        YAMLError: there is such a value; the message has its line.
     """
     for event in _yaml().parse(text):
         line = event.start_mark.line + 1
@@ -235,7 +236,7 @@ def _refuse_ambiguous(text: str) -> None:
             continue
         value = event.value
         if _NOT_TEXT.fullmatch(value) and value not in ("true", "false") and not _NUMBER.fullmatch(value):
-            raise YAMLError(f"line {line}: {value} means different things to different parsers, put it in quotes")
+            raise YAMLError(f"line {line}: YAML parsers read {value} differently, put it in quotes")
 
 
 def _load(path: Path, parse: Callable[[str], Any]) -> Any:
@@ -260,7 +261,7 @@ def _wrong(name: str, what: str) -> UsageError:
 
 
 def _making(path: Path) -> str:
-    """The command that makes a stack file for this machine's Docker, beside a dev stack on the usual ports."""
+    """Return the command that creates a stack file for this machine's Docker, with ports other than the dev stack's."""
     settings = {"host": "local", "httpPort": 8081, "httpsPort": 8444}
     lines = "".join(rf"  {PROJECT}:{key}: {value}\n" for key, value in settings.items())
     return rf"printf 'config:\n{lines}' > {shlex.quote(os.path.relpath(path))}"

@@ -31,7 +31,7 @@ BY_THEMSELVES = ("server", "network", "firewall", "ssh_key", "volume")
 
 Deployment = dict[str, Any]
 Facts = Mapping[str, Any]
-"""Outputs of one resource as the account has them, by the engine's names."""
+"""Outputs of one resource in the account, by the engine's names."""
 
 
 def resources(deployment: Deployment) -> list[dict[str, Any]]:
@@ -40,22 +40,22 @@ def resources(deployment: Deployment) -> list[dict[str, Any]]:
 
 
 def recorded_server(deployment: Deployment) -> str | None:
-    """The id of the server that the engine believes in."""
+    """Return the id of the server in the engine's record."""
     return next((str(item["id"]) for item in resources(deployment) if item["type"] == SERVER and item.get("id")), None)
 
 
 def recorded_ids(deployment: Deployment) -> dict[str, str]:
-    """Ids of the account's resources that the engine has written down, by kind; of a record, what adopts it."""
+    """Return the ids of recorded account resources by kind; for a DNS record, its import id."""
     found = {}
     for item in resources(deployment):
         kind = kind_of(item)
-        if kind and item.get("id") and not item.get("delete"):  # which is left over from a replacement
+        if kind and item.get("id") and not item.get("delete"):  # `delete`: an old copy left by a replacement
             found[kind] = kind.removeprefix("record ") if item["type"] == RECORD else str(item["id"])
     return found
 
 
 def kind_of(item: Mapping[str, Any]) -> str | None:
-    """The kind of a recorded resource of the account, one of `KINDS` or `record ZONE/NAME/TYPE`; None of any other."""
+    """Return the kind of a recorded account resource, one of `KINDS` or `record ZONE/NAME/TYPE`; None for others."""
     if item["type"] == RECORD:
         outputs = item.get("outputs") or item.get("inputs") or {}
         return "record " + "/".join(str(outputs.get(name)) for name in ("zone", "name", "type"))
@@ -63,14 +63,14 @@ def kind_of(item: Mapping[str, Any]) -> str | None:
 
 
 def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
-    """URNs of the recorded resources of these kinds, and of those that they are part of."""
+    """Return the URNs of recorded resources of these kinds and of the resources that contain them."""
     whole = {"subnet": "network", "server_network": "server"}
     sought = {*kinds, *(whole[kind] for kind in kinds if kind in whole)}
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
 
 
 def host_of(deployment: Deployment) -> str:
-    """The host that the recorded resources are on, as the setting names it; empty where there are none."""
+    """Return the host of the recorded resources, as the setting `host` names it; empty when there are none."""
     made = [item for item in resources(deployment) if item.get("id")]
     if any(kind_of(item) for item in made):
         return "hetzner"
@@ -83,10 +83,10 @@ def ids_of(deployment: Deployment, kind: str) -> set[str]:
 
 
 def changed_unnoticed(deployment: Deployment, facts: Mapping[str, Facts]) -> list[str]:
-    """URNs of what is unlike what the engine believes: an update of it failed, was killed, or somebody changed it.
+    """Return the URNs of resources that differ from the record, after a failed or killed update or a manual change.
 
     Args:
-        facts: outputs as the account has them, by kind.
+        facts: outputs in the account, by kind.
     """
     found = []
     for item in resources(deployment):
@@ -102,7 +102,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def comparable(value: Any) -> Any:
-    """An output with lists in one order, and without what is empty, which a provider may leave out."""
+    """Return an output with lists sorted and empty values removed, because a provider may leave those out."""
     if isinstance(value, list):
         return sorted((comparable(each) for each in value), key=repr)
     if isinstance(value, Mapping):
@@ -111,7 +111,7 @@ def comparable(value: Any) -> Any:
 
 
 def touched(deployment: Deployment) -> list[str]:
-    """URNs of the account's resources whose last update failed or was killed: their record may be untrue."""
+    """Return the URNs of account resources whose last update failed or was killed, so the record may be wrong."""
     pending = {(op.get("resource") or {}).get("urn") for op in deployment.get("pending_operations") or []}
     return [
         str(item["urn"])
@@ -121,9 +121,9 @@ def touched(deployment: Deployment) -> list[str]:
 
 
 def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
-    """The record without the mark that something of the account was removed to be replaced, where it was not.
+    """Return the record without `pendingReplacement` on account resources that still exist.
 
-    The engine sets it on a volume that it lets go of, and would make a second one of the same name.
+    The engine sets that mark on a retained volume, and would then create a second one with the same name.
     """
     kept = [
         (
@@ -137,17 +137,17 @@ def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
 
 
 def without(deployment: Deployment, gone: Set[str]) -> Deployment:
-    """The record after something is gone from the account: it is forgotten, and so is what lived on it.
+    """Return the record without resources that are gone from the account and without what ran on them.
 
-    What is only tied to others, such as an attachment, takes nothing along: containers may depend on it in the
-    record, and run on all the same.
+    A missing link, such as a volume attachment, removes nothing else: containers depend on it in the record but may
+    still run.
 
     Args:
-        gone: kinds, as `recorded_ids` has them.
+        gone: kinds, named as in `recorded_ids`.
     """
     lost: set[str] = set()
     lost_for_others: set[str] = set()
-    for item in resources(deployment):  # what something leans on stands before it
+    for item in resources(deployment):  # dependencies come before their dependents
         kind = kind_of(item)
         if kind in gone or (kind not in BY_THEMSELVES and lost_for_others & set(_leans_on(item))):
             lost.add(item["urn"])
@@ -158,7 +158,7 @@ def without(deployment: Deployment, gone: Set[str]) -> Deployment:
 
 
 def _freed(item: dict[str, Any], lost: Set[str]) -> dict[str, Any]:
-    """The resource without what it leaned on: the engine refuses a record that names what is not in it."""
+    """Return the resource without dependencies on lost ones: the engine refuses a record with unknown URNs."""
     freed = {**item, "dependencies": [urn for urn in item.get("dependencies") or [] if urn not in lost]}
     properties = item.get("propertyDependencies") or {}
     freed["propertyDependencies"] = {

@@ -43,7 +43,7 @@ def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], 
     from infra.hosts.hetzner import recovery
 
     def destroyed() -> dict[str, int]:
-        """What an attempt before this one has removed is forgotten: the provider breaks on some of it."""
+        """Remove from the record what an earlier attempt deleted (the provider fails on some of it), then destroy."""
         account = Account.of(deployment.settings)
         record = forget_gone(deployment, deployment.recorded(), account, say)
         recovery.lift_protection(deployment.settings, volumes=volumes)

@@ -25,13 +25,13 @@ def tell(stack: str, config: Mapping[str, str]) -> None:
 
 
 def find(stack: str, project: Path | None = None) -> str | None:
-    """The token in the file of `stack`, else the one in `HCLOUD_TOKEN`: the order of Pulumi's provider.
+    """Return the token in the file of `stack`, else the one in `HCLOUD_TOKEN`: the order of Pulumi's provider.
 
     Args:
         project: the folder of the stack files; None for the project of the current folder.
 
     Raises:
-        StackError: the one in the file cannot be decrypted.
+        StackError: the token in the file cannot be decrypted.
     """
     return stored(stack, project) or os.environ.get(VARIABLE) or None
 
@@ -76,7 +76,7 @@ def _decrypted(project: Path, stack: str) -> str:
     surroundings = environment(project, stack, make=False)
     backend = surroundings["PULUMI_BACKEND_URL"]
     root = folder(backend)
-    if root is not None and not root.is_dir():  # the engine would write into it
+    if root is not None and not root.is_dir():  # the engine would create the folder
         raise _no_stack(stack, backend)
     command = ["pulumi", "config", "get", KEY, "--stack", stack, "--non-interactive"]
     asked = subprocess.run(command, cwd=project, env={**os.environ, **surroundings}, capture_output=True, text=True)
@@ -86,7 +86,7 @@ def _decrypted(project: Path, stack: str) -> str:
 
 
 def _undecrypted(said: str, stack: str, backend: str) -> StackError:
-    """Why the engine does not tell the token, by what it said on its standard error."""
+    """Return the error for a token that the engine does not return, from its standard error."""
     where = f"{KEY} in Pulumi.{stack}.yaml"
     lines = [line.removeprefix("error: ").strip() for line in said.splitlines() if line.strip()]
     reason = lines[-1][:300] if lines else "the engine gave no reason"
@@ -100,7 +100,7 @@ def _undecrypted(said: str, stack: str, backend: str) -> StackError:
 
 
 def _no_stack(stack: str, backend: str) -> UsageError:
-    """A token is stored, but the engine decrypts only what belongs to a stack that it knows."""
+    """Return the error for a stored token whose stack is not in the state, so that the engine cannot decrypt it."""
     return UsageError(
         f"Pulumi.{stack}.yaml holds a token, but there is no stack {stack} in this state",
         where=backend,

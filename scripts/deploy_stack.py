@@ -13,7 +13,7 @@ import sys
 
 
 def main() -> int:
-    """Call the verbs of the command line for one stack, up to the first that fails. Returns: its exit code."""
+    """Call the `fds` verbs for one stack until one fails. Returns: the exit code of the last one called."""
     parser = argparse.ArgumentParser(description="Deploy a stack, or only check what a deployment would do.")
     parser.add_argument("--environment", required=True, help="name of the stack: dev, prod, or one of your own")
     parser.add_argument("--validate-only", action="store_true", help="plan and preview; nothing is written or made")

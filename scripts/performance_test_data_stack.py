@@ -1,4 +1,4 @@
-"""Measures what the stack promises; with --validate-targets it fails where a target is missed.
+"""Measure the performance targets of the stack; with --validate-targets, fail when one is missed.
 
 python scripts/performance_test_data_stack.py [--validate-targets] [--only load|deploy] [--rows 10000000] [--rounds 3]
     [--json]

@@ -1,4 +1,4 @@
-"""A deadline for a whole question: a peer that sends a byte now and then never trips a client's own time-out."""
+"""Limit the time of a whole request; a client's own timeout never fires if the peer sends a byte now and then."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 def within(seconds: float, ask: Callable[[], Result]) -> Result:
-    """Return what `ask` returns, in a thread of its own that is left behind when the time is up.
+    """Run `ask` in a thread and return its result; on timeout, the thread is left running.
 
     Raises:
         TimeoutError: it took longer.
@@ -22,7 +22,7 @@ def within(seconds: float, ask: Callable[[], Result]) -> Result:
     def run() -> None:
         try:
             results.append(ask())
-        except BaseException as error:  # handed over to the caller's thread
+        except BaseException as error:  # raised again in the caller's thread
             failures.append(error)
 
     worker = threading.Thread(target=run, daemon=True)

@@ -13,9 +13,9 @@ from typing import Any, TextIO
 import structlog
 
 CONTAINER_LOG = "FDS_CONTAINER_LOG"
-"""Names the standard error of the container's first process, which Docker keeps for `fds logs`.
+"""Path of the standard error of the container's first process, which `fds logs` shows.
 
-A command that is started in a running container has a standard error of its own, which only its caller sees.
+A command started later in the container (`docker exec`) has its own standard error, which only its caller sees.
 """
 
 
@@ -41,7 +41,7 @@ def configure(*, level: int = logging.INFO) -> None:
 
 
 def _stream() -> Any:
-    """What `print` can write to."""
+    """Anything that `print` can write to."""
     path = os.environ.get(CONTAINER_LOG)
     with contextlib.suppress(OSError):
         if path and not os.path.samestat(Path(path).stat(), os.fstat(sys.stderr.fileno())):
@@ -51,7 +51,7 @@ def _stream() -> Any:
 
 
 class _Both(io.TextIOBase):
-    """Writes to two streams; the second one may break without harm."""
+    """Write to two streams; errors of the second one are ignored."""
 
     def __init__(self, first: TextIO, second: TextIO) -> None:
         self._first, self._second = first, second

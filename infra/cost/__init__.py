@@ -1,9 +1,9 @@
-"""Cost and capacity: the only place that knows a price.
+"""Plan cost and capacity; no other package knows prices.
 
     settings, services, prices, rate, today ──► plan ──► gate
 
-`plan` is pure. `decide.Basis` fetches what it needs first; the program, the policy pack, the commands and the agents
-all plan on it, and pass the plan through `gate`.
+`plan` is pure. `decide.Basis` fetches its inputs. The program, the policy pack, the commands and the agents all plan
+with `Basis` and check the plan with `gate`.
 """
 
 from infra.cost.capacity import Machine

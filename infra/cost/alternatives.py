@@ -66,7 +66,7 @@ def _ideas(settings: Settings, services: Sequence[Service], inputs: Inputs) -> I
 
 
 def _elsewhere(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
-    """Another location only for what is nowhere yet, for a server and its data volume cannot move."""
+    """Suggest another location only when nothing is deployed, because a server and its volume cannot move."""
     if settings.server_type != AUTO:
         changed = settings.model_copy(update={"server_type": AUTO})
         yield _Idea(0, "the cheapest type that fits", {"serverType": AUTO}, changed, services)

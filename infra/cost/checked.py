@@ -14,26 +14,26 @@ from stack_runtime.errors import UnknownError
 MOST = Decimal(1_000_000)
 """Larger figures are errors: no price, size or percentage here comes near."""
 MOST_BYTES = 4 * 2**20
-"""Of one answer or file. All server types together take about 200 KB."""
+"""Limit for one response or file. All server types together take about 200 KB."""
 _MOST_ENTRIES = 1000
 _LONGEST = 40
 _MOST_WHOLE = 10**18
 
 
 class _NotStrictError(ValueError):
-    """JSON that Python reads and that says two things, or nothing."""
+    """JSON that Python's parser accepts but that is ambiguous or not a JSON value."""
 
 
 def decode(data: bytes, what: str, source: str) -> Any:
-    """Return the value of a JSON document in which every object names each of its members once.
+    """Parse a JSON document strictly: no duplicate member names, no `NaN`, no `Infinity`.
 
-    Python keeps the last of two members with the same name, and reads `NaN` and `Infinity`, which are not JSON.
+    Python's parser keeps the last of two members with the same name, and accepts `NaN` and `Infinity`.
 
     Args:
         what: the document's name, for the error.
 
     Raises:
-        UnknownError: it is not such a document in UTF-8 without a byte order mark, or larger than `MOST_BYTES`.
+        UnknownError: it is not strict JSON, not UTF-8 without a byte order mark, or larger than `MOST_BYTES`.
     """
     document = Answer(None, what, source)
     if len(data) > MOST_BYTES:
@@ -99,7 +99,7 @@ class Answer:
             yield Answer(value, f"{self._path}[{index}]", self._source)
 
     def by(self, key: str) -> Iterator[tuple[str, Answer]]:
-        """The entries of a list with their name `key`. A name that comes twice is an error, even with equal entries."""
+        """Return the entries of a list by their member `key`; a duplicate name is an error, even with equal entries."""
         seen: set[str] = set()
         for entry in self.items():
             name = entry.get(key).text()
@@ -123,7 +123,7 @@ class Answer:
         return self._value
 
     def whole(self, *, least: int, most: int = _MOST_WHOLE) -> int:
-        """A JSON integer from `least` to `most`."""
+        """Return a JSON integer from `least` to `most`."""
         value: object = self._value
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise self.fail(f"is not a whole number from {least:,} to {most:,}")

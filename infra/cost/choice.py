@@ -30,7 +30,7 @@ class Deployed:
 
     @property
     def place(self) -> str:
-        """Where the server and its data volume are, which cannot move; empty where there is neither."""
+        """Return the location of the server or its data volume, which cannot move; empty when neither exists."""
         return self.location or self.volume_location
 
 

@@ -50,17 +50,17 @@ class Basis:
         project: Path | None = None,
         deploying: bool = False,
     ) -> Basis:
-        """Fetch for `settings`. A local stack asks for nothing.
+        """Fetch the planning inputs for `settings`. A local stack needs none.
 
-        Prices come from `prices_dir` or `FDS_PRICES_DIR`, else with the stack's token from the API, else from the
-        package. With a token, a deployment takes those of the API alone.
+        Prices come from `prices_dir` or `FDS_PRICES_DIR`; else from the API with the stack's token; else from the
+        package. With a token, a deployment uses only prices of the API.
 
         Args:
-            deploying: the plan decides on a deployment, not on paper.
+            deploying: the plan decides on a deployment, not only on a report.
 
         Raises:
             UsageError: a stack file of the project, or a file of prices, is missing or wrong.
-            UnknownError: prices came, but cannot be trusted.
+            UnknownError: the prices that were read are invalid or inconsistent.
             UnreachableError: the API does not answer, or refuses the token.
         """
         if settings.host == "local":
@@ -120,7 +120,7 @@ class Basis:
 def _from_account(
     settings: Settings, opened_by: str, neighbours: Sequence[Settings], today: date, project: Path
 ) -> Inputs:
-    """Today's prices of the stack's account, and what the accounts of all stacks of the project hold."""
+    """Fetch today's prices from the stack's account, and the resources in the accounts of all stacks."""
     from infra.cost import held, live  # 0.3 s that only this path needs
 
     own = live.Account(opened_by)
@@ -132,7 +132,7 @@ def _from_account(
 
 
 def _with_group(settings: Settings, neighbours: Sequence[Settings], known: Inputs) -> Inputs:
-    """The same with the plans of the stacks that share the budget, and the names of those that do not."""
+    """Return the inputs with the plans of stacks in the same budget group and the names of the other stacks."""
     elsewhere = {other.stack: other.budget_group for other in neighbours if other.budget_group != settings.budget_group}
     others = tuple(
         plan(

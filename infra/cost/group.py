@@ -1,6 +1,6 @@
-"""The stacks that share a budget: by their files, and by what their accounts really run. The dearer of the two counts.
+"""Sum the stacks that share a budget. Each counts with the higher of two costs: planned by its file, or running.
 
-A stack that runs in the account and has no file here belongs to every group, for nobody can say to which.
+A stack that runs in the account but has no file here counts in every group, because its group is unknown.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from infra.settings import Settings
 
 _STRAYS_NAMED = 5
 _MANAGED = ("server", "ipv4", "volume")
-"""Of each of these a stack has one, which its plan prices."""
+"""Kinds of which a stack has exactly one; the plan prices it."""
 
 
 def rented(project: Path, stack: str) -> list[Settings]:
-    """Return the settings of all other stacks of the project on a rented server, by name; none of another project.
+    """Return the settings of the project's other stacks on rented servers; empty for a project that is not ours.
 
     Raises:
-        UsageError: a stack file cannot be read; what cannot be read cannot be left out of the sum.
+        UsageError: a stack file cannot be read; leaving it out would make the sum too low.
     """
     if not stack_file.is_ours(project):
         return []
@@ -33,31 +33,31 @@ def rented(project: Path, stack: str) -> list[Settings]:
 
 
 def stack_lines(settings: Settings, inputs: Inputs) -> list[Line]:
-    """Return one line for each other stack of the group; what has no price has none, and is among the `doubts`."""
+    """Return one line for each other stack of the group; a stack without a price is in `doubts` instead."""
     plans = {plan.stack: plan for plan in inputs.others}
     names = sorted({*plans, *_running_stacks(settings, inputs)})
     return [line for name in names if (line := _stack_line(name, plans.get(name), inputs))]
 
 
 def extra_lines(settings: Settings, inputs: Inputs) -> list[Line]:
-    """Return one line for each thing that runs for this stack and that its plan does not price."""
+    """Return one line for each running resource of this stack that its plan does not price."""
     found = (_line(f"also running: {one.resource}", one.eur, one.usd, inputs) for one in _extras(settings, inputs))
     return [line for line in found if line]
 
 
 def total_usd(settings: Settings, inputs: Inputs) -> Decimal:
-    """Return what is paid a month beside the plan of this stack, as far as prices are known."""
+    """Return the monthly cost of the group outside this stack's plan, as far as prices are known."""
     found = (*stack_lines(settings, inputs), *extra_lines(settings, inputs))
     return add(line.monthly_usd for line in found) or Decimal(0)
 
 
 def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
-    """Return the budget of the group: the smallest that one of its stacks states."""
+    """Return the budget of the group: the smallest of its stacks' budgets."""
     return min((settings.budget_usd, *(other.budget_usd for other in others)))
 
 
 def doubts(settings: Settings, inputs: Inputs) -> Iterator[str]:
-    """Yield why the sum of the group is not known."""
+    """Yield the reasons why the sum of the group is unknown."""
     for other in inputs.others:
         if other.verdict in ("unknown", "does_not_fit") or other.total_usd is None:
             yield f"stack {other.stack} of the same budget group has no price: {other.reason}"
@@ -68,9 +68,9 @@ def doubts(settings: Settings, inputs: Inputs) -> Iterator[str]:
 
 
 def warnings(settings: Settings, inputs: Inputs) -> Iterator[str]:
-    """Yield what the reader must know about the sum of the group: what it leaves out, and what could not be seen."""
+    """Yield warnings about the sum of the group: what is not counted, and what could not be checked."""
     if inputs.running is None:
-        yield "the account was not asked, so only the stack files are counted; HCLOUD_TOKEN shows what really runs"
+        yield "the account was not queried, so only the stack files count; set HCLOUD_TOKEN to include what really runs"
     for stack, group in sorted(inputs.other_groups.items()):
         held = add(one.usd for one in inputs.running or () if one.owner == stack)
         cost = f", where it runs for ${held:.2f} a month" if held else ""
@@ -84,7 +84,7 @@ def warnings(settings: Settings, inputs: Inputs) -> Iterator[str]:
 
 
 def _running_stacks(settings: Settings, inputs: Inputs) -> set[str]:
-    """Other stacks that run something and that no file puts into another group."""
+    """Return the other stacks with running resources, except those whose file names another group."""
     owners = {one.owner for one in inputs.running or ()}
     return owners - {settings.stack, STRAY, *inputs.other_groups}
 
@@ -102,9 +102,10 @@ def _stack_line(stack: str, plan: Plan | None, inputs: Inputs) -> Line | None:
 
 
 def _extras(settings: Settings, inputs: Inputs) -> list[Running]:
-    """What runs for this stack beside the one server, address and volume that its plan prices.
+    """Return running resources of this stack other than the server, address and volume that its plan prices.
 
-    Backups of the only server are what the deployment makes of them; with more servers nobody knows whose they are.
+    Backups of the only server are left out: the deployment switches them on or off. With several servers it is not
+    known which of them is managed, so backups count.
     """
     own = [one for one in inputs.running or () if one.owner == settings.stack]
     only_server = sum(one.kind == "server" for one in own) == 1

@@ -1,4 +1,4 @@
-"""Everything that an account holds, each thing with its owner and its price: our own stacks by label, and strays."""
+"""List all paid resources of an account with price and owner: a stack, by label, or none (a stray)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "images": {"type": "snapshot"},
     "load_balancers": {},
 }
-"""What is paid for, with the parameters to ask for it."""
+"""Kinds of paid resources, with the query parameters to list them."""
 
 Entries = Mapping[str, Sequence[Answer]]
 
 
 @dataclass(frozen=True)
 class Priced:
-    """One thing and what it costs; `amount` is None when the list has no price for it, and `note` says why."""
+    """One resource and its cost; `amount` is None when the price list has no price for it, and `note` says why."""
 
     entry: Answer
     owner: str
@@ -40,10 +40,10 @@ class Priced:
 
 
 def ask(accounts: Iterable[Account]) -> Entries:
-    """Read everything that these accounts hold; what two tokens of one account both show counts once.
+    """Read all resources of these accounts; a resource seen with two tokens of one account counts once.
 
     Raises:
-        UnreachableError, UnknownError: an API does not answer, or not credibly.
+        UnreachableError, UnknownError: an API does not answer, or its response is invalid.
     """
     found: dict[str, dict[int, Answer]] = {kind: {} for kind in KINDS}
     for account in accounts:
@@ -53,7 +53,7 @@ def ask(accounts: Iterable[Account]) -> Entries:
 
 
 def priced(entries: Entries, tariff: Tariff) -> list[Priced]:
-    """Everything in `entries`, with what it costs a month at today's list price."""
+    """Return the resources in `entries` with their monthly cost at today's list prices."""
     owners = _owners(entries)
     return [
         Priced(entry, _owner(entry, owners), *one)
@@ -64,7 +64,7 @@ def priced(entries: Entries, tariff: Tariff) -> list[Priced]:
 
 
 def running(entries: Entries, tariff: Tariff, till: Till) -> tuple[Running, ...]:
-    """The same as inputs of a plan."""
+    """Return the resources in `entries` in the form that a plan takes."""
     return tuple(
         Running(
             owner=one.owner,
@@ -79,7 +79,7 @@ def running(entries: Entries, tariff: Tariff, till: Till) -> tuple[Running, ...]
 
 
 def deployed(entries: Entries, stack: str) -> Deployed:
-    """The server and the volume that carry this stack's labels."""
+    """Return the server and the volume with this stack's labels."""
     servers, volumes = (
         [entry for entry in entries[kind] if _owner(entry, {}) == stack] for kind in ("servers", "volumes")
     )
@@ -94,7 +94,7 @@ def deployed(entries: Entries, stack: str) -> Deployed:
 
 
 def _owners(entries: Mapping[str, Sequence[Answer]]) -> dict[int, str]:
-    """Servers by id: an address that was made with its server has no labels of its own."""
+    """Return the owner of each server by its id; an address created with a server has no labels of its own."""
     return {server.get("id").whole(least=0): _owner(server, {}) for server in entries["servers"]}
 
 
@@ -112,7 +112,7 @@ def _owner(entry: Answer, servers: Mapping[int, str]) -> str:
 
 
 _Price = tuple[str, str, Amount | None, str]
-"""Kind, name, amount and note of one thing to pay for."""
+"""Kind, name, amount and note of one paid resource."""
 
 
 def _priced(kind: str, name: str, price: Callable[[], Amount]) -> _Price:
@@ -137,7 +137,7 @@ def _volume(entry: Answer, tariff: Tariff) -> list[_Price]:
 
 
 def _primary_ip(entry: Answer, tariff: Tariff) -> list[_Price]:
-    """IPv6 is free."""
+    """Price IPv4 addresses; IPv6 is free."""
     if entry.get("type").text() == "ipv6":
         return []
     place = location_of(entry)
@@ -151,7 +151,7 @@ def _floating_ip(entry: Answer, tariff: Tariff) -> list[_Price]:
 
 
 def _snapshot(entry: Answer, tariff: Tariff) -> list[_Price]:
-    """A snapshot in the making has no size yet, and so no price."""
+    """Price a snapshot; one that is still being created has no size and so no price."""
     name = f"snapshot {entry.get('id').whole(least=0)}"
     if not entry.has("image_size"):
         return [("snapshot", name, None, "its size is not known yet")]

@@ -18,10 +18,10 @@ RATE_DAYS = 30
 
 @dataclass(frozen=True)
 class Running:
-    """One thing that an account holds, with its price a month (None: unknown, and `note` says why)."""
+    """One resource of an account with its monthly price (None: unknown, and `note` says why)."""
 
     owner: str
-    """A stack, or `(stray)`."""
+    """Name of a stack, or `(stray)`."""
     kind: str
     resource: str
     eur: Decimal | None
@@ -37,11 +37,11 @@ class Inputs:
     rate: Fx | None
     today: date
     others: Sequence[Plan] = ()
-    """Plans of the other stacks of the same budget group, as their files say."""
+    """Plans of the other stacks in the same budget group, made from their files."""
     other_groups: Mapping[str, str] = field(default_factory=dict)
-    """Stacks whose files put them into another budget group, with its name."""
+    """Names of other budget groups by stack, for stacks whose file names one."""
     running: Sequence[Running] | None = None
-    """Everything that the group's accounts hold; None: no account was asked."""
+    """All resources of the group's accounts; None when no account was queried."""
     deployed: Deployed | None = None
     """None: not known."""
     allow_snapshot: bool = False

@@ -66,7 +66,7 @@ class Account:
         return cloud.patiently(lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks))
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
-        """Refuse an answer that is huge or says two things, which the client would read; return any other unread."""
+        """Refuse a response that is too large or not strict JSON, which the client would accept; else return it."""
         body = bytearray()
         for chunk in response.iter_content(65_536):
             body += chunk
@@ -75,7 +75,7 @@ class Account:
                 break
         if response.status_code == 200:
             decode(bytes(body), f"the answer to {path}", self._endpoint)
-        read = Response()  # a body is read once, and the client is yet to read it
+        read = Response()  # the body can be read only once, so the client gets a copy
         read.status_code, read.reason, read.headers = response.status_code, response.reason, response.headers
         read.url, read.request, read.raw = response.url, response.request, BytesIO(bytes(body))
         return read
@@ -101,7 +101,7 @@ class Account:
         raise self._answer(None, kind).fail(f"has more than {_MOST_PAGES} pages")
 
     def _within(self, ask: Callable[[], Result]) -> Result:
-        """What `ask` returns before the deadline, or its failure in the words of the product."""
+        """Call `ask` with a deadline; translate its failures to a StackError."""
         try:
             return within(self._seconds, ask)
         except BaseException as error:

@@ -13,7 +13,7 @@ Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
 STRAY = "(stray)"
-"""The owner of what is in an account and belongs to no stack of this project. No stack and no label can say this."""
+"""Owner of resources that belong to no stack of this project. Neither a stack nor a label can have this name."""
 
 
 def _number(value: Decimal) -> int | float:

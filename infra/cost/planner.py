@@ -83,7 +83,7 @@ def weigh(
 
 
 def till_of(rate: Fx | None) -> Till:
-    """Return the converter for `rate`; an implausible rate counts as none."""
+    """Return the converter for `rate`; an implausible rate is treated as missing."""
     return Till(None if rate is None or rates.implausible(rate.rate) else rate.rate)
 
 
@@ -135,7 +135,7 @@ def _assemble(
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether something may be deployed, why, and the bill that this was decided on."""
+    """Whether a deployment is allowed, the reason, and the bill that was judged."""
 
     verdict: Verdict
     reason: str
@@ -154,15 +154,15 @@ def judge(
     lacking: str,
     extra: Sequence[Line] = (),
 ) -> Decision:
-    """Decide on a bill: the one gate, for what is planned and for what is really in a stack.
+    """Judge a bill; used both for plans and for the resources that are really in a stack.
 
-    It decides on the upper bound, at more than the budget of the whole group; what is unknown decides nothing.
+    The upper bound of the group's cost is compared with the group's budget. An unknown amount gives no decision.
 
     Args:
-        amounts: what the stack pays for; None when that is not known.
-        doubts: why that, or whether it fits, is not known; beside what is doubtful about prices, rate and group.
-        lacking: what does not fit; empty when all does.
-        extra: what the stack pays for beside that.
+        amounts: the items of the stack's bill; None when unknown.
+        doubts: reasons why the bill or the fit is unknown, in addition to those of prices, rate and group.
+        lacking: resources that do not fit; empty when everything fits.
+        extra: further items that the stack pays for.
     """
     till = till_of(inputs.rate)
     own = (till.line(amount) for amount in amounts or ())

@@ -1,7 +1,7 @@
-"""The price list: Hetzner's `GET /pricing` and `GET /server_types`, checked and typed.
+"""Read the price list, Hetzner's `GET /pricing` and `GET /server_types`, into checked types.
 
-Every price is kept net and gross. Whatever is missing, negative, zero where nothing is free, of the wrong type, or
-said in two ways raises `UnknownError` with its place: nothing unknown counts as zero, and no contradiction is decided.
+Every price is kept net and gross. A value that is missing, negative, unexpectedly zero, of the wrong type or given
+twice raises `UnknownError` with its location. Unknown values never count as zero.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from infra.cost.model import Currency, Frozen, Tax
 from stack_runtime.errors import UnknownError
 
 _SAME = Decimal("0.0001")
-"""A gross price is net plus VAT when it is no further from it than this part of itself."""
+"""Relative tolerance between a gross price and net plus VAT."""
 _FOUR_PLACES = Decimal("0.00011")
-"""How far it may be when both are rounded to four decimal places, as hourly prices are: VAT of up to 100 % on half of
-the last place, and half of the last place."""
+"""Absolute tolerance when net and gross are both rounded to four decimal places, as hourly prices are: half of the last
+place of each, with VAT on that of net."""
 _CENT = Decimal("0.01")
 
 Value = TypeVar("Value")
@@ -93,7 +93,7 @@ class PriceList(Frozen):
 
 
 class _Terms(NamedTuple):
-    """What one list says about a server type at one location."""
+    """Terms of a server type at one location, from one of the two lists."""
 
     rent: Rent
     included_traffic: int
@@ -147,7 +147,7 @@ class _Reader:
         return percent
 
     def _price(self, answer: Answer) -> Price:
-        """Net and gross of one price; where they are rounded differently, the dearer reading counts."""
+        """Read net and gross of one price; if they differ by rounding, use the higher gross price."""
         self._same_currency(answer)
         net = answer.get("net").decimal(above_zero=True)
         gross = answer.get("gross").decimal(above_zero=True)
@@ -163,7 +163,7 @@ class _Reader:
         return Price(net=net, gross=max(gross, expected))
 
     def _same_currency(self, answer: Answer) -> None:
-        """A price may name its currency; it is that of the whole list."""
+        """Check that a price that names a currency names that of the list."""
         if answer.has("currency") and answer.get("currency").text() != self._currency:
             raise answer.get("currency").fail(f"is not {self._currency}, as that of the list is")
 
@@ -174,7 +174,7 @@ class _Reader:
         return rent
 
     def _types(self, answers: Answer) -> dict[str, ServerType]:
-        """Every type; `GET /pricing` must not promise other prices than the types themselves."""
+        """Read every server type, with its prices from both lists."""
         priced = self._by_location(self._pricing.get("server_types"), "name", self._terms)
         found = {name: self._type(name, answer, priced) for name, answer in answers.by("name")}
         if not found:
@@ -184,7 +184,7 @@ class _Reader:
     def _by_location(
         self, answers: Answer, key: str, read: Callable[[Answer], Value], wanted: Callable[[str], bool] = bool
     ) -> dict[tuple[str, str], Value]:
-        """What `read` makes of each price, by name and location; what is not wanted is not to come twice either."""
+        """Return `read(price)` of each wanted name by name and location; duplicates are errors for all names."""
         found: dict[tuple[str, str], Value] = {}
         for name, answer in answers.by(key):
             self._same_currency(answer)
@@ -276,7 +276,7 @@ class _Reader:
 
 
 def _rounding(gross: Decimal) -> Decimal:
-    """How far a gross price may be from net plus VAT: four places of both, or the last place that `gross` shows."""
+    """Return the rounding tolerance of a gross price: four decimal places, or the last place that `gross` shows."""
     places = -int(gross.as_tuple().exponent)
     return max(_FOUR_PLACES, min(_CENT, Decimal(1).scaleb(-places)) / 2)
 

@@ -21,12 +21,12 @@ from stack_runtime.paths import cache_dir
 
 ECB = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
 _ECB_SECONDS = 3.0
-"""For the whole answer, which has about 2 KB."""
+"""Time limit for the whole response, which has about 2 KB."""
 _ECB_MOST_BYTES = 65_536
 LEAST, MOST = Decimal("0.8"), Decimal("1.7")
 """A euro has cost between $0.82 and $1.60 since there is one; what lies outside this is a mistake."""
 _PARITY_STEP = Decimal("0.05")
-"""A rate that crosses 1 by more than this since the last one known is more likely euros for a dollar."""
+"""A rate that crosses 1 by more than this since the last known rate is probably inverted (euros for a dollar)."""
 
 
 def implausible(rate: Decimal) -> bool:
@@ -57,7 +57,7 @@ def shipped() -> Fx:
 
 
 def _follows(found: Fx, known: Fx, today: date) -> bool:
-    """Whether `found` is of a later day than `known`, not of one to come, and not a price of dollars in euros."""
+    """Return whether `found` is newer than `known`, not from the future, and not an inverted rate."""
     reversed_ = (found.rate < 1) != (known.rate < 1) and abs(found.rate - known.rate) > _PARITY_STEP
     return known.date < found.date <= today and not reversed_
 
@@ -99,7 +99,7 @@ def _asked() -> Fx | None:
         (day,) = re.findall(r"<Cube\s+time=['\"]([^'\"<>]*)['\"]", text)
         (rate,) = re.findall(r"<Cube\s+currency=['\"]USD['\"]\s+rate=['\"]([^'\"<>]*)['\"]", text)
         return _checked({"rate": rate, "date": day})
-    except (requests.RequestException, TimeoutError, ValueError):  # no such row, or more than one, is a ValueError
+    except (requests.RequestException, TimeoutError, ValueError):  # a missing or duplicate row is a ValueError
         return None
 
 

@@ -36,7 +36,7 @@ def read(folder: Path = SHIPPED, *, day: date | None = None) -> prices.PriceList
 
 
 def _refuse_parts(types: Any, folder: Path, count: int) -> None:
-    """A saved page is not the whole list."""
+    """Check that a saved file is the whole list, not one page of it."""
     answer = Answer(types, SERVER_TYPES, str(folder))
     if not answer.has("meta") or not answer.get("meta").has("pagination"):
         return
@@ -44,7 +44,7 @@ def _refuse_parts(types: Any, folder: Path, count: int) -> None:
     if pagination.has("next_page"):
         raise pagination.get("next_page").fail("says that there are more pages than the file holds")
     if pagination.has("total_entries") and pagination.get("total_entries").whole(least=0) != count:
-        raise pagination.get("total_entries").fail(f"is not {count}, as many as the file holds")
+        raise pagination.get("total_entries").fail(f"is not {count}, the number of entries in the file")
 
 
 def _origin(folder: Path, day: date | None) -> tuple[date, str, str]:

@@ -60,11 +60,11 @@ def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
 
 
 def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
-    """Refuse what would replace the server or its data volume while they exist, or make a disk of them smaller.
+    """Refuse a change that replaces the existing server or data volume, or that shrinks a disk.
 
     Raises:
-        RefusedError: the volume would shrink and is, or may be, there; or what exists would have to move, to become
-            of another architecture, or to have a smaller disk.
+        RefusedError: the volume would shrink and exists or may exist; or the existing server or volume would have to
+            move, change its architecture, or get a smaller disk.
     """
     if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
         known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN nobody knows if there is one"
@@ -82,7 +82,7 @@ def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deploye
             f"{there} in {deployed.place} and cannot move to {plan.server.location}",
             where=where,
             next_command=f"fds scale location={deployed.place} --stack {after.stack} --apply; "
-            "another stack, or this one after fds down --volumes, may be anywhere",
+            "to use another location, make another stack, or first run fds down --volumes",
         )
     if deployed.architecture and plan.server.architecture != deployed.architecture:
         raise RefusedError(

@@ -30,16 +30,16 @@ def plan(
     machine: Machine | None = None,
     allow_snapshot: bool = False,
 ) -> Plan:
-    """What the settings cost and whether they may be deployed. Pure.
+    """Plan what the settings cost and whether they may be deployed. Pure.
 
     Args:
-        prices: None only for a stack on the local host, which needs none.
+        prices: the price list; None only for a stack on the local host.
         others: plans of the other stacks of the budget group.
-        other_groups: stacks of other budget groups, with the names of those.
-        running: everything that the accounts of the group hold; None when they were not asked.
-        deployed: what the account runs already; None when that is not known.
+        other_groups: names of other budget groups by stack.
+        running: all resources of the group's accounts; None when they were not queried.
+        deployed: the deployed server and volume of this stack; None when unknown.
         machine: the local host, where known.
-        allow_snapshot: plan on prices or a rate past their age, and say so.
+        allow_snapshot: accept prices or a rate that are too old, with a warning.
     """
     if settings.host == "local":
         return plan_local(settings, services, machine or Machine())

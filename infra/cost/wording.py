@@ -24,11 +24,11 @@ SERVER_ONLY = (
     "certificates", "certificate_challenge", "certificate_root", "registry_mirror",
 )  # fmt: skip
 LOCAL_ONLY = ("http_port", "https_port")
-"""Settings that only a stack on a rented server, or only one on the user's own machine, makes use of."""
+"""Settings that only a stack on a rented server uses, and settings that only a local stack uses."""
 _PUBLIC_NAME = ("email", "dns_zone", "certificates", "certificate_challenge", "certificate_root")
-"""Settings that need a domain of one's own."""
+"""Settings that need the setting `domain`."""
 _NEW_SERVER = ("server_image", "registry_mirror")
-"""Settings that a server takes when it is made, and never again."""
+"""Settings that take effect only when the server is created."""
 
 
 def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: Sequence[str], lacking: str) -> str:
@@ -43,7 +43,7 @@ def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: 
 
 
 def lack_of(best: Candidate, *, auto: bool) -> str:
-    """Say why a server that is not usable is not."""
+    """Return why a server type cannot be used."""
     name = f"{best.kind.name} in {best.location}"
     if best.problems:
         lacks = "; ".join(best.problems)
@@ -57,7 +57,7 @@ def _why_not(candidate: Candidate) -> str:
 
 
 def local_warnings(settings: Settings, needs: Demand) -> tuple[str, ...]:
-    """What is allowed but should be known of a stack on the user's own machine."""
+    """Return warnings about the settings of a local stack."""
     unused = _named(settings, SERVER_ONLY)
     said = [f"on this machine these settings do nothing: {unused}"] if unused else []
     return (*raised(settings.budget_usd), *said, *_about_services(settings, needs))
@@ -84,7 +84,7 @@ def warnings_of(
 
 
 def raised(budget: Decimal) -> list[str]:
-    """Say that a budget is above what is promised; every report does."""
+    """Return a warning when the budget is above the promised one; every report shows it."""
     return [f"budget raised to ${budget:.2f} by setting budgetUsd"] if budget > PROMISE else []
 
 
@@ -127,12 +127,12 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
 
 
 def _about_settings(settings: Settings, inputs: Inputs) -> list[str]:
-    """What a stack on a server asks for and does not get, or gets otherwise than one may think."""
+    """Return warnings about settings of a server's stack that do nothing, or less than their name suggests."""
     said = []
     if _open_to_all(settings.ssh_from):
-        said.append("port 22 is open to every address, sshFrom narrows it")
+        said.append("port 22 is open to every address; the setting sshFrom restricts it")
     if settings.backups:
-        said.append("backups copies the server's own disk: the data volume, with all data, is not in it")
+        said.append("backups copies only the server's own disk, not the data volume, which holds all data")
     if settings.snapshot_gb:
         said.append("snapshotGb is priced, but nothing makes snapshots yet")
     if settings.offsite_gb:
@@ -140,17 +140,17 @@ def _about_settings(settings: Settings, inputs: Inputs) -> list[str]:
     elif settings.offsite_eur_per_gb is not None:
         said.append("offsiteEurPerGb does nothing while offsiteGb is 0")
     if unused := _named(settings, LOCAL_ONLY):
-        said.append(f"on a rented server these settings do nothing, it listens at 80 and 443: {unused}")
+        said.append(f"on a rented server, which listens on 80 and 443, these settings do nothing: {unused}")
     if settings.domain == "localhost" and (unused := _named(settings, _PUBLIC_NAME)):
-        said.append(f"without the setting domain these settings do nothing: {unused}")
+        said.append(f"without the setting domain, these settings do nothing: {unused}")
     may_exist = inputs.deployed is None or inputs.deployed.server_type
     if may_exist and (unused := _named(settings, _NEW_SERVER)):
-        said.append(f"a server that exists is not changed by {unused}: only a new one is made with it")
+        said.append(f"an existing server is not changed by these settings, only a new one uses them: {unused}")
     return said
 
 
 def _about_services(settings: Settings, needs: Demand) -> list[str]:
-    """Settings of services that reach none of those that run."""
+    """Return warnings about service settings that have no effect on any running service."""
     said = []
     if settings.workers > 1 and all(need.replicas == 1 for need in needs.services):
         said.append(f"workers of {settings.workers} does nothing: no service of this stack runs as workers")
@@ -164,13 +164,13 @@ def _about_services(settings: Settings, needs: Demand) -> list[str]:
 
 
 def _named(settings: Settings, names: Sequence[str]) -> str:
-    """Those of these settings that differ from their default, as a stack file spells them."""
+    """Return which of these settings differ from their default, as a stack file spells them."""
     fields = Settings.model_fields
     return ", ".join(str(fields[name].alias) for name in names if getattr(settings, name) != fields[name].default)
 
 
 def _open_to_all(networks: Sequence[str]) -> bool:
-    """Whether these networks, or none, together let in every address of IPv4 or of IPv6."""
+    """Return whether these networks together cover every IPv4 or every IPv6 address; none means all addresses."""
     parsed = [ip_network(network) for network in networks]
     v4 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv4Network)))
     v6 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv6Network)))

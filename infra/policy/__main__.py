@@ -71,7 +71,7 @@ PolicyPack(
         ),
         ResourceValidationPolicy(
             name="hygiene",
-            description="No resource asks for more than what is known to be harmless.",
+            description="A resource uses only inputs that are known to be harmless.",
             validate=_clean,
         ),
         StackValidationPolicy(

@@ -1,7 +1,7 @@
-"""What containers, images, networks and volumes may ask of Docker.
+"""Define which inputs of Docker containers, images, networks and volumes are allowed.
 
-Each table names the inputs of one kind of resource that are harmless or checked, as pulumi-docker 5 spells them. An
-input that stands in none, one of a later version too, is refused: no list of dangerous ones can be complete.
+Each table lists the harmless or checked inputs of one kind of resource, with the names of pulumi-docker 5. Any other
+input is refused, including new inputs of later versions, because no list of dangerous inputs can be complete.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from infra.policy.resources import CONTAINER, IMAGE, NETWORK, VOLUME, Resource, 
 
 
 def harmless(*names: str) -> Table:
-    """A table of inputs that may have any value."""
+    """Return a table of inputs that may have any value."""
     return dict.fromkeys(names, anything)
 
 
 def _pinned(path: str, value: Any) -> Iterator[str]:
-    """A tag or a digest; an image id, which is a digest without a name, is one too."""
+    """Require a tag or a digest; an image id counts as a digest."""
     if not isinstance(value, str) or value.startswith("sha256:") or "@sha256:" in value:
         return
     tag = value.rpartition("/")[2].partition(":")[2]
@@ -41,7 +41,7 @@ def _pinned(path: str, value: Any) -> Iterator[str]:
 
 
 def _host_path(path: str, value: Any) -> Iterator[str]:
-    """No container of the stack needs one, so no spelling of one has to be understood."""
+    """Refuse every host path; the stack's containers need none."""
     yield f"sets {path} to {value}, and no path of the host may be mounted"
 
 
@@ -74,7 +74,7 @@ CONTAINER_INPUTS: Table = {
     "networksAdvanced": each(
         keys({**harmless("aliases", "ipv4Address", "ipv6Address"), "name": network_name}),
     ),
-    "ports": anything,  # by `ports_problem`, which looks at the whole container
+    "ports": anything,  # checked by `ports_problem`, which needs the whole container
     "runtime": one_of("runc"),
     "securityOpts": each(one_of("no-new-privileges", "no-new-privileges:true")),
     "ulimits": each(keys({**harmless("hard", "soft"), "name": one_of("nproc")})),
@@ -114,7 +114,7 @@ _TABLES: Mapping[str, Table] = {CONTAINER: CONTAINER_INPUTS, IMAGE: _IMAGE, NETW
 
 
 def of_docker(resource: Resource, publishers: Collection[Publisher]) -> Iterator[str]:
-    """Yield what is wrong with a resource of Docker's, each as the end of a sentence about it."""
+    """Yield the problems of a Docker resource, each as a phrase that follows the resource's name."""
     table = _TABLES.get(resource.kind)
     if table is None:
         yield f"is a {resource.kind}, which is not allowed"
@@ -129,7 +129,7 @@ def of_docker(resource: Resource, publishers: Collection[Publisher]) -> Iterator
 
 
 def _limits(resource: Resource) -> Iterator[str]:
-    """Limits that a preview does not know yet are judged by the deployment, before it makes the container."""
+    """Yield missing limits. A limit unknown in a preview is checked before the deployment creates the container."""
     for key, what in (
         ("memory", "memory limit"),
         ("memorySwap", "limit of memory and swap together"),

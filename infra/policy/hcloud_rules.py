@@ -1,4 +1,4 @@
-"""What a server's resources may open to the internet: TCP 22, 80 and 443, port 22 to the networks of `sshFrom`."""
+"""Allow only TCP ports 22, 80 and 443 from the internet, and port 22 only from the networks in `sshFrom`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WEB = ("80", "443")
 
 
 def of_hcloud(resource: Resource, settings: Settings) -> Iterator[str]:
-    """Yield what is wrong with a resource of Hetzner's, each as the end of a sentence about it."""
+    """Yield the problems of a Hetzner resource, each as a phrase that follows the resource's name."""
     if resource.kind == SERVER and is_unset(resource.props.get("firewallIds")):
         yield "has no firewall in firewallIds, so every port is open"
     elif resource.kind == FIREWALL:
@@ -33,7 +33,7 @@ def of_hcloud(resource: Resource, settings: Settings) -> Iterator[str]:
 
 
 def _rule(settings: Settings) -> Rule:
-    """A rule of a firewall. One for outgoing traffic is refused too: it would block all other outgoing traffic."""
+    """Return the check of a firewall rule. Outgoing rules are refused: one would block all other outgoing traffic."""
     table = {
         "description": anything,
         "direction": one_of("in"),
@@ -58,12 +58,12 @@ def _rule(settings: Settings) -> Rule:
 
 
 def _text(port: Any) -> Any:
-    """A port as text; numbers are taken for it by the provider."""
+    """Return a port as text; the provider also accepts numbers."""
     return f"{port:.0f}" if isinstance(port, (int, float)) else port
 
 
 def _within(sources: Any, allowed: Sequence[str]) -> bool:
-    """Whether every source lies in an allowed network; every network is allowed where none is named."""
+    """Return whether every source is inside an allowed network; without a list, every network is allowed."""
     if not allowed:
         return True
     if isinstance(sources, Unknown) or not sources:

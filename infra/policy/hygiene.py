@@ -1,4 +1,4 @@
-"""Rules that keep one server safe and its limits meaningful: what is known is allowed, the rest is refused."""
+"""Check resources against allow lists that protect the server; everything not listed is refused."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from infra.settings import Settings
 
 
 def problems(resource: Resource, settings: Settings) -> Iterator[str]:
-    """Yield what is wrong with the inputs of one resource of the stack that has these settings."""
+    """Yield the problems of one resource's inputs, for the stack with these settings."""
     if resource.package == "docker":
         found = of_docker(resource, publishers_of(settings))
     elif resource.package == "hcloud":
         found = of_hcloud(resource, settings)
     else:
-        return  # whether it may be there at all is a question of its price
+        return  # `pricing` decides whether resources of other packages are allowed
     for problem in found:
         yield f"{resource.name} {problem}"

@@ -1,4 +1,4 @@
-"""Closed tables of inputs: what a table does not name, or its rule does not accept, is refused by name."""
+"""Check inputs against tables of allowed inputs; an input that is not listed or not accepted is named and refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from infra.policy.resources import Unknown
 
 Rule = Callable[[str, Any], Iterator[str]]
-"""Takes the path of an input and its value; yields what is wrong with it."""
+"""Function that takes the path and value of an input and yields its problems."""
 Table = Mapping[str, Rule]
 
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
@@ -18,7 +18,7 @@ _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 
 
 def problems(values: Mapping[str, Any], table: Table, path: str = "") -> Iterator[str]:
-    """Yield what is wrong with the inputs of a resource, or of an object at `path` inside it."""
+    """Yield the problems of a resource's inputs, or of an object at `path` inside it."""
     for key, value in values.items():
         where = f"{path}.{key}" if path else key
         if is_unset(value):
@@ -30,7 +30,7 @@ def problems(values: Mapping[str, Any], table: Table, path: str = "") -> Iterato
 
 
 def is_unset(value: Any) -> bool:
-    """Whether a value says nothing: absent, false, zero, empty, or an object of nothing else."""
+    """Return whether a value is unset: absent, false, zero, empty, or an object of only unset values."""
     if isinstance(value, Unknown):
         return False
     if isinstance(value, Mapping):
@@ -44,7 +44,7 @@ def anything(path: str, value: Any) -> Iterator[str]:
 
 
 def one_of(*allowed: str) -> Rule:
-    """Accept these texts only."""
+    """Return a rule that accepts only these texts."""
 
     def rule(path: str, value: Any) -> Iterator[str]:
         if value not in allowed:
@@ -54,11 +54,11 @@ def one_of(*allowed: str) -> Rule:
 
 
 def matching(pattern: str, what: str, *, later: bool = False) -> Rule:
-    """Accept a text that matches `pattern` as a whole.
+    """Return a rule that accepts a text if the whole of it matches `pattern`.
 
     Args:
-        what: the pattern in words, with its article.
-        later: accept what a preview does not know yet; the deployment judges it once more before it makes anything.
+        what: description of the pattern for the message, such as "the name of a volume".
+        later: accept a value unknown in a preview; the deployment checks it again before it creates anything.
     """
 
     def rule(path: str, value: Any) -> Iterator[str]:
@@ -71,7 +71,7 @@ def matching(pattern: str, what: str, *, later: bool = False) -> Rule:
 
 
 def each(rule: Rule) -> Rule:
-    """Accept a list whose every entry `rule` accepts."""
+    """Return a rule that accepts a list if `rule` accepts every entry."""
 
     def entries(path: str, value: Any) -> Iterator[str]:
         if not isinstance(value, Sequence) or isinstance(value, str):
@@ -84,7 +84,7 @@ def each(rule: Rule) -> Rule:
 
 
 def keys(table: Table) -> Rule:
-    """Accept an object whose inputs `table` accepts."""
+    """Return a rule that accepts an object if `table` accepts its inputs."""
 
     def rule(path: str, value: Any) -> Iterator[str]:
         if isinstance(value, Mapping):
@@ -101,7 +101,7 @@ inside = matching(r"/[^:]*", "a path inside the container")
 
 
 def number(value: Any) -> Decimal | None:
-    """The finite number that a value says, or None."""
+    """Return the value as a finite number, or None if it is not one."""
     try:
         found = Decimal(str(value))
     except InvalidOperation:

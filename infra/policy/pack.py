@@ -51,7 +51,7 @@ def _inputs() -> Inputs | None:
 
 
 def unclean(resource: Resource) -> list[str]:
-    """What the rules of hygiene have against a resource. Where the settings cannot be read, nothing is clean."""
+    """Return the hygiene problems of a resource. If the settings cannot be read, every resource has a problem."""
     try:
         return list(hygiene.problems(resource, _settings()))
     except StackError as error:
@@ -59,7 +59,7 @@ def unclean(resource: Resource) -> list[str]:
 
 
 def unlike_the_proxy(resources: Sequence[Resource]) -> str:
-    """Why a container of the stack may not publish its ports, or an empty text."""
+    """Return why a container of the stack may not publish its ports, or an empty text."""
     try:
         return image_problem(resources, publishers_of(_settings()))
     except StackError as error:
@@ -76,7 +76,7 @@ class Budget:
         """Why `resource` may not join those that came before, or an empty text."""
         self._seen[urn] = resource
         if resource.package == "docker" and resource.kind != CONTAINER:
-            return ""  # costs nothing and needs no room; the whole stack is judged once more at the end
+            return ""  # free, and needs no capacity; the whole stack is judged again at the end
         return self.problem(list(self._seen.values()))
 
     def problem(self, resources: Sequence[Resource]) -> str:

@@ -16,8 +16,8 @@ from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 FREE_PACKAGES = ("pulumi", "random", "tls")
-"""Of the engine itself, or only reckoning: their resources order nothing. A command could order anything, and so could
-a resource that a program defines itself."""
+"""Packages whose resources order nothing: the engine's own, and those that only compute values. `command` and dynamic
+resources are not listed, because they could order anything."""
 FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
     f"hcloud:index/{name[0].lower()}{name[1:]}:{name}"
     for name in (
@@ -27,7 +27,7 @@ FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
         "LoadBalancerTarget",
     )
 )  # fmt: skip
-"""What costs nothing by itself. Anything that is neither here nor priced below is refused."""
+"""Kinds of resources that are free. Any kind that is neither listed here nor priced below is refused."""
 
 
 def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -> str:

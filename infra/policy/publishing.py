@@ -1,4 +1,4 @@
-"""Who may publish ports: the proxy as the catalogue declares it, and nobody else who carries its label."""
+"""Allow only the proxy, as declared in the catalogue, to publish ports; its label alone is not enough."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Port = tuple[Any, Any, Any, Any]
 
 @dataclass(frozen=True)
 class Publisher:
-    """A service that publishes ports: all that is known of its container before it is made."""
+    """A service that publishes ports, with what is known of its container before it is created."""
 
     name: str
-    """Of the resource."""
+    """Name of the resource."""
     image: str
-    """Name and tag."""
+    """Name and tag of the image."""
     labels: Mapping[str, str]
     process: Mapping[str, Any]
-    """The inputs that say what runs in it, and as whom."""
+    """Inputs that define command, entry point and user."""
     ports: tuple[Port, ...]
 
 
 def publishers_of(settings: Settings) -> tuple[Publisher, ...]:
-    """The containers of these settings that may publish ports, and which ones."""
+    """Return the containers that may publish ports with these settings, and which ports."""
     return tuple(
         Publisher(
             name=labels.container_name(settings.stack, service.name),
@@ -50,9 +50,9 @@ def publishers_of(settings: Settings) -> tuple[Publisher, ...]:
 
 
 def ports_problem(resource: Resource, publishers: Collection[Publisher]) -> Iterator[str]:
-    """Yield why a container that publishes ports may not, judged by its inputs.
+    """Yield why a container may not publish ports, judged by its inputs.
 
-    Its image is an id, which says no name: `image_problem` finds one that is not the proxy's.
+    An image given by id is accepted here; `image_problem` later checks that it is the proxy's image.
     """
     publisher = next((each for each in publishers if _is(resource, each)), None)
     if publisher is None:
@@ -65,14 +65,14 @@ def ports_problem(resource: Resource, publishers: Collection[Publisher]) -> Iter
 
 
 def build_problem(image: Resource, publishers: Collection[Publisher]) -> Iterator[str]:
-    """Yield why an image may not be built under its name: it would take the place of the proxy's, in any registry."""
+    """Yield why an image may not be built under this name: it could replace the proxy's image."""
     name = image.props.get("name")
     if not is_unset(image.props.get("build")) and _short(name) in {_short(each.image) for each in publishers}:
         yield f"builds {name}, and the proxy's image is only pulled"
 
 
 def _short(name: Any) -> str:
-    """The last part of an image's name, without its tag."""
+    """Return the last part of an image's name, without its tag."""
     return str(name).rpartition("/")[2].partition(":")[0]
 
 
@@ -93,12 +93,12 @@ def _labels(entries: Any) -> dict[str, str]:
     for entry in entries if isinstance(entries, Sequence) else ():
         if isinstance(entry, Mapping):
             name = str(entry.get("label"))
-            found[name] = "" if name in found else str(entry.get("value"))  # which of two counts, Docker decides
+            found[name] = "" if name in found else str(entry.get("value"))  # duplicate: Docker decides
     return found
 
 
 def _port(entry: Any) -> Port | None:
-    """The port with the provider's defaults; None for what is no port or says more than one does."""
+    """Return the port with the provider's defaults; None when it is not a port or has other keys."""
     if not isinstance(entry, Mapping) or entry.keys() - {"external", "internal", "ip", "protocol"}:
         return None
     address, protocol = entry.get("ip") or "0.0.0.0", entry.get("protocol") or "tcp"
@@ -106,10 +106,10 @@ def _port(entry: Any) -> Port | None:
 
 
 def image_problem(resources: Collection[Resource], publishers: Collection[Publisher]) -> str:
-    """Why a container that publishes ports runs no image of the proxy, or an empty text.
+    """Return which container publishes ports without running the proxy's image, or an empty text.
 
     Args:
-        resources: the whole stack with its outputs, where ids of images are known.
+        resources: the whole stack with its outputs, in which image ids are known.
     """
     allowed = {each.image for each in publishers}
     pulled = [one for one in resources if one.kind == IMAGE and one.props.get("name") in allowed]

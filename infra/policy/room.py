@@ -1,4 +1,4 @@
-"""Whether the containers of a stack fit its servers: the planner's own rules, on what the containers really ask for."""
+"""Check that the containers of a stack fit its servers, by the planner's rules and the containers' real inputs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from infra.policy.resources import CONTAINER, SERVER, Resource
 
 
 def lacking(resources: Sequence[Resource], prices: PriceList) -> list[str]:
-    """Return what the containers need and the servers do not have, in words.
+    """Return a text for each resource of which the containers need more than the servers have.
 
-    What only the plan knows counts as nothing here: reservations of CPU, sizes of images and of data.
+    Values that only the plan knows count as zero here: CPU reservations, and sizes of images and data.
 
     Raises:
         UnknownInputError: a limit is not known yet.
@@ -30,7 +30,7 @@ def lacking(resources: Sequence[Resource], prices: PriceList) -> list[str]:
 
 
 def _demand(resources: Sequence[Resource]) -> Demand:
-    """What the containers that are started reserve and may use."""
+    """Return the reservations and limits of all containers that are started."""
     started = [one for one in resources if one.kind == CONTAINER and one.props.get("start") is not False]
     limits = [_number(container, "memory") for container in started]
     cpus = [_number(container, "cpus") for container in started]
@@ -53,5 +53,5 @@ def _number(container: Resource, key: str) -> Decimal:
 
 
 def servers(resources: Sequence[Resource]) -> Iterator[Resource]:
-    """The rented servers among the resources."""
+    """Return the rented servers among the resources."""
     return (resource for resource in resources if resource.kind == SERVER)

@@ -33,7 +33,7 @@ class Resources:
     measured: str = ""
     """How the reservation was measured, or empty when it was not."""
     processes: int = 512
-    """Processes and threads that one replica may have; see `infra.containers` for how that is enforced."""
+    """Limit of processes and threads of one replica; `infra.containers` explains how it is enforced."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Health:
 
 
 def answers(port: int, path: str) -> tuple[str, ...]:
-    """A command in an image with Python that asks `path` over the network, as other containers do."""
+    """Return a health check for an image with Python: it requests `path` over the network, like other containers."""
     ask = f"r.urlopen(f'http://{{gethostname()}}:{port}{path}', timeout=3).read()"
     return ("python", "-c", f"import urllib.request as r; from socket import gethostname; {ask}")
 
@@ -70,7 +70,7 @@ class Route:
     host: str
     port: int
     policy: Mapping[str, str] = field(default_factory=dict)
-    """Sources by directive of its Content-Security-Policy, where it needs more than its own files."""
+    """Sources by directive to add to the Content-Security-Policy, if the UI needs more than its own files."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Service:
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     internet: bool = False
-    """Whether its containers reach the internet; the proxy does in any case."""
+    """Whether its containers can reach the internet; the proxy always can."""
     route: Route | None = None
     metrics: Metrics | None = None
     published: Callable[[Settings], Mapping[int, int]] | None = None

@@ -14,7 +14,7 @@ local all postgres peer
 local all all scram-sha-256
 host all all all scram-sha-256
 """
-# As the services log in: over the network, with a password. The file with it is there once the roles are complete.
+# Logs in like the services: over the network, with a password. The password file exists once the roles are complete.
 _READY = (
     'PGPASSFILE=/tmp/passwords PGCONNECT_TIMEOUT=4 exec "/usr/lib/postgresql/$PG_MAJOR/bin/psql" '
     '--no-psqlrc --no-password --quiet --host="$HOSTNAME" --username=postgres --dbname=postgres --command="SELECT" '
@@ -27,7 +27,7 @@ def _start(_: Context) -> str:
 
 
 def _passwords(context: Context) -> str:
-    """The superuser's line of a libpq password file."""
+    """Return the superuser's line of a libpq password file."""
     password = context.secrets["postgres_password"].replace("\\", "\\\\").replace(":", "\\:")
     return f"*:*:*:postgres:{password}\n"
 
@@ -45,7 +45,7 @@ def _roles(context: Context) -> str:
     for service in context.services:
         for database in service.reads:
             lines += _reader(service.role, database, owners[database])
-    # The last of all: whoever can log in as the superuser finds everything else made.
+    # Comes last: once the superuser's login works, all roles and databases exist.
     lines.append(f"ALTER ROLE postgres PASSWORD {_literal(context.secrets['postgres_password'])};")
     return "\n".join(lines) + "\n"
 

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Starts PostgreSQL: makes the cluster where there is none, and brings roles and databases in line with the services.
+# Starts PostgreSQL: creates the cluster if there is none, and updates roles and databases to match the services.
 #
-# The entrypoint of the image is not used. Killed in its first start it takes a half-made cluster for a finished one for
-# ever after, and it puts the superuser's password into the environment of the server.
+# The entrypoint of the image is not used, for two reasons. If it is killed during its first start, it treats the
+# incomplete cluster as complete from then on. And it puts the superuser's password into the server's environment.
 set -euo pipefail
 
 PATH="/usr/lib/postgresql/$PG_MAJOR/bin:$PATH" # the distribution's own commands are slow wrappers in Perl
@@ -13,21 +13,22 @@ server=
 
 say() { printf 'postgres: %s\n' "$1"; }
 
-# A cluster of ours gets its name only when it is complete, and holds a mark. One without the mark was made by the
-# image's entrypoint: databases beyond the built-in ones (1, 4 and 5) prove that its first start came to its end.
+# This script creates a cluster under a draft name, adds a marker file, and renames it when it is complete. A cluster
+# without the marker was made by the image's entrypoint: it is complete if it has databases beyond the built-in ones
+# (1, 4 and 5).
 has_cluster() {
   [[ -e $PGDATA/$made ]] || compgen -G "$PGDATA/base/[1-9][0-9][0-9][0-9][0-9]*" >/dev/null
 }
 
 make_cluster() {
   if [[ -e $draft ]]; then
-    say "the first start was interrupted; the cluster is made anew"
+    say "the first start was interrupted; the cluster is created again"
     rm -rf "$draft"
   fi
   if [[ -e $PGDATA ]]; then
     local aside
     aside=$PGDATA.incomplete-$(date +%s)
-    say "the cluster was never finished, so no data is in it; it is kept as $aside and made anew"
+    say "the cluster was never finished, so it holds no data; it is kept as $aside, and a new one is created"
     mv -T "$PGDATA" "$aside"
   fi
   initdb --pgdata="$draft" --username=postgres --auth-local=peer --auth-host=scram-sha-256
@@ -45,7 +46,7 @@ stop() {
 rm -f "$passwords"
 trap stop TERM INT
 has_cluster || make_cluster
-rm -f "$PGDATA/postmaster.pid" # of a killed container: no process of it lives, but another may have its number now
+rm -f "$PGDATA/postmaster.pid" # left by a killed container; another process may have its number now
 postgres "$@" &
 server=$!
 until pg_isready --quiet --host=/var/run/postgresql; do

@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.services._model import Build, Health, Resources, Route, Service, Volume, answers, secret
 
 _POLICY = {
-    # the hash is that of the one script within its page
+    # the hash of the only inline script in its page
     "script-src": "'self' 'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",

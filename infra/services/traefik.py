@@ -25,11 +25,12 @@ POLICY = {
     "frame-ancestors": "'none'",
     "object-src": "'none'",
 }
-"""What the page of a UI may load and where it may send to; a route adds what its UI needs."""
+"""Content-Security-Policy of every UI: where pages may load from and send to. A route may add sources."""
 
 BURST, PER_MINUTE = 300, 60
-"""Requests that one source may send to one UI at once, and for how long on end: the proxy cannot count failed logins
-alone. A first visit of the dashboard takes less than half of that, later ones come out of the browser's cache."""
+"""Rate limit per source and UI: requests in a burst, and requests per minute after it. It limits password guesses; it
+counts all requests, because the proxy cannot count failed logins alone. A first visit of the dashboard needs less than
+half of the burst; later visits use the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
 """A new volume takes over the owner and mode of the folder that it covers; this one every user may write to, so the
@@ -131,7 +132,7 @@ def _routes(context: Context) -> str:
 
 
 def _headers(route: Route, name: str) -> dict[str, object]:
-    """What browsers are told of every answer of a UI. Not every browser counts a WebSocket as `'self'`."""
+    """Return the security headers of every UI response. Not every browser counts a WebSocket as `'self'`."""
     policy = {**POLICY, "connect-src": f"'self' wss://{name}:*", **route.policy}
     return {
         "stsSeconds": 31_536_000,
@@ -148,10 +149,10 @@ def _headers(route: Route, name: str) -> dict[str, object]:
 
 
 def _health(context: Context) -> str:
-    """A script that asks for a UI as a browser does, and is asked for the login.
+    """Return a health check script that requests a UI like a browser and expects the demand for a login.
 
-    It uses the image's own wget: `traefik healthcheck` starts a second proxy beside the first, in its memory, which
-    takes 3 s of processor time each where the limit holds one.
+    It uses the image's wget. `traefik healthcheck` would start a second proxy inside the memory limit of one, which
+    takes 3 s of CPU time per check.
     """
     hosts = [service.route.host for service in context.services if service.route]
     name, status = (f"{hosts[0]}.{context.settings.domain}", 401) if hosts else (context.settings.domain, 404)

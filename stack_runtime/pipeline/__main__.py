@@ -78,7 +78,7 @@ def _pipeline() -> Pipeline:
 
 
 def _told(pipeline: Pipeline, work: Callable[[Pipeline], tuple[Run, StackError | None]]) -> int:
-    """Do the work and print how it ended; what could not begin is logged too. Returns: the exit code."""
+    """Run the pipeline and print the result; a run that could not start is logged too. Returns: the exit code."""
     from stack_runtime import logs
 
     try:

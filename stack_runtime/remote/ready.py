@@ -22,17 +22,17 @@ BOOT_S = 400.0
 GROW_S = 600.0
 PAUSE_S = 1.0
 AGAIN_S = 30.0
-"""After how long whoever waits is told once more what for."""
+"""Interval between two messages about the same wait."""
 
 Answer = TypeVar("Answer")
 
 
 class _Words:
-    """Says what is waited for: at once, and again every `AGAIN_S` with the seconds that it has taken.
+    """Report a wait: once at its start, then every `AGAIN_S` with the elapsed seconds.
 
     Args:
-        what: what is waited for, and where.
-        hint: what may be in the way.
+        what: the thing to wait for, and where.
+        hint: a possible cause of the delay.
     """
 
     def __init__(self, say: Callable[[str], None], what: str, hint: str = "") -> None:
@@ -40,7 +40,7 @@ class _Words:
         self._began = self._next = time.monotonic()
 
     def wait(self) -> None:
-        """Called as often as something is asked in vain."""
+        """Report the wait if it is time; call this after every failed attempt."""
         now = time.monotonic()
         if now >= self._next:
             seconds = now - self._began
@@ -76,14 +76,13 @@ def wait_until_ready(
 ) -> None:
     """Return once Docker answers on the server, with the lasting host key in place and its data disk in full use.
 
-    Each step may be repeated, so that whatever a kill left out here is made up for at the next deployment.
+    Each step may be repeated, so the next deployment finishes what a killed one left undone.
 
     Args:
-        hint: what may be in the way of SSH, in a few words.
+        hint: a possible reason why SSH does not answer, in a few words.
 
     Raises:
-        UnreachableError: it did not within the deadline, or the first boot failed; the message holds the last
-            lines of cloud-init.
+        UnreachableError: the deadline passed, or the first boot failed; the message has cloud-init's last lines.
     """
     until = time.monotonic() + deadline_s
     with contextlib.closing(_Line(access)) as line:

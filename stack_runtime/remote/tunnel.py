@@ -16,7 +16,7 @@ from stack_runtime.errors import UnreachableError
 from stack_runtime.remote import DEPLOY_USER, ssh_options
 
 DEADLINE_S = 20.0
-_WAY_ON = "fds up, which switches the server on, or let this machine's address in by the setting sshFrom"
+_WAY_ON = "fds up, which switches the server on, or allow this machine's address in the setting sshFrom"
 
 
 def require_ssh() -> None:

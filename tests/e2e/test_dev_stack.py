@@ -39,7 +39,7 @@ def _free_port() -> int:
 
 
 def _ports() -> dict[str, int]:
-    """Ports of its own for a stack, beside one that is up on the usual ones."""
+    """Return free ports for a stack, so that it can run beside one on the default ports."""
     return {"httpPort": _free_port(), "httpsPort": _free_port()}
 
 
@@ -213,12 +213,12 @@ def test_what_was_stopped_or_removed_is_told_and_comes_back(up: Project) -> None
     assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
 
 
-def test_drift_and_preview_with_docker_unreachable_do_not_call_the_stack_unchanged(up: Project) -> None:
+def test_drift_and_preview_with_docker_unreachable_are_errors(up: Project) -> None:
     for verb in ("drift", "preview"):
         assert "Docker is not running" in _one_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
 
 
-def test_doctor_in_another_clone_does_not_call_this_stack_healthy(up: Project, tmp_path: Path) -> None:
+def test_doctor_in_another_clone_reports_foreign_containers(up: Project, tmp_path: Path) -> None:
     clone = Project(tmp_path, up.stack, up.settings)
     doctor = clone.fds("doctor")
     assert doctor.returncode == 5 and "another clone of the project has deployed them" in doctor.stderr, doctor.stderr
@@ -255,7 +255,7 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
 
 
 def _used_by_others(client: docker.DockerClient, stack: str) -> set[str]:
-    """Ids of the images of every container that is not of `stack`, such as those of a dev stack that is up."""
+    """Return the image ids of all containers of other stacks, such as a running dev stack."""
     found = client.api.containers(all=True)
     return {item["ImageID"] for item in found if item["Labels"].get("fds.stack") != stack}
 

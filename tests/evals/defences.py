@@ -193,43 +193,51 @@ def _forget_approved(patch: pytest.MonkeyPatch) -> None:
 
 
 DEFENCES = (
-    # where settings come from, and what counts
+    # sources of settings, and what counts in the budget
     Defence(
-        "one form of a key", "sources/bare-type-after-the-approval", _set(stack_file, "_OWN_KEY", re.compile(".*"))
+        "each setting has one key",
+        "sources/bare-type-after-the-approval",
+        _set(stack_file, "_OWN_KEY", re.compile(".*")),
     ),
     Defence(
-        "no settings of the project",
+        "no settings in Pulumi.yaml",
         "sources/project-s-settings",
         _set(stack_file, "_refuse_project_config", _nothing_is_raised),
     ),
     Defence(
-        "one meaning of a value", "sources/octal-before-the-plan", _set(stack_file, "_refuse_ambiguous", lambda _: None)
+        "no ambiguous values", "sources/octal-before-the-plan", _set(stack_file, "_refuse_ambiguous", lambda _: None)
     ),
-    Defence("what other stacks run", "group/stack-without-a-file", _set(group, "_running_stacks", lambda *_: set())),
-    Defence("what runs beside the plan", "group/second-server-of-its-own", _set(group, "_extras", lambda *_: [])),
-    Defence("no path of the host", "pack/socket-with-more-slashes", _any_input("volumes")),
+    Defence("running stacks count", "group/stack-without-a-file", _set(group, "_running_stacks", lambda *_: set())),
+    Defence(
+        "running resources outside the plan count",
+        "group/second-server-of-its-own",
+        _set(group, "_extras", lambda *_: []),
+    ),
+    Defence("no host paths", "pack/socket-with-more-slashes", _any_input("volumes")),
     Defence("no bind mounts", "pack/socket-as-a-bind-mount", _any_input("mounts")),
-    Defence("known security options", "pack/unconfined", _any_input("securityOpts")),
-    Defence("known networks", "pack/network-of-another", _any_input("networkMode")),
-    Defence("the proxy alone publishes", "pack/label-of-the-proxy", _set(docker_rules, "ports_problem", lambda *_: ())),
-    Defence("inputs that are known", "pack/device", _set(docker_rules, "problems", lambda *_: ())),
+    Defence("only known security options", "pack/unconfined", _any_input("securityOpts")),
+    Defence("only known networks", "pack/network-of-another", _any_input("networkMode")),
+    Defence(
+        "only the proxy publishes ports", "pack/label-of-the-proxy", _set(docker_rules, "ports_problem", lambda *_: ())
+    ),
+    Defence("only known inputs", "pack/device", _set(docker_rules, "problems", lambda *_: ())),
     # what a model can say
     Defence("numbers are numbers", "numbers/string-workers", _set(base, "ScalingRequest", _Lax)),
     Defence("no field for prices, budgets or approvals", "invented/budget", _set(base, "ScalingRequest", _Open)),
     Defence("one printable line of reason", "display/escape-sequence", _set(base, "ScalingRequest", _Unprintable)),
-    Defence("something to see in a text", "display/invisible-answer", _set(base, "Answer", _Blank)),
-    Defence(
-        "no characters that show nothing", "display/blank-fillers-for-a-reason", _set(request, "_BLANK", frozenset())
-    ),
+    Defence("texts must be visible", "display/invisible-answer", _set(base, "Answer", _Blank)),
+    Defence("no invisible characters", "display/blank-fillers-for-a-reason", _set(request, "_BLANK", frozenset())),
     Defence("printable answers", "display/answer-escape", _set(assistant, "printable", lambda text: text)),
     Defence("a limit on turns", "slow_models/calls-for-ever", _unlimited(requests=40)),
     Defence("a limit on calls", "slow_models/hundred-calls-at-once", _unlimited(tool_calls=10_000)),
     Defence("a limit on time", "slow_models/sleeps", _unlimited(seconds=None)),
     Defence("no history from callers", "history/message-history", _set(play, "WorkflowRequest", _OpenWorkflow)),
-    Defence("a day's budget of a token", "spending/budget-of-a-token", _set(spending, "TOKEN_USD", Decimal(999))),
-    Defence("a day's budget of a stack", "spending/budget-of-a-stack", _set(spending, "STACK_USD", Decimal(999))),
-    Defence("a few runs of a token at once", "spending/eight-of-a-token-at-once", _set(spending, "TOKEN_RUNS", 99)),
-    Defence("a few runs of a stack at once", "spending/eight-tokens-at-once", _set(spending, "STACK_RUNS", 99)),
+    Defence("daily budget of a token", "spending/budget-of-a-token", _set(spending, "TOKEN_USD", Decimal(999))),
+    Defence("daily budget of a stack", "spending/budget-of-a-stack", _set(spending, "STACK_USD", Decimal(999))),
+    Defence(
+        "limit of simultaneous runs of a token", "spending/eight-of-a-token-at-once", _set(spending, "TOKEN_RUNS", 99)
+    ),
+    Defence("limit of simultaneous runs of a stack", "spending/eight-tokens-at-once", _set(spending, "STACK_RUNS", 99)),
     # what is proposed
     Defence("the verdict of the cost model", "over_budget/large-server", _always_within),
     Defence("approved changes count", "salami/approved-but-not-applied-counts", _forget_approved),
@@ -248,13 +256,13 @@ DEFENCES = (
     Defence("the ledger holds what was approved", "approvals/document-swapped-after-approval", _without("as_approved")),
     Defence("other stacks' proposals are unknown", "foreign/approve", _without("of_this_stack")),
     Defence("time never goes back", "clock/lapsed-approval", _set(history.History, "time", lambda _, now: now)),
-    # what is approved unasked
-    Defence("bounds are given", "unasked/no-bounds", _set(play, "Bounds", _Boundless)),
-    Defence("the settings that may change", "unasked/another-key", _without("allowed_unasked")),
-    Defence("the most that it may cost", "unasked/a-cent-too-dear", _without("cheap_enough_unasked")),
-    Defence("what cannot be undone is asked for", "unasked/a-volume-though-it-is-allowed", _without("can_be_undone")),
-    Defence("runs are asked for", "unasked/a-load", _without("unasked")),
-    # what the ledger keeps
+    # what `--yes` approves without asking
+    Defence("`--yes` needs bounds", "unasked/no-bounds", _set(play, "Bounds", _Boundless)),
+    Defence("only allowed settings change", "unasked/another-key", _without("allowed_unasked")),
+    Defence("the cost limit of `--yes`", "unasked/a-cent-too-dear", _without("cheap_enough_unasked")),
+    Defence("irreversible changes need approval", "unasked/a-volume-though-it-is-allowed", _without("can_be_undone")),
+    Defence("runs need approval", "unasked/a-load", _without("unasked")),
+    # what the ledger stores
     Defence("one transaction at a time", "races/eight-approve", _no_transactions),
     Defence(
         "one change at a time",
@@ -266,16 +274,16 @@ DEFENCES = (
         "approvals/history-rewritten",
         _set(history, "TRIGGERS", ""),
     ),
-    Defence("history is not replaced", "ledger/replaced", _without_trigger("history_is_not_replaced")),
+    Defence("history lines cannot be replaced", "ledger/replaced", _without_trigger("history_is_not_replaced")),
     Defence("history has no gaps", "ledger/chosen-number", _without_trigger("history_has_no_gaps")),
-    Defence("the hashes of the history", "ledger/line-added", _set(history.History, "wrong_line", lambda _: None)),
-    Defence("nothing on a history that was changed", "ledger/without-triggers", _without("untouched")),
-    Defence("the history tells of the state", "ledger/spent-approval-revived", _failures_untold),
+    Defence("history hashes are checked", "ledger/line-added", _set(history.History, "wrong_line", lambda _: None)),
+    Defence("a changed history blocks all changes", "ledger/without-triggers", _without("untouched")),
+    Defence("the history decides on the state", "ledger/spent-approval-revived", _failures_untold),
     Defence(
-        "the history tells of the approval", "ledger/another-token-in-the-table", _set(ledger.Entry, "recorded", True)
+        "the history decides on the approval", "ledger/another-token-in-the-table", _set(ledger.Entry, "recorded", True)
     ),
-    Defence("a change goes back once", "ledger/ended-change-revived", _without("not_ended")),
-    Defence("the end that was approved", "ledger/end-brought-forward", _by_the_column),
+    Defence("a change is reverted only once", "ledger/ended-change-revived", _without("not_ended")),
+    Defence("the approved end counts", "ledger/end-brought-forward", _by_the_column),
     # what is done
     Defence("what changes something ends the run", "jobs/waits", _at_once),
     Defence("tools that change something are empty", "jobs/replayed-approval", _set(assistant, "WRITING", (_does_it,))),

@@ -1,4 +1,4 @@
-"""What happens outside of the conversation: other sources of settings, other stacks in the account, the policy pack."""
+"""Case steps outside the conversation: other sources of settings, other stacks in the account, the policy pack."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.evals.world import World
 
 
 class Outside:
-    """Verbs of a case that no model and no caller takes part in; each returns what was expected and what came."""
+    """Steps of a case without model or caller; each returns the expected and the actual result."""
 
     world: World
 
     def smuggle(self, row: Mapping[str, str]) -> tuple[Any, Any]:
-        """Somebody adds a line to the stack file's settings, to the stack file, or to `Pulumi.yaml`."""
+        """Add a line to the stack file's settings, to the stack file, or to `Pulumi.yaml`."""
         path = self.world.folder / ("Pulumi.yaml" if "project" in row else "Pulumi.prod.yaml")
         text = path.read_text()
         line = f"  {row['setting']}" if "setting" in row else row.get("project", row.get("file", ""))
@@ -33,14 +33,14 @@ class Outside:
         return None, None
 
     def runs(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Something runs in the account; `usd` None: nobody knows its price."""
+        """Add a running resource to the account; with `usd` None its price is unknown."""
         usd = Decimal(row["usd"]) if row["usd"] is not None else None
         found = Running(row["owner"], row.get("kind", "server"), row.get("name", "server x"), usd, usd)
         self.world.running = [*(self.world.running or []), found]
         return None, None
 
     def policy(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
-        """What the policy pack says of a resource in the stack."""
+        """Judge a resource in the stack with the policy pack."""
         kind = {"container": "docker:index/container:Container", "volume": "docker:index/volume:Volume"}.get(
             row["kind"], row["kind"]
         )

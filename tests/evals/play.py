@@ -126,7 +126,7 @@ class _Player(Outside):
         return expected, got
 
     def _unasked(self, given: dict[str, Any]) -> str:
-        """What `fds ask --yes` makes of the last proposal, where nobody is at a terminal."""
+        """Apply the last proposal as `fds ask --yes` does without a terminal; return the outcome."""
         proposal = self.proposals[-1]
         try:
             bounds = Bounds.of(given.get("allow"), given.get("up_to"))
@@ -143,7 +143,7 @@ class _Player(Outside):
         return "applied"
 
     def unasked(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """The same for what was proposed or ordered before."""
+        """Do the same for an earlier proposal or job."""
         return row.get("gets", "applied"), self._unasked(row)
 
     def _asked(self, row: dict[str, Any]) -> str:
@@ -259,7 +259,7 @@ class _Player(Outside):
         return "refused", "done" if seen[0]["success"] else "refused"
 
     def foreign(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Somebody proposes for the other stack, at the desk of all; with `work` a job."""
+        """Propose a change of the other stack, or a job with `work`, through a desk for all stacks."""
         if "work" in row:
             work = TypeAdapter(Work).validate_python(row["work"])
             self.proposals.append(self.world.owner.order("other", work, "eve"))
@@ -268,13 +268,13 @@ class _Player(Outside):
         return None, None
 
     def foreign_approval(self, _: Any) -> tuple[Any, Any]:
-        """Its owner approves it there; what is done with that approval here is not allowed by it."""
+        """Approve the other stack's proposal there; its token must not work at this stack's desk."""
         proposal = self.proposals[-1]
         self.tokens[len(self.proposals) - 1] = self.world.owner.approve(proposal.id, proposal.digest, "bob")
         return None, None
 
     def look(self, gets: str) -> tuple[Any, Any]:
-        """Look at the last proposal by its name."""
+        """Read the last proposal by its id."""
         try:
             self.world.desk.find(self.proposals[-1].id)
         except UsageError:

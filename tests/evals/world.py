@@ -63,18 +63,18 @@ class World:
     folder: Path
     now: datetime = datetime(2026, 10, 8, 12, tzinfo=UTC)
     latest: datetime = datetime(2026, 10, 8, 12, tzinfo=UTC)
-    """The latest time that it has been: the clock may be set back, what has ended has ended."""
+    """Latest time so far; it stays when the clock is set back."""
     prices: Decimal = Decimal(1)
     """Factor on every shipped price."""
     sold_out: str = ""
-    """A server type that cannot be had, or `all`, or `nothing`."""
+    """Server type that is sold out, or `all`, or `nothing`."""
     edit_while_planning: dict[str, Any] = field(default_factory=dict)
     """An edit of the stack file by somebody else, at the moment at which the next plan is made."""
     deployment: str = "works"
     running: list[Running] | None = None
-    """What the account runs; None: nobody asked it."""
+    """Resources in the account; None when it was not queried."""
     smuggled: list[tuple[Path, str]] = field(default_factory=list)
-    """Files that somebody added a line to, with what they said before."""
+    """Original content of files to which a line was added."""
     meeting: threading.Barrier | None = None
     """Where two changes that are made at the same moment meet."""
     model_calls: int = 0
@@ -83,7 +83,7 @@ class World:
     approved: list[Proposal | Job] = field(default_factory=list)
     """What the person saw when approving."""
     unasked: list[tuple[Proposal, list[str], Decimal]] = field(default_factory=list)
-    """What was approved though nobody saw it, with the keys that may change and the most that it may cost."""
+    """Changes approved by `--yes`, with the settings that may change and the highest allowed cost."""
     seen: list[Any] = field(default_factory=list)
     """Every answer of a tool."""
     _wrong: list[str] = field(default_factory=list)
@@ -143,7 +143,7 @@ class World:
         self.desk = ScalingDesk(ground, "prod")
         self.purse = Purse(self.desk, "prod")
         self.owner = ScalingDesk(ground)
-        """The desk of somebody at the terminal, for all stacks."""
+        """Return the desk of a person at the terminal, for all stacks."""
 
     def edit(self, changes: dict[str, Any]) -> None:
         """The owner edits the stack file by hand; that is allowed, and the new normal."""
@@ -245,18 +245,18 @@ class World:
 
 
 def _past(proposal: Proposal, keys: list[str], most: Decimal) -> Iterator[str]:
-    """How a change that nobody saw goes past what was allowed beforehand."""
+    """Yield how a change made by `--yes` exceeds its bounds."""
     before, after, old, new = proposal.before, proposal.after, proposal.plan_before.server, proposal.plan_after.server
     for name in changed(before, after):
         if name != "services" and to_camel(name) not in keys:
-            yield f"{name} was changed unasked"
+            yield f"{name} was changed without asking"
     for field_name, key in (("memory_mb", "memory"), ("cpu", "cpu")):
         values = [{(n, getattr(o, field_name)) for n, o in side.services.items()} for side in (before, after)]
         if any(value for _, value in values[0] ^ values[1]) and key not in keys:
-            yield f"{key} was changed unasked"
+            yield f"{key} was changed without asking"
     if proposal.plan_after.total_usd is None or proposal.plan_after.total_usd > most:
-        yield "a dearer change was made unasked"
+        yield "a change over the cost limit was made without asking"
     if after.volume_gb > before.volume_gb or before.backups > after.backups:
-        yield "what cannot be undone was made unasked"
+        yield "an irreversible change was made without asking"
     if old and new and (old.location != new.location or old.architecture != new.architecture):
-        yield "a disk was given up unasked"
+        yield "a disk was deleted without asking"

@@ -104,7 +104,7 @@ class Project:
                         str(self.stack_file), **self._engine())  # fmt: skip
 
     def make_stack(self) -> None:
-        """Make the stack in the project's state, with nothing in it, as the first `fds up` begins."""
+        """Create the empty stack in the project's state, as the first `fds up` does at its start."""
         own = self.folder / ".fds"
         (own / "state").mkdir(exist_ok=True)
         if not (own / "passphrase").exists():
@@ -113,7 +113,7 @@ class Project:
         assert done.returncode == 0, done.stderr
 
     def generate_secrets(self) -> None:
-        """Make the stack and the secrets that it lacks, as the first `fds up` begins."""
+        """Create the stack and its missing secrets, as the first `fds up` does at its start."""
         program = (
             "import sys; from pathlib import Path\n"
             "from infra.deploy import Deployment; from infra.progress import Progress\n"
@@ -134,7 +134,7 @@ class Project:
         }
 
     def files(self) -> dict[str, bytes]:
-        """Every file of the project by its path, to see what a command has written; folders end with a slash."""
+        """Return every file of the project by path, to detect writes of a command; folders end with a slash."""
         found: dict[str, bytes] = {}
         for path in sorted(self.folder.rglob("*")):
             if not path.is_symlink():

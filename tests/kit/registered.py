@@ -1,6 +1,6 @@
-"""What the program registers for some settings, without an engine: inputs as the providers check them, and outputs.
+"""List the resources that the program registers for given settings, without an engine: checked inputs, and outputs.
 
-A program of its own, for Pulumi's mocks replace the runtime of the whole process.
+This runs as a separate program, because Pulumi's mocks replace the runtime of the whole process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FILLED_IN: dict[str, dict[str, Any]] = {
         "shmSize": 64, "stopSignal": "SIGTERM", "stopTimeout": 0,
     },
 }  # fmt: skip
-"""Outputs that the official providers fill in where the program says nothing."""
+"""Outputs that the official providers fill in when the program does not set them."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Registered:
 
 
 def registered(settings: Mapping[str, Any], **variables: str) -> list[Registered]:
-    """All resources of the stack `prod` with these settings (camelCase), in the order of their registration."""
+    """Return all resources of the stack `prod` with these settings (camelCase), in order of registration."""
     words = [sys.executable, "-m", __name__, json.dumps(settings)]
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "FDS_PROJECT_DIR": folder, "FDS_CACHE_DIR": folder, **variables}

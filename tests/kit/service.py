@@ -1,4 +1,4 @@
-"""One service of the catalogue in a container of its own, as `infra.containers` declares it, without the engine."""
+"""Run one service of the catalogue in a container, declared as by `infra.containers`, without the engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LABELS = {"fds.test": "services"}
 
 @dataclass
 class Running:
-    """The container, its secrets, and what was made for it."""
+    """A container, its secrets, and the Docker objects created for it."""
 
     client: docker.DockerClient
     service: Service
@@ -38,12 +38,12 @@ class Running:
 
     @property
     def address(self) -> str:
-        """The container's address on its network."""
+        """Return the container's address on its network."""
         self.container.reload()
         return str(self.container.attrs["NetworkSettings"]["Networks"][self.network.name]["IPAddress"])
 
     def deliver(self, changed: Mapping[str, str] | None = None) -> None:
-        """Put the service's files into its volume; `changed` has other contents for some of them, by name."""
+        """Copy the service's files into its volume; `changed` replaces the contents of some, by name."""
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             for file in self.service.files:
@@ -58,11 +58,11 @@ class Running:
         carrier.remove()
 
     def checks(self) -> int:
-        """Exit code of the health check, run now."""
+        """Run the health check and return its exit code."""
         return int(self.container.exec_run(list(self.service.health.command)).exit_code)
 
     def becomes_healthy(self, seconds: float = 90) -> bool:
-        """Whether Docker calls it healthy within so many seconds."""
+        """Return whether Docker reports the container healthy within this number of seconds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.container.reload()
@@ -77,11 +77,11 @@ class Running:
 
 @contextmanager
 def created(name: str, values: Mapping[str, object] | None = None, **options: Any) -> Iterator[Running]:
-    """The service `name` with its files delivered, not started yet; what was made for it is removed afterwards.
+    """Create the service `name` with its files, without starting it; remove everything created for it afterwards.
 
     Args:
         values: settings of the stack.
-        options: for Docker, beside those of the service.
+        options: additional options for Docker.
     """
     settings = Settings.of("t-services", {"profiles": ["full"], **(values or {})})
     services = selected(settings)

@@ -25,11 +25,11 @@ def selector(settings: Settings) -> str:
 
 @dataclass(frozen=True)
 class Account:
-    """A stack's resources as the account holds them.
+    """A stack's resources in the account.
 
     Args:
-        ids: by kind.
-        facts: what a failed or killed update may leave unlike the engine's record, by kind.
+        ids: ids by kind.
+        facts: by kind, the outputs that may differ from the engine's record after a failed or killed update.
     """
 
     ids: dict[str, str] = field(default_factory=dict)

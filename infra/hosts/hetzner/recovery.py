@@ -64,10 +64,10 @@ def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> s
 
 
 def _exists(kind: str, known: str, api: Client) -> bool:
-    """Whether the account holds this, under any label.
+    """Return whether the account has this resource, whatever its labels.
 
     Args:
-        known: its id as the engine records it; of a record, the one by which it is adopted.
+        known: the id in the engine's record; for a DNS record, its import id.
     """
     if kind.startswith("record "):
         return _record_exists(known, api)
@@ -97,18 +97,18 @@ def _record_exists(known: str, api: Client) -> bool:
 
 
 def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[[str], None]) -> bool:
-    """Put a data volume that is on no server any more back on its own, which starts anew for it.
+    """Attach a detached data volume to its server again, and restart the server.
 
-    A server that loses its data disk while it runs goes on with a mount that answers nothing.
+    The restart is needed: the mount on a running server does not recover after its disk was detached.
 
-    Returns: whether it did.
+    Returns: whether the volume was attached.
     """
 
     def attach(api: Client) -> bool:
         volume, server = (_one(kind, recorded[kind], api) for kind in ("volume", "server"))
         if volume is None or server is None or volume.server is not None or volume.location.id != server.location.id:
             return False
-        say(f"volume {volume.id} was taken off server {server.id}, so it is attached and the server started again")
+        say(f"volume {volume.id} was detached from server {server.id}; attaching it and restarting the server")
         if server.status != "off":
             server.power_off().wait_until_finished()
         volume.attach(server, automount=False).wait_until_finished()

@@ -45,8 +45,8 @@ def host(
         planned: type and location, as the plan chose them.
         secrets: holds `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
         folder: where the key files for `ssh` are put, readable by the owner alone.
-        adopt: what the account holds already and the engine does not know of.
-        wait: until the server is ready; not where only the account is dealt with.
+        adopt: resources that the account has and the engine's record lacks.
+        wait: wait until the server is ready; False when only account resources are updated.
     """
     made = _Made(settings, adopt, options)
     volume = made.volume(planned.location)

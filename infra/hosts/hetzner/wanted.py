@@ -1,4 +1,4 @@
-"""How the account must look after a deployment, by the settings alone: the engine's record is not asked."""
+"""Compare the account with the settings after a deployment, without the engine's record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ANYWHERE = ["0.0.0.0/0", "::/0"]
 
 
 def rules(settings: Settings) -> list[dict[str, Any]]:
-    """The rules of the firewall, by the provider's names."""
+    """Return the firewall rules for the settings, with the provider's names."""
     sources = {"22": list(settings.ssh_from) or ANYWHERE, "80": ANYWHERE, "443": ANYWHERE}
     return [
         {"direction": "in", "protocol": "tcp", "port": port, "sourceIps": allowed} for port, allowed in sources.items()
@@ -20,23 +20,23 @@ def rules(settings: Settings) -> list[dict[str, Any]]:
 
 
 def ssh_rule(settings: Settings) -> str:
-    """What may keep somebody from the server's port 22, in a few words; empty when nothing does."""
+    """Return which networks may reach port 22, as a hint for a failed connection; empty when all may."""
     if not settings.ssh_from:
         return ""
-    return f"the firewall lets SSH in from {', '.join(settings.ssh_from)} alone, which sshFrom says"
+    return f"the firewall allows SSH only from {', '.join(settings.ssh_from)} (setting sshFrom)"
 
 
 def rules_differ(settings: Settings, account: Account) -> bool:
-    """Whether the firewall of the account has other rules than it should have; False where there is none."""
+    """Return whether the account's firewall rules differ from the settings; False when there is no firewall."""
     found = account.facts.get("firewall")
     return found is not None and comparable(found["rules"]) != comparable(rules(settings))
 
 
 def differences(settings: Settings, account: Account) -> dict[str, str]:
-    """What the account holds otherwise than it should, in words, by kind."""
+    """Return how the account differs from the settings: a text for each kind of resource."""
     found = {kind: "is missing" for kind in ("firewall", "volume", "subnet", "server") if kind not in account.ids}
     if rules_differ(settings, account):
-        found["firewall"] = "has other rules"
+        found["firewall"] = "has other rules than the settings"
     if "server" not in account.ids:
         return found
     ties = {"server_network": "is missing", "volume_attachment": "is missing"}

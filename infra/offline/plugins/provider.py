@@ -173,7 +173,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=wrapped_map(_without_id(after)))
 
     def _updated(self, kind: Kind, resource_id: str, state: State, inputs: State) -> State:
-        """The state after an update of a `partial` kind; see there."""
+        """Return the state after an update of a `partial` kind; see `partial` in `resources.py`."""
         if not rules.changes(kind.fields, state, inputs, ()):
             return state
         try:

@@ -18,11 +18,11 @@ class PluginError(Exception):
 
 
 class CrashError(Exception):
-    """The official plugin ends here by a null pointer, and so does its stand-in."""
+    """The official plugin crashes here on a null pointer, and so does its stand-in."""
 
 
 class NotReadyError(PluginError):
-    """The resource is there, but not as asked for: the engine records `state` with `initErrors`; the update fails."""
+    """The resource exists but differs from its inputs: the update fails, and `state` is recorded with `initErrors`."""
 
     def __init__(self, message: str, resource_id: str, state: State) -> None:
         super().__init__(message)
@@ -64,8 +64,8 @@ class Kind:
     delete_first: bool = False
     """A replacement removes the old one first, unless the program says otherwise."""
     partial: bool = False
-    """A failed update records what it asked for, applied or not, with `initErrors`; the empty update that the engine
-    sends next does nothing. So do resources of the Terraform SDK 2 behind Pulumi's bridge."""
+    """Whether a failed update records the new inputs, applied or not, with `initErrors`, after which the engine's next
+    update is empty and does nothing. Resources of the Terraform SDK 2 behave so behind Pulumi's bridge."""
 
     @cached_property
     def resource(self) -> Resource:

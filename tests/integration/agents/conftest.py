@@ -34,7 +34,7 @@ class Served:
 
 
 async def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Says hello, unless it is asked to test something; takes its time over what is slow."""
+    """Return a model that says hello, or starts a test run if asked; a prompt with "slow" delays the answer."""
     if "slow" in str(messages[-1].parts[-1]):
         await asyncio.sleep(2)
     if "test" in str(messages[-1].parts[-1]):

@@ -105,8 +105,8 @@ def test_what_is_not_approved_is_not_done(project: Path) -> None:
     assert _runs(project) == before
 
 
-def test_change_past_the_bounds_is_asked_for_at_a_terminal(project: Path) -> None:
-    """A volume can only grow, whatever was allowed; without a terminal that is refused."""
+def test_change_outside_the_bounds_asks_at_a_terminal(project: Path) -> None:
+    """A larger volume always needs approval; without a terminal it is refused."""
     before = (project / "Pulumi.dev.yaml").read_bytes()
     with says([[VOLUME]] * 2) as model:
         code, said = _typed(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)

@@ -44,7 +44,7 @@ def _environment(project: Path) -> dict[str, str]:
 
 @contextmanager
 def _served(project: Path, *words: str) -> Iterator[str]:
-    """The address of a server that `python WORDS` starts."""
+    """Start a server with `python WORDS` and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -100,8 +100,8 @@ def test_the_assistant_s_server(project: Path) -> None:
     assert names == documented | {"scale_propose", "run_propose", "apply_approved"}
 
 
-def test_servers_of_a_stack_know_no_other_stack_s_jobs(project: Path) -> None:
-    """Over HTTP and MCP, of the processes as a user starts them."""
+def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> None:
+    """Both over HTTP and over MCP, with servers started as a user starts them."""
     world = World(project, now=datetime.now(UTC))
     job = world.owner.order("other", DbtTest(), "eve")
     token = world.owner.approve(job.id, job.digest, "eve")

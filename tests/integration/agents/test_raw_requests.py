@@ -1,4 +1,4 @@
-"""Requests that no HTTP client would send, over raw sockets, against both servers as they are started."""
+"""Malformed HTTP requests over raw sockets, sent to both servers as a user starts them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ contained.main()
 
 @dataclass(frozen=True)
 class Server:
-    """A server in a process of its own, and a token that it knows."""
+    """A server in its own process, with a valid token."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -43,7 +43,7 @@ class Server:
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def memory(self) -> int:
-        """Bytes of memory that the process holds."""
+        """Return the memory of the process in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
 
@@ -85,7 +85,7 @@ def _head(path: str, *lines: str, method: str = "POST", token: str = "") -> byte
 
 
 def _status(connection: socket.socket) -> int:
-    """The status of the answer; 0 where the connection was ended without one."""
+    """Return the status of the response; 0 when the connection was closed without one."""
     answer = b""
     with suppress(ConnectionResetError):
         while b"\r\n" not in answer and (chunk := connection.recv(65536)):
@@ -94,7 +94,7 @@ def _status(connection: socket.socket) -> int:
 
 
 def _pour(connection: socket.socket, size: int) -> int:
-    """Send `size` bytes in chunks of the chunked encoding, for as long as they are taken; how many were."""
+    """Send up to `size` bytes with chunked encoding until the server stops reading; return the number sent."""
     chunk, sent = b"100000\r\n" + b"x" * MIB + b"\r\n", 0
     connection.settimeout(5)
     with suppress(OSError):
@@ -110,7 +110,7 @@ BOTH = ("Content-Length: 5", "Transfer-Encoding: chunked")
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("lines", [BOTH, BOTH[1:]], ids=["both lengths", "chunked"])
-def test_body_without_token_is_not_taken(server: Server, path: str, lines: tuple[str, ...]) -> None:
+def test_body_without_token_is_not_read(server: Server, path: str, lines: tuple[str, ...]) -> None:
     before = server.memory()
     with server.connect() as connection:
         connection.sendall(_head(path, *lines))
@@ -128,8 +128,8 @@ def test_two_lengths_are_refused_at_once(server: Server, path: str, token: bool)
 
 
 @pytest.mark.parametrize("path", ["/v1/plan", "/v1/nowhere"])
-def test_body_is_measured_by_what_comes(server: Server, path: str) -> None:
-    """`GET` may come without a length, so that its head says nothing of what follows."""
+def test_body_without_declared_length_is_limited_by_received_bytes(server: Server, path: str) -> None:
+    """A `GET` may have a body without a declared length."""
     before = server.memory()
     with server.connect() as connection:
         connection.sendall(_head(path, BOTH[1], method="GET", token=server.token))
@@ -141,8 +141,8 @@ def test_body_is_measured_by_what_comes(server: Server, path: str) -> None:
         assert _status(connection) == 413
 
 
-def test_half_sent_requests_are_ended_in_time(server: Server) -> None:
-    """Each of these once stayed open for ever; the second of a connection as well as the first."""
+def test_incomplete_requests_are_closed_in_time(server: Server) -> None:
+    """Incomplete requests are closed in time, as the first or as a later request of a connection."""
     whole = _head("/health", method="GET")
     half = _head("/v1/plan", "Content-Length: 5", token=server.token) + b"{"
     starts = {
@@ -173,8 +173,8 @@ def test_half_sent_requests_are_ended_in_time(server: Server) -> None:
     assert not list(left)
 
 
-def test_byte_by_byte_head_is_ended_in_time(server: Server) -> None:
-    """What comes of a head does not prolong its time."""
+def test_head_sent_byte_by_byte_is_closed_in_time(server: Server) -> None:
+    """Bytes of a head that arrive do not extend its time limit."""
     with server.connect() as connection:
         began = time.monotonic()
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Tools that are marked read-only, and `fds drift`, leave a project as it was: on the real engine."""
+"""Read-only tools and `fds drift` do not change a project, tested with the real engine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Every file and folder of the project with a digest; what the MCP server itself keeps is made before."""
+    """Return every file and folder of the project with a digest, taken after the MCP server created its own files."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         for path in sorted(folder.rglob("*"))
@@ -44,7 +44,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _read_all(project: Project) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]]]:
-    """The files after the start of the MCP server and after a call of every read-only tool, and the answers."""
+    """Return the files before and after calling every read-only tool of the MCP server, and the answers."""
     started = StdioServerParameters(
         command=sys.executable,
         args=["-m", "agents", "mcp", "--stack", project.stack],
@@ -69,7 +69,7 @@ def _read_all(project: Project) -> tuple[dict[str, str], dict[str, str], dict[st
 
 @pytest.fixture(params=["local", "server"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """A stack that nobody has deployed; the file of the one on a server holds an encrypted token."""
+    """A stack that was never deployed; if it is on a server, its file has an encrypted token."""
     made = Project(tmp_path, STACK, {"host": "local"} if request.param == "local" else ON_A_SERVER)
     if request.param == "server":
         text = made.stack_file.read_text()
@@ -77,14 +77,14 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     return made
 
 
-def test_reading_a_stack_never_deployed_makes_nothing(project: Project) -> None:
+def test_reading_a_stack_never_deployed_creates_nothing(project: Project) -> None:
     before, after, answers = _read_all(project)
     assert after == before
     assert {"stack_drift", "stack_plan", "stack_status", "duckdb_query", "stack_history"} <= answers.keys()
     assert "deployed" in str(answers["stack_drift"]["error"])
 
 
-def test_drift_of_a_stack_never_deployed_makes_nothing(project: Project) -> None:
+def test_drift_of_a_stack_never_deployed_creates_nothing(project: Project) -> None:
     before = _files(project.folder)
     done = project.fds("drift")
     assert done.returncode == 5 and "deployed" in done.stderr and "fds up" in done.stderr, done.stderr
@@ -92,11 +92,11 @@ def test_drift_of_a_stack_never_deployed_makes_nothing(project: Project) -> None
 
 
 def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
-    """Neither the record, nor which stack a plain `pulumi` takes."""
+    """Neither the record nor the stack selected for plain `pulumi` changes."""
     made = Project(tmp_path, STACK, {"host": "local"})
     made.take_secrets()
     made.stack_file.with_name("Pulumi.agentsother.yaml").write_text(made.stack_file.read_text())
-    for stack in (STACK, "agentsother"):  # the last one is what a plain `pulumi` takes from now on
+    for stack in (STACK, "agentsother"):  # plain `pulumi` has the last one selected from now on
         opened = made.run(sys.executable, "-c", OPEN, stack)
         assert opened.returncode == 0, opened.stderr
     noted = _chosen(made.folder)
@@ -107,7 +107,7 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
 
 
 def _chosen(folder: Path) -> str:
-    """What the engine notes, outside of the project, of the stack that it takes there."""
+    """Return the engine's note, outside the project, of the selected stack."""
     from infra.engine import engine_home
 
     key = hashlib.sha1(str(folder / "Pulumi.yaml").encode()).hexdigest()

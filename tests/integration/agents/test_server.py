@@ -108,7 +108,7 @@ INVISIBLE = (
 
 
 @pytest.mark.parametrize("text", INVISIBLE, ids=ascii)
-def test_text_that_nobody_sees_is_refused(served: Served, text: str) -> None:
+def test_invisible_text_is_refused(served: Served, text: str) -> None:
     for path, body in (("/v1/plan", {**DISK, "reason": text}), ("/v1/ask", {"text": text})):
         answer = _post(served, path, body)
         assert answer.status_code == 422 and "visible" in answer.json()["error"], (path, answer.text)
@@ -121,15 +121,15 @@ def test_text_that_nobody_sees_is_refused(served: Served, text: str) -> None:
      '{"reason": "x", "memory_mb": {"\\u001b[2J": 64}}', '{"reason": "x", "' + "k" * 60_000 + '": 1}', "[" * 60_000],
     ids=["surrogate key", "surrogate service", "surrogate reason", "escape", "long key", "deep"],
 )  # fmt: skip
-def test_odd_characters_and_forms_are_answered_in_one_line(served: Served, body: str) -> None:
+def test_invalid_bodies_get_an_error_of_one_line(served: Served, body: str) -> None:
     headers = {**served.headers("all"), "Content-Type": "application/json"}
     answer = httpx.post(f"{served.url}/v1/plan", content=body, headers=headers, timeout=60)
     assert answer.status_code in (400, 422)
     assert answer.json()["error"].isprintable() and len(answer.text) < 1000
 
 
-def test_models_have_a_budget_of_the_day(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The price of this model is not known, so that each run counts at the most that it may cost."""
+def test_model_runs_have_a_daily_budget(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The price of this model is unknown, so each run counts with the maximum cost."""
     monkeypatch.setattr(spending, "TOKEN_USD", 3 * spending.RUN_USD)
     answers = [_post(served, "/v1/ask", {"text": "hello?"}, "propose") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
@@ -138,8 +138,8 @@ def test_models_have_a_budget_of_the_day(served: Served, monkeypatch: pytest.Mon
     assert _post(served, "/v1/ask", {"text": "hello?"}, "all").status_code == 200
 
 
-def test_models_run_a_few_at_a_time(served: Served) -> None:
-    """The model takes its time over what is slow."""
+def test_simultaneous_model_runs_are_limited(served: Served) -> None:
+    """A prompt with "slow" delays the model's answer."""
 
     async def all_at_once() -> list[int]:
         async with httpx.AsyncClient(timeout=60, headers=served.headers("propose")) as client:

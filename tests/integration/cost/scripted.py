@@ -1,4 +1,4 @@
-"""A web server that answers as a test's script says, however wrong or slow that is."""
+"""A web server whose responses, including wrong and slow ones, are scripted by the test."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 
 Answer = tuple[int, Any]
 Script = Callable[[str, int], Answer]
-"""Path and page to status and body; a body of bytes goes out as it is, every other one as JSON."""
+"""Status and body by path and page; a body of bytes is sent unchanged, any other as JSON."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers as the test's script says; bytes go out as they are."""
+    """Send the scripted responses; bytes are sent unchanged."""
 
     server: ScriptedServer
 

@@ -105,7 +105,9 @@ TYPES = json.dumps(_page(kit.SERVER_TYPES)[1]).encode()
     ids=["price", "place", "whole list", "NaN", "Infinity", "mark", "UTF-16", "trailing", "huge"],
 )
 @pytest.mark.parametrize("path", ["/pricing", "/server_types"])
-def test_an_answer_that_says_two_things_is_unknown(server: ScriptedServer, path: str, change: Any, says: str) -> None:
+def test_response_with_duplicates_or_invalid_json_is_unknown(
+    server: ScriptedServer, path: str, change: Any, says: str
+) -> None:
     answers = {"/pricing": PRICING, "/server_types": TYPES}
     changed = answers | {path: change(answers[path])}
     server.script = lambda asked, page: (200, answers[asked.removeprefix("/v1")])
@@ -126,7 +128,7 @@ def test_an_account_that_names_a_size_twice_is_unknown(server: ScriptedServer) -
 
 
 def test_a_redirect_is_followed(server: ScriptedServer) -> None:
-    """Whether an answer is strict is asked of the last one alone."""
+    """Only the final response must be strict JSON, not the redirect."""
     server.script = lambda path, page: (302, b"elsewhere") if path == "/v1/pricing" else _good(path, page)
     server.location = "/v1/new/pricing"
     assert Account("token").prices(TODAY).currency == "EUR"
@@ -178,7 +180,7 @@ def test_an_answer_that_is_cut_off_is_unreachable(server: ScriptedServer) -> Non
         Account("token", seconds=3).prices(TODAY)
 
 
-def test_an_answer_that_drips_is_given_up(server: ScriptedServer) -> None:
+def test_slow_response_times_out(server: ScriptedServer) -> None:
     server.script, server.chunk, server.pause = _good, 1, 0.05
     began = time.monotonic()
     with pytest.raises(UnreachableError, match="within"):

@@ -97,7 +97,7 @@ def test_what_is_within_the_budget_is_made(deploy: Deploy, api: HetznerAPI) -> N
 
 
 def _container(name: str = "app", **more: Any) -> None:
-    """A container that breaks no rule, but for `more`; it is made and never started."""
+    """Return a container that breaks no rule, except by the inputs in `more`; it is created but never started."""
     given = {"image": "redis:7", "memory": 16, "memory_swap": 16, "cpus": "0.1", **more}
     docker.Container(name, start=False, must_run=False, **given)
 
@@ -135,7 +135,7 @@ def _all_that_asks_for_more() -> None:
     hcloud.Firewall("open", rules=[rule])
 
 
-def test_a_preview_names_everything_that_asks_for_more(deploy: Deploy) -> None:
+def test_preview_names_every_resource_that_breaks_a_rule(deploy: Deploy) -> None:
     with pytest.raises(automation.CommandError) as refused:
         deploy(_all_that_asks_for_more, budgetUsd="100").preview(policy_packs=[str(PACK)])
     said = " ".join(str(refused.value).split())
@@ -152,7 +152,9 @@ def test_a_preview_names_everything_that_asks_for_more(deploy: Deploy) -> None:
 
 
 @pytest.mark.parametrize("name", ["named", "label"])
-def test_a_container_that_asks_for_more_is_not_made(deploy: Deploy, daemon: docker_sdk.DockerClient, name: str) -> None:
+def test_container_that_breaks_a_rule_is_not_created(
+    deploy: Deploy, daemon: docker_sdk.DockerClient, name: str
+) -> None:
     more, says = ASKING_FOR_MORE[name]
     stack = deploy(lambda: _container(name, **more), host="local")
     with pytest.raises(automation.CommandError, match=says):
@@ -183,7 +185,7 @@ def test_another_image_under_the_proxy_s_name_is_found_when_its_id_is_known(
         stack.destroy()
 
 
-def test_containers_that_do_not_fit_the_server_are_not_made(
+def test_containers_that_do_not_fit_the_server_are_not_created(
     deploy: Deploy, api: HetznerAPI, daemon: docker_sdk.DockerClient
 ) -> None:
     def program() -> None:
@@ -197,8 +199,8 @@ def test_containers_that_do_not_fit_the_server_are_not_made(
     stack.destroy()
 
 
-def test_the_program_of_this_project_passes_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
-    """On a laptop the providers' defaults are filled in; a server that does not exist leaves them open."""
+def test_our_own_program_passes_the_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
+    """A local preview has the providers' defaults; in the preview of a new server they are unknown."""
     for stack, settings in (
         ("pack-dev", {"host": "local"}),
         ("pack-prod", {**ON_A_SERVER, "budgetUsd": "200", "budgetGroup": "pack-tests", "sshFrom": ["192.0.2.0/24"]}),

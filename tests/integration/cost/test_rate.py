@@ -1,4 +1,4 @@
-"""Exchange rates from a bank that misbehaves: what cannot be believed is not used, not kept, and not waited for."""
+"""Invalid, implausible and slow responses of the ECB are not used, not cached, and not waited for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CACHED = '{"rate": "1.1500", "date": "2026-11-20"}'
 
 
 def _list(*rows: tuple[str, str], day: str = "2026-11-23", more: str = "") -> bytes:
-    """The daily list, in the form in which the ECB publishes it."""
+    """Return a daily list in the ECB's format."""
     cubes = "".join(f"\t\t\t<Cube currency='{currency}' rate='{value}'/>\n" for currency, value in rows)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01">
@@ -33,7 +33,7 @@ def _list(*rows: tuple[str, str], day: str = "2026-11-23", more: str = "") -> by
 
 @pytest.fixture
 def bank(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScriptedServer]:
-    """The ECB, and a cache with a rate of some days ago."""
+    """A double of the ECB, and a cache with a rate that is some days old."""
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     (tmp_path / "ecb-rate.json").write_text(CACHED)
     with ScriptedServer() as server:
@@ -92,9 +92,7 @@ GOOD = ("USD", "1.1434")
         "no such day", "day in other digits", "day in German", "not UTF-8", "huge", "pattern bomb", "HTML", "empty",
     ],
 )  # fmt: skip
-def test_a_list_that_cannot_be_believed_is_not_used_and_not_kept(
-    bank: ScriptedServer, tmp_path: Path, body: bytes
-) -> None:
+def test_implausible_rate_list_is_not_used_and_not_cached(bank: ScriptedServer, tmp_path: Path, body: bytes) -> None:
     bank.script = lambda path, page: (200, body)
     assert _find() == ("1.1500", "2026-11-20")
     assert (tmp_path / "ecb-rate.json").read_text() == CACHED
@@ -103,12 +101,12 @@ def test_a_list_that_cannot_be_believed_is_not_used_and_not_kept(
 
 
 @pytest.mark.parametrize("status", [404, 429, 500, 503])
-def test_a_refusal_is_no_rate(bank: ScriptedServer, status: int) -> None:
+def test_refused_request_gives_no_new_rate(bank: ScriptedServer, status: int) -> None:
     bank.script = lambda path, page: (status, _list(GOOD))
     assert _find() == ("1.1500", "2026-11-20")
 
 
-def test_a_list_that_drips_is_given_up(bank: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_rate_list_times_out(bank: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "_ECB_SECONDS", 0.5)
     bank.script, bank.chunk, bank.pause = lambda path, page: (200, _list(GOOD)), 1, 0.05
     began = time.monotonic()
@@ -121,12 +119,12 @@ def test_a_list_that_is_cut_off_is_no_rate(bank: ScriptedServer) -> None:
     assert _find() == ("1.1500", "2026-11-20")
 
 
-def test_nobody_there_is_no_rate(bank: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_bank_gives_no_new_rate(bank: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "ECB", "http://127.0.0.1:9/daily.xml")
     assert _find() == ("1.1500", "2026-11-20")
 
 
-def test_a_euro_may_sink_below_a_dollar_in_small_steps(bank: ScriptedServer, tmp_path: Path) -> None:
+def test_rate_may_fall_below_1_in_small_steps(bank: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / "ecb-rate.json").write_text('{"rate": "1.0100", "date": "2026-11-20"}')
     bank.script = lambda path, page: (200, _list(("USD", "0.9950")))
     cached = rate.find(kit.settings(), TODAY, ask=False)
@@ -144,9 +142,7 @@ def test_a_euro_may_sink_below_a_dollar_in_small_steps(bank: ScriptedServer, tmp
     ],
     ids=["rate twice", "deep", "not UTF-8", "gzip", "reversed", "older than shipped", "other digits"],
 )  # fmt: skip
-def test_a_cache_that_cannot_be_believed_is_no_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
+def test_implausible_cached_rate_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     (tmp_path / "ecb-rate.json").write_bytes(content)
     assert rate.find(kit.settings(), TODAY, ask=False) == rate.shipped()

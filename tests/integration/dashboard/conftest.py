@@ -1,4 +1,4 @@
-"""The real dashboard on a folder of the tests, behind the stack's proxy, seen in Chromium."""
+"""Run the real dashboard on a test folder, behind the stack's proxy, and open it in Chromium."""
 
 import os
 import shutil
@@ -131,7 +131,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 @contextmanager
 def _proxy(port: int) -> Iterator[tuple[str, str]]:
-    """The stack's proxy before an app on `port` of this machine. Yields: the app's name and port, and the login."""
+    """Start the stack's proxy in front of an app on a local `port`. Yields: the app's name and port, and the login."""
     own = _free_port()
     ports = {f"{HTTPS}/tcp": ("127.0.0.1", own)}
     with created("traefik", {"httpsPort": own}, ports=ports, extra_hosts={"streamlit": "host-gateway"}) as running:
@@ -145,7 +145,7 @@ def _proxy(port: int) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(autouse=True)
 def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
-    """No page asks for anything that its policy forbids, or that is more than the proxy lets through."""
+    """Check that no page made a request that its Content-Security-Policy or the proxy's rate limit blocked."""
     yield
     said = [entry["message"] for entry in dashboard.browser.get_log("browser")]
     assert not [line for line in said if "Content Security Policy" in line or "429" in line]

@@ -53,8 +53,8 @@ def test_figures_of_each_currency_are_those_of_the_file(dashboard: Dashboard, wa
     dashboard.wait(lambda: [row[0] for row in dashboard.cells()[:3]] == ["1", "2", "3"])
 
 
-def test_first_visits_stay_below_the_number_of_tries(dashboard: Dashboard, warehouse: Warehouse) -> None:
-    """Two in a row, for the browser's cache keeps later ones small."""
+def test_first_visits_stay_below_the_rate_limit(dashboard: Dashboard, warehouse: Warehouse) -> None:
+    """Two first visits in a row; later visits are smaller because of the browser's cache."""
     warehouse.load(SAMPLE[:50], TYPES)
     warehouse.dbt("run")
     dashboard.put(warehouse)

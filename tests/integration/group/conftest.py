@@ -1,4 +1,4 @@
-"""Several stacks of one budget group on one played account."""
+"""Set up several stacks of one budget group on one simulated account."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Group:
-    """One project folder and its account. Servers exist in the account only; `deploy` plays what the engine orders."""
+    """One project folder and its account. Servers exist only in the account; `deploy` creates what the engine would."""
 
     api: HetznerAPI
     folder: Path
@@ -45,11 +45,11 @@ class Group:
         (self.folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": config}))
 
     def delete(self, stack: str) -> None:
-        """Delete a stack file; what runs goes on running."""
+        """Delete a stack file; deployed resources keep running."""
         (self.folder / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
     def deploy(self, stack: str) -> Plan | None:
-        """Pass the program's gate and order what it planned; None where it was refused."""
+        """Call the program's gate and create what it planned; return None when it was refused."""
         before = len(self.api.writes())
         try:
             settings = stack_file.read(self.folder, stack)
@@ -89,12 +89,12 @@ class Group:
         self.api.settle()
 
     def grow_by_hand(self, stack: str, gb: int) -> None:
-        """What somebody does in the console."""
+        """Change the account as a person in the console would."""
         for volume in self.client.volumes.get_all(label_selector=f"project={OWN},stack={stack}"):
             volume.resize(volume.size + gb).wait_until_finished()
 
     def bill(self) -> Decimal:
-        """What the account runs of our stacks, in dollars a month, reckoned from its rows and the price list alone."""
+        """Return the monthly cost of our stacks in US dollars, computed only from account and price list."""
         total = Decimal(0)
         for server in self.client.servers.get_all():
             place = server.location.name

@@ -1,4 +1,4 @@
-"""Stacks that share a budget never run for more than it after a deployment, whatever was done to files and account."""
+"""After a deployment, stacks that share a budget never exceed it, whatever was changed in files and account."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _report(group: Group, stack: str) -> Plan:
     return Basis.of(settings, today(), project=group.folder).plan(settings)
 
 
-def test_edited_file_of_a_deployed_stack_counts_as_it_runs(group: Group) -> None:
+def test_stack_with_edited_file_counts_with_its_running_cost(group: Group) -> None:
     group.write("one", serverType="cpx32", budgetUsd="60")
     assert group.deploy("one")
     group.write("one", serverType="cpx22", budgetUsd="60")
@@ -39,7 +39,7 @@ def test_edited_file_of_a_deployed_stack_counts_as_it_runs(group: Group) -> None
 
 
 @pytest.mark.parametrize("deed", ["delete", "local"])
-def test_stack_without_a_file_on_a_server_counts_as_it_runs(group: Group, deed: str) -> None:
+def test_stack_without_a_server_file_counts_with_its_running_cost(group: Group, deed: str) -> None:
     group.write("one", serverType="cpx32", budgetUsd="60")
     assert group.deploy("one")
     if deed == "delete":
@@ -52,7 +52,7 @@ def test_stack_without_a_file_on_a_server_counts_as_it_runs(group: Group, deed: 
     assert plan.verdict == "over" and any(line.resource == "stack one" for line in plan.lines)
 
 
-def test_volume_grown_by_hand_counts_for_its_own_stack_and_for_others(group: Group) -> None:
+def test_manually_grown_volume_counts_for_all_stacks_of_the_group(group: Group) -> None:
     for stack in ("one", "two"):
         group.write(stack, serverType="cpx22", budgetUsd="60")
     assert group.deploy("one") and group.deploy("two")
@@ -60,7 +60,7 @@ def test_volume_grown_by_hand_counts_for_its_own_stack_and_for_others(group: Gro
     assert group.deploy("one") is None and group.deploy("two") is None
 
 
-def test_auto_that_found_only_dear_types_counts_as_it_runs(group: Group) -> None:
+def test_auto_server_type_counts_with_its_running_cost(group: Group) -> None:
     group.api.set_available("cpx22", "fsn1", False)
     group.write("one", budgetUsd="60")
     plan = group.deploy("one")
@@ -95,7 +95,7 @@ def test_strays_are_named_with_their_price_and_not_counted(group: Group) -> None
     assert all("holiday" not in line.resource for line in plan.lines)
 
 
-def test_another_budget_group_is_said_with_what_it_runs(group: Group) -> None:
+def test_stack_of_another_budget_group_is_reported_with_its_cost(group: Group) -> None:
     group.write("one", serverType="cpx22", budgetUsd="60")
     group.write("lab", serverType="cpx32", budgetUsd="60", budgetGroup="lab")
     assert "stack lab is in budget group lab: it is not counted here" in _report(group, "one").warnings
@@ -103,13 +103,15 @@ def test_another_budget_group_is_said_with_what_it_runs(group: Group) -> None:
     assert any("lab, where it runs for $" in warning for warning in _report(group, "one").warnings)
 
 
-def test_without_a_token_the_report_says_that_it_could_not_look(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_without_a_token_says_that_the_account_was_not_queried(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("HCLOUD_TOKEN")
     group.write("one", serverType="cpx22")
-    assert any("the account was not asked" in warning for warning in _report(group, "one").warnings)
+    assert any("the account was not queried" in warning for warning in _report(group, "one").warnings)
 
 
-def test_deployment_takes_the_account_s_prices_whatever_folder_is_named(
+def test_deployment_uses_the_account_s_prices_even_if_a_folder_is_set(
     group: Group, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cheap = tmp_path / "cheap"
@@ -128,7 +130,7 @@ def test_deployment_takes_the_account_s_prices_whatever_folder_is_named(
     assert group.deploy("one") is None
 
 
-def test_unreadable_file_of_a_neighbour_stops_the_plan(group: Group) -> None:
+def test_unreadable_file_of_another_stack_is_an_error(group: Group) -> None:
     group.write("one", serverType="cpx22")
     (group.folder / "Pulumi.two.yaml").write_text(yaml.safe_dump({"config": {"serverType": "cpx22"}}))
     with pytest.raises(StackError, match="serverType"):
@@ -137,7 +139,7 @@ def test_unreadable_file_of_a_neighbour_stops_the_plan(group: Group) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_account_never_runs_over_the_budget_after_a_deployment(group: Group, seed: int) -> None:
-    """Two to four stacks, in any order of editing, deleting, growing by hand, selling out and deploying."""
+    """Two to four stacks, with edits, deletions, manual growth, sold-out types and deployments in random order."""
     chance = random.Random(seed)
     stacks, deployed = STACKS[: chance.randint(2, 4)], 0
     for stack in stacks:

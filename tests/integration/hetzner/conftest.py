@@ -1,4 +1,4 @@
-"""A stack whose account is real to the engine, and whose server is taken for ready: no container is made on it."""
+"""Set up a stack on a simulated account whose server counts as ready; no container is created on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SETTINGS = {**ON_A_SERVER, "budgetUsd": "60", "serverType": "cpx22", "budgetGrou
 
 @dataclass
 class Healing:
-    """The account, and the project that deploys to it."""
+    """The account and the project that deploys to it."""
 
     api: HetznerAPI
     project: Project
@@ -39,7 +39,7 @@ class Healing:
 
     @property
     def client(self) -> Client:
-        """Somebody at the console of the account."""
+        """Return a client that changes the account like a person in the console."""
         return Client(self.api.token, self.api.endpoint, poll_interval=0.02)
 
     @property
@@ -55,7 +55,7 @@ class Healing:
         return self.client.firewalls.get_all()[0]
 
     def ssh_from(self) -> list[str]:
-        """From where the firewall in front of the server lets SSH in."""
+        """Return the networks from which the server's firewall allows SSH."""
         public = self.server.public_net
         assert public is not None and [each.firewall.id for each in public.firewalls or ()] == [self.firewall.id]
         return next(list(rule.source_ips) for rule in self.firewall.rules or () if rule.port == "22")
@@ -64,35 +64,35 @@ class Healing:
         return Deployment(self.project.folder, STACK, Progress(None))
 
     def up(self) -> dict[str, int]:
-        """What `fds up` does; what it said is kept."""
+        """Deploy as `fds up` does, and keep its output."""
         self.said.clear()
         changes = bring_up.bring_up(self.project.folder, STACK, self.said.append, watched=False)
         return {operation: count for operation, count in changes.items() if operation != "same"}
 
     def plain_up(self) -> None:
-        """What the engine's own `up` does to the record, without anything of ours around it."""
+        """Run the engine's own `up`, without our repairs around it."""
         self.deployment().up()
 
     def down(self) -> None:
-        """What `fds down --volumes` does."""
+        """Remove the stack as `fds down --volumes` does."""
         self.said.clear()
         remove(self.deployment(), volumes=True, say=self.said.append)
 
     def recorded(self, kind: str) -> dict[str, Any]:
-        """What the engine recorded of the one resource of this kind; empty when nothing."""
+        """Return the record of the only resource of this kind; empty when there is none."""
         resources = self.deployment().recorded().get("resources") or []
         return dict(next((item for item in resources if item["type"].endswith(f":{kind}")), {}))
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Healing]:
-    """An account that holds nothing."""
+    """An empty account."""
     yield from _played(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Healing]:
-    """A stack that is through; every test that takes it leaves it in order."""
+    """A fully deployed stack; every test that uses it must leave it complete."""
     for healing in _played(tmp_path_factory.mktemp("healing")):
         healing.up()
         yield healing
@@ -100,7 +100,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Healing]:
 
 @pytest.fixture
 def healing(deployed: Healing) -> Iterator[Healing]:
-    """The same, with the settings that it was deployed with."""
+    """The deployed stack, with its original settings restored."""
     yield deployed
     deployed.api.faults.clear()
     deployed.project.configure({"sshFrom": [], **SETTINGS})
@@ -123,7 +123,7 @@ def _played(folder: Path) -> Iterator[Healing]:
 
 
 def _without_a_machine(patch: pytest.MonkeyPatch) -> None:
-    """Nothing answers over SSH here, and nothing is asked."""
+    """Skip containers, policy pack and the wait for SSH, because no server answers here."""
     patch.setattr(DataStack, "_containers", lambda *_: None)
     patch.setattr(Deployment, "_policies", lambda _: None)
     patch.setattr(ready, "wait_until_ready", lambda *_, **__: None)

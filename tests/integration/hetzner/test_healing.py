@@ -1,4 +1,4 @@
-"""`fds up` and `fds down` on the real engine, when writes to the account fail before, in or after their effect."""
+"""`fds up` and `fds down` on the real engine, when writes to the account fail before, during or after their effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ON = {"delete": True, "rebuild": True}
 
 
 def in_order(healing: Healing) -> bool:
-    """Whether the account is as a deployment must leave it."""
+    """Return whether the account matches a complete deployment."""
     server, volume = healing.server, healing.volume
     (network,) = healing.client.networks.get_all()
     healing.ssh_from()  # behind its firewall
@@ -29,8 +29,8 @@ def in_order(healing: Healing) -> bool:
 
 
 @pytest.mark.parametrize("fault", ["503", "423", "cut", "cut_after", "action_error"])
-def test_rules_that_were_not_applied_are_applied_in_the_end(healing: Healing, fault: str) -> None:
-    """The API fails once; the retry, or the next `up` after an action's own error, must not believe the record."""
+def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: str) -> None:
+    """After one API failure, the retry or the next `up` must compare with the account, not trust the record."""
     healing.project.configure({"sshFrom": [HOME]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, fault)
     try:
@@ -42,8 +42,8 @@ def test_rules_that_were_not_applied_are_applied_in_the_end(healing: Healing, fa
     assert in_order(healing) and healing.up() == {}
 
 
-def test_rules_that_another_tool_left_open_are_found(healing: Healing) -> None:
-    """As after a plain `pulumi up` that failed and was repeated: nothing of it is left in the record."""
+def test_open_rules_left_by_plain_pulumi_are_repaired(healing: Healing) -> None:
+    """As after a plain `pulumi up` that failed and was repeated: the record shows no difference."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, "503")
     with pytest.raises(UnreachableError):
@@ -55,13 +55,13 @@ def test_rules_that_another_tool_left_open_are_found(healing: Healing) -> None:
 
 
 @pytest.mark.parametrize("fault", ["503", "cut"])
-def test_a_protection_that_failed_at_the_creation_is_made_up_for(empty: Healing, fault: str) -> None:
+def test_protection_that_failed_at_creation_is_repaired(empty: Healing, fault: str) -> None:
     empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
     empty.up()
     assert in_order(empty) and empty.up() == {}
 
 
-def test_a_firewall_that_could_not_be_applied_again_is_applied(healing: Healing) -> None:
+def test_firewall_that_was_not_attached_is_attached(healing: Healing) -> None:
     firewall, server = healing.firewall, healing.server
     use = FirewallResource(type=FirewallResource.TYPE_SERVER, server=Server(id=server.id))
     for action in healing.client.firewalls.remove_from_resources(firewall, [use]):
@@ -71,7 +71,7 @@ def test_a_firewall_that_could_not_be_applied_again_is_applied(healing: Healing)
     assert in_order(healing)
 
 
-def test_a_down_that_broke_off_leaves_an_up_that_protects_again(healing: Healing) -> None:
+def test_up_after_an_interrupted_down_protects_again(healing: Healing) -> None:
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
         healing.down()
@@ -80,7 +80,7 @@ def test_a_down_that_broke_off_leaves_an_up_that_protects_again(healing: Healing
     assert in_order(healing)
 
 
-def test_what_a_hand_changed_in_the_console_is_repaired(healing: Healing) -> None:
+def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
     healing.volume.change_protection(delete=False).wait_until_finished()
     rule = FirewallRule("in", "tcp", ["0.0.0.0/0"], port="1-65535")
     for action in healing.client.firewalls.set_rules(healing.firewall, [rule]):
@@ -90,8 +90,8 @@ def test_what_a_hand_changed_in_the_console_is_repaired(healing: Healing) -> Non
     assert sorted(str(rule.port) for rule in healing.firewall.rules or ()) == ["22", "443", "80"]
 
 
-def test_an_account_that_stays_otherwise_is_an_error(healing: Healing) -> None:
-    """Somebody opens port 22 again as soon as it is closed."""
+def test_account_that_cannot_be_repaired_is_an_error(healing: Healing) -> None:
+    """Port 22 is opened again each time it is closed."""
     healing.project.configure({"sshFrom": [HOME]})
 
     def opened() -> None:
@@ -102,12 +102,13 @@ def test_an_account_that_stays_otherwise_is_an_error(healing: Healing) -> None:
         healing.api.on_write(1, opened)
 
     healing.api.on_write(1, opened)
-    with pytest.raises(UnreachableError, match=r"the firewall has other rules.*next: look at it in the console"):
+    says = r"the firewall has other rules than the settings.*next: look at it in the Hetzner console"
+    with pytest.raises(UnreachableError, match=says):
         healing.up()
 
 
 @pytest.mark.parametrize("kind", ["subnet", "server network", "volume attachment"])
-def test_what_is_missing_in_the_account_comes_back(healing: Healing, kind: str) -> None:
+def test_missing_account_resources_are_restored(healing: Healing, kind: str) -> None:
     (network,) = healing.client.networks.get_all()
     before = healing.server.id
     if kind == "volume attachment":
@@ -129,7 +130,7 @@ def test_what_is_missing_in_the_account_comes_back(healing: Healing, kind: str) 
         ("DELETE", "^/servers", "cut_after"),
     ],
 )
-def test_a_down_whose_write_took_effect_without_an_answer_ends(
+def test_down_succeeds_if_a_write_took_effect_without_a_response(
     empty: Healing, method: str, path: str, fault: str
 ) -> None:
     empty.up()
@@ -139,18 +140,18 @@ def test_a_down_whose_write_took_effect_without_an_answer_ends(
     assert empty.api.account() == empty.api.empty()
 
 
-def test_a_down_after_one_that_was_killed_as_it_removed_the_subnet_ends(empty: Healing) -> None:
+def test_down_succeeds_after_a_down_killed_at_removing_the_subnet(empty: Healing) -> None:
     empty.up()
     (network,) = empty.client.networks.get_all()
     empty.server.detach_from_network(network).wait_until_finished()
     network.delete_subnet(network.subnets[0]).wait_until_finished()
     empty.down()
-    assert f"subnet {network.id}-10.80.1.0/24 is gone from the account, so it is forgotten" in empty.said
+    assert f"subnet {network.id}-10.80.1.0/24 is gone from the account; removing it from the state" in empty.said
     assert empty.api.account() == empty.api.empty()
 
 
-def test_a_changed_address_is_let_in_before_anything_waits(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has another address now reaches the server only once the firewall says so."""
+def test_firewall_changes_before_the_wait_for_the_server(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a new address, the server can be reached only after the firewall rule changed."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.up()
     healing.project.configure({"sshFrom": [HOME]})
@@ -158,7 +159,7 @@ def test_a_changed_address_is_let_in_before_anything_waits(healing: Healing, mon
 
     def waits(*_: object, hint: str) -> None:
         let_in.append(healing.ssh_from())
-        assert hint == f"the firewall lets SSH in from {HOME} alone, which sshFrom says"
+        assert hint == f"the firewall allows SSH only from {HOME} (setting sshFrom)"
 
     for module in ("stack_runtime.remote.ready", "infra.hosts.hetzner.server"):
         monkeypatch.setattr(f"{module}.wait_until_ready", waits)
@@ -170,10 +171,10 @@ def test_a_changed_address_is_let_in_before_anything_waits(healing: Healing, mon
     ("fault", "says"),
     [
         ("resource_limit_exceeded", "a limit of the Hetzner project is reached"),
-        ("token_readonly", "token may only read"),
+        ("token_readonly", "token is read-only"),
     ],
 )
-def test_what_the_account_refuses_for_good_has_its_own_message(healing: Healing, fault: str, says: str) -> None:
+def test_permanent_refusal_of_the_account_has_its_own_message(healing: Healing, fault: str, says: str) -> None:
     healing.project.configure({"volumeGb": 11})
     healing.api.faults.add("POST", "/actions/resize", 1, fault)
     with pytest.raises(UnreachableError, match=says) as caught:

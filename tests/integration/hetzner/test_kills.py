@@ -1,4 +1,4 @@
-"""Deployments that are killed at each kind of write to the account, before any server answers: nothing is doubled."""
+"""Deployments killed at each kind of write to the account, before a server answers, leave no duplicates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ONE_OF_EACH = {"servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_k
 
 @pytest.fixture
 def prod(tmp_path: Path) -> Iterator[Prod]:
-    """An account with a zone, and a project that is about to deploy to it."""
+    """An account with a DNS zone, and a project that has not been deployed yet."""
     with HetznerAPI(action_seconds=0.01) as api:
         Client(token=api.token, api_endpoint=api.endpoint).zones.create(name="example.test", mode="primary")
         names = {"domain": "data.example.test", "dnsZone": "example.test", "email": "me@example.test", "backups": True}
@@ -35,7 +35,7 @@ def prod(tmp_path: Path) -> Iterator[Prod]:
         yield Prod(api, project)
 
 
-def test_an_up_that_is_killed_at_each_write_makes_one_of_each(prod: Prod) -> None:
+def test_up_killed_at_each_write_creates_no_duplicates(prod: Prod) -> None:
     at: set[str] = set()
     for _ in range(2 * len(WRITES)):
         process = prod.start("up", "--json", PULUMI_PARALLEL="1")

@@ -49,7 +49,7 @@ def client(api: HetznerAPI) -> Client:
 
 
 def sizes(account: Account) -> dict[str, object]:
-    """Type of the server and GB of the volume."""
+    """Return the type of the server and the size of the volume in GB."""
     return {"server": account.facts["server"]["serverType"], "volume": account.facts["volume"]["size"]}
 
 

@@ -1,4 +1,4 @@
-"""What the change of each setting does to a running server: the table in docs/server.md, held against the engine."""
+"""Check the table "What each setting changes on a running server" in docs/server.md against the real engine."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ IN_PLACE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     "volumeGb": (11, {("update", "Volume")}),
     "sshFrom": (["203.0.113.0/24"], {("update", "Firewall")}),
 }
-"""A new value, and what the engine does to the account."""
+"""A new value for each setting, and what the engine does to the account."""
 BY_REPLACEMENT: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
     "dnsZone": ({"dnsZone": "example.test", "domain": "data.example.test"}, {("create", "ZoneRrset")}),
 }
-"""What is replaced, or made, holds no data."""
+"""Settings whose change replaces or creates resources, none of which hold data."""
 CONTAINERS: dict[str, Any] = {
     "profiles": ["lean", "queue"],
     "workers": 2,
@@ -44,7 +44,7 @@ CONTAINERS: dict[str, Any] = {
     "certificateChallenge": "dns",
     "certificateRoot": ROOTS.partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----",
 }
-"""Only containers on the server change, which these tests do not make: the account stays as it is."""
+"""Settings that change only containers, which these tests do not create, so the account does not change."""
 NOT_AT_ALL: dict[str, Any] = {
     "budgetUsd": "59",
     "budgetGroup": "other",
@@ -69,7 +69,7 @@ REFUSED = {
 
 
 class Steps(Progress):
-    """Collects what the engine would do to resources of the account."""
+    """Collect what the engine would do to resources of the account."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -85,7 +85,7 @@ class Steps(Progress):
 
 
 def planned(healing: Healing, settings: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """What a preview with these settings would do to the account; the stack file is as before afterwards."""
+    """Return what a preview with these settings would do to the account; restore the stack file afterwards."""
     before, steps = healing.project.stack_file.read_text(), Steps()
     healing.project.configure(settings)
     try:
@@ -101,7 +101,7 @@ def planned(healing: Healing, settings: Mapping[str, Any]) -> set[tuple[str, str
 
 
 def rows() -> dict[str, str]:
-    """The effect by setting, as docs/server.md tells it."""
+    """Return the documented effect of each setting, from docs/server.md."""
     text = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
     section = text.partition("### What each setting changes on a running server")[2].partition("\n## ")[0]
     found: dict[str, str] = {}
@@ -110,7 +110,7 @@ def rows() -> dict[str, str]:
     return found
 
 
-def test_every_setting_has_a_row_that_says_what_the_tests_hold() -> None:
+def test_documented_effect_of_every_setting_matches_the_tests() -> None:
     told = rows()
     known = {to_camel(name) for name in Settings.model_fields}
     assert told.keys() == known, sorted(told.keys() ^ known)
@@ -126,23 +126,23 @@ def test_every_setting_has_a_row_that_says_what_the_tests_hold() -> None:
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
-def test_what_changes_in_place(healing: Healing, name: str) -> None:
+def test_setting_changes_the_account_in_place(healing: Healing, name: str) -> None:
     value, steps = IN_PLACE[name]
     assert planned(healing, {name: value}) == steps
 
 
-def test_what_replaces_nothing_of_the_account(healing: Healing) -> None:
+def test_settings_that_change_nothing_in_the_account(healing: Healing) -> None:
     assert planned(healing, NOT_AT_ALL | CONTAINERS) == set()
 
 
 @pytest.mark.parametrize("name", BY_REPLACEMENT)
-def test_what_is_made_anew_holds_no_data(healing: Healing, name: str) -> None:
+def test_replaced_resources_hold_no_data(healing: Healing, name: str) -> None:
     settings, steps = BY_REPLACEMENT[name]
     assert planned(healing, settings) == steps
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_would_replace_the_server_is_refused_before_any_write(healing: Healing, name: str) -> None:
+def test_setting_that_would_replace_the_server_is_refused_before_any_write(healing: Healing, name: str) -> None:
     value, reason = REFUSED[name]
     before = len(healing.api.writes())
     healing.api.set_available("cax21", "fsn1", True)
@@ -154,16 +154,16 @@ def test_what_would_replace_the_server_is_refused_before_any_write(healing: Heal
     assert len(healing.api.writes()) == before
 
 
-def test_a_plan_of_another_place_is_refused_while_something_is_there(healing: Healing) -> None:
+def test_another_location_is_refused_while_a_resource_exists(healing: Healing) -> None:
     done = healing.project.fds("scale", "location=nbg1", "--apply")
     assert done.returncode == 3 and "cannot move to nbg1" in done.stderr, done.stderr
     assert f"fds scale location=fsn1 --stack {STACK}" in done.stderr
 
 
-def test_a_record_that_waits_for_a_volume_at_another_place_heals(
+def test_record_with_pending_replacement_of_the_volume_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As an engine's own `up` left it that nothing had refused: detached, and recorded as to be made anew."""
+    """As after the engine's own `up`, which refuses nothing: the volume is detached and waits for a replacement."""
     monkeypatch.setattr("infra.stack.refuse_harm", lambda *_: None)
     healing.project.configure({"location": "nbg1"})
     with pytest.raises(StackError, match="already used"):

@@ -97,8 +97,8 @@ def test_what_cannot_begin_is_the_runners_own_error(container: Container, tmp_pa
     assert "no CSV file in the landing folder" in container.logs().decode()
 
 
-def test_a_run_of_the_schedule_is_logged_once(container: Container, tmp_path: Path) -> None:
-    """Its standard error is the container's own already."""
+def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> None:
+    """A scheduled run already writes to the container's standard error."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
     assert code == 0 and container.logs().decode().count("said once") == 1

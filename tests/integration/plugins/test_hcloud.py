@@ -121,7 +121,7 @@ def test_the_life_of_an_account(stack: Stacks, api: HetznerAPI) -> None:
     with pytest.raises(CommandError, match=r"\(invalid_input\b"):
         ours.up()
     account.size = 20
-    ours.refresh()  # the size that was refused is recorded as if it had been applied
+    ours.refresh()  # the refused size is recorded as if it had been applied
     ours.up()
     ours.destroy()
     assert api.account() == api.empty()
@@ -179,7 +179,7 @@ def test_an_unavailable_api_ends_the_update(stack: Stacks, api: HetznerAPI) -> N
 
 
 class Wall:
-    """A program with a firewall, whose rule can be changed between updates."""
+    """A program with a firewall whose rule can be changed between updates."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -190,20 +190,20 @@ class Wall:
 
 
 def _sources(api: HetznerAPI) -> list[str]:
-    """From where the firewall lets in, as the account has it."""
+    """Return the source networks of the firewall's rule in the account."""
     (firewall,) = Client(api.token, api.endpoint).firewalls.get_all()
     return list((firewall.rules or [])[0].source_ips)
 
 
 def _recorded(stack: Any, kind: str) -> dict[str, Any]:
-    """What the engine recorded of the one resource of this kind."""
+    """Return the record of the only resource of this kind."""
     resources = stack.export_stack().deployment["resources"]
     return dict(next(item for item in resources if item["type"].endswith(f":{kind}")))
 
 
 @pytest.mark.parametrize("fault", ["503", "423", "cut"])
 def test_a_failed_update_is_recorded_as_if_it_were_applied(stack: Stacks, api: HetznerAPI, fault: str) -> None:
-    """As by the official provider: the next update does nothing, and the one after it sees no difference."""
+    """As with the official provider, the next update does nothing, and the one after it sees no difference."""
     wall = Wall("0.0.0.0/0")
     ours = stack(wall)
     ours.up()
@@ -223,7 +223,7 @@ def test_a_failed_update_is_recorded_as_if_it_were_applied(stack: Stacks, api: H
     assert _sources(api) == ["10.0.0.0/8"]
 
 
-def test_a_protection_that_failed_at_the_creation_is_recorded_as_on(stack: Stacks, api: HetznerAPI) -> None:
+def test_protection_that_failed_at_creation_is_recorded_as_on(stack: Stacks, api: HetznerAPI) -> None:
     ours = stack(lambda: pulumi_hcloud.Volume("v", size=10, location="fsn1", delete_protection=True) and None)
     api.faults.add("POST", "/actions/change_protection", 1, "503")
     with pytest.raises(CommandError, match="unavailable"):
@@ -234,7 +234,7 @@ def test_a_protection_that_failed_at_the_creation_is_recorded_as_on(stack: Stack
     assert volume.protection == {"delete": False}
 
 
-def test_a_subnet_that_is_gone_ends_the_plugin(stack: Stacks, api: HetznerAPI) -> None:
+def test_missing_subnet_crashes_the_plugin(stack: Stacks, api: HetznerAPI) -> None:
     def program() -> None:
         network = pulumi_hcloud.Network("network", ip_range="10.0.0.0/16")
         pulumi_hcloud.NetworkSubnet(
@@ -253,7 +253,7 @@ def test_a_subnet_that_is_gone_ends_the_plugin(stack: Stacks, api: HetznerAPI) -
 
 
 def test_a_volume_that_moves_is_recorded_as_gone(stack: Stacks, api: HetznerAPI) -> None:
-    """It is retained, so its name is taken; back at the old place its record still waits for a replacement."""
+    """The volume is retained, so its name is taken. Moved back, its record still says `pendingReplacement`."""
     place = ["fsn1"]
 
     def program() -> None:

@@ -1,4 +1,4 @@
-"""Health checks ask as the users of a service do: a server that only its own container reaches is not healthy."""
+"""Health checks connect like the users of a service: a server reachable only in its own container is unhealthy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_redis_is_healthy_with_its_password_over_the_network() -> None:
         assert running.becomes_healthy(), running.logs()
 
 
-def test_redis_that_listens_on_loopback_alone_is_not_healthy() -> None:
+def test_redis_that_listens_only_on_loopback_is_unhealthy() -> None:
     with created("redis") as running:
         configuration = {file.name: file.content(running.context) for file in running.service.files}["redis.conf"]
         running.deliver({"redis.conf": configuration.replace("bind 0.0.0.0", "bind 127.0.0.1")})
@@ -34,7 +34,7 @@ def test_redis_that_listens_on_loopback_alone_is_not_healthy() -> None:
         assert running.checks() != 0
 
 
-def test_redis_with_another_password_than_its_users_have_is_not_healthy() -> None:
+def test_redis_with_a_wrong_password_is_unhealthy() -> None:
     with created("redis") as running:
         running.deliver({"redis_password": "another"})
         running.container.start()

@@ -1,4 +1,4 @@
-"""PostgreSQL as the stack starts it: killed in its first start, taken over from an older stack, and who may log in."""
+"""PostgreSQL as the stack starts it: kills during the first start, clusters of older stacks, and logins."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ REACHABLE_S = 180.0
 def _connect(
     running: Running, role: str = "pipeline", database: str = "marts"
 ) -> psycopg.Connection[tuple[object, ...]]:
-    """Log in over the network with the password, as another service does."""
+    """Log in over the network with the password, like another service."""
     password = running.context.secrets[f"{role}_password"]
     return psycopg.connect(host=running.address, user=role, password=password, dbname=database, connect_timeout=5)
 
 
 def _wait(running: Running) -> None:
-    """Until every role can log in over the network."""
+    """Wait until every role can log in over the network."""
     deadline = time.monotonic() + REACHABLE_S
     while True:
         try:
@@ -40,7 +40,7 @@ def _wait(running: Running) -> None:
             time.sleep(0.1)
 
 
-def test_killed_first_start_becomes_reachable_or_is_made_anew_with_a_message() -> None:
+def test_cluster_after_a_killed_first_start_is_usable_or_created_again() -> None:
     with created("postgres") as running:
         begun = time.monotonic()
         running.container.start()
@@ -57,7 +57,7 @@ def test_killed_first_start_becomes_reachable_or_is_made_anew_with_a_message() -
             running.container.start()
             _wait(running)
             assert running.becomes_healthy(), f"killed after {instant:.2f} of {took:.2f} s\n{running.logs()}"
-            assert ("made anew" in running.logs()) == ("pgdata.new" in left)
+            assert ("created again" in running.logs()) == ("pgdata.new" in left)
 
 
 def test_data_of_a_finished_start_survives_kills() -> None:
@@ -77,18 +77,18 @@ def test_data_of_a_finished_start_survives_kills() -> None:
 
 
 @pytest.mark.parametrize("left", ["", "base/1 base/4 base/5", "base/1 global"])
-def test_cluster_that_an_older_stack_never_finished_is_kept_aside_and_made_anew(left: str) -> None:
+def test_incomplete_cluster_of_an_older_stack_is_kept_and_replaced(left: str) -> None:
     with created("postgres") as running:
         folders = " ".join(f"/data/pgdata/{folder}" for folder in left.split() or ["."])
         _in_volume(running, f"mkdir -p {folders} && echo 15 > /data/pgdata/PG_VERSION")
         running.container.start()
         _wait(running)
-        assert "made anew" in running.logs()
+        assert "a new one is created" in running.logs()
         kept = running.container.exec_run(["sh", "-c", "cat /var/lib/postgresql/data/pgdata.incomplete-*/PG_VERSION"])
         assert kept.output.strip() == b"15"
 
 
-def test_cluster_of_an_older_stack_keeps_its_data_and_takes_the_password() -> None:
+def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password() -> None:
     with created("postgres") as running:
         mounted = {running.volumes["postgres"]: {"bind": "/var/lib/postgresql/data"}}
         older = running.client.containers.run(
@@ -112,7 +112,7 @@ def test_cluster_of_an_older_stack_keeps_its_data_and_takes_the_password() -> No
 
 
 def _in_volume(running: Running, script: str) -> str:
-    """What a shell says that runs in a container of its own, with the volume at `/data`."""
+    """Run a shell in a separate container with the volume at `/data`; return its output."""
     mounted = {running.volumes["postgres"]: {"bind": "/data"}}
     said = running.client.containers.run(
         "postgres:15", ["-c", script], entrypoint="sh", user="999", volumes=mounted, remove=True
@@ -141,7 +141,7 @@ def test_role_needs_its_password_inside_the_container_too(started: Running, host
     assert asked.exit_code != 0 and b"no password supplied" in asked.output
 
 
-def test_superuser_needs_no_password_over_the_socket_alone(started: Running) -> None:
+def test_superuser_needs_no_password_only_over_the_socket(started: Running) -> None:
     ask = ["psql", "-w", "-U", "postgres", "-Atc", "SELECT 1"]
     assert started.container.exec_run(ask).output.strip() == b"1"
     assert started.container.exec_run([*ask, "-h", "127.0.0.1"]).exit_code != 0

@@ -1,4 +1,4 @@
-"""The proxy as the stack starts it: when it is healthy, what it tells browsers, and how many tries a login takes."""
+"""The proxy as the stack starts it: its health check, its security headers, and its limit of login attempts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def proxy() -> Iterator[Running]:
 
 
 def _ask(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
-    """What the UI answers to `admin` with these passwords, over one connection."""
+    """Return the UI's status codes for `admin` with these passwords, over one connection."""
     unchecked = ssl.create_default_context()
     unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(running.address, HTTPS, context=unchecked, timeout=20)
@@ -40,7 +40,7 @@ def _ask(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
     return answers
 
 
-def test_login_takes_no_more_tries_than_a_visit_needs(proxy: Running) -> None:
+def test_login_attempts_are_limited(proxy: Running) -> None:
     right = proxy.context.secrets["ui_password"]
     answers = [answer.status for answer in _ask(proxy, *(f"wrong {number}" for number in range(BURST + 100)), right)]
     assert set(answers[: BURST - 10]) == {401}

@@ -1,4 +1,4 @@
-"""Ways to say a setting: those that the stack file offers, and those that only the engine knows."""
+"""Generate settings from all sources: those that the stack file allows, and those that only the engine reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Mix:
-    """What the files of one project say, and what is added on the engine's command line."""
+    """Content of one project's files, and options for the engine's command line."""
 
     ways: list[str] = field(default_factory=list)
     stack_lines: list[str] = field(default_factory=list)
@@ -125,7 +125,7 @@ def _stack_key(mix: Mix, key: str, value: str) -> None:
 
 
 def mix_of(chance: random.Random, keys: Sequence[str] = tuple(VALUES)) -> Mix:
-    """One to four settings, each said in one of these ways; a third of all mixes use only those that are allowed."""
+    """Return one to four settings, each from a random source; a third of all mixes use only allowed sources."""
     ways = list(HARMLESS) if chance.random() < 1 / 3 else list(WAYS)
     mix = Mix()
     for _ in range(chance.randint(1, 4)):

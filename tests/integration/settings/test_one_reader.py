@@ -1,4 +1,4 @@
-"""What is planned, approved and ordered is one, however settings are said; anything else ends without a write."""
+"""Planned, approved and ordered settings are the same, whatever their source; else a command ends without a write."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
 READ, DEPLOYED = 300, 40
-"""How many mixes are resolved by the engine, and how many of those are deployed."""
+"""Number of mixes that the engine resolves, and number of those that are deployed."""
 
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[HetznerAPI]:
-    """An account in which every server is sold out as it is ordered: the order is seen, and nothing has to boot."""
+    """An account in which every order of a server fails as sold out, so orders are recorded but no server boots."""
     with HetznerAPI() as double:
         double.faults.add("POST", "/servers$", 10_000, "412")
         yield double
@@ -30,7 +30,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture(scope="module")
 def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A stack of which everything but its server has been made."""
+    """A stack that is deployed except for its server."""
     folder = tmp_path_factory.mktemp("mixes")
     made = Project(folder, "mixed-prod", {**ON_A_SERVER, "budgetUsd": "60"}, dict(api.environment))
     made.take_secrets()
@@ -40,7 +40,7 @@ def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 @pytest.fixture(scope="module")
 def base(project: Project) -> str:
-    """The stack file without the settings that the mixes set."""
+    """Return the stack file without the settings that the mixes set."""
     lines = project.stack_file.read_text().splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith("  freelancer-data-stack:budgetUsd")]
     head, config, rest = "".join(kept).partition("config:\n")
@@ -48,14 +48,14 @@ def base(project: Project) -> str:
 
 
 def _said(mix: Mix) -> Mix:
-    """The mix with a date of its rate, which no stack may lack."""
+    """Return the mix with a date for its rate, which every stack needs."""
     if not any("fxDate" in way for way in mix.ways):
         mix.stack_lines.append('freelancer-data-stack:fxDate: "2026-11-20"')
     return mix
 
 
 def _resolved(project: Project, mix: Mix) -> dict[str, str] | None:
-    """What the engine itself resolves; None where it refuses."""
+    """Return the settings that the engine itself resolves; None when it refuses."""
     done = _engine(project, mix, "config", "--json")
     if done.returncode:
         return None
@@ -79,7 +79,7 @@ def _engine(project: Project, mix: Mix, *words: str) -> Any:
 
 
 def _read(project: Project) -> Settings | None:
-    """What `fds cost` would judge."""
+    """Return the settings that `fds cost` would judge."""
     try:
         return stack_file.read(project.folder, project.stack)
     except StackError:
@@ -87,7 +87,7 @@ def _read(project: Project) -> Settings | None:
 
 
 def _deployable(project: Project, engine: dict[str, str] | None) -> Settings | None:
-    """What the program would deploy."""
+    """Return the settings that the program would deploy."""
     if engine is None:
         return None
     try:
@@ -97,13 +97,13 @@ def _deployable(project: Project, engine: dict[str, str] | None) -> Settings | N
 
 
 def _own(engine: dict[str, str]) -> Settings:
-    """Settings from the engine's answer alone, without the product's reader."""
+    """Build settings only from the engine's configuration, without the product's reader."""
     prefix = "freelancer-data-stack:"
     values = {key.removeprefix(prefix): value for key, value in engine.items() if key.startswith(prefix)}
     return Settings.of("mixed-prod", {key: value for key, value in values.items() if key != "secrets"})
 
 
-def test_what_is_judged_is_what_the_engine_resolves_or_nothing_is_deployed(project: Project, base: str) -> None:
+def test_judged_settings_equal_resolved_settings_or_nothing_is_deployed(project: Project, base: str) -> None:
     chance, accepted, refused = random.Random(17), 0, 0
     for _ in range(READ):
         mix = _said(mix_of(chance))
@@ -120,12 +120,12 @@ def test_what_is_judged_is_what_the_engine_resolves_or_nothing_is_deployed(proje
     assert accepted >= READ / 10 and refused >= READ / 4, (accepted, refused)
 
 
-def test_what_is_ordered_is_what_was_planned_or_nothing_is_written(
+def test_ordered_server_equals_planned_server_or_nothing_is_written(
     api: HetznerAPI, project: Project, base: str
 ) -> None:
     chance, ordered = random.Random(18), 0
     for number in range(DEPLOYED):
-        mix = _said(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))  # nothing that moves a disk
+        mix = _said(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))  # no setting that replaces a disk
         mix.write(project, base)
         before, cost = len(api.writes()), project.fds("cost", "--json")
         by_fds = mix.project_lines or (number % 2 and not mix.arguments)
@@ -142,10 +142,8 @@ def test_what_is_ordered_is_what_was_planned_or_nothing_is_written(
     assert ordered >= 3, "too few of the mixes were deployed"
 
 
-def test_a_setting_that_slips_in_after_the_approval_is_not_deployed(
-    api: HetznerAPI, project: Project, base: str
-) -> None:
-    """Between the check of the written file and the engine's own reading of it."""
+def test_setting_added_after_the_approval_is_not_deployed(api: HetznerAPI, project: Project, base: str) -> None:
+    """The file is changed after our check of it, before the engine reads it."""
     from infra.bring_up import bring_up
     from infra.deploy import Deployment
     from stack_runtime.errors import RefusedError

@@ -1,4 +1,4 @@
-"""Every command in a code block of README.md and docs/ runs here, or names the test that runs it or why none can."""
+"""Run every command of a code block in README.md and docs/, or name the test that runs it or why none can."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from tests.kit.project import ROOT, Project
 
 PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "agents.md"}))
-"""`docs/agents.md` has a test of its own, `tests/unit/agents/test_docs.py`."""
+"""`docs/agents.md` has its own test, `tests/unit/agents/test_docs.py`."""
 DRAWINGS = ("text",)
-"""Blocks in this language are drawings, with nothing to run."""
+"""Languages of blocks that contain drawings, not commands."""
 
 RUN_HERE = {
     "uv run fds run --local --csv data_stack/samples/transactions.csv --database first.duckdb": {0},
@@ -20,7 +20,7 @@ RUN_HERE = {
     ".venv/bin/fds cost --stack prod --allow-snapshot": {0},
     ".venv/bin/fds scale serverType=cpx32 --stack prod --allow-snapshot": {3},
 }
-"""Exit codes by command, in a new clone."""
+"""Allowed exit codes of each command in a new clone."""
 
 DEV, PROD = "tests/e2e/test_dev_stack.py", "tests/e2e/test_prod_stack.py"
 RUN_ELSEWHERE = {
@@ -38,7 +38,7 @@ RUN_ELSEWHERE = {
         "tests/integration/setup/test_server_setup.py", "secrets.dns_token",
     ),
 }  # fmt: skip
-"""The file of the test that runs it, on a played account where it needs one, and what of the command stands there."""
+"""For each command, the file of the test that runs it and a part of the command that this file contains."""
 
 CANNOT = {"make test": "it is what runs this test"}
 
@@ -66,7 +66,7 @@ def test_the_test_that_runs_a_command_is_there(command: str, place: tuple[str, s
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Project:
-    """What a new clone holds, with the environment that `make` makes."""
+    """A project like a new clone, with the environment that `make` creates."""
     made = Project(tmp_path, "prod", {}, {"HCLOUD_TOKEN": ""})
     made.stack_file.write_text((ROOT / "Pulumi.prod.yaml").read_text("utf-8"))
     for name in (".venv", ".venvs", "data_stack", "pyproject.toml", "uv.lock"):

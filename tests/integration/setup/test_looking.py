@@ -1,4 +1,4 @@
-"""Verbs that look at a stack write nothing: in a new project, beside a made stack, and whatever they find."""
+"""Read-only verbs write nothing, in a new project and with an existing stack, also when they fail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOOKS = [
     (("logs", "pipeline"), (2, 5)),
     (("scale", "memory.postgres=160"), (0, 0)),
 ]
-"""Each verb, with its exit code in a project on this machine and in one on a server."""
+"""Exit codes of each verb, in a project on this machine and in one on a server."""
 
 
 @pytest.mark.parametrize(("words", "codes"), LOOKS)
@@ -60,13 +60,13 @@ def test_looking_at_a_new_server_writes_nothing(
     assert server.files() == before
 
 
-def test_preview_of_a_new_stack_shows_everything_that_up_would_make(local: Project) -> None:
+def test_preview_of_a_new_stack_shows_all_resources_that_up_would_create(local: Project) -> None:
     said = local.fds("preview")
     assert said.returncode == 0 and "would create Container t-look-postgres" in said.stderr, said.stderr
     assert set(local.json("preview")["changes"]) == {"create"}
 
 
-def test_preview_of_a_made_stack_leaves_it_and_makes_up_only_missing_secrets(local: Project) -> None:
+def test_preview_of_an_existing_stack_keeps_it_and_generates_only_missing_secrets(local: Project) -> None:
     local.make_stack()
     local.configure({"secrets": {"ui_password": "mine"}})
     before = local.files()
@@ -83,7 +83,7 @@ def test_preview_with_another_passphrase_is_refused(local: Project) -> None:
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_drift_of_what_was_never_deployed_is_no_agreement(local: Project, made: bool) -> None:
+def test_drift_of_a_stack_never_deployed_is_an_error(local: Project, made: bool) -> None:
     if made:
         local.make_stack()
     done = local.fds("drift", "--json")

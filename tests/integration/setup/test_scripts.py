@@ -1,4 +1,4 @@
-"""The scripts call what the command line calls, and end with its exit codes."""
+"""The scripts call the same functions as the command line and return its exit codes."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_without_a_terminal_one_sentence_says_what_is_missing(project: Project, 
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.folder / ".fds" / "passphrase"),
     }
-    for step in steps[1:-1]:  # the very commands, in the shell that `. .fds/env` makes
+    for step in steps[1:-1]:  # exactly these commands, in the environment of `. .fds/env`
         said = project.run(*(given.get(word, word) for word in step.split()), **backend)
         assert said.returncode == 0, said.stderr
     assert [_config(project)[f"freelancer-data-stack:{name}"] for name in ("domain", "email")] == [*given.values()]
@@ -179,7 +179,7 @@ def test_without_a_terminal_one_sentence_says_what_is_missing(project: Project, 
     assert json.loads(_without_a_terminal(project).stdout)["stored"] == []
 
 
-def test_what_is_missing_is_said_before_anything_is_written(fresh: Project, tmp_path: Path) -> None:
+def test_missing_values_are_reported_before_anything_is_written(fresh: Project, tmp_path: Path) -> None:
     before = fresh.files()
     assert _without_a_terminal(fresh, FDS_CACHE_DIR=str(tmp_path / "cache")).returncode == 2
     assert fresh.files() == before, "and before an engine, plugins or images are fetched"
@@ -193,11 +193,11 @@ def test_a_token_that_the_api_refuses_is_not_stored(project: Project, api: Hetzn
     assert "hcloud:token" not in _config(project)
 
 
-def test_a_token_that_may_only_read_is_not_stored(project: Project, api: HetznerAPI) -> None:
+def test_read_only_token_is_not_stored(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org", "email": "me@example.org"})
     done = _without_a_terminal(project, HCLOUD_TOKEN=api.read_only_token)
     assert done.returncode == 5
-    assert "may only read" in done.stderr and "next: make a token that may read and write" in done.stderr
+    assert "is read-only" in done.stderr and "next: make a token that may read and write" in done.stderr
     assert "hcloud:token" not in _config(project)
     done = _without_a_terminal(project, HCLOUD_TOKEN=api.token)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""A stored token that cannot be read: a missing stack, a wrong passphrase and a missing engine are told apart."""
+"""Errors for a stored token that cannot be read: missing stack, wrong passphrase, missing engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN = "t" * 64
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A stack of a server with its token in its file, encrypted."""
+    """A stack on a server, with its encrypted token in its file."""
     (tmp_path / "project").mkdir()
     made = Project(tmp_path / "project", "t-token", ON_A_SERVER, {"HCLOUD_TOKEN": ""})
     made.make_stack()
@@ -50,7 +50,7 @@ def _without_state(project: Project) -> dict[str, bytes]:
     return project.files()
 
 
-def test_a_state_that_is_missing_is_no_wrong_passphrase(project: Project) -> None:
+def test_missing_state_is_not_reported_as_wrong_passphrase(project: Project) -> None:
     before = _without_state(project)
     error = _refused(project, 2)
     assert error["error"] == "Pulumi.t-token.yaml holds a token, but there is no stack t-token in this state"
@@ -58,7 +58,7 @@ def test_a_state_that_is_missing_is_no_wrong_passphrase(project: Project) -> Non
     assert project.files() == before
 
 
-def test_a_state_without_the_stack_is_no_wrong_passphrase(project: Project, tmp_path: Path) -> None:
+def test_state_without_the_stack_is_not_reported_as_wrong_passphrase(project: Project, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Project(tmp_path / "other", "another", ON_A_SERVER)
     other.make_stack()
@@ -74,19 +74,19 @@ def test_the_advice_for_a_missing_stack_makes_the_token_readable(project: Projec
     assert checks["machine"]["ok"], checks
 
 
-def test_a_wrong_passphrase_is_said(project: Project) -> None:
+def test_wrong_passphrase_is_reported(project: Project) -> None:
     (project.folder / ".fds" / "passphrase").write_text("another")
     error = _refused(project, 2)
     assert error["error"] == "the stored token cannot be decrypted: incorrect passphrase"
     assert "PULUMI_CONFIG_PASSPHRASE" in error["next"]
 
 
-def test_a_missing_engine_is_said(project: Project, tmp_path: Path) -> None:
+def test_missing_engine_is_reported(project: Project, tmp_path: Path) -> None:
     error = _refused(project, 5, PATH="/nowhere", FDS_CACHE_DIR=str(tmp_path / "cache"))
     assert error["error"] == "the Pulumi engine is missing" and error["next"].startswith("fds setup")
 
 
-def test_a_state_that_cannot_be_read_is_said(project: Project) -> None:
+def test_unreadable_state_is_reported(project: Project) -> None:
     backend = "http://127.0.0.1:9"
     error = _refused(project, 5, PULUMI_BACKEND_URL=backend)
     assert error["error"].startswith("the engine cannot read the stored token: ") and error["where"] == backend

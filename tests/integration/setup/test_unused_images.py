@@ -1,4 +1,4 @@
-"""Images that were built for a stack go when no container uses them, and stay when one of any stack does."""
+"""Images built for a stack are removed if no container of any stack uses them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def images(client: docker.DockerClient) -> Iterator[list[str]]:
-    """Two images, each unlike any other, under names as a deployment gives them."""
+    """Two unique images with names like those of a deployment."""
     made = [f"{IMAGES}/unused-test:{secrets.token_hex(8)}" for _ in range(2)]
     for name in made:
         packed = io.BytesIO()
@@ -52,6 +52,6 @@ def test_only_the_image_that_no_container_uses_is_removed(client: docker.DockerC
     assert remove_unused_images(client, images) == [used]
 
 
-def test_an_image_that_is_not_named_is_left(client: docker.DockerClient, images: list[str]) -> None:
+def test_image_that_is_not_named_is_kept(client: docker.DockerClient, images: list[str]) -> None:
     assert remove_unused_images(client, images[:1]) == images[:1]
     assert client.images.get(images[1])

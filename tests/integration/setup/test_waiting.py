@@ -1,4 +1,4 @@
-"""Who waits at `fds up` for a server that does not answer is told so meanwhile, not at the end."""
+"""`fds up` reports during the wait, not at its end, that it waits for a server that does not answer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.kit.project import ON_A_SERVER, Project
 PATIENCE_S = 150
 
 
-def test_waiting_for_ssh_is_said_while_the_deployment_waits(tmp_path: Path) -> None:
-    with HetznerAPI() as api:  # its servers exist in the account alone, so that nothing answers
+def test_wait_for_ssh_is_reported_during_the_deployment(tmp_path: Path) -> None:
+    with HetznerAPI() as api:  # its servers exist only in the account, so nothing answers
         project = Project(tmp_path, "t-waiting", ON_A_SERVER, dict(api.environment))
         project.take_secrets()
         process = subprocess.Popen(

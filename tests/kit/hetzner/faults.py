@@ -1,4 +1,4 @@
-"""Faults on demand: what goes wrong, for which requests, how often.
+"""Inject faults: what goes wrong, for which requests, and how often.
 
 | kind | what happens |
 | --- | --- |
@@ -152,11 +152,11 @@ class Faults:
                 raise ApiError(*REFUSALS[fault.kind])
 
     def after(self, hit: list[Fault], number: int, label: str) -> None:
-        """What happens between the effect and the answer.
+        """Apply the fault between the effect of a request and its response.
 
         Raises:
-            ApiError: for a refusal of what took effect.
-            Cut: when the connection is to be closed.
+            ApiError: the request is answered with a refusal although it took effect.
+            Cut: the connection must be closed.
         """
         self._call(number, "after")
         for fault in hit:

@@ -60,15 +60,15 @@ def test_with_a_model_that_cannot_be_used_nothing_is_changed(project: Path, envi
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--yes"], "--yes needs its bounds"),
-        (["--yes", "--allow", "workers"], "--yes needs its bounds"),
-        (["--yes", "--up-to", "40"], "--yes needs its bounds"),
+        (["--yes"], "--yes needs bounds"),
+        (["--yes", "--allow", "workers"], "--yes needs bounds"),
+        (["--yes", "--up-to", "40"], "--yes needs bounds"),
         (["--yes", "--allow", "budgetUsd", "--up-to", "40"], "not 'budgetUsd'"),
         (["--yes", "--allow", "workers", "--up-to", "much"], "number of US dollars"),
         (["--allow", "workers", "--up-to", "40"], "--yes, which is missing"),
     ],
 )
-def test_yes_without_its_bounds_is_a_usage_error(project: Path, words: list[str], says: str) -> None:
+def test_yes_without_bounds_is_a_usage_error(project: Path, words: list[str], says: str) -> None:
     done = _ask(project, "more disk", *words, FDS_MODEL="test")
     assert done.returncode == 2 and says in done.stderr and "next: fds ask" in done.stderr, done.stderr
 
@@ -86,8 +86,8 @@ QUERY: list[Call] = [("duckdb_query", {"sql": "SELECT note FROM notes"})]
         (["--allow", "volumeGb,serverType", "--up-to", "50"], "a volume can only grow"),
     ],
 )
-def test_poisoned_cell_changes_nothing_unasked(project: Path, bounds: list[str], says: str, as_json: bool) -> None:
-    """A question is asked, the data orders a volume, nobody is at a terminal."""
+def test_poisoned_cell_with_yes_changes_nothing(project: Path, bounds: list[str], says: str, as_json: bool) -> None:
+    """A question whose data instructs the model to order a volume, without a terminal."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     before = (project / "Pulumi.prod.yaml").read_bytes()
     with says_model([QUERY, POISONED]) as model:
@@ -101,8 +101,8 @@ def test_poisoned_cell_changes_nothing_unasked(project: Path, bounds: list[str],
         assert says in json.loads(done.stdout)["error"]
 
 
-def test_change_within_the_bounds_is_begun_unasked(project: Path) -> None:
-    """It ends where a deployment begins: there is no token of the provider here."""
+def test_change_within_the_bounds_starts_without_asking(project: Path) -> None:
+    """The run ends at the start of the deployment, because there is no token of the provider."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     with says_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:
         done = _ask(project, "two", "--yes", "--allow", "workers", "--up-to", "50", **model.environment)

@@ -1,4 +1,4 @@
-"""The bounds of `fds ask --yes`: what they may say, and what they never cover."""
+"""Bounds of `fds ask --yes`: valid values, and changes that they never cover."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def proposal(tmp_path: Path) -> Proposal:
     return World(folder).desk.propose("prod", ScalingRequest(reason="x", workers=2), "ann")
 
 
-def test_keys_are_those_of_scale() -> None:
+def test_allowed_keys_are_those_of_fds_scale() -> None:
     """Every setting that a proposal may change has a key; services have two."""
     from pydantic.alias_generators import to_camel
 
@@ -38,7 +38,7 @@ def test_keys_are_those_of_scale() -> None:
      ("memory.postgres", "40"), ("*", "40"), ("workers", ""), ("workers", "1e9"), ("workers", "inf"),
      ("workers", "4٠"), ("workers", "-1"), ("workers", "40 EUR")],
 )  # fmt: skip
-def test_bounds_that_bound_nothing_are_usage_errors(allow: str | None, up_to: str | None) -> None:
+def test_invalid_bounds_are_usage_errors(allow: str | None, up_to: str | None) -> None:
     with pytest.raises(UsageError, match="--allow workers,memory --up-to 40"):
         Bounds.of(allow, up_to)
 
@@ -47,7 +47,7 @@ def test_bounds_are_read() -> None:
     assert Bounds.of("workers, memory", "40.50") == Bounds(frozenset({"workers", "memory"}), Decimal("40.50"))
 
 
-def test_changed_keys_tell_memory_from_cores() -> None:
+def test_changed_keys_distinguish_memory_and_cpu() -> None:
     def of(**services: dict[str, float]) -> Settings:
         return Settings.of("dev", {"services": services})
 
@@ -58,7 +58,7 @@ def test_changed_keys_tell_memory_from_cores() -> None:
     assert changed_keys(of(), Settings.of("dev", {"budgetUsd": "500"})) == ["budgetUsd"]
 
 
-def test_total_that_is_unknown_is_past_every_limit(proposal: Proposal) -> None:
+def test_unknown_total_exceeds_every_limit(proposal: Proposal) -> None:
     unknown = proposal.plan_after.model_copy(update={"total_usd": None})
     checks.unasked(ALL, proposal)
     with pytest.raises(OutOfBoundsError, match="unknown"):
@@ -72,14 +72,14 @@ def test_total_that_is_unknown_is_past_every_limit(proposal: Proposal) -> None:
         ({}, {"architecture": "arm"}, "replaced"),
         ({}, {"disk_gb": 40}, "a disk of 40 GB"),
         ({"orderable": False}, {"type": "cpx32", "orderable": True}, "cannot be ordered any more"),
-        (None, {}, "not known"),
-        ({}, None, "not known"),
+        (None, {}, "is unknown"),
+        ({}, None, "is unknown"),
     ],
 )
-def test_server_without_a_way_back_is_not_covered(
+def test_irreversible_server_change_is_not_covered_by_yes(
     proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
 ) -> None:
-    """What counts is the server that is planned, whichever setting leads to it."""
+    """The planned server is compared, whichever setting leads to it."""
     plans = {}
     for name, update in (("plan_before", before), ("plan_after", after)):
         plan = getattr(proposal, name)

@@ -120,8 +120,8 @@ def test_history_cannot_be_rewritten(world: World) -> None:
                 connection.execute(statement)
 
 
-def test_history_of_before_there_were_hashes_goes_on(world: World) -> None:
-    """Its lines are held by the first one that has a hash."""
+def test_history_without_hashes_is_continued_with_hashes(world: World) -> None:
+    """The first line with a hash also covers the older lines without one."""
     file = world.folder / ".fds" / "agents.sqlite"
     proposal = world.desk.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     with sqlite3.connect(file) as connection:
@@ -141,7 +141,7 @@ def test_history_of_before_there_were_hashes_goes_on(world: World) -> None:
 
 
 @pytest.mark.parametrize("statement", ["INSERT OR REPLACE", "REPLACE", "INSERT OR IGNORE", "UPSERT"])
-def test_lines_of_history_are_not_replaced(world: World, statement: str) -> None:
+def test_replacing_a_history_line_is_refused(world: World, statement: str) -> None:
     world.desk.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     before = world.desk.history("prod")
     verb, end = ("INSERT", " ON CONFLICT DO UPDATE SET person = 'x'") if statement == "UPSERT" else (statement, "")

@@ -1,4 +1,4 @@
-"""Every example of docs/agents.md runs as it is printed; test_entry.py of the integration tests starts the servers."""
+"""Run every example of docs/agents.md as printed; the integration test test_entry.py starts the servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "agents.md"
 
 
 def _blocks() -> list[tuple[str, str]]:
-    """Language and content of every block of the page."""
+    """Return language and content of every code block of the page."""
     return re.findall(r"^```([a-z]+)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
@@ -25,7 +25,7 @@ def _examples(language: str) -> list[str]:
 
 
 def _commands() -> list[str]:
-    """Lines of the console blocks that somebody types."""
+    """Return the command lines of the console blocks."""
     lines = [line.removeprefix("$ ") for block in _examples("console") for line in block.splitlines()]
     return [line for line in lines if line.startswith(("fds ", "python "))]
 
@@ -35,14 +35,14 @@ def _run(words: list[str], folder: Path, **environment: str) -> subprocess.Compl
     return subprocess.run(words, cwd=folder, env=clean | environment, capture_output=True, text=True, timeout=120)
 
 
-def test_no_block_is_of_a_kind_that_nothing_runs() -> None:
+def test_every_block_has_a_language_that_is_tested() -> None:
     assert {language for language, _ in _blocks()} == {"text", "console", "python", "json"}
     assert len(_blocks()) == PAGE.read_text(encoding="utf-8").count("\n```") / 2
 
 
 @pytest.mark.parametrize("program", _examples("python"))
 def test_program_runs_as_printed_in_an_empty_folder(tmp_path: Path, program: str) -> None:
-    """Twice, and with a token of the provider in the environment, which it does not use."""
+    """It runs twice, the second time with a provider token in the environment, which it must not use."""
     (tmp_path / "program.py").write_text(program)
     for environment in ({}, {"HCLOUD_TOKEN": "x"}):
         done = _run([sys.executable, "program.py"], tmp_path, **environment)
@@ -50,7 +50,7 @@ def test_program_runs_as_printed_in_an_empty_folder(tmp_path: Path, program: str
         assert "Accepted: volumeGb 10 → 50" in done.stdout and done.stdout.endswith("deploying prod\napplied\n")
 
 
-def test_commands_are_understood() -> None:
+def test_documented_commands_are_parsed() -> None:
     from agents.__main__ import _parser
 
     words = [shlex.split(line) for line in _commands()]
@@ -62,14 +62,14 @@ def test_commands_are_understood() -> None:
 
 @pytest.mark.parametrize("line", [line for line in _commands() if line.startswith("fds ")])
 def test_fds_commands_end_as_printed_without_a_model(line: str, tmp_path: Path) -> None:
-    """Every option is known, and what is given with it is well formed: only the model is missing."""
+    """The options are valid, so the command fails only because there is no model."""
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     done = _run([sys.executable, "-m", "fds.main", *shlex.split(line)[1:]], tmp_path)
     assert done.returncode == 5 and "FDS_MODEL" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("document", _examples("json"))
-def test_json_names_a_server_that_can_be_started(document: str) -> None:
+def test_json_example_starts_the_mcp_server(document: str) -> None:
     from agents.__main__ import _parser
 
     started = json.loads(document)

@@ -66,8 +66,8 @@ def test_what_cannot_be_taken_back_is_said_with_the_reason_and_stays_due(project
     assert len(overdue(project / ".fds", datetime.now(UTC))) == 1
 
 
-def test_one_stack_of_several_is_taken_back(project: Path) -> None:
-    """The other stack's change is due too, and is left alone."""
+def test_expire_with_stack_reverts_only_that_stack(project: Path) -> None:
+    """The other stack's change is due too, but is not reverted."""
     other = _fds(project, "expire", "--stack", "other", "--json")
     assert other.returncode == 0 and json.loads(other.stdout) == []
     stack_file.write(project, "prod", {"fxDate": "2026-08-01"})
@@ -76,7 +76,7 @@ def test_one_stack_of_several_is_taken_back(project: Path) -> None:
     assert "nothing is due" in _fds(project, "expire", "-s", "other").stderr
 
 
-def test_stack_that_is_not_there_is_a_usage_error(project: Path) -> None:
+def test_expire_of_unknown_stack_is_a_usage_error(project: Path) -> None:
     unknown = _fds(project, "expire", "--stack", "nowhere")
     assert unknown.returncode == 2 and "Pulumi.nowhere.yaml" in unknown.stderr
     assert _fds(project, "expire", "--stack", "prod", "--install").returncode == 2

@@ -1,4 +1,4 @@
-"""Bearer tokens: names that can be shown, and ends that stay."""
+"""Bearer tokens: valid names, and expiry that cannot be undone."""
 
 from __future__ import annotations
 

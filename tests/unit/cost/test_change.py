@@ -106,7 +106,7 @@ def test_volumes_and_disks_do_not_shrink() -> None:
 @pytest.mark.parametrize(
     "deployed", [Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), Deployed(volume_gb=10, volume_location="fsn1")]
 )
-def test_what_exists_does_not_move(deployed: Deployed) -> None:
+def test_moving_a_deployed_server_or_volume_is_refused(deployed: Deployed) -> None:
     here, there = kit.settings(serverType="cpx22"), kit.settings(serverType="cpx22", location="hel1")
     with pytest.raises(RefusedError, match=r"in fsn1 and cannot move to hel1.*next: fds scale location=fsn1"):
         scaling.refuse_harm(here, there, kit.planned(there), deployed)
@@ -126,7 +126,7 @@ def test_a_server_keeps_its_architecture() -> None:
 @pytest.mark.parametrize(
     ("deployed", "moves"), [(Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), False), (Deployed(), True), (None, True)]
 )
-def test_no_alternative_moves_what_exists(deployed: Deployed | None, moves: bool) -> None:
+def test_alternatives_never_move_deployed_resources(deployed: Deployed | None, moves: bool) -> None:
     own = kit.settings(serverType="cpx22", backups=True)
     inputs = Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, deployed=deployed)
     ideas = list(alternatives._ideas(own, (kit.service(),), inputs))
@@ -167,7 +167,7 @@ def test_saved_nonsense_is_unknown(tmp_path: Path, files: dict[str, Any]) -> Non
 
 
 def _dearer_first(text: str, name: str) -> str:
-    """The document with the first member `name` twice: a dearer reading, and then the one that was there."""
+    """Return the document with the first member `name` twice: first a higher value, then the original one."""
     start = text.index(f'"{name}"')
     _, end = json.JSONDecoder().raw_decode(text, text.index(":", start) + 2)
     return f'{text[:start]}"{name}": "99.00", {text[start:end]}{text[end:]}'
@@ -182,7 +182,7 @@ def _dearer_first(text: str, name: str) -> str:
         ("server_types", "available"), ("server_types", "description"), ("source", "date"),
     ],
 )  # fmt: skip
-def test_a_saved_file_that_says_something_twice_is_unknown(tmp_path: Path, file: str, name: str) -> None:
+def test_saved_file_with_duplicate_member_is_unknown(tmp_path: Path, file: str, name: str) -> None:
     documents = {"pricing": kit.PRICING, "server_types": {"server_types": kit.SERVER_TYPES}}
     documents["source"] = {"prices": {"date": "2026-02-03", "source": "by hand"}}
     text = json.dumps(documents[file])

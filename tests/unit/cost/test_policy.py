@@ -158,11 +158,11 @@ def test_every_rule_of_the_plan_holds_for_the_containers_of_the_stack(props: dic
     assert f"does not fit: {says}" in judged(SERVER, VOLUME, container(**props))
 
 
-def test_what_is_never_started_needs_no_room() -> None:
+def test_container_that_is_never_started_needs_no_capacity() -> None:
     assert judged(SERVER, VOLUME, container(memory=4000, start=False)) == ""
 
 
-def test_a_limit_that_is_not_known_yet_decides_nothing() -> None:
+def test_unknown_limit_gives_no_decision() -> None:
     assert judged(SERVER, VOLUME, container(memory=UNKNOWN)).startswith("unknown: memory of redis is not known yet")
 
 

@@ -1,4 +1,4 @@
-"""What resources of Docker and of Hetzner may ask for: known inputs with known values; everything else is refused."""
+"""Docker and Hetzner resources may use only known inputs with known values; everything else is refused."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ HOST_PATHS = (
     *("/run/containerd/containerd.sock", "/run/podman/podman.sock", "/run/user/1000/docker.sock", "/var/lib/docker"),
     *("/srv/data", "/etc", "/dev", "/root/.ssh"),
 )
-"""Docker's socket in many spellings, what leads to it, other engines' sockets, and other paths of the host."""
+"""Docker's socket in many spellings, folders that contain it, sockets of other engines, and other host paths."""
 
 
 def found(resource: Resource) -> list[str]:
-    """What the rules have against it."""
+    """Return the problems that the rules find in a resource."""
     return list(problems(resource, SETTINGS))
 
 
@@ -49,7 +49,7 @@ def found(resource: Resource) -> list[str]:
         ({"publishAllPorts": UNKNOWN}, "publishAllPorts"), ({"privileged": True}, "privileged"),
     ],
 )  # fmt: skip
-def test_hygiene(props: dict[str, Any], says: str) -> None:
+def test_container_that_breaks_a_rule_is_refused(props: dict[str, Any], says: str) -> None:
     (problem,) = found(container(**props))
     assert problem.startswith("redis ") and says in problem
 
@@ -99,7 +99,7 @@ def test_no_path_of_the_host_is_mounted_in_any_way(path: str) -> None:
         {"uploads": [{"file": "/key", "source": "/root/.ssh/id_ed25519"}]},
     ],
 )
-def test_no_other_door_leads_to_the_host_s_files(props: dict[str, Any]) -> None:
+def test_every_other_access_to_host_files_is_refused(props: dict[str, Any]) -> None:
     assert len(found(container(**props))) == 1
 
 
@@ -123,7 +123,7 @@ def test_no_other_door_leads_to_the_host_s_files(props: dict[str, Any]) -> None:
         {"inputOfALaterVersion": True}, {"inputOfALaterVersion": UNKNOWN},
     ],
 )  # fmt: skip
-def test_values_that_are_not_known_to_be_harmless_are_refused(props: dict[str, Any]) -> None:
+def test_values_not_known_to_be_harmless_are_refused(props: dict[str, Any]) -> None:
     (problem,) = found(container(**props))
     assert problem.startswith(f"redis sets {next(iter(props))}")
 
@@ -140,7 +140,7 @@ NOT_ALLOWED: dict[str, Any] = {
 
 
 def test_every_input_of_the_provider_is_either_judged_or_refused() -> None:
-    """A new version of the provider must not bring inputs that nobody has judged."""
+    """A new version of the provider must not add inputs that no rule covers."""
     own = {name for name, value in vars(docker.ContainerArgs).items() if isinstance(value, property)}
     inputs = {re.sub(r"_(\w)", lambda match: match[1].upper(), name) for name in own}
     assert inputs - CONTAINER_INPUTS.keys() == NOT_ALLOWED.keys()
@@ -150,14 +150,14 @@ def test_every_input_of_the_provider_is_either_judged_or_refused() -> None:
             assert found(container(**{name: given})) == [f"redis sets {name}, which is not allowed"]
 
 
-def test_limits_of_other_things_than_processes_and_open_networks_are_refused() -> None:
+def test_other_ulimits_and_network_options_are_refused() -> None:
     for name in ("nofile", "memlock", "rtprio"):
         assert found(container(ulimits=[{"name": name, "hard": 1, "soft": 1}]))
     for options in ({"com.docker.network.bridge.enable_icc": "true"}, {"com.docker.network.bridge.name": "docker0"}):
         assert found(Resource(NETWORK, "network", {"name": "own", "driver": "bridge", "options": options}))
 
 
-def test_what_is_clean_passes() -> None:
+def test_container_without_problems_passes() -> None:
     for good in (
         container(),
         container(ulimits=[{"name": "nproc", "hard": 512, "soft": 512}]),
@@ -207,18 +207,18 @@ def test_what_is_clean_passes() -> None:
         ("docker:index/container:Containers", {}),
     ],
 )
-def test_what_else_docker_can_do_is_refused(kind: str, props: dict[str, Any]) -> None:
+def test_other_docker_resources_are_refused(kind: str, props: dict[str, Any]) -> None:
     (problem,) = found(Resource(kind, "thing", props))
     assert problem.startswith("thing ")
 
 
 def rule(port: Any = "443", sources: Any = ANYWHERE, **more: Any) -> dict[str, Any]:
-    """A rule of a firewall."""
+    """Return a firewall rule."""
     return {"direction": "in", "protocol": "tcp", "port": port, "sourceIps": sources, **more}
 
 
 def firewall(*rules: Any) -> Resource:
-    """A firewall with these rules."""
+    """Return a firewall with these rules."""
     return hcloud("Firewall", rules=list(rules))
 
 
@@ -254,7 +254,7 @@ def test_a_server_has_a_firewall() -> None:
         assert found(hcloud("Server", **server, firewallIds=ids)) == []
 
 
-def test_a_load_balancer_leads_to_the_proxy_alone() -> None:
+def test_load_balancer_may_only_lead_to_the_proxy() -> None:
     assert found(hcloud("LoadBalancerService", protocol="https")) == []
     assert found(hcloud("LoadBalancerService", protocol="tcp", listenPort=443, destinationPort=443)) == []
     for ports in ({"listenPort": 2222}, {"listenPort": 443, "destinationPort": 22}, {"destinationPort": UNKNOWN}):

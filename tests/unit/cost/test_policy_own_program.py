@@ -1,4 +1,4 @@
-"""The policy pack refuses nothing of what the program of this project registers."""
+"""The policy pack accepts every resource that this project's program registers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CASES = [(host, profile) for host in HOSTS for profile in ("lean", "full")]
 
 @cache
 def program(host: str, profile: str) -> tuple[Settings, list[Resource], list[Resource]]:
-    """The settings, and what the program registers for them: as inputs, and as outputs."""
+    """Return settings and the resources that the program registers for them, with inputs and with outputs."""
     values = {**HOSTS[host], "profiles": [profile]}
     found = registered(values, FDS_PRICES_DIR=str(SHIPPED))
     inputs = [Resource(each.kind, each.name, each.inputs, each.custom) for each in found]
@@ -44,14 +44,14 @@ def program(host: str, profile: str) -> tuple[Settings, list[Resource], list[Res
 
 
 @pytest.mark.parametrize(("host", "profile"), CASES)
-def test_nothing_of_the_program_breaks_a_rule(host: str, profile: str) -> None:
+def test_every_resource_of_the_program_passes_the_rules(host: str, profile: str) -> None:
     settings, inputs, _ = program(host, profile)
     assert len([each for each in inputs if each.kind == CONTAINER]) >= 5
     assert [each for resource in inputs for each in problems(resource, settings)] == []
 
 
 @pytest.mark.parametrize(("host", "profile"), CASES)
-def test_the_whole_stack_runs_the_proxy_s_image(host: str, profile: str) -> None:
+def test_only_the_proxy_s_image_publishes_ports_in_the_whole_stack(host: str, profile: str) -> None:
     settings, _, outputs = program(host, profile)
     assert image_problem(outputs, publishers_of(settings)) == ""
     assert image_problem(outputs, ()) != "", "a container of it does publish ports"

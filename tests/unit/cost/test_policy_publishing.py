@@ -1,4 +1,4 @@
-"""Who may publish ports: the proxy as the catalogue declares it."""
+"""Only the proxy, as declared in the catalogue, may publish ports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ID = "sha256:" + "7" * 64
 
 
 def proxy(settings: Settings, *, name: str = "", **props: Any) -> Resource:
-    """The proxy's container, but for `props`."""
+    """Return the proxy's container, changed by `props`."""
     labels = {"fds.project": "freelancer-data-stack", "fds.service": "traefik", "fds.stack": settings.stack}
     ports = ((80, 8000), (443, 8443)) if settings.host == "hetzner" else ((8081, 8000), (8443, 8443))
     ip = "0.0.0.0" if settings.host == "hetzner" else "127.0.0.1"
@@ -35,13 +35,13 @@ def proxy(settings: Settings, *, name: str = "", **props: Any) -> Resource:
 
 
 def found(settings: Settings, **props: Any) -> list[str]:
-    """What the rules have against it."""
+    """Return the problems that the rules find in a container."""
     return list(problems(proxy(settings, **props), settings))
 
 
 @pytest.mark.parametrize("settings", [kit.settings(), LOCAL])
 @pytest.mark.parametrize("image", [ID, UNKNOWN, "traefik:v3.7"])
-def test_the_proxy_publishes_what_the_settings_say(settings: Settings, image: Any) -> None:
+def test_proxy_may_publish_the_ports_of_the_settings(settings: Settings, image: Any) -> None:
     assert found(settings, image=image) == []
 
 
@@ -54,13 +54,13 @@ def test_the_proxy_publishes_what_the_settings_say(settings: Settings, image: An
         {"labels": [{"label": "fds.service", "value": UNKNOWN}]},
     ],
 )  # fmt: skip
-def test_whoever_only_looks_like_the_proxy_publishes_nothing(props: dict[str, Any]) -> None:
+def test_container_that_imitates_the_proxy_may_not_publish_ports(props: dict[str, Any]) -> None:
     (problem,) = found(kit.settings(), **props)
     assert problem.endswith("publishes ports, only prod-traefik may")
 
 
 def port(external: Any = 443, internal: Any = 8443, **more: Any) -> dict[str, Any]:
-    """A port of the proxy's."""
+    """Return a port of the proxy."""
     return {"external": external, "internal": internal, **more}
 
 
@@ -77,28 +77,28 @@ def test_the_proxy_publishes_nothing_else(ports: Any) -> None:
     assert problem.endswith("the settings publish 0.0.0.0:80, 0.0.0.0:443")
 
 
-def test_the_proxy_of_a_laptop_answers_on_that_laptop_alone() -> None:
+def test_proxy_of_a_local_stack_publishes_only_on_loopback() -> None:
     assert len(found(LOCAL, ports=[port(8443, ip="0.0.0.0")])) == 1
     assert len(found(LOCAL, ports=[port(443, ip="127.0.0.1")])) == 1
     assert found(LOCAL, ports=[port(8443.0, 8443.0, ip="127.0.0.1")]) == [], "the engine tells numbers as floats"
 
 
-def test_nobody_publishes_all_ports() -> None:
+def test_publish_all_ports_is_refused() -> None:
     assert found(kit.settings(), publishAllPorts=True) == ["prod-traefik sets publishAllPorts, which is not allowed"]
 
 
 def judged(*resources: Resource) -> str:
-    """What the whole stack says of images."""
+    """Return the image problem of the whole stack."""
     return image_problem(resources, publishers_of(kit.settings()))
 
 
 def image(name: str, image_id: Any) -> Resource:
-    """An image with its outputs."""
+    """Return an image with its outputs."""
     return Resource(IMAGE, name, {"name": name, "imageId": image_id})
 
 
 def test_an_image_id_must_be_the_proxy_s() -> None:
-    """Before the deployment it is only an id; once the stack stands, its name is known."""
+    """Before the deployment only the id is known; afterwards, the name of the image too."""
     own, other = image("traefik:v3.7", ID), image("nginx:1.27", "sha256:" + "8" * 64)
     assert judged(own, other, proxy(kit.settings())) == ""
     assert "prod-traefik publishes ports and runs sha256:888" in judged(
@@ -108,14 +108,14 @@ def test_an_image_id_must_be_the_proxy_s() -> None:
     assert judged(own, proxy(kit.settings(), image="sha256:" + "8" * 64, ports=[])) == ""
 
 
-def test_an_image_that_a_preview_does_not_know_is_judged_by_the_deployment() -> None:
+def test_image_unknown_in_a_preview_is_checked_by_the_deployment() -> None:
     assert judged(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
 
 
 @pytest.mark.parametrize(
     "name", ["traefik:v3.7", "docker.io/library/traefik:v3.7", "index.docker.io/traefik:v3.7", "mine/traefik:1"]
 )
-def test_nobody_builds_an_image_under_the_proxy_s_name(name: str) -> None:
+def test_building_an_image_with_the_proxy_s_name_is_refused(name: str) -> None:
     built = Resource(IMAGE, "mine", {"name": name, "build": {"context": "."}})
     (problem,) = problems(built, kit.settings())
     assert problem == f"mine builds {name}, and the proxy's image is only pulled"

@@ -136,7 +136,7 @@ LISTS: dict[str, Callable[[dict[str, Any], Listed], Listed]] = {
 
 
 def _dearer(entry: Any) -> None:
-    """Make one price in `entry` dearer, or sell it out; an entry without either stays as it is."""
+    """Raise one price in `entry`, or mark it as sold out; leave an entry without either unchanged."""
     for price in [entry, *entry.get("prices", ())]:
         if "price_monthly" in price:
             price["price_monthly"] = {"net": "100.00", "gross": "119.00"}
@@ -147,7 +147,7 @@ def _dearer(entry: Any) -> None:
 @pytest.mark.parametrize("change", [lambda entry: None, _dearer], ids=["equal", "different"])
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
 @pytest.mark.parametrize("where", LISTS)
-def test_what_a_list_names_twice_is_unknown(where: str, first: bool, change: Callable[[Any], None]) -> None:
+def test_duplicate_name_in_a_list_is_unknown(where: str, first: bool, change: Callable[[Any], None]) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     monthly = {"net": "3.0000", "gross": "3.5700"}
     places = [{"location": place, "price_monthly": dict(monthly)} for place in ("fsn1", "nbg1")]
@@ -171,7 +171,7 @@ def test_of_two_lists_the_dearer_price_counts() -> None:
     assert any("disagree" in warning for warning in found.warnings)
 
 
-def test_of_two_lists_the_dearer_hour_and_the_dearer_traffic_count() -> None:
+def test_disagreeing_lists_use_the_higher_hourly_and_traffic_price() -> None:
     shipped = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     cheaper: dict[str, Any] = {
         "price_hourly": {"net": "0.01", "gross": "0.0119"}, "included_traffic": 2**50,
@@ -188,10 +188,10 @@ def test_of_two_lists_the_dearer_hour_and_the_dearer_traffic_count() -> None:
 @pytest.mark.parametrize(
     ("net", "gross", "counts"),
     [
-        ("0.0088000000", "0.0104720000000000", "0.010472"),  # an hour with four places, and VAT on what is shown
+        ("0.0088000000", "0.0104720000000000", "0.010472"),  # an hourly price rounded to four places before VAT
         ("0.0088", "0.0105", "0.0105"),  # both rounded to four places
         ("0.0008", "0.0010", "0.0010"),
-        ("0.0136", "0.0161", "0.016184"),  # rounded down: what the VAT makes of the net price is dearer
+        ("0.0136", "0.0161", "0.016184"),  # rounded down, so net plus VAT is higher
         ("5.49", "6.53", "6.5331"),  # rounded to the cent
         ("5.4900000000", "6.5331000000", "6.5331"),
     ],
@@ -220,7 +220,7 @@ def test_a_gross_price_that_is_not_net_plus_vat_is_unknown(path: str, net: str, 
 
 
 @pytest.mark.parametrize("vat", ["0.00", "18.00", "20.00", "1.9", "100"])
-def test_a_vat_rate_that_no_price_agrees_with_is_unknown(vat: str) -> None:
+def test_vat_rate_that_contradicts_the_prices_is_unknown(vat: str) -> None:
     pricing = kit.pricing()
     pricing["pricing"]["vat_rate"] = vat
     with pytest.raises(UnknownError, match="VAT"):
@@ -243,7 +243,7 @@ def test_a_price_in_another_currency_than_the_list_is_unknown(holder: str) -> No
         kit.price_list(pricing, types)
 
 
-def test_a_list_of_thousands_is_unknown() -> None:
+def test_list_with_more_than_1000_entries_is_unknown() -> None:
     types = [{**kit.SERVER_TYPES[0], "name": f"cx{index}"} for index in range(2_000)]
     with pytest.raises(UnknownError, match="more than 1,000 entries"):
         kit.price_list(types=types)

@@ -1,4 +1,4 @@
-"""What a report says of settings that do nothing, or not what one may think, and of a raised budget."""
+"""Warnings of a report about settings that do nothing or less than their name suggests, and about a raised budget."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.kit.hetzner.api import HetznerAPI
 from tests.unit.cost import kit
 
 EVERYWHERE = {"stack", "host", "profiles", "budget_usd", "workers", "services", "schedule", "domain"}
-"""Settings that a stack on this machine and one on a server both make use of."""
+"""Settings that both a local stack and a stack on a server use."""
 VALUES: dict[str, Any] = {
     "budgetGroup": "lab", "tax": "net", "fxRate": "1.2", "fxDate": "2026-10-01", "allowSnapshot": True,
     "serverType": "cpx22", "location": "nbg1", "backups": True, "volumeGb": 20, "snapshotGb": 5, "offsiteGb": 5,
@@ -35,13 +35,13 @@ def _local(run: Sequence[Service] = (kit.service(),), **values: Any) -> Plan:
 
 
 def _said(found: Plan, *words: str) -> list[str]:
-    """The warnings that hold all these words; the Markdown has them as well."""
+    """Return the warnings that contain all these words, after checking that the Markdown report has them too."""
     warnings = [warning for warning in found.warnings if all(word in warning for word in words)]
     assert all(word in render(found) for word in words if warnings)
     return warnings
 
 
-def test_every_setting_says_which_host_uses_it() -> None:
+def test_every_setting_is_assigned_to_the_hosts_that_use_it() -> None:
     assert set(Settings.model_fields) == EVERYWHERE | set(SERVER_ONLY) | set(LOCAL_ONLY)
     assert {Settings.model_fields[name].alias for name in SERVER_ONLY} == {*VALUES, "certificateRoot"}
 
@@ -65,7 +65,7 @@ def test_a_setting_of_a_local_stack_is_named_by_the_report_of_a_server(name: str
 
 
 @pytest.mark.parametrize("name", ["email", "dnsZone", "certificates", "certificateChallenge"])
-def test_what_needs_a_domain_is_named_without_one(name: str) -> None:
+def test_settings_that_need_a_domain_are_reported_without_one(name: str) -> None:
     assert _said(kit.planned(kit.settings(**{name: VALUES[name]})), "without the setting domain", name)
     with_domain = kit.settings(domain="data.b.test", **{name: VALUES[name]})
     assert not _said(kit.planned(with_domain), "do nothing")
@@ -73,36 +73,36 @@ def test_what_needs_a_domain_is_named_without_one(name: str) -> None:
 
 @pytest.mark.parametrize("domain", ["other.test", "ab.test", "test", "b.test.example"])
 def test_a_zone_that_does_not_hold_the_domain_is_refused(domain: str) -> None:
-    with pytest.raises(UsageError, match=f"setting dnsZone: .* does not hold the domain {domain}"):
+    with pytest.raises(UsageError, match=f"setting dnsZone: .* does not contain the domain {domain}"):
         kit.settings(domain=domain, dnsZone="b.test")
     for held in ("b.test", "data.b.test"):
         assert kit.settings(domain=held, dnsZone="b.test").domain == held
 
 
 @pytest.mark.parametrize("name", ["serverImage", "registryMirror"])
-def test_what_only_a_new_server_takes_is_said_unless_there_is_none(name: str) -> None:
+def test_settings_of_new_servers_are_reported_if_a_server_may_exist(name: str) -> None:
     own = kit.settings(**{name: VALUES[name]})
-    assert _said(kit.planned(own), "a server that exists", name)
-    assert _said(kit.planned(own, deployed=Deployed("cpx22", "fsn1", 10, 80)), "a server that exists", name)
+    assert _said(kit.planned(own), "an existing server", name)
+    assert _said(kit.planned(own, deployed=Deployed("cpx22", "fsn1", 10, 80)), "an existing server", name)
     assert not _said(kit.planned(own, deployed=Deployed()), name)
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"backups": True}, ("backups", "the data volume, with all data, is not in it")),
+        ({"backups": True}, ("backups", "not the data volume, which holds all data")),
         ({"snapshotGb": 5}, ("snapshotGb", "nothing makes snapshots yet")),
         ({"offsiteGb": 5, "offsiteEurPerGb": "0.01"}, ("offsiteGb", "nothing makes off-site copies yet")),
         ({"offsiteGb": 5}, ("offsiteGb", "nothing makes off-site copies yet")),
         ({"offsiteEurPerGb": "0.01"}, ("offsiteEurPerGb does nothing",)),
     ],
 )
-def test_what_is_priced_and_not_done_is_said(settings: dict[str, Any], words: tuple[str, ...]) -> None:
+def test_priced_but_missing_features_are_reported(settings: dict[str, Any], words: tuple[str, ...]) -> None:
     assert len(_said(kit.planned(kit.settings(**settings)), *words)) == 1
     assert not _said(kit.planned(), words[0])
 
 
-def test_workers_are_said_to_do_nothing_where_no_selected_service_uses_them() -> None:
+def test_workers_are_reported_if_no_selected_service_uses_them() -> None:
     idle, worker = kit.service(), kit.service("jobs", workers=True)
     for services, says in (((idle,), True), ((idle, worker), False)):
         found = (kit.planned(kit.settings(workers=3), services), _local(services, workers=3))
@@ -110,13 +110,13 @@ def test_workers_are_said_to_do_nothing_where_no_selected_service_uses_them() ->
     assert not _said(_local(workers=1), "workers")
 
 
-def test_no_service_of_the_catalogue_uses_workers_without_the_report_saying_so() -> None:
+def test_workers_warning_matches_the_catalogue() -> None:
     own = kit.settings(workers=2, profiles=["full"])
     uses = any(service.scaled_by == "workers" for service in catalogue())
     assert bool(_said(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
 
 
-def test_an_override_of_a_service_that_does_not_run_is_said() -> None:
+def test_override_of_a_service_that_does_not_run_is_reported() -> None:
     override = {"services": {"bi": {"memoryMb": 512}, "app": {"memoryMb": 512}, "db": {}}}
     services = (kit.service(), kit.service("db"))
     for found in (kit.planned(kit.settings(**override), services), _local(services, **override)):
@@ -132,7 +132,7 @@ def test_an_override_of_a_service_that_does_not_run_is_said() -> None:
         (["10.0.0.0/8"], False), (["10.0.0.0/8", "fd00::/8"], False), (["0.0.0.0/1"], False),
     ],
 )  # fmt: skip
-def test_port_22_is_open_where_the_networks_hold_every_address(networks: list[str], open_: bool) -> None:
+def test_warning_if_the_ssh_networks_cover_every_address(networks: list[str], open_: bool) -> None:
     found = kit.planned(kit.settings(sshFrom=networks))
     assert bool(_said(found, "port 22 is open to every address")) == open_
 

@@ -49,7 +49,7 @@ def test_a_server_that_is_sold_out_is_known_by_the_code_that_the_official_plugin
     assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
 
 
-def test_what_the_program_says_while_it_waits_is_shown_and_nothing_of_a_plugin() -> None:
+def test_info_messages_of_the_program_are_shown_and_those_of_plugins_are_not() -> None:
     lines: list[str] = []
     progress = Progress(lines.append)
     for number, (urn, severity) in enumerate(((STACK, "info"), ("", "info"), (SERVER, "info"), (STACK, "debug"))):
@@ -67,7 +67,7 @@ def _removal(urn: str, *, retained: bool) -> ResOutputsEvent:
 
 
 @pytest.mark.parametrize("planned", [False, True])
-def test_what_is_kept_is_not_counted_as_removed(planned: bool) -> None:
+def test_retained_resources_are_not_counted_as_deleted(planned: bool) -> None:
     lines: list[str] = []
     progress = Progress(lines.append)
     progress.begin(planned=planned)

@@ -63,13 +63,13 @@ def test_a_host_key_that_cannot_be_handed_over_is_given_up_at_the_deadline(
 
 
 class SilentServer:
-    """In place of a connection: nothing answers, as while a server boots or behind a firewall."""
+    """Connection that never answers, like a server that boots or is behind a firewall."""
 
     def __init__(self, *_: object, **__: object) -> None:
         raise TimeoutError("timed out")
 
 
-def test_a_long_wait_is_told_again_with_its_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_long_wait_is_reported_again_with_elapsed_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", SilentServer)
     monkeypatch.setattr(ready, "AGAIN_S", 1.0)
     monkeypatch.setattr(ready, "PAUSE_S", 0.1)
@@ -80,7 +80,7 @@ def test_a_long_wait_is_told_again_with_its_seconds(monkeypatch: pytest.MonkeyPa
     assert said[1:] == ["waiting for SSH at 192.0.2.1, 1 s so far", "waiting for SSH at 192.0.2.1, 2 s so far"]
 
 
-def test_the_wait_names_the_rule_that_may_be_in_the_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_wait_message_names_the_rule_that_may_block_ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", SilentServer)
     said: list[str] = []
     with pytest.raises(UnreachableError, match=r"does not answer: timed out; only 192\.0\.2\.0/24 is let in"):

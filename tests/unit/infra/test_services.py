@@ -74,14 +74,14 @@ def test_service_shares_a_network_with_what_it_needs(service: Service) -> None:
 
 
 @EVERY
-def test_only_what_says_so_reaches_the_internet_and_the_proxy_no_database(service: Service) -> None:
+def test_only_declared_services_reach_the_internet_and_the_proxy_reaches_no_database(service: Service) -> None:
     on = networks_of(service)
     assert (INTERNET in on) == (service.internet or service.name == "traefik")
     assert service.name != "traefik" or set(on) == {INTERNET, WEB}
 
 
 def test_limit_of_processes_counts_all_services_of_a_user() -> None:
-    """The kernel counts by user id, so a limit of one service alone would be used up by another."""
+    """The kernel counts per user id, so another service of the same user would use up the limit of one service."""
     of_user = Counter(service.user for service in catalogue())
     for service in catalogue():
         assert processes_of(service, FULL, catalogue()) == of_user[service.user] * service.resources.processes
@@ -89,8 +89,8 @@ def test_limit_of_processes_counts_all_services_of_a_user() -> None:
 
 
 @EVERY
-def test_health_check_does_not_ask_over_loopback(service: Service) -> None:
-    """What listens there alone is out of its users' reach."""
+def test_health_check_does_not_use_loopback(service: Service) -> None:
+    """A server that listens only on loopback cannot be reached by its users."""
     read = [file.content(_context()) for file in service.files if f"/run/fds/{file.name}" in service.health.command]
     for text in (*service.health.command, *read):
         assert not re.search(r"127\.0\.0\.1|localhost:|::1|0\.0\.0\.0", text)

@@ -75,7 +75,7 @@ def test_a_changed_size_is_noticed_and_an_unchanged_one_is_not() -> None:
     assert changed_unnoticed({}, {"server": server}) == []
 
 
-def test_rules_are_compared_in_any_order_and_without_what_is_empty() -> None:
+def test_rules_are_compared_without_order_and_empty_values() -> None:
     ssh = {"direction": "in", "protocol": "tcp", "port": "22", "sourceIps": ["10.0.0.0/8", "::/0"]}
     web = {"direction": "in", "protocol": "tcp", "port": "80", "sourceIps": ["::/0"]}
     item = {"urn": "urn:wall", "type": "hcloud:index/firewall:Firewall", "id": "3", "outputs": {"rules": [ssh, web]}}
@@ -86,7 +86,7 @@ def test_rules_are_compared_in_any_order_and_without_what_is_empty() -> None:
     assert changed_unnoticed({"resources": [item]}, {"firewall": {"rules": [web]}}) == ["urn:wall"]
 
 
-def test_what_a_failed_or_killed_update_touched_is_named() -> None:
+def test_resources_of_failed_or_killed_updates_are_listed() -> None:
     record = _record()
     record["resources"][1]["initErrors"] = ["1 error occurred"]
     record["resources"][4]["initErrors"] = ["a container, which the account does not hold"]
@@ -95,7 +95,7 @@ def test_what_a_failed_or_killed_update_touched_is_named() -> None:
     assert touched({}) == []
 
 
-def test_what_waits_for_its_replacement_and_is_there_waits_no_more() -> None:
+def test_pending_replacement_is_cleared_if_the_resource_exists() -> None:
     record = _record()
     for item in record["resources"]:
         item["pendingReplacement"] = True
@@ -105,13 +105,13 @@ def test_what_waits_for_its_replacement_and_is_there_waits_no_more() -> None:
     assert still_there(healed, {"volume_attachment"}) is healed
 
 
-def test_what_is_left_of_a_replacement_is_not_what_the_stack_holds() -> None:
+def test_old_copy_of_a_replacement_is_not_listed() -> None:
     record = _record()
     record["resources"].append({**record["resources"][1], "id": "4", "delete": True})
     assert recorded_ids(record)["server"] == "5"
 
 
-def test_a_lost_attachment_takes_no_container_along() -> None:
+def test_lost_attachment_keeps_containers_in_the_record() -> None:
     record = _record()
     record["resources"][3]["dependencies"] = [ATTACHED]
     left = without(record, {"volume_attachment"})

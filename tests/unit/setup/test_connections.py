@@ -1,4 +1,4 @@
-"""A connection that breaks is exit code 5, from whichever library it comes; a mistake of ours stays exit code 1."""
+"""A broken connection ends with exit code 5, whichever library raised it; our own mistakes end with exit code 1."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_broken_connection_is_unreachable(
     assert said.startswith("fds: a connection broke: ") and "next: the same command again" in said
 
 
-def test_an_api_that_refuses_is_told_in_its_words(
+def test_api_refusal_is_reported_in_its_own_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refusal = APIException(code=502, message="bad gateway", details={})

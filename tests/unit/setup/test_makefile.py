@@ -1,4 +1,4 @@
-"""The Makefile finds uv, or fetches it: also when the one that made the environment has gone since."""
+"""The Makefile finds or fetches uv, also when the uv that made the environment is gone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ chmod +x "$3/bin/pip"
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone on a machine without uv, whose environment was made by a uv that was there."""
+    """A clone whose environment was made by a uv that is no longer on the machine."""
     for name in ("Makefile", "pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()
@@ -46,13 +46,13 @@ def _make(clone: Path, target: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("target", ["setup", "down"])
-def test_a_uv_that_is_gone_is_fetched(clone: Path, target: str) -> None:
+def test_missing_uv_is_fetched(clone: Path, target: str) -> None:
     done = _make(clone, target)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"uv run --frozen fds {target}"
 
 
-def test_a_fetched_uv_is_fetched_once(clone: Path) -> None:
+def test_uv_is_fetched_only_once(clone: Path) -> None:
     _make(clone, "setup")
     fetched = (clone / ".fds" / "uv" / "bin" / "uv").stat().st_mtime_ns
     assert _make(clone, "setup").returncode == 0

@@ -114,7 +114,7 @@ class NetworkSubnet:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """There is nothing to change in place."""
+        """Do nothing: this kind has no inputs that can be changed in place."""
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
@@ -131,7 +131,7 @@ class NetworkSubnet:
 
 
 def _subnet(cloud: Cloud, resource_id: str) -> Body | None:
-    """The subnet, or None where its whole network is gone; the official provider breaks where it alone is."""
+    """Return the subnet, or None when its network is gone; crash like the official provider when only it is gone."""
     network, subnet_range = split_subnet(resource_id)
     found = cloud.get(f"/networks/{network}", "network")
     if found is None:

@@ -126,7 +126,7 @@ def recorded(resource_id: str, inputs: State) -> Iterator[None]:
 
 
 def readable(error: Exception) -> str | None:
-    """An expected failure in one line; a connection that broke in the words of the official provider."""
+    """Return an expected failure in one line; a broken connection in the words of the official provider."""
     if isinstance(error, requests.ConnectionError) and error.request is not None:
         return f'{str(error.request.method).capitalize()} "{error.request.url}": EOF'
     return str(error) if isinstance(error, (HCloudException, requests.RequestException)) else None

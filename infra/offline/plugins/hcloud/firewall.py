@@ -25,7 +25,7 @@ class Firewall:
         body["apply_to"] = [_resource(each) for each in _targets(inputs.get("applyTos"))]
         answer = cloud.request("POST", "/firewalls", body)
         resource_id = str(answer["firewall"]["id"])
-        cloud.settle(answer)  # what fails here is not recorded
+        cloud.settle(answer)  # a firewall whose action fails here is not recorded
         with recorded(resource_id, inputs):
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
@@ -55,7 +55,7 @@ class Firewall:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Take it off everything, then remove it."""
+        """Detach the firewall from all resources, then delete it."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall")
         if found is None:
             raise CrashError(f"firewall {resource_id} to remove is gone")

@@ -24,7 +24,7 @@ _FIELDS: dict[str, tuple[str, Fields]] = {
     "ZoneRrset": ("zone", fields.RRSET),
 }
 _FRAMEWORK = ("SshKey", "ServerNetwork", "Zone", "ZoneRrset")
-"""Made with Terraform's newer framework: what fails there is not recorded at all."""
+"""Resources of Terraform's newer plugin framework: a failed create or update is not recorded at all."""
 _ONE_AT_A_TIME = ("ServerNetwork", "VolumeAttachment", "Rdns")
 """A server is in a network once, a volume is on one server, an address has one name."""
 

@@ -76,7 +76,7 @@ class Server:
             deadline = time.monotonic() + SHUTDOWN_SECONDS
             while time.monotonic() < deadline and (cloud.get(path, "server") or {}).get("status", "off") != "off":
                 time.sleep(1)
-        cloud.retry(lambda: cloud.do("DELETE", path), ("conflict",))  # one that is gone is an error
+        cloud.retry(lambda: cloud.do("DELETE", path), ("conflict",))  # deleting a missing server is an error
 
 
 def _order(cloud: Cloud, inputs: State) -> Body:
