@@ -11,7 +11,7 @@ import pulumi_docker as docker
 
 from infra import labels
 from infra.networks import attachments
-from infra.services import Context, Service, Volume
+from infra.services import Context, Service, Volume, catalogue
 from infra.settings import Settings
 
 WAIT_S = 300
@@ -34,7 +34,7 @@ class Ground:
 def container(service: Service, replica: int, ground: Ground, options: pulumi.ResourceOptions) -> docker.Container:
     """Register one replica of `service`; it counts as made when its health check passes."""
     settings, own = ground.settings, service.resources
-    processes = processes_of(service, settings, ground.services)
+    processes = processes_of(service)
     return docker.Container(
         labels.container_name(settings.stack, service.name, replica),
         image=ground.image_ids[service.name],
@@ -68,13 +68,15 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
     )
 
 
-def processes_of(service: Service, settings: Settings, services: tuple[Service, ...]) -> int:
+def processes_of(service: Service) -> int:
     """Return the limit of processes and threads for all containers that run as the user of `service`.
 
-    The provider has no input for Docker's limit per container, so a ulimit is used, which the kernel counts per user.
+    The provider has no input for Docker's limit of one container, and the kernel counts this one per user id. All
+    services of the catalogue count, selected or not: otherwise a new profile would replace the containers of others.
     """
-    same = [each for each in services if each.user.partition(":")[0] == service.user.partition(":")[0]]
-    return sum(each.resources.processes * each.replicas(settings) for each in same)
+    own = service.user.partition(":")[0]
+    every = {each.name: each for each in (*catalogue(), service)}.values()
+    return sum(each.resources.processes for each in every if each.user.partition(":")[0] == own)
 
 
 def _replacing(service: Service, ground: Ground) -> pulumi.ResourceOptions:

@@ -117,7 +117,7 @@ def _container(
     volumes: Mapping[str, str],
     options: Mapping[str, Any],
 ) -> Container:
-    health, processes = service.health, processes_of(service, settings, selected(settings))
+    health, processes = service.health, processes_of(service)
     return client.containers.create(
         service.image,
         list(service.command) or None,

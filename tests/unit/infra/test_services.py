@@ -84,7 +84,7 @@ def test_limit_of_processes_counts_all_services_of_a_user() -> None:
     """The kernel counts per user id, so another service of the same user would use up the limit of one service."""
     of_user = Counter(service.user for service in catalogue())
     for service in catalogue():
-        assert processes_of(service, FULL, catalogue()) == of_user[service.user] * service.resources.processes
+        assert processes_of(service) == of_user[service.user] * service.resources.processes
     assert max(of_user.values()) > 1
 
 
