@@ -18,6 +18,7 @@ from infra import bring_up, failures, heal, token
 from infra.deploy import Deployment
 from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner import server as hosted
+from infra.look import Look
 from infra.progress import Progress
 from infra.stack import DataStack
 from infra.teardown import remove
@@ -68,6 +69,10 @@ class Healing:
         self.said.clear()
         changes = bring_up.bring_up(self.project.folder, STACK, self.said.append, watched=False)
         return {operation: count for operation, count in changes.items() if operation != "same"}
+
+    def preview(self, progress: Progress | None = None) -> None:
+        """Preview as `fds preview` does."""
+        Look(self.project.folder, STACK, progress or Progress(None)).preview(lambda _: None)
 
     def plain_up(self) -> None:
         """Run the engine's own `up`, without our repairs around it."""

@@ -90,11 +90,10 @@ def planned(healing: Healing, settings: Mapping[str, Any]) -> set[tuple[str, str
     healing.project.configure(settings)
     try:
         deployment = healing.deployment()
-        deployment._progress = steps
         deployment.generate_secrets()
         if settings.get("certificateChallenge") == "dns":
             deployment.keep_secret(f"{PROJECT}:secrets.dns_token", "a token")
-        deployment.preview()
+        healing.preview(steps)
     finally:
         healing.project.stack_file.write_text(before)
     return steps.seen
@@ -147,7 +146,7 @@ def test_setting_that_would_replace_the_server_is_refused_before_any_write(heali
     before = len(healing.api.writes())
     healing.api.set_available("cax21", "fsn1", True)
     healing.project.configure({name: value})
-    for act in (healing.deployment().preview, healing.plain_up):
+    for act in (healing.preview, healing.plain_up):
         with pytest.raises(RefusedError, match=reason):
             act()
     healing.project.configure({"host": "hetzner", "location": "fsn1", **SETTINGS})

@@ -42,7 +42,14 @@ def clone(tmp_path: Path) -> Path:
 
 def _make(clone: Path, target: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PATH": str(clone / "bin")}
-    return subprocess.run(["make", target], cwd=clone, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["make", "--no-print-directory", target],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("target", ["setup", "down"])
