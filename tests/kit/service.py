@@ -55,7 +55,7 @@ class Running:
             self.container.image.id, volumes={self.volumes["files"]: {"bind": "/files"}}, labels=LABELS
         )
         carrier.put_archive("/files", archive.getvalue())
-        carrier.remove()
+        carrier.remove(v=True)
 
     def checks(self) -> int:
         """Run the health check and return its exit code."""
@@ -101,7 +101,7 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
             running.deliver()
             yield running
         finally:
-            container.remove(force=True)
+            container.remove(force=True, v=True)
     finally:
         network.remove()
         for volume in volumes.values():

@@ -103,7 +103,7 @@ def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password() -> Non
             _until_made(older, "CREATE TABLE kept AS SELECT 42 AS number")
             older.stop()
         finally:
-            older.remove(force=True)
+            older.remove(force=True, v=True)
         running.container.start()
         _wait(running)
         with _connect(running, "postgres", "postgres") as connection:
