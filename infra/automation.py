@@ -44,22 +44,25 @@ class Workspace(auto.LocalWorkspace):
             super().select_stack(stack_name)
 
     def select_stack(self, stack_name: str) -> None:
-        backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
-        if checkpoint.never_made(backend, stack_name):
-            raise auto.StackNotFoundError(auto.CommandResult("", f"no stack named '{stack_name}' found", 255))
+        backend = self._backend_of(stack_name)
         ours = isinstance(self.pulumi_command, _OurEngine)  # of another it is not known where it notes its choice
         chosen = ours and _chosen(Path(self.work_dir), backend) == f"organization/{PROJECT}/{stack_name}"
         if not chosen or checkpoint.read(backend, stack_name) is None:
             super().select_stack(stack_name)
+
+    def _backend_of(self, stack_name: str) -> str:
+        """Return the address of the state; raise when it is certain that it has no such stack."""
+        backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
+        if checkpoint.never_made(backend, stack_name):
+            raise auto.StackNotFoundError(auto.CommandResult("", f"no stack named '{stack_name}' found", 255))
+        return backend
 
 
 class ReadingWorkspace(Workspace):
     """Workspace that never runs `stack select`: each command names its stack, and the user's selection stays."""
 
     def select_stack(self, stack_name: str) -> None:
-        backend = self.env_vars.get("PULUMI_BACKEND_URL", "")
-        if checkpoint.never_made(backend, stack_name):
-            raise auto.StackNotFoundError(auto.CommandResult("", f"no stack named '{stack_name}' found", 255))
+        backend = self._backend_of(stack_name)
         if checkpoint.read(backend, stack_name) is None:
             self.export_stack(stack_name)  # raises if there is none
 

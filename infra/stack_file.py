@@ -70,8 +70,7 @@ def read(project: Path, stack: str) -> Settings:
             is wrong; or `Pulumi.yaml` has settings too.
     """
     _refuse_project_config(project)
-    own = {key: value for key, value in config(project, stack).items() if key.startswith(f"{PROJECT}:")}
-    return _settings(stack, own)
+    return settings_of(stack, config(project, stack))
 
 
 def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
@@ -86,14 +85,13 @@ def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
         UsageError: the two differ, or the stack file is wrong.
     """
     said = read(project, stack)
-    own = {key: value for key, value in engine.items() if key.startswith(f"{PROJECT}:")}
     differing = {
         key
         for key in {*engine} ^ {*config(project, stack)}
         if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview uses its own secrets
     }
     if not differing:
-        found = _settings(stack, own)
+        found = settings_of(stack, engine)
         differing = {
             f"{PROJECT}:{to_camel(name)}"
             for name in Settings.model_fields
@@ -108,12 +106,15 @@ def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
     return said
 
 
-def _settings(stack: str, values: Mapping[str, Any]) -> Settings:
-    """Return the configuration values whose keys begin with the project's name, by setting."""
+def settings_of(stack: str, configuration: Mapping[str, Any]) -> Settings:
+    """Return the settings in a configuration, as a stack file or the engine gives it; other namespaces are left out.
+
+    Raises:
+        UsageError: a setting is wrong.
+    """
     prefix = f"{PROJECT}:"
-    return Settings.of(
-        stack, {key.removeprefix(prefix): _plain(value) for key, value in values.items() if key != prefix + SECRETS}
-    )
+    own = (key for key in configuration if key.startswith(prefix) and key != prefix + SECRETS)
+    return Settings.of(stack, {key.removeprefix(prefix): _plain(configuration[key]) for key in own})
 
 
 def config(project: Path, stack: str) -> dict[str, Any]:

@@ -68,9 +68,8 @@ class Basis:
         home = project or project_dir()
         folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
         opened_by = token.find(settings.stack, home)
-        asks = opened_by is not None and (deploying or folder is None)
         neighbours = group.rented(home, settings.stack)
-        if asks and opened_by:
+        if opened_by is not None and (deploying or folder is None):
             known = _from_account(settings, opened_by, neighbours, today, home)
         else:
             prices = saved.read(folder, day=prices_date) if folder else saved.read()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from infra import token
+from infra import stack_file, token
 from infra.cost.decide import Basis, today
 from infra.cost.inputs import Inputs
 from infra.engine import deployed_project
@@ -17,7 +17,6 @@ from infra.policy.publishing import image_problem, publishers_of
 from infra.policy.resources import CONTAINER, Resource
 from infra.settings import Settings
 from stack_runtime.errors import StackError
-from stack_runtime.paths import PROJECT
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
@@ -26,14 +25,8 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
     Raises:
         UsageError: a setting is wrong.
     """
-    prefix = f"{PROJECT}:"
-    config = json.loads(environment.get("PULUMI_CONFIG") or "{}")
-    values = {
-        key.removeprefix(prefix): value
-        for key, value in config.items()
-        if key.startswith(prefix) and key != f"{prefix}secrets"
-    }
-    return Settings.of(environment.get("PULUMI_STACK", ""), values)
+    configuration = json.loads(environment.get("PULUMI_CONFIG") or "{}")
+    return stack_file.settings_of(environment.get("PULUMI_STACK", ""), configuration)
 
 
 @cache
