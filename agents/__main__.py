@@ -58,7 +58,7 @@ def _act(asked: argparse.Namespace, project: Path, office: ScalingDesk) -> None:
 
 def _advice(stack: str, project: Path, office: ScalingDesk) -> str:
     """One more measurement, and the proposal that follows from all of them."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.status import services
 
     with daemon(project, stack) as client:

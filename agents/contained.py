@@ -15,7 +15,7 @@ from agents.scaling import Ground, ScalingDesk
 from agents.serving import serve
 from agents.tokens import Tokens
 from infra.cost import Plan
-from infra.cost.decide import Basis
+from infra.cost.planning_inputs import Basis
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 

@@ -11,7 +11,7 @@ from agents.scaling import Ground, ScalingDesk
 from agents.tools.airflow import Airflow
 from agents.tools.place import open_place
 from infra.cost import Plan
-from infra.cost.decide import Basis
+from infra.cost.planning_inputs import Basis
 from infra.services import selected
 from infra.settings import Settings
 
@@ -37,14 +37,14 @@ def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str |
 
 def _up(project: Path, approved: Settings, agreed: Callable[[Plan], None], say: Callable[[str], None] | None) -> None:
     """Deploy as `fds up` does, but only the approved settings, and only while their plan is the approved one."""
-    from infra.bring_up import bring_up  # the engine's packages take a second that planning does not need
+    from infra.operations.deploy import bring_up  # the engine's packages take a second that planning does not need
 
     bring_up(project, approved.stack, say or (lambda _: None), approved=approved, agreed=agreed)
 
 
 def _sick(project: Path, settings: Settings) -> list[str]:
     """Services that do not run as the settings say."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.status import services
 
     with daemon(project, settings.stack) as client:

@@ -10,9 +10,10 @@ from agents import checks
 from agents.proposal import LIFE, Decision, Proposal, changed
 from agents.request import ScalingRequest
 from agents.wording import paragraph
-from infra.cost import Plan, scaling
-from infra.cost.decide import Basis
-from infra.cost.diff import diff
+from infra.cost import Plan
+from infra.cost.planning import scaling
+from infra.cost.planning_inputs import Basis
+from infra.cost.reports.diff import diff
 from infra.settings import Settings
 
 

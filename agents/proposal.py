@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from agents.request import ScalingRequest
-from infra.cost.model import Plan
+from infra.cost.planning.model import Plan
 from infra.settings import Settings
 
 LIFE = timedelta(hours=24)

@@ -26,7 +26,7 @@ from agents.proposal import LIFE, Proposal, changed
 from agents.request import ScalingRequest
 from infra import stack_file
 from infra.cost import Plan
-from infra.cost.decide import Basis
+from infra.cost.planning_inputs import Basis
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UnreachableError
 

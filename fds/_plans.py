@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from infra.cost import Plan
-    from infra.cost.decide import Basis
+    from infra.cost.planning_inputs import Basis
     from infra.settings import Settings
 
 AllowSnapshot = Annotated[bool, typer.Option("--allow-snapshot", help="Plan on prices and a rate past their age.")]
@@ -56,7 +56,7 @@ def basis(
     settings: Settings, project: Path, *, allow_snapshot: bool, prices: Path | None, prices_date: str | None
 ) -> Basis:
     """What plans for these settings are made from, as the command line names it."""
-    from infra.cost.decide import Basis, today
+    from infra.cost.planning_inputs import Basis, today
 
     return Basis.of(
         settings,

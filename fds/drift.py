@@ -10,8 +10,8 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
     fds up restores missing or stopped containers and, for a server, its firewall, protections, backups and volume.
     """
-    from infra.look import Look
-    from infra.progress import Progress
+    from infra.engine.progress import Progress
+    from infra.operations.preview import Look
     from stack_runtime.paths import project_dir
 
     changes = Look(project_dir(), stack, Progress(None if as_json else say)).drift()

@@ -14,7 +14,7 @@ from stack_runtime.errors import UsageError
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Find or get engine, plugins, Docker, images and environments; for a server, ask for token, domain and e-mail."""
-    from infra.engine import write_env_file
+    from infra.engine.environment import write_env_file
     from infra.prerequisites import pieces, prepare
     from stack_runtime.paths import project_dir
 
@@ -46,7 +46,7 @@ def _refuse_early(project: Path, stack: str) -> None:
     from infra.stack_file import read
 
     if read(project, stack).host == "hetzner" and not sys.stdin.isatty():
-        from infra.questions import refuse_incomplete
+        from infra.operations.setup_prompts import refuse_incomplete
 
         refuse_incomplete(project, stack)
 
@@ -57,8 +57,8 @@ def _told(project: Path, stack: str) -> list[str]:
 
     if read(project, stack).host != "hetzner":
         return []
-    from infra.engine import environment
-    from infra.questions import complete
+    from infra.engine.environment import environment
+    from infra.operations.setup_prompts import complete
 
     stored = complete(project, stack, _ask if sys.stdin.isatty() else None, say)
     say(f"Pulumi.{stack}.yaml: " + (f"stored {', '.join(stored)}" if stored else "nothing is missing"))

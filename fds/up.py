@@ -9,7 +9,7 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Deploy the stack and wait until every service is healthy."""
-    from infra.bring_up import bring_up
+    from infra.operations.deploy import bring_up
     from stack_runtime.paths import project_dir
 
     began = time.monotonic()

@@ -130,7 +130,7 @@ def open_place(project: Path, stack: str) -> Iterator[Place]:
 
 def _found(project: Path, stack: str, opened: ExitStack) -> Place:
     from infra import stack_file
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.docker_host import running
 
     if database := os.environ.get("FDS_DATABASE"):

@@ -14,7 +14,7 @@ DRIFT_SECONDS = 180.0
 
 def status(project: Path, stack: str) -> dict[str, Any]:
     """Every service with its health and memory, and the last run."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.status import last_run, services
 
     with daemon(project, stack) as client:
@@ -23,7 +23,7 @@ def status(project: Path, stack: str) -> dict[str, Any]:
 
 def logs(project: Path, stack: str, service: str) -> list[str]:
     """The last lines of a service."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.docker_host import running
 
     with daemon(project, stack) as client:
@@ -44,7 +44,7 @@ def cost(desk: ScalingDesk, stack: str) -> dict[str, Any]:
 
 def drift(project: Path, stack: str) -> dict[str, int]:
     """Resources by how they differ from what was deployed; nothing is changed by looking."""
-    from infra.look import Look
-    from infra.progress import Progress
+    from infra.engine.progress import Progress
+    from infra.operations.preview import Look
 
     return Look(project, stack, Progress(None)).drift()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.cost.model import Plan
-from infra.cost.text import table
-from infra.cost.wording import raised
+from infra.cost.planning.messages import raised
+from infra.cost.planning.model import Plan
+from infra.cost.reports.text import table
 from stack_runtime.errors import RefusedError, StackError, UnknownError
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.cost import scaling
-from infra.cost.choice import AUTO
-from infra.cost.decide import Basis, today
-from infra.cost.model import Alternative, Plan, Server
+from infra.cost.planning import scaling
+from infra.cost.planning.choice import AUTO
+from infra.cost.planning.model import Alternative, Plan, Server
+from infra.cost.planning_inputs import Basis, today
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, StackError
 

@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from infra import stack_file, token
-from infra.cost.decide import Basis, today
-from infra.cost.inputs import Inputs
-from infra.engine import deployed_project
+from infra import stack_file
+from infra.cost.planning.inputs import Inputs
+from infra.cost.planning_inputs import Basis, today
+from infra.engine.environment import deployed_project
+from infra.hosts.hetzner import token
 from infra.policy import hygiene
 from infra.policy.pricing import problem
 from infra.policy.publishing import image_problem, publishers_of

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from infra.cost.inputs import Inputs
-from infra.cost.lines import Amount, Tariff
-from infra.cost.planner import judge
-from infra.cost.text import money
+from infra.cost.planning.inputs import Inputs
+from infra.cost.planning.lines import Amount, Tariff
+from infra.cost.planning.planner import judge
+from infra.cost.reports.text import money
 from infra.policy.resources import CONTAINER, IMAGE, NETWORK, SERVER, VOLUME, Resource, UnknownInputError
 from infra.policy.room import lacking, servers
 from infra.settings import Settings

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from infra.prerequisites.piece import Found, Piece, Say
+from infra.prerequisites.prerequisite import Found, Piece, Say
 from stack_runtime.paths import cache_dir
 
 __all__ = ["Found", "Piece", "Say", "pieces", "prepare"]

@@ -13,7 +13,7 @@ from docker.errors import DockerException
 
 from infra.offline.apt import can_install, install
 from infra.offline.detached import alive, spawn
-from infra.prerequisites.piece import Found, Say, run
+from infra.prerequisites.prerequisite import Found, Say, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from infra.engine import VERSION, engine_root
+from infra.engine.environment import VERSION, engine_root
 from infra.offline import engine_build
 from infra.offline.reach import answers
-from infra.prerequisites.piece import Found, Say
+from infra.prerequisites.prerequisite import Found, Say
 
 INSTALLER = "https://get.pulumi.com/install.sh"
 INSTALL_SECONDS = 300

@@ -9,7 +9,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from infra.offline import images, registry
-from infra.prerequisites.piece import Found, Say
+from infra.prerequisites.prerequisite import Found, Say
 from stack_runtime.docker_host import local_docker
 from stack_runtime.errors import UnreachableError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.prerequisites.piece import Found, Say
+from infra.prerequisites.prerequisite import Found, Say
 from stack_runtime.pipeline import meltano_env
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from infra.engine import engine_root, plugins_folder, search_path
+from infra.engine.environment import engine_root, plugins_folder, search_path
 from infra.offline import plugins
 from infra.offline.reach import answers
 from infra.prerequisites.engine import INSTALLER
-from infra.prerequisites.piece import Found, Say
+from infra.prerequisites.prerequisite import Found, Say
 from stack_runtime.paths import cache_dir
 
 DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}

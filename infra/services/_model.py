@@ -33,7 +33,7 @@ class Resources:
     measured: str = ""
     """How the reservation was measured, or empty when it was not."""
     processes: int = 512
-    """Limit of processes and threads of one replica; `infra.containers` explains how it is enforced."""
+    """Limit of processes and threads of one replica; `infra.component.containers` explains how it is enforced."""
 
 
 @dataclass(frozen=True)

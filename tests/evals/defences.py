@@ -21,8 +21,8 @@ from agents.jobs import AirflowTrigger, DbtBuild
 from agents.request import Answer, ScalingRequest, WorkflowRequest
 from agents.tools import duckdb, result
 from infra import stack_file
-from infra.cost import group
-from infra.cost import scaling as cost_scaling
+from infra.cost.planning import group
+from infra.cost.planning import scaling as cost_scaling
 from infra.policy import docker_rules, inputs
 from tests.evals import play
 

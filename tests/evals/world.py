@@ -24,9 +24,10 @@ from agents.spending import Purse
 from agents.tools.place import Here
 from agents.tools.toolbox import Toolbox
 from infra import stack_file
-from infra.cost import Plan, saved
-from infra.cost.decide import Basis
-from infra.cost.inputs import Running
+from infra.cost import Plan
+from infra.cost.planning.inputs import Running
+from infra.cost.planning_inputs import Basis
+from infra.cost.sources import saved
 from infra.settings import Settings
 from stack_runtime.errors import StackError
 from tests.evals.doubles import POISON, HostileAirflow, changed_prices, engine_settings, warehouse

@@ -9,10 +9,10 @@ from typing import Any
 
 from hcloud import APIException, Client
 
-from infra.cloud import asked
+from infra.engine.state_edits import BY_THEMSELVES
 from infra.hosts.hetzner.account import Account, members, records_of, selector
+from infra.hosts.hetzner.api import asked
 from infra.settings import Settings
-from infra.state import BY_THEMSELVES
 from stack_runtime.errors import UnreachableError
 
 SETTLED_S = 600.0

@@ -10,8 +10,8 @@ import pulumi
 import pulumi_docker as docker
 import pulumi_hcloud as hcloud
 
-from infra.cost.model import Server
-from infra.hosts import Host
+from infra.cost.planning.model import Server
+from infra.hosts.base import Host
 from infra.hosts.hetzner.account import Account, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule

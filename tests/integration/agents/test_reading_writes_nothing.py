@@ -20,8 +20,8 @@ ENCRYPTED = {"secure": "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 OPEN = """
 import sys
 from pathlib import Path
-from infra.deploy import Deployment
-from infra.progress import Progress
+from infra.engine.stack_operations import Deployment
+from infra.engine.progress import Progress
 Deployment(Path.cwd(), sys.argv[1], Progress(None))
 """
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -108,7 +108,7 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
 
 def _chosen(folder: Path) -> str:
     """Return the engine's note, outside the project, of the selected stack."""
-    from infra.engine import engine_home
+    from infra.engine.environment import engine_home
 
     key = hashlib.sha1(str(folder / "Pulumi.yaml").encode()).hexdigest()
     (note,) = (engine_home() / "workspaces").glob(f"*{key}*.json")

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from infra import stack_file
-from infra.cost.decide import Basis, today
-from infra.cost.model import Plan
+from infra.cost.planning.model import Plan
+from infra.cost.planning_inputs import Basis, today
 from stack_runtime.errors import StackError
 from tests.integration.group.conftest import OWN, PRICING, Group
 from tests.kit.hetzner.catalogue import SNAPSHOT

@@ -14,14 +14,15 @@ from hcloud.firewalls import BoundFirewall
 from hcloud.servers import BoundServer
 from hcloud.volumes import BoundVolume
 
-from infra import bring_up, failures, heal, token
-from infra.deploy import Deployment
-from infra.hosts.hetzner import recovery
+from infra.component.stack import DataStack
+from infra.engine import errors
+from infra.engine.progress import Progress
+from infra.engine.stack_operations import Deployment
+from infra.hosts.hetzner import recovery, token
 from infra.hosts.hetzner import server as hosted
-from infra.look import Look
-from infra.progress import Progress
-from infra.stack import DataStack
-from infra.teardown import remove
+from infra.operations import deploy, reconcile
+from infra.operations.destroy import remove
+from infra.operations.preview import Look
 from stack_runtime.remote import ready
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, Project
@@ -67,7 +68,7 @@ class Healing:
     def up(self) -> dict[str, int]:
         """Deploy as `fds up` does, and keep its output."""
         self.said.clear()
-        changes = bring_up.bring_up(self.project.folder, STACK, self.said.append, watched=False)
+        changes = deploy.bring_up(self.project.folder, STACK, self.said.append, watched=False)
         return {operation: count for operation, count in changes.items() if operation != "same"}
 
     def preview(self, progress: Progress | None = None) -> None:
@@ -122,7 +123,7 @@ def _played(folder: Path) -> Iterator[Healing]:
         patch.chdir(project.folder)
         patch.setattr(token, "_told", {})
         patch.setattr(recovery, "PAUSE_S", 0.05)
-        patch.setattr(failures, "PAUSES_S", (0.1, 0.1, 0.1))
+        patch.setattr(errors, "PAUSES_S", (0.1, 0.1, 0.1))
         _without_a_machine(patch)
         yield Healing(api, project)
 
@@ -133,7 +134,7 @@ def _without_a_machine(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Deployment, "_policies", lambda _: None)
     patch.setattr(ready, "wait_until_ready", lambda *_, **__: None)
     patch.setattr(hosted, "wait_until_ready", lambda *_, **__: None)
-    patch.setattr(heal, "_remove_strays", lambda *_: None)
-    patch.setattr(bring_up, "daemon", lambda *_: contextlib.nullcontext())
-    patch.setattr(bring_up, "_sick", lambda *_: [])
-    patch.setattr(bring_up, "remove_unused_images", lambda *_: [])
+    patch.setattr(reconcile, "_remove_strays", lambda *_: None)
+    patch.setattr(deploy, "daemon", lambda *_: contextlib.nullcontext())
+    patch.setattr(deploy, "_sick", lambda *_: [])
+    patch.setattr(deploy, "remove_unused_images", lambda *_: [])

@@ -11,10 +11,10 @@ from hcloud.images import Image
 from hcloud.locations import Location
 from hcloud.server_types import ServerType
 
-from infra.deploy import Deployment
-from infra.heal import heal
+from infra.engine.stack_operations import Deployment
 from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import NOTHING, Account
+from infra.operations.reconcile import heal
 from infra.settings import Settings
 from stack_runtime.errors import LockedError, UnreachableError
 from stack_runtime.paths import PROJECT

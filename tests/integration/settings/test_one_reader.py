@@ -144,8 +144,8 @@ def test_ordered_server_equals_planned_server_or_nothing_is_written(
 
 def test_setting_added_after_the_approval_is_not_deployed(api: HetznerAPI, project: Project, base: str) -> None:
     """The file is changed after our check of it, before the engine reads it."""
-    from infra.bring_up import bring_up
-    from infra.deploy import Deployment
+    from infra.engine.stack_operations import Deployment
+    from infra.operations.deploy import bring_up
     from stack_runtime.errors import RefusedError
 
     Mix(stack_lines=['freelancer-data-stack:fxDate: "2026-11-20"']).write(project, base)

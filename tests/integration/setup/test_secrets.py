@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.deploy import Deployment
-from infra.progress import Progress
+from infra.engine.progress import Progress
+from infra.engine.stack_operations import Deployment
 from stack_runtime.remote.keys import public_half
 from tests.kit.project import OTHERS, Project
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from infra.cost import Deployed, alternatives, group, rate, saved, scaling
-from infra.cost.decide import Basis
-from infra.cost.diff import diff
-from infra.cost.inputs import Inputs
+from infra.cost import Deployed
+from infra.cost.planning import alternatives, group, scaling
+from infra.cost.planning.inputs import Inputs
+from infra.cost.planning_inputs import Basis
+from infra.cost.reports.diff import diff
+from infra.cost.sources import rate, saved
 from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageError
 from tests.unit.cost import kit
 

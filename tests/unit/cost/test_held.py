@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from infra.cost import group, held
-from infra.cost.checked import Answer
-from infra.cost.inputs import Inputs
-from infra.cost.lines import Tariff
-from infra.cost.model import STRAY
-from infra.cost.planner import till_of
+from infra.cost.planning import group
+from infra.cost.planning.inputs import Inputs
+from infra.cost.planning.json_reader import Answer
+from infra.cost.planning.lines import Tariff
+from infra.cost.planning.model import STRAY
+from infra.cost.planning.planner import till_of
+from infra.cost.sources import held
 from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 

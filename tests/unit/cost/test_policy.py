@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.cost.inputs import Inputs
-from infra.cost.saved import SHIPPED
+from infra.cost.planning.inputs import Inputs
+from infra.cost.sources.saved import SHIPPED
 from infra.policy import pack
 from infra.policy.pack import settings_of
 from infra.policy.pricing import FREE, problem

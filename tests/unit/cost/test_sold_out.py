@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from infra.cost import capacity, sold_out
-from infra.cost.decide import Basis
-from infra.cost.inputs import Inputs
-from infra.cost.model import Alternative
+from infra.cost import sold_out
+from infra.cost.planning import capacity
+from infra.cost.planning.inputs import Inputs
+from infra.cost.planning.model import Alternative
+from infra.cost.planning_inputs import Basis
 from tests.unit.cost import kit
 
 

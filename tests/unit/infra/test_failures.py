@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.failures import PROGRAM, explained
+from infra.engine.errors import PROGRAM, explained
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from pulumi import runtime
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
-from infra.containers import volumes_of
-from infra.files import carrier
-from infra.generated import names, value
+from infra.component.containers import volumes_of
+from infra.component.files import carrier
+from infra.component.generated_secrets import names, value
 from infra.services import selected
 from infra.settings import Settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import VERSION, plugins_folder
+from infra.engine.environment import VERSION, plugins_folder
 from infra.offline.plugins import MODULES
 from infra.prerequisites import Found, Piece, Say, prepare
 from infra.prerequisites import docker as docker_piece
@@ -15,7 +15,7 @@ from infra.prerequisites import plugins as plugins_piece
 from infra.prerequisites.docker import Docker
 from infra.prerequisites.engine import Engine
 from infra.prerequisites.meltano import Meltano
-from infra.prerequisites.piece import digest, run
+from infra.prerequisites.prerequisite import digest, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.pipeline import meltano_env
 

@@ -1,0 +1,47 @@
+"""What a plan is made from, beside settings and services, and how old that may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from infra.cost.planning.choice import Deployed
+from infra.cost.planning.model import Fx, Plan
+from infra.cost.planning.prices import PriceList
+
+PRICES_DAYS = 14
+RATE_DAYS = 30
+"""How old prices and an exchange rate may be, in days, before a plan on them is `unknown`."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """One resource of an account with its monthly price (None: unknown, and `note` says why)."""
+
+    owner: str
+    """Name of a stack, or `(stray)`."""
+    kind: str
+    resource: str
+    eur: Decimal | None
+    usd: Decimal | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a plan is made from, beside settings and services."""
+
+    prices: PriceList
+    rate: Fx | None
+    today: date
+    others: Sequence[Plan] = ()
+    """Plans of the other stacks in the same budget group, made from their files."""
+    other_groups: Mapping[str, str] = field(default_factory=dict)
+    """Names of other budget groups by stack, for stacks whose file names one."""
+    running: Sequence[Running] | None = None
+    """All resources of the group's accounts; None when no account was queried."""
+    deployed: Deployed | None = None
+    """None: not known."""
+    allow_snapshot: bool = False
