@@ -15,7 +15,7 @@ from agents.scaling import Ground, ScalingDesk
 from agents.serving import serve
 from agents.tokens import Tokens
 from infra.cost import Plan
-from infra.cost.planning_inputs import Basis
+from infra.cost.planning_inputs import PlanningInputs
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
@@ -35,7 +35,7 @@ def main() -> None:
     desk = ScalingDesk(
         Ground(
             project=HOME,
-            basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=HOME),
+            basis=lambda settings: PlanningInputs.of(settings, datetime.now(UTC).date(), project=HOME),
             deploy=_cannot,
             check=lambda _: [],
         ),

@@ -11,7 +11,7 @@ from agents.scaling import Ground, ScalingDesk
 from agents.tools.airflow import Airflow
 from agents.tools.place import open_place
 from infra.cost import Plan
-from infra.cost.planning_inputs import Basis
+from infra.cost.planning_inputs import PlanningInputs
 from infra.services import selected
 from infra.settings import Settings
 
@@ -26,7 +26,7 @@ def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str |
     return ScalingDesk(
         Ground(
             project=project,
-            basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=project),
+            basis=lambda settings: PlanningInputs.of(settings, datetime.now(UTC).date(), project=project),
             deploy=lambda approved, agreed: _up(project, approved, agreed, say),
             check=lambda settings: _sick(project, settings),
             run=lambda job: run(job, lambda: open_place(project, job.stack), Airflow.from_environment),
@@ -37,9 +37,9 @@ def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str |
 
 def _up(project: Path, approved: Settings, agreed: Callable[[Plan], None], say: Callable[[str], None] | None) -> None:
     """Deploy as `fds up` does, but only the approved settings, and only while their plan is the approved one."""
-    from infra.operations.deploy import bring_up  # the engine's packages take a second that planning does not need
+    from infra.operations.deploy import deploy  # the engine's packages take a second that planning does not need
 
-    bring_up(project, approved.stack, say or (lambda _: None), approved=approved, agreed=agreed)
+    deploy(project, approved.stack, say or (lambda _: None), approved=approved, agreed=agreed)
 
 
 def _sick(project: Path, settings: Settings) -> list[str]:

@@ -12,12 +12,12 @@ from agents.request import ScalingRequest
 from agents.wording import paragraph
 from infra.cost import Plan
 from infra.cost.planning import scaling
-from infra.cost.planning_inputs import Basis
+from infra.cost.planning_inputs import PlanningInputs
 from infra.cost.reports.diff import diff
 from infra.settings import Settings
 
 
-def planned(before: Settings, basis: Basis, request: ScalingRequest, person: str, now: datetime) -> Proposal:
+def planned(before: Settings, basis: PlanningInputs, request: ScalingRequest, person: str, now: datetime) -> Proposal:
     """What `request` comes to, on top of `before` and on the figures of `basis`.
 
     Raises:

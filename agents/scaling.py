@@ -26,7 +26,7 @@ from agents.proposal import LIFE, Proposal, changed
 from agents.request import ScalingRequest
 from infra import stack_file
 from infra.cost import Plan
-from infra.cost.planning_inputs import Basis
+from infra.cost.planning_inputs import PlanningInputs
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UnreachableError
 
@@ -53,7 +53,7 @@ class Ground:
     """
 
     project: Path
-    basis: Callable[[Settings], Basis]
+    basis: Callable[[Settings], PlanningInputs]
     deploy: Callable[[Settings, Callable[[Plan], None]], None]
     check: Callable[[Settings], list[str]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -13,7 +13,7 @@ from stack_runtime.errors import UnknownError, UsageError
 
 if TYPE_CHECKING:
     from infra.cost import Plan
-    from infra.cost.planning_inputs import Basis
+    from infra.cost.planning_inputs import PlanningInputs
     from infra.settings import Settings
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="Answer with Markdown, for a pull request.")]
@@ -64,7 +64,7 @@ def command(
     _plans.leave(plan)
 
 
-def _show(plan: Plan, basis: Basis, settings: Settings, *, explain: bool) -> None:
+def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: bool) -> None:
     from infra.cost.reports import report
 
     console = _plans.console()
@@ -75,7 +75,7 @@ def _show(plan: Plan, basis: Basis, settings: Settings, *, explain: bool) -> Non
         report.considered(basis.considered(settings), console)
 
 
-def _against(base: str, project: Path, plan: Plan, basis: Basis, settings: Settings) -> Plan:
+def _against(base: str, project: Path, plan: Plan, basis: PlanningInputs, settings: Settings) -> Plan:
     """The plan with what it changes against the stack file of a git revision, on the same prices and rate."""
     from infra.cost.reports.diff import diff
     from infra.cost.sources.baseline import committed
@@ -85,7 +85,7 @@ def _against(base: str, project: Path, plan: Plan, basis: Basis, settings: Setti
     return diff(basis.plan(before), plan)
 
 
-def _actual(plan: Plan, basis: Basis, *, as_json: bool) -> None:
+def _actual(plan: Plan, basis: PlanningInputs, *, as_json: bool) -> None:
     from datetime import UTC, datetime
 
     from infra.cost.reports import actual, report

@@ -50,7 +50,7 @@ def main(
         raise RefusedError(
             f"Pulumi.{stack_name}.yaml no longer says what was approved", next_command="ask for a new plan"
         )
-    token.tell(stack_name, runtime_config.CONFIG.get())
+    token.cache_token(stack_name, runtime_config.CONFIG.get())
     generated_secrets.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
     keys = keys_folder(project, settings.stack)

@@ -45,6 +45,6 @@ def cost(desk: ScalingDesk, stack: str) -> dict[str, Any]:
 def drift(project: Path, stack: str) -> dict[str, int]:
     """Resources by how they differ from what was deployed; nothing is changed by looking."""
     from infra.engine.progress import Progress
-    from infra.operations.preview import Look
+    from infra.operations.preview import ReadOnlyOperations
 
-    return Look(project, stack, Progress(None)).drift()
+    return ReadOnlyOperations(project, stack, Progress(None)).drift()

@@ -19,7 +19,7 @@ WAIT_S = 300
 
 
 @dataclass(frozen=True)
-class Ground:
+class ContainerContext:
     """What containers of one stack stand on: networks, named volumes, and the files that they read."""
 
     settings: Settings
@@ -27,22 +27,24 @@ class Ground:
     secrets: pulumi.Output[Mapping[str, str]]
     networks: dict[str, docker.Network]
     volumes: Mapping[str, docker.Volume]
-    carrier: docker.Container
+    file_uploader: docker.Container
     image_ids: Mapping[str, pulumi.Output[str]]
 
 
-def container(service: Service, replica: int, ground: Ground, options: pulumi.ResourceOptions) -> docker.Container:
+def container(
+    service: Service, replica: int, context: ContainerContext, options: pulumi.ResourceOptions
+) -> docker.Container:
     """Register one replica of `service`; it counts as made when its health check passes."""
-    settings, own = ground.settings, service.resources
+    settings, own = context.settings, service.resources
     processes = processes_of(service)
     return docker.Container(
         labels.container_name(settings.stack, service.name, replica),
-        image=ground.image_ids[service.name],
+        image=context.image_ids[service.name],
         entrypoints=list(service.entrypoint) or None,
         command=list(service.command) or None,
         envs=[f"{key}={value}" for key, value in sorted(service.environment(settings).items())],
         user=service.user,
-        labels=_labels(service, ground),
+        labels=_labels(service, context),
         memory=own.memory_limit_mb,
         memory_swap=own.memory_limit_mb,
         memory_reservation=own.memory_mb,
@@ -54,9 +56,9 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         read_only=not service.writable_root_reason,
         tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777") or None,
         network_mode="bridge",
-        networks_advanced=attachments(service, ground.networks),
+        networks_advanced=attachments(service, context.networks),
         ports=_ports(service, settings),
-        volumes=_volumes(service, ground),
+        volumes=_volumes(service, context),
         healthcheck=_health(service),
         wait=True,
         wait_timeout=WAIT_S,
@@ -64,7 +66,7 @@ def container(service: Service, replica: int, ground: Ground, options: pulumi.Re
         log_driver="json-file",
         log_opts={"max-size": "10m", "max-file": "3"},
         destroy_grace_seconds=20,
-        opts=pulumi.ResourceOptions.merge(options, _replacing(service, ground)),
+        opts=pulumi.ResourceOptions.merge(options, _replacing(service, context)),
     )
 
 
@@ -79,25 +81,25 @@ def processes_of(service: Service) -> int:
     return sum(each.resources.processes for each in every if each.user.partition(":")[0] == own)
 
 
-def _replacing(service: Service, ground: Ground) -> pulumi.ResourceOptions:
+def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOptions:
     """When a new container takes the place of the old one, and after what."""
     return pulumi.ResourceOptions(
         delete_before_replace=not service.stateless or service.published is not None,
         # The files are in place before the first process of the service reads them.
-        depends_on=[ground.carrier] if service.files else [],
+        depends_on=[context.file_uploader] if service.files else [],
         # The provider notes a change of these, but never tells the running container.
         replace_on_changes=["healthcheck", "tmpfs"],
     )
 
 
-def _labels(service: Service, ground: Ground) -> list[docker.ContainerLabelArgs]:
+def _labels(service: Service, context: ContainerContext) -> list[docker.ContainerLabelArgs]:
     """Who it is, and a fingerprint of its files, so that a changed file or secret replaces the container."""
-    found = {**labels.of_service(ground.settings.stack, service.name), **service.labels}
+    found = {**labels.of_service(context.settings.stack, service.name), **service.labels}
     if service.route:
-        found["fds.url"] = url_of(service, ground.settings)
+        found["fds.url"] = url_of(service, context.settings)
     entries = [docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(found.items())]
     if service.files:
-        entries.append(docker.ContainerLabelArgs(label=labels.FILES_LABEL, value=_fingerprint(service, ground)))
+        entries.append(docker.ContainerLabelArgs(label=labels.FILES_LABEL, value=_fingerprint(service, context)))
     return entries
 
 
@@ -109,13 +111,13 @@ def url_of(service: Service, settings: Settings) -> str:
     return f"https://{service.route.host}.{settings.domain}{port}"
 
 
-def _fingerprint(service: Service, ground: Ground) -> pulumi.Output[str]:
+def _fingerprint(service: Service, context: ContainerContext) -> pulumi.Output[str]:
     def digest(secrets: Mapping[str, str]) -> str:
-        context = Context(ground.settings, secrets, ground.services)
-        text = "\0".join(f"{file.name}\0{file.content(context)}" for file in service.files)
+        found = Context(context.settings, secrets, context.services)
+        text = "\0".join(f"{file.name}\0{file.content(found)}" for file in service.files)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    return pulumi.Output.unsecret(ground.secrets.apply(digest))
+    return pulumi.Output.unsecret(context.secrets.apply(digest))
 
 
 def _ports(service: Service, settings: Settings) -> list[docker.ContainerPortArgs] | None:
@@ -125,15 +127,15 @@ def _ports(service: Service, settings: Settings) -> list[docker.ContainerPortArg
     ] or None
 
 
-def _volumes(service: Service, ground: Ground) -> list[docker.ContainerVolumeArgs]:
+def _volumes(service: Service, context: ContainerContext) -> list[docker.ContainerVolumeArgs]:
     mounted = [
         docker.ContainerVolumeArgs(
-            volume_name=ground.volumes[volume.name].name, container_path=volume.path, read_only=volume.read_only
+            volume_name=context.volumes[volume.name].name, container_path=volume.path, read_only=volume.read_only
         )
         for volume in service.volumes
     ]
     if service.files:
-        name = ground.volumes[files_volume(service)].name
+        name = context.volumes[files_volume(service)].name
         mounted.append(docker.ContainerVolumeArgs(volume_name=name, container_path="/run/fds", read_only=True))
     return mounted
 

@@ -1,7 +1,7 @@
 """Files for the containers: configuration and secrets, delivered without environment, arguments or image layers.
 
 The daemon refuses to copy a file into a container whose root is read-only, even onto a volume. So one container
-that is never started, the carrier, mounts the files volume of every service, and the files are copied through it.
+that is never started, the file uploader, mounts the files volume of every service, and the files are copied through it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infra.services import Context, File, Service
 from infra.settings import Settings
 
 
-def carrier(
+def file_uploader(
     settings: Settings,
     services: tuple[Service, ...],
     secrets: pulumi.Output[Mapping[str, str]],
@@ -25,7 +25,7 @@ def carrier(
     image_id: pulumi.Output[str],
     options: pulumi.ResourceOptions,
 ) -> docker.Container:
-    """Register the carrier; once it exists, every file is in its volume."""
+    """Register the file uploader; once it exists, every file is in its volume."""
     with_files = [service for service in services if service.files]
     return docker.Container(
         f"{settings.stack}-files",

@@ -14,7 +14,7 @@ from docker.utils.build import exclude_paths
 from infra.services import Build, Service
 from stack_runtime.docker_host import IMAGES
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def images_of(services: Sequence[Service], options: pulumi.ResourceOptions) -> dict[str, docker.RemoteImage]:

@@ -9,13 +9,13 @@ import pulumi
 import pulumi_docker as docker
 
 from infra import labels
-from infra.component.containers import Ground, container, url_of, volumes_of
-from infra.component.files import carrier
+from infra.component.containers import ContainerContext, container, url_of, volumes_of
+from infra.component.files import file_uploader
 from infra.component.images import images_of
 from infra.component.networks import networks
 from infra.cost import Plan, gate
 from infra.cost.planning.scaling import refuse_harm
-from infra.cost.planning_inputs import Basis, today
+from infra.cost.planning_inputs import PlanningInputs, today
 from infra.engine.environment import deployed_project
 from infra.hosts import local
 from infra.hosts.base import Host
@@ -90,13 +90,13 @@ class DataStack(pulumi.ComponentResource):
         images = images_of(services, self._options)
         image_ids = {name: image.image_id for name, image in images.items()}
         proxy = next(service.name for service in services if service.published)
-        ground = Ground(
+        context = ContainerContext(
             settings=self._settings,
             services=services,
             secrets=secrets,
             networks=networks(self._settings.stack, self._options),
             volumes=volumes,
-            carrier=carrier(self._settings, services, secrets, volumes, image_ids[proxy], self._options),
+            file_uploader=file_uploader(self._settings, services, secrets, volumes, image_ids[proxy], self._options),
             image_ids=image_ids,
         )
         made: dict[str, list[pulumi.Resource]] = {}
@@ -104,7 +104,7 @@ class DataStack(pulumi.ComponentResource):
             after = [resource for need in service.needs for resource in made.get(need, [])]
             options = pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=after))
             made[service.name] = [
-                container(service, replica, ground, options) for replica in range(service.replicas(self._settings))
+                container(service, replica, context, options) for replica in range(service.replicas(self._settings))
             ]
 
     def _volume(self, volume: Volume) -> docker.Volume:
@@ -130,7 +130,7 @@ def plan_for_deployment(settings: Settings, project: Path | None = None) -> Plan
         RefusedError: over budget, the services do not fit, or a running server or volume would be replaced or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
-    basis = Basis.of(settings, today(), project=project or deployed_project(), deploying=True)
+    basis = PlanningInputs.of(settings, today(), project=project or deployed_project(), deploying=True)
     plan = basis.plan(settings)
     gate(plan)
     if basis.deployed is not None:

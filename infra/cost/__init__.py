@@ -2,8 +2,8 @@
 
     settings, services, prices, rate, today ──► plan ──► gate
 
-`plan` is pure. `decide.Basis` fetches its inputs. The program, the policy pack, the commands and the agents all plan
-with `Basis` and check the plan with `gate`.
+`plan` is pure. `PlanningInputs` fetches its inputs. The program, the policy pack, the commands and the agents all
+plan with `PlanningInputs` and check the plan with `gate`.
 """
 
 from infra.cost.gate import gate

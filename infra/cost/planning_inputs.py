@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from infra.cost.planning import capacity, group
+from infra import stack_file
+from infra.cost.planning import capacity
 from infra.cost.planning.choice import Candidate, Deployed
-from infra.cost.planning.inputs import Inputs
-from infra.cost.planning.lines import Tariff
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.lines import TaxedPrices
 from infra.cost.planning.model import Plan
 from infra.cost.planning.plan import plan
-from infra.cost.planning.planner import till_of, weigh
+from infra.cost.planning.planner import converter_for, rank_servers
 from infra.cost.sources import rate, saved
 from infra.hosts.hetzner import token
 from infra.services import selected
@@ -31,11 +32,11 @@ def today() -> date:
 
 
 @dataclass(frozen=True)
-class Basis:
+class PlanningInputs:
     """What was fetched once, so that several settings can be planned on the very same figures."""
 
     today: date
-    inputs: Inputs | None
+    inputs: RentalInputs | None
     """None for a local stack, which needs no prices."""
     machine: capacity.Machine
 
@@ -50,7 +51,7 @@ class Basis:
         prices_date: date | None = None,
         project: Path | None = None,
         deploying: bool = False,
-    ) -> Basis:
+    ) -> PlanningInputs:
         """Fetch the planning inputs for `settings`. A local stack needs none.
 
         Prices come from `prices_dir` or `FDS_PRICES_DIR`; else from the API with the stack's token; else from the
@@ -69,12 +70,12 @@ class Basis:
         home = project or project_dir()
         folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
         opened_by = token.find(settings.stack, home)
-        neighbours = group.rented(home, settings.stack)
+        neighbours = rented(home, settings.stack)
         if opened_by is not None and (deploying or folder is None):
             known = _from_account(settings, opened_by, neighbours, today, home)
         else:
             prices = saved.read(folder, day=prices_date) if folder else saved.read()
-            known = Inputs(prices, rate.find(settings, today, ask=folder is not None), today)
+            known = RentalInputs(prices, rate.find(settings, today, ask=folder is not None), today)
         allowed = allow_snapshot or settings.allow_snapshot
         return cls(today, _with_group(settings, neighbours, replace(known, allow_snapshot=allowed)), capacity.Machine())
 
@@ -96,7 +97,7 @@ class Basis:
             allow_snapshot=known.allow_snapshot,
         )
 
-    def without(self, server_type: str, location: str) -> Basis:
+    def without(self, server_type: str, location: str) -> PlanningInputs:
         """The same figures, but for one server type that cannot be had at one place, whatever the list says."""
         if self.inputs is None:
             return self
@@ -114,12 +115,24 @@ class Basis:
 
     def considered(self, settings: Settings) -> list[Candidate]:
         """Every server that was weighed for `settings`, the best first; none for a local stack."""
-        return weigh(settings, selected(settings), self.inputs) if self.inputs else []
+        return rank_servers(settings, selected(settings), self.inputs) if self.inputs else []
+
+
+def rented(project: Path, stack: str) -> list[Settings]:
+    """Return the settings of the project's other stacks on rented servers; empty for a project that is not ours.
+
+    Raises:
+        UsageError: a stack file cannot be read; leaving it out would make the sum too low.
+    """
+    if not stack_file.is_ours(project):
+        return []
+    found = (stack_file.read(project, name) for name in stack_file.names(project) if name != stack)
+    return [other for other in found if other.host != "local"]
 
 
 def _from_account(
     settings: Settings, opened_by: str, neighbours: Sequence[Settings], today: date, project: Path
-) -> Inputs:
+) -> RentalInputs:
     """Fetch today's prices from the stack's account, and the resources in the accounts of all stacks."""
     from infra.cost.sources import (
         held,
@@ -130,11 +143,11 @@ def _from_account(
     tokens = {token.find(other.stack, project) for other in neighbours} - {opened_by, None}
     prices, fx = own.prices(today), rate.find(settings, today, ask=True)
     entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
-    running = held.running(entries, Tariff(prices, settings.tax), till_of(fx))
-    return Inputs(prices, fx, today, running=running, deployed=held.deployed(entries, settings.stack))
+    running = held.running(entries, TaxedPrices(prices, settings.tax), converter_for(fx))
+    return RentalInputs(prices, fx, today, running=running, deployed=held.deployed(entries, settings.stack))
 
 
-def _with_group(settings: Settings, neighbours: Sequence[Settings], known: Inputs) -> Inputs:
+def _with_group(settings: Settings, neighbours: Sequence[Settings], known: RentalInputs) -> RentalInputs:
     """Return the inputs with the plans of stacks in the same budget group and the names of the other stacks."""
     elsewhere = {other.stack: other.budget_group for other in neighbours if other.budget_group != settings.budget_group}
     others = tuple(

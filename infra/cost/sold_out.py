@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.cost.planning import scaling
 from infra.cost.planning.choice import AUTO
 from infra.cost.planning.model import Alternative, Plan, Server
-from infra.cost.planning_inputs import Basis, today
+from infra.cost.planning_inputs import PlanningInputs, today
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, StackError
 
@@ -21,7 +21,7 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
     what = f"{wanted.type} in {wanted.location} is sold out, although the price list offers it"
     advice = f"fds cost --stack {settings.stack} --explain"
     try:
-        instead = next_best(settings, wanted, Basis.of(settings, today(), project=project, deploying=True))
+        instead = next_best(settings, wanted, PlanningInputs.of(settings, today(), project=project, deploying=True))
     except StackError:
         instead = None  # whoever cannot be asked now cannot advise; why there is no server is known all the same
     if instead is not None:
@@ -30,7 +30,7 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
     return RefusedError(what, where=f"stack {settings.stack}", next_command=advice)
 
 
-def next_best(settings: Settings, exclude: Server, basis: Basis) -> Alternative | None:
+def next_best(settings: Settings, exclude: Server, basis: PlanningInputs) -> Alternative | None:
     """The cheapest other server at the same place, for the data volume is there; else with the least given up.
 
     Returns: settings that name the type, as the price list still offers the other; None when nothing is within.
@@ -51,7 +51,7 @@ def next_best(settings: Settings, exclude: Server, basis: Basis) -> Alternative 
     return None
 
 
-def _plan(settings: Settings, pairs: Mapping[str, str], basis: Basis) -> Plan:
+def _plan(settings: Settings, pairs: Mapping[str, str], basis: PlanningInputs) -> Plan:
     """The plan of `fds scale` with these pairs."""
     changes = scaling.parse([f"{key}={value}" for key, value in pairs.items()], settings)
     return basis.plan(scaling.changed(settings, changes))

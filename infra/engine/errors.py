@@ -46,7 +46,7 @@ class BusyError(UnreachableError):
     """The provider's API failed temporarily. Retry after reading what took effect."""
 
 
-def patiently(
+def retry_when_busy(
     work: Callable[[], Result], say: Callable[[str], None], mend: Callable[[], object] = lambda: None
 ) -> Result:
     """Call `work`, and retry with growing pauses while the API is busy; the provider itself does not retry.
@@ -73,7 +73,7 @@ def patiently(
     return attempt()
 
 
-def explained(reason: str, stack: str) -> StackError:
+def to_stack_error(reason: str, stack: str) -> StackError:
     """The error for a deployment that failed because of `reason`, the engine's own words on one line."""
     where = f"stack {stack}"
     said, _, advice = reason.removeprefix(PROGRAM).partition("; next: ")

@@ -17,7 +17,7 @@ from infra.cost import Plan, sold_out
 from infra.engine import checkpoint, state_edits
 from infra.engine.automation import Stack, Workspace
 from infra.engine.environment import environment
-from infra.engine.errors import explained
+from infra.engine.errors import to_stack_error
 from infra.engine.locks import drop_torn, holder, release_dead
 from infra.engine.progress import Progress
 from infra.hosts.hetzner.account import NOTHING
@@ -27,12 +27,12 @@ from infra.stack_file import SECRETS, config, read
 from stack_runtime.errors import LockedError, RefusedError, StackError
 from stack_runtime.paths import PROJECT
 
-POLICY_PACK = Path(__file__).resolve().parent / "policy"
+POLICY_PACK = Path(__file__).resolve().parents[1] / "policy"
 
 Result = TypeVar("Result")
 
 
-class Deployment:
+class StackOperations:
     """One stack of one project, ready to be deployed.
 
     Args:
@@ -214,7 +214,7 @@ class Deployment:
             if self.plan and self.plan.server and self._progress.refused("Server", sold_out.CODES):
                 raise sold_out.refusal(self.settings, self.plan.server, self.project) from None
             reason = self._progress.first_error() or _last_line(str(error))
-            raise explained(reason, self.settings.stack) from None
+            raise to_stack_error(reason, self.settings.stack) from None
 
     def _locked(self) -> LockedError:
         stack = self.settings.stack

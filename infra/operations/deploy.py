@@ -13,12 +13,12 @@ from infra.cost import Plan
 from infra.cost.reports.text import headline
 from infra.docker_access import daemon
 from infra.engine import state_edits
-from infra.engine.errors import patiently
+from infra.engine.errors import retry_when_busy
 from infra.engine.progress import Progress
-from infra.engine.stack_operations import Deployment
+from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner.account import NOTHING
 from infra.operations.preflight import check
-from infra.operations.reconcile import bring_in_line, differences, heal, read_again
+from infra.operations.reconcile import bring_in_line, differences, read_again, reconcile
 from infra.settings import Settings
 from infra.stack_file import read
 from stack_runtime.docker_host import remove_unused_images
@@ -33,7 +33,7 @@ PAUSE_S = 1.0
 """Between two looks at the health of the services."""
 
 
-def bring_up(
+def deploy(
     project: Path,
     stack: str,
     say: Callable[[str], None],
@@ -56,8 +56,8 @@ def bring_up(
         StackError: of every kind that `StackOperations` raises, and UnreachableError for a sick service.
     """
     check(read(project, stack))
-    deployment = Deployment(project, stack, Progress(say if watched else None), approved, agreed)
-    heal(deployment, say)
+    deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
+    reconcile(deployment, say)
     deployment.generate_secrets()
     former = state_edits.built_images(deployment.recorded()) if deployment.settings.host == "local" else None
     changes = _deployed(deployment, say)
@@ -73,7 +73,7 @@ def bring_up(
     return changes
 
 
-def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
+def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:
     """Deploy, compare the account with the settings, and repair differences that the engine's record may hide.
 
     Raises:
@@ -102,16 +102,16 @@ def _deployed(deployment: Deployment, say: Callable[[str], None]) -> dict[str, i
         raise
 
 
-def _through(deployment: Deployment, say: Callable[[str], None]) -> dict[str, int]:
+def _through(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:
     """Deploy, and deploy again after an adoption: adopted resources are imported without changes."""
 
     def mend() -> None:
         bring_in_line(deployment, say)
 
-    changes = patiently(deployment.up, say, mend)
+    changes = retry_when_busy(deployment.up, say, mend)
     while deployment.adopt.ids:
         deployment.adopt = NOTHING
-        changes = _added(changes, patiently(deployment.up, say, mend))
+        changes = _added(changes, retry_when_busy(deployment.up, say, mend))
     return changes
 
 
@@ -124,7 +124,7 @@ def _told(wrong: Mapping[str, str]) -> str:
     return " and ".join(f"the {kind.replace('_', ' ')} {text}" for kind, text in sorted(wrong.items()))
 
 
-def _leave_switched_on(deployment: Deployment, say: Callable[[str], None]) -> None:
+def _leave_switched_on(deployment: StackOperations, say: Callable[[str], None]) -> None:
     """A server is switched off to be resized; when the resize is refused, it serves on as it was."""
     if deployment.settings.host != "hetzner":
         return

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from infra.docker_access import daemon
 from infra.engine import state_edits
-from infra.engine.errors import patiently
-from infra.engine.stack_operations import Deployment
+from infra.engine.errors import retry_when_busy
+from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner.account import Account
 from infra.operations.reconcile import forget_gone
 from stack_runtime.docker_host import remove_leftovers, remove_unused_images
@@ -22,7 +22,7 @@ class Removed:
     volumes: list[str]
 
 
-def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None]) -> Removed:
+def remove(deployment: StackOperations, *, volumes: bool, say: Callable[[str], None]) -> Removed:
     """Destroy the stack. Whoever calls this has asked before.
 
     Raises:
@@ -39,7 +39,7 @@ def remove(deployment: Deployment, *, volumes: bool, say: Callable[[str], None])
     return Removed(count, left["volumes"])
 
 
-def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], None]) -> Removed:
+def _with_server(deployment: StackOperations, *, volumes: bool, say: Callable[[str], None]) -> Removed:
     from infra.hosts.hetzner import recovery
 
     def destroyed() -> dict[str, int]:
@@ -52,7 +52,7 @@ def _with_server(deployment: Deployment, *, volumes: bool, say: Callable[[str], 
 
     deployment.refuse_locked()
     deployment.leaving = True
-    count = patiently(destroyed, say).get("delete", 0)
+    count = retry_when_busy(destroyed, say).get("delete", 0)
     left = recovery.remove_leftovers(deployment.settings, volumes=volumes)
     data = left.pop("volume", [])
     for kind, names in left.items():

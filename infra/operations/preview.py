@@ -18,7 +18,7 @@ from infra.engine import checkpoint, state_edits
 from infra.engine.automation import ReadingWorkspace, ScratchWorkspace, Stack
 from infra.engine.environment import environment
 from infra.engine.progress import Progress
-from infra.engine.stack_operations import Deployment
+from infra.engine.stack_operations import StackOperations
 from infra.stack_file import SECRETS, config, path_of, write
 from stack_runtime.docker_host import containers, ids, local_docker
 from stack_runtime.errors import UnreachableError
@@ -31,7 +31,7 @@ class NotDeployedError(UnreachableError):
     """The state has no such stack, or the stack has no resources."""
 
 
-class Look(Deployment):
+class ReadOnlyOperations(StackOperations):
     """One stack of one project, opened read-only: the project, its state and its stack file are not changed.
 
     Args:
@@ -164,10 +164,10 @@ class Look(Deployment):
 
 
 @contextmanager
-def rehearsal(project: Path, stack: str, progress: Progress) -> Iterator[Look]:
+def rehearsal(project: Path, stack: str, progress: Progress) -> Iterator[ReadOnlyOperations]:
     """Open a stack for a preview, whether it exists or not; temporary files are deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="fds-preview-") as scratch:
-        yield Look(project, stack, progress, Path(scratch))
+        yield ReadOnlyOperations(project, stack, progress, Path(scratch))
 
 
 def recorded_containers(project: Path, stack: str) -> set[str]:
@@ -177,6 +177,6 @@ def recorded_containers(project: Path, stack: str) -> set[str]:
         UnreachableError: the engine is missing.
     """
     try:
-        return state_edits.ids_of(Look(project, stack, Progress(None)).recorded(), state_edits.CONTAINER)
+        return state_edits.ids_of(ReadOnlyOperations(project, stack, Progress(None)).recorded(), state_edits.CONTAINER)
     except NotDeployedError:
         return set()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Set
 
 from infra.docker_access import daemon, keys_folder
 from infra.engine import state_edits
-from infra.engine.errors import patiently
-from infra.engine.stack_operations import Deployment
+from infra.engine.errors import retry_when_busy
+from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner.account import Account
 from stack_runtime.docker_host import ids, remove_unrecorded, start_stopped
 from stack_runtime.errors import UnreachableError
@@ -16,7 +16,7 @@ from stack_runtime.remote import write_access
 Say = Callable[[str], None]
 
 
-def heal(deployment: Deployment, say: Say) -> None:
+def reconcile(deployment: StackOperations, say: Say) -> None:
     """Correct the engine's record, start what was stopped, and remove containers that the record does not have.
 
     All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
@@ -38,7 +38,7 @@ def heal(deployment: Deployment, say: Say) -> None:
     _remove_strays(deployment, deployment.recorded(), say)
 
 
-def bring_in_line(deployment: Deployment, say: Say) -> Account | None:
+def bring_in_line(deployment: StackOperations, say: Say) -> Account | None:
     """Correct the engine's record to match the account, and adopt resources that were created but never recorded.
 
     Called before a deployment and before each retry. Returns: the account's resources, after any running resize has
@@ -64,7 +64,7 @@ def bring_in_line(deployment: Deployment, say: Say) -> Account | None:
     return account
 
 
-def read_again(deployment: Deployment, urns: Iterable[str], say: Say) -> None:
+def read_again(deployment: StackOperations, urns: Iterable[str], say: Say) -> None:
     """Refresh these resources, whose record may differ from the account."""
     known = sorted(set(urns))
     if known:
@@ -74,7 +74,7 @@ def read_again(deployment: Deployment, urns: Iterable[str], say: Say) -> None:
 
 
 def forget_gone(
-    deployment: Deployment, record: state_edits.Deployment, account: Account, say: Say
+    deployment: StackOperations, record: state_edits.Deployment, account: Account, say: Say
 ) -> state_edits.Deployment:
     """Remove resources from the record that the account no longer has; the provider fails to read or delete some.
 
@@ -98,7 +98,7 @@ def forget_gone(
     return healed
 
 
-def _let_in(deployment: Deployment, account: Account, record: state_edits.Deployment, say: Say) -> None:
+def _let_in(deployment: StackOperations, account: Account, record: state_edits.Deployment, say: Say) -> None:
     """Deploy the firewall first if its rules change: without the new rule, SSH from a new address would time out."""
     from infra.hosts.hetzner import wanted
 
@@ -106,10 +106,10 @@ def _let_in(deployment: Deployment, account: Account, record: state_edits.Deploy
     if firewall and wanted.rules_differ(deployment.settings, account):
         say("changing the firewall rules first, before waiting for the server")
         deployment.generate_secrets()
-        patiently(lambda: deployment.up(firewall), say, lambda: bring_in_line(deployment, say))
+        retry_when_busy(lambda: deployment.up(firewall), say, lambda: bring_in_line(deployment, say))
 
 
-def differences(deployment: Deployment) -> dict[str, str]:
+def differences(deployment: StackOperations) -> dict[str, str]:
     """Return how the account differs from the settings after a deployment: a text for each kind of resource."""
     if deployment.settings.host != "hetzner":
         return {}
@@ -128,7 +128,7 @@ def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[s
         )
 
 
-def _may_be_ready(deployment: Deployment, account: Account, server: str, say: Say) -> bool:
+def _may_be_ready(deployment: StackOperations, account: Account, server: str, say: Say) -> bool:
     """Wait for a server that has booted before; one without its data volume cannot, so that it is left alone here."""
     from infra.hosts.hetzner import recovery, wanted
     from stack_runtime.remote.ready import wait_until_ready
@@ -143,7 +143,7 @@ def _may_be_ready(deployment: Deployment, account: Account, server: str, say: Sa
     return True
 
 
-def _remove_strays(deployment: Deployment, record: state_edits.Deployment, say: Say) -> None:
+def _remove_strays(deployment: StackOperations, record: state_edits.Deployment, say: Say) -> None:
     stack = deployment.settings.stack
     containers, networks = (state_edits.ids_of(record, kind) for kind in (state_edits.CONTAINER, state_edits.NETWORK))
     with daemon(deployment.project, stack) as client:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from infra.engine.progress import Progress
-from infra.engine.stack_operations import Deployment
+from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import api, token
 from infra.services import selected
 from infra.settings import Settings
@@ -50,9 +50,9 @@ def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
         return []
     if ask is None:
         refuse_incomplete(project, stack)
-    deployment = Deployment(project, stack, Progress(None))
-    sought = _Sought(deployment, ask, say)
-    return [*sought.token(), *sought.plain(), *sought.given_secrets(), *deployment.generate_secrets()]
+    deployment = StackOperations(project, stack, Progress(None))
+    prompter = SetupPrompter(deployment, ask, say)
+    return [*prompter.token(), *prompter.plain(), *prompter.given_secrets(), *deployment.generate_secrets()]
 
 
 def refuse_incomplete(project: Path, stack: str) -> None:
@@ -96,10 +96,10 @@ def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
     return [] if given is None else sorted(asked - set(given))
 
 
-class _Sought:
+class SetupPrompter:
     """Looks for each thing where it may be, and asks for it only when it is nowhere."""
 
-    def __init__(self, deployment: Deployment, ask: Ask | None, say: Say) -> None:
+    def __init__(self, deployment: StackOperations, ask: Ask | None, say: Say) -> None:
         self._deployment = deployment
         self._project, self._stack = deployment.project, deployment.settings.stack
         self._ask = ask
@@ -113,7 +113,7 @@ class _Sought:
         if found == stored:
             return []
         self._deployment.keep_secret(token.KEY, found)
-        token.tell(self._stack, {token.KEY: found})
+        token.cache_token(self._stack, {token.KEY: found})
         return ["token"]
 
     def plain(self) -> list[str]:

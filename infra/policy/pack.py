@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from infra import stack_file
-from infra.cost.planning.inputs import Inputs
-from infra.cost.planning_inputs import Basis, today
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning_inputs import PlanningInputs, today
 from infra.engine.environment import deployed_project
 from infra.hosts.hetzner import token
 from infra.policy import hygiene
@@ -33,15 +33,15 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 @cache
 def _settings() -> Settings:
     settings = settings_of(os.environ)
-    token.tell(settings.stack, json.loads(os.environ.get("PULUMI_CONFIG") or "{}"))
+    token.cache_token(settings.stack, json.loads(os.environ.get("PULUMI_CONFIG") or "{}"))
     return settings
 
 
 @cache
-def _inputs() -> Inputs | None:
+def _inputs() -> RentalInputs | None:
     """Prices are needed as soon as something is rented, whatever host the settings name."""
     rented = _settings().model_copy(update={"host": "hetzner"})
-    return Basis.of(rented, today(), project=deployed_project(), deploying=True).inputs
+    return PlanningInputs.of(rented, today(), project=deployed_project(), deploying=True).inputs
 
 
 def unclean(resource: Resource) -> list[str]:

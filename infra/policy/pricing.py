@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from infra.cost.planning.inputs import Inputs
-from infra.cost.planning.lines import Amount, Tariff
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.lines import Amount, TaxedPrices
 from infra.cost.planning.planner import judge
 from infra.cost.reports.text import money
 from infra.policy.resources import CONTAINER, IMAGE, NETWORK, SERVER, VOLUME, Resource, UnknownInputError
@@ -30,13 +30,13 @@ FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
 """Kinds of resources that are free. Any kind that is neither listed here nor priced below is refused."""
 
 
-def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -> str:
+def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInputs) -> str:
     """Why these resources may not be in the stack, or an empty text.
 
     Args:
         inputs: prices, rate and the other stacks of the budget group, as for a plan.
     """
-    tariff = Tariff(inputs.prices, settings.tax)
+    tariff = TaxedPrices(inputs.prices, settings.tax)
     doubts: list[str] = []
     amounts: list[Amount] = []
     lacks: list[str] = []
@@ -56,7 +56,7 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -
     return f"{found.verdict.replace('_', ' ')}: {found.reason} ({bill})"
 
 
-def _resources(settings: Settings, resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
+def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
     """Every resource that costs something."""
     for resource in resources:
         if not resource.custom:
@@ -76,7 +76,7 @@ def _resources(settings: Settings, resources: Sequence[Resource], tariff: Tariff
             yield tariff.snapshots(Decimal(max(disks)), resource=f"{snapshot.name} at most")
 
 
-def _besides(settings: Settings, resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
+def _besides(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
     """What is paid for without being a resource: the settings say how much."""
     if settings.snapshot_gb:
         yield tariff.snapshots(Decimal(settings.snapshot_gb))
@@ -86,14 +86,14 @@ def _besides(settings: Settings, resources: Sequence[Resource], tariff: Tariff) 
         yield tariff.traffic(tariff.offer(_text(server, "serverType"), _location(server)), settings.traffic_tb)
 
 
-def _server(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _server(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     kind, place = _text(resource, "serverType"), _location(resource)
     yield tariff.server(kind, place, resource=f"{resource.name} ({kind} in {place})")
     if resource.get("backups"):
         yield tariff.backups(kind, place, resource=f"backups of {resource.name}")
 
 
-def _addresses(resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
+def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
     """Every server has an IPv4 address of its own, or one that is a resource, unless it says it wants none."""
     kept = [one for one in resources if one.kind == PRIMARY_IP and _text(one, "type") == "ipv4"]
     for address in kept:
@@ -118,31 +118,31 @@ def _nets(server: Resource) -> list[Resource]:
         return []
 
 
-def _volume(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _volume(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     gb = resource.get("size")
     if isinstance(gb, bool) or not isinstance(gb, (int, float)) or gb <= 0 or gb != int(gb):
         raise UnknownError(f"the size of {resource.name} is not a whole number of GB")
     yield tariff.volume(int(gb), resource=f"{resource.name} ({int(gb)} GB)")
 
 
-def _floating_ip(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _floating_ip(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     kind, place = _text(resource, "type"), _text(resource, "homeLocation")
     yield tariff.floating_ip(kind, place, resource=f"floating {kind} {resource.name}")
 
 
-def _load_balancer(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _load_balancer(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     kind, place = _text(resource, "loadBalancerType"), _text(resource, "location")
     yield tariff.load_balancer(kind, place, resource=f"{resource.name} ({kind})")
 
 
-def _nothing(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _nothing(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     """Priced elsewhere, with the servers that it belongs to."""
     return iter(())
 
 
 PRIMARY_IP = "hcloud:index/primaryIp:PrimaryIp"
 SNAPSHOT = "hcloud:index/snapshot:Snapshot"
-_READERS: Mapping[str, Callable[[Resource, Tariff], Iterator[Amount]]] = {
+_READERS: Mapping[str, Callable[[Resource, TaxedPrices], Iterator[Amount]]] = {
     SERVER: _server,
     PRIMARY_IP: _nothing,
     SNAPSHOT: _nothing,

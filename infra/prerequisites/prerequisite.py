@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Found:
+class Installation:
     """A piece that is there: its version, how it came here (`on PATH`, `pulled`, `stand-in`…), and where it lies."""
 
     version: str
@@ -29,17 +29,17 @@ class Found:
         return asdict(self)
 
 
-class Piece(Protocol):
+class Prerequisite(Protocol):
     """Something the stack needs on this machine."""
 
     @property
     def name(self) -> str:
         """What a person calls it."""
 
-    def find(self) -> Found | None:
+    def find(self) -> Installation | None:
         """Look for it, quickly and without changing anything."""
 
-    def get(self, say: Say) -> Found:
+    def get(self, say: Say) -> Installation:
         """Fetch or make it. What a killed attempt left behind is used or made again, never trusted half done.
 
         Raises:

@@ -26,7 +26,7 @@ from agents.tools.toolbox import Toolbox
 from infra import stack_file
 from infra.cost import Plan
 from infra.cost.planning.inputs import Running
-from infra.cost.planning_inputs import Basis
+from infra.cost.planning_inputs import PlanningInputs
 from infra.cost.sources import saved
 from infra.settings import Settings
 from stack_runtime.errors import StackError
@@ -114,7 +114,7 @@ class World:
         )
         self._untouched = self._files()
 
-    def basis(self, settings: Settings) -> Basis:
+    def basis(self, settings: Settings) -> PlanningInputs:
         """Plans on the shipped prices times the factor."""
         if self.edit_while_planning:
             changes, self.edit_while_planning = self.edit_while_planning, {}
@@ -126,11 +126,11 @@ class World:
             for name in ("pricing.json", "server_types.json"):
                 text = json.loads((saved.SHIPPED / name).read_text())
                 (folder / name).write_text(json.dumps(changed_prices(text, self.prices, self.sold_out)))
-        basis = Basis.of(settings, DAY, project=self.folder, prices_dir=folder, prices_date=DAY)
+        basis = PlanningInputs.of(settings, DAY, project=self.folder, prices_dir=folder, prices_date=DAY)
         assert basis.inputs
         return replace(basis, inputs=replace(basis.inputs, running=self.running))
 
-    def _met(self, settings: Settings) -> Basis:
+    def _met(self, settings: Settings) -> PlanningInputs:
         if self.meeting:
             with contextlib.suppress(threading.BrokenBarrierError):
                 self.meeting.wait(MEETING_S)

@@ -51,11 +51,11 @@ class Running:
                 entry = tarfile.TarInfo(file.name)
                 entry.size, entry.mode = len(content), 0o444
                 tar.addfile(entry, io.BytesIO(content))
-        carrier = self.client.containers.create(
+        file_uploader = self.client.containers.create(
             self.container.image.id, volumes={self.volumes["files"]: {"bind": "/files"}}, labels=LABELS
         )
-        carrier.put_archive("/files", archive.getvalue())
-        carrier.remove(v=True)
+        file_uploader.put_archive("/files", archive.getvalue())
+        file_uploader.remove(v=True)
 
     def checks(self) -> int:
         """Run the health check and return its exit code."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.cost.planning.choice import AUTO
-from infra.cost.planning.inputs import Inputs
+from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.model import Alternative
 from infra.cost.planning.planner import plan_server
 from infra.services import Service
@@ -27,7 +27,7 @@ class _Idea:
     services: Sequence[Service]
 
 
-def alternatives(settings: Settings, services: Sequence[Service], inputs: Inputs) -> tuple[Alternative, ...]:
+def alternatives(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> tuple[Alternative, ...]:
     """The best ideas that are within the budget: least given up first, then cheapest."""
     found = []
     for idea in _ideas(settings, services, inputs):
@@ -51,7 +51,7 @@ def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
     return tuple(kept)
 
 
-def _ideas(settings: Settings, services: Sequence[Service], inputs: Inputs) -> Iterator[_Idea]:
+def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Iterator[_Idea]:
     """Single steps first; then lean settings at the far end, in which several are combined."""
     placed = inputs.deployed is not None and bool(inputs.deployed.place)
     singles = [
@@ -87,7 +87,7 @@ def _without_backups(settings: Settings, services: Sequence[Service]) -> Iterato
         yield _Idea(2, "without the provider's backups", {"backups": "false"}, changed, services)
 
 
-def _smaller_volume(settings: Settings, services: Sequence[Service], inputs: Inputs) -> Iterator[_Idea]:
+def _smaller_volume(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Iterator[_Idea]:
     """Only where it is known which volume there is: one that exists never shrinks."""
     if inputs.deployed is None:
         return

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from infra.cost.planning.capacity import Demand, of_type
-from infra.cost.planning.lines import Amount, Tariff, Till, stack_amounts
+from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, stack_amounts
 from infra.cost.planning.prices import Offer, PriceList, ServerType, unknown_price
 from infra.services import Service
 from infra.settings import Settings
@@ -59,8 +59,8 @@ def candidates(
     settings: Settings,
     services: Sequence[Service],
     demand: Demand,
-    tariff: Tariff,
-    till: Till,
+    tariff: TaxedPrices,
+    converter: CurrencyConverter,
     today: date,
     deployed: Deployed,
 ) -> list[Candidate]:
@@ -76,7 +76,7 @@ def candidates(
     for kind, location in allowed:
         offer = kind.offers[location]
         amounts = stack_amounts(settings, tariff, kind.name, location)
-        cost = till.total_usd(amounts) if till.rate is not None else None
+        cost = converter.total_usd(amounts) if converter.rate is not None else None
         found.append(
             Candidate(
                 kind=kind,

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from pathlib import Path
 
-from infra import stack_file
-from infra.cost.planning.inputs import Inputs, Running
+from infra.cost.planning.inputs import RentalInputs, Running
 from infra.cost.planning.lines import OFFSITE, SNAPSHOTS, TRAFFIC, add
 from infra.cost.planning.model import STRAY, Line, Plan
 from infra.settings import Settings
@@ -20,32 +18,20 @@ _MANAGED = ("server", "ipv4", "volume")
 """Kinds of which a stack has exactly one; the plan prices it."""
 
 
-def rented(project: Path, stack: str) -> list[Settings]:
-    """Return the settings of the project's other stacks on rented servers; empty for a project that is not ours.
-
-    Raises:
-        UsageError: a stack file cannot be read; leaving it out would make the sum too low.
-    """
-    if not stack_file.is_ours(project):
-        return []
-    found = (stack_file.read(project, name) for name in stack_file.names(project) if name != stack)
-    return [other for other in found if other.host != "local"]
-
-
-def stack_lines(settings: Settings, inputs: Inputs) -> list[Line]:
+def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
     """Return one line for each other stack of the group; a stack without a price is in `doubts` instead."""
     plans = {plan.stack: plan for plan in inputs.others}
     names = sorted({*plans, *_running_stacks(settings, inputs)})
     return [line for name in names if (line := _stack_line(name, plans.get(name), inputs))]
 
 
-def extra_lines(settings: Settings, inputs: Inputs) -> list[Line]:
+def extra_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
     """Return one line for each running resource of this stack that its plan does not price."""
     found = (_line(f"also running: {one.resource}", one.eur, one.usd, inputs) for one in _extras(settings, inputs))
     return [line for line in found if line]
 
 
-def total_usd(settings: Settings, inputs: Inputs) -> Decimal:
+def total_usd(settings: Settings, inputs: RentalInputs) -> Decimal:
     """Return the monthly cost of the group outside this stack's plan, as far as prices are known."""
     found = (*stack_lines(settings, inputs), *extra_lines(settings, inputs))
     return add(line.monthly_usd for line in found) or Decimal(0)
@@ -56,7 +42,7 @@ def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
     return min((settings.budget_usd, *(other.budget_usd for other in others)))
 
 
-def doubts(settings: Settings, inputs: Inputs) -> Iterator[str]:
+def doubts(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
     """Yield the reasons why the sum of the group is unknown."""
     for other in inputs.others:
         if other.verdict in ("unknown", "does_not_fit") or other.total_usd is None:
@@ -67,7 +53,7 @@ def doubts(settings: Settings, inputs: Inputs) -> Iterator[str]:
             yield f"{one.resource} of stack {one.owner} has no price: {one.note or 'no exchange rate is known'}"
 
 
-def warnings(settings: Settings, inputs: Inputs) -> Iterator[str]:
+def warnings(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
     """Yield warnings about the sum of the group: what is not counted, and what could not be checked."""
     if inputs.running is None:
         yield "the account was not queried, so only the stack files count; set HCLOUD_TOKEN to include what really runs"
@@ -83,13 +69,13 @@ def warnings(settings: Settings, inputs: Inputs) -> Iterator[str]:
         yield f"{len(strays) - _STRAYS_NAMED} more resources belong to no stack, fds cost --actual lists them"
 
 
-def _running_stacks(settings: Settings, inputs: Inputs) -> set[str]:
+def _running_stacks(settings: Settings, inputs: RentalInputs) -> set[str]:
     """Return the other stacks with running resources, except those whose file names another group."""
     owners = {one.owner for one in inputs.running or ()}
     return owners - {settings.stack, STRAY, *inputs.other_groups}
 
 
-def _stack_line(stack: str, plan: Plan | None, inputs: Inputs) -> Line | None:
+def _stack_line(stack: str, plan: Plan | None, inputs: RentalInputs) -> Line | None:
     held = [one for one in inputs.running or () if one.owner == stack]
     unlisted = [line for line in plan.lines if line.resource in (SNAPSHOTS, OFFSITE, TRAFFIC)] if plan else []
     eur = add([*(one.eur for one in held), *(line.monthly_eur for line in unlisted)])
@@ -101,7 +87,7 @@ def _stack_line(stack: str, plan: Plan | None, inputs: Inputs) -> Line | None:
     return _line(f"stack {stack}", plan.total_eur, plan.total_usd, inputs, "same budget group")
 
 
-def _extras(settings: Settings, inputs: Inputs) -> list[Running]:
+def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
     """Return running resources of this stack other than the server, address and volume that its plan prices.
 
     Backups of the only server are left out: the deployment switches them on or off. With several servers it is not
@@ -116,7 +102,7 @@ def _extras(settings: Settings, inputs: Inputs) -> list[Running]:
     return own
 
 
-def _line(resource: str, eur: Decimal | None, usd: Decimal | None, inputs: Inputs, note: str = "") -> Line | None:
+def _line(resource: str, eur: Decimal | None, usd: Decimal | None, inputs: RentalInputs, note: str = "") -> Line | None:
     price = eur if inputs.prices.currency == "EUR" else usd
     if price is None:
         return None

@@ -16,6 +16,15 @@ RATE_DAYS = 30
 """How old prices and an exchange rate may be, in days, before a plan on them is `unknown`."""
 
 
+LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")
+"""A euro has cost between $0.82 and $1.60 since it exists; a rate outside these bounds is a mistake."""
+
+
+def implausible(rate: Decimal) -> bool:
+    """Return whether a rate is outside the bounds of all rates since the euro exists."""
+    return not LEAST_RATE <= rate <= MOST_RATE
+
+
 @dataclass(frozen=True)
 class Running:
     """One resource of an account with its monthly price (None: unknown, and `note` says why)."""
@@ -30,7 +39,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class RentalInputs:
     """All that a plan is made from, beside settings and services."""
 
     prices: PriceList

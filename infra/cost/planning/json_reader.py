@@ -35,7 +35,7 @@ def decode(data: bytes, what: str, source: str) -> Any:
     Raises:
         UnknownError: it is not strict JSON, not UTF-8 without a byte order mark, or larger than `MOST_BYTES`.
     """
-    document = Answer(None, what, source)
+    document = JsonReader(None, what, source)
     if len(data) > MOST_BYTES:
         raise document.fail(f"is larger than {MOST_BYTES // 2**20} MiB")
     try:
@@ -58,7 +58,7 @@ def _constant(name: str) -> Any:
     raise _NotStrictError(f"has the number {name}")
 
 
-class Answer:
+class JsonReader:
     """One JSON value with the path that leads to it, so that an error can name the place."""
 
     def __init__(self, value: Any, path: str, source: str) -> None:
@@ -77,28 +77,28 @@ class Answer:
             f"{self._path} {what}", where=self._source, next_command="ask again, or plan with --prices DIR"
         )
 
-    def get(self, key: str) -> Answer:
+    def get(self, key: str) -> JsonReader:
         """The member `key` of an object; it must be there."""
         if not isinstance(self._value, Mapping):
             raise self.fail("is not an object")
         if key not in self._value:
-            raise Answer(None, f"{self._path}.{key}", self._source).fail("is missing")
-        return Answer(self._value[key], f"{self._path}.{key}", self._source)
+            raise JsonReader(None, f"{self._path}.{key}", self._source).fail("is missing")
+        return JsonReader(self._value[key], f"{self._path}.{key}", self._source)
 
     def has(self, key: str) -> bool:
         """Whether the member `key` is there and is not null."""
         return isinstance(self._value, Mapping) and self._value.get(key) is not None
 
-    def items(self) -> Iterator[Answer]:
+    def items(self) -> Iterator[JsonReader]:
         """The entries of a list."""
         if not isinstance(self._value, list):
             raise self.fail("is not a list")
         if len(self._value) > _MOST_ENTRIES:
             raise self.fail(f"has more than {_MOST_ENTRIES:,} entries")
         for index, value in enumerate(self._value):
-            yield Answer(value, f"{self._path}[{index}]", self._source)
+            yield JsonReader(value, f"{self._path}[{index}]", self._source)
 
-    def by(self, key: str) -> Iterator[tuple[str, Answer]]:
+    def by(self, key: str) -> Iterator[tuple[str, JsonReader]]:
         """Return the entries of a list by their member `key`; a duplicate name is an error, even with equal entries."""
         seen: set[str] = set()
         for entry in self.items():

@@ -45,7 +45,7 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Till:
+class CurrencyConverter:
     """Turns amounts into both currencies. `rate`: dollars for a euro, None when unknown."""
 
     rate: Decimal | None
@@ -94,7 +94,7 @@ def add(values: Iterable[Decimal | None]) -> Decimal | None:
     return total
 
 
-class Tariff:
+class TaxedPrices:
     """The prices of one list, as one settings' tax reads them."""
 
     def __init__(self, prices: PriceList, tax: Tax) -> None:
@@ -180,7 +180,7 @@ class Tariff:
         return Amount(resource, quantity, unit, price, self.prices.currency, note)
 
 
-def stack_amounts(settings: Settings, tariff: Tariff, name: str, location: str) -> Sequence[Amount]:
+def stack_amounts(settings: Settings, tariff: TaxedPrices, name: str, location: str) -> Sequence[Amount]:
     """Everything that one stack pays for on a server of type `name` at `location`."""
     amounts = [tariff.server(name, location), tariff.ipv4(location)]
     if settings.backups:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from infra.cost.planning import group
 from infra.cost.planning.capacity import Demand
 from infra.cost.planning.choice import Candidate
-from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, Inputs
+from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs
 from infra.cost.planning.model import Verdict
 from infra.settings import Settings
 
@@ -66,7 +66,7 @@ def local_warnings(settings: Settings, needs: Demand) -> tuple[str, ...]:
 def warnings_of(
     settings: Settings,
     needs: Demand,
-    inputs: Inputs,
+    inputs: RentalInputs,
     best: Candidate | None,
     found: Sequence[Candidate],
     total: Decimal | None,
@@ -88,7 +88,7 @@ def raised(budget: Decimal) -> list[str]:
     return [f"budget raised to ${budget:.2f} by setting budgetUsd"] if budget > PROMISE else []
 
 
-def _about_budget(settings: Settings, inputs: Inputs, total: Decimal | None, budget: Decimal) -> list[str]:
+def _about_budget(settings: Settings, inputs: RentalInputs, total: Decimal | None, budget: Decimal) -> list[str]:
     said = raised(budget)
     if any(other.budget_usd != settings.budget_usd for other in inputs.others):
         said.append(f"the stacks of budget group {settings.budget_group} state different budgets, the smallest counts")
@@ -97,7 +97,7 @@ def _about_budget(settings: Settings, inputs: Inputs, total: Decimal | None, bud
     return said
 
 
-def _about_inputs(inputs: Inputs) -> list[str]:
+def _about_inputs(inputs: RentalInputs) -> list[str]:
     said = []
     days = (inputs.today - inputs.prices.date).days
     if days > PRICES_DAYS:
@@ -126,7 +126,7 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
     return said
 
 
-def _about_settings(settings: Settings, inputs: Inputs) -> list[str]:
+def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
     """Return warnings about settings of a server's stack that do nothing, or less than their name suggests."""
     said = []
     if _open_to_all(settings.ssh_from):

@@ -8,7 +8,7 @@ from datetime import date
 from infra.cost.planning.alternatives import alternatives
 from infra.cost.planning.capacity import Machine
 from infra.cost.planning.choice import Deployed
-from infra.cost.planning.inputs import Inputs, Running
+from infra.cost.planning.inputs import RentalInputs, Running
 from infra.cost.planning.model import Fx, Plan
 from infra.cost.planning.planner import plan_local, plan_server
 from infra.cost.planning.prices import PriceList
@@ -46,7 +46,7 @@ def plan(
     if prices is None:
         raise ValueError("a rented server needs a price list")
     allowed = allow_snapshot or settings.allow_snapshot
-    inputs = Inputs(prices, rate, today, others, other_groups or {}, running, deployed, allowed)
+    inputs = RentalInputs(prices, rate, today, others, other_groups or {}, running, deployed, allowed)
     planned = plan_server(settings, services, inputs)
     if planned.verdict in ("over", "does_not_fit"):
         return planned.model_copy(update={"alternatives": alternatives(settings, services, inputs)})

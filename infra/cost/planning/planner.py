@@ -10,11 +10,10 @@ from decimal import Decimal
 from infra.cost.planning import group
 from infra.cost.planning.capacity import Demand, Machine, demand, of_type
 from infra.cost.planning.choice import AUTO, Candidate, Deployed, candidates
-from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, Inputs
-from infra.cost.planning.lines import Amount, Tariff, Till, add
+from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs, implausible
+from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, add
 from infra.cost.planning.messages import lack_of, local_warnings, reason_of, warnings_of
 from infra.cost.planning.model import Fx, Line, Plan, Server, Source, Verdict
-from infra.cost.sources import rate as rates
 from infra.services import Service
 from infra.settings import Settings
 from stack_runtime.errors import UnknownError
@@ -54,40 +53,46 @@ def plan_local(settings: Settings, services: Sequence[Service], machine: Machine
     )
 
 
-def plan_server(settings: Settings, services: Sequence[Service], inputs: Inputs) -> Plan:
+def plan_server(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
     """A stack on a rented server."""
     settings = _with_its_volume(settings, inputs)
     needs = demand(settings, services)
     try:
-        found = weigh(settings, services, inputs, needs)
+        found = rank_servers(settings, services, inputs, needs)
     except UnknownError as error:
         return _assemble(settings, inputs, needs, None, [], (str(error),))
     return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, ())
 
 
-def _with_its_volume(settings: Settings, inputs: Inputs) -> Settings:
+def _with_its_volume(settings: Settings, inputs: RentalInputs) -> Settings:
     """A volume that exists is paid for at its size, whatever smaller size the settings ask for."""
     held = inputs.deployed.volume_gb if inputs.deployed else 0
     return settings.model_copy(update={"volume_gb": held}) if held > settings.volume_gb else settings
 
 
-def weigh(
-    settings: Settings, services: Sequence[Service], inputs: Inputs, needs: Demand | None = None
+def rank_servers(
+    settings: Settings, services: Sequence[Service], inputs: RentalInputs, needs: Demand | None = None
 ) -> list[Candidate]:
     """Every server that the settings allow, priced, the best first."""
-    tariff = Tariff(inputs.prices, settings.tax)
+    tariff = TaxedPrices(inputs.prices, settings.tax)
     deployed = inputs.deployed or Deployed()
     return candidates(
-        settings, services, needs or demand(settings, services), tariff, till_of(inputs.rate), inputs.today, deployed
+        settings,
+        services,
+        needs or demand(settings, services),
+        tariff,
+        converter_for(inputs.rate),
+        inputs.today,
+        deployed,
     )
 
 
-def till_of(rate: Fx | None) -> Till:
+def converter_for(rate: Fx | None) -> CurrencyConverter:
     """Return the converter for `rate`; an implausible rate is treated as missing."""
-    return Till(None if rate is None or rates.implausible(rate.rate) else rate.rate)
+    return CurrencyConverter(None if rate is None or implausible(rate.rate) else rate.rate)
 
 
-def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Candidate:
+def _best(found: Sequence[Candidate], settings: Settings, inputs: RentalInputs) -> Candidate:
     """The cheapest that is usable, but `auto` does not leave a running server that still fits the budget.
 
     Where none is usable, the largest that can be had stands in the report to say what is lacking.
@@ -103,7 +108,7 @@ def _best(found: Sequence[Candidate], settings: Settings, inputs: Inputs) -> Can
 
 def _assemble(
     settings: Settings,
-    inputs: Inputs,
+    inputs: RentalInputs,
     needs: Demand,
     best: Candidate | None,
     found: Sequence[Candidate],
@@ -147,7 +152,7 @@ class Decision:
 
 def judge(
     settings: Settings,
-    inputs: Inputs,
+    inputs: RentalInputs,
     amounts: Sequence[Amount] | None,
     doubts: Sequence[str],
     *,
@@ -164,8 +169,8 @@ def judge(
         lacking: resources that do not fit; empty when everything fits.
         extra: further items that the stack pays for.
     """
-    till = till_of(inputs.rate)
-    own = (till.line(amount) for amount in amounts or ())
+    converter = converter_for(inputs.rate)
+    own = (converter.line(amount) for amount in amounts or ())
     lines = (*own, *extra, *group.stack_lines(settings, inputs))
     priced = amounts is not None and not any(group.doubts(settings, inputs))
     total = add(line.monthly_usd for line in lines) if priced else None
@@ -190,7 +195,7 @@ def _verdict(total: Decimal | None, budget: Decimal, doubts: Sequence[str], lack
     return "over" if total > budget else "within"
 
 
-def doubts_of(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
+def doubts_of(settings: Settings, inputs: RentalInputs) -> tuple[str, ...]:
     """Why nothing can be decided, as far as it is known before a server is chosen."""
     found = [*_age("prices", inputs.prices.date, PRICES_DAYS, inputs)]
     if inputs.prices.currency == "EUR" or settings.offsite_gb:
@@ -198,15 +203,15 @@ def doubts_of(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
     return (*found, *group.doubts(settings, inputs))
 
 
-def _rate_doubts(inputs: Inputs) -> list[str]:
+def _rate_doubts(inputs: RentalInputs) -> list[str]:
     if inputs.rate is None:
         return ["no exchange rate is known, set fxRate and fxDate"]
-    if rates.implausible(inputs.rate.rate):
+    if implausible(inputs.rate.rate):
         return [f"an exchange rate of {inputs.rate.rate} dollars for a euro is implausible"]
     return _age("exchange rate", inputs.rate.date, RATE_DAYS, inputs)
 
 
-def _age(what: str, day: date, limit: int, inputs: Inputs) -> list[str]:
+def _age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
     """Too old can be allowed; a date to come cannot, for it is certainly wrong."""
     days = (inputs.today - day).days
     if days < 0:

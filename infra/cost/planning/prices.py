@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
-from infra.cost.planning.json_reader import MOST, Answer
+from infra.cost.planning.json_reader import MOST, JsonReader
 from infra.cost.planning.model import Currency, Frozen, Tax
 from stack_runtime.errors import UnknownError
 
@@ -106,13 +106,13 @@ def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -
     Raises:
         UnknownError: with the first thing that is wrong, and where.
     """
-    return _Reader(Answer(pricing, "answer", source).get("pricing"), source).read(list(server_types), day)
+    return _Reader(JsonReader(pricing, "answer", source).get("pricing"), source).read(list(server_types), day)
 
 
 class _Reader:
     """One pass over both answers; collects what the report should say."""
 
-    def __init__(self, pricing: Answer, source: str) -> None:
+    def __init__(self, pricing: JsonReader, source: str) -> None:
         self._pricing = pricing
         self._source = source
         self._vat = pricing.get("vat_rate").decimal(above_zero=False)
@@ -130,7 +130,7 @@ class _Reader:
             vat_percent=self._vat,
             date=day,
             source=self._source,
-            server_types=self._types(Answer(server_types, "server_types", self._source)),
+            server_types=self._types(JsonReader(server_types, "server_types", self._source)),
             volume_gb=self._price(pricing.get("volume").get("price_per_gb_month")),
             snapshot_gb=self._price(pricing.get("image").get("price_per_gb_month")),
             backup_percent=self._backup(pricing.get("server_backup").get("percentage")),
@@ -140,13 +140,13 @@ class _Reader:
             warnings=tuple(self._doubts.values()),
         )
 
-    def _backup(self, answer: Answer) -> Decimal:
+    def _backup(self, answer: JsonReader) -> Decimal:
         percent = answer.decimal(above_zero=True)
         if percent > 100:
             raise answer.fail("is above 100 %")
         return percent
 
-    def _price(self, answer: Answer) -> Price:
+    def _price(self, answer: JsonReader) -> Price:
         """Read net and gross of one price; if they differ by rounding, use the higher gross price."""
         self._same_currency(answer)
         net = answer.get("net").decimal(above_zero=True)
@@ -162,18 +162,18 @@ class _Reader:
             )
         return Price(net=net, gross=max(gross, expected))
 
-    def _same_currency(self, answer: Answer) -> None:
+    def _same_currency(self, answer: JsonReader) -> None:
         """Check that a price that names a currency names that of the list."""
         if answer.has("currency") and answer.get("currency").text() != self._currency:
             raise answer.get("currency").fail(f"is not {self._currency}, as that of the list is")
 
-    def _rent(self, answer: Answer) -> Rent:
+    def _rent(self, answer: JsonReader) -> Rent:
         rent = Rent(hourly=self._price(answer.get("price_hourly")), monthly=self._price(answer.get("price_monthly")))
         if rent.monthly.net < rent.hourly.net:
             raise answer.fail("costs less a month than an hour")
         return rent
 
-    def _types(self, answers: Answer) -> dict[str, ServerType]:
+    def _types(self, answers: JsonReader) -> dict[str, ServerType]:
         """Read every server type, with its prices from both lists."""
         priced = self._by_location(self._pricing.get("server_types"), "name", self._terms)
         found = {name: self._type(name, answer, priced) for name, answer in answers.by("name")}
@@ -182,7 +182,7 @@ class _Reader:
         return found
 
     def _by_location(
-        self, answers: Answer, key: str, read: Callable[[Answer], Value], wanted: Callable[[str], bool] = bool
+        self, answers: JsonReader, key: str, read: Callable[[JsonReader], Value], wanted: Callable[[str], bool] = bool
     ) -> dict[tuple[str, str], Value]:
         """Return `read(price)` of each wanted name by name and location; duplicates are errors for all names."""
         found: dict[tuple[str, str], Value] = {}
@@ -194,7 +194,7 @@ class _Reader:
                     found[name, location] = read(price)
         return found
 
-    def _type(self, name: str, answer: Answer, priced: Mapping[tuple[str, str], _Terms]) -> ServerType:
+    def _type(self, name: str, answer: JsonReader, priced: Mapping[tuple[str, str], _Terms]) -> ServerType:
         self._same_currency(answer)
         places = dict(answer.get("locations").by("name"))
         offers: dict[str, Offer] = {}
@@ -213,7 +213,7 @@ class _Reader:
             offers=offers,
         )
 
-    def _terms(self, price: Answer) -> _Terms:
+    def _terms(self, price: JsonReader) -> _Terms:
         return _Terms(
             self._rent(price),
             price.get("included_traffic").whole(least=0),
@@ -237,7 +237,7 @@ class _Reader:
             _dearer(own.per_tb, other.per_tb),
         )
 
-    def _offer(self, terms: _Terms, place: Answer | None, kind: Answer) -> Offer:
+    def _offer(self, terms: _Terms, place: JsonReader | None, kind: JsonReader) -> Offer:
         return Offer(
             rent=terms.rent,
             included_traffic=terms.included_traffic,
@@ -247,7 +247,7 @@ class _Reader:
         )
 
     @staticmethod
-    def _withdrawn(answer: Answer | None) -> date | None:
+    def _withdrawn(answer: JsonReader | None) -> date | None:
         """The day from which nothing new of this kind can be ordered; deprecated before that it still can."""
         if answer is None or not answer.has("deprecation"):
             return None

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 
-from infra.cost.planning.json_reader import Answer
-from infra.cost.planning.lines import Amount, Tariff, Till, add, up
+from infra.cost.planning.json_reader import JsonReader
+from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, add, up
 from infra.cost.planning.messages import raised
 from infra.cost.planning.model import STRAY, Plan
 from infra.cost.planning.prices import PriceList
@@ -28,8 +28,8 @@ def ask(plan: Plan, prices: PriceList, account: Account, now: datetime) -> Actua
     Raises:
         UnreachableError, UnknownError: the API does not answer, or not credibly.
     """
-    till = Till(plan.fx.rate if plan.fx else None)
-    found = (_item(one, till, now) for one in held.priced(held.ask([account]), Tariff(prices, plan.tax)))
+    converter = CurrencyConverter(plan.fx.rate if plan.fx else None)
+    found = (_item(one, converter, now) for one in held.priced(held.ask([account]), TaxedPrices(prices, plan.tax)))
     return _sum(plan, sorted(found, key=lambda item: (item.owner == STRAY, item.owner)))
 
 
@@ -53,29 +53,29 @@ def _sum(plan: Plan, items: Sequence[Item]) -> Actual:
     )
 
 
-def _item(priced: held.Priced, till: Till, now: datetime) -> Item:
+def _item(priced: held.Priced, converter: CurrencyConverter, now: datetime) -> Item:
     hours = _hours(priced.entry.get("created"), now)
     amount = priced.amount
     return Item(
         owner=priced.owner,
         resource=priced.name,
         hours=hours,
-        monthly_usd=till.usd(amount) if amount else None,
-        so_far_usd=_so_far(amount, till, hours) if amount else None,
+        monthly_usd=converter.usd(amount) if amount else None,
+        so_far_usd=_so_far(amount, converter, hours) if amount else None,
         note=priced.note,
     )
 
 
-def _so_far(amount: Amount, till: Till, hours: int) -> Decimal | None:
+def _so_far(amount: Amount, converter: CurrencyConverter, hours: int) -> Decimal | None:
     """Hours at their price, or their part of the month, up to the cap."""
     by_hour = amount.hourly * hours if amount.hourly is not None else amount.native * hours / HOURS_TO_CAP
     part = min(amount.native, by_hour)
     if amount.currency == "USD":
         return up(part)
-    return None if till.rate is None else up(part * till.rate)
+    return None if converter.rate is None else up(part * converter.rate)
 
 
-def _hours(created: Answer, now: datetime) -> int:
+def _hours(created: JsonReader, now: datetime) -> int:
     """Started hours of this month."""
     try:
         began = datetime.fromisoformat(created.text())

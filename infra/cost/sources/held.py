@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from infra.cost.planning.choice import Deployed
 from infra.cost.planning.inputs import Running
-from infra.cost.planning.json_reader import Answer
-from infra.cost.planning.lines import Amount, Tariff, Till
+from infra.cost.planning.json_reader import JsonReader
+from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices
 from infra.cost.planning.model import STRAY
 from infra.cost.sources.live import Account, location_of
 from stack_runtime.errors import UnknownError
@@ -24,14 +24,14 @@ KINDS: Mapping[str, Mapping[str, str]] = {
 }
 """Kinds of paid resources, with the query parameters to list them."""
 
-Entries = Mapping[str, Sequence[Answer]]
+Entries = Mapping[str, Sequence[JsonReader]]
 
 
 @dataclass(frozen=True)
 class Priced:
     """One resource and its cost; `amount` is None when the price list has no price for it, and `note` says why."""
 
-    entry: Answer
+    entry: JsonReader
     owner: str
     kind: str
     name: str
@@ -45,14 +45,14 @@ def ask(accounts: Iterable[Account]) -> Entries:
     Raises:
         UnreachableError, UnknownError: an API does not answer, or its response is invalid.
     """
-    found: dict[str, dict[int, Answer]] = {kind: {} for kind in KINDS}
+    found: dict[str, dict[int, JsonReader]] = {kind: {} for kind in KINDS}
     for account in accounts:
         for kind, entries in account.entries(KINDS).items():
             found[kind] |= {entry.get("id").whole(least=0): entry for entry in entries}
     return {kind: list(entries.values()) for kind, entries in found.items()}
 
 
-def priced(entries: Entries, tariff: Tariff) -> list[Priced]:
+def priced(entries: Entries, tariff: TaxedPrices) -> list[Priced]:
     """Return the resources in `entries` with their monthly cost at today's list prices."""
     owners = _owners(entries)
     return [
@@ -63,15 +63,15 @@ def priced(entries: Entries, tariff: Tariff) -> list[Priced]:
     ]
 
 
-def running(entries: Entries, tariff: Tariff, till: Till) -> tuple[Running, ...]:
+def running(entries: Entries, tariff: TaxedPrices, converter: CurrencyConverter) -> tuple[Running, ...]:
     """Return the resources in `entries` in the form that a plan takes."""
     return tuple(
         Running(
             owner=one.owner,
             kind=one.kind,
             resource=one.name,
-            eur=till.eur(one.amount) if one.amount else None,
-            usd=till.usd(one.amount) if one.amount else None,
+            eur=converter.eur(one.amount) if one.amount else None,
+            usd=converter.usd(one.amount) if one.amount else None,
             note=one.note,
         )
         for one in priced(entries, tariff)
@@ -93,12 +93,12 @@ def deployed(entries: Entries, stack: str) -> Deployed:
     return Deployed(kind.get("name").text(), location_of(servers[0]), gb, disk.whole(least=1), architecture, place)
 
 
-def _owners(entries: Mapping[str, Sequence[Answer]]) -> dict[int, str]:
+def _owners(entries: Mapping[str, Sequence[JsonReader]]) -> dict[int, str]:
     """Return the owner of each server by its id; an address created with a server has no labels of its own."""
     return {server.get("id").whole(least=0): _owner(server, {}) for server in entries["servers"]}
 
 
-def _owner(entry: Answer, servers: Mapping[int, str]) -> str:
+def _owner(entry: JsonReader, servers: Mapping[int, str]) -> str:
     labels = entry.get("labels")
     if not labels.has("project"):
         for key in ("assignee_id", "server"):
@@ -122,7 +122,7 @@ def _priced(kind: str, name: str, price: Callable[[], Amount]) -> _Price:
         return kind, name, None, error.what
 
 
-def _server(entry: Answer, tariff: Tariff) -> list[_Price]:
+def _server(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
     kind, place = entry.get("server_type").get("name").text(), location_of(entry)
     name = f"server {entry.get('name').text()} ({kind} in {place})"
     found = [_priced("server", name, lambda: tariff.server(kind, place))]
@@ -131,12 +131,12 @@ def _server(entry: Answer, tariff: Tariff) -> list[_Price]:
     return found
 
 
-def _volume(entry: Answer, tariff: Tariff) -> list[_Price]:
+def _volume(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
     gb = entry.get("size").whole(least=1)
     return [_priced("volume", f"volume {entry.get('name').text()} ({gb} GB)", lambda: tariff.volume(gb))]
 
 
-def _primary_ip(entry: Answer, tariff: Tariff) -> list[_Price]:
+def _primary_ip(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
     """Price IPv4 addresses; IPv6 is free."""
     if entry.get("type").text() == "ipv6":
         return []
@@ -144,13 +144,13 @@ def _primary_ip(entry: Answer, tariff: Tariff) -> list[_Price]:
     return [_priced("ipv4", f"IPv4 {entry.get('name').text()} in {place}", lambda: tariff.ipv4(place))]
 
 
-def _floating_ip(entry: Answer, tariff: Tariff) -> list[_Price]:
+def _floating_ip(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
     kind, place = entry.get("type").text(), entry.get("home_location").get("name").text()
     name = f"floating {kind} {entry.get('name').text()} in {place}"
     return [_priced("floating_ip", name, lambda: tariff.floating_ip(kind, place))]
 
 
-def _snapshot(entry: Answer, tariff: Tariff) -> list[_Price]:
+def _snapshot(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
     """Price a snapshot; one that is still being created has no size and so no price."""
     name = f"snapshot {entry.get('id').whole(least=0)}"
     if not entry.has("image_size"):
@@ -159,13 +159,13 @@ def _snapshot(entry: Answer, tariff: Tariff) -> list[_Price]:
     return [_priced("snapshot", f"{name} ({gb.normalize():f} GB)", lambda: tariff.snapshots(gb))]
 
 
-def _load_balancer(entry: Answer, tariff: Tariff) -> list[_Price]:
+def _load_balancer(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
     kind, place = entry.get("load_balancer_type").get("name").text(), location_of(entry)
     name = f"load balancer {entry.get('name').text()} ({kind} in {place})"
     return [_priced("load_balancer", name, lambda: tariff.load_balancer(kind, place))]
 
 
-_READERS: Mapping[str, Callable[[Answer, Tariff], list[_Price]]] = {
+_READERS: Mapping[str, Callable[[JsonReader, TaxedPrices], list[_Price]]] = {
     "servers": _server,
     "volumes": _volume,
     "primary_ips": _primary_ip,

@@ -15,7 +15,7 @@ from hcloud import HCloudException
 from requests import RequestException, Response
 
 from infra.cost.planning import prices
-from infra.cost.planning.json_reader import MOST_BYTES, Answer, decode
+from infra.cost.planning.json_reader import MOST_BYTES, JsonReader, decode
 from infra.hosts.hetzner import api
 from stack_runtime.deadline import within
 from stack_runtime.errors import UnknownError
@@ -47,10 +47,10 @@ class Account:
 
         return self._within(ask)
 
-    def entries(self, kinds: Mapping[str, Mapping[str, str]]) -> dict[str, list[Answer]]:
+    def entries(self, kinds: Mapping[str, Mapping[str, str]]) -> dict[str, list[JsonReader]]:
         """Every entry of each kind (`servers`, `volumes`…), with the parameters to ask it by."""
 
-        def ask() -> dict[str, list[Answer]]:
+        def ask() -> dict[str, list[JsonReader]]:
             return {
                 kind: [self._answer(entry, kind) for entry in self._pages(kind, parameters)]
                 for kind, parameters in kinds.items()
@@ -58,12 +58,14 @@ class Account:
 
         return self._within(ask)
 
-    def _answer(self, value: Any, path: str) -> Answer:
-        return Answer(value, path, self._endpoint)
+    def _answer(self, value: Any, path: str) -> JsonReader:
+        return JsonReader(value, path, self._endpoint)
 
     def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
         hooks = {"response": partial(self._strictly, path)}  # the client hands it on to `requests.Session.request`
-        return api.patiently(lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks))
+        return api.retry_when_busy(
+            lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks)
+        )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
         """Refuse a response that is too large or not strict JSON, which the client would accept; else return it."""
@@ -120,14 +122,14 @@ class Account:
         return error
 
 
-def location_of(entry: Answer) -> str:
+def location_of(entry: JsonReader) -> str:
     """Where a resource is; the name of the place stands in one of two shapes."""
     if entry.has("location"):
         return entry.get("location").get("name").text()
     return entry.get("datacenter").get("location").get("name").text()
 
 
-def _next_page(answer: Answer, number: int, so_far: int) -> int | None:
+def _next_page(answer: JsonReader, number: int, so_far: int) -> int | None:
     pagination = answer.get("meta").get("pagination")
     if pagination.get("page").whole(least=1) != number:
         raise pagination.get("page").fail(f"is not {number}, which was asked for")

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from infra.cost.planning.inputs import implausible
 from infra.cost.planning.json_reader import decode
 from infra.cost.planning.model import Fx
 from infra.cost.sources.saved import SHIPPED
@@ -23,15 +24,8 @@ ECB = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
 _ECB_SECONDS = 3.0
 """Time limit for the whole response, which has about 2 KB."""
 _ECB_MOST_BYTES = 65_536
-LEAST, MOST = Decimal("0.8"), Decimal("1.7")
-"""A euro has cost between $0.82 and $1.60 since there is one; what lies outside this is a mistake."""
 _PARITY_STEP = Decimal("0.05")
 """A rate that crosses 1 by more than this since the last known rate is probably inverted (euros for a dollar)."""
-
-
-def implausible(rate: Decimal) -> bool:
-    """Whether no euro was ever worth nearly that: such a rate is as good as none."""
-    return not LEAST <= rate <= MOST
 
 
 def find(settings: Settings, today: date, *, ask: bool) -> Fx:

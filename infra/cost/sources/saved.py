@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cost.planning import prices
-from infra.cost.planning.json_reader import MOST_BYTES, Answer, decode
+from infra.cost.planning.json_reader import MOST_BYTES, JsonReader, decode
 from stack_runtime.errors import UsageError
 
 SHIPPED = Path(__file__).parent / "snapshot"
@@ -27,7 +27,7 @@ def read(folder: Path = SHIPPED, *, day: date | None = None) -> prices.PriceList
         UnknownError: what stands in a file is no price list.
     """
     pricing, types = _json(folder / PRICING), _json(folder / SERVER_TYPES)
-    entries = Answer(types, SERVER_TYPES, str(folder)).get("server_types")
+    entries = JsonReader(types, SERVER_TYPES, str(folder)).get("server_types")
     listed = [entry.value for entry in entries.items()]
     _refuse_parts(types, folder, len(listed))
     when, source, warning = _origin(folder, day)
@@ -37,7 +37,7 @@ def read(folder: Path = SHIPPED, *, day: date | None = None) -> prices.PriceList
 
 def _refuse_parts(types: Any, folder: Path, count: int) -> None:
     """Check that a saved file is the whole list, not one page of it."""
-    answer = Answer(types, SERVER_TYPES, str(folder))
+    answer = JsonReader(types, SERVER_TYPES, str(folder))
     if not answer.has("meta") or not answer.get("meta").has("pagination"):
         return
     pagination = answer.get("meta").get("pagination")
@@ -52,7 +52,7 @@ def _origin(folder: Path, day: date | None) -> tuple[date, str, str]:
     if day is not None:
         return day, str(folder), ""
     if (folder / ORIGIN).is_file():
-        said = Answer(_json(folder / ORIGIN), ORIGIN, str(folder)).get("prices")
+        said = JsonReader(_json(folder / ORIGIN), ORIGIN, str(folder)).get("prices")
         return said.get("date").day(), said.get("source").text(), ""
     oldest = min((folder / name).stat().st_mtime for name in (PRICING, SERVER_TYPES))
     when = datetime.fromtimestamp(oldest, tz=UTC).date()

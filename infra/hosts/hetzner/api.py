@@ -37,7 +37,7 @@ def connect(opened_by: str, *, seconds: tuple[float, float] = SECONDS) -> Client
     return Client(opened_by, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
 
 
-def asked(stack: str, question: Callable[[Client], Result]) -> Result:
+def request(stack: str, question: Callable[[Client], Result]) -> Result:
     """What the API answers to `question` for the owner of `stack`; it is asked again while it is unavailable.
 
     Raises:
@@ -45,12 +45,12 @@ def asked(stack: str, question: Callable[[Client], Result]) -> Result:
     """
     api = connect(token.require(stack))
     try:
-        return patiently(lambda: question(api))
+        return retry_when_busy(lambda: question(api))
     except (HCloudException, OSError) as error:
         raise failure(error) from None
 
 
-def patiently(ask: Callable[[], Result]) -> Result:
+def retry_when_busy(ask: Callable[[], Result]) -> Result:
     """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`, which have no effect.
 
     The client itself waits when a rate limit is reached.

@@ -48,7 +48,7 @@ def host(
         adopt: resources that the account has and the engine's record lacks.
         wait: wait until the server is ready; False when only account resources are updated.
     """
-    made = _Made(settings, adopt, options)
+    made = _ServerResources(settings, adopt, options)
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
@@ -76,7 +76,7 @@ async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: s
     return access
 
 
-class _Made:
+class _ServerResources:
     """Registers the resources; those that an interrupted deployment made are adopted, not made again."""
 
     def __init__(self, settings: Settings, adopt: Account, options: pulumi.ResourceOptions) -> None:

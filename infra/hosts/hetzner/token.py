@@ -15,13 +15,13 @@ from stack_runtime.paths import project_dir
 VARIABLE = "HCLOUD_TOKEN"
 KEY = "hcloud:token"
 
-_told: dict[str, str] = {}
+_cached: dict[str, str] = {}
 
 
-def tell(stack: str, config: Mapping[str, str]) -> None:
+def cache_token(stack: str, config: Mapping[str, str]) -> None:
     """Take the token of `stack` from configuration that is decrypted already, as it is inside the engine."""
     if config.get(KEY):
-        _told[stack] = config[KEY]
+        _cached[stack] = config[KEY]
 
 
 def find(stack: str, project: Path | None = None) -> str | None:
@@ -42,9 +42,9 @@ def stored(stack: str, project: Path | None = None) -> str:
     Raises:
         StackError: it cannot be decrypted.
     """
-    if stack not in _told:
-        tell(stack, {KEY: _in_file(stack, project)})
-    return _told.get(stack, "")
+    if stack not in _cached:
+        cache_token(stack, {KEY: _in_file(stack, project)})
+    return _cached.get(stack, "")
 
 
 def require(stack: str) -> str:

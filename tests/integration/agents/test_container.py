@@ -31,14 +31,14 @@ def server() -> Iterator[tuple[Container, str]]:
         mem_limit=f"{SERVICE.resources.memory_limit_mb}m", ports={"8100/tcp": ("127.0.0.1", None)},
         volumes=["/data/agents", f"{NAME}-files:/run/fds"],
     )  # fmt: skip
-    carrier = client.containers.create(f"{NAME}:1", volumes=[f"{NAME}-files:/run/fds"])
+    file_uploader = client.containers.create(f"{NAME}:1", volumes=[f"{NAME}-files:/run/fds"])
     try:
-        carrier.put_archive("/run/fds", _files())
+        file_uploader.put_archive("/run/fds", _files())
         container.start()
         container.reload()
         yield container, f"http://127.0.0.1:{container.ports['8100/tcp'][0]['HostPort']}"
     finally:
-        for made in (container, carrier):
+        for made in (container, file_uploader):
             made.remove(force=True, v=True)
         client.volumes.get(f"{NAME}-files").remove()
 

@@ -20,9 +20,9 @@ ENCRYPTED = {"secure": "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 OPEN = """
 import sys
 from pathlib import Path
-from infra.engine.stack_operations import Deployment
+from infra.engine.stack_operations import StackOperations
 from infra.engine.progress import Progress
-Deployment(Path.cwd(), sys.argv[1], Progress(None))
+StackOperations(Path.cwd(), sys.argv[1], Progress(None))
 """
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "duckdb_query": {"sql": "SELECT 1"},

@@ -105,9 +105,9 @@ class Proxy:
                 entry = tarfile.TarInfo(file.name)
                 entry.size, entry.mode = len(content), 0o444
                 tar.addfile(entry, io.BytesIO(content))
-        carrier = client.containers.create(proxy.image, volumes={self._mounts["files"]: {"bind": "/files"}})
-        carrier.put_archive("/files", archive.getvalue())
-        carrier.remove()
+        file_uploader = client.containers.create(proxy.image, volumes={self._mounts["files"]: {"bind": "/files"}})
+        file_uploader.put_archive("/files", archive.getvalue())
+        file_uploader.remove()
 
     @property
     def visitor(self) -> Visitor:

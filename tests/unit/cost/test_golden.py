@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from infra.cost import Plan
-from infra.cost.planning.inputs import Inputs
-from infra.cost.planning.planner import weigh
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.planner import rank_servers
 from infra.cost.reports import report
 from infra.cost.reports.actual_model import Actual, Item
 from infra.cost.reports.diff import diff
@@ -44,7 +44,7 @@ def _rendered(show: object, *arguments: object) -> str:
 def _explained(plan: Plan, console: Console) -> None:
     report.formulas(plan, console)
     report.services(plan, console)
-    report.considered(weigh(BASE, SERVICES, Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)), console)
+    report.considered(rank_servers(BASE, SERVICES, RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)), console)
 
 
 def _account() -> Actual:
