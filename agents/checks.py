@@ -15,6 +15,7 @@ from agents.bounds import Bounds, OutOfBoundsError, changed_keys
 from agents.ledger import Document, Entry, no_such_proposal
 from agents.proposal import Proposal, changed
 from infra.cost import Plan, gate
+from infra.hosts import host_of
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError
 
@@ -182,7 +183,7 @@ def can_be_undone(proposal: Proposal) -> None:
         why = "a volume can only grow"
     elif before.backups and not after.backups:
         why = "the provider deletes the backups when they are switched off"
-    elif before.host == "local":
+    elif not host_of(before).makes_machine:
         pass
     elif old is None or new is None:
         why = "it is unknown which server would be replaced"

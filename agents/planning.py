@@ -36,8 +36,7 @@ def planned(before: Settings, basis: PlanningInputs, request: ScalingRequest, pe
                 after, plan, decision = smaller, smaller_plan, "scale_down_to_fit"
                 break
     checks.can_end(before, after, request.days)
-    if before.host != "local":
-        scaling.refuse_harm(before, after, plan, basis.deployed)
+    scaling.refuse_harm(before, after, plan, basis.deployed)
     proposal = Proposal(
         id=secrets.token_hex(8),
         stack=before.stack,

@@ -35,7 +35,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 def _checks(stack: str) -> dict[str, Callable[[], str]]:
     from infra.docker_access import daemon
     from infra.engine.environment import environment
-    from infra.operations.preflight import check
+    from infra.hosts import host_of
     from infra.stack_file import read
     from stack_runtime.paths import project_dir
 
@@ -45,9 +45,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
     def machine() -> str:
         found = read(project_dir(), stack)
-        check(found)
-        local = "images are here, ports are free or held by containers of the stack"
-        return local if found.host == "local" else "a token and ssh are here"
+        return host_of(found).preflight(found, project_dir())
 
     def docker() -> str:
         with daemon(project_dir(), stack) as client:

@@ -46,8 +46,7 @@ def command(
     wanted = scaling.changed(settings, changes)
     basis = _plans.basis(settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date)
     plan = diff(basis.plan(settings), basis.plan(wanted))
-    if settings.host != "local":
-        scaling.refuse_harm(settings, wanted, plan, basis.deployed)
+    scaling.refuse_harm(settings, wanted, plan, basis.deployed)
     if as_json:
         answer(plan.model_dump(mode="json"))
     else:

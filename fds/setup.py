@@ -43,9 +43,10 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
 def _refuse_early(project: Path, stack: str) -> None:
     """Without a terminal, report missing values of a server's stack before engine and images are fetched."""
+    from infra.hosts import host_of
     from infra.stack_file import read
 
-    if read(project, stack).host == "hetzner" and not sys.stdin.isatty():
+    if host_of(read(project, stack)).needs_setup and not sys.stdin.isatty():
         from infra.operations.setup_prompts import refuse_incomplete
 
         refuse_incomplete(project, stack)
@@ -53,9 +54,10 @@ def _refuse_early(project: Path, stack: str) -> None:
 
 def _told(project: Path, stack: str) -> list[str]:
     """Ask what a server's stack still needs. Returns: names of what was stored."""
+    from infra.hosts import host_of
     from infra.stack_file import read
 
-    if read(project, stack).host != "hetzner":
+    if not host_of(read(project, stack)).needs_setup:
         return []
     from infra.engine.environment import environment
     from infra.operations.setup_prompts import complete

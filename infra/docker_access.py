@@ -8,14 +8,10 @@ from pathlib import Path
 
 from docker import DockerClient
 
+from infra.hosts import host_of
 from infra.stack_file import read
-from stack_runtime.docker_host import connect, local_address
-from stack_runtime.remote.tunnel import docker_socket
-
-
-def keys_folder(project: Path, stack: str) -> Path:
-    """Where the key files of a stack's server lie: for the owner alone, and never in version control."""
-    return project / ".fds" / "keys" / stack
+from stack_runtime.docker_host import connect
+from stack_runtime.paths import keys_folder
 
 
 @contextmanager
@@ -26,11 +22,9 @@ def address(project: Path, stack: str) -> Iterator[str]:
         UsageError: there is no such stack.
         UnreachableError: the server does not answer.
     """
-    if read(project, stack).host == "local":
-        yield local_address()
-        return
-    with docker_socket(keys_folder(project, stack)) as socket:
-        yield socket
+    settings = read(project, stack)
+    with host_of(settings).docker_address(settings, keys_folder(project, stack)) as found:
+        yield found
 
 
 @contextmanager

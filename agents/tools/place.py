@@ -131,6 +131,7 @@ def open_place(project: Path, stack: str) -> Iterator[Place]:
 def _found(project: Path, stack: str, opened: ExitStack) -> Place:
     from infra import stack_file
     from infra.docker_access import daemon
+    from infra.hosts import host_of
     from stack_runtime.docker_host import running
 
     if database := os.environ.get("FDS_DATABASE"):
@@ -139,7 +140,7 @@ def _found(project: Path, stack: str, opened: ExitStack) -> Place:
         return Runner(running(opened.enter_context(daemon(project, stack)), stack, "pipeline"))
     except StackError:
         local = project / ".fds" / "local" / DATABASE_NAME
-        if stack_file.read(project, stack).host == "local" and local.is_file():
+        if host_of(stack_file.read(project, stack)).on_this_machine and local.is_file():
             return here(local)
         raise
 

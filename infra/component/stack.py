@@ -17,12 +17,10 @@ from infra.cost import Plan, gate
 from infra.cost.planning.scaling import refuse_harm
 from infra.cost.planning_inputs import PlanningInputs, today
 from infra.engine.environment import deployed_project
-from infra.hosts import local
-from infra.hosts.base import Host
-from infra.hosts.hetzner.account import NOTHING, Account
+from infra.hosts import host_of
+from infra.hosts.base import TargetInputs
 from infra.services import Service, Volume, selected
 from infra.settings import Settings
-from stack_runtime.errors import UsageError
 from stack_runtime.paths import PROJECT
 
 
@@ -34,8 +32,8 @@ class DataStack(pulumi.ComponentResource):
     Args:
         settings: the checked settings of the stack.
         secrets: generated secrets by name (see `infra.component.generated_secrets`), as a secret output.
-        keys: folder for the server's key files; needed for the host `hetzner` alone.
-        adopt: resources that an interrupted deployment left in the account (see `infra.operations.reconcile`).
+        keys: folder for the server's key files; not needed on this machine.
+        adopt: import ids of resources that an interrupted deployment left, by kind (see `infra.hosts`).
         wait: wait until the server is ready; False when only account resources are updated.
         project: the folder of the stack files that share the budget; None for that of `infra.engine.environment`.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
@@ -55,7 +53,7 @@ class DataStack(pulumi.ComponentResource):
         settings: Settings,
         secrets: pulumi.Input[Mapping[str, str]],
         keys: Path | None = None,
-        adopt: Account = NOTHING,
+        adopt: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
         *,
         wait: bool = True,
@@ -69,21 +67,12 @@ class DataStack(pulumi.ComponentResource):
         self._settings = settings
         services = selected(settings)
         known = pulumi.Output.secret(secrets)
-        host = self._host(known, keys, adopt, wait)
-        self._options = pulumi.ResourceOptions(parent=self, provider=host.provider, deleted_with=host.gone_with)
+        options = pulumi.ResourceOptions(parent=self)
+        target = host_of(settings).target(TargetInputs(settings, self.plan, known, keys, options, adopt or {}, wait))
+        self._options = pulumi.ResourceOptions(parent=self, provider=target.provider, deleted_with=target.gone_with)
         self._containers(services, known)
         self.urls = {service.name: url_of(service, settings) for service in services if service.route}
         self.register_outputs({"urls": self.urls, "plan": self.plan.model_dump(mode="json")})
-
-    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None, adopt: Account, wait: bool) -> Host:
-        options = pulumi.ResourceOptions(parent=self)
-        if self._settings.host == "local":
-            return local.host(options)
-        if self.plan.server is None or keys is None:
-            raise UsageError("a server needs a plan with a server and a folder for its keys")
-        from infra.hosts.hetzner import server
-
-        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options, wait=wait)
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}

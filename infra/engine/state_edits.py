@@ -69,14 +69,6 @@ def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
 
 
-def host_of(deployment: Deployment) -> str:
-    """Return the host of the recorded resources, as the setting `host` names it; empty when there are none."""
-    made = [item for item in resources(deployment) if item.get("id")]
-    if any(kind_of(item) for item in made):
-        return "hetzner"
-    return "local" if any(item["type"] == CONTAINER for item in made) else ""
-
-
 def ids_of(deployment: Deployment, kind: str) -> set[str]:
     """Ids of all recorded resources of the engine's type `kind`."""
     return {str(item["id"]) for item in resources(deployment) if item["type"] == kind and item.get("id")}

@@ -19,8 +19,9 @@ from infra.engine.automation import ReadingWorkspace, ScratchWorkspace, Stack
 from infra.engine.environment import environment
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
+from infra.hosts import host_of
 from infra.stack_file import SECRETS, config, path_of, write
-from stack_runtime.docker_host import containers, ids, local_docker
+from stack_runtime.docker_host import containers, ids
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import PROJECT
 
@@ -77,12 +78,13 @@ class ReadOnlyOperations(StackOperations):
 
         Raises:
             NotDeployedError: nothing of the stack is deployed.
-            UnreachableError: this machine's Docker does not answer.
+            UnreachableError: Docker does not answer on a machine that is not part of the stack.
         """
         if not state_edits.resources(self.recorded()):
             raise self._not_deployed()
-        if self.settings.host == "local":
-            local_docker()  # an unreachable daemon would look like one without containers
+        if not host_of(self.settings).makes_machine:  # an unreachable daemon would look like one without containers
+            with daemon(self.project, self.settings.stack):
+                pass
         watch = self._progress
         self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
         return watch.changes
@@ -151,7 +153,7 @@ class ReadOnlyOperations(StackOperations):
                         say(f"  would start {item.name}, which is stopped")
                 return bool(recorded - ids(client, self.settings.stack))
         except UnreachableError as error:
-            if self.settings.host == "local":
+            if not host_of(self.settings).makes_machine:
                 raise
             say(f"the server's containers cannot be read, so the preview assumes them unchanged: {error.what}")
             return False

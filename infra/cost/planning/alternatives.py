@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra.cost.planning.choice import AUTO
 from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.model import Alternative
-from infra.cost.planning.planner import plan_server
+from infra.hosts import host_of
 from infra.services import Service
 from infra.settings import Settings
 
@@ -30,8 +30,11 @@ class _Idea:
 def alternatives(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> tuple[Alternative, ...]:
     """Return the best changes within the budget: smallest loss first, then cheapest."""
     found = []
+    unused = set(host_of(settings).unused_settings)
     for idea in _ideas(settings, services, inputs):
-        planned = plan_server(idea.changed, idea.services, inputs)
+        if unused & {name for name in Settings.model_fields if getattr(idea.changed, name) != getattr(settings, name)}:
+            continue
+        planned = host_of(settings).plan(idea.changed, idea.services, inputs)
         if planned.verdict == "within" and planned.total_usd is not None:
             offer = Alternative(
                 describe=idea.describe, settings=idea.settings, total_usd=planned.total_usd, verdict="within"

@@ -103,7 +103,7 @@ def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
 
 
 def _line(resource: str, eur: Decimal | None, usd: Decimal | None, inputs: RentalInputs, note: str = "") -> Line | None:
-    price = eur if inputs.prices.currency == "EUR" else usd
+    price = eur if inputs.currency == "EUR" else usd
     if price is None:
         return None
     return Line(

@@ -11,6 +11,7 @@ from infra.cost.planning.capacity import Demand
 from infra.cost.planning.choice import Candidate
 from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs
 from infra.cost.planning.model import Verdict
+from infra.hosts import host_of
 from infra.settings import Settings
 
 PROMISE = Decimal(50)
@@ -18,13 +19,6 @@ PROMISE = Decimal(50)
 CLOSE = Decimal("0.9")
 """The plan warns from this share of the budget on."""
 _USUAL_RATE = (Decimal("0.9"), Decimal("1.4"))
-SERVER_ONLY = (
-    "budget_group", "tax", "fx_rate", "fx_date", "allow_snapshot", "server_type", "location", "backups", "volume_gb",
-    "snapshot_gb", "offsite_gb", "offsite_eur_per_gb", "traffic_tb", "email", "ssh_from", "dns_zone", "server_image",
-    "certificates", "certificate_challenge", "certificate_root", "registry_mirror",
-)  # fmt: skip
-LOCAL_ONLY = ("http_port", "https_port")
-"""Settings that only a stack on a rented server uses, and settings that only a local stack uses."""
 _PUBLIC_NAME = ("email", "dns_zone", "certificates", "certificate_challenge", "certificate_root")
 """Settings that need the setting `domain`."""
 _NEW_SERVER = ("server_image", "registry_mirror")
@@ -58,9 +52,7 @@ def _why_not(candidate: Candidate) -> str:
 
 def local_warnings(settings: Settings, needs: Demand) -> tuple[str, ...]:
     """Return warnings about the settings of a local stack."""
-    unused = _named(settings, SERVER_ONLY)
-    said = [f"on this machine these settings do nothing: {unused}"] if unused else []
-    return (*raised(settings.budget_usd), *said, *_about_services(settings, needs))
+    return (*raised(settings.budget_usd), *_unused(settings), *_about_services(settings, needs))
 
 
 def warnings_of(
@@ -99,16 +91,16 @@ def _about_budget(settings: Settings, inputs: RentalInputs, total: Decimal | Non
 
 def _about_inputs(inputs: RentalInputs) -> list[str]:
     said = []
-    days = (inputs.today - inputs.prices.date).days
-    if days > PRICES_DAYS:
-        said.append(f"planned on prices of {inputs.prices.date}, {days} days old: today's may differ")
+    prices = inputs.prices
+    if prices is not None and (days := (inputs.today - prices.date).days) > PRICES_DAYS:
+        said.append(f"planned on prices of {prices.date}, {days} days old: today's may differ")
     if inputs.rate is not None:
         days = (inputs.today - inputs.rate.date).days
         if days > RATE_DAYS:
             said.append(f"planned on an exchange rate of {inputs.rate.date}, {days} days old: today's may differ")
         if not _USUAL_RATE[0] <= inputs.rate.rate <= _USUAL_RATE[1]:
             said.append(f"an exchange rate of {inputs.rate.rate} is unusual, check it")
-    return [*said, *inputs.prices.warnings]
+    return [*said, *(prices.warnings if prices else ())]
 
 
 def _about_server(best: Candidate, found: Sequence[Candidate], settings: Settings) -> list[str]:
@@ -139,14 +131,20 @@ def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
         said.append("offsiteGb is priced, but nothing makes off-site copies yet")
     elif settings.offsite_eur_per_gb is not None:
         said.append("offsiteEurPerGb does nothing while offsiteGb is 0")
-    if unused := _named(settings, LOCAL_ONLY):
-        said.append(f"on a rented server, which listens on 80 and 443, these settings do nothing: {unused}")
+    said += _unused(settings)
     if settings.domain == "localhost" and (unused := _named(settings, _PUBLIC_NAME)):
         said.append(f"without the setting domain, these settings do nothing: {unused}")
     may_exist = inputs.deployed is None or inputs.deployed.server_type
     if may_exist and (unused := _named(settings, _NEW_SERVER)):
         said.append(f"an existing server is not changed by these settings, only a new one uses them: {unused}")
     return said
+
+
+def _unused(settings: Settings) -> list[str]:
+    """Return a warning when settings are set that the stack's host does not use."""
+    host = host_of(settings)
+    unused = _named(settings, host.unused_settings)
+    return [f"{host.where} these settings do nothing: {unused}"] if unused else []
 
 
 def _about_services(settings: Settings, needs: Demand) -> list[str]:

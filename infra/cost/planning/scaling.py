@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.cost.planning.choice import Deployed
 from infra.cost.planning.model import Plan
+from infra.hosts import host_of
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UsageError
 
@@ -63,10 +64,14 @@ def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
 def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
     """Refuse a change that replaces the existing server or data volume, or that shrinks a disk.
 
+    A host that does not create its machine has no such volume, and keeps its machine.
+
     Raises:
         RefusedError: the volume would shrink and exists or may exist; or the existing server or volume would have to
             move, change its architecture, or get a smaller disk.
     """
+    if not host_of(after).makes_machine:
+        return
     if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
         known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN nobody knows if there is one"
         raise RefusedError(

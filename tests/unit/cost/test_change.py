@@ -15,7 +15,7 @@ import pytest
 from infra.cost import Deployed
 from infra.cost.planning import alternatives, scaling
 from infra.cost.planning.inputs import RentalInputs
-from infra.cost.planning_inputs import PlanningInputs, rented
+from infra.cost.planning_inputs import PlanningInputs, paid_stacks
 from infra.cost.reports.diff import diff
 from infra.cost.sources import rate, saved
 from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageError
@@ -253,10 +253,10 @@ def test_neighbours_are_the_rented_stacks_of_the_group(tmp_path: Path) -> None:
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",
     )  # fmt: skip
-    assert [other.stack for other in rented(project, "prod")] == ["lab", "staging"]
+    assert [other.stack for other in paid_stacks(project, "prod")] == ["lab", "staging"]
     _project(tmp_path, staging="host: mars")
     with pytest.raises(StackError):
-        rented(project, "prod")
+        paid_stacks(project, "prod")
 
 
 def test_plan_counts_the_group_and_needs_permission_for_old_prices(

@@ -1,4 +1,4 @@
-"""What must be true before a deployment touches anything; each failure is one line with the next command."""
+"""Check this machine before a deployment touches anything; each failure is one line with the next command."""
 
 from __future__ import annotations
 
@@ -7,24 +7,18 @@ import socket
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from infra.hosts.hetzner import token
 from infra.services import selected
 from infra.settings import Settings
 from stack_runtime.docker_host import containers, local_docker
 from stack_runtime.errors import UnreachableError
-from stack_runtime.remote.tunnel import require_ssh
 
 
 def check(settings: Settings) -> None:
-    """Docker answers, the images can be had, the ports are free; for a server, there are a token and `ssh`.
+    """Check that Docker answers, the images can be had, and the ports are free.
 
     Raises:
         UnreachableError: one of these is not so.
     """
-    if settings.host != "local":
-        token.require(settings.stack)
-        require_ssh()
-        return
     client = local_docker()
     _images(client, settings)
     _ports(client, settings)
