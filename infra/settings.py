@@ -43,11 +43,22 @@ class ServiceOverride(_Frozen):
     """Cores that it can count on; its limit rises with them where it was lower."""
 
 
+class ServerPrice(_Frozen):
+    """What a server costs that the user already has, as the user states it."""
+
+    amount: Money
+    currency: Literal["EUR", "USD"]
+    tax: Literal["gross", "net"]
+    per: Literal["hour", "month", "year"]
+    date: date
+    """The day on which the price was looked up."""
+
+
 class Settings(_Frozen):
     """Settings of one stack. Money in the unit of the name; sizes in GB as the provider sells them."""
 
     stack: Name
-    host: Literal["local", "hetzner"] = "local"
+    host: Literal["local", "hetzner", "ssh"] = "local"
     profiles: tuple[Name, ...] = ("lean",)
     """Which services run: `lean` is always on; `full` means every profile of the catalogue."""
 
@@ -71,6 +82,14 @@ class Settings(_Frozen):
     """Net price of a GB of off-site backup space a month; needed as soon as `offsite_gb` is above 0."""
     traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False)] = Decimal(1)
     """Expected outgoing traffic a month in TB."""
+
+    ssh_host: Annotated[str, Field(pattern=r"^$|^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")] = ""
+    """Name or address of a server that the user already has, for the host `ssh`."""
+    ssh_port: int = Field(default=22, ge=1, le=65_535)
+    ssh_user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "root"
+    """Who prepares that server at first: root, or a user who may use sudo without a password."""
+    server_price: ServerPrice | None = None
+    """What that server costs; without it, no plan of a stack on it has a verdict."""
 
     workers: int = Field(default=1, ge=1, le=64)
     services: Mapping[Name, ServiceOverride] = Field(default_factory=dict)

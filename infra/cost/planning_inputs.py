@@ -195,7 +195,8 @@ def _with_group(settings: Settings, neighbours: Sequence[Settings], known: Renta
             known.prices,
             known.rate,
             known.today,
-            allow_snapshot=True,
+            # the age of list and rate is judged with the stack itself, that of a stated price only here
+            allow_snapshot=known.allow_snapshot or host_of(other).makes_machine,
         )
         for other in neighbours
         if other.stack not in elsewhere

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from infra.hosts.base import Host
 from infra.hosts.hetzner.host import HetznerHost
 from infra.hosts.local.host import LocalHost
+from infra.hosts.ssh.host import SshHost
 from infra.settings import Settings
 
-HOSTS: Mapping[str, Host] = {host.name: host for host in (HetznerHost(), LocalHost())}
-"""Every host by its name; one with more resources of its own in a record stands before one with fewer."""
+HOSTS: Mapping[str, Host] = {host.name: host for host in (HetznerHost(), SshHost(), LocalHost())}
+"""Every host by its name. `recorded_host` takes the first that matches: the local one matches any container."""
 
 
-def host_of(settings: Settings) -> Host:
-    """Return the host that the setting `host` names."""
-    return HOSTS[settings.host]
+class _OnAHost(Protocol):
+    """Settings or a plan, which name the host of their stack."""
+
+    @property
+    def host(self) -> str: ...
+
+
+def host_of(stack: _OnAHost) -> Host:
+    """Return the host that settings or a plan name."""
+    return HOSTS[stack.host]
 
 
 def recorded_host(deployment: Mapping[str, Any]) -> str:

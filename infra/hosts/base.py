@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.settings import Settings
+from stack_runtime.errors import UsageError
 
 if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
     import pulumi
@@ -109,6 +110,10 @@ class Host(ABC):
         """Return the resources of a machine that exists; None for a host whose plan chooses the machine."""
         return None
 
+    def way_to_a_verdict(self, stack: str) -> str:
+        """Return the next command where a plan has no verdict, because something that it needs is unknown."""
+        return f"fds cost --stack {stack} --explain"
+
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
         """Return the token of the stack's account at the provider with the price list; None when there is none.
 
@@ -152,6 +157,24 @@ class Host(ABC):
         Raises:
             UnreachableError: something is missing; the message names the next command.
         """
+
+    def trust(self, settings: Settings, project: Path, ask: Callable[[str], str] | None, accepted: str) -> None:
+        """Make sure that a person has accepted the host key of a machine that is not ours.
+
+        Args:
+            ask: shows a text to a person and returns the answer; None where no person is.
+            accepted: fingerprint that was accepted beforehand.
+
+        Raises:
+            UnreachableError: the key was not accepted, or is another one than before.
+            UsageError: a key was accepted for a host that has none to accept.
+        """
+        if accepted:
+            raise UsageError(f"host {self.name} has no host key to accept", next_command="leave out --accept-host-key")
+
+    def prepare(self, operations: StackOperations, say: Say) -> None:
+        """Make Docker reachable on a machine that exists."""
+        return
 
     def reconcile(self, operations: StackOperations, say: Say) -> bool:
         """Bring the engine's record in line with what a killed deployment or a person left behind.

@@ -22,6 +22,7 @@ def remove(deployment: StackOperations, *, volumes: bool, say: Callable[[str], N
     host = host_of(deployment.settings)
     if host.makes_machine:
         return host.destroy(deployment, volumes=volumes, say=say)
+    host.prepare(deployment, say)
     with daemon(deployment.project, deployment.settings.stack) as client:
         built = state_edits.built_images(deployment.recorded())
         count = deployment.down().get("delete", 0)

@@ -100,7 +100,7 @@ class SetupPrompter:
     def __init__(self, deployment: StackOperations, ask: Ask | None, say: Say) -> None:
         self.deployment = deployment
         self.project, self.stack = deployment.project, deployment.settings.stack
-        self._ask = ask
+        self.ask = ask
         self._say = say
 
     def plain(self) -> list[str]:
@@ -130,9 +130,9 @@ class SetupPrompter:
 
     def usable(self, question: str, check: Callable[[str], None], *, hidden: bool = False) -> str:
         """An answer that passes `check`; whoever gives three that do not gets the reason of the last."""
-        assert self._ask is not None
+        assert self.ask is not None
         for left in reversed(range(TRIES)):
-            answer = self._ask(question, hidden=hidden)
+            answer = self.ask(question, hidden=hidden)
             try:
                 check(answer)
                 return answer

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
-from stack_runtime.remote import DEPLOY_USER, ssh_options
+from stack_runtime.remote import DEPLOY_USER, known_hosts, ssh_options
 
 DEADLINE_S = 20.0
 _WAY_ON = "fds up, which switches the server on, or allow this machine's address in the setting sshFrom"
@@ -41,13 +41,12 @@ def docker_socket(folder: Path) -> Iterator[str]:
             Docker does not answer.
     """
     require_ssh()
-    known_hosts = folder / "known_hosts"
-    if not known_hosts.exists():
+    if not known_hosts(folder).exists():
         raise UnreachableError("no server is known here yet", where=str(folder), next_command="fds up")
-    address = known_hosts.read_text().split()[0]
+    address, port = destination(known_hosts(folder).read_text())
     with tempfile.TemporaryDirectory(prefix="fds-") as place:
         local = Path(place) / "docker.sock"
-        words = ["ssh", *ssh_options(folder), "-nNT", "-o", "ExitOnForwardFailure=yes"]
+        words = ["ssh", *ssh_options(folder), "-nNT", "-o", "ExitOnForwardFailure=yes", "-p", port]
         words += ["-L", f"{local}:/var/run/docker.sock", f"{DEPLOY_USER}@{address}"]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
@@ -56,6 +55,15 @@ def docker_socket(folder: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+def destination(known: str) -> tuple[str, str]:
+    """Return address and port of the first entry of known hosts, which is `ADDRESS KEY` or `[ADDRESS]:PORT KEY`."""
+    name = known.split()[0]
+    if name.startswith("["):
+        address, _, port = name[1:].rpartition("]:")
+        return address, port
+    return name, "22"
 
 
 def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:

@@ -29,9 +29,15 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """Return the names of hosts that an expression or pattern contains as text."""
-    found = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)}
-    return found & HOSTS.keys()
+    """Return the names of hosts that an operand or a pattern is or lists; arguments of a call are not operands."""
+    match node:
+        case ast.Constant(str(value)):
+            return {value} & HOSTS.keys()
+        case ast.Tuple(parts) | ast.List(parts) | ast.Set(parts) | ast.MatchOr(parts):
+            return {name for part in parts for name in names_in(part)}
+        case ast.MatchValue(value) | ast.MatchAs(value):
+            return names_in(value) if value else set()
+    return set()
 
 
 def decisions(tree: ast.Module) -> Iterator[ast.AST]:

@@ -14,7 +14,9 @@ from infra.cost.planning.prices import PriceList
 
 PRICES_DAYS = 14
 RATE_DAYS = 30
-"""Maximum age of prices and of the exchange rate in days; a plan with older ones is `unknown`."""
+STATED_DAYS = 92
+"""Maximum age in days of a price list, of the exchange rate, and of a price that the user states for a server of their
+own, which is a contract's and changes more rarely; a plan with older ones is `unknown`."""
 
 
 LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")
@@ -59,6 +61,9 @@ class RentalInputs:
     machine: Machine | None = None
     """The machine that the containers run on, where it exists already; None if it was not looked at."""
 
+    stated: Currency | None = None
+    """Currency of the price that the user states for a server of their own."""
+
     @property
     def price_list(self) -> PriceList:
         """Return the price list.
@@ -72,5 +77,5 @@ class RentalInputs:
 
     @property
     def currency(self) -> Currency:
-        """Return the currency of the bill."""
-        return self.prices.currency if self.prices else "EUR"
+        """Return the currency of the bill: that of the stated price, else that of the list."""
+        return self.stated or (self.prices.currency if self.prices else "EUR")

@@ -9,10 +9,10 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from infra.cost.planning import group
 from infra.cost.planning.capacity import Demand
 from infra.cost.planning.choice import Candidate
-from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs
+from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, STATED_DAYS, RentalInputs
 from infra.cost.planning.model import Verdict
 from infra.hosts import host_of
-from infra.settings import Settings
+from infra.settings import ServerPrice, Settings
 
 PROMISE = Decimal(50)
 """Default budget of a stack, in dollars per month."""
@@ -75,6 +75,20 @@ def warnings_of(
     )
 
 
+def owned_warnings(
+    settings: Settings, needs: Demand, inputs: RentalInputs, total: Decimal | None, budget: Decimal
+) -> tuple[str, ...]:
+    """Return warnings about a plan for a server that the user already has."""
+    return (
+        *_about_budget(settings, inputs, total, budget),
+        *group.warnings(settings, inputs),
+        *_about_inputs(inputs),
+        *_about_price(settings.server_price, inputs),
+        *_about_settings(settings, inputs),
+        *_about_services(settings, needs),
+    )
+
+
 def raised(budget: Decimal) -> list[str]:
     """Return a warning when the budget is above the promised one; every report shows it."""
     return [f"budget raised to ${budget:.2f} by setting budgetUsd"] if budget > PROMISE else []
@@ -103,6 +117,13 @@ def _about_inputs(inputs: RentalInputs) -> list[str]:
     return [*said, *(prices.warnings if prices else ())]
 
 
+def _about_price(price: ServerPrice | None, inputs: RentalInputs) -> list[str]:
+    said = ["what else runs on the server is not counted: all of its memory, CPU and disk counts as free"]
+    if price and (days := (inputs.today - price.date).days) > STATED_DAYS:
+        said.append(f"planned on a serverPrice of {price.date}, {days} days old: look it up again")
+    return said
+
+
 def _about_server(best: Candidate, found: Sequence[Candidate], settings: Settings) -> list[str]:
     said = []
     if best.runs and not best.orderable:
@@ -121,11 +142,12 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
 def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
     """Return warnings about settings of a server's stack that do nothing, or less than their name suggests."""
     said = []
-    if _open_to_all(settings.ssh_from):
+    rented = host_of(settings).makes_machine
+    if rented and _open_to_all(settings.ssh_from):
         said.append("port 22 is open to every address; the setting sshFrom restricts it")
-    if settings.backups:
+    if rented and settings.backups:
         said.append("backups copies only the server's own disk, not the data volume, which holds all data")
-    if settings.snapshot_gb:
+    if rented and settings.snapshot_gb:
         said.append("snapshotGb is priced, but nothing makes snapshots yet")
     if settings.offsite_gb:
         said.append("offsiteGb is priced, but nothing makes off-site copies yet")
@@ -134,7 +156,7 @@ def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
     said += _unused(settings)
     if settings.domain == "localhost" and (unused := _named(settings, _PUBLIC_NAME)):
         said.append(f"without the setting domain, these settings do nothing: {unused}")
-    may_exist = inputs.deployed is None or inputs.deployed.server_type
+    may_exist = rented and (inputs.deployed is None or inputs.deployed.server_type)
     if may_exist and (unused := _named(settings, _NEW_SERVER)):
         said.append(f"an existing server is not changed by these settings, only a new one uses them: {unused}")
     return said

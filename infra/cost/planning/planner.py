@@ -197,8 +197,9 @@ def _verdict(total: Decimal | None, budget: Decimal, doubts: Sequence[str], lack
 
 def doubts_of(settings: Settings, inputs: RentalInputs) -> tuple[str, ...]:
     """Return the reasons for the verdict `unknown` that do not depend on the server."""
-    found = _age("prices", inputs.prices.date, PRICES_DAYS, inputs) if inputs.prices else []
-    if inputs.currency == "EUR" or settings.offsite_gb:
+    found = age("prices", inputs.prices.date, PRICES_DAYS, inputs) if inputs.prices else []
+    in_euros = "EUR" in (inputs.currency, inputs.prices.currency if inputs.prices else None)
+    if in_euros or settings.offsite_gb:
         found += _rate_doubts(inputs)
     return (*found, *group.doubts(settings, inputs))
 
@@ -208,10 +209,10 @@ def _rate_doubts(inputs: RentalInputs) -> list[str]:
         return ["no exchange rate is known, set fxRate and fxDate"]
     if implausible(inputs.rate.rate):
         return [f"an exchange rate of {inputs.rate.rate} dollars for a euro is implausible"]
-    return _age("exchange rate", inputs.rate.date, RATE_DAYS, inputs)
+    return age("exchange rate", inputs.rate.date, RATE_DAYS, inputs)
 
 
-def _age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
+def age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
     """Return a doubt if the date is too old (unless allowed) or in the future (always wrong)."""
     days = (inputs.today - day).days
     if days < 0:

@@ -32,12 +32,15 @@ class HetznerHost(Host):
     where = "on a rented server, which listens on 80 and 443,"
     makes_machine = True
     generated_keys = ("ssh_key", "ssh_host_key", "ssh_boot_key")
-    unused_settings = ("http_port", "https_port")
+    unused_settings = ("http_port", "https_port", "ssh_host", "ssh_port", "ssh_user", "server_price")
 
     def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
         from infra.cost.planning.planner import plan_server
 
         return plan_server(settings, services, inputs)
+
+    def way_to_a_verdict(self, stack: str) -> str:
+        return f"fds cost --stack {stack} with HCLOUD_TOKEN set, or --allow-snapshot"
 
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
         return token.find(settings.stack, project)

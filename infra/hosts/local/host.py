@@ -26,7 +26,8 @@ class LocalHost(Host):
     unused_settings = (
         "budget_group", "tax", "fx_rate", "fx_date", "allow_snapshot", "server_type", "location", "backups",
         "volume_gb", "snapshot_gb", "offsite_gb", "offsite_eur_per_gb", "traffic_tb", "email", "ssh_from", "dns_zone",
-        "server_image", "certificates", "certificate_challenge", "certificate_root", "registry_mirror",
+        "server_image", "certificates", "certificate_challenge", "certificate_root", "registry_mirror", "ssh_host",
+        "ssh_port", "ssh_user", "server_price",
     )  # fmt: skip
 
     def ports(self, settings: Settings) -> tuple[int, int]:

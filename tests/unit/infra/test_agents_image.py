@@ -1,4 +1,4 @@
-"""The agents' image: what `.dockerignore` lets in is enough to plan, without the engine and without a cloud's packages."""
+"""The agents' image: what `.dockerignore` lets in is enough to plan, without engine and cloud packages."""
 
 from __future__ import annotations
 
