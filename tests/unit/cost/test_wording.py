@@ -26,7 +26,8 @@ VALUES: dict[str, Any] = {
     "serverType": "cpx22", "location": "nbg1", "backups": True, "volumeGb": 20, "snapshotGb": 5, "offsiteGb": 5,
     "offsiteEurPerGb": "0.01", "trafficTb": 2, "email": "a@b.test", "sshFrom": ["10.0.0.0/8"], "dnsZone": "b.test",
     "serverImage": "debian-13", "certificates": "staging", "certificateChallenge": "dns",
-    "registryMirror": "http://10.0.0.1:5000",
+    "registryMirror": "http://10.0.0.1:5000", "sshHost": "192.0.2.1", "sshPort": 2222, "sshUser": "admin",
+    "serverPrice": {"amount": "9", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-10-01"},
 }  # fmt: skip
 
 
@@ -59,9 +60,10 @@ def test_a_local_stack_with_settings_that_it_uses_has_no_warnings() -> None:
     assert _local(selected(Settings.of("dev", used)), **used).warnings == ()
 
 
-@pytest.mark.parametrize("name", ["httpPort", "httpsPort"])
-def test_a_setting_of_a_local_stack_is_named_by_the_report_of_a_server(name: str) -> None:
-    assert len(_said(kit.planned(kit.settings(**{name: 9000})), "do nothing", name)) == 1
+@pytest.mark.parametrize("name", ["httpPort", "httpsPort", "sshHost", "sshPort", "sshUser", "serverPrice"])
+def test_a_setting_of_another_host_is_named_by_the_report_of_a_server(name: str) -> None:
+    value = VALUES.get(name, 9000)
+    assert len(_said(kit.planned(kit.settings(**{name: value})), "do nothing", name)) == 1
     assert not _said(kit.planned(), "do nothing")
 
 
