@@ -1,6 +1,6 @@
-"""The dashboard: `streamlit run data_stack/streamlit/app.py`.
+"""Start the dashboard: `streamlit run data_stack/streamlit/app.py`.
 
-It only reads the published DuckDB file and the records of runs. Changes go through the agents' server, which decides.
+It reads only the published DuckDB file and the run records. Changes go through the agents' server.
 """
 
 from __future__ import annotations
@@ -11,40 +11,42 @@ from pathlib import Path
 
 import streamlit as st
 
-from data_stack.streamlit import shown
+from data_stack.streamlit import formatting
 from data_stack.streamlit.views import cashflow, changes, customers, frame, quality, runs
 from data_stack.streamlit.warehouse import Version, version
 from stack_runtime.errors import StackError
 
 
 def _page(title: str, show: Callable[[Version | None], None]) -> Callable[[], None]:
-    """`show` under its title; an expected failure is one sentence."""
+    """Return a page that calls `show` under its title, and shows an expected failure as one sentence."""
 
     @wraps(show)
     def page() -> None:
         st.title(title)
         try:
-            of = version()
-            frame.renew_when_changed(frame.state())
-            show(of)
-            if of is not None:
-                frame.freshness(of)
+            published = version()
+            frame.rerun_when_changed(frame.state())
+            show(published)
+            if published is not None:
+                frame.freshness(published)
         except StackError as error:
-            st.error(shown.sentence(error), icon=":material/error:")
+            st.error(formatting.sentence(error), icon=":material/error:")
 
     page.__name__ = title.lower().replace(" ", "_")
     return page
 
 
 def _published_only(show: Callable[[Version], None]) -> Callable[[Version | None], None]:
-    def page(of: Version | None) -> None:
-        if of is None:
+    """Return a page that calls `show`, or says that nothing is published yet."""
+
+    def page(published: Version | None) -> None:
+        if published is None:
             st.info(
-                "Nothing is published yet. `fds run` loads data; this page follows by itself.",
+                "Nothing is published yet. `fds run` loads data; this page then updates itself.",
                 icon=":material/hourglass_empty:",
             )
         else:
-            show(of)
+            show(published)
 
     return page
 
@@ -65,9 +67,13 @@ st.navigation(
     {
         "Freelancer data stack": [
             st.Page(
-                _page(title, show), title=title, icon=icon, url_path=title.lower().replace(" ", "-"), default=not at
+                _page(title, show),
+                title=title,
+                icon=icon,
+                url_path=title.lower().replace(" ", "-"),
+                default=not index,
             )
-            for at, (title, icon, show) in enumerate(PAGES)
+            for index, (title, icon, show) in enumerate(PAGES)
         ]
     }
 ).run()

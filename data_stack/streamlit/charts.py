@@ -1,4 +1,4 @@
-"""Charts. Income and spend keep their colours on every page; both can be told apart without colour vision."""
+"""Draw charts. Income and spend have the same colours on every page, and are distinguishable without colour vision."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from data_stack.streamlit.shown import places, text
+from data_stack.streamlit.formatting import decimal_places, text
 from data_stack.streamlit.warehouse import Row
 
 INCOME, SPEND, NET = "#14a394", "#e07b39", "#64748b"
 
 
 def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetChart:
-    """Bars of income upwards and spend downwards for each period, and a line of what is left.
+    """Return bars of income (up) and spend (down) for each period, and a line of the net amount.
 
     Args:
-        rows: `{period (a name that sorts), income, spend, net}`, in the units of `currency`.
+        rows: `{period, income, spend, net}`; periods sort as text, amounts are in units of `currency`.
     """
     bars = alt.InlineData(
         values=[
@@ -43,7 +43,11 @@ def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetCh
 
 
 def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: str) -> alt.Chart:
-    """Horizontal bars, largest first. `label` and `value` are keys of the rows."""
+    """Return horizontal bars, largest first.
+
+    Args:
+        label, value: keys of the rows.
+    """
     bars = alt.InlineData(values=[{"label": text(row[label]), "amount": float(row[value])} for row in rows])
     chart: alt.Chart = (
         alt.Chart(bars)
@@ -62,4 +66,4 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
 
 
 def _format(currency: str) -> str:
-    return f",.{places(currency)}f"
+    return f",.{decimal_places(currency)}f"
