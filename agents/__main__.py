@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace, project: Path, changes: ChangeService) -
 
 def _advise(stack: str, project: Path, changes: ChangeService) -> str:
     """Measure memory once and propose reservations from all measurements; return the result as text."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.status import services
 
     with daemon(project, stack) as client:

@@ -12,7 +12,7 @@ from agents.tools.airflow import Airflow
 from agents.tools.job_runner import run_job
 from agents.tools.pipeline_target import open_target
 from infra.cost import Plan
-from infra.cost.decide import Basis
+from infra.cost.planning_inputs import PlanningInputs
 from infra.services import selected
 from infra.settings import Settings
 
@@ -29,7 +29,7 @@ def create_change_service(
     return ChangeService(
         Dependencies(
             project=project,
-            planning_inputs=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=project),
+            planning_inputs=lambda settings: PlanningInputs.of(settings, datetime.now(UTC).date(), project=project),
             deploy=lambda approved, check_plan: _deploy(project, approved, check_plan, report),
             check=lambda settings: _unhealthy_services(project, settings),
             run=lambda job: run_job(job, lambda: open_target(project, job.stack), Airflow.from_environment),
@@ -42,14 +42,14 @@ def _deploy(
     project: Path, approved: Settings, check_plan: Callable[[Plan], None], report: Callable[[str], None] | None
 ) -> None:
     """Deploy like `fds up`, but only the approved settings, and only if `check_plan` accepts their current plan."""
-    from infra.bring_up import bring_up  # importing the engine takes a second, which planning should not pay
+    from infra.operations.deploy import deploy  # importing the engine takes a second, which planning should not pay
 
-    bring_up(project, approved.stack, report or (lambda _: None), approved=approved, agreed=check_plan)
+    deploy(project, approved.stack, report or (lambda _: None), approved=approved, agreed=check_plan)
 
 
 def _unhealthy_services(project: Path, settings: Settings) -> list[str]:
     """Return one line for each service that does not run as the settings require."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.status import services
 
     with daemon(project, settings.stack) as client:

@@ -151,7 +151,7 @@ def _changed(
 
 def _change_approved(output: dict[str, Any]) -> bool:
     from infra.cost import Plan
-    from infra.cost.text import table
+    from infra.cost.reports.text import table
 
     return _approved(f"{table(Plan.model_validate(output['plan_after']))}\n{output['text']}", "Make this change?")
 

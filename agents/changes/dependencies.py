@@ -10,7 +10,7 @@ from typing import Any
 
 from agents.changes.jobs import Job
 from infra.cost import Plan
-from infra.cost.decide import Basis
+from infra.cost.planning_inputs import PlanningInputs
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
@@ -34,7 +34,7 @@ class Dependencies:
     """
 
     project: Path
-    planning_inputs: Callable[[Settings], Basis]
+    planning_inputs: Callable[[Settings], PlanningInputs]
     deploy: Callable[[Settings, Callable[[Plan], None]], None]
     check: Callable[[Settings], list[str]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

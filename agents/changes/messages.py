@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic.alias_generators import to_camel
 
 from agents.changes.proposal import Proposal, changed
-from infra.cost.text import money
+from infra.cost.reports.text import money
 from infra.settings import ServiceOverride, Settings
 
 _OPENING = {

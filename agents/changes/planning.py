@@ -10,13 +10,16 @@ from agents.changes import checks
 from agents.changes.messages import paragraph
 from agents.changes.proposal import LIFETIME, Decision, Proposal, changed
 from agents.changes.request import ScalingRequest
-from infra.cost import Plan, scaling
-from infra.cost.decide import Basis
-from infra.cost.diff import diff
+from infra.cost import Plan
+from infra.cost.planning import scaling
+from infra.cost.planning_inputs import PlanningInputs
+from infra.cost.reports.diff import diff
 from infra.settings import Settings
 
 
-def plan_request(before: Settings, inputs: Basis, request: ScalingRequest, person: str, now: datetime) -> Proposal:
+def plan_request(
+    before: Settings, inputs: PlanningInputs, request: ScalingRequest, person: str, now: datetime
+) -> Proposal:
     """Plan `request` on top of `before`, with the prices and the rate of `inputs`.
 
     Raises:

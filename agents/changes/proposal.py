@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from agents.changes.request import ScalingRequest
 from agents.digests import digest_of
-from infra.cost.model import Plan
+from infra.cost.planning.model import Plan
 from infra.settings import Settings
 
 LIFETIME = timedelta(hours=24)

@@ -16,7 +16,7 @@ from agents.server.api import AppState, create_app
 from agents.server.http_server import serve
 from agents.server.tokens import Tokens
 from infra.cost import Plan
-from infra.cost.decide import Basis
+from infra.cost.planning_inputs import PlanningInputs
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
@@ -36,7 +36,7 @@ def main() -> None:
     changes = ChangeService(
         Dependencies(
             project=PROJECT,
-            planning_inputs=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=PROJECT),
+            planning_inputs=lambda settings: PlanningInputs.of(settings, datetime.now(UTC).date(), project=PROJECT),
             deploy=_refuse_deployment,
             check=lambda _: [],
         ),

@@ -132,7 +132,7 @@ def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
 
 def _find(project: Path, stack: str, opened: ExitStack) -> PipelineTarget:
     from infra import stack_file
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.docker_host import running
 
     if database := os.environ.get("FDS_DATABASE"):

@@ -14,7 +14,7 @@ DRIFT_SECONDS = 180.0
 
 def status(project: Path, stack: str) -> dict[str, Any]:
     """Return every service with health and memory, and the last pipeline run."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.status import last_run, services
 
     with daemon(project, stack) as client:
@@ -23,7 +23,7 @@ def status(project: Path, stack: str) -> dict[str, Any]:
 
 def logs(project: Path, stack: str, service: str) -> list[str]:
     """Return the last log lines of a service."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.docker_host import running
 
     with daemon(project, stack) as client:
@@ -44,7 +44,7 @@ def cost(changes: ChangeService, stack: str) -> dict[str, Any]:
 
 def drift(project: Path, stack: str) -> dict[str, int]:
     """Return the number of resources by how they differ from the deployed ones; nothing is written."""
-    from infra.look import Look
-    from infra.progress import Progress
+    from infra.engine.progress import Progress
+    from infra.operations.preview import ReadOnlyOperations
 
-    return Look(project, stack, Progress(None)).drift()
+    return ReadOnlyOperations(project, stack, Progress(None)).drift()

@@ -13,8 +13,8 @@ from agents.llm import agent, assistant
 from agents.server import model_budget
 from agents.tools import duckdb, result
 from infra import stack_file
-from infra.cost import group
-from infra.cost import scaling as cost_scaling
+from infra.cost.planning import group
+from infra.cost.planning import scaling as cost_scaling
 from infra.policy import docker_rules
 from tests.evals import removals, steps
 from tests.evals.removals import (

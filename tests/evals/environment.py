@@ -28,9 +28,10 @@ from agents.server.model_budget import ModelBudget
 from agents.tools.pipeline_target import LocalTarget
 from agents.tools.toolbox import Toolbox
 from infra import stack_file
-from infra.cost import Plan, saved
-from infra.cost.decide import Basis
-from infra.cost.inputs import Running
+from infra.cost import Plan
+from infra.cost.planning.inputs import Running
+from infra.cost.planning_inputs import PlanningInputs
+from infra.cost.sources import saved
 from infra.settings import Settings
 from stack_runtime.errors import StackError
 from tests.evals.doubles import POISON, HostileAirflow, changed_prices, engine_settings, warehouse
@@ -114,7 +115,7 @@ class EvalEnvironment:
         )
         self._original_files = self._file_digests()
 
-    def planning_inputs(self, settings: Settings) -> Basis:
+    def planning_inputs(self, settings: Settings) -> PlanningInputs:
         """Return inputs with the shipped prices times the factor."""
         if self.edit_while_planning:
             changes, self.edit_while_planning = self.edit_while_planning, {}
@@ -126,11 +127,11 @@ class EvalEnvironment:
             for name in ("pricing.json", "server_types.json"):
                 text = json.loads((saved.SHIPPED / name).read_text())
                 (folder / name).write_text(json.dumps(changed_prices(text, self.prices, self.sold_out)))
-        inputs = Basis.of(settings, DAY, project=self.folder, prices_dir=folder, prices_date=DAY)
+        inputs = PlanningInputs.of(settings, DAY, project=self.folder, prices_dir=folder, prices_date=DAY)
         assert inputs.inputs
         return replace(inputs, inputs=replace(inputs.inputs, running=self.running))
 
-    def _planning_inputs_after_barrier(self, settings: Settings) -> Basis:
+    def _planning_inputs_after_barrier(self, settings: Settings) -> PlanningInputs:
         if self.barrier:
             with contextlib.suppress(threading.BrokenBarrierError):
                 self.barrier.wait(OVERLAP_S)

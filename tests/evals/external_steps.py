@@ -13,7 +13,7 @@ from typing import Any
 
 from agents.server.auth import Denied
 from infra import stack_file
-from infra.cost.inputs import Running
+from infra.cost.planning.inputs import Running
 from infra.policy import hygiene
 from infra.policy.resources import Resource
 from infra.settings import Settings

@@ -20,9 +20,9 @@ ENCRYPTED = {"secure": "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 OPEN = """
 import sys
 from pathlib import Path
-from infra.deploy import Deployment
-from infra.progress import Progress
-Deployment(Path.cwd(), sys.argv[1], Progress(None))
+from infra.engine.stack_operations import StackOperations
+from infra.engine.progress import Progress
+StackOperations(Path.cwd(), sys.argv[1], Progress(None))
 """
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "duckdb_query": {"sql": "SELECT 1"},
@@ -108,7 +108,7 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
 
 def _selected_stack(folder: Path) -> str:
     """Return the engine's file, outside the project, that names the selected stack."""
-    from infra.engine import engine_home
+    from infra.engine.environment import engine_home
 
     key = hashlib.sha1(str(folder / "Pulumi.yaml").encode()).hexdigest()
     (file,) = (engine_home() / "workspaces").glob(f"*{key}*.json")
