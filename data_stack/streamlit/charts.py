@@ -65,5 +65,31 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
     return chart
 
 
+def groups(rows: Sequence[Row], title: str) -> alt.Chart:
+    """Return bars of groups, with one colour for each value of `apart` if the rows have it.
+
+    Args:
+        rows: `{label, value}` and perhaps `apart`; groups without a value are left out.
+    """
+    apart = bool(rows) and "apart" in rows[0]
+    bars = [
+        {"label": text(row["label"]) or "–", "value": float(row["value"]), "apart": text(row.get("apart")) or "–"}
+        for row in rows
+        if row["value"] is not None
+    ]
+    tips = [alt.Tooltip("label:N", title=" "), alt.Tooltip("value:Q", title=text(title), format=",")]
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=bars))
+        .mark_bar(cornerRadius=2, color=INCOME)
+        .encode(
+            x=alt.X("value:Q", title=text(title), axis=alt.Axis(format="~s")),
+            y=alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
+            tooltip=[*tips, alt.Tooltip("apart:N", title=" ")] if apart else tips,
+        )
+        .properties(height=70 + 24 * max(1, len({bar["label"] for bar in bars})))
+    )
+    return chart.encode(color=alt.Color("apart:N", legend=alt.Legend(title=None, orient="top"))) if apart else chart
+
+
 def _format(currency: str) -> str:
     return f",.{decimal_places(currency)}f"

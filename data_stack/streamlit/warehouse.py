@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import streamlit as st
 
-from stack_runtime.errors import UnreachableError
+from stack_runtime.errors import UnreachableError, UsageError
 
 ROW_CAP = 500
 """Maximum number of rows of a table."""
@@ -62,9 +62,14 @@ def rows(published: Version, query: str, values: Sequence[Any] = ()) -> list[Row
 
     Raises:
         UnreachableError: the file or one of its marts cannot be read.
+        UsageError: the query needs more memory than `_LIMITS` allow.
     """
     try:
         return _rows(str(path()), published, query, tuple(values))
+    except duckdb.OutOfMemoryException:
+        raise UsageError(
+            "this needs more memory than the dashboard has", next_command="filter the rows, or choose another column"
+        ) from None
     except duckdb.Error as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise _unreadable(lines[0]) from None
