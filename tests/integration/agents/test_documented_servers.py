@@ -127,11 +127,11 @@ def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> Non
 
 def test_message_without_a_model_is_as_documented(project: Path) -> None:
     (block,) = (block for block in _blocks("console") if block.startswith("$ fds ask"))
-    line, said = block.splitlines()[:2]
+    line, message = block.splitlines()[:2]
     words = [sys.executable, "-m", "fds.main", "ask", line.split('"')[1], "--stack", "prod"]
     done = subprocess.run(words, cwd=project, env=_environment(project), capture_output=True, text=True)
     assert done.returncode == 5
-    for part in said.split("…"):
+    for part in message.split("…"):
         assert part.strip("; ") in done.stderr
 
 
