@@ -95,9 +95,9 @@ def test_unapproved_job_does_not_run(project: Path) -> None:
     before = _runs(project)
     with says([[TEST, ("meltano_run", {})], [("answer", {"text": "never shown"})]]) as model:
         code, output = _ask_at_terminal(project, model, "Test and load", "nn")
-        unasked = _fds(project, "ask", "Test and load", model=model)
+        without_terminal = _fds(project, "ask", "Test and load", model=model)
     assert code == 0 and "never shown" not in output
-    assert unasked.returncode == 0 and _runs(project) == before
+    assert without_terminal.returncode == 0 and _runs(project) == before
     with says([[TEST]]) as model:
         as_json = _fds(project, "ask", "Test", "--json", "--yes", *BOUNDS, model=model)
     answer = json.loads(as_json.stdout)
@@ -110,9 +110,9 @@ def test_change_outside_the_bounds_asks_at_a_terminal(project: Path) -> None:
     before = (project / "Pulumi.dev.yaml").read_bytes()
     with says([[VOLUME]] * 2) as model:
         code, output = _ask_at_terminal(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)
-        unasked = _fds(project, "ask", "How much did we earn?", "--yes", *BOUNDS, model=model)
+        without_terminal = _fds(project, "ask", "How much did we earn?", "--yes", *BOUNDS, model=model)
     assert code == 0 and "a volume can only grow" in output and "Make this change? [y/N]" in output, output
-    assert unasked.returncode == 3 and "a volume can only grow" in unasked.stderr
+    assert without_terminal.returncode == 3 and "a volume can only grow" in without_terminal.stderr
     assert (project / "Pulumi.dev.yaml").read_bytes() == before
 
 
