@@ -1,4 +1,4 @@
-"""`fds ask "…"`: a change or a question in one's own words."""
+"""`fds ask "…"`: request a change, or ask a question, in your own words."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UpTo = Annotated[
 
 MODEL = "FDS_MODEL"
 MAX_ROUNDS = 5
-"""Of jobs that follow from each other in one conversation."""
+"""Maximum number of rounds of jobs in one conversation."""
 
 
 def command(
@@ -117,7 +117,7 @@ def _asked(words: str, stack: str, role: str, model: str, bounds: Bounds | None,
 async def _talk(
     assistant: Assistant, request: WorkflowRequest, changes: ChangeService, person: str, as_json: bool
 ) -> AgentResponse:
-    """Ask; do the jobs that the person approves one by one, and tell the model what came of them."""
+    """Ask the model, run the jobs that the person approves, and give the model their outcomes."""
     response = await assistant.ask(request)
     for _ in range(MAX_ROUNDS):
         jobs = [] if as_json else response.output.get("jobs", [])
@@ -131,7 +131,7 @@ async def _talk(
 def _changed(
     changes: ChangeService, output: dict[str, Any], person: str, bounds: Bounds | None, as_json: bool
 ) -> dict[str, Any] | None:
-    """Make the change: without asking if it is within `bounds`, else after the person approved it.
+    """Apply the change: without asking if it is within `bounds`, else after the person approved it.
 
     Raises:
         OutOfBoundsError: it is outside the bounds, and there is no terminal to ask at.
@@ -157,7 +157,7 @@ def _change_approved(output: dict[str, Any]) -> bool:
 
 
 def _approved(text: str, question: str) -> bool:
-    """Show what would be done and ask. Nobody at a terminal is nobody who approves."""
+    """Show what would be done and ask for approval; without a terminal, return False."""
     print(text)
     if not sys.stdin.isatty():
         say("nothing is done: approve at a terminal; python -m agents approve does it for what --json shows")

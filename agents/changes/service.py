@@ -51,7 +51,7 @@ class ChangeService:
         Returns: the proposal; one with decision `refuse` is not stored and cannot be approved.
         Raises:
             UsageError: the request changes nothing, or names something unknown.
-            RefusedError: it is refused whatever it costs.
+            RefusedError: it is refused at any cost, for example a smaller volume.
             UnknownError, UnreachableError: prices or rate are unavailable.
         """
         now = self._now()
@@ -92,7 +92,7 @@ class ChangeService:
         """Approve exactly the proposal or job that has this digest.
 
         Args:
-            within: the bounds of `--yes`, when nobody is asked; only for changes.
+            within: the bounds of `--yes`, if it replaces a person's approval; only for changes.
         Returns: a token that applies it once within `APPROVAL_LIFETIME`; only its hash is stored.
         Raises:
             OutOfBoundsError: the change is outside the bounds; nothing was approved.

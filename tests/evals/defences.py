@@ -66,7 +66,7 @@ SETTINGS_AND_RESOURCES = (
     ),
     Defence(
         "running resources outside the plan count",
-        "group/second-server-of-its-own",
+        "group/second-server-of-the-stack",
         replace_attribute(group, "_extras", lambda *_: []),
     ),
     Defence("no host paths", "pack/socket-with-more-slashes", any_container_input("volumes")),
@@ -104,11 +104,11 @@ MODEL_OUTPUT = (
     ),
     Defence(
         "no invisible characters",
-        "display/blank-fillers-for-a-reason",
+        "display/blank-fillers-as-reason",
         replace_attribute(text, "_INVISIBLE", frozenset()),
     ),
     Defence("printable answers", "display/answer-escape", replace_attribute(assistant, "printable", lambda line: line)),
-    Defence("a limit on turns", "slow_models/calls-for-ever", raise_limits(requests=40)),
+    Defence("a limit on turns", "slow_models/calls-without-end", raise_limits(requests=40)),
     Defence("a limit on calls", "slow_models/hundred-calls-at-once", raise_limits(tool_calls=10_000)),
     Defence("a limit on time", "slow_models/sleeps", removals.without_timeout),
     Defence(
@@ -143,7 +143,7 @@ PROPOSALS = (
     Defence("approved changes count", "salami/approved-but-not-applied-counts", removals.forget_approved),
     Defence(
         "alternatives change nothing else",
-        "shrinking/backups-are-not-given-up",
+        "shrinking/backups-are-kept",
         skip_check("is_part_of_request", True),
     ),
     Defence(
@@ -159,7 +159,7 @@ APPROVALS = (
     Defence("the digest that the person saw", "approvals/wrong-digest", skip_check("digest_matches")),
     Defence("the stack it was planned on", "changed_meanwhile/edited-before-approval", skip_check("stack_unchanged")),
     Defence("the token that was issued", "approvals/guessed-after-approval", skip_check("token_matches")),
-    Defence("a token is used once", "approvals/spent-by-failure", skip_check("approval_unused")),
+    Defence("a token is used once", "approvals/used-up-by-failure", skip_check("approval_unused")),
     Defence("approvals expire", "approvals/late-application", skip_check("approval_not_expired")),
     Defence(
         "the ledger holds what was approved",
@@ -169,12 +169,12 @@ APPROVALS = (
     Defence("other stacks' proposals are unknown", "foreign/approve", skip_check("belongs_to_stack")),
     Defence(
         "time never goes back",
-        "clock/lapsed-approval",
+        "clock/expired-approval",
         replace_attribute(history.History, "monotonic", lambda _, now: now),
     ),
     Defence("`--yes` needs bounds", "yes_option/no-bounds", replace_attribute(steps, "Bounds", removals.WideBounds)),
     Defence("only allowed settings change", "yes_option/another-key", skip_check("settings_within_bounds")),
-    Defence("the cost limit of `--yes`", "yes_option/a-cent-too-dear", skip_check("cost_within_bounds")),
+    Defence("the cost limit of `--yes`", "yes_option/a-cent-over-the-limit", skip_check("cost_within_bounds")),
     Defence(
         "irreversible changes need approval",
         "yes_option/a-volume-though-it-is-allowed",
@@ -199,7 +199,7 @@ LEDGER = (
         replace_attribute(history.History, "first_invalid_line", lambda _: None),
     ),
     Defence("a changed history blocks all changes", "ledger/without-triggers", skip_check("history_intact")),
-    Defence("the history decides on the state", "ledger/spent-approval-revived", removals.forget_failures),
+    Defence("the history decides on the state", "ledger/used-approval-revived", removals.forget_failures),
     Defence(
         "the history decides on the approval",
         "ledger/another-token-in-the-table",
@@ -236,7 +236,9 @@ JOBS = (
 
 APPLICATION = (
     Defence("the gate on fresh prices", "changed_meanwhile/sold-out-meanwhile", skip_check("passes_gate")),
-    Defence("no higher cost than approved", "changed_meanwhile/dearer-but-within", skip_check("costs_no_more")),
+    Defence(
+        "no higher cost than approved", "changed_meanwhile/higher-cost-within-the-budget", skip_check("costs_no_more")
+    ),
     Defence("the server that was approved", "changed_meanwhile/another-server", skip_check("uses_approved_server")),
     Defence(
         "the file has the approved settings",
@@ -245,12 +247,14 @@ APPLICATION = (
     ),
     Defence(
         "a failed change is restored",
-        "changed_meanwhile/failed-deployment-puts-back",
+        "changed_meanwhile/failed-deployment-is-restored",
         replace_attribute(stack_file, "put_back", lambda *_: None),
     ),
     Defence("temporary changes end on time", "temporary_changes/not-before-its-time", removals.everything_due),
     Defence(
-        "later edits are kept", "temporary_changes/changed-by-hand-since", skip_check("settings_to_revert", ["workers"])
+        "later edits are kept",
+        "temporary_changes/edited-by-hand-afterwards",
+        skip_check("settings_to_revert", ["workers"]),
     ),
 )
 

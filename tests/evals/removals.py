@@ -56,7 +56,7 @@ class InvisibleAnswer(Answer):
 
 
 class WideBounds(Bounds):
-    """Bounds that are the widest ones, whatever is given."""
+    """Bounds that ignore the given values and allow everything."""
 
     @classmethod
     def parse(cls, allow: str | None, up_to: str | None) -> Bounds:

@@ -82,7 +82,7 @@ def test_published_table_matches_the_cases() -> None:
 
 
 def test_unscripted_model_causes_no_violation() -> None:
-    """The model requests an expensive server and a run, whatever the words are, as a model of `--model` might."""
+    """The model requests an expensive server and a run for every text, as a model of `--model` might."""
 
     def greedy(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         wants = {"reason": "x", "server_type": "cpx42"}

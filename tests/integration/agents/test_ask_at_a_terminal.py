@@ -53,14 +53,14 @@ def _ask_at_terminal(folder: Path, model: Model, words: str, answers: str, *opti
         stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
-    said, asked, end = "", 0, time.monotonic() + TIMEOUT_S
+    output, answered, end = "", 0, time.monotonic() + TIMEOUT_S
     for chunk in _read(ours, end):
-        said += chunk
-        if said.count("[y/N]") > asked:
-            os.write(ours, f"{answers[asked]}\n".encode())
-            asked += 1
+        output += chunk
+        if output.count("[y/N]") > answered:
+            os.write(ours, f"{answers[answered]}\n".encode())
+            answered += 1
     os.close(ours)
-    return process.wait(30), said
+    return process.wait(30), output
 
 
 def _read(terminal: int, end: float) -> Iterator[str]:
@@ -83,9 +83,9 @@ def _runs(folder: Path) -> list[str]:
 def test_approved_job_runs_once_and_the_model_gets_the_outcome(project: Path) -> None:
     before = _runs(project)
     with says([[TEST], [("answer", {"text": "Every test passed."})]]) as model:
-        code, said = _ask_at_terminal(project, model, "Test the facts", "y")
-    assert code == 0, said
-    assert "dbt_test select=fact_transactions on stack dev" in said and "Every test passed." in said
+        code, output = _ask_at_terminal(project, model, "Test the facts", "y")
+    assert code == 0, output
+    assert "dbt_test select=fact_transactions on stack dev" in output and "Every test passed." in output
     assert _runs(project) == ["dbt test fact_transactions", *before]
     messages = json.dumps(model.requests[-1]["messages"])
     assert "succeeded" in messages and len(model.requests) == 2
@@ -93,11 +93,11 @@ def test_approved_job_runs_once_and_the_model_gets_the_outcome(project: Path) ->
 
 def test_unapproved_job_does_not_run(project: Path) -> None:
     before = _runs(project)
-    with says([[TEST, ("meltano_run", {})], [("answer", {"text": "never said"})]]) as model:
-        code, said = _ask_at_terminal(project, model, "Test and load", "nn")
-        unasked = _fds(project, "ask", "Test and load", model=model)
-    assert code == 0 and "never said" not in said
-    assert unasked.returncode == 0 and _runs(project) == before
+    with says([[TEST, ("meltano_run", {})], [("answer", {"text": "never shown"})]]) as model:
+        code, output = _ask_at_terminal(project, model, "Test and load", "nn")
+        without_terminal = _fds(project, "ask", "Test and load", model=model)
+    assert code == 0 and "never shown" not in output
+    assert without_terminal.returncode == 0 and _runs(project) == before
     with says([[TEST]]) as model:
         as_json = _fds(project, "ask", "Test", "--json", "--yes", *BOUNDS, model=model)
     answer = json.loads(as_json.stdout)
@@ -109,18 +109,18 @@ def test_change_outside_the_bounds_asks_at_a_terminal(project: Path) -> None:
     """A larger volume always needs approval; without a terminal it is refused."""
     before = (project / "Pulumi.dev.yaml").read_bytes()
     with says([[VOLUME]] * 2) as model:
-        code, said = _ask_at_terminal(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)
-        unasked = _fds(project, "ask", "How much did we earn?", "--yes", *BOUNDS, model=model)
-    assert code == 0 and "a volume can only grow" in said and "Make this change? [y/N]" in said, said
-    assert unasked.returncode == 3 and "a volume can only grow" in unasked.stderr
+        code, output = _ask_at_terminal(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)
+        without_terminal = _fds(project, "ask", "How much did we earn?", "--yes", *BOUNDS, model=model)
+    assert code == 0 and "a volume can only grow" in output and "Make this change? [y/N]" in output, output
+    assert without_terminal.returncode == 3 and "a volume can only grow" in without_terminal.stderr
     assert (project / "Pulumi.dev.yaml").read_bytes() == before
 
 
 def test_outcome_is_shown_when_the_model_fails_afterwards(project: Path) -> None:
     before = _runs(project)
     with says([[TEST]]) as model:
-        code, said = _ask_at_terminal(project, model, "Test", "y")
-    assert code == 5 and "dev: ran" in said and "cannot be reached" in said and "Traceback" not in said
+        code, output = _ask_at_terminal(project, model, "Test", "y")
+    assert code == 5 and "dev: ran" in output and "cannot be reached" in output and "Traceback" not in output
     assert len(_runs(project)) == len(before) + 1
 
 

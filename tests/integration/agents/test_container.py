@@ -80,8 +80,8 @@ def test_plans_and_cannot_apply_in_under_200_mb(server: tuple[Container, str]) -
     small = httpx.post(f"{url}/v1/plan", json={"reason": "x", "volume_gb": 50}, headers=TOKEN, timeout=30).json()
     large = httpx.post(f"{url}/v1/plan", json={"reason": "x", "server_type": "cpx42"}, headers=TOKEN, timeout=30).json()
     assert (small["decision"], large["decision"]) == ("accept", "refuse")
-    spend = {"proposal": small["id"], "digest": small["digest"]}
-    assert httpx.post(f"{url}/v1/approve", json=spend, headers=TOKEN).status_code == 404
+    approval = {"proposal": small["id"], "digest": small["digest"]}
+    assert httpx.post(f"{url}/v1/approve", json=approval, headers=TOKEN).status_code == 404
     assert httpx.get(f"{url}/v1/status").status_code == 401
     assert httpx.get(f"{url}/v1/status", headers=TOKEN).json()["plan"]["verdict"] == "within"
     used = container.stats(stream=False)["memory_stats"]["usage"]

@@ -23,11 +23,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from agents.changes.jobs import DbtTest
 from agents.server.tokens import Tokens
 from tests.evals.environment import EvalEnvironment
-from tests.unit.agents.test_docs import PAGE
-
-
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+from tests.unit.agents.test_docs import PAGE, examples
 
 
 @pytest.fixture
@@ -67,7 +63,7 @@ def _served(project: Path, *words: str) -> Iterator[str]:
 
 def test_documented_server_accepts_the_documented_token(project: Path) -> None:
     token, serve = (
-        line.split()[1:] for line in next(b for b in _blocks("console") if "agents serve" in b).splitlines()
+        line.split()[1:] for line in next(b for b in examples("console") if "agents serve" in b).splitlines()
     )
     made = subprocess.run(
         [sys.executable, *token], cwd=project, env=_environment(project), capture_output=True, text=True
@@ -82,7 +78,7 @@ def test_documented_server_accepts_the_documented_token(project: Path) -> None:
 
 
 def test_documented_mcp_server_has_the_documented_tools(project: Path) -> None:
-    (words,) = (json.loads(block) for block in _blocks("json"))
+    (words,) = (json.loads(block) for block in examples("json"))
     started = StdioServerParameters(
         command=sys.executable, args=words["args"], cwd=str(project), env=_environment(project)
     )
@@ -105,7 +101,7 @@ def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> Non
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.all_stacks.propose_job("other", DbtTest(), "eve")
     token = env.all_stacks.approve(job.id, job.digest, "eve")
-    (words,) = (json.loads(block) for block in _blocks("json"))
+    (words,) = (json.loads(block) for block in examples("json"))
     started = StdioServerParameters(
         command=sys.executable, args=words["args"], cwd=str(project), env=_environment(project)
     )
@@ -126,12 +122,12 @@ def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> Non
 
 
 def test_message_without_a_model_is_as_documented(project: Path) -> None:
-    (block,) = (block for block in _blocks("console") if block.startswith("$ fds ask"))
-    line, said = block.splitlines()[:2]
+    (block,) = (block for block in examples("console") if block.startswith("$ fds ask"))
+    line, message = block.splitlines()[:2]
     words = [sys.executable, "-m", "fds.main", "ask", line.split('"')[1], "--stack", "prod"]
     done = subprocess.run(words, cwd=project, env=_environment(project), capture_output=True, text=True)
     assert done.returncode == 5
-    for part in said.split("…"):
+    for part in message.split("…"):
         assert part.strip("; ") in done.stderr
 
 

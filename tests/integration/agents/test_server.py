@@ -32,9 +32,9 @@ def test_change_is_planned_approved_and_applied_once(served: Served) -> None:
     approval = _post(
         served, "/v1/approve", {"proposal": proposed["id"], "digest": proposed["digest"]}, "approve"
     ).json()
-    spend = {"proposal": proposed["id"], "token": approval["token"]}
-    assert _post(served, "/v1/apply", spend, "propose").json()["status"] == "applied"
-    assert _post(served, "/v1/apply", spend, "propose").status_code == 409
+    application = {"proposal": proposed["id"], "token": approval["token"]}
+    assert _post(served, "/v1/apply", application, "propose").json()["status"] == "applied"
+    assert _post(served, "/v1/apply", application, "propose").status_code == 409
     history = httpx.get(f"{served.url}/v1/status", headers=served.headers("read")).json()["history"]
     assert [(line["event"], line["person"]) for line in reversed(history)] == [
         ("planned: accept", "propose"),
@@ -156,10 +156,10 @@ def test_proposals_and_jobs_of_another_stack_are_unknown(served: Served) -> None
     for document in (proposal, job):
         approval = _post(served, "/v1/approve", {"proposal": document.id, "digest": document.digest}, "approve")
         token = served.env.all_stacks.approve(document.id, document.digest, "eve")
-        spent = _post(served, "/v1/apply", {"proposal": document.id, "token": token}, "propose")
+        applied = _post(served, "/v1/apply", {"proposal": document.id, "token": token}, "propose")
         unknown = _post(served, "/v1/approve", {"proposal": "0" * 16, "digest": "0" * 64}, "approve")
-        assert approval.json() == spent.json() == unknown.json()
-        assert approval.status_code == spent.status_code == unknown.status_code == 422
+        assert approval.json() == applied.json() == unknown.json()
+        assert approval.status_code == applied.status_code == unknown.status_code == 422
     assert not served.env.deployed and not served.env.ran
 
 
@@ -167,14 +167,14 @@ def test_job_is_requested_approved_and_run_once(served: Served) -> None:
     answer = _post(served, "/v1/ask", {"text": "test the facts"}, "propose").json()
     (job,) = answer["output"]["jobs"]
     assert (answer["status"], job["text"]) == ("needs_approval", "dbt_test select=fact_transactions on stack prod")
-    spend = {"proposal": job["id"], "token": "yes"}
-    assert _post(served, "/v1/apply", spend, "propose").status_code == 409 and not served.env.ran
+    application = {"proposal": job["id"], "token": "yes"}
+    assert _post(served, "/v1/apply", application, "propose").status_code == 409 and not served.env.ran
     approval = {"proposal": job["id"], "digest": job["digest"]}
     assert _post(served, "/v1/approve", approval, "propose").status_code == 403
-    spend["token"] = _post(served, "/v1/approve", approval, "approve").json()["token"]
+    application["token"] = _post(served, "/v1/approve", approval, "approve").json()["token"]
     served.env.approved.append(served.env.changes.find(job["id"]).proposal)
-    assert _post(served, "/v1/apply", spend, "propose").json()["data"]["status"] == "succeeded"
-    assert _post(served, "/v1/apply", spend, "propose").status_code == 409
+    assert _post(served, "/v1/apply", application, "propose").json()["data"]["status"] == "succeeded"
+    assert _post(served, "/v1/apply", application, "propose").status_code == 409
     assert len(served.env.ran) == 1 and not served.env.violations()
 
 

@@ -147,8 +147,8 @@ def _proxy(port: int) -> Iterator[tuple[str, str]]:
 def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
     """Check that no page made a request that its Content-Security-Policy or the proxy's rate limit blocked."""
     yield
-    said = [entry["message"] for entry in dashboard.browser.get_log("browser")]
-    assert not [line for line in said if "Content Security Policy" in line or "429" in line]
+    messages = [entry["message"] for entry in dashboard.browser.get_log("browser")]
+    assert not [line for line in messages if "Content Security Policy" in line or "429" in line]
 
 
 @pytest.fixture(autouse=True)

@@ -107,7 +107,7 @@ def test_slow_model_is_an_error_after_the_time_limit() -> None:
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("model", ["nonsense", "nobody:nothing", "anthropic:claude-sonnet-4-5"])
+@pytest.mark.parametrize("model", ["nonsense", "unknown:model", "anthropic:claude-sonnet-4-5"])
 def test_unknown_model_or_missing_key_is_an_error(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     with pytest.raises(UnreachableError, match="fds scale"):

@@ -51,8 +51,8 @@ def test_overdue_lists_only_ended_changes(project: Path) -> None:
 
 
 def test_every_command_reports_overdue_changes(project: Path) -> None:
-    said = _fds(project, "cost", "--stack", "prod", "--allow-snapshot")
-    assert "a temporary change of prod ended on 2026-10-09T12:00" in said.stderr and "fds expire" in said.stderr
+    done = _fds(project, "cost", "--stack", "prod", "--allow-snapshot")
+    assert "a temporary change of prod ended on 2026-10-09T12:00" in done.stderr and "fds expire" in done.stderr
 
 
 def test_failed_revert_is_reported_with_the_reason_and_stays_due(project: Path) -> None:
