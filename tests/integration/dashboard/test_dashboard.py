@@ -64,7 +64,7 @@ def test_first_visits_stay_below_the_rate_limit(dashboard: Dashboard, warehouse:
             dashboard.open(page)
             dashboard.wait_for_text(words)
             count = "return performance.getEntriesByType('resource').length + 1"
-            assert int(dashboard.browser.execute_script(count)) < BURST / 4
+            assert int(dashboard.browser.execute_script(count)) < BURST / 3
 
 
 def test_page_cannot_run_scripts_or_send_data_elsewhere(dashboard: Dashboard) -> None:
