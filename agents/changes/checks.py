@@ -25,7 +25,7 @@ def belongs_to_stack(entry: Entry, only: str | None) -> None:
     Raises:
         UsageError: it belongs to another stack; the message is that of an unknown proposal.
     """
-    if only not in (None, entry.proposal.stack):
+    if only not in (None, entry.document.stack):
         raise unknown_proposal()
 
 
@@ -42,7 +42,7 @@ def history_intact(invalid_line: int | None) -> None:
 def undecided(entry: Entry) -> None:
     """Check that nobody decided on the proposal yet, both in its table and in the history."""
     is_open = entry.state == "proposed" and entry.last_event.startswith(("planned: ", "ordered"))
-    _require(is_open, "the proposal has been decided on already", entry.proposal)
+    _require(is_open, "the proposal has been decided on already", entry.document)
 
 
 def proposal_not_expired(proposal: Document, now: datetime) -> None:
@@ -64,31 +64,31 @@ def stack_unchanged(settings: Settings, proposal: Proposal) -> None:
 def token_matches(token: str, entry: Entry) -> None:
     """Check that the token was issued for this proposal."""
     same = secrets.compare_digest(hash_token(token), entry.token_hash or "")
-    _require(same, "the token is not an approval of this proposal", entry.proposal)
+    _require(same, "the token is not an approval of this proposal", entry.document)
 
 
 def approval_unused(entry: Entry) -> None:
     """Check that the approval is unused, both in its table and in the history; a failed use counts as used."""
     unused = entry.state == "approved" and entry.last_event == "approved"
-    _require(unused, "the approval has been used already", entry.proposal)
+    _require(unused, "the approval has been used already", entry.document)
 
 
 def approval_not_expired(entry: Entry, now: datetime) -> None:
     """Check that the approval has not expired."""
     valid = entry.approval_expires is not None and now < entry.approval_expires
-    _require(valid, "the approval has expired", entry.proposal)
+    _require(valid, "the approval has expired", entry.document)
 
 
 def matches_approval(entry: Entry) -> None:
     """Check that the stored proposal and approval are those that the history recorded."""
-    same = entry.digest == entry.proposal.digest and entry.is_recorded
-    _require(same, "the proposal is not the one that was approved", entry.proposal)
+    same = entry.digest == entry.document.digest and entry.is_recorded
+    _require(same, "the proposal is not the one that was approved", entry.document)
 
 
 def not_reverted(entry: Entry) -> None:
     """Check in the history that the temporary change has not been reverted yet."""
     in_effect = entry.last_event in ("approved", "applied", "interrupted", "not taken back")
-    _require(in_effect, "the change has been reverted already", entry.proposal)
+    _require(in_effect, "the change has been reverted already", entry.document)
 
 
 def passes_gate(fresh: Plan) -> None:

@@ -51,7 +51,7 @@ class Entry:
     a temporary change that was reverted.
     """
 
-    proposal: Document
+    document: Document
     state: str
     digest: str | None
     """The digest that was approved."""
@@ -111,13 +111,13 @@ class LedgerTransaction(History):
 
     def pending(self, stack: str, now: datetime) -> list[Proposal]:
         """Return approved proposals that are not applied yet, in the order of approval, without expired approvals."""
-        found = (entry.proposal for entry in self._entries(f"stack = ? AND {_PENDING}", stack, format_time(now)))
+        found = (entry.document for entry in self._entries(f"stack = ? AND {_PENDING}", stack, format_time(now)))
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
 
     def temporary(self, stack: str, now: datetime) -> list[Proposal]:
         """Return temporary changes that are approved or applied, and not reverted."""
         where = f"stack = ? AND until IS NOT NULL AND (state IN ('applied', 'interrupted') OR {_PENDING})"
-        found = (entry.proposal for entry in self._entries(where, stack, format_time(now)))
+        found = (entry.document for entry in self._entries(where, stack, format_time(now)))
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
 
     def in_state(self, state: str, stack: str) -> list[Entry]:
@@ -129,7 +129,7 @@ class LedgerTransaction(History):
 
         The end in the proposal decides; the column `until` only narrows the query.
         """
-        ends = ((entry, getattr(entry.proposal, "until", None)) for entry in self._entries(DUE, format_time(now)))
+        ends = ((entry, getattr(entry.document, "until", None)) for entry in self._entries(DUE, format_time(now)))
         return [entry for entry, until in ends if until and until <= now]
 
     def approve(self, entry: Entry, token_hash: str, person: str, now: datetime, expires: datetime) -> None:
@@ -137,7 +137,7 @@ class LedgerTransaction(History):
         self._connection.execute(
             "UPDATE proposals SET state = 'approved', digest = ?, token_hash = ?, approver = ?, approved_at = ?,"
             " approval_expires = ? WHERE id = ?",
-            (entry.proposal.digest, token_hash, person, format_time(now), format_time(expires), entry.proposal.id),
+            (entry.document.digest, token_hash, person, format_time(now), format_time(expires), entry.document.id),
         )
 
     def set_state(self, proposal_id: str, state: str) -> None:
@@ -177,19 +177,19 @@ class LedgerTransaction(History):
         )
         return [self._entry(*row) for row in rows.fetchall()]
 
-    def _entry(self, document: str, state: str, digest: str | None, token_hash: str | None, approver: str | None,
+    def _entry(self, text: str, state: str, digest: str | None, token_hash: str | None, approver: str | None,
                expires: str | None) -> Entry:  # fmt: skip
         try:
-            proposal = _DOCUMENT.validate_json(document)
+            document = _DOCUMENT.validate_json(text)
         except ValidationError:
             raise RefusedError(
                 "the ledger holds an invalid proposal", where="agents.sqlite", next_command=FILE_ADVICE
             ) from None
-        events = self.events_of(proposal.id)
+        events = self.events_of(document.id)
         approvals = [fields for event, fields in events if event == "approved"]
         expiry = parse_time(expires) if expires else None
         last = events[-1][0] if events else ""
-        return Entry(proposal, state, digest, token_hash, approver, expiry, last, approvals[-1] if approvals else None)
+        return Entry(document, state, digest, token_hash, approver, expiry, last, approvals[-1] if approvals else None)
 
 
 class Ledger:

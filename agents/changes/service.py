@@ -102,7 +102,7 @@ class ChangeService:
         now = self._now()
         with self._ledger.transaction() as transaction:
             entry = self._find(transaction, proposal_id)
-            proposal = entry.proposal
+            proposal = entry.document
             checks.history_intact(transaction.first_invalid_line())
             checks.undecided(entry)
             checks.proposal_not_expired(proposal, now)
@@ -139,7 +139,7 @@ class ChangeService:
         with self._ledger.exclusive():
             now = self._now()
             with self._ledger.transaction() as transaction:
-                due = [entry for entry in transaction.due(now) if self._only in (None, entry.proposal.stack)]
+                due = [entry for entry in transaction.due(now) if self._only in (None, entry.document.stack)]
             return [self._revert(entry, person) for entry in due]
 
     def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
@@ -210,18 +210,18 @@ class ChangeService:
             checks.approval_unused(entry)
             checks.approval_not_expired(entry, now)
             checks.matches_approval(entry)
-            self._close_interrupted(transaction, entry.proposal.stack)
+            self._close_interrupted(transaction, entry.document.stack)
             transaction.set_state(proposal_id, "applying")
         return entry
 
     def _close_interrupted(self, transaction: LedgerTransaction, stack: str) -> None:
         """Mark changes that a killed process left in the state `applying`; the lock excludes a running one."""
         for entry in transaction.in_state("applying", stack):
-            transaction.set_state(entry.proposal.id, "interrupted")
-            self._record(transaction, entry.proposal, "", "interrupted", approver=entry.approver)
+            transaction.set_state(entry.document.id, "interrupted")
+            self._record(transaction, entry.document, "", "interrupted", approver=entry.approver)
 
     def _execute(self, entry: Entry, person: str) -> Outcome:
-        document = entry.proposal
+        document = entry.document
         try:
             if isinstance(document, Job):
                 outcome = apply_job(self._dependencies, document)
@@ -240,21 +240,21 @@ class ChangeService:
         return outcome
 
     def _revert(self, entry: Entry, person: str) -> Outcome:
-        assert isinstance(entry.proposal, Proposal)  # only changes have an end
+        assert isinstance(entry.document, Proposal)  # only changes have an end
         try:
             with self._ledger.transaction() as transaction:
                 checks.history_intact(transaction.first_invalid_line())
             checks.matches_approval(entry)
             checks.not_reverted(entry)
         except RefusedError as error:
-            outcome = Outcome(entry.proposal.stack, entry.proposal.id, "not taken back", (str(error),), None, 3)
+            outcome = Outcome(entry.document.stack, entry.document.id, "not taken back", (str(error),), None, 3)
         else:
-            outcome = revert(self._dependencies, entry.proposal)
+            outcome = revert(self._dependencies, entry.document)
         with self._ledger.transaction() as transaction:
             if outcome.status != "not taken back":
-                transaction.set_state(entry.proposal.id, "ended")
+                transaction.set_state(entry.document.id, "ended")
             more = {"approver": entry.approver, "problems": outcome.problems}
-            self._record(transaction, entry.proposal, person, outcome.status, **more)
+            self._record(transaction, entry.document, person, outcome.status, **more)
         return outcome
 
     def _record(self, transaction: LedgerTransaction, document: Document, person: str, event: str, **more: Any) -> None:

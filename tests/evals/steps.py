@@ -142,14 +142,14 @@ class CaseSteps(ExternalSteps):
         if response.status == "answered":
             return "answer"
         if "jobs" in response.output:
-            found = [self.env.changes.find(job["id"]).proposal for job in response.output["jobs"]]
+            found = [self.env.changes.find(job["id"]).document for job in response.output["jobs"]]
             self.new_jobs = len(found)
             self.proposals += found
             return "jobs"
         if "decision" not in response.output:
             return "rejected"
         if response.status == "needs_approval":
-            self.proposals.append(self.env.changes.find(response.output["id"]).proposal)
+            self.proposals.append(self.env.changes.find(response.output["id"]).document)
         return str(response.output["decision"])
 
     def approve(self, row: dict[str, Any]) -> tuple[Any, Any]:

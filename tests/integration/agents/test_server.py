@@ -172,7 +172,7 @@ def test_job_is_requested_approved_and_run_once(served: Served) -> None:
     approval = {"proposal": job["id"], "digest": job["digest"]}
     assert _post(served, "/v1/approve", approval, "propose").status_code == 403
     application["token"] = _post(served, "/v1/approve", approval, "approve").json()["token"]
-    served.env.approved.append(served.env.changes.find(job["id"]).proposal)
+    served.env.approved.append(served.env.changes.find(job["id"]).document)
     assert _post(served, "/v1/apply", application, "propose").json()["data"]["status"] == "succeeded"
     assert _post(served, "/v1/apply", application, "propose").status_code == 409
     assert len(served.env.ran) == 1 and not served.env.violations()

@@ -28,7 +28,7 @@ def env(tmp_path: Path) -> EvalEnvironment:
 
 def test_stored_proposal_keeps_its_digest(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", memory_mb={"postgres": 256}, days=3), "ann")
-    kept = env.changes.find(proposal.id).proposal
+    kept = env.changes.find(proposal.id).document
     assert (kept, kept.digest) == (proposal, proposal.digest)
 
 
