@@ -60,6 +60,15 @@ def test_preview_before_the_first_deployment_changes_nothing(server: OwnServer) 
     assert server.project.files() == before and server.changes() == []
 
 
+def test_user_deploy_of_somebody_else_is_left_alone(server: OwnServer) -> None:
+    server.console("useradd", "--create-home", "deploy")
+    try:
+        refused(server.project.fds("up"), 5, "there is a user deploy already")
+        assert not server.succeeds("test", "-e", "/home/deploy/.ssh") and not server.succeeds("which", "docker")
+    finally:
+        server.console("userdel", "--remove", "deploy")
+
+
 def test_killed_deployments_converge(server: OwnServer) -> None:
     server.killed_when(lambda: server.succeeds("test", "-e", "/var/lib/fds/installing"))
     server.killed_when(lambda: server.succeeds("id", "deploy"))
