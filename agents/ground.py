@@ -9,7 +9,7 @@ from pathlib import Path
 from agents.running import run
 from agents.scaling import Ground, ScalingDesk
 from agents.tools.airflow import Airflow
-from agents.tools.place import open_place
+from agents.tools.target import open_target
 from infra.cost import Plan
 from infra.cost.decide import Basis
 from infra.services import selected
@@ -29,7 +29,7 @@ def desk(project: Path, say: Callable[[str], None] | None = None, *, only: str |
             basis=lambda settings: Basis.of(settings, datetime.now(UTC).date(), project=project),
             deploy=lambda approved, agreed: _up(project, approved, agreed, say),
             check=lambda settings: _sick(project, settings),
-            run=lambda job: run(job, lambda: open_place(project, job.stack), Airflow.from_environment),
+            run=lambda job: run(job, lambda: open_target(project, job.stack), Airflow.from_environment),
         ),
         only,
     )

@@ -1,4 +1,4 @@
-"""A job done: in the pipeline's place, or by Airflow. Called from the desk, which has spent the approval before."""
+"""A job done: by the pipeline's target, or by Airflow. Called from the desk, which has spent the approval before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from agents.jobs import AirflowTrigger, DbtBuild, Job, MeltanoRun
 from agents.tools.airflow import Airflow
 from agents.tools.meltano import answered
-from agents.tools.place import Place
+from agents.tools.target import PipelineTarget
 
 SECONDS = 3600.0
 """The longest that a run may take."""
@@ -17,7 +17,7 @@ KEPT = ("run_id", "status", "rows", "steps", "published", "error")
 
 
 def run(
-    job: Job, place: Callable[[], AbstractContextManager[Place]], airflow: Callable[[], Airflow]
+    job: Job, target: Callable[[], AbstractContextManager[PipelineTarget]], airflow: Callable[[], Airflow]
 ) -> tuple[dict[str, Any], str]:
     """Do the work of `job`.
 
@@ -33,7 +33,7 @@ def run(
     else:
         verb = "build" if isinstance(work, DbtBuild) else "test"
         words = [verb, *(["--select", work.select] if work.select else [])]
-    with place() as there:
+    with target() as there:
         found = answered(*there.call("stack_runtime.pipeline", *words, seconds=SECONDS))
     failed = [check["test_name"] for check in found["checks"] if check["status"] not in ("pass", "warn")]
     told = {key: found[key] for key in KEPT}

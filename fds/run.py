@@ -60,7 +60,7 @@ def _deployed(stack: str, csv: Path | None) -> tuple[dict[str, Any], int]:
 
 def _locally(csv: Path | None, database: Path | None) -> tuple[dict[str, Any], int]:
     from stack_runtime.paths import state_dir
-    from stack_runtime.pipeline.places import DATABASE_NAME, beside
+    from stack_runtime.pipeline.paths import DATABASE_NAME, beside
     from stack_runtime.pipeline.run import Pipeline
 
     # DuckDB imports it, if it is there (0.4 s), to look for its types among parameters; there are none of those here.

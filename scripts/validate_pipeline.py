@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stack_runtime import logs
 from stack_runtime.errors import StackError
-from stack_runtime.pipeline.places import DATABASE_NAME, ROOT, beside
+from stack_runtime.pipeline.paths import DATABASE_NAME, ROOT, beside
 from stack_runtime.pipeline.run import Pipeline
 
 SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"

@@ -6,7 +6,7 @@ import json
 import signal
 from typing import Any
 
-from agents.tools.place import Place
+from agents.tools.target import PipelineTarget
 from agents.tools.result import MOST_ROWS
 from stack_runtime.errors import UsageError
 
@@ -28,7 +28,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def query(place: Place, sql: str) -> list[dict[str, Any]]:
+def query(target: PipelineTarget, sql: str) -> list[dict[str, Any]]:
     """The rows of one query, one more than the cap at most.
 
     Raises:
@@ -44,7 +44,7 @@ def query(place: Place, sql: str) -> list[dict[str, Any]]:
         "characters": CELL_CHARACTERS,
         "options": OPTIONS,
     }
-    code, said = place.call("stack_runtime.query", place.published(), json.dumps(limits), sql, seconds=SECONDS + 10)
+    code, said = target.call("stack_runtime.query", target.published(), json.dumps(limits), sql, seconds=SECONDS + 10)
     if code in (-signal.SIGALRM, 128 + signal.SIGALRM):
         raise UsageError(f"the query took longer than {SECONDS:g} s", next_command="ask for less")
     if code:

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from agents.tools.duckdb import query
-from agents.tools.place import Place
+from agents.tools.target import PipelineTarget
 from stack_runtime.errors import StackError, UsageError
-from stack_runtime.pipeline.places import MELTANO_PROJECT
+from stack_runtime.pipeline.paths import MELTANO_PROJECT
 
 DISCOVERY_SECONDS = 60.0
 _STATE = "SELECT path, content FROM fds.state"
@@ -25,20 +25,20 @@ def plugins() -> dict[str, Any]:
     }
 
 
-def discover(place: Place) -> list[dict[str, Any]]:
+def discover(target: PipelineTarget) -> list[dict[str, Any]]:
     """Streams, keys and columns that the extractor finds in the landing folder; nothing is loaded.
 
     Raises:
         StackError: there is nothing, or it cannot be read.
     """
-    code, said = place.call("stack_runtime.pipeline", "discover", seconds=DISCOVERY_SECONDS)
+    code, said = target.call("stack_runtime.pipeline", "discover", seconds=DISCOVERY_SECONDS)
     answer = answered(code, said)
     return list(answer)
 
 
-def state(place: Place) -> list[dict[str, Any]]:
+def state(target: PipelineTarget) -> list[dict[str, Any]]:
     """The state of each load as it was published: what the next load does not read again."""
-    return [{"of": row["path"], "state": json.loads(row["content"])} for row in query(place, _STATE)]
+    return [{"of": row["path"], "state": json.loads(row["content"])} for row in query(target, _STATE)]
 
 
 def answered(code: int, said: str) -> Any:

@@ -16,7 +16,7 @@ from pydantic import Field
 from agents.scaling import ScalingDesk
 from agents.tools import dbt, duckdb, meltano, stack
 from agents.tools.airflow import Airflow
-from agents.tools.place import Place, open_place
+from agents.tools.target import PipelineTarget, open_target
 from agents.tools.result import tool
 from stack_runtime.paths import project_dir
 
@@ -26,14 +26,14 @@ class Toolbox:
     """What the tools look at.
 
     Args:
-        place: opens where the data of the stack lies.
+        target: opens where the data of the stack lies.
         airflow: finds Airflow.
     """
 
     desk: ScalingDesk
     stack: str
     project: Path
-    place: Callable[[], AbstractContextManager[Place]]
+    target: Callable[[], AbstractContextManager[PipelineTarget]]
     airflow: Callable[[], Airflow]
 
     def all(self) -> list[Callable[..., Any]]:
@@ -45,33 +45,33 @@ class Toolbox:
 
         def duckdb_query(sql: str) -> Any:
             """Run one SQL query on the published data, read-only. Schemas: staging, intermediate, marts."""
-            with self.place() as place:
-                return duckdb.query(place, sql)
+            with self.target() as target:
+                return duckdb.query(target, sql)
 
         def dbt_models() -> Any:
             """List the dbt models with their descriptions."""
-            with self.place() as place:
-                return dbt.models(place)
+            with self.target() as target:
+                return dbt.models(target)
 
         def dbt_show(model: str, rows: Annotated[int, Field(ge=1, le=100)] = 10) -> Any:
             """Show the first rows of one dbt model."""
-            with self.place() as place:
-                return dbt.show(place, model, rows)
+            with self.target() as target:
+                return dbt.show(target, model, rows)
 
         def dbt_docs(model: str) -> Any:
             """Show what is written about one dbt model: description, columns, SQL, tests."""
-            with self.place() as place:
-                return dbt.docs(place, model)
+            with self.target() as target:
+                return dbt.docs(target, model)
 
         def dbt_lineage(model: str) -> Any:
             """Show what one dbt model is made from and what is made from it."""
-            with self.place() as place:
-                return dbt.lineage(place, model)
+            with self.target() as target:
+                return dbt.lineage(target, model)
 
         def dbt_results() -> Any:
             """Show status and seconds of every model and test of the last run."""
-            with self.place() as place:
-                return dbt.results(place)
+            with self.target() as target:
+                return dbt.results(target)
 
         return [tool(f) for f in (duckdb_query, dbt_models, dbt_show, dbt_docs, dbt_lineage, dbt_results)]
 
@@ -84,13 +84,13 @@ class Toolbox:
 
         def meltano_discover() -> Any:
             """Show streams and columns of the files that wait in the landing folder."""
-            with self.place() as place:
-                return meltano.discover(place)
+            with self.target() as target:
+                return meltano.discover(target)
 
         def meltano_state() -> Any:
             """Show how far each load has come."""
-            with self.place() as place:
-                return meltano.state(place)
+            with self.target() as target:
+                return meltano.state(target)
 
         def airflow_runs(dag_id: str | None = None) -> Any:
             """List the last runs of one DAG, or of all."""
@@ -137,4 +137,4 @@ class Toolbox:
 def of_project(desk: ScalingDesk, name: str, project: Path | None = None) -> Toolbox:
     """The tools of a project's stack: the data of `FDS_DATABASE`, else of the stack's runner, else of local runs."""
     folder = project or project_dir()
-    return Toolbox(desk, name, folder, lambda: open_place(folder, name), Airflow.from_environment)
+    return Toolbox(desk, name, folder, lambda: open_target(folder, name), Airflow.from_environment)

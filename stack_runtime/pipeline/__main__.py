@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
-from stack_runtime.pipeline.places import DBT_PROJECT, Places, beside, of_runner
+from stack_runtime.pipeline.paths import DBT_PROJECT, PipelinePaths, beside, of_runner
 
 if TYPE_CHECKING:
     from stack_runtime.pipeline.model import Run
@@ -70,11 +70,11 @@ def _dbt(verb: str, select: str | None) -> int:
 def _pipeline() -> Pipeline:
     from stack_runtime import logs
     from stack_runtime.pipeline.run import Pipeline
-    from stack_runtime.pipeline.server import Server
+    from stack_runtime.pipeline.postgres_config import PostgresConfig
 
     logs.configure()
     log = logs.logger("pipeline")
-    return Pipeline(_places(), Server.from_environment(), lambda step: log.info("step begins", step=step))
+    return Pipeline(_paths(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
 
 
 def _told(pipeline: Pipeline, work: Callable[[Pipeline], tuple[Run, StackError | None]]) -> int:
@@ -93,27 +93,27 @@ def _told(pipeline: Pipeline, work: Callable[[Pipeline], tuple[Run, StackError |
 def _discover() -> int:
     from stack_runtime.pipeline.discover import discover
 
-    print(json.dumps(discover(_places())))
+    print(json.dumps(discover(_paths())))
     return 0
 
 
 def _history(count: int) -> int:
     from stack_runtime.pipeline.records import Records
-    from stack_runtime.pipeline.server import Server
+    from stack_runtime.pipeline.postgres_config import PostgresConfig
 
-    print(json.dumps([run.as_json() for run in Records(_places(), Server.from_environment()).latest(count)]))
+    print(json.dumps([run.as_json() for run in Records(_paths(), PostgresConfig.from_environment()).latest(count)]))
     return 0
 
 
 def _ready() -> int:
     """Cheap enough for a health check: what a run needs is there, and the data folders can be written."""
-    places = _places()
+    paths = _paths()
     installed = meltano_env.ready() and (DBT_PROJECT / "dbt_project.yml").exists() and find_spec("dbt") is not None
-    folders = (places.landing, places.root, places.published.parent)
+    folders = (paths.landing, paths.root, paths.published.parent)
     return 0 if installed and all(os.access(folder, os.W_OK) for folder in folders) else 1
 
 
-def _places() -> Places:
+def _paths() -> PipelinePaths:
     if database := os.environ.get("FDS_DATABASE"):
         return beside(Path(database))
     folder = os.environ.get("FDS_DATA_DIR")

@@ -11,18 +11,18 @@ from typing import Any
 from stack_runtime.errors import CheckFailedError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.extract_load import Work, environment, landed, reason_of
-from stack_runtime.pipeline.places import MELTANO_PROJECT, Places
+from stack_runtime.pipeline.paths import MELTANO_PROJECT, PipelinePaths
 
 
-def discover(places: Places) -> list[dict[str, Any]]:
+def discover(paths: PipelinePaths) -> list[dict[str, Any]]:
     """Each stream as `{stream, keys, columns: {name: types}}`, as the files in the landing folder have them now.
 
     Raises:
         UsageError: there is no file.
         CheckFailedError: the extractor cannot read them.
     """
-    if not landed(places.landing):
-        where = str(places.landing)
+    if not landed(paths.landing):
+        where = str(paths.landing)
         raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
     meltano_env.prepare(lambda _: None)
     with tempfile.TemporaryDirectory() as folder:
@@ -30,7 +30,7 @@ def discover(places: Places) -> list[dict[str, Any]]:
         done = subprocess.run(
             [str(meltano_env.MELTANO), "--log-format", "plain", "invoke", "--no-install", "tap-csv", "--discover"],
             cwd=MELTANO_PROJECT,
-            env=environment(work, places.landing, None, work.folder / "meltano.db", None),
+            env=environment(work, paths.landing, None, work.folder / "meltano.db", None),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

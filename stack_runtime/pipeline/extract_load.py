@@ -24,8 +24,8 @@ from stack_runtime.errors import CheckFailedError, StackError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.model import Quarantined, Rows
-from stack_runtime.pipeline.places import MELTANO_PROJECT
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.paths import MELTANO_PROJECT
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 KEPT_ROWS = 1000
 """How many quarantined rows of a run its record holds; the files hold all."""
@@ -62,7 +62,7 @@ class Work:
 
 
 def extract_load(
-    work: Work, landing: Path, csv: Path | None, system_database: Path, server: Server | None
+    work: Work, landing: Path, csv: Path | None, system_database: Path, server: PostgresConfig | None
 ) -> tuple[Rows, tuple[Quarantined, ...]]:
     """Load `csv` whole, or else what is new in `landing`.
 
@@ -94,7 +94,7 @@ def extract_load(
 
 
 def environment(
-    work: Work, landing: Path, csv: Path | None, system_database: Path, server: Server | None
+    work: Work, landing: Path, csv: Path | None, system_database: Path, server: PostgresConfig | None
 ) -> dict[str, str]:
     """Everything that Meltano writes goes into the work folder, so that its project may be read-only."""
     system = work.folder / "meltano"

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from stack_runtime.errors import CheckFailedError, UnreachableError
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 SCHEMA = "marts"
 
@@ -45,7 +45,7 @@ _TYPES = {
 Columns = list[tuple[str, str]]
 
 
-def publish_marts(database: Path, server: Server, scratch: Path) -> None:
+def publish_marts(database: Path, server: PostgresConfig, scratch: Path) -> None:
     """Make the server's marts those of `database`. Readers see the old ones until all of the new are there.
 
     Args:

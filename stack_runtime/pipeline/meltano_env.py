@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
-from stack_runtime.pipeline.places import MELTANO_PROJECT, ROOT
+from stack_runtime.pipeline.paths import MELTANO_PROJECT, ROOT
 from stack_runtime.uv import uv
 
 ENVIRONMENT = ROOT / ".venvs" / "meltano"

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from stack_runtime.pipeline.lock import ADVISORY_KEY, is_held
 from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
-from stack_runtime.pipeline.places import Places
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.paths import PipelinePaths
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS ops.runs (
@@ -63,8 +63,8 @@ class _Session(Protocol):
 class Records:
     """The records of one pipeline; each call is one transaction."""
 
-    def __init__(self, places: Places, server: Server | None) -> None:
-        self._places = places
+    def __init__(self, paths: PipelinePaths, server: PostgresConfig | None) -> None:
+        self._paths = paths
         self._server = server
 
     def settle(self, published_run: str | None) -> None:
@@ -78,7 +78,7 @@ class Records:
                 session.execute("CREATE SCHEMA IF NOT EXISTS ops")
             for statement in _TABLES:
                 session.execute(statement)
-            session.execute(_SETTLE, (published_run, published_run, str(self._places.published)))
+            session.execute(_SETTLE, (published_run, published_run, str(self._paths.published)))
 
     def save(self, run: Run) -> None:
         """Write all of `run`; what an earlier call wrote of it is replaced."""
@@ -134,11 +134,11 @@ class Records:
         if self._server:
             locks = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
             return bool(session.execute(locks, (ADVISORY_KEY,)))
-        return is_held(self._places.lock)
+        return is_held(self._paths.lock)
 
     @contextmanager
     def _session(self) -> Iterator[_Session]:
-        with _postgres(self._server) if self._server else _sqlite(self._places.records) as session:
+        with _postgres(self._server) if self._server else _sqlite(self._paths.records) as session:
             yield session
 
 
@@ -166,7 +166,7 @@ class _Sqlite:
 
 
 @contextmanager
-def _postgres(server: Server) -> Iterator[_Session]:
+def _postgres(server: PostgresConfig) -> Iterator[_Session]:
     with server.connect("fds records") as connection, connection.cursor() as cursor:
         yield _Postgres(cursor)
 

@@ -15,7 +15,7 @@ from docker.models.containers import Container
 
 from stack_runtime.docker_host import running
 from stack_runtime.errors import StackError, UnreachableError
-from stack_runtime.pipeline.places import readable
+from stack_runtime.pipeline.paths import readable
 
 SERVICE = "pipeline"
 UPLOADS = "/data/landing/uploads"

@@ -25,15 +25,15 @@ import psycopg
 from stack_runtime import logs
 from stack_runtime.errors import CheckFailedError, StackError, UnreachableError, UsageError
 from stack_runtime.pipeline import meltano_env
-from stack_runtime.pipeline.base import begin_work, end_work, published_run, seal, system_database
+from stack_runtime.pipeline.workspace import begin_work, end_work, published_run, seal, system_database
 from stack_runtime.pipeline.disk import copy_durably, is_full, no_space, replace_durably
 from stack_runtime.pipeline.extract_load import Work, extract_load, landed
 from stack_runtime.pipeline.lock import run_lock
 from stack_runtime.pipeline.marts import publish_marts
 from stack_runtime.pipeline.model import Check, Run, Step
-from stack_runtime.pipeline.places import Places, readable
+from stack_runtime.pipeline.paths import PipelinePaths, readable
 from stack_runtime.pipeline.records import Records
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.transform import Dbt
 
 Say = Callable[[str], None]
@@ -51,16 +51,16 @@ class Pipeline:
     """Runs of one pipeline.
 
     Args:
-        places: where it keeps what.
+        paths: where it keeps what.
         server: where marts and records go too, if anywhere.
         say: told what begins, for a person who watches.
     """
 
-    def __init__(self, places: Places, server: Server | None, say: Say) -> None:
-        self._places = places
+    def __init__(self, paths: PipelinePaths, server: PostgresConfig | None, say: Say) -> None:
+        self._paths = paths
         self._server = server
         self._say = say
-        self._records = Records(places, server)
+        self._records = Records(paths, server)
 
     def run(self, csv: Path | None = None) -> tuple[Run, StackError | None]:
         """Load `csv` whole, or what is new in the landing folder, and publish if every check passes.
@@ -76,13 +76,13 @@ class Pipeline:
             self._models(job, work, None)
             self._publish(job, work)
 
-        with _expected(self._places.root):
-            self._places.make()
-            if not source and not landed(self._places.landing):
-                where = str(self._places.landing)
+        with _expected(self._paths.root):
+            self._paths.make()
+            if not source and not landed(self._paths.landing):
+                where = str(self._paths.landing)
                 raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
             meltano_env.prepare(self._say)
-            return self._alone(str(source or self._places.landing), steps)
+            return self._alone(str(source or self._paths.landing), steps)
 
     def build(self, select: str | None = None) -> tuple[Run, StackError | None]:
         """Build the models (or those of dbt's selection) from what is loaded already, and publish as `run` does."""
@@ -99,25 +99,25 @@ class Pipeline:
         return self._on_published(source, lambda job, work: self._checks(job, work, select))
 
     def _on_published(self, source: str, steps: Steps) -> tuple[Run, StackError | None]:
-        with _expected(self._places.root):
-            self._places.make()
-            if not self._places.published.is_file():
-                where = str(self._places.published)
+        with _expected(self._paths.root):
+            self._paths.make()
+            if not self._paths.published.is_file():
+                where = str(self._paths.published)
                 raise UsageError("no data is published yet", where=where, next_command="fds run --csv FILE")
             return self._alone(source, steps)
 
     def _alone(self, source: str, steps: Steps) -> tuple[Run, StackError | None]:
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        with run_lock(self._places.lock, run_id, self._server):
-            self._records.settle(published_run(self._places.published))
+        with run_lock(self._paths.lock, run_id, self._server):
+            self._records.settle(published_run(self._paths.published))
             return self._locked(run_id, source, steps)
 
     def _locked(self, run_id: str, source: str, steps: Steps) -> tuple[Run, StackError | None]:
         job = _Job(Run(run_id, datetime.now(UTC), source), self._records, self._say)
         job.save()
-        work = begin_work(self._places, run_id)
+        work = begin_work(self._paths, run_id)
         try:
-            with _expected(self._places.root):
+            with _expected(self._paths.root):
                 steps(job, work)
         except StackError as error:
             self._keep_quarantine(work, run_id)
@@ -132,8 +132,8 @@ class Pipeline:
 
     def _load(self, job: _Job, work: Work, csv: Path | None) -> None:
         with job.step("extract_load"):
-            database = system_database(self._places)
-            rows, quarantined = extract_load(work, self._places.landing, csv, database, self._server)
+            database = system_database(self._paths)
+            rows, quarantined = extract_load(work, self._paths.landing, csv, database, self._server)
             job.run = replace(job.run, rows=rows, quarantined=quarantined)
             _refuse_unreadable(job.run)
             added_up = Check("rows_read_are_loaded_or_quarantined", "pass", 0.0, 0.0)  # or it had failed
@@ -145,7 +145,7 @@ class Pipeline:
         self._checks(job, work, None)
 
     def _dbt(self, work: Work) -> Dbt:
-        return Dbt(self._places.current / work.database.name, self._places.dbt_target)
+        return Dbt(self._paths.current / work.database.name, self._paths.dbt_target)
 
     def _checks(self, job: _Job, work: Work, select: str | None) -> None:
         with job.step("test"):
@@ -159,7 +159,7 @@ class Pipeline:
             )
 
     def _publish(self, job: _Job, work: Work) -> None:
-        published = self._places.published
+        published = self._paths.published
         with job.step("publish"):
             seal(work, job.run.run_id)
             incoming = published.with_name(f".{published.name}.incoming")
@@ -174,7 +174,7 @@ class Pipeline:
 
     def _keep_quarantine(self, work: Work, run_id: str) -> None:
         if work.quarantine.is_dir() and any(work.quarantine.rglob("*.jsonl")):
-            shutil.move(work.quarantine, self._places.quarantine / run_id)
+            shutil.move(work.quarantine, self._paths.quarantine / run_id)
 
 
 def _refuse_unreadable(run: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.model import Check
-from stack_runtime.pipeline.places import DBT_PROJECT
+from stack_runtime.pipeline.paths import DBT_PROJECT
 
 
 class Dbt:

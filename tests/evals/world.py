@@ -21,7 +21,7 @@ from agents.jobs import Job
 from agents.proposal import SCALABLE, Proposal, changed
 from agents.scaling import Ground, ScalingDesk
 from agents.spending import Purse
-from agents.tools.place import Here
+from agents.tools.target import LocalTarget
 from agents.tools.toolbox import Toolbox
 from infra import stack_file
 from infra.cost import Plan, saved
@@ -103,12 +103,12 @@ class World:
             self._data()
         self._standing = self.original = stack_file.read(self.folder, "prod")
         self.restart()
-        place = Here(self.folder / "warehouse.duckdb", self.folder / "target")
+        target = LocalTarget(self.folder / "warehouse.duckdb", self.folder / "target")
         self.tools = Toolbox(
             self.desk,
             "prod",
             self.folder,
-            lambda: nullcontext(place),
+            lambda: nullcontext(target),
             lambda: HostileAirflow("http://airflow", "ann", "x"),
         )
         self._untouched = self._files()

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from stack_runtime.pipeline.places import DBT_PROJECT, ROOT
+from stack_runtime.pipeline.paths import DBT_PROJECT, ROOT
 
 
 def run(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -70,8 +70,8 @@ def _learn() -> None:
     importlib.import_module("stack_runtime.pipeline.run")
     os.environ["FDS_DUCKDB_PATH"] = "none.duckdb"
     with tempfile.TemporaryDirectory() as folder:
-        places = {"project-dir": DBT_PROJECT, "profiles-dir": DBT_PROJECT, "target-path": folder, "log-path": folder}
-        words = [word for name, place in places.items() for word in (f"--{name}", str(place))]
+        paths = {"project-dir": DBT_PROJECT, "profiles-dir": DBT_PROJECT, "target-path": folder, "log-path": folder}
+        words = [word for name, place in paths.items() for word in (f"--{name}", str(place))]
         assert dbtRunner().invoke(["--log-level", "none", "--no-send-anonymous-usage-stats", "parse", *words]).success
     duckdb.close()  # the connection that its import opens has a thread, which no fork takes along
     gc.collect()

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from stack_runtime.pipeline import meltano_env
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 from tests.kit import forked
 
 HEADER = "id,date,customer_id,amount,currency,category,description"
@@ -71,7 +71,7 @@ def _meltano() -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server() -> Iterator[PostgresConfig]:
     """PostgreSQL 15 with the role and databases that the stack gives the pipeline."""
     client = docker.from_env()
     password = secrets.token_hex(8)
@@ -88,7 +88,7 @@ def server() -> Iterator[Server]:
             connection.execute(f"CREATE ROLE pipeline LOGIN PASSWORD '{password}'")
             connection.execute("CREATE DATABASE marts OWNER pipeline")
             connection.execute("CREATE DATABASE meltano OWNER pipeline")
-        yield Server("127.0.0.1", port, "pipeline", password)
+        yield PostgresConfig("127.0.0.1", port, "pipeline", password)
     finally:
         container.remove(force=True, v=True)
         client.close()
@@ -104,7 +104,7 @@ def _connected(server: str) -> psycopg.Connection[Any]:
 
 
 @pytest.fixture
-def runner(server: Server, tmp_path: Path) -> dict[str, str]:
+def runner(server: PostgresConfig, tmp_path: Path) -> dict[str, str]:
     """The environment of a runner with a server, as its container has it."""
     data = tmp_path / "data"
     for folder in ("landing/uploads", "private", "published"):

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from stack_runtime.pipeline.model import STEPS
-from stack_runtime.pipeline.places import ROOT, beside
+from stack_runtime.pipeline.paths import ROOT, beside
 from stack_runtime.pipeline.records import Records
 from tests.integration.pipeline.conftest import Ended, ended, fds_run, local_run, rows, write_csv
 from tests.integration.pipeline.test_records import holder
@@ -146,9 +146,9 @@ def test_a_failed_check_publishes_nothing_and_the_next_good_file_does(
 
 def test_two_runs_at_once_end_in_exit_code_7(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
-    places = beside(database)
-    places.make()
-    process = holder(places, None)
+    paths = beside(database)
+    paths.make()
+    process = holder(paths, None)
     ended = fds_run(database, SAMPLE)
     process.kill()
     process.wait()

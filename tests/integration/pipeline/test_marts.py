@@ -9,7 +9,7 @@ import pytest
 
 from stack_runtime.errors import CheckFailedError, UnreachableError
 from stack_runtime.pipeline.marts import publish_marts
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 TYPED = """CREATE OR REPLACE TABLE marts.typed AS SELECT * FROM (VALUES
     (1::BIGINT, 12.3400::DECIMAL(18, 4), DATE '2026-01-31', TIMESTAMP '2026-01-31 10:20:30.123456',
@@ -21,7 +21,7 @@ TYPED = """CREATE OR REPLACE TABLE marts.typed AS SELECT * FROM (VALUES
 
 
 @pytest.fixture
-def database(tmp_path: Path, server: Server) -> Path:
+def database(tmp_path: Path, server: PostgresConfig) -> Path:
     with server.connect("test", autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS marts CASCADE")
     file = tmp_path / "warehouse.duckdb"
@@ -34,12 +34,12 @@ def change(database: Path, statements: str) -> None:
         connection.execute(statements)
 
 
-def values(server: Server, query: str) -> list[tuple[object, ...]]:
+def values(server: PostgresConfig, query: str) -> list[tuple[object, ...]]:
     with server.connect("test") as connection:
         return connection.execute(query).fetchall()
 
 
-def test_every_value_arrives_as_it_is(database: Path, server: Server, tmp_path: Path) -> None:
+def test_every_value_arrives_as_it_is(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     publish_marts(database, server, tmp_path)
     with duckdb.connect(str(database)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -53,7 +53,7 @@ def test_every_value_arrives_as_it_is(database: Path, server: Server, tmp_path: 
 
 
 def test_a_nul_that_postgresql_cannot_hold_is_shown_as_a_replacement(
-    database: Path, server: Server, tmp_path: Path
+    database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.words AS SELECT 'a' || chr(0) || 'b' AS word")
     publish_marts(database, server, tmp_path)
@@ -61,7 +61,7 @@ def test_a_nul_that_postgresql_cannot_hold_is_shown_as_a_replacement(
 
 
 def test_a_reader_sees_the_old_marts_until_all_new_ones_are_there(
-    database: Path, server: Server, tmp_path: Path
+    database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     publish_marts(database, server, tmp_path)
     with server.connect("reader") as reader:
@@ -74,7 +74,7 @@ def test_a_reader_sees_the_old_marts_until_all_new_ones_are_there(
 
 
 def test_a_persons_view_survives_and_a_refusal_leaves_every_table_as_it_was(
-    database: Path, server: Server, tmp_path: Path
+    database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.zoo AS SELECT 1 AS animal")
     publish_marts(database, server, tmp_path)
@@ -89,7 +89,7 @@ def test_a_persons_view_survives_and_a_refusal_leaves_every_table_as_it_was(
     assert values(server, "SELECT (SELECT count(*) FROM marts.typed), (SELECT animal FROM marts.my_zoo)") == [(0, 2)]
 
 
-def test_changed_columns_replace_the_table(database: Path, server: Server, tmp_path: Path) -> None:
+def test_changed_columns_replace_the_table(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     publish_marts(database, server, tmp_path)
     change(database, "CREATE OR REPLACE TABLE marts.typed AS SELECT 1.5::DECIMAL(9, 2) AS other")
     publish_marts(database, server, tmp_path)
@@ -99,10 +99,10 @@ def test_changed_columns_replace_the_table(database: Path, server: Server, tmp_p
 
 def test_a_server_that_does_not_answer_is_one_clear_error(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="PostgreSQL does not answer"):
-        publish_marts(database, Server("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
+        publish_marts(database, PostgresConfig("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
 
 
-def test_a_wrong_password_is_never_shown(database: Path, server: Server, tmp_path: Path) -> None:
+def test_a_wrong_password_is_never_shown(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError) as caught:
-        publish_marts(database, Server(server.host, server.port, "pipeline", "s3cret-guess"), tmp_path)
+        publish_marts(database, PostgresConfig(server.host, server.port, "pipeline", "s3cret-guess"), tmp_path)
     assert "s3cret-guess" not in str(caught.value)

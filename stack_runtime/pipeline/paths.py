@@ -19,7 +19,7 @@ DATABASE_NAME = "warehouse.duckdb"
 
 
 @dataclass(frozen=True)
-class Places:
+class PipelinePaths:
     """The folders and files of one pipeline. `root` is private; readers see `published` alone."""
 
     published: Path
@@ -71,7 +71,7 @@ class Places:
                 )
 
 
-def beside(database: Path) -> Places:
+def beside(database: Path) -> PipelinePaths:
     """Embedded: everything private in the folder `<database>.fds`.
 
     Raises:
@@ -95,12 +95,12 @@ def beside(database: Path) -> Places:
             f"a database path cannot hold {' '.join(unusable)!r}", where=str(database), next_command="choose another"
         )
     root = database.with_name(f"{database.name}.fds")
-    return Places(published=database, root=root, landing=root / "landing")
+    return PipelinePaths(published=database, root=root, landing=root / "landing")
 
 
-def of_runner(data: Path) -> Places:
+def of_runner(data: Path) -> PipelinePaths:
     """In the runner's container: `landing`, `private` and `published` below its data folder."""
-    return Places(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
+    return PipelinePaths(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
 
 
 def readable(csv: Path) -> Path:

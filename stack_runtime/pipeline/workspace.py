@@ -12,7 +12,7 @@ import duckdb
 
 from stack_runtime.errors import UsageError
 from stack_runtime.pipeline.extract_load import Work
-from stack_runtime.pipeline.places import Places
+from stack_runtime.pipeline.paths import PipelinePaths
 
 _PUBLISHED_RUN = "SELECT run_id FROM fds.publication"
 _HAS_PUBLICATION = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'fds' AND table_name = 'publication'"
@@ -45,29 +45,29 @@ def published_run(database: Path) -> str | None:
     return str(row[0]) if row else None
 
 
-def begin_work(places: Places, run_id: str) -> Work:
+def begin_work(paths: PipelinePaths, run_id: str) -> Work:
     """Clear what dead runs left, and lay out the folder of this one with its copy of the published database."""
-    for leftover in places.work.iterdir():
+    for leftover in paths.work.iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
         # A run that was killed may have left Meltano's system database half migrated; nothing in it is needed.
-        system_database(places).unlink(missing_ok=True)
-    folder = places.work / run_id
+        system_database(paths).unlink(missing_ok=True)
+    folder = paths.work / run_id
     folder.mkdir()
-    work = Work(folder, folder / places.published.name)
+    work = Work(folder, folder / paths.published.name)
     work.state.mkdir()
-    if places.published.exists():
-        shutil.copyfile(places.published, work.database)
+    if paths.published.exists():
+        shutil.copyfile(paths.published, work.database)
         _restore_state(work)
-    link = places.current.with_name("current.new")
+    link = paths.current.with_name("current.new")
     link.unlink(missing_ok=True)
     link.symlink_to(folder)
-    link.replace(places.current)
+    link.replace(paths.current)
     return work
 
 
-def system_database(places: Places) -> Path:
+def system_database(paths: PipelinePaths) -> Path:
     """Meltano's own bookkeeping, where there is no server for it."""
-    return places.root / "meltano.db"
+    return paths.root / "meltano.db"
 
 
 def end_work(work: Work) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stack_runtime.errors import StackError, UnreachableError
-from stack_runtime.pipeline.places import DATABASE_NAME, Places, beside, of_runner
+from stack_runtime.pipeline.paths import DATABASE_NAME, PipelinePaths, beside, of_runner
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -26,18 +26,18 @@ _SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
 _NOTHING_YET = "fds run --csv FILE"
 
 
-class Place(Protocol):
-    """Where data lies. Nothing of it is on a command line that a shell reads."""
+class PipelineTarget(Protocol):
+    """Where a pipeline runs and keeps its data. Arguments never pass through a shell."""
 
     def published(self) -> str:
-        """The path of the published DuckDB file at that place.
+        """The path of the published DuckDB file on the target.
 
         Raises:
             UnreachableError: nothing is published yet.
         """
 
     def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
-        """Run `python -m MODULE WORDS` there: its exit code and what it printed.
+        """Run `python -m MODULE WORDS` there. Returns: its exit code and its standard output.
 
         Raises:
             UnreachableError: it took longer than `seconds`.
@@ -52,8 +52,8 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True)
-class Here:
-    """This machine, with the published file at `database` and dbt's artefacts in `target`."""
+class LocalTarget:
+    """This machine: the published file is `database`, dbt's artefacts are in the folder `target`."""
 
     database: Path
     target: Path
@@ -83,19 +83,19 @@ class Here:
 
 
 @dataclass(frozen=True)
-class Runner:
+class ContainerTarget:
     """The pipeline's container."""
 
     container: Container
 
     @property
-    def places(self) -> Places:
+    def paths(self) -> PipelinePaths:
         return of_runner(RUNNER_DATA)
 
     def published(self) -> str:
-        if self.container.exec_run(["test", "-f", str(self.places.published)]).exit_code:
+        if self.container.exec_run(["test", "-f", str(self.paths.published)]).exit_code:
             raise UnreachableError("no data is published yet", next_command=_NOTHING_YET)
-        return str(self.places.published)
+        return str(self.paths.published)
 
     def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
         command = ["timeout", f"{seconds:g}", "python", "-m", module, *words]
@@ -109,7 +109,7 @@ class Runner:
         from docker.errors import NotFound
 
         try:
-            stream, _ = self.container.get_archive(str(self.places.dbt_target / name))
+            stream, _ = self.container.get_archive(str(self.paths.dbt_target / name))
         except NotFound:
             raise _no_artefact(name, "the runner") from None
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as packed:
@@ -118,7 +118,7 @@ class Runner:
 
 
 @contextmanager
-def open_place(project: Path, stack: str) -> Iterator[Place]:
+def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
     """The file of `FDS_DATABASE`; else the runner of `stack`; else, where that is this machine, its local runs.
 
     Raises:
@@ -128,25 +128,25 @@ def open_place(project: Path, stack: str) -> Iterator[Place]:
         yield _found(project, stack, opened)
 
 
-def _found(project: Path, stack: str, opened: ExitStack) -> Place:
+def _found(project: Path, stack: str, opened: ExitStack) -> PipelineTarget:
     from infra import stack_file
     from infra.reach import daemon
     from stack_runtime.docker_host import running
 
     if database := os.environ.get("FDS_DATABASE"):
-        return here(Path(database))
+        return local_target(Path(database))
     try:
-        return Runner(running(opened.enter_context(daemon(project, stack)), stack, "pipeline"))
+        return ContainerTarget(running(opened.enter_context(daemon(project, stack)), stack, "pipeline"))
     except StackError:
         local = project / ".fds" / "local" / DATABASE_NAME
         if stack_file.read(project, stack).host == "local" and local.is_file():
-            return here(local)
+            return local_target(local)
         raise
 
 
-def here(database: Path) -> Here:
-    """The place of local runs that publish `database`."""
-    return Here(beside(database).published, beside(database).dbt_target)
+def local_target(database: Path) -> LocalTarget:
+    """Return the target of local runs that publish `database`."""
+    return LocalTarget(beside(database).published, beside(database).dbt_target)
 
 
 def _too_long(seconds: float) -> UnreachableError:
