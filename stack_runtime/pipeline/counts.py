@@ -24,7 +24,7 @@ class Loaded:
     streams: tuple[Stream, ...]
     refused: tuple[Refused, ...]
     files: int
-    tap_judges_files: bool
+    are_files_judged: bool
     """Whether the taps refuse files with too many unreadable rows themselves."""
 
     @property
@@ -56,7 +56,9 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
         for name, entity in (tap or {}).items():
             files += entity["files"]
             refused += [
-                Refused(name, str(file["path"]), str(file["refused"])) for file in entity["files"] if file.get("refused")
+                Refused(name, str(file["path"]), str(file["refused"]))
+                for file in entity["files"]
+                if file.get("refused")
             ]
     tables = [stream.table.lower() for stream in streams]
     if twice := next((stream for stream in streams if tables.count(stream.table.lower()) > 1), None):
@@ -66,8 +68,8 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
             where="extract_load",
             next_command="give one of them another load_schema in meltano.yml",
         )
-    judged = bool(files) and all("refused" in file for file in files)
-    return Loaded(tuple(streams), tuple(refused), len(files), judged)
+    are_judged = bool(files) and all("refused" in file for file in files)
+    return Loaded(tuple(streams), tuple(refused), len(files), are_judged)
 
 
 def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, Any]) -> Iterator[Stream]:
@@ -84,20 +86,25 @@ def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, An
                 raise _mismatch(name, f"{entity['read']} were read, {entity['emitted']} were sent")
             read = Rows(entity["read"], loaded, entity["quarantined"], replaced + held_back)
         if not read.add_up:
-            raise _mismatch(name, f"read {read.read}, loaded {loaded}, quarantined {read.quarantined}, replaced {replaced}")
+            raise _mismatch(
+                name, f"read {read.read}, loaded {loaded}, quarantined {read.quarantined}, replaced {replaced}"
+            )
         yield Stream(source, f"{received['schema']}.{name}", read)
     if missing := sorted(set(tap or ()) - set(target)):
         entity = (tap or {})[missing[0]]
         if entity["emitted"]:
             raise _mismatch(missing[0], f"{entity['emitted']} were sent and none was received")
         yield from (
-            Stream(source, name, Rows((tap or {})[name]["read"], 0, (tap or {})[name]["quarantined"])) for name in missing
+            Stream(source, name, Rows((tap or {})[name]["read"], 0, (tap or {})[name]["quarantined"]))
+            for name in missing
         )
 
 
 def _mismatch(stream: str, what: str) -> CheckFailedError:
     return CheckFailedError(
-        f"the rows of {stream} do not add up: {what}", where="extract_load", next_command="fds run again; report it if it stays"
+        f"the rows of {stream} do not add up: {what}",
+        where="extract_load",
+        next_command="fds run again; report it if it stays",
     )
 
 
@@ -110,14 +117,14 @@ def _report(file: Path, key: str) -> dict[str, Any]:
 
 
 def read_quarantine(folder: Path) -> Iterator[Quarantined]:
-    """Yield the quarantined rows of a run, each with a bounded part of its text."""
+    """Yield the quarantined rows of a run, each with the path of its file and a bounded part of its text."""
     for file in sorted(folder.rglob("*.jsonl")):
         with file.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 row = json.loads(line)
                 yield Quarantined(
                     entity=str(row["entity"]),
-                    file=Path(str(row["file"])).name,
+                    file=str(row["file"]),
                     line=int(row["line"] or 0),
                     reason=_bounded(row["reason"]),
                     raw=_bounded(row["raw"]),

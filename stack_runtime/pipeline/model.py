@@ -124,6 +124,8 @@ class Run:
     published: str | None = None
     error: str = ""
     streams: tuple[Stream, ...] = ()
+    files: int = 0
+    """How many files were read or refused; not kept in the record."""
     refused: tuple[Refused, ...] = ()
     diff: tuple[MartDiff, ...] | None = None
     """What the run would change in what is published, if it was asked for."""

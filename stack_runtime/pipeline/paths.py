@@ -1,4 +1,4 @@
-"""Where a pipeline keeps what: derived from one database path, or from the runner's data folder."""
+"""The folders and files of a pipeline: derived from one database path, or from the runner's data folder."""
 
 from __future__ import annotations
 
@@ -53,6 +53,16 @@ class PipelinePaths:
     def dbt_target(self) -> Path:
         return self.root / "dbt"
 
+    @property
+    def parquet(self) -> Path:
+        """A link to the folder of the marts as Parquet files, beside the published database."""
+        return self.published.with_name(f"{self.published.stem}-parquet")
+
+    @property
+    def development(self) -> Path:
+        """The copy of the published database that `fds dbt` works on, in a folder of its own."""
+        return self.root / "development" / self.published.name
+
     def make(self) -> None:
         """Make the folders.
 
@@ -64,6 +74,12 @@ class PipelinePaths:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make a folder: {error.strerror}", where=str(error.filename)) from None
+        if self.parquet.exists() and not self.parquet.is_symlink():
+            raise UsageError(
+                "the folder for Parquet files is there already, and not from a run",
+                where=str(self.parquet),
+                next_command="rename it, or choose another --database",
+            )
         for folder in (self.root, self.published.parent):
             if not os.access(folder, os.W_OK):
                 raise UsageError(

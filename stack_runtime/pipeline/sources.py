@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,7 +122,9 @@ def select_landed(sources: Sequence[Source], landing: Path) -> Selection:
             who = f"the paths of {' and '.join(takers)} all match it" if takers else "the path of no entity matches it"
             unclaimed.append((file, who))
     return Selection(
-        tuple(source for source in sources if source.entities is None or any(files[e["entity"]] for e in source.entities)),
+        tuple(
+            source for source in sources if source.entities is None or any(files[e["entity"]] for e in source.entities)
+        ),
         {name: tuple(dict.fromkeys(found)) for name, found in files.items()},
         tuple(unclaimed),
     )
@@ -152,8 +153,11 @@ def _source(name: str, plugins: Mapping[str, Mapping[str, Any]], file: Path) -> 
     }
     if not settings >= _FILE_SETTINGS:
         return Source(name, None, installation)
-    declared = next((plugin["config"]["entities"] for plugin in chain if "entities" in (plugin.get("config") or {})), [])
-    return Source(name, tuple(_entity(item, name, file) for item in declared or ()), installation)
+    configured: list[Any] = [plugin["config"]["entities"] for plugin in chain if "entities" in plugin.get("config", {})]
+    declared = configured[0] if configured else []
+    if not isinstance(declared, list):
+        raise UsageError(f"the entities of {name} are not a list", where=str(file), next_command="correct it")
+    return Source(name, tuple(_entity(item, name, file) for item in declared), installation)
 
 
 def _ancestry(name: str, plugins: Mapping[str, Mapping[str, Any]], file: Path) -> Iterator[Mapping[str, Any]]:
@@ -186,7 +190,8 @@ def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
 def _elsewhere(pattern: str) -> Iterator[Path]:
     """Files of a glob that is absolute."""
     if PurePath(pattern).is_absolute():
-        yield from (Path(file) for file in sorted(glob.glob(pattern)) if Path(file).is_file())
+        root = Path(PurePath(pattern).anchor)
+        yield from (file for file in sorted(root.glob(pattern.lstrip("/"))) if file.is_file())
 
 
 def _claims(entity: Mapping[str, Any], file: PurePath) -> bool:

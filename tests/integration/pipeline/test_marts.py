@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from stack_runtime.errors import CheckFailedError, UnreachableError
-from stack_runtime.pipeline.marts import publish_marts
+from stack_runtime.pipeline.postgres_marts import publish_marts
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 TYPED = """CREATE OR REPLACE TABLE marts.typed AS SELECT * FROM (VALUES
