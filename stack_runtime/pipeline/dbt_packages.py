@@ -29,19 +29,24 @@ def install_packages(scratch: Path) -> None:
     if declared is None or (mark.is_file() and mark.read_text() == declared):
         return
     done = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "deps", "--project-dir", str(DBT_PROJECT)],
+        [dbt_program(), "--no-use-colors", "deps"],
         env=dbt_environment(scratch / "deps.duckdb", scratch),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        said = [line for line in done.stdout.splitlines() if line.strip()]
+        said = [line for line in done.stdout.splitlines() if line.strip() and "uploading artifacts" not in line]
         raise CheckFailedError(
             f"the packages of the models cannot be fetched: {' '.join(said[-2:])[:300]}",
-            where=str(DBT_PROJECT / "packages.yml"),
+            where=str(DBT_PROJECT),
             next_command="fds dbt -- deps",
         )
     _FOLDER.mkdir(exist_ok=True)
     mark.write_text(_fingerprint() or "")
+
+
+def dbt_program() -> str:
+    """Return the path of dbt, which is installed beside this Python."""
+    return str(Path(sys.executable).with_name("dbt"))
 
 
 def dbt_environment(database: Path, target: Path) -> dict[str, str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack_runtime.pipeline.dbt_packages import dbt_environment
+from stack_runtime.pipeline.dbt_packages import dbt_environment, dbt_program
 from stack_runtime.pipeline.paths import DATABASE_NAME, PipelinePaths, of_runner
 
 if TYPE_CHECKING:
@@ -73,8 +72,7 @@ def run_dbt(words: Sequence[str], database: Path) -> int:
     """Run dbt with the project's models on `database`, at this terminal. Returns: dbt's exit code."""
     target = database.with_name(f"{database.stem}-target")
     target.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "dbt.cli.main", *words]
-    return subprocess.run(command, env=dbt_environment(database, target), check=False).returncode
+    return subprocess.run([dbt_program(), *words], env=dbt_environment(database, target), check=False).returncode
 
 
 def _is_old(copy: Path, version: str) -> bool:

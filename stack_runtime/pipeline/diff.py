@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from stack_runtime.errors import UsageError
 from stack_runtime.pipeline.marts import Mart, find_marts, quoted
 from stack_runtime.pipeline.model import MartDiff
 
-_OLD, _NEW = "published", "new"
 _FLOATS = ("FLOAT", "DOUBLE")
 _NUMBERS = (*_FLOATS, "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
             "UBIGINT", "UHUGEINT")  # fmt: skip
@@ -41,39 +41,67 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
         database: as the run built it.
         keys: by mart, a column whose values are unique.
     """
+    scratch = database.with_name("published-views")
+    scratch.mkdir(exist_ok=True)
+    views = _materialized_views(published, scratch)
     limits = {"memory_limit": "768MB", "threads": 2, "temp_directory": str(database.with_name("spill"))}
-    with duckdb.connect(config=limits) as connection:  # type: ignore[arg-type]
-        connection.execute(f"ATTACH {_literal(database)} AS {_NEW} (READ_ONLY)")
-        new = {mart.name: mart for mart in find_marts(connection, _NEW)}
-        old: dict[str, Mart] = {}
+    with duckdb.connect(str(database), read_only=True, config=limits) as connection:
+        new = {mart.name: _Rows(mart, mart.sql()) for mart in find_marts(connection)}
+        old: dict[str, _Rows] = {}
         if published.is_file():
-            connection.execute(f"ATTACH {_literal(published)} AS {_OLD} (READ_ONLY)")
-            old = {mart.name: mart for mart in find_marts(connection, _OLD)}
+            connection.execute(f"ATTACH {_literal(published)} AS published_before (READ_ONLY)")
+            for mart in find_marts(connection, "published_before"):
+                old[mart.name] = _Rows(mart, views.get(mart.name) or mart.sql("published_before"))
         compared = [_Comparison(connection, old[name], new[name]).result(keys.get(name)) for name in old.keys() & new]
-        compared += [_only_in(connection, new[name], _NEW) for name in new.keys() - old]
-        compared += [_only_in(connection, old[name], _OLD) for name in old.keys() - new]
+        compared += [_only_in(connection, new[name], is_new=True) for name in new.keys() - old]
+        compared += [_only_in(connection, old[name], is_new=False) for name in old.keys() - new]
         return tuple(sorted((diff for diff in compared if not diff.is_empty), key=lambda diff: diff.mart))
 
 
-def _only_in(connection: duckdb.DuckDBPyConnection, mart: Mart, database: str) -> MartDiff:
-    row = connection.execute(f"SELECT count(*) FROM {mart.sql(database)}").fetchone()
-    rows = int(row[0]) if row else 0
-    if database == _NEW:
-        return MartDiff(mart.name, None, rows, None, 0, None, columns=("mart added",))
-    return MartDiff(mart.name, None, 0, None, rows, 1.0, columns=("mart removed",))
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a mart: `source` is SQL that yields them."""
+
+    mart: Mart
+    source: str
+
+
+def _materialized_views(published: Path, folder: Path) -> dict[str, str]:
+    """Write the rows of published views to files, for a view names the database, which is attached under another name.
+
+    Returns: by mart, SQL that reads its rows.
+    """
+    if not published.is_file():
+        return {}
+    found = {}
+    with duckdb.connect(str(published), read_only=True) as connection:
+        for number, mart in enumerate(mart for mart in find_marts(connection) if mart.is_view):
+            file = _literal(folder / f"{number}.parquet")
+            connection.execute(f"COPY {mart.sql()} TO {file} (FORMAT parquet)")
+            found[mart.name] = f"read_parquet({file})"
+    return found
+
+
+def _only_in(connection: duckdb.DuckDBPyConnection, rows: _Rows, *, is_new: bool) -> MartDiff:
+    row = connection.execute(f"SELECT count(*) FROM {rows.source}").fetchone()
+    count = int(row[0]) if row else 0
+    if is_new:
+        return MartDiff(rows.mart.name, None, count, None, 0, None, columns=("mart added",))
+    return MartDiff(rows.mart.name, None, 0, None, count, 1.0, columns=("mart removed",))
 
 
 class _Comparison:
     """One mart in two databases."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, old: Mart, new: Mart) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, old: _Rows, new: _Rows) -> None:
         self._connection = connection
-        self._old, self._new = old, new
+        self._old, self._new = old.mart, new.mart
+        self._old_rows, self._new_rows = old.source, new.source
 
     def result(self, key: str | None) -> MartDiff:
         key = key if key and self._identifies(key) else None
         added, changed, removed = self._by_key(key) if key else self._by_content()
-        before = self._number(f"SELECT count(*) FROM {self._old.sql(_OLD)}")
+        before = self._number(f"SELECT count(*) FROM {self._old_rows}")
         columns = self._columns()
         moved = added + (changed or 0) + removed
         if any(not change.endswith(" added") for change in columns):
@@ -83,7 +111,7 @@ class _Comparison:
         return MartDiff(self._new.name, key, added, changed, removed, round(share, 6), self._sums(), columns)
 
     def _by_key(self, key: str) -> tuple[int, int, int]:
-        old, new, name = self._old.sql(_OLD), self._new.sql(_NEW), quoted(key)
+        old, new, name = self._old_rows, self._new_rows, quoted(key)
         differs = " OR ".join(_differs(column, kind) for column, kind in self._common() if column != key) or "false"
         joined = f"FROM {old} AS o FULL JOIN {new} AS n ON o.{name} = n.{name}"
         row = self._connection.execute(
@@ -97,7 +125,7 @@ class _Comparison:
     def _by_content(self) -> tuple[int, None, int]:
         """Rows of one side that the other lacks; equal rows are counted."""
         columns = ", ".join(_comparable(column, kind) for column, kind in self._common()) or "1"
-        old, new = (f"SELECT {columns} FROM {mart.sql(side)}" for mart, side in self._sides())
+        old, new = (f"SELECT {columns} FROM {rows}" for rows in (self._old_rows, self._new_rows))
         added = self._number(f"SELECT count(*) FROM (({new}) EXCEPT ALL ({old}))")
         removed = self._number(f"SELECT count(*) FROM (({old}) EXCEPT ALL ({new}))")
         return added, None, removed
@@ -108,8 +136,8 @@ class _Comparison:
             return False
         name = quoted(key)
         return all(
-            self._number(f"SELECT count(*) - count(DISTINCT {name}) FROM {mart.sql(side)}") == 0
-            for mart, side in self._sides()
+            self._number(f"SELECT count(*) - count(DISTINCT {name}) FROM {rows}") == 0
+            for rows in (self._old_rows, self._new_rows)
         )
 
     def _common(self) -> list[tuple[str, str]]:
@@ -129,13 +157,10 @@ class _Comparison:
         for column, kind in self._common():
             if kind in _NUMBERS or kind.startswith("DECIMAL"):
                 query = f"SELECT sum({quoted(column)}) FROM "
-                before, after = (self._value(query + mart.sql(side)) for mart, side in self._sides())
+                before, after = (self._value(query + rows) for rows in (self._old_rows, self._new_rows))
                 if not _equal(before, after):
                     found[column] = (_text(before), _text(after))
         return found
-
-    def _sides(self) -> tuple[tuple[Mart, str], tuple[Mart, str]]:
-        return (self._old, _OLD), (self._new, _NEW)
 
     def _number(self, query: str) -> int:
         return int(self._value(query))

@@ -13,7 +13,7 @@ from stack_runtime.errors import CheckFailedError
 
 SCHEMA = "marts"
 
-_MARTS = """SELECT table_name FROM information_schema.tables
+_MARTS = """SELECT table_name, table_type FROM information_schema.tables
     WHERE table_catalog = ? AND table_schema = ? ORDER BY table_name"""
 _COLUMNS = """SELECT column_name, data_type FROM duckdb_columns()
     WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"""
@@ -25,6 +25,7 @@ class Mart:
 
     name: str
     columns: tuple[tuple[str, str], ...]
+    is_view: bool = False
 
     def sql(self, database: str | None = None) -> str:
         """Return its quoted name, in an attached database if one is named."""
@@ -36,8 +37,10 @@ def find_marts(connection: duckdb.DuckDBPyConnection, database: str | None = Non
     current = connection.execute("SELECT current_database()").fetchone()
     assert current
     catalog = database or current[0]
-    names = [name for (name,) in connection.execute(_MARTS, [catalog, SCHEMA]).fetchall()]
-    return [Mart(name, tuple(connection.execute(_COLUMNS, [catalog, SCHEMA, name]).fetchall())) for name in names]
+    return [
+        Mart(name, tuple(connection.execute(_COLUMNS, [catalog, SCHEMA, name]).fetchall()), kind == "VIEW")
+        for name, kind in connection.execute(_MARTS, [catalog, SCHEMA]).fetchall()
+    ]
 
 
 def export_parquet(database: Path, folder: Path, run_id: str) -> Path:

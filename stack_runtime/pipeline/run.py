@@ -95,10 +95,9 @@ class Pipeline:
 
         with _expected(self._paths.root):
             self._paths.make()
-            sources = select_sources(declared_sources(), request.source)
             if csv:
-                select_entity(sources, request.entity)
-            elif not select_landed(sources, self._paths.landing).sources:
+                select_entity(select_sources(declared_sources(), request.source), request.entity)
+            elif not select_landed(declared_sources(), self._paths.landing, request.source).sources:
                 where = str(self._paths.landing)
                 raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
             meltano_env.prepare(self._say)
@@ -157,14 +156,14 @@ class Pipeline:
         return job.run, refusal
 
     def _load(self, job: Job, work: Workspace, request: Request, csv: Path | None) -> None:
-        sources = select_sources(declared_sources(), request.source)
+        declared = declared_sources()
         with job.step("extract_load"):
             if csv:
-                source, entity = select_entity(sources, request.entity)
+                source, entity = select_entity(select_sources(declared, request.source), request.entity)
                 link = plain_link(csv, work)
                 selection, given = Selection((source,), {entity: (link,)}), {link: csv}
             else:
-                selection, given = select_landed(sources, self._paths.landing), {}
+                selection, given = select_landed(declared, self._paths.landing, request.source), {}
             database = system_database(self._paths)
             job.run, judged = load(job.run, work, selection, database, self._postgres, given)
             refuse_unreadable(job.run, selection, alone=csv is not None, judged=judged)

@@ -107,15 +107,23 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
     return known[entity], entity
 
 
-def select_landed(sources: Sequence[Source], landing: Path) -> Selection:
-    """Assign the files of the landing folder to the entities of `sources` by the paths that these declare."""
+def select_landed(declared: Sequence[Source], landing: Path, name: str | None = None) -> Selection:
+    """Assign the files of the landing folder to the entities of all `declared` sources, by the paths that these have.
+
+    Args:
+        name: select this source alone; files that no entity reads are then nobody's concern.
+
+    Raises:
+        UsageError: there is no such source.
+    """
+    sources = select_sources(declared, name)
     files: dict[str, list[Path]] = {}
     unclaimed: list[tuple[Path, str]] = []
-    declared = [entity for source in sources for entity in source.entities or ()]
-    for entity in declared:
+    entities = [entity for source in declared for entity in source.entities or ()]
+    for entity in entities:
         files[entity["entity"]] = [file for pattern in _patterns(entity) for file in _elsewhere(pattern)]
-    for file in _landed(landing) if declared else ():
-        takers = [entity["entity"] for entity in declared if _claims(entity, file.relative_to(landing))]
+    for file in _landed(landing) if entities else ():
+        takers = [entity["entity"] for entity in entities if _claims(entity, file.relative_to(landing))]
         if len(takers) == 1:
             files[takers[0]].append(file)
         else:
@@ -126,7 +134,7 @@ def select_landed(sources: Sequence[Source], landing: Path) -> Selection:
             source for source in sources if source.entities is None or any(files[e["entity"]] for e in source.entities)
         ),
         {name: tuple(dict.fromkeys(found)) for name, found in files.items()},
-        tuple(unclaimed),
+        () if name else tuple(unclaimed),
     )
 
 

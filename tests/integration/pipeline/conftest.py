@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,7 +20,6 @@ import pytest
 
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.postgres_config import PostgresConfig
-from tests.kit import forked
 
 HEADER = "id,date,customer_id,amount,currency,category,description"
 
@@ -35,7 +35,12 @@ class Ended:
 
 def command(*words: object, environment: Mapping[str, str] | None = None) -> Ended:
     """Run a command line of ours."""
-    return ended(forked.run([*map(str, words)], {**os.environ, **(environment or {})}))
+    return ended(
+        subprocess.run(
+            [sys.executable, "-m", *map(str, words)], env={**os.environ, **(environment or {})},
+            capture_output=True, text=True, check=False,
+        )
+    )  # fmt: skip
 
 
 def ended(process: subprocess.CompletedProcess[str]) -> Ended:
@@ -43,9 +48,9 @@ def ended(process: subprocess.CompletedProcess[str]) -> Ended:
     return Ended(process.returncode, json.loads(process.stdout) if process.stdout.strip() else {}, process.stderr)
 
 
-def fds_run(database: Path, csv: Path | None = None) -> Ended:
+def fds_run(database: Path, csv: Path | None = None, *options: str) -> Ended:
     """`fds run --local --json`."""
-    return command(*local_run(database, csv))
+    return command(*local_run(database, csv), *options)
 
 
 def local_run(database: Path, csv: Path | None = None) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path:
     file = write_csv(tmp_path / "never seen.csv", rows(1, 30))
     run, code = run_in_container(docker.from_env(), STACK, file, said.append)
     assert code == 0, run
-    assert run["rows"] == {"read": 30, "loaded": 30, "quarantined": 0}
+    assert run["rows"] == {"read": 30, "loaded": 30, "quarantined": 0, "replaced": 0}
     assert said[-4:] == ["extract_load", "transform", "test", "publish"]
     _, left = container.exec_run(["find", "/data/landing", "-type", "f"])
     assert left == b""

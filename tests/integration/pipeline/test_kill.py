@@ -13,8 +13,8 @@ import duckdb
 
 from stack_runtime.pipeline.model import Rows
 from stack_runtime.pipeline.paths import of_runner
-from stack_runtime.pipeline.records import Records
 from stack_runtime.pipeline.postgres_config import PostgresConfig
+from stack_runtime.pipeline.records import Records
 from tests.integration.pipeline.conftest import Ended, command, rows, write_csv
 
 BEFORE_THE_RENAME = [
@@ -112,7 +112,7 @@ def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: Post
             assert marts(server) == wanted, function
         again = run(runner)
         assert again.code == 0, again
-        assert again.answer["rows"] == {"read": 50, "loaded": 50, "quarantined": 0}
+        assert again.answer["rows"] == {"read": 50, "loaded": 50, "quarantined": 0, "replaced": 0}
         assert totals(paths.published) == marts(server) == (150, 2000)
 
         # Killed right after the rename, it is a run that succeeded; only its record waits for the next one.
@@ -120,7 +120,7 @@ def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: Post
         killed_after(AT_THE_RENAME, runner)
         assert totals(paths.published) == marts(server) == (160, 3000)
         last = run(runner)
-        assert last.answer["rows"] == {"read": 0, "loaded": 0, "quarantined": 0}
+        assert last.answer["rows"] == {"read": 0, "loaded": 0, "quarantined": 0, "replaced": 0}
         assert totals(paths.published) == (160, 3000)
     assert reader.errors == []
     assert {(100, 1000), (150, 2000), (160, 3000)} == reader.seen
@@ -129,4 +129,8 @@ def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: Post
     assert [item.status for item in history] == wanted_statuses
     assert (history[1].published, history[1].rows) == (str(paths.published), Rows(10, 10, 0))
     assert list(paths.work.iterdir()) == []
-    assert [file.name for file in paths.published.parent.iterdir()] == [paths.published.name]
+    exported = paths.parquet.resolve()
+    assert {file.name for file in paths.published.parent.iterdir()} == {
+        paths.published.name, paths.parquet.name, exported.name
+    }  # fmt: skip
+    assert duckdb.sql(f"SELECT count(*) FROM '{exported}/fact_transactions.parquet'").fetchone() == (160,)

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from stack_runtime.errors import CheckFailedError, UnreachableError
-from stack_runtime.pipeline.postgres_marts import publish_marts
 from stack_runtime.pipeline.postgres_config import PostgresConfig
+from stack_runtime.pipeline.postgres_marts import publish_marts
 
 TYPED = """CREATE OR REPLACE TABLE marts.typed AS SELECT * FROM (VALUES
     (1::BIGINT, 12.3400::DECIMAL(18, 4), DATE '2026-01-31', TIMESTAMP '2026-01-31 10:20:30.123456',

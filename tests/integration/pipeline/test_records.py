@@ -12,10 +12,10 @@ import pytest
 
 from stack_runtime.errors import LockedError
 from stack_runtime.pipeline.lock import run_lock
-from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
+from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Run, Step, Stream
 from stack_runtime.pipeline.paths import PipelinePaths, beside
-from stack_runtime.pipeline.records import Records
 from stack_runtime.pipeline.postgres_config import PostgresConfig
+from stack_runtime.pipeline.records import Records
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -33,9 +33,12 @@ with run_lock(Path(sys.argv[1]), "holder-1", server):
 
 def full_run(run_id: str, started: datetime) -> Run:
     return Run(
-        run_id, started, "a.csv", "succeeded", started + timedelta(seconds=3), Rows(3, 2, 1),
+        run_id, started, "a.csv", "succeeded", started + timedelta(seconds=3), Rows(4, 2, 1, 1),
         (Step("extract_load", 1.25), Step("transform", 0.5)), (Check("a", "pass", 0.0, 0.0), Check("b", "warn", 2, 10)),
-        "/data/warehouse.duckdb", "", (Quarantined("transactions", "a.csv", 4, "ragged", 'x,"ä\n'),),
+        "/data/warehouse.duckdb", "",
+        streams=(Stream("tap-csv", "raw_data.a", Rows(3, 2, 1)), Stream("tap-x", "x.b", Rows(1, 0, 0, 1))),
+        refused=(Refused("b", "b.csv", "the file is empty"),), 
+        quarantined=(Quarantined("transactions", "a.csv", 4, "ragged", 'x,"ä\n'),),
     )  # fmt: skip
 
 
@@ -76,7 +79,9 @@ def test_what_is_saved_is_what_is_read(paths: PipelinePaths, backend: PostgresCo
     assert records.latest(1) == [second]
 
 
-def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(
+    paths: PipelinePaths, backend: PostgresConfig | None
+) -> None:
     records = Records(paths, backend)
     records.settle(None)
     open_run = replace(full_run("r1", NOW), status="running", finished_at=None, published=None)
@@ -89,10 +94,12 @@ def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(paths: Pip
     with run_lock(paths.lock, "next", backend):
         records.settle("r1")
     settled = records.latest()[0]
-    assert (settled.status, settled.published, settled.rows) == ("succeeded", str(paths.published), Rows(3, 2, 1))
+    assert (settled.status, settled.published, settled.rows) == ("succeeded", str(paths.published), Rows(4, 2, 1, 1))
 
 
-def test_a_living_holder_is_named_and_a_dead_one_never_blocks(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+def test_a_living_holder_is_named_and_a_dead_one_never_blocks(
+    paths: PipelinePaths, backend: PostgresConfig | None
+) -> None:
     process = holder(paths, backend)
     # Of another machine's pipeline, as it were: the server alone keeps the two apart.
     lock = paths.lock.with_name("elsewhere") if backend else paths.lock
