@@ -28,6 +28,7 @@ def install_packages(scratch: Path) -> None:
     mark = _FOLDER / ".fds"
     if declared is None or (mark.is_file() and mark.read_text() == declared):
         return
+    scratch.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [dbt_program(), "--no-use-colors", "deps"],
         env=dbt_environment(scratch / "deps.duckdb", scratch),

@@ -44,7 +44,7 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
     scratch = database.with_name("published-views")
     scratch.mkdir(exist_ok=True)
     views = _materialized_views(published, scratch)
-    limits = {"memory_limit": "768MB", "threads": 2, "temp_directory": str(database.with_name("spill"))}
+    limits: dict[str, Any] = {"memory_limit": "768MB", "threads": 2, "temp_directory": str(database.with_name("spill"))}
     with duckdb.connect(str(database), read_only=True, config=limits) as connection:
         new = {mart.name: _Rows(mart, mart.sql()) for mart in find_marts(connection)}
         old: dict[str, _Rows] = {}
