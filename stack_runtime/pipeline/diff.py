@@ -27,7 +27,7 @@ def parse_share(text: str) -> float:
         UsageError: it is not a percentage between 0 and 100.
     """
     number = text.strip().removesuffix("%")
-    share = float(number) / 100 if number.replace(".", "", 1).isdecimal() else -1.0
+    share = float(number) / 100 if number.isascii() and number.replace(".", "", 1).isdecimal() else -1.0
     if not text.strip().endswith("%") or not 0 <= share <= 1:
         raise UsageError(f"{text[:40]!r} is not a percentage from 0% to 100%", next_command="--approve-over 10%")
     return share

@@ -52,6 +52,67 @@ def test_every_value_arrives_as_it_is(database: Path, server: PostgresConfig, tm
     ]
 
 
+def test_nested_and_rare_types_keep_their_values(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+    change(
+        database,
+        """CREATE TABLE marts.rare AS SELECT [1, 2] AS list, {'a': 'x', 'b': [0.5]} AS record, MAP {'k': 1} AS map,
+            '{"deep": [null]}'::JSON AS document, '\\x00\\xFFa'::BLOB AS bytes, INTERVAL 3 MONTH AS span,
+            TIMESTAMP_NS '2026-01-01 00:00:00.123456' AS fine, 'b'::ENUM('a', 'b') AS kind,
+            DATE '0044-03-15 (BC)' AS ides,
+            uuid '00000000-0000-0000-0000-000000000007' AS id, TIME '10:11:12' AS clock""",
+    )
+    publish_marts(database, server, tmp_path)
+    types = values(
+        server, "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'rare' ORDER BY 1"
+    )
+    assert dict(types) == {
+        "list": "jsonb", "record": "jsonb", "map": "jsonb", "document": "jsonb", "bytes": "bytea", "span": "interval",
+        "fine": "timestamp without time zone", "kind": "text", "ides": "date", "id": "uuid",
+        "clock": "time without time zone",
+    }  # fmt: skip
+    query = "SELECT list, record, map, document, bytes, span = '3 months', fine::text, kind, ides::text FROM marts.rare"
+    assert values(server, query) == [
+        ([1, 2], {"a": "x", "b": [0.5]}, {"k": 1}, {"deep": [None]}, b"\x00\xffa", True,
+         "2026-01-01 00:00:00.123456", "b", "0044-03-15 BC")
+    ]  # fmt: skip
+
+
+def test_a_view_is_published_and_a_removed_mart_disappears(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
+    change(
+        database,
+        "CREATE TABLE marts.old AS SELECT 1 AS one; CREATE VIEW marts.seen AS SELECT one + 1 AS two FROM marts.old",
+    )
+    publish_marts(database, server, tmp_path)
+    assert values(server, "SELECT two FROM marts.seen") == [(2,)]
+    with server.connect("person") as connection:
+        connection.execute("CREATE TABLE marts.notes AS SELECT 'mine' AS note")
+    change(database, "DROP VIEW marts.seen; DROP TABLE marts.old")
+    publish_marts(database, server, tmp_path)
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts' ORDER BY 1"
+    assert values(server, tables) == [("notes",), ("typed",)]
+
+
+def test_a_removed_mart_that_a_view_of_a_person_needs_stops_the_publication(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
+    change(database, "CREATE TABLE marts.old AS SELECT 1 AS one")
+    publish_marts(database, server, tmp_path)
+    with server.connect("person") as connection:
+        connection.execute("CREATE VIEW marts.mine AS SELECT one FROM marts.old")
+    change(database, "DROP TABLE marts.old; DELETE FROM marts.typed")
+    with pytest.raises(CheckFailedError, match="mine"):
+        publish_marts(database, server, tmp_path)
+    assert values(server, "SELECT (SELECT count(*) FROM marts.typed), (SELECT one FROM marts.mine)") == [(4, 1)]
+
+
+def test_a_name_that_postgresql_would_cut_is_refused(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+    change(database, f"CREATE TABLE marts.long AS SELECT 1 AS {'x' * 64}")
+    with pytest.raises(CheckFailedError, match="63 bytes"):
+        publish_marts(database, server, tmp_path)
+
+
 def test_a_nul_that_postgresql_cannot_hold_is_shown_as_a_replacement(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
