@@ -21,7 +21,7 @@ SHOWN = 5
 
 def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) -> tuple[dict[str, Any], int]:
     """Run a verb of the pipeline in the container of `stack`. Returns: the JSON of the run, and the exit code."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.paths import project_dir
     from stack_runtime.pipeline.remote_run import run_in_container
 

@@ -27,7 +27,7 @@ def command(
     if local:
         copy = copy_published(paths)
     else:
-        from infra.reach import daemon
+        from infra.docker_access import daemon
         from stack_runtime.paths import project_dir
 
         with daemon(project_dir(), stack) as client:

@@ -13,12 +13,12 @@ import duckdb as duckdb_module
 import pytest
 from docker.models.containers import Container
 
-from agents.jobs import DbtTest, Job
-from agents.running import run as agents_run
+from agents.changes.jobs import DbtTest, Job
 from agents.tools import dbt, duckdb, meltano
 from agents.tools.airflow import Airflow
 from agents.tools.duckdb import query
-from agents.tools.target import ContainerTarget, local_target, open_target
+from agents.tools.job_runner import run_job as agents_run
+from agents.tools.pipeline_target import ContainerTarget, local_target, open_target
 from infra.services.pipeline import SERVICE
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.paths import PROJECT
