@@ -55,10 +55,9 @@ def command(
     else:
         run, code = run_deployed(stack, csv, "run", options)
     if share is not None and code and any((mart["share"] or 0) > share for mart in run["diff"] or ()):
+        target = ["--local"] if local else [] if stack == "dev" else ["--stack", stack]
         words = {"--csv": csv, "--entity": entity, "--source": source, "--database": database}
-        words |= {"--stack": None if local or stack == "dev" else stack}
-        again = [word for name, value in words.items() if value for word in (name, str(value))]
-        run["next"] = shlex.join(["fds", "run", *(["--local"] if local else []), *again])
+        run["next"] = _again(target, words)
         run["error"] = f"{run['error'].partition('; next: ')[0]}; next: {run['next']}"
     if as_json:
         answer(run)
@@ -67,3 +66,9 @@ def command(
     if code:
         say(f"fds: {run['error']}")
         raise typer.Exit(code)
+
+
+def _again(target: list[str], words: dict[str, object]) -> str:
+    """Return the command of the same run that needs no approval."""
+    given = [word for name, value in words.items() if value for word in (name, str(value))]
+    return shlex.join(["fds", "run", *target, *given])

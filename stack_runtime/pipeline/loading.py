@@ -47,8 +47,7 @@ def load(
     except CheckFailedError as error:
         error.what = _as_given(error.what, given)
         raise
-    refused = [Refused("", str(file), reason) for file, reason in selection.unclaimed]
-    refused += loaded.refused
+    refused = [*(Refused("", str(file), why) for file, why in selection.unclaimed), *loaded.refused]
     rows = islice(read_quarantine(work.quarantine), KEPT_ROWS)
     counted = replace(
         run,
