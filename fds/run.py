@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +69,7 @@ def command(
         raise typer.Exit(code)
 
 
-def _again(target: list[str], words: dict[str, object]) -> str:
+def _again(target: list[str], words: Mapping[str, object]) -> str:
     """Return the command of the same run that needs no approval."""
     given = [word for name, value in words.items() if value for word in (name, str(value))]
     return shlex.join(["fds", "run", *target, *given])

@@ -13,6 +13,8 @@ PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT /
 """`docs/agents.md` has its own test, `tests/unit/agents/test_docs.py`."""
 DRAWINGS = ("text",)
 """Languages of blocks that contain drawings, not commands."""
+SETTINGS = ("yaml",)
+"""Languages of blocks that contain settings; `tests/unit/pipeline/test_sources.py` reads those of docs/data.md."""
 
 RUN_HERE = {
     "uv run fds run --local --csv data_stack/samples/transactions.csv --database first.duckdb": {0},
@@ -53,7 +55,7 @@ def _commands() -> list[str]:
     found: list[str] = []
     for page in PAGES:
         for language, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
-            if language not in DRAWINGS:
+            if language not in DRAWINGS + SETTINGS:
                 assert language in ("bash", "console"), f"{page.name}: what tests a block in {language!r}?"
                 lines = (re.sub(r"\s+#.*", "", line).strip() for line in body.splitlines())
                 found += [line for line in lines if line]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.paths import ROOT
 from stack_runtime.pipeline.sources import Source, declared_sources, select_entity, select_landed, select_sources
 
 READS_FILES = "settings: [{name: entities}, {name: quarantine_dir}, {name: report_path}]"
@@ -39,6 +42,18 @@ def test_all_extractors_are_sources(sources: tuple[Source, ...]) -> None:
     entities = {s.name: None if s.entities is None else [e["entity"] for e in s.entities] for s in sources}
     assert entities == {"tap-csv": ["hours", "invoices"], "tap-csv--bank": ["bank"], "tap-api": None}
     assert sources[1].installation["pip_url"] == "tap" and sources[1].environment_prefix == "TAP_CSV__BANK"
+
+
+def test_the_documented_extractors_are_well_declared(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL | re.MULTILINE)
+    project = yaml.safe_load(PROJECT)
+    project["plugins"]["extractors"] = project["plugins"]["extractors"][:1]
+    for block in blocks:
+        project["plugins"]["extractors"] += yaml.safe_load(block)
+    sources = {source.name: source for source in declared_sources(write(tmp_path, yaml.safe_dump(project)))}
+    assert set(sources) == {"tap-csv", "tap-jsonl", "tap-csv--bank"}
+    assert sources["tap-jsonl"].installation["pip_url"] == "tap-jsonl==0.3.1"
+    assert sources["tap-jsonl"].entities is None and sources["tap-csv--bank"].entities
 
 
 def test_one_source_and_one_entity_are_selected_by_name(sources: tuple[Source, ...]) -> None:
