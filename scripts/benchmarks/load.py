@@ -88,8 +88,8 @@ def measure(rows: int, say: Callable[[str], None]) -> Result:
         big, small = folder / "big.csv", folder / "small.csv"
         fewer = min(rows, _RECORD_PATH_ROWS)
         say(f"writing {rows:,} and {fewer:,} rows")
-        _write(big, rows)
-        _write(small, fewer)
+        write_rows(big, rows)
+        write_rows(small, fewer)
         _project(folder)
         say("CREATE TABLE AS")
         ctas = _ctas(big, folder)
@@ -106,7 +106,8 @@ def measure(rows: int, say: Callable[[str], None]) -> Result:
     )  # fmt: skip
 
 
-def _write(path: Path, rows: int) -> None:
+def write_rows(path: Path, rows: int) -> None:
+    """Write a CSV file of transactions."""
     with duckdb.connect() as connection:
         connection.execute(f"COPY ({_ROWS.format(rows=rows)}) TO '{path}' (HEADER)")
 

@@ -91,7 +91,7 @@ def test_gzip_is_known_by_its_content(kit: Kit) -> None:
 def test_header_only(kit: Kit, batch: bool) -> None:
     kit.load(kit.csv("id,name\n"), batch=batch)
     assert kit.counts["read"] == 0
-    assert kit.loaded == {"received": 0, "loaded": 0}
+    assert kit.loaded == {"schema": "main", "received": 0, "loaded": 0, "replaced": 0}
     assert kit.query("SELECT count(*) FROM t") == [(0,)]
 
 

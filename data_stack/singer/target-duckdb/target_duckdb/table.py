@@ -97,15 +97,15 @@ class Table:
         """Add all rows. Returns: how many."""
         return self._insert(load, load.source)
 
-    def upsert(self, load: Load) -> int:
+    def upsert(self, load: Load) -> tuple[int, int]:
         """Replace rows of the same key, add the others. Of rows with one key the last one wins.
 
-        Returns: how many rows went in or were superseded within the load: all of them.
+        Returns: how many rows were written, and how many a later row of the load replaced.
         """
         superseded, source = (0, load.source) if load.distinct else self._last_of_each_key(load)
         is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
         written = self._insert(load, source) if is_empty else self._merge(load, source)
-        return written + superseded
+        return written, superseded
 
     def _last_of_each_key(self, load: Load) -> tuple[int, str]:
         """How many rows a later one of the same key supersedes, and SQL for the others.
