@@ -8,13 +8,13 @@ import typer
 
 from fds import _plans
 from fds.output import AsJson, Debug, Stack, answer, say
+from infra.scalable import SCALABLE
 
 Pairs = Annotated[
     list[str],
     typer.Argument(
         metavar="KEY=VALUE…",
-        help="workers, memory.SERVICE (MiB), cpu.SERVICE (cores), volumeGb, profiles, serverType, location, backups, "
-        "schedule",
+        help="; ".join(f"{one.key}: {one.label}" for one in SCALABLE),
     ),
 ]
 Apply = Annotated[bool, typer.Option("--apply", help="Write the stack file when the plan is within the budget.")]
