@@ -1,8 +1,8 @@
 #!/bin/sh
 # What fds does as root on a server that its owner already has. Output is for a person.
 #
-#   prepare KEY DAEMON   install Docker if it is missing, then let KEY log in as the deploy user
-#   leave KEY            take the key back; with the last key, the user and the SSH settings go too
+#   prepare KEY DAEMON PORTS   install Docker if it is missing, then let KEY log in as the deploy user
+#   leave KEY                  take the key back; with the last key, the user and the SSH settings go too
 #
 # Docker stays, because data volumes are in it. An existing Docker, firewall, user or SSH login is not changed.
 set -eu
@@ -18,6 +18,13 @@ fail() { echo "$1" >&2; exit 1; }
 wait_for_docker() {
   for _ in $(seq 60); do docker version >/dev/null 2>&1 && return; sleep 1; done
   fail "Docker is installed and does not start; see systemctl status docker"
+}
+
+refuse_taken() { # ports that another program than a container of this project listens on
+  for port in $1; do
+    docker ps --quiet --filter label=fds.project --filter "publish=$port" 2>/dev/null | grep -q . && continue
+    ! ss -Hltn "sport = :$port" 2>/dev/null | grep -q . || fail "port $port is taken by another program; stop that"
+  done
 }
 
 install_docker() { # as on a server that fds orders; nothing else uses this Docker yet
@@ -75,6 +82,7 @@ case "$verb" in
     if id deploy >/dev/null 2>&1 && [ ! -e "$state/user" ]; then
       fail "there is a user deploy already, which is not from fds: rename it, or use another server"
     fi
+    refuse_taken "$4"
     mkdir -p "$state"
     if [ -e "$state/installing" ] || ! command -v docker >/dev/null; then install_docker "$3"; fi
     docker version >/dev/null 2>&1 || systemctl start docker 2>/dev/null || service docker start
@@ -104,5 +112,5 @@ case "$verb" in
     reload_ssh
     rm -rf "$state"
     ;;
-  *) fail "usage: prepare KEY DAEMON, or leave KEY" ;;
+  *) fail "usage: prepare KEY DAEMON PORTS, or leave KEY" ;;
 esac

@@ -6,7 +6,7 @@ Only light modules are imported here: the agents' image has neither the engine n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,12 @@ class SshHost(Host):
     def docker_address(self, settings: Settings, keys: Path) -> Iterator[str]:
         from stack_runtime.remote.tunnel import docker_socket
 
-        with docker_socket(keys) as socket:
+        with ExitStack() as opened:
+            try:
+                socket = opened.enter_context(docker_socket(keys))
+            except UnreachableError as error:
+                error.next_command = f"look whether {settings.ssh_host} is on, then fds up"
+                raise
             yield socket
 
     def preflight(self, settings: Settings, project: Path) -> str:
@@ -104,9 +109,10 @@ class SshHost(Host):
     def reconcile(self, operations: StackOperations, say: Say) -> bool:
         """Prepare the server, but only for a plan that passes the gate: a refusal writes nothing to it."""
         from infra.component.stack import plan_for_deployment
+        from infra.hosts.ssh import prepare
 
         plan_for_deployment(operations.settings, operations.project)
-        self.prepare(operations, say)
+        prepare.prepare(operations, say, self.ports(operations.settings))
         return True
 
     def leave(self, operations: StackOperations, say: Say) -> None:

@@ -88,7 +88,9 @@ def pinned(folder: Path) -> HostKey | None:
 
 def pin(settings: Settings, folder: Path, key: HostKey) -> None:
     """Pin the key, in place of another one."""
-    write_private(known_hosts(folder), f"{destination(settings)} {key.kind} {key.content}\n")
+    file, entry = known_hosts(folder), f"{destination(settings)} {key.kind} {key.content}\n"
+    if not file.exists() or file.read_text(encoding="utf-8") != entry:
+        write_private(file, entry)
 
 
 def check(settings: Settings, project: Path) -> HostKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from importlib.resources import files
 
 from infra.engine.stack_operations import StackOperations
@@ -16,10 +17,13 @@ from stack_runtime.remote import key_file, write_private
 from stack_runtime.remote.keys import public_half
 
 
-def prepare(operations: StackOperations, say: Say) -> None:
+def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) -> None:
     """Let the deploy user in and install Docker, unless both are there already.
 
     Every step may be repeated, so the next deployment finishes what a killed one left undone.
+
+    Args:
+        ports: ports that must be free, unless containers of this project hold them.
 
     Raises:
         UnreachableError: the server shows another host key, does not let its owner in, or cannot be prepared.
@@ -33,7 +37,8 @@ def prepare(operations: StackOperations, say: Say) -> None:
     if server.lets_in():
         return
     say(f"preparing {settings.ssh_host} as {settings.ssh_user}")
-    _as_root(server, say, "prepare", public_half(private), json.dumps(daemon_settings(settings)))
+    words = (public_half(private), json.dumps(daemon_settings(settings)), " ".join(map(str, ports)))
+    _as_root(server, say, "prepare", *words)
     if not server.lets_in():
         raise UnreachableError(
             f"{settings.ssh_host} does not let the user deploy in, although its key is there",

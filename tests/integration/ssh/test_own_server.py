@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 
 import pytest
 
@@ -67,6 +68,18 @@ def test_user_deploy_of_somebody_else_is_left_alone(server: OwnServer) -> None:
         assert not server.succeeds("test", "-e", "/home/deploy/.ssh") and not server.succeeds("which", "docker")
     finally:
         server.console("userdel", "--remove", "deploy")
+
+
+def test_port_of_another_program_is_named_before_anything_changes(server: OwnServer) -> None:
+    server.console("systemd-run", "--unit", "taken", "python3", "-m", "http.server", "443")
+    try:
+        until = time.monotonic() + 20
+        while not server.succeeds("sh", "-c", "ss -Hltn 'sport = :443' | grep -q ."):
+            assert time.monotonic() < until
+        refused(server.project.fds("up"), 5, "port 443 is taken by another program")
+        assert server.changes() == [] and not server.succeeds("which", "docker")
+    finally:
+        server.console("systemctl", "stop", "taken")
 
 
 def test_killed_deployments_converge(server: OwnServer) -> None:
