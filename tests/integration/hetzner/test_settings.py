@@ -60,6 +60,10 @@ NOT_AT_ALL: dict[str, Any] = {
     "httpsPort": 8444,
     "serverImage": "debian-13",
     "registryMirror": "http://10.0.0.1:5000",
+    "sshHost": "192.0.2.1",
+    "sshPort": 2222,
+    "sshUser": "admin",
+    "serverPrice": {"amount": "9", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-10-01"},
 }
 REFUSED = {
     "location": ("nbg1", "in fsn1 and cannot move to nbg1"),

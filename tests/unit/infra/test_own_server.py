@@ -88,7 +88,7 @@ def test_nobody_to_ask_is_an_error_with_the_command_that_accepts(
     assert pinned(tmp_path) == OWN
 
 
-@pytest.mark.parametrize("accepted", ["", OWN.fingerprint, OTHER.fingerprint[:-1]])
+@pytest.mark.parametrize("accepted", ["", OWN.fingerprint, OTHER.fingerprint[:-1]], ids=["none", "old", "part"])
 def test_another_key_than_the_pinned_one_is_refused(
     tmp_path: Path, shows: Callable[[HostKey], None], accepted: str
 ) -> None:
