@@ -39,7 +39,7 @@ install_docker() { # as on a server that fds orders; nothing else uses this Dock
 ExecStartPost=/bin/sh -c 'iptables -C DOCKER-USER -d 169.254.169.254 -j DROP 2>/dev/null || iptables -I DOCKER-USER -d 169.254.169.254 -j DROP'
 END
   export DEBIAN_FRONTEND=noninteractive
-  dpkg --configure -a
+  for _ in $(seq 60); do dpkg --configure -a >/dev/null 2>&1 && break; sleep 5; done # others may be installing
   apt-get -qq -o DPkg::Lock::Timeout=300 update
   apt-get -qq -y -o DPkg::Lock::Timeout=300 install docker.io >/dev/null
   systemctl enable --now docker 2>/dev/null || service docker start
@@ -76,6 +76,10 @@ report() { # what a server that fds orders has, and this one may lack; nobody bu
     echo "left as it is: Docker's own settings; containers may reach a metadata service at 169.254.169.254"
   fi
 }
+
+# What a killed deployment began here goes on without it, and the next one waits for its end.
+exec 9>/run/fds.lock
+flock -w 600 9 || fail "another deployment has been preparing this server for 10 minutes"
 
 case "$verb" in
   prepare)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -63,19 +64,20 @@ class OwnServer:
 
     def killed_when(self, reached: Callable[[], bool]) -> None:
         """Start a deployment and kill it as soon as the server is in this state."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fds.main", "up", "--stack", STACK],
-            cwd=self.project.folder, env=self.project.variables(), start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        try:
-            while not reached():
-                assert process.poll() is None, process.communicate()[0]
+        command = [sys.executable, "-m", "fds.main", "up", "--stack", STACK]
+        with tempfile.TemporaryFile("w+") as output:
+            process = subprocess.Popen(
+                command, cwd=self.project.folder, env=self.project.variables(), start_new_session=True,
+                stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            while process.poll() is None and not reached():
                 time.sleep(0.2)
-        finally:
-            if process.poll() is None:
+            ended = process.poll()
+            if ended is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.wait()
+            output.seek(0)
+            assert ended is None, output.read()
 
 
 @pytest.fixture(scope="module")
