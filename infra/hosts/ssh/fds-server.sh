@@ -42,7 +42,7 @@ END
   for _ in $(seq 60); do dpkg --configure -a >/dev/null 2>&1 && break; sleep 5; done # others may be installing
   apt-get -qq -o DPkg::Lock::Timeout=300 update
   apt-get -qq -y -o DPkg::Lock::Timeout=300 install docker.io >/dev/null
-  systemctl enable --now docker 2>/dev/null || service docker start
+  systemctl enable --now docker 2>/dev/null || service docker start 9>&-
   rm "$state/installing"
 }
 
@@ -63,7 +63,7 @@ END
   if sshd -t; then reload_ssh; else rm "$sshd"; echo "the SSH server does not accept $sshd, so it is left as it was"; fi
 }
 
-reload_ssh() { systemctl reload ssh 2>/dev/null || systemctl reload sshd 2>/dev/null || service ssh reload; }
+reload_ssh() { systemctl reload ssh 2>/dev/null || systemctl reload sshd 2>/dev/null || service ssh reload 9>&-; }
 
 report() { # what a server that fds orders has, and this one may lack; nobody but its owner changes it
   if sshd -T 2>/dev/null | grep -q '^passwordauthentication yes'; then
@@ -89,7 +89,7 @@ case "$verb" in
     refuse_taken "$4"
     mkdir -p "$state"
     if [ -e "$state/installing" ] || ! command -v docker >/dev/null; then install_docker "$3"; fi
-    docker version >/dev/null 2>&1 || systemctl start docker 2>/dev/null || service docker start
+    docker version >/dev/null 2>&1 || systemctl start docker 2>/dev/null || service docker start 9>&-
     wait_for_docker
     limit_ssh
     touch "$state/user"
