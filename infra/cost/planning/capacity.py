@@ -15,6 +15,7 @@ from infra.cost.planning.model import Capacity, Need, ServiceNeed
 from infra.cost.planning.prices import ServerType
 from infra.services import Service
 from infra.settings import Settings
+from stack_runtime.docker_endpoint import local_endpoint
 
 SYSTEM_MB = 320
 """An allowance, not a measurement of a rented server: Debian 12 with sshd, journald and unattended upgrades, dockerd
@@ -48,8 +49,8 @@ def of_type(kind: ServerType, volume_gb: int) -> Machine:
 
 
 def this_machine() -> Machine:
-    """The machine that this runs on: it is Docker's host unless `DOCKER_HOST` names another."""
-    if os.environ.get("DOCKER_HOST", "unix:").startswith("unix:"):
+    """Return the size of this machine if its Docker daemon runs here; of another machine nothing is known."""
+    if local_endpoint().is_local:
         return Machine(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB, os.cpu_count())
     return Machine()
 
