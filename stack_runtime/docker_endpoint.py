@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -54,29 +55,32 @@ def local_endpoint(environment: Mapping[str, str] = os.environ) -> Endpoint:
     name = variable or _current_context(environment)
     if name in ("", "default"):
         return Endpoint(DEFAULT_ADDRESS)
-    from docker.context import ContextAPI  # the agents' container plans without the SDK, and has no contexts
-
     other = "unset DOCKER_CONTEXT" if variable else "docker context use default"
+    identity = hashlib.sha256(name.encode()).hexdigest()
+    contexts = _folder(environment) / "contexts"
     try:
-        context = ContextAPI.get_context(name)
-        address = context.Host if context else ""
-    except Exception as error:  # the SDK raises the base class for a description that is not JSON
-        what = f"the Docker context {name} cannot be read: {str(error)[:200]}"
-        raise UnreachableError(what, next_command=f"docker context inspect {name}, or {other}") from None
-    if not address:
+        described = json.loads((contexts / "meta" / identity / "meta.json").read_text())
+        address = str(described["Endpoints"]["docker"]["Host"])
+    except FileNotFoundError:
         what = f"there is no Docker context {name}"
-        raise UnreachableError(what, next_command=f"docker context ls, or {other}")
-    tls = context.TLSConfig
-    folder = str(Path(tls.ca_cert).parent) if tls and tls.ca_cert else ""
-    return Endpoint(address, folder, f"Docker context {name}", other)
+        raise UnreachableError(what, next_command=f"docker context ls, or {other}") from None
+    except (OSError, ValueError, LookupError, TypeError):
+        what = f"the Docker context {name} cannot be read"
+        raise UnreachableError(what, next_command=f"docker context inspect {name}, or {other}") from None
+    tls = contexts / "tls" / identity / "docker"
+    return Endpoint(address, str(tls) if tls.is_dir() else "", f"Docker context {name}", other)
+
+
+def _folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder of the user's Docker configuration."""
+    chosen = environment.get("DOCKER_CONFIG")
+    return Path(chosen) if chosen else Path.home() / ".docker"
 
 
 def _current_context(environment: Mapping[str, str]) -> str:
     """Return the context that `docker context use` selected; empty when there is none."""
-    chosen = environment.get("DOCKER_CONFIG")
-    folder = Path(chosen) if chosen else Path.home() / ".docker"
     try:
-        return str(json.loads((folder / "config.json").read_text()).get("currentContext") or "")
+        return str(json.loads((_folder(environment) / "config.json").read_text()).get("currentContext") or "")
     except (OSError, ValueError, AttributeError):
         return ""
 
@@ -85,4 +89,4 @@ def _certificates(environment: Mapping[str, str]) -> str:
     """Return the folder of the TLS files that go with `DOCKER_HOST`."""
     if folder := environment.get("DOCKER_CERT_PATH"):
         return folder
-    return str(Path.home() / ".docker") if environment.get("DOCKER_TLS_VERIFY") else ""
+    return str(_folder(environment)) if environment.get("DOCKER_TLS_VERIFY") else ""
