@@ -1,0 +1,106 @@
+"""What makes a row good, whatever its values mean: SQL conditions, each with the reason that its failure is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tap_csv.clean import SWALLOWED, SWALLOWED_PAIRS
+from tap_csv.files import Text, last_row
+from tap_csv.settings import Entity
+from tap_csv.sql import literal
+
+_TOTALS = (
+    "(grand |sub ?|sub-|zwischen|gesamt|end|anfangs|opening |closing |ending |beginning )?"
+    "(totals?|sum|summe|saldo|balance|gesamt|totale|somme|suma|summa|totaal|итого)( .*)?:?"
+)
+"""What the first filled field of a total row is, in small letters."""
+
+
+@dataclass(frozen=True)
+class RowRules:
+    """SQL for the rows of a file: `ignored` ones are left out, `reasons` has a condition for each that makes a row bad."""
+
+    ignored: str
+    reasons: Mapping[str, str]
+
+    @property
+    def sound(self) -> str:
+        """SQL: whether no reason holds."""
+        return " AND ".join(f"NOT {bad}" for bad in self.reasons.values()) or "true"
+
+
+def row_rules(text: Text, entity: Entity, last_line: int | None) -> RowRules:
+    """The rules of an entity for a file.
+
+    Args:
+        last_line: the line of the last record where the relation has a column `line`, else None.
+    """
+    fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
+    reasons = {f"key {name} is empty": f"(coalesce(trim({fields[name]}), '') = '')" for name in entity.keys}
+    for index, name in enumerate(text.columns):
+        if name is None:
+            reasons[f"a value in field {index + 1}, which has no name in the header"] = f"(c{index} IS NOT NULL)"
+    if entity.format.ignore_rows is None:
+        reasons |= _totals(text, entity, fields, last_line)
+    return RowRules(_ignored(text, entity), reasons)
+
+
+def _first_filled(width: int) -> str:
+    filled = ", ".join(f"nullif(trim(c{index}), '')" for index in range(width))
+    return f"coalesce({filled}, '')"
+
+
+def _ignored(text: Text, entity: Entity) -> str:
+    """SQL: whether a row is empty, or of `ignore_rows`. Rows with a key are not empty, which is looked at anyway."""
+    width = len(text.columns)
+    tests = [] if entity.keys else [f"({' AND '.join(f'c{index} IS NULL' for index in range(width))})"]
+    first = _first_filled(width)
+    tests += [f"regexp_matches({first}, {literal(f'^(?:{text})')})" for text in entity.format.ignore_rows or ()]
+    return f"({' OR '.join(tests) or 'false'})"
+
+
+def _totals(text: Text, entity: Entity, fields: Mapping[str, str], last_line: int | None) -> dict[str, str]:
+    """Rows of totals: a word for it where another declared column is empty, or the last row alone without a day."""
+    declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
+    watched = declared if len(declared) > 1 else list(fields.values())
+    empty = " OR ".join(f"{column} IS NULL" for column in watched)
+    word = f"regexp_full_match(lower({_first_filled(len(text.columns))}), {literal(_TOTALS)})"
+    advice = "declare it in ignore_rows, or ignore_rows: [] if it is data"
+    reasons = {f"looks like a total row; {advice}": f"(CASE WHEN {empty} THEN {word} ELSE false END)"}
+    days = day_fields(entity, fields)
+    if days and last_line:
+        no_day = " AND ".join(f"{column} IS NULL" for column in days)
+        reasons[f"the last row has no day, so it looks like a total row; {advice}"] = f"(line = {last_line} AND {no_day})"
+    return reasons
+
+
+def day_fields(entity: Entity, fields: Mapping[str, str]) -> list[str]:
+    """The fields of declared days and times."""
+    return [fields[name] for name, kind in entity.columns.items() if kind.kind in ("date", "datetime") and name in fields]
+
+
+def ends_without_day(text: Text, entity: Entity) -> bool:
+    """Whether the last line of a file is a row without any day, though the entity has days."""
+    positions = {name: index for index, name in enumerate(text.columns) if name}
+    days = [positions[name] for name, kind in entity.columns.items() if kind.kind in ("date", "datetime") and name in positions]
+    if not days or entity.format.ignore_rows is not None:
+        return False
+    row = last_row(text)
+    return len(row) == len(text.columns) and not any(row[index].strip() for index in days)
+
+
+def swallowed(names: Sequence[str], delimiter: str) -> str:
+    """SQL: whether a quoted field holds lines that look like rows; as `clean.swallowed_lines` has it."""
+    width, one = len(names), literal(delimiter)
+    if width < 2:
+        return "false"
+    least = SWALLOWED if width > 2 else SWALLOWED_PAIRS
+    tests = []
+    for name in names:
+        lines = f"string_split({name}, chr(10))"
+        like = f"len(list_filter({lines}[2:-2], x -> strlen(x) - strlen(replace(x, {one}, '')) = {width - 1}))"
+        tests.append(
+            f"(CASE WHEN contains({name}, chr(10)) THEN {like} >= {least} AND {like} * 2 >= len({lines}) - 2 ELSE false END)"
+        )
+    return f"({' OR '.join(tests)})"
