@@ -178,9 +178,11 @@ def _rows(work: Work) -> Rows:
         loaded=sum(stream["loaded"] for stream in target.values()),
         quarantined=sum(entity["quarantined"] for entity in tap.values()),
     )
-    if rows.read != rows.loaded + rows.quarantined:
+    replaced = sum(stream["replaced"] for stream in target.values())
+    if rows.read != rows.loaded + rows.quarantined + replaced:
         raise CheckFailedError(
-            f"rows read {rows.read} are not rows loaded {rows.loaded} + quarantined {rows.quarantined}",
+            f"rows read {rows.read} are not rows loaded {rows.loaded} + quarantined {rows.quarantined} "
+            f"+ replaced {replaced}",
             where="extract_load",
             next_command="fds run again; report it if it stays",
         )
