@@ -20,6 +20,8 @@ from tap_csv.settings import Entity
 
 csv.field_size_limit(sys.maxsize)
 
+BLANK = " \t"
+"""A row with nothing else in its fields is no record."""
 SWALLOWED = 3
 """Lines of a quoted field that have as many fields as the file, from which on a stray quote is suspected."""
 SWALLOWED_PAIRS = 20
@@ -60,15 +62,18 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
     """
     cleaned, evidence = Cleaned(path), _Evidence()
     delimiter = text.delimiter.encode()
-    nothing = delimiter + text.quote.encode() + b" \t"
+    nothing = delimiter + BLANK.encode()
     with text.path.open("rb") as stream, path.open("wb") as out:
         stream.seek(text.header_bytes)
         for raw in Records(stream, text.delimiter, text.quote, entity.max_record_bytes, line=text.header_lines + 1):
             if not raw.cut and not raw.data.strip(nothing):
                 cleaned.blank += 1
                 continue
-            cleaned.last = raw.line
             data, reason = _checked(raw, text, entity, evidence)
+            if not reason and not data:
+                cleaned.blank += 1
+                continue
+            cleaned.last = raw.line
             if reason:
                 quarantine.add(text.original, raw, reason)
                 continue
@@ -104,7 +109,7 @@ def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:
 
 
 def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple[bytes, str]:
-    """The record as it may be written, or the reason why not."""
+    """The record as it may be written, or the reason why not; neither where all its fields are blank."""
     if raw.cut:
         return b"", f"record of {raw.length} bytes, longer than max_record_bytes {entity.max_record_bytes}"
     if not raw.data.isascii():
@@ -134,6 +139,8 @@ def _unquoted(raw: Raw, text: Text, width: int) -> tuple[bytes, str]:
         )
     except csv.Error as error:
         return b"", f"quotes are not closed or not doubled: {error}{spans}"
+    if not any(field.strip(BLANK) for field in fields):
+        return b"", ""
     if len(fields) != width:
         return b"", f"{len(fields)} fields where the header has {width}{spans}"
     if rows := swallowed_lines(fields, text.delimiter, width):

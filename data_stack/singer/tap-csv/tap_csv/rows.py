@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tap_csv.clean import SWALLOWED, SWALLOWED_PAIRS
+from tap_csv.clean import BLANK, SWALLOWED, SWALLOWED_PAIRS
 from tap_csv.files import Text, last_row
 from tap_csv.settings import Entity
 from tap_csv.sql import literal
@@ -54,7 +54,8 @@ def _first_filled(width: int) -> str:
 def _ignored(text: Text, entity: Entity) -> str:
     """SQL: whether a row is empty, or of `ignore_rows`. Rows with a key are not empty, which is looked at anyway."""
     width = len(text.columns)
-    tests = [] if entity.keys else [f"({' AND '.join(f'c{index} IS NULL' for index in range(width))})"]
+    blank = " AND ".join(f"(c{index} IS NULL OR trim(c{index}, {literal(BLANK)}) = '')" for index in range(width))
+    tests = [] if entity.keys else [f"({blank})"]
     first = _first_filled(width)
     tests += [f"regexp_matches({first}, {literal(f'^(?:{text})')})" for text in entity.format.ignore_rows or ()]
     return f"({' OR '.join(tests) or 'false'})"
