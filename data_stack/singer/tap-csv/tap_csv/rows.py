@@ -34,7 +34,7 @@ def row_rules(text: Text, entity: Entity, last_line: int | None) -> RowRules:
     """The rules of an entity for a file.
 
     Args:
-        last_line: the line of the last record where the relation has a column `line`, else None.
+        last_line: the line of the last record if it alone has no day, else None.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
     reasons = {f"key {name} is empty": f"(coalesce(trim({fields[name]}), '') = '')" for name in entity.keys}
@@ -69,26 +69,30 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], last_line: in
     word = f"regexp_full_match(lower({_first_filled(len(text.columns))}), {literal(_TOTALS)})"
     advice = "declare it in ignore_rows, or ignore_rows: [] if it is data"
     reasons = {f"looks like a total row; {advice}": f"(CASE WHEN {empty} THEN {word} ELSE false END)"}
-    days = day_fields(entity, fields)
-    if days and last_line:
-        no_day = " AND ".join(f"{column} IS NULL" for column in days)
-        reasons[f"the last row has no day, so it looks like a total row; {advice}"] = f"(line = {last_line} AND {no_day})"
+    if last_line:
+        reasons[f"only the last row has no day, so it looks like a total row; {advice}"] = f"(line = {last_line})"
     return reasons
 
 
-def day_fields(entity: Entity, fields: Mapping[str, str]) -> list[str]:
-    """The fields of declared days and times."""
-    return [fields[name] for name, kind in entity.columns.items() if kind.kind in ("date", "datetime") and name in fields]
+def _positions(text: Text, entity: Entity, kinds: tuple[str, ...]) -> list[int]:
+    """Where the declared columns of some kinds stand."""
+    return [at for at, name in enumerate(text.columns) if name in entity.columns and entity.columns[name].kind in kinds]
 
 
 def ends_without_day(text: Text, entity: Entity) -> bool:
-    """Whether the last line of a file is a row without any day, though the entity has days."""
-    positions = {name: index for index, name in enumerate(text.columns) if name}
-    days = [positions[name] for name, kind in entity.columns.items() if kind.kind in ("date", "datetime") and name in positions]
-    if not days or entity.format.ignore_rows is not None:
+    """Whether the last line of a file has a number and no day, though the entity has days."""
+    days = _positions(text, entity, ("date", "datetime"))
+    numbers = _positions(text, entity, ("decimal", "integer"))
+    if not days or not numbers or entity.format.ignore_rows is not None:
         return False
     row = last_row(text)
-    return len(row) == len(text.columns) and not any(row[index].strip() for index in days)
+    is_whole = len(row) == len(text.columns)
+    return is_whole and not any(row[at].strip() for at in days) and any(row[at].strip() for at in numbers)
+
+
+def without_day(text: Text, entity: Entity) -> str:
+    """SQL: whether a row has no day at all."""
+    return " AND ".join(f"coalesce(trim(c{at}), '') = ''" for at in _positions(text, entity, ("date", "datetime")))
 
 
 def swallowed(names: Sequence[str], delimiter: str) -> str:

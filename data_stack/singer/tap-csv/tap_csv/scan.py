@@ -19,7 +19,7 @@ from tap_csv.clean import Cleaned, clean, record_at
 from tap_csv.errors import FileRefusedError, TapError
 from tap_csv.files import Bytes, Text, measure
 from tap_csv.quarantine import First, Quarantine
-from tap_csv.rows import RowRules, ends_without_day, row_rules, swallowed
+from tap_csv.rows import RowRules, ends_without_day, row_rules, swallowed, without_day
 from tap_csv.settings import Entity
 from tap_csv.sql import csv_relation, identifier, literal
 from tap_csv.types import STRING, ColumnType
@@ -147,8 +147,9 @@ def _careful(
     if not cleaned.written:
         _check_limits(text, 0, quarantine.count, quarantine.lines, quarantine.first)
         return _without_rows(con, text, entity, quarantine.count, cleaned.blank)
-    rules = row_rules(text, entity, cleaned.last)
     relation = _cleaned_relation(text, cleaned)
+    is_alone = ends_without_day(text, entity) and _counts(con, relation, f"count(*) FILTER ({without_day(text, entity)})") == (1,)
+    rules = row_rules(text, entity, cleaned.last if is_alone else None)
     values = Reader(con, relation, text, entity, rules).studied()
     sound = f"{rules.sound} AND {values.readable}"
     rows, ignored, bad = _counts(
