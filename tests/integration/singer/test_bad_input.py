@@ -10,6 +10,8 @@ import pytest
 
 from tests.kit.singer import Kit
 
+_NOTHING = "if it means nothing, declare it in null_words"
+
 
 def refused(kit: Kit, *needles: str, text: bytes | str | None = None, **settings: object) -> None:
     """The tap fails with one sentence that names all needles, and has emitted no row."""
@@ -126,10 +128,10 @@ def test_rows_that_are_bad_by_themselves(kit: Kit) -> None:
         3: "1 fields where the header has 2",
         4: "3 fields where the header has 2",
         5: "key id is empty",
-        6: "column amount is no decimal like 1234.56: 'abc' is not a number; if it means nothing, declare it in null_words",
+        6: "column amount is no decimal like 1234.56: 'abc' is not a number; " + _NOTHING,
         7: "quotes are not closed or not doubled: ',' expected after '\"'; the record spans 2 lines, from 7 to 8",
         11: "3 fields where the header has 2",
-        12: "column amount is no decimal like 1234.56: '1\"5' is not a number; if it means nothing, declare it in null_words",
+        12: "column amount is no decimal like 1234.56: '1\"5' is not a number; " + _NOTHING,
         13: "holds a NUL byte",
     }
     assert [row["raw"] for row in kit.quarantined if row["line"] in (5, 7)] == ['8,"9\n"x', ",6"]
@@ -166,7 +168,8 @@ def test_a_decimal_widens_once_and_stays(kit: Kit) -> None:
     state = kit.load(kit.csv("id,v\n2,0.00014884\n"), entity=columns, state=state).state
     kit.load(kit.csv("id,v\n3,7.5\n"), entity=columns, state=state)
     assert kit.query("SELECT typeof(v), v FROM t ORDER BY id") == [
-        ("DECIMAL(38,18)", Decimal("1.25")), ("DECIMAL(38,18)", Decimal("0.00014884")), ("DECIMAL(38,18)", Decimal("7.5")),
+        ("DECIMAL(38,18)", Decimal("1.25")), ("DECIMAL(38,18)", Decimal("0.00014884")),
+        ("DECIMAL(38,18)", Decimal("7.5")),
     ]  # fmt: skip
 
 
@@ -185,7 +188,7 @@ def test_the_delimiter_is_found(kit: Kit, delimiter: str) -> None:
         ("1,infinity,5", "column day is no day like 2026-12-31: 'infinity'"),
         ("1,2024-02-30,5", "column day is no day like 2026-12-31: '2024-02-30'"),
         ("1,2024-01-05 garbage,5", "column day is no day like 2026-12-31: '2024-01-05 garbage'"),
-        ("1,31/01/2024,5", "declare it, for example date_formats: [\"%d/%m/%Y\"]"),
+        ("1,31/01/2024,5", 'declare it, for example date_formats: ["%d/%m/%Y"]'),
         ("1,31.01.24,5", "a year of two digits"),
         ("1,0026-01-05,5", "set earliest_date or latest_date"),
         ("1,2924-01-01,5", "set earliest_date or latest_date"),

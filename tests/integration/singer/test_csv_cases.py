@@ -1,7 +1,7 @@
 """CSV files as people have them: every value is right in the table, or its row or file is refused with what to do.
 
-`csv_cases/cases.json` has the steps of each case (`csv`: one file, `landing`: a folder that files are added to), the true
-rows as `{id: [day, amount, currency]}`, and the outcome: `read` where all are loaded, `told` where some are quarantined
+`csv_cases/cases.json` has the steps of each case (`csv`: one file, `landing`: a folder that files are added to), the
+true rows as `{id: [day, amount, currency]}`, and the outcome: `read` where all are loaded, `told` where some are quarantined
 or refused with a message that matches `told`. `declared` are settings with which all rows are loaded.
 """
 
@@ -78,6 +78,8 @@ def test_no_value_is_wrong_and_nothing_is_lost_in_silence(kit: Kit, name: str) -
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "declared" in case])
 def test_what_the_message_names_reads_every_row(kit: Kit, name: str) -> None:
     case = CASES[name]
-    columns = {column: kind for column, kind in COLUMNS.items() if column not in case["declared"].get("debit_credit", {})}
+    columns = {
+        column: kind for column, kind in COLUMNS.items() if column not in case["declared"].get("debit_credit", {})
+    }
     rows, _ = play(kit, case, {"columns": columns} | case["declared"])
     assert rows in truths(case)

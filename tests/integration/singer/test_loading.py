@@ -56,7 +56,9 @@ def test_of_rows_with_one_key_the_last_wins_by_file_then_line(kit: Kit, batch: b
     kit.csv("id,v\n" + "".join(f"{i % 100},{i}\n" for i in range(1000)), "a.csv")
     kit.csv("id,v\n5,first\n5,last\n", "b.csv")
     kit.load(kit.folder / "*.csv", batch=batch)
-    assert kit.query("SELECT count(*), max(v) FILTER (id = '5'), max(v) FILTER (id = '6') FROM t") == [(100, "last", "906")]
+    assert kit.query("SELECT count(*), max(v) FILTER (id = '5'), max(v) FILTER (id = '6') FROM t") == [
+        (100, "last", "906")
+    ]
     assert kit.counts["emitted"] == kit.loaded["received"] == kit.loaded["loaded"] + kit.loaded["replaced"] == 1002
     assert kit.loaded["replaced"] == (901 if batch else 902)  # a batch is a load of its own
 
@@ -90,7 +92,8 @@ def test_without_keys_rows_are_appended(kit: Kit) -> None:
         ((EXACT, 2.5), (INTEGER, 1), "DECIMAL(18,1)", ["2.5", "1.0"]),
         ((INTEGER, 1), (STRING, "x"), "VARCHAR", ["1", "x"]),
         ((STRING, "x"), (INTEGER, 1), "VARCHAR", ["x", "1"]),
-        ((DAY, "2024-01-01"), (TIME, "2024-01-01 10:00:00"), "TIMESTAMP", ["2024-01-01 00:00:00", "2024-01-01 10:00:00"]),
+        ((DAY, "2024-01-01"), (TIME, "2024-01-01 10:00:00"), "TIMESTAMP",
+         ["2024-01-01 00:00:00", "2024-01-01 10:00:00"]),
     ],
 )  # fmt: skip
 def test_types_are_widened_without_loss(kit: Kit, old: Any, new: Any, kind: str, found: list[str]) -> None:

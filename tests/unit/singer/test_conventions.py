@@ -86,7 +86,8 @@ CONVENTIONS = {
                      {"decimal": ".", "currency_signs": ["£"], "date_formats": ["%d/%m/%y"]}),
     "se": Convention("%Y-%m-%d", _unicode_minus, {"decimal": ","}, "\t", "utf-16"),
     "in": Convention("%d-%b-%Y", grouped(",", ".", indian=True), {"decimal": ".", "date_formats": ["%d-%b-%Y"]}),
-    "excel-de": Convention(_DMY, grouped(".", ","), {**_COMMA, "date_formats": [_DMY]}, ";", above="sep=;\r\n", end="\r\n"),
+    "excel-de": Convention(_DMY, grouped(".", ","), {**_COMMA, "date_formats": [_DMY]}, ";", above="sep=;\r\n",
+                           end="\r\n"),
     "paypal": Convention("%m/%d/%Y", grouped(",", "."), {"decimal": ".", "header_match": "loose",
                          "renames": {"Transaction ID": "id", "Gross": "amount"}, "date_formats": ["%m/%d/%Y"]},
                          header=("Transaction ID", "Day", "Gross", "Note"), encoding="utf-8-sig"),
@@ -158,7 +159,11 @@ def test_an_undeclared_convention_is_never_read_wrong(
     table: list[tuple[date, Decimal, str]], name: str, knows_days: bool
 ) -> None:
     how, rows = CONVENTIONS[name], _table(table)
-    known = {key: value for key, value in how.settings.items() if key in ("renames", "header_match", "debit_credit", "columns")}
+    known = {
+        key: value
+        for key, value in how.settings.items()
+        if key in ("renames", "header_match", "debit_credit", "columns")
+    }
     known |= {"encoding": how.encoding} if not how.encoding.startswith("utf") else {}
     known |= {"date_formats": how.settings["date_formats"]} if knows_days and "date_formats" in how.settings else {}
     try:

@@ -93,7 +93,7 @@ def test_an_entity_that_cannot_work_is_refused(entity: dict[str, Any], words: st
 
 
 def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(TapError, match="'delimeter' is unknown; known are .*delimiter"):
+    with pytest.raises(TapError, match=r"'delimeter' is unknown; known are .*delimiter"):
         entities({"entities": [_T], "delimeter": ";"})
 
 

@@ -170,7 +170,9 @@ def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Co
     else:
         widest = kind.widest
         before = widest.precision - widest.scale
-        size = f"has more than {before} digits before the point or {widest.scale} places; declare decimal(p,s) or string"
+        size = (
+            f"has more than {before} digits before the point or {widest.scale} places; declare decimal(p,s) or string"
+        )
     both = "stands in a column with decimal commas and decimal points; correct the file"
     ambiguous = 'is ambiguous: thousands or decimal places; declare decimal: "." or decimal: ","'
     other = "has a decimal comma, spaces or thousands separators that nothing declares; declare decimal and thousands"

@@ -120,7 +120,10 @@ def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple
             position = raw.offset + error.start
             evidence.first = evidence.first if evidence.against else (raw.line, position)
             evidence.against += 1
-            return b"", f"not valid {entity.format.encoding} at byte {position}; correct the row or the setting encoding"
+            return (
+                b"",
+                f"not valid {entity.format.encoding} at byte {position}; correct the row or the setting encoding",
+            )
     if b"\0" in raw.data:
         return b"", "holds a NUL byte"
     width = len(text.columns)

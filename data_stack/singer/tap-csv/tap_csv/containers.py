@@ -9,9 +9,8 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from tap_csv.errors import FileRefusedError
 
@@ -84,10 +83,10 @@ def _refuse_unmarked_utf16(original: Path, head: bytes) -> None:
         raise FileRefusedError(f"{original} looks like utf-16 without a byte order mark; set encoding: {order}")
 
 
-def _opened(original: Path, start: bytes) -> AbstractContextManager[IO[bytes]]:
+def _opened(original: Path, start: bytes) -> IO[bytes]:
     if start.startswith(_ZIP):
         return _only_member(original)
-    return gzip.open(original) if start.startswith(_GZIP) else original.open("rb")
+    return cast(IO[bytes], gzip.open(original)) if start.startswith(_GZIP) else original.open("rb")
 
 
 def _only_member(original: Path) -> IO[bytes]:
@@ -97,7 +96,9 @@ def _only_member(original: Path) -> IO[bytes]:
         names = [info for info in archive.infolist() if not info.is_dir()]
         members = [info for info in names if not info.filename.startswith(("__MACOSX/", "."))]
         if any(info.filename in ("[Content_Types].xml", "mimetype", "Index/Document.iwa") for info in names):
-            raise FileRefusedError(f"{original} is a workbook of Excel or another spreadsheet program; open it there, {_SAVE}")
+            raise FileRefusedError(
+                f"{original} is a workbook of Excel or another spreadsheet program; open it there, {_SAVE}"
+            )
         if len(members) != 1:
             inside = ", ".join(info.filename for info in members[:5])
             raise FileRefusedError(
@@ -113,7 +114,9 @@ def _chunks(stream: IO[bytes], original: Path) -> Iterator[bytes]:
         while chunk := stream.read(_CHUNK):
             yield chunk
     except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
-        raise FileRefusedError(f"{original} is a damaged {'zip' if 'CRC' in str(error) else 'gzip'} file: {error}") from None
+        raise FileRefusedError(
+            f"{original} is a damaged {'zip' if 'CRC' in str(error) else 'gzip'} file: {error}"
+        ) from None
 
 
 def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Iterator[bytes]:

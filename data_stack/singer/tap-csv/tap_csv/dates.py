@@ -135,18 +135,22 @@ def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRu
     """SQL: the reason why a text is no plausible day or time, and what to declare."""
     what = "day" if kind == "date" else "time"
     shown, text = f"'''' || left(trim({column}), 40) || ''''", f"trim({column})"
-    begin = f"'column ' || {literal(name)} || ' is no {what} like 2026-12-31: ' || {shown} || "
+    column_is = f"'column ' || {literal(name)} || "
+    begin = f"{column_is} ' is no {what} like 2026-12-31: ' || {shown} || "
+    range_ = f"' is a day before {rules.earliest} or after {rules.latest}: '"
     numbers = "[0-9]{1,2}([./-])[0-9]{1,2}([./-])"
-    parts = f"'%d' || regexp_extract({text}, '{numbers}', 1) || '%m' || regexp_extract({text}, '{numbers}', 2) || "
-    return f"""CASE
-        WHEN {moment_column} IS NOT NULL THEN 'column ' || {literal(name)} || ' is a day before {rules.earliest} or after
-{rules.latest}: ' || {shown} || '; if that is right, set earliest_date or latest_date'
-        WHEN regexp_full_match({text}, '{numbers}[0-9]{{2}}( .*)?')
-            THEN {begin} ' has a year of two digits; declare its order, for example date_formats: ["' || {parts} '%y"]'
-        WHEN regexp_full_match({text}, '{numbers}[0-9]{{4}}( .*)?')
-            THEN {begin} ' does not say which is the month; declare it, for example date_formats: ["' || {parts} '%Y"]'
-        ELSE {begin} ' is not read by date_formats {", ".join(rules.formats).replace("'", "''")}; declare its format there'
-    END""".replace(" or after\n", " or after ")
+    first, second = (f"regexp_extract({text}, '{numbers}', {group})" for group in (1, 2))
+    order = f"""'["%d' || {first} || '%m' || {second} || """
+    years = literal(" has a year of two digits; declare its order, for example date_formats: ")
+    months = literal(" does not say which is the month; declare it, for example date_formats: ")
+    other = literal(f" is not read by date_formats {', '.join(rules.formats)}; declare its format there")
+    return (
+        f"CASE WHEN {moment_column} IS NOT NULL "
+        f"THEN {column_is} {range_} || {shown} || '; if that is right, set earliest_date or latest_date' "
+        f"WHEN regexp_full_match({text}, '{numbers}[0-9]{{2}}( .*)?') THEN {begin} {years} || {order} '%y\"]' "
+        f"WHEN regexp_full_match({text}, '{numbers}[0-9]{{4}}( .*)?') THEN {begin} {months} || {order} '%Y\"]' "
+        f"ELSE {begin} {other} END"
+    )
 
 
 def check_timezone(name: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 from singer_sdk import typing as th
@@ -57,8 +57,8 @@ class Format:
     loose_header: bool = False
     ignore_rows: tuple[str, ...] | None = None
     null_words: tuple[str, ...] = ()
-    numbers: NumberRules = NumberRules()
-    dates: DateRules = DateRules((ISO,), "UTC", EARLIEST, date(2100, 1, 1))
+    numbers: NumberRules = field(default_factory=NumberRules)
+    dates: DateRules = field(default_factory=lambda: DateRules((ISO,), "UTC", EARLIEST, date(2100, 1, 1)))
 
 
 def read_format(given: Mapping[str, Any]) -> Format:
@@ -72,9 +72,10 @@ def read_format(given: Mapping[str, Any]) -> Format:
     for expression in ignored or ():
         _check_expression(expression)
     delimiter, quote = _characters(given)
+    is_loose = choice(given, "header_match", ("exact", "loose")) == "loose"
     return Format(
-        delimiter, quote, _encoding(given), _skip_rows(given), choice(given, "header_match", ("exact", "loose")) == "loose",
-        ignored, tuple(word.strip() for word in words), _numbers(given), _dates(given),
+        delimiter, quote, _encoding(given), _skip_rows(given), is_loose, ignored,
+        tuple(word.strip() for word in words), _numbers(given), _dates(given),
     )  # fmt: skip
 
 

@@ -79,7 +79,9 @@ def _first_record(
             lines = records.line - 1
         try:
             if raw is None or raw.cut:
-                raise FileRefusedError(f"{original} has no header" if raw is None else f"{original}: the header is too long")
+                raise FileRefusedError(
+                    f"{original} has no header" if raw is None else f"{original}: the header is too long"
+                )
             names = _names(raw.data, delimiter, entity, original)
             found.append(Header(delimiter, _columns(names, entity), raw.offset + raw.length, lines))
         except FileRefusedError as error:
@@ -110,7 +112,9 @@ def _lines(start: bytes) -> Iterator[tuple[int, bytes, int]]:
 def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[str]:
     try:
         text = line.decode("utf-8")
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=entity.format.quote, strict=True)
+        rows = csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, quotechar=entity.format.quote, strict=True
+        )
         return [name.strip() for name in next(rows, [])]
     except UnicodeDecodeError as error:
         raise FileRefusedError(

@@ -19,7 +19,7 @@ _TOTALS = (
 
 @dataclass(frozen=True)
 class RowRules:
-    """SQL for the rows of a file: `ignored` ones are left out, `reasons` has a condition for each that makes a row bad."""
+    """SQL for the rows of a file: `ignored` ones are left out; `reasons` has the condition under which each holds."""
 
     ignored: str
     reasons: Mapping[str, str]
@@ -76,7 +76,8 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], last_line: in
 
 def _positions(text: Text, entity: Entity, kinds: tuple[str, ...]) -> list[int]:
     """Where the declared columns of some kinds stand."""
-    return [at for at, name in enumerate(text.columns) if name in entity.columns and entity.columns[name].kind in kinds]
+    wanted = {name for name, kind in entity.columns.items() if kind.kind in kinds}
+    return [at for at, name in enumerate(text.columns) if name in wanted]
 
 
 def ends_without_day(text: Text, entity: Entity) -> bool:
@@ -105,7 +106,6 @@ def swallowed(names: Sequence[str], delimiter: str) -> str:
     for name in names:
         lines = f"string_split({name}, chr(10))"
         like = f"len(list_filter({lines}[2:-2], x -> strlen(x) - strlen(replace(x, {one}, '')) = {width - 1}))"
-        tests.append(
-            f"(CASE WHEN contains({name}, chr(10)) THEN {like} >= {least} AND {like} * 2 >= len({lines}) - 2 ELSE false END)"
-        )
+        rows = f"{like} >= {least} AND {like} * 2 >= len({lines}) - 2"
+        tests.append(f"(CASE WHEN contains({name}, chr(10)) THEN {rows} ELSE false END)")
     return f"({' OR '.join(tests)})"

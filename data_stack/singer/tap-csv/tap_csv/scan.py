@@ -48,9 +48,7 @@ class Scanned:
     ignored: int
 
 
-def scan(
-    con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, folder: Path, quarantine: Quarantine
-) -> Scanned:
+def scan(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, folder: Path, quarantine: Quarantine) -> Scanned:
     """Find the records of a file, the bad ones, and how its values are read.
 
     Raises:
@@ -78,9 +76,7 @@ def write_parquet(
         query = f"SELECT * REPLACE ({number} AS {key}) FROM ({query})"
     group = max(2048, min(_ROW_GROUP, _ROW_GROUP_VALUES // len(columns)))
     options = f"FORMAT parquet, COMPRESSION {compression}, ROW_GROUP_SIZE {group}"
-    row = con.execute(
-        f"COPY (SELECT * FROM ({query}) WHERE {where}) TO {literal(str(path))} ({options})"
-    ).fetchone()
+    row = con.execute(f"COPY (SELECT * FROM ({query}) WHERE {where}) TO {literal(str(path))} ({options})").fetchone()
     written = int(row[0]) if row else 0
     if where == "true" and written != scanned.good:
         raise TapError(f"{scanned.text.original} changed while it was read; run again")
@@ -131,7 +127,9 @@ def _read_directly(
     if counted != _expected(size, rows, len(names)):
         raise _OtherRecordsError
     has_long_values = size.quotes and size.feeds > rows
-    if unsound or (has_long_values and _counts(con, relation, f"count(*) FILTER ({swallowed(names, text.delimiter)})")[0]):
+    if unsound or (
+        has_long_values and _counts(con, relation, f"count(*) FILTER ({swallowed(names, text.delimiter)})")[0]
+    ):
         return None
     if other:
         values = reader.studied()
@@ -148,7 +146,9 @@ def _careful(
         _check_limits(text, 0, quarantine.count, quarantine.lines, quarantine.first)
         return _without_rows(con, text, entity, quarantine.count, cleaned.blank)
     relation = _cleaned_relation(text, cleaned)
-    is_alone = ends_without_day(text, entity) and _counts(con, relation, f"count(*) FILTER ({without_day(text, entity)})") == (1,)
+    is_alone = ends_without_day(text, entity) and _counts(
+        con, relation, f"count(*) FILTER ({without_day(text, entity)})"
+    ) == (1,)
     rules = row_rules(text, entity, cleaned.last if is_alone else None)
     values = Reader(con, relation, text, entity, rules).studied()
     sound = f"{rules.sound} AND {values.readable}"

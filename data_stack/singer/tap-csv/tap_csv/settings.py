@@ -102,7 +102,7 @@ def entities(config: Mapping[str, Any]) -> tuple[Entity, ...]:
     _check_known(config, SETTINGS["properties"], "setting")
     if config.get("max_record_bytes", 1) < 1:
         raise TapError("setting max_record_bytes must be positive")
-    shared = {name: config[name] for name in FORMAT_NAMES if config.get(name) is not None}
+    shared: dict[str, Any] = {name: config[name] for name in FORMAT_NAMES if config.get(name) is not None}
     limit = int(config.get("max_record_bytes") or 16 * 2**20)
     found = tuple(_entity(raw, shared, limit) for raw in config["entities"])
     names = [entity.name.lower() for entity in found]
@@ -118,7 +118,7 @@ def _check_known(given: Mapping[str, Any], known: Iterable[str], what: str) -> N
         raise TapError(f"{what} {unknown!r} is unknown; known are {', '.join(known)}")
 
 
-def _entity(raw: Mapping[str, Any], shared: Mapping[str, Any], limit: int) -> Entity:
+def _entity(raw: Mapping[str, Any], shared: dict[str, Any], limit: int) -> Entity:
     name = str(raw.get("entity") or "")
     if not name:
         raise TapError("setting entities holds one without the name `entity`")
@@ -184,7 +184,9 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
         raise TapError("replication_key goes with incremental: column, and only with it")
     if key and entity.columns.get(key, STRING).kind in ("string", "boolean"):
         raise TapError(f"replication_key {key!r} needs a declared type: date, datetime, integer or decimal")
-    bad = next((name for name, kind in entity.columns.items() if name in entity.debit_credit and kind.kind != "decimal"), None)
+    bad = next(
+        (name for name, kind in entity.columns.items() if name in entity.debit_credit and kind.kind != "decimal"), None
+    )
     if bad:
         raise TapError(f"column {bad!r} is made by debit_credit, so it must be a decimal")
 

@@ -45,7 +45,9 @@ class Values:
 class Reader:
     """Finds out how the values of one file are read."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity, rules: RowRules) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity, rules: RowRules
+    ) -> None:
         self._con, self._entity, self._rules = con, entity, rules
         self._fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
         self._typed = {name: kind for name, kind in entity.columns.items() if name in self._fields and kind != STRING}
@@ -72,7 +74,8 @@ class Reader:
         how = self._conventions(relation)
         plains = ", ".join(f"{self._plain(column, how[column])} AS {column}_plain" for column in how)
         relation = f"(SELECT *, {plains} FROM {relation})" if plains else relation
-        columns, types, bad = dict(self._fields), dict(self._typed), {}
+        columns, types = dict(self._fields), dict(self._typed)
+        bad: dict[str, str] = {}
         for name, kind in self._typed.items():
             columns[name], found = self._read(name, self._fields[name], kind, how)
             bad |= found
@@ -90,7 +93,9 @@ class Reader:
         if not words:
             return relation
         changed = [column for name, column in self._fields.items() if name not in self._entity.keys]
-        cases = ", ".join(f"CASE WHEN trim({column}) NOT IN ({words}) THEN {column} END AS {column}" for column in changed)
+        cases = ", ".join(
+            f"CASE WHEN trim({column}) NOT IN ({words}) THEN {column} END AS {column}" for column in changed
+        )
         return f"(SELECT * REPLACE ({cases}) FROM {relation})" if changed else relation
 
     def _values(
@@ -124,7 +129,8 @@ class Reader:
         if separator == "," or kind.kind == "integer":
             return 0
         if column not in self._likely_places:
-            query = f"SELECT strlen(split_part({column}, '.', 2)) FROM {self._relation} WHERE {column} IS NOT NULL LIMIT {_SAMPLE}"
+            some = f"{self._relation} WHERE {column} IS NOT NULL LIMIT {_SAMPLE}"
+            query = f"SELECT strlen(split_part({column}, '.', 2)) FROM {some}"
             found = [count for (count,) in self._con.execute(query).fetchall()]
             usual = max(set(found), key=found.count) if found else 0
             self._likely_places[column] = usual if usual in (1, 2, 4) or (usual == 3 and separator) else 0
@@ -184,7 +190,9 @@ class Reader:
         cleaned = amounts.plain(f"{column}_core", self._entity.format.numbers, how)
         return f"CASE WHEN {column}_is_plain THEN {column} ELSE {cleaned} END"
 
-    def _read(self, name: str, column: str, kind: ColumnType, how: Mapping[str, Convention]) -> tuple[str, dict[str, str]]:
+    def _read(
+        self, name: str, column: str, kind: ColumnType, how: Mapping[str, Convention]
+    ) -> tuple[str, dict[str, str]]:
         """SQL for the value of a column, and the reasons why it may have none."""
         filled = f"coalesce(trim({column}), '') <> ''"
         if kind.kind in _NUMBERS:
@@ -214,7 +222,9 @@ class Reader:
         bad = self._unreadable_number(pair.debit, debit, kind, how[debit])
         bad |= self._unreadable_number(pair.credit, credit, kind, how[credit])
         out, into_ = (amounts.value(f"{column}_plain", kind.widest) for column in (debit, credit))
-        signs = self._aggregate(relation, {"plus": f"count(*) FILTER ({out} > 0)", "minus": f"count(*) FILTER ({out} < 0)"})
+        signs = self._aggregate(
+            relation, {"plus": f"count(*) FILTER ({out} > 0)", "minus": f"count(*) FILTER ({out} < 0)"}
+        )
         if signs["plus"] and signs["minus"]:
             bad[f"coalesce({out} < 0, false)"] = literal(f"column {pair.debit} has both signs; correct the file")
         bad[f"coalesce({out} <> 0 AND {into_} <> 0, false)"] = literal(
