@@ -1,8 +1,8 @@
 """CSV files as people have them: every value is right in the table, or its row or file is refused with what to do.
 
 `csv_cases/cases.json` has the steps of each case (`csv`: one file, `landing`: a folder that files are added to), the
-true rows as `{id: [day, amount, currency]}`, and the outcome: `read` where all are loaded, `told` where some are quarantined
-or refused with a message that matches `told`. `declared` are settings with which all rows are loaded.
+true rows as `{id: [day, amount, currency]}`, and the outcome: `read` where all are loaded, `told` where some are
+quarantined or refused with a message that matches `told`. `declared` are settings with which all rows are loaded.
 """
 
 from __future__ import annotations

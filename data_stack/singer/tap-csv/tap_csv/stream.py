@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tap_csv.tap import TapCSV
 
 _PAGE = 10_000
+_WIDE_FILE = 300
+"""Columns from which on DuckDB needs more memory for one thread than it has for two."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ class CSVStream(Stream):
         self._quarantine.begin()
         try:
             text = prepare(path, self.entity, self._csv_tap.folder)
+            if len(text.columns) > _WIDE_FILE:
+                self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
             scanned = scan(self._csv_tap.connection, text, self.entity, self._csv_tap.folder, self._quarantine)
         except duckdb.Error as error:
             raise of_duckdb(error, path) from None

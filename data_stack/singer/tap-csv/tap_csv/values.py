@@ -6,8 +6,10 @@ file with other values is studied: which separator a column proves, which format
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -52,7 +54,6 @@ class Reader:
         self._fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
         self._typed = {name: kind for name, kind in entity.columns.items() if name in self._fields and kind != STRING}
         self._relation = self._without_null_words(relation)
-        self._likely_places: dict[str, int] = {}
 
     def plainest(self) -> tuple[Values, str]:
         """All values in their plainest form, and SQL for whether a row has only such values."""
@@ -125,16 +126,20 @@ class Reader:
 
     def _places(self, column: str, kind: ColumnType) -> int:
         """The number of decimal places that most values have, of those that need no proof."""
-        separator = self._entity.format.numbers.separator
-        if separator == "," or kind.kind == "integer":
+        if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
-        if column not in self._likely_places:
-            some = f"{self._relation} WHERE {column} IS NOT NULL LIMIT {_SAMPLE}"
-            query = f"SELECT strlen(split_part({column}, '.', 2)) FROM {some}"
-            found = [count for (count,) in self._con.execute(query).fetchall()]
-            usual = max(set(found), key=found.count) if found else 0
-            self._likely_places[column] = usual if usual in (1, 2, 4) or (usual == 3 and separator) else 0
         return min(self._likely_places[column], kind.scale)
+
+    @cached_property
+    def _likely_places(self) -> dict[str, int]:
+        """By field: the places that most of the first values have; 0 where that number of places proves nothing."""
+        columns = list(self._numeric())
+        texts = ", ".join(f"strlen(split_part({column}, '.', 2))" for column in columns)
+        rows = self._con.execute(f"SELECT {texts} FROM {self._relation} LIMIT {_SAMPLE}").fetchall()
+        allowed = (1, 2, 3, 4) if self._entity.format.numbers.separator else (1, 2, 4)
+        usual = (Counter(count for count in counts if count is not None) for counts in zip(*rows, strict=True))
+        likely = [counts.most_common(1)[0][0] if counts else 0 for counts in usual] or [0] * len(columns)
+        return {column: count if count in allowed else 0 for column, count in zip(columns, likely, strict=True)}
 
     def _numeric(self) -> dict[str, ColumnType]:
         """The fields that hold numbers, with the types they end in."""
