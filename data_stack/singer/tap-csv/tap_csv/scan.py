@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from tap_csv.clean import Cleaned, clean, record_at
 from tap_csv.errors import FileRefusedError, TapError
@@ -32,9 +33,9 @@ MOST_BAD = 0.2
 
 _LONG_LINE = 2_000_000
 """Bytes; DuckDB sets its buffers by the longest line, so a longer one is read with settings of its own."""
-_ROW_GROUP = 122_880
-_ROW_GROUP_VALUES = 2_000_000
-"""Values that a row group of Parquet may have: what is written is held in memory until its group is full."""
+MANY_COLUMNS = 300
+"""Columns from which on a file is read by one thread, and written in small batches."""
+_BATCH = 2048
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,26 @@ def write_parquet(
         key = identifier(entity.generated_key or "")
         number = f"{key} || '-' || row_number() OVER (PARTITION BY {key})"
         query = f"SELECT * REPLACE ({number} AS {key}) FROM ({query})"
-    group = max(2048, min(_ROW_GROUP, _ROW_GROUP_VALUES // len(columns)))
-    options = f"FORMAT parquet, COMPRESSION {compression}, ROW_GROUP_SIZE {group}"
-    row = con.execute(f"COPY (SELECT * FROM ({query}) WHERE {where}) TO {literal(str(path))} ({options})").fetchone()
-    written = int(row[0]) if row else 0
+    chosen = f"SELECT * FROM ({query}) WHERE {where}"
+    if len(columns) > MANY_COLUMNS:
+        written = _write_by_arrow(con, chosen, path, compression)
+    else:
+        options = f"FORMAT parquet, COMPRESSION {compression}"
+        row = con.execute(f"COPY ({chosen}) TO {literal(str(path))} ({options})").fetchone()
+        written = int(row[0]) if row else 0
     if where == "true" and written != scanned.good:
         raise TapError(f"{scanned.text.original} changed while it was read; run again")
+    return written
+
+
+def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str) -> int:
+    """Write in small batches: DuckDB itself would hold half a megabyte for each column."""
+    batches, written = con.execute(query).fetch_record_batch(_BATCH), 0
+    codec = compression.replace("uncompressed", "none")
+    with pq.ParquetWriter(path, batches.schema, compression=codec) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            written += batch.num_rows
     return written
 
 

@@ -20,7 +20,7 @@ from tap_csv.files import find, prepare
 from tap_csv.memory import LoadedFile, Memory
 from tap_csv.quarantine import Quarantine
 from tap_csv.report import Counts
-from tap_csv.scan import Scanned, scan, write_parquet
+from tap_csv.scan import MANY_COLUMNS, Scanned, scan, write_parquet
 from tap_csv.settings import Entity
 from tap_csv.sql import identifier, literal
 from tap_csv.types import STRING, WIDE, ColumnType
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from tap_csv.tap import TapCSV
 
 _PAGE = 10_000
-_WIDE_FILE = 300
-"""Columns from which on DuckDB needs more memory for one thread than it has for two."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class CSVStream(Stream):
         self._quarantine.begin()
         try:
             text = prepare(path, self.entity, self._csv_tap.folder)
-            if len(text.columns) > _WIDE_FILE:
+            if len(text.columns) > MANY_COLUMNS:  # one thread needs what two have else
                 self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
             scanned = scan(self._csv_tap.connection, text, self.entity, self._csv_tap.folder, self._quarantine)
         except duckdb.Error as error:
