@@ -21,7 +21,7 @@ _OF_LIBRARIES = (
 def lost(error: BaseException) -> StackError | None:
     """Return the error for a broken connection or an API refusal; None for any other failure."""
     if "hcloud" in sys.modules and isinstance(error, sys.modules["hcloud"].HCloudException):
-        from infra.cloud import failure
+        from infra.hosts.hetzner.api import failure
 
         return failure(error)
     known: list[type[BaseException]] = [ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from infra.cost import Plan
-    from infra.cost.decide import Basis
+    from infra.cost.planning_inputs import PlanningInputs
     from infra.settings import Settings
 
 AllowSnapshot = Annotated[bool, typer.Option("--allow-snapshot", help="Plan on prices and a rate past their age.")]
@@ -54,11 +54,11 @@ def _day(text: str | None) -> date | None:
 
 def basis(
     settings: Settings, project: Path, *, allow_snapshot: bool, prices: Path | None, prices_date: str | None
-) -> Basis:
+) -> PlanningInputs:
     """What plans for these settings are made from, as the command line names it."""
-    from infra.cost.decide import Basis, today
+    from infra.cost.planning_inputs import PlanningInputs, today
 
-    return Basis.of(
+    return PlanningInputs.of(
         settings,
         today(),
         allow_snapshot=allow_snapshot,

@@ -13,7 +13,7 @@ from stack_runtime.errors import UnknownError, UsageError
 
 if TYPE_CHECKING:
     from infra.cost import Plan
-    from infra.cost.decide import Basis
+    from infra.cost.planning_inputs import PlanningInputs
     from infra.settings import Settings
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="Answer with Markdown, for a pull request.")]
@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """What the stack costs a month, line by line, against its budget."""
     from infra import stack_file
-    from infra.cost import measured
+    from infra.cost.sources import measured
     from stack_runtime.paths import project_dir
 
     project = project_dir()
@@ -56,7 +56,7 @@ def command(
     if as_json:
         answer(plan.model_dump(mode="json"))
     elif markdown:
-        from infra.cost.markdown import render
+        from infra.cost.reports.markdown import render
 
         print(render(plan), end="")
     else:
@@ -64,8 +64,8 @@ def command(
     _plans.leave(plan)
 
 
-def _show(plan: Plan, basis: Basis, settings: Settings, *, explain: bool) -> None:
-    from infra.cost import report
+def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: bool) -> None:
+    from infra.cost.reports import report
 
     console = _plans.console()
     report.show(plan, console)
@@ -75,22 +75,22 @@ def _show(plan: Plan, basis: Basis, settings: Settings, *, explain: bool) -> Non
         report.considered(basis.considered(settings), console)
 
 
-def _against(base: str, project: Path, plan: Plan, basis: Basis, settings: Settings) -> Plan:
+def _against(base: str, project: Path, plan: Plan, basis: PlanningInputs, settings: Settings) -> Plan:
     """The plan with what it changes against the stack file of a git revision, on the same prices and rate."""
-    from infra.cost.baseline import committed
-    from infra.cost.diff import diff
+    from infra.cost.reports.diff import diff
+    from infra.cost.sources.baseline import committed
 
     rate = {"fx_rate": settings.fx_rate, "fx_date": settings.fx_date}
     before = committed(project, settings.stack, base).model_copy(update=rate)
     return diff(basis.plan(before), plan)
 
 
-def _actual(plan: Plan, basis: Basis, *, as_json: bool) -> None:
+def _actual(plan: Plan, basis: PlanningInputs, *, as_json: bool) -> None:
     from datetime import UTC, datetime
 
-    from infra import token
-    from infra.cost import actual, report
-    from infra.cost.live import Account
+    from infra.cost.reports import actual, report
+    from infra.cost.sources.live import Account
+    from infra.hosts.hetzner import token
 
     if basis.inputs is None:
         raise UsageError(f"stack {plan.stack} runs on your own machine", next_command="fds cost --actual --stack prod")

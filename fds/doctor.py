@@ -33,9 +33,9 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
 
 def _checks(stack: str) -> dict[str, Callable[[], str]]:
-    from infra.engine import environment
-    from infra.preflight import check
-    from infra.reach import daemon
+    from infra.docker_access import daemon
+    from infra.engine.environment import environment
+    from infra.operations.preflight import check
     from infra.stack_file import read
     from stack_runtime.paths import project_dir
 
@@ -63,8 +63,8 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
 
 def _unhealthy(stack: str) -> str:
-    from infra.look import recorded_containers
-    from infra.reach import daemon
+    from infra.docker_access import daemon
+    from infra.operations.preview import recorded_containers
     from infra.services import selected
     from infra.stack_file import read
     from stack_runtime.docker_host import containers

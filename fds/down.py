@@ -17,12 +17,12 @@ def command(
     stack: Stack = "dev", volumes: Volumes = False, confirm: Confirm = "", as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Remove every container, network and server of the stack; data volumes stay unless --volumes is said."""
-    from infra.deploy import Deployment
-    from infra.progress import Progress
-    from infra.teardown import remove
+    from infra.engine.progress import Progress
+    from infra.engine.stack_operations import StackOperations
+    from infra.operations.destroy import remove
     from stack_runtime.paths import project_dir
 
-    deployment = Deployment(project_dir(), stack, Progress(None if as_json else say))
+    deployment = StackOperations(project_dir(), stack, Progress(None if as_json else say))
     if deployment.settings.host == "hetzner":
         _ask(stack, volumes, confirm)
     removed = remove(deployment, volumes=volumes, say=say)

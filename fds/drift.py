@@ -10,11 +10,11 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
     fds up restores missing or stopped containers and, for a server, its firewall, protections, backups and volume.
     """
-    from infra.look import Look
-    from infra.progress import Progress
+    from infra.engine.progress import Progress
+    from infra.operations.preview import ReadOnlyOperations
     from stack_runtime.paths import project_dir
 
-    changes = Look(project_dir(), stack, Progress(None if as_json else say)).drift()
+    changes = ReadOnlyOperations(project_dir(), stack, Progress(None if as_json else say)).drift()
     drifted = sum(count for operation, count in changes.items() if operation not in ("same", "refresh", "read"))
     if as_json:
         answer({"stack": stack, "changes": changes, "drifted": drifted})

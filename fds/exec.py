@@ -18,7 +18,7 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Run a command in a running service, for example: fds exec postgres -- psql -U postgres."""
-    from infra.reach import address
+    from infra.docker_access import address
     from stack_runtime.docker_host import connect, running
     from stack_runtime.paths import project_dir
 

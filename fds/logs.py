@@ -18,7 +18,7 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Print the last lines of a service's log."""
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.docker_host import containers
     from stack_runtime.errors import UsageError
     from stack_runtime.paths import project_dir

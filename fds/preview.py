@@ -7,9 +7,9 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Show what a deployment would change, without changing it."""
-    from infra.cost.text import headline
-    from infra.look import rehearsal
-    from infra.progress import Progress
+    from infra.cost.reports.text import headline
+    from infra.engine.progress import Progress
+    from infra.operations.preview import rehearsal
     from stack_runtime.paths import project_dir
 
     listener = None if as_json else say

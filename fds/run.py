@@ -46,7 +46,7 @@ def command(
 
 
 def _deployed(stack: str, csv: Path | None) -> tuple[dict[str, Any], int]:
-    from infra.reach import daemon
+    from infra.docker_access import daemon
     from stack_runtime.paths import project_dir
     from stack_runtime.pipeline.remote_run import run_in_container
 

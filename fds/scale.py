@@ -34,8 +34,9 @@ def command(
 ) -> None:
     """Plan a change of size and show what it adds; with --apply, write it into the stack file."""
     from infra import stack_file
-    from infra.cost import report, scaling
-    from infra.cost.diff import diff
+    from infra.cost.planning import scaling
+    from infra.cost.reports import report
+    from infra.cost.reports.diff import diff
     from stack_runtime.paths import project_dir
 
     project = project_dir()

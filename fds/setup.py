@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 from fds.output import AsJson, Debug, Stack, answer, say
-from infra.prerequisites import Found, Piece, Say
+from infra.prerequisites import Installation, Prerequisite, Say
 from stack_runtime.errors import UsageError
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Find or get engine, plugins, Docker, images and environments; for a server, ask for token, domain and e-mail."""
-    from infra.engine import write_env_file
-    from infra.prerequisites import pieces, prepare
+    from infra.engine.environment import write_env_file
+    from infra.prerequisites import prepare, prerequisites_of_stack
     from stack_runtime.paths import project_dir
 
     began = time.monotonic()
@@ -24,12 +24,12 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     rows: list[dict[str, str]] = []
     progress = _Progress()
 
-    def end(piece: Piece, found: Found) -> None:
+    def end(piece: Prerequisite, found: Installation) -> None:
         rows.append({"name": piece.name, **found.as_json()})
         progress.end(piece, found)
 
     try:
-        prepare(pieces(project), progress.begin, end)
+        prepare(prerequisites_of_stack(project), progress.begin, end)
     finally:
         progress.close()
     environment = write_env_file(project, stack)
@@ -46,7 +46,7 @@ def _refuse_early(project: Path, stack: str) -> None:
     from infra.stack_file import read
 
     if read(project, stack).host == "hetzner" and not sys.stdin.isatty():
-        from infra.questions import refuse_incomplete
+        from infra.operations.setup_prompts import refuse_incomplete
 
         refuse_incomplete(project, stack)
 
@@ -57,8 +57,8 @@ def _told(project: Path, stack: str) -> list[str]:
 
     if read(project, stack).host != "hetzner":
         return []
-    from infra.engine import environment
-    from infra.questions import complete
+    from infra.engine.environment import environment
+    from infra.operations.setup_prompts import complete
 
     stored = complete(project, stack, _ask if sys.stdin.isatty() else None, say)
     say(f"Pulumi.{stack}.yaml: " + (f"stored {', '.join(stored)}" if stored else "nothing is missing"))
@@ -86,14 +86,14 @@ class _Progress:
         self._console = Console(stderr=True, highlight=False)
         self._status = self._console.status("") if sys.stderr.isatty() else None
 
-    def begin(self, piece: Piece) -> Say:
+    def begin(self, piece: Prerequisite) -> Say:
         if self._status is None:
             return lambda line: say(f"  {piece.name}: {line}")
         status = self._status
         status.start()
         return lambda line: status.update(f"{piece.name}: {line}")
 
-    def end(self, piece: Piece, found: Found) -> None:
+    def end(self, piece: Prerequisite, found: Installation) -> None:
         self.close()
         version = f" {found.version}" if found.version else ""
         where = f" ({found.where})" if found.where else ""

@@ -9,9 +9,9 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Show every service with its address, health and memory, and the last pipeline run."""
-    from infra.cost import measured
-    from infra.cost.decide import today
-    from infra.reach import daemon
+    from infra.cost.planning_inputs import today
+    from infra.cost.sources import measured
+    from infra.docker_access import daemon
     from infra.services import selected
     from infra.stack_file import read
     from stack_runtime.paths import project_dir

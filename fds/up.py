@@ -9,11 +9,11 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
     """Deploy the stack and wait until every service is healthy."""
-    from infra.bring_up import bring_up
+    from infra.operations.deploy import deploy
     from stack_runtime.paths import project_dir
 
     began = time.monotonic()
-    changes = bring_up(project_dir(), stack, say, watched=not as_json)
+    changes = deploy(project_dir(), stack, say, watched=not as_json)
     changed = sum(count for operation, count in changes.items() if operation != "same")
     seconds = round(time.monotonic() - began, 1)
     if as_json:

@@ -2,8 +2,8 @@
 
 from pulumi import RunError, get_stack, log
 
-from infra.cost.text import headline
-from infra.engine import deployed_project
+from infra.cost.reports.text import headline
+from infra.engine.environment import deployed_project
 from infra.program import main
 from stack_runtime.errors import StackError
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime import config as runtime_config
 
-from infra import generated, stack_file, token
+from infra import stack_file
+from infra.component import generated_secrets
+from infra.component.stack import DataStack
 from infra.cost import Plan
+from infra.docker_access import keys_folder
+from infra.hosts.hetzner import token
 from infra.hosts.hetzner.account import NOTHING, Account
-from infra.reach import keys_folder
 from infra.settings import Settings
-from infra.stack import DataStack
 from stack_runtime.errors import RefusedError
 from stack_runtime.paths import PROJECT
 
@@ -48,8 +50,8 @@ def main(
         raise RefusedError(
             f"Pulumi.{stack_name}.yaml no longer says what was approved", next_command="ask for a new plan"
         )
-    token.tell(stack_name, runtime_config.CONFIG.get())
-    generated.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
+    token.cache_token(stack_name, runtime_config.CONFIG.get())
+    generated_secrets.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
     keys = keys_folder(project, settings.stack)
     stack = DataStack(settings, secrets, keys, adopt, wait=wait, project=project, agreed=agreed)

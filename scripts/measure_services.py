@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from data_stack.samples.generate import write
-from infra.reach import daemon
+from infra.docker_access import daemon
 from stack_runtime.measure import watch
 from stack_runtime.paths import project_dir
 

@@ -46,7 +46,7 @@ def connect(address: str) -> docker.DockerClient:
 
 
 def containers(client: docker.DockerClient, stack: str, service: str | None = None) -> list[Container]:
-    """Containers of `stack`, the carrier of files left out, sorted by service."""
+    """Containers of `stack`, the file uploader left out, sorted by service."""
     found = client.containers.list(all=True, filters=_ours(stack))
     wanted = (item for item in found if item.labels.get("fds.service") not in (None, "files"))
     return sorted(
@@ -87,7 +87,7 @@ def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:
 
 
 def ids(client: docker.DockerClient, stack: str) -> set[str]:
-    """Ids of all containers of `stack`, the carrier of files among them."""
+    """Ids of all containers of `stack`, the file uploader among them."""
     return {str(item.id) for item in client.containers.list(all=True, filters=_ours(stack))}
 
 

@@ -7,7 +7,7 @@ import os
 import pulumi
 import pulumi_docker as docker
 
-from infra.hosts import Host
+from infra.hosts.base import Host
 
 
 def host(options: pulumi.ResourceOptions) -> Host:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.prerequisites.piece import run
+from infra.prerequisites.prerequisite import run
 from stack_runtime.errors import UnreachableError
 
 RELEASE = "bookworm"

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from infra.prerequisites.piece import Say, run
+from infra.prerequisites.prerequisite import Say, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.uv import uv
 

@@ -24,7 +24,7 @@ import docker
 from infra.offline.apt import can_install
 from infra.offline.detached import spawn, stop
 from infra.offline.reach import answers
-from infra.prerequisites.piece import run
+from infra.prerequisites.prerequisite import run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
 

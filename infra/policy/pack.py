@@ -1,4 +1,4 @@
-"""What the policies share: the stack's settings as the engine tells them, and prices fetched once a deployment."""
+"""State that the policies share: the settings of the stack, and prices fetched once for each deployment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from infra import stack_file, token
-from infra.cost.decide import Basis, today
-from infra.cost.inputs import Inputs
-from infra.engine import deployed_project
+from infra import stack_file
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning_inputs import PlanningInputs, today
+from infra.engine.environment import deployed_project
+from infra.hosts.hetzner import token
 from infra.policy import hygiene
 from infra.policy.pricing import problem
 from infra.policy.publishing import image_problem, publishers_of
@@ -20,10 +21,10 @@ from stack_runtime.errors import StackError
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
-    """The settings of the stack that is being judged; the engine hands them over as `PULUMI_CONFIG`.
+    """Return the settings of the checked stack, which the engine passes in `PULUMI_CONFIG`.
 
     Raises:
-        UsageError: a setting is wrong.
+        UsageError: a setting is invalid.
     """
     configuration = json.loads(environment.get("PULUMI_CONFIG") or "{}")
     return stack_file.settings_of(environment.get("PULUMI_STACK", ""), configuration)
@@ -32,15 +33,15 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 @cache
 def _settings() -> Settings:
     settings = settings_of(os.environ)
-    token.tell(settings.stack, json.loads(os.environ.get("PULUMI_CONFIG") or "{}"))
+    token.cache_token(settings.stack, json.loads(os.environ.get("PULUMI_CONFIG") or "{}"))
     return settings
 
 
 @cache
-def _inputs() -> Inputs | None:
-    """Prices are needed as soon as something is rented, whatever host the settings name."""
+def _inputs() -> RentalInputs | None:
+    """Fetch prices. They are needed if any resource is rented, whatever host the settings name."""
     rented = _settings().model_copy(update={"host": "hetzner"})
-    return Basis.of(rented, today(), project=deployed_project(), deploying=True).inputs
+    return PlanningInputs.of(rented, today(), project=deployed_project(), deploying=True).inputs
 
 
 def unclean(resource: Resource) -> list[str]:
@@ -60,20 +61,20 @@ def unlike_the_proxy(resources: Sequence[Resource]) -> str:
 
 
 class Budget:
-    """Judges resources against the budget; remembers those that came in this deployment."""
+    """Check resources against the budget; remembers the resources of this deployment."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Resource] = {}
 
     def with_one_more(self, urn: str, resource: Resource) -> str:
-        """Why `resource` may not join those that came before, or an empty text."""
+        """Return why `resource` may not be added to the earlier ones, or an empty text."""
         self._seen[urn] = resource
         if resource.package == "docker" and resource.kind != CONTAINER:
-            return ""  # free, and needs no capacity; the whole stack is judged again at the end
+            return ""  # free and without capacity; the whole stack is checked again at the end
         return self.problem(list(self._seen.values()))
 
     def problem(self, resources: Sequence[Resource]) -> str:
-        """Why these resources may not be deployed, or an empty text. What cannot be judged may not."""
+        """Return why these resources may not be deployed, or an empty text; without prices they may not."""
         try:
             settings = _settings()
             rented = [one for one in resources if one.custom and one.package not in ("docker", "pulumi")]

@@ -1,4 +1,4 @@
-"""The gate on resources: what is really in a stack, priced line by line with the planner's own functions."""
+"""Price the resources that are really in a stack, with the functions of the planner, and decide on them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from infra.cost.inputs import Inputs
-from infra.cost.lines import Amount, Tariff
-from infra.cost.planner import judge
-from infra.cost.text import money
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.lines import Amount, TaxedPrices
+from infra.cost.planning.planner import judge
+from infra.cost.reports.text import money
 from infra.policy.resources import CONTAINER, IMAGE, NETWORK, SERVER, VOLUME, Resource, UnknownInputError
 from infra.policy.room import lacking, servers
 from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 FREE_PACKAGES = ("pulumi", "random", "tls")
-"""Packages whose resources order nothing: the engine's own, and those that only compute values. `command` and dynamic
-resources are not listed, because they could order anything."""
+"""Packages whose resources cost nothing: those of the engine, and those that only compute values. `command` and
+dynamic resources are not listed, because they could order anything."""
 FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
     f"hcloud:index/{name[0].lower()}{name[1:]}:{name}"
     for name in (
@@ -30,13 +30,13 @@ FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
 """Kinds of resources that are free. Any kind that is neither listed here nor priced below is refused."""
 
 
-def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -> str:
-    """Why these resources may not be in the stack, or an empty text.
+def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInputs) -> str:
+    """Return why these resources may not be in the stack, or an empty text.
 
     Args:
         inputs: prices, rate and the other stacks of the budget group, as for a plan.
     """
-    tariff = Tariff(inputs.prices, settings.tax)
+    tariff = TaxedPrices(inputs.prices, settings.tax)
     doubts: list[str] = []
     amounts: list[Amount] = []
     lacks: list[str] = []
@@ -56,8 +56,8 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: Inputs) -
     return f"{found.verdict.replace('_', ' ')}: {found.reason} ({bill})"
 
 
-def _resources(settings: Settings, resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
-    """Every resource that costs something."""
+def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
+    """Yield the costs of all resources."""
     for resource in resources:
         if not resource.custom:
             continue
@@ -76,8 +76,8 @@ def _resources(settings: Settings, resources: Sequence[Resource], tariff: Tariff
             yield tariff.snapshots(Decimal(max(disks)), resource=f"{snapshot.name} at most")
 
 
-def _besides(settings: Settings, resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
-    """What is paid for without being a resource: the settings say how much."""
+def _besides(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
+    """Yield costs that are not resources; the settings state their amounts."""
     if settings.snapshot_gb:
         yield tariff.snapshots(Decimal(settings.snapshot_gb))
     if settings.offsite_gb:
@@ -86,15 +86,15 @@ def _besides(settings: Settings, resources: Sequence[Resource], tariff: Tariff) 
         yield tariff.traffic(tariff.offer(_text(server, "serverType"), _location(server)), settings.traffic_tb)
 
 
-def _server(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _server(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     kind, place = _text(resource, "serverType"), _location(resource)
     yield tariff.server(kind, place, resource=f"{resource.name} ({kind} in {place})")
     if resource.get("backups"):
         yield tariff.backups(kind, place, resource=f"backups of {resource.name}")
 
 
-def _addresses(resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount]:
-    """Every server has an IPv4 address of its own, or one that is a resource, unless it says it wants none."""
+def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
+    """Yield addresses: each server has its own IPv4 address, one that is a resource, or explicitly none."""
     kept = [one for one in resources if one.kind == PRIMARY_IP and _text(one, "type") == "ipv4"]
     for address in kept:
         yield tariff.ipv4(_location(address), resource=f"IPv4 {address.name}")
@@ -110,39 +110,38 @@ def _addresses(resources: Sequence[Resource], tariff: Tariff) -> Iterator[Amount
 
 
 def _nets(server: Resource) -> list[Resource]:
-    """What the server says about its addresses. A preview leaves open what the provider fills in: then it is nothing,
-    and the server counts with an address of its own, the most that it can cost."""
+    """Return the addresses in the server's inputs; in a preview, assume one IPv4 address (the most expensive case)."""
     try:
         return list(server.entries("publicNets"))
     except UnknownInputError:
         return []
 
 
-def _volume(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _volume(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     gb = resource.get("size")
     if isinstance(gb, bool) or not isinstance(gb, (int, float)) or gb <= 0 or gb != int(gb):
         raise UnknownError(f"the size of {resource.name} is not a whole number of GB")
     yield tariff.volume(int(gb), resource=f"{resource.name} ({int(gb)} GB)")
 
 
-def _floating_ip(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _floating_ip(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     kind, place = _text(resource, "type"), _text(resource, "homeLocation")
     yield tariff.floating_ip(kind, place, resource=f"floating {kind} {resource.name}")
 
 
-def _load_balancer(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
+def _load_balancer(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
     kind, place = _text(resource, "loadBalancerType"), _text(resource, "location")
     yield tariff.load_balancer(kind, place, resource=f"{resource.name} ({kind})")
 
 
-def _nothing(resource: Resource, tariff: Tariff) -> Iterator[Amount]:
-    """Priced elsewhere, with the servers that it belongs to."""
+def _nothing(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
+    """Yield nothing: the resource is priced with its server."""
     return iter(())
 
 
 PRIMARY_IP = "hcloud:index/primaryIp:PrimaryIp"
 SNAPSHOT = "hcloud:index/snapshot:Snapshot"
-_READERS: Mapping[str, Callable[[Resource, Tariff], Iterator[Amount]]] = {
+_READERS: Mapping[str, Callable[[Resource, TaxedPrices], Iterator[Amount]]] = {
     SERVER: _server,
     PRIMARY_IP: _nothing,
     SNAPSHOT: _nothing,
@@ -153,7 +152,7 @@ _READERS: Mapping[str, Callable[[Resource, Tariff], Iterator[Amount]]] = {
 
 
 def _location(resource: Resource) -> str:
-    """Named itself, or as the first part of a data centre's name, which a preview leaves open where it is not given."""
+    """Return the location, stated directly or as the first part of a data centre; a preview may know neither."""
     if isinstance(resource.props.get("location"), str) and resource.props["location"]:
         return _text(resource, "location")
     datacenter: Any = resource.get("datacenter")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from infra.cost.capacity import Demand, Machine, of_type
-from infra.cost.prices import PriceList
+from infra.cost.planning.capacity import Demand, Machine, of_type
+from infra.cost.planning.prices import PriceList
 from infra.policy.inputs import number
 from infra.policy.resources import CONTAINER, SERVER, Resource
 

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from infra.prerequisites.piece import Found, Piece, Say
+from infra.prerequisites.prerequisite import Installation, Prerequisite, Say
 from stack_runtime.paths import cache_dir
 
-__all__ = ["Found", "Piece", "Say", "pieces", "prepare"]
+__all__ = ["Installation", "Prerequisite", "Say", "prepare", "prerequisites_of_stack"]
 
 
-def pieces(project: Path) -> list[Piece]:
+def prerequisites_of_stack(project: Path) -> list[Prerequisite]:
     """Everything that setup sees to."""
     from infra.offline.images import RECIPES
     from infra.prerequisites.docker import Docker
@@ -34,11 +34,13 @@ def pieces(project: Path) -> list[Piece]:
     ]
 
 
-def prepare(wanted: list[Piece], begin: Callable[[Piece], Say], end: Callable[[Piece, Found], None]) -> None:
+def prepare(
+    wanted: list[Prerequisite], begin: Callable[[Prerequisite], Say], end: Callable[[Prerequisite, Installation], None]
+) -> None:
     """Find or get each piece in turn. Can be stopped at any point and called again.
 
     Args:
-        wanted: the pieces, in order.
+        wanted: what to find or get, in order.
         begin: called before a piece is fetched or made; what it returns takes the lines of progress.
         end: called with each piece and what was found.
 

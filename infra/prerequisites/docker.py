@@ -13,7 +13,7 @@ from docker.errors import DockerException
 
 from infra.offline.apt import can_install, install
 from infra.offline.detached import alive, spawn
-from infra.prerequisites.piece import Found, Say, run
+from infra.prerequisites.prerequisite import Installation, Say, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
 
@@ -27,7 +27,7 @@ class Docker:
 
     name: str = "docker"
 
-    def find(self) -> Found | None:
+    def find(self) -> Installation | None:
         try:
             client = docker.from_env(timeout=ASK_SECONDS)
             try:
@@ -37,9 +37,9 @@ class Docker:
         except (DockerException, OSError):
             return None
         source = "started by setup" if alive(log_file(), "dockerd") else "running"
-        return Found(version, source, os.environ.get("DOCKER_HOST", "/var/run/docker.sock"))
+        return Installation(version, source, os.environ.get("DOCKER_HOST", "/var/run/docker.sock"))
 
-    def get(self, say: Say) -> Found:
+    def get(self, say: Say) -> Installation:
         chosen = os.environ.get("DOCKER_HOST")
         if chosen:
             raise UnreachableError(
@@ -60,7 +60,7 @@ class Docker:
         start()
         return self._wait()
 
-    def _wait(self) -> Found:
+    def _wait(self) -> Installation:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             found = self.find()

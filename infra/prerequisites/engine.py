@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from infra.engine import VERSION, engine_root
+from infra.engine.environment import VERSION, engine_root
 from infra.offline import engine_build
 from infra.offline.reach import answers
-from infra.prerequisites.piece import Found, Say
+from infra.prerequisites.prerequisite import Installation, Say
 
 INSTALLER = "https://get.pulumi.com/install.sh"
 INSTALL_SECONDS = 300
@@ -36,18 +36,18 @@ class Engine:
     def _own(self) -> Path:
         return engine_root() / "bin" / "pulumi"
 
-    def find(self) -> Found | None:
+    def find(self) -> Installation | None:
         on_path = shutil.which("pulumi")
         if on_path and Path(on_path) != self._own:
             found = _version(on_path)
             source = "on PATH" if found == VERSION else f"on PATH; this project is tested with {VERSION}"
-            return Found(found, source, on_path)
+            return Installation(found, source, on_path)
         if not os.access(self._own, os.X_OK):
             return None
         official = (self._own.parent / "pulumi-language-python").exists()
-        return Found(VERSION, "official install" if official else "built from its Go module", str(self._own))
+        return Installation(VERSION, "official install" if official else "built from its Go module", str(self._own))
 
-    def get(self, say: Say) -> Found:
+    def get(self, say: Say) -> Installation:
         if not _install_official(say):
             engine_build.build(self._own, VERSION, say)
         found = self.find()

@@ -9,7 +9,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from infra.offline import images, registry
-from infra.prerequisites.piece import Found, Say
+from infra.prerequisites.prerequisite import Installation, Say
 from stack_runtime.docker_host import local_docker
 from stack_runtime.errors import UnreachableError
 
@@ -24,13 +24,13 @@ class Image:
     def name(self) -> str:
         return f"image {self.reference}"
 
-    def find(self) -> Found | None:
+    def find(self) -> Installation | None:
         client = local_docker()
         if not images.is_current(client, self.reference):
             return None
         return self._found(client, "stand-in" if images.is_stand_in(client, self.reference) else "on this machine")
 
-    def get(self, say: Say) -> Found:
+    def get(self, say: Say) -> Installation:
         client = local_docker()
         if _hub_answers():
             say("pulling")
@@ -42,8 +42,8 @@ class Image:
         images.leftovers()
         return self._found(client, f"stand-in, {images.provide(client, self.reference, say)}")
 
-    def _found(self, client: docker.DockerClient, source: str) -> Found:
-        return Found(str(client.images.get(self.reference).short_id).removeprefix("sha256:"), source)
+    def _found(self, client: docker.DockerClient, source: str) -> Installation:
+        return Installation(str(client.images.get(self.reference).short_id).removeprefix("sha256:"), source)
 
 
 @cache
@@ -63,17 +63,17 @@ class Mirror:
     references: tuple[str, ...]
     name: str = "image mirror"
 
-    def find(self) -> Found | None:
+    def find(self) -> Installation | None:
         client = local_docker()
         stand_ins = self._stand_ins(client)
         if not stand_ins:
-            return Found("", "not needed")
+            return Installation("", "not needed")
         where = registry.address()
         if where is None or not all(images.is_stored(reference) for reference in stand_ins):
             return None
         return self._found(client, where) if registry.is_hub(client, where) or not registry.may_configure() else None
 
-    def get(self, say: Say) -> Found:
+    def get(self, say: Say) -> Installation:
         client = local_docker()
         missing = [reference for reference in self._stand_ins(client) if not images.is_stored(reference)]
         try:
@@ -84,13 +84,14 @@ class Mirror:
                         images.store(client, reference, where)
             where = registry.serve(client)
         except UnreachableError as error:
-            return Found("", f"not used: {error.what}")  # the daemon has the images; only test servers would miss it
+            # the daemon has the images; only test servers would miss the registry
+            return Installation("", f"not used: {error.what}")
         registry.play_hub(client, where)
         return self._found(client, where)
 
-    def _found(self, client: docker.DockerClient, where: str) -> Found:
+    def _found(self, client: docker.DockerClient, where: str) -> Installation:
         played = "plays the hub" if registry.is_hub(client, where) else "not used by this daemon, which has the images"
-        return Found(f"{len(self._stand_ins(client))} images", played, where)
+        return Installation(f"{len(self._stand_ins(client))} images", played, where)
 
     def _stand_ins(self, client: docker.DockerClient) -> list[str]:
         return [reference for reference in self.references if images.is_stand_in(client, reference)]

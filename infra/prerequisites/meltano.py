@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.prerequisites.piece import Found, Say
+from infra.prerequisites.prerequisite import Installation, Say
 from stack_runtime.pipeline import meltano_env
 
 
@@ -14,12 +14,12 @@ class Meltano:
 
     name: str = "meltano environment"
 
-    def find(self) -> Found | None:
+    def find(self) -> Installation | None:
         return self._found() if meltano_env.ready() else None
 
-    def get(self, say: Say) -> Found:
+    def get(self, say: Say) -> Installation:
         meltano_env.prepare(say)
         return self._found()
 
-    def _found(self) -> Found:
-        return Found("", "built from uv.lock", str(meltano_env.ENVIRONMENT))
+    def _found(self) -> Installation:
+        return Installation("", "built from uv.lock", str(meltano_env.ENVIRONMENT))

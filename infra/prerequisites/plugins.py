@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from infra.engine import engine_root, plugins_folder, search_path
+from infra.engine.environment import engine_root, plugins_folder, search_path
 from infra.offline import plugins
 from infra.offline.reach import answers
 from infra.prerequisites.engine import INSTALLER
-from infra.prerequisites.piece import Found, Say
+from infra.prerequisites.prerequisite import Installation, Say
 from stack_runtime.paths import cache_dir
 
 DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}
@@ -32,7 +32,7 @@ class Plugins:
     project: Path
     name: str = "plugins"
 
-    def find(self) -> Found | None:
+    def find(self) -> Installation | None:
         missing = self._missing()
         if any(name in DOWNLOADED for name in missing) and not _asked_lately():
             return None
@@ -41,7 +41,7 @@ class Plugins:
             return None  # one too many would win over an official plugin that came later
         return self._found(missing)
 
-    def get(self, say: Say) -> Found:
+    def get(self, say: Say) -> Installation:
         if not _asked_lately():
             if answers(INSTALLER):
                 for name in set(self._missing()) & DOWNLOADED.keys():
@@ -65,11 +65,11 @@ class Plugins:
         """The launcher runs with this Python environment."""
         return shlex.quote(sys.executable) in (plugins_folder(self.project) / name).read_text()
 
-    def _found(self, stand_ins: list[str]) -> Found:
+    def _found(self, stand_ins: list[str]) -> Installation:
         if not stand_ins:
-            return Found("", "official")
+            return Installation("", "official")
         short = ", ".join(name.removeprefix("pulumi-") for name in stand_ins)
-        return Found("", f"stand-in ({short})", str(plugins_folder(self.project)))
+        return Installation("", f"stand-in ({short})", str(plugins_folder(self.project)))
 
     def _download(self, name: str, say: Say) -> None:
         """Let the engine download it, within a bounded time; a partial download is the engine's to clean up."""

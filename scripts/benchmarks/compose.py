@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.containers import volumes_of
+from infra.component.containers import volumes_of
 from infra.services import Context, Service, selected
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
@@ -96,7 +96,7 @@ def program() -> list[str]:
 
 
 def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]:
-    """What `infra.containers.container` says, in Compose's words; a dollar sign is doubled, or Compose fills it in."""
+    """Return the service as a Compose document; dollar signs are doubled, because Compose expands them."""
     own, health, settings = service.resources, service.health, context.settings
     mounts = [f"{volume.name}:{volume.path}:{'ro' if volume.read_only else 'rw'}" for volume in service.volumes]
     if service.files:

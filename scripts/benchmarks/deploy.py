@@ -15,10 +15,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from infra.deploy import Deployment
-from infra.engine import plugins_folder, search_path
-from infra.images import reference
-from infra.progress import Progress
+from infra.component.images import reference
+from infra.engine.environment import plugins_folder, search_path
+from infra.engine.progress import Progress
+from infra.engine.stack_operations import StackOperations
 from infra.services import selected
 from infra.stack_file import read
 from scripts.benchmarks.compose import Compose, program
@@ -144,7 +144,7 @@ class _Stack:
         return json.loads(answer)
 
     def secrets(self) -> dict[str, str]:
-        return Deployment(self._project, STACK, Progress(None)).secrets()
+        return StackOperations(self._project, STACK, Progress(None)).secrets()
 
     def hold_images(self) -> None:
         """Keep what was built while the stack is removed between rounds: present images are the premise."""

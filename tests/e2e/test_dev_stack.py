@@ -20,8 +20,8 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from infra.images import reference
-from infra.networks import INTERNET, networks_of
+from infra.component.images import reference
+from infra.component.networks import INTERNET, networks_of
 from infra.services import catalogue, selected
 from infra.services.traefik import HTTPS
 from infra.stack_file import read

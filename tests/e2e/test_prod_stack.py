@@ -172,7 +172,7 @@ def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(pro
 def test_a_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
     before = prod.containers()["streamlit"]
     impatient = (
-        "infra/containers.py",
+        "infra/component/containers.py",
         "wait_timeout=WAIT_S",
         'wait_timeout=8 if service.name == "streamlit" else WAIT_S',
     )

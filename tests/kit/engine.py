@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
-from infra import automation
+from infra.engine import automation
 
 Result = TypeVar("Result", auto.UpResult, auto.RefreshResult, auto.DestroyResult)
 

@@ -116,14 +116,14 @@ class Project:
         """Create the stack and its missing secrets, as the first `fds up` does at its start."""
         program = (
             "import sys; from pathlib import Path\n"
-            "from infra.deploy import Deployment; from infra.progress import Progress\n"
-            "Deployment(Path.cwd(), sys.argv[1], Progress(None)).generate_secrets()"
+            "from infra.engine.stack_operations import StackOperations; from infra.engine.progress import Progress\n"
+            "StackOperations(Path.cwd(), sys.argv[1], Progress(None)).generate_secrets()"
         )
         done = self.run(sys.executable, "-c", program, self.stack)
         assert done.returncode == 0, done.stderr
 
     def _engine(self) -> dict[str, str]:
-        from infra.engine import search_path
+        from infra.engine.environment import search_path
 
         own = self.folder / ".fds"
         return {

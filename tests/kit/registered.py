@@ -55,13 +55,13 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     import pulumi
     from pulumi.runtime.rpc import unwrap_rpc_secret
 
-    from infra import generated
+    from infra.component import generated_secrets
+    from infra.component.stack import DataStack
     from infra.hosts.hetzner import server
     from infra.offline.plugins.docker.package import PACKAGE as DOCKER
     from infra.offline.plugins.fields import checked
     from infra.offline.plugins.hcloud.package import PACKAGE as HCLOUD
     from infra.settings import Settings
-    from infra.stack import DataStack
     from stack_runtime.paths import PROJECT
 
     found: list[dict[str, Any]] = []
@@ -84,7 +84,7 @@ def _print_registered(values: Mapping[str, Any]) -> None:
             return str(len(found)), outputs
 
     settings = Settings.of("prod", values)
-    known = {name: generated.value(name) for name in generated.names(settings)}
+    known = {name: generated_secrets.value(name) for name in generated_secrets.names(settings)}
     setattr(server, "wait_until_ready", lambda access, say, **_: None)  # noqa: B010, there is no server to wait for
 
     async def program() -> None:

@@ -1,4 +1,4 @@
-"""Run one service of the catalogue in a container, declared as by `infra.containers`, without the engine."""
+"""Run one service of the catalogue in a container, declared as by `infra.component.containers`, without the engine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import docker
 from docker.models.containers import Container
 from docker.models.networks import Network
 
-from infra import generated
-from infra.containers import processes_of
+from infra.component import generated_secrets
+from infra.component.containers import processes_of
 from infra.services import Context, Service, selected
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
@@ -51,11 +51,11 @@ class Running:
                 entry = tarfile.TarInfo(file.name)
                 entry.size, entry.mode = len(content), 0o444
                 tar.addfile(entry, io.BytesIO(content))
-        carrier = self.client.containers.create(
+        file_uploader = self.client.containers.create(
             self.container.image.id, volumes={self.volumes["files"]: {"bind": "/files"}}, labels=LABELS
         )
-        carrier.put_archive("/files", archive.getvalue())
-        carrier.remove(v=True)
+        file_uploader.put_archive("/files", archive.getvalue())
+        file_uploader.remove(v=True)
 
     def checks(self) -> int:
         """Run the health check and return its exit code."""
@@ -89,7 +89,9 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
     assert isinstance(service.image, str), "an image that must not be built"
     client = local_docker()
     own = f"t-services-{secrets.token_hex(4)}"
-    context = Context(settings, {key: generated.value(key) for key in generated.names(settings)}, services)
+    context = Context(
+        settings, {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}, services
+    )
     network = client.networks.create(own, labels=LABELS)
     volumes = {key: f"{own}-{key}" for key in ("files", *(volume.name for volume in service.volumes))}
     for volume in volumes.values():

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from infra.engine.state_edits import BY_THEMSELVES, Facts
 from infra.settings import Settings
-from infra.state import BY_THEMSELVES, Facts
 from stack_runtime.paths import PROJECT
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class Account:
         Raises:
             UnreachableError: no token, a refused one, or no answer.
         """
-        from infra.cloud import asked  # 0.3 s that a stack on this machine does not need
+        from infra.hosts.hetzner.api import request  # 0.3 s that a stack on this machine does not need
 
-        return asked(settings.stack, lambda api: _found(api, settings))
+        return request(settings.stack, lambda api: _found(api, settings))
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
         """What exists, but that the engine has not written down: to be adopted.

@@ -9,10 +9,10 @@ from typing import Any
 
 from hcloud import APIException, Client
 
-from infra.cloud import asked
+from infra.engine.state_edits import BY_THEMSELVES
 from infra.hosts.hetzner.account import Account, members, records_of, selector
+from infra.hosts.hetzner.api import request
 from infra.settings import Settings
-from infra.state import BY_THEMSELVES
 from stack_runtime.errors import UnreachableError
 
 SETTLED_S = 600.0
@@ -30,7 +30,7 @@ def settled(settings: Settings, say: Callable[[str], None]) -> Account:
     """
     deadline = time.monotonic() + SETTLED_S
     told = False
-    while busy := asked(settings.stack, partial(_resized, settings)):
+    while busy := request(settings.stack, partial(_resized, settings)):
         if time.monotonic() > deadline:
             raise UnreachableError(f"{busy} is still being resized", next_command="look at the console, then fds up")
         if not told:
@@ -60,7 +60,7 @@ def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> s
         UnreachableError: the API does not say.
     """
     unseen = [kind for kind in recorded if recorded[kind] != account.ids.get(kind)]
-    return {kind for kind in unseen if not asked(settings.stack, partial(_exists, kind, recorded[kind]))}
+    return {kind for kind in unseen if not request(settings.stack, partial(_exists, kind, recorded[kind]))}
 
 
 def _exists(kind: str, known: str, api: Client) -> bool:
@@ -116,7 +116,7 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[
         return True
 
     complete = {"volume", "server", "volume_attachment"} <= recorded.keys()
-    return complete and asked(settings.stack, attach)
+    return complete and request(settings.stack, attach)
 
 
 def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:
@@ -129,14 +129,14 @@ def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) ->
     """
     deadline = time.monotonic() + SETTLED_S
     while True:
-        server = asked(settings.stack, partial(_one, "server", server_id))
+        server = request(settings.stack, partial(_one, "server", server_id))
         if server is None:
             raise UnreachableError(f"server {server_id} is gone from the account", next_command="fds up")
         if server.status == "running" and server.public_net and server.public_net.ipv4:
             return str(server.public_net.ipv4.ip)
         if server.status == "off" and not server.locked:
             say(f"server {server_id} is off, starting it")
-            asked(settings.stack, partial(_power_on, server))
+            request(settings.stack, partial(_power_on, server))
         if time.monotonic() > deadline:
             raise UnreachableError(
                 f"server {server_id} stays {server.status}", next_command="look at the server's console, then fds up"
@@ -167,7 +167,7 @@ def lift_protection(settings: Settings, *, volumes: bool) -> None:
         for volume in api.volumes.get_all(label_selector=selector(settings)) if volumes else ():
             volume.change_protection(delete=False).wait_until_finished()
 
-    asked(settings.stack, lift)
+    request(settings.stack, lift)
 
 
 def remove_leftovers(settings: Settings, *, volumes: bool) -> dict[str, list[str]]:
@@ -192,4 +192,4 @@ def remove_leftovers(settings: Settings, *, volumes: bool) -> dict[str, list[str
             left[kind] = [str(each.name) for each in found]
         return left
 
-    return asked(settings.stack, remove)
+    return request(settings.stack, remove)

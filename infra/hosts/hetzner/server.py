@@ -10,8 +10,8 @@ import pulumi
 import pulumi_docker as docker
 import pulumi_hcloud as hcloud
 
-from infra.cost.model import Server
-from infra.hosts import Host
+from infra.cost.planning.model import Server
+from infra.hosts.base import Host
 from infra.hosts.hetzner.account import Account, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule
@@ -48,7 +48,7 @@ def host(
         adopt: resources that the account has and the engine's record lacks.
         wait: wait until the server is ready; False when only account resources are updated.
     """
-    made = _Made(settings, adopt, options)
+    made = _ServerResources(settings, adopt, options)
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
@@ -76,7 +76,7 @@ async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: s
     return access
 
 
-class _Made:
+class _ServerResources:
     """Registers the resources; those that an interrupted deployment made are adopted, not made again."""
 
     def __init__(self, settings: Settings, adopt: Account, options: pulumi.ResourceOptions) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra.engine.state_edits import comparable
 from infra.hosts.hetzner.account import Account
 from infra.settings import Settings
-from infra.state import comparable
 
 ANYWHERE = ["0.0.0.0/0", "::/0"]
 

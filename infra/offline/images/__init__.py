@@ -22,7 +22,7 @@ from docker.errors import APIError, BuildError, ImageNotFound, NotFound
 
 from infra.offline import registry
 from infra.offline.apt import KEYRING, RELEASE, can_install, install, mirrors, sources_file
-from infra.prerequisites.piece import Say, digest, run
+from infra.prerequisites.prerequisite import Say, digest, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
 

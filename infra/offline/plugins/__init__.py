@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from infra.engine import engine_home
+from infra.engine.environment import engine_home
 
 MODULES = {
     "pulumi-resource-docker": "infra.offline.plugins.docker",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from infra.cost import saved
+from infra.cost.sources import saved
 from stack_runtime.paths import PROJECT
 from tests.kit.hetzner.api import HetznerAPI
 

@@ -12,8 +12,8 @@ from typing import Any
 import hcloud._client
 import pytest
 
-from infra import cloud
-from infra.cost.live import Account
+from infra.cost.sources.live import Account
+from infra.hosts.hetzner import api as hetzner_api
 from stack_runtime.errors import UnknownError, UnreachableError
 from tests.integration.cost.scripted import Answer, Script, ScriptedServer
 from tests.kit.hetzner.api import HetznerAPI
@@ -26,7 +26,7 @@ TODAY = date(2026, 10, 8)
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
     """An API at HCLOUD_ENDPOINT; the client's back-off between its repetitions takes no time."""
     monkeypatch.setattr(hcloud._client, "uniform", lambda *_: 0.0)
-    monkeypatch.setattr(cloud, "PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(hetzner_api, "PAUSES_S", (0.0, 0.0))
     with ScriptedServer() as api:
         monkeypatch.setenv("HCLOUD_ENDPOINT", f"http://127.0.0.1:{api.server_port}/v1")
         thread = threading.Thread(target=api.serve_forever, args=(0.02,), daemon=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cost import rate
+from infra.cost.sources import rate
 from tests.integration.cost.scripted import ScriptedServer
 from tests.unit.cost import kit
 

@@ -15,9 +15,9 @@ import yaml
 from hcloud import Client
 
 from infra import stack_file
-from infra.cost.model import Plan
+from infra.component.stack import plan_for_deployment
+from infra.cost.planning.model import Plan
 from infra.settings import Settings
-from infra.stack import plan_for_deployment
 from stack_runtime.errors import StackError
 from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.hetzner.catalogue import SNAPSHOT

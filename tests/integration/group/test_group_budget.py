@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from infra import stack_file
-from infra.cost.decide import Basis, today
-from infra.cost.model import Plan
+from infra.cost.planning.model import Plan
+from infra.cost.planning_inputs import PlanningInputs, today
 from stack_runtime.errors import StackError
 from tests.integration.group.conftest import OWN, PRICING, Group
 from tests.kit.hetzner.catalogue import SNAPSHOT
@@ -25,7 +25,7 @@ TYPES = ("auto", "cpx22", "cpx32", "cpx42")
 
 def _report(group: Group, stack: str) -> Plan:
     settings = stack_file.read(group.folder, stack)
-    return Basis.of(settings, today(), project=group.folder).plan(settings)
+    return PlanningInputs.of(settings, today(), project=group.folder).plan(settings)
 
 
 def test_stack_with_edited_file_counts_with_its_running_cost(group: Group) -> None:

@@ -14,14 +14,15 @@ from hcloud.firewalls import BoundFirewall
 from hcloud.servers import BoundServer
 from hcloud.volumes import BoundVolume
 
-from infra import bring_up, failures, heal, token
-from infra.deploy import Deployment
-from infra.hosts.hetzner import recovery
+from infra.component.stack import DataStack
+from infra.engine import errors
+from infra.engine.progress import Progress
+from infra.engine.stack_operations import StackOperations
+from infra.hosts.hetzner import recovery, token
 from infra.hosts.hetzner import server as hosted
-from infra.look import Look
-from infra.progress import Progress
-from infra.stack import DataStack
-from infra.teardown import remove
+from infra.operations import deploy, reconcile
+from infra.operations.destroy import remove
+from infra.operations.preview import ReadOnlyOperations
 from stack_runtime.remote import ready
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, Project
@@ -61,18 +62,18 @@ class Healing:
         assert public is not None and [each.firewall.id for each in public.firewalls or ()] == [self.firewall.id]
         return next(list(rule.source_ips) for rule in self.firewall.rules or () if rule.port == "22")
 
-    def deployment(self) -> Deployment:
-        return Deployment(self.project.folder, STACK, Progress(None))
+    def deployment(self) -> StackOperations:
+        return StackOperations(self.project.folder, STACK, Progress(None))
 
     def up(self) -> dict[str, int]:
         """Deploy as `fds up` does, and keep its output."""
         self.said.clear()
-        changes = bring_up.bring_up(self.project.folder, STACK, self.said.append, watched=False)
+        changes = deploy.deploy(self.project.folder, STACK, self.said.append, watched=False)
         return {operation: count for operation, count in changes.items() if operation != "same"}
 
     def preview(self, progress: Progress | None = None) -> None:
         """Preview as `fds preview` does."""
-        Look(self.project.folder, STACK, progress or Progress(None)).preview(lambda _: None)
+        ReadOnlyOperations(self.project.folder, STACK, progress or Progress(None)).preview(lambda _: None)
 
     def plain_up(self) -> None:
         """Run the engine's own `up`, without our repairs around it."""
@@ -120,9 +121,9 @@ def _played(folder: Path) -> Iterator[Healing]:
         for name, value in api.environment.items():
             patch.setenv(name, value)
         patch.chdir(project.folder)
-        patch.setattr(token, "_told", {})
+        patch.setattr(token, "_cached", {})
         patch.setattr(recovery, "PAUSE_S", 0.05)
-        patch.setattr(failures, "PAUSES_S", (0.1, 0.1, 0.1))
+        patch.setattr(errors, "PAUSES_S", (0.1, 0.1, 0.1))
         _without_a_machine(patch)
         yield Healing(api, project)
 
@@ -130,10 +131,10 @@ def _played(folder: Path) -> Iterator[Healing]:
 def _without_a_machine(patch: pytest.MonkeyPatch) -> None:
     """Skip containers, policy pack and the wait for SSH, because no server answers here."""
     patch.setattr(DataStack, "_containers", lambda *_: None)
-    patch.setattr(Deployment, "_policies", lambda _: None)
+    patch.setattr(StackOperations, "_policies", lambda _: None)
     patch.setattr(ready, "wait_until_ready", lambda *_, **__: None)
     patch.setattr(hosted, "wait_until_ready", lambda *_, **__: None)
-    patch.setattr(heal, "_remove_strays", lambda *_: None)
-    patch.setattr(bring_up, "daemon", lambda *_: contextlib.nullcontext())
-    patch.setattr(bring_up, "_sick", lambda *_: [])
-    patch.setattr(bring_up, "remove_unused_images", lambda *_: [])
+    patch.setattr(reconcile, "_remove_strays", lambda *_: None)
+    patch.setattr(deploy, "daemon", lambda *_: contextlib.nullcontext())
+    patch.setattr(deploy, "_sick", lambda *_: [])
+    patch.setattr(deploy, "remove_unused_images", lambda *_: [])

@@ -11,10 +11,10 @@ from hcloud.images import Image
 from hcloud.locations import Location
 from hcloud.server_types import ServerType
 
-from infra.deploy import Deployment
-from infra.heal import heal
+from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import NOTHING, Account
+from infra.operations.reconcile import reconcile
 from infra.settings import Settings
 from stack_runtime.errors import LockedError, UnreachableError
 from stack_runtime.paths import PROJECT
@@ -104,4 +104,4 @@ def test_who_begins_during_the_wait_is_not_disturbed(monkeypatch: pytest.MonkeyP
     waiting = _Waiting()
     monkeypatch.setattr(recovery, "settled", waiting.settled)
     with pytest.raises(LockedError):
-        heal(cast(Deployment, waiting), lambda _: None)
+        reconcile(cast(StackOperations, waiting), lambda _: None)

@@ -12,7 +12,7 @@ import pytest
 from pulumi.automation import EngineEvent
 from pydantic.alias_generators import to_camel
 
-from infra.progress import Progress
+from infra.engine.progress import Progress
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, StackError
 from stack_runtime.paths import PROJECT
@@ -163,7 +163,7 @@ def test_record_with_pending_replacement_of_the_volume_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after the engine's own `up`, which refuses nothing: the volume is detached and waits for a replacement."""
-    monkeypatch.setattr("infra.stack.refuse_harm", lambda *_: None)
+    monkeypatch.setattr("infra.component.stack.refuse_harm", lambda *_: None)
     healing.project.configure({"location": "nbg1"})
     with pytest.raises(StackError, match="already used"):
         healing.plain_up()

@@ -15,7 +15,7 @@ from typing import Any
 import docker
 import pytest
 
-from infra.engine import search_path
+from infra.engine.environment import search_path
 from infra.offline import plugins
 from tests.kit.engine import Stack, inline_stack
 from tests.kit.project import ROOT

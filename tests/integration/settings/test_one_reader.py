@@ -144,8 +144,8 @@ def test_ordered_server_equals_planned_server_or_nothing_is_written(
 
 def test_setting_added_after_the_approval_is_not_deployed(api: HetznerAPI, project: Project, base: str) -> None:
     """The file is changed after our check of it, before the engine reads it."""
-    from infra.bring_up import bring_up
-    from infra.deploy import Deployment
+    from infra.engine.stack_operations import StackOperations
+    from infra.operations.deploy import deploy
     from stack_runtime.errors import RefusedError
 
     Mix(stack_lines=['freelancer-data-stack:fxDate: "2026-11-20"']).write(project, base)
@@ -157,13 +157,13 @@ def test_setting_added_after_the_approval_is_not_deployed(api: HetznerAPI, proje
         for name, value in project.environment.items():
             patch.setenv(name, value)
         patch.chdir(project.folder)
-        original = Deployment.generate_secrets
+        original = StackOperations.generate_secrets
 
-        def slip_in(deployment: Deployment) -> list[str]:
+        def slip_in(deployment: StackOperations) -> list[str]:
             project.configure({"serverType": "cpx32", "budgetUsd": "60"})
             return original(deployment)
 
-        patch.setattr(Deployment, "generate_secrets", slip_in)
+        patch.setattr(StackOperations, "generate_secrets", slip_in)
         with pytest.raises(RefusedError, match="no longer says what was approved"):
-            bring_up(project.folder, project.stack, lambda _: None, approved=approved)
+            deploy(project.folder, project.stack, lambda _: None, approved=approved)
     assert api.writes()[before:] == []

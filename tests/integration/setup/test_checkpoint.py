@@ -10,8 +10,8 @@ import pulumi
 import pytest
 from pulumi import automation as auto
 
-from infra import checkpoint
-from infra.engine import search_path
+from infra.engine import checkpoint
+from infra.engine.environment import search_path
 from stack_runtime.paths import PROJECT
 from tests.kit.engine import Stack, changes, inline_stack
 from tests.kit.project import ROOT

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.deploy import Deployment
-from infra.progress import Progress
+from infra.engine.progress import Progress
+from infra.engine.stack_operations import StackOperations
 from stack_runtime.remote.keys import public_half
 from tests.kit.project import OTHERS, Project
 
@@ -26,7 +26,7 @@ def test_secrets_reach_the_stack_file_unseen_and_exact(tmp_path: Path, monkeypat
     project = Project(tmp_path / "project", "t-secrets", {"host": "hetzner"})
     for name in OTHERS:
         monkeypatch.delenv(name, raising=False)
-    deployment = Deployment(project.folder, project.stack, Progress(None))
+    deployment = StackOperations(project.folder, project.stack, Progress(None))
     made = deployment.generate_secrets()
     secrets = deployment.secrets()
     assert set(made) == set(secrets) >= {"postgres_password", "ui_password", "ssh_key", "ssh_host_key"}

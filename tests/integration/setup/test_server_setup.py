@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.engine import search_path
+from infra.engine.environment import search_path
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, ROOT, Project
 

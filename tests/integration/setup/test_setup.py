@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import VERSION, engine_root
+from infra.engine.environment import VERSION, engine_root
 from infra.offline.reach import answers
 from infra.prerequisites.engine import INSTALLER, Engine
 

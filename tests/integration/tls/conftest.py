@@ -14,7 +14,7 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
-from infra import generated
+from infra.component import generated_secrets
 from infra.offline import registry
 from infra.services import Context, Service, selected
 from infra.services.traefik import DNS_TOKEN, HTTP, HTTPS
@@ -29,7 +29,7 @@ START_SECONDS = 60.0
 
 @dataclass
 class Proxy:
-    """Traefik in a container that is what `infra.containers` makes of it, in what matters here.
+    """Traefik in a container that is what `infra.component.containers` makes of it, in what matters here.
 
     Its files are those that a deployment to a server renders; ports 80 and 443 are published on `address` alone.
     """
@@ -105,9 +105,9 @@ class Proxy:
                 entry = tarfile.TarInfo(file.name)
                 entry.size, entry.mode = len(content), 0o444
                 tar.addfile(entry, io.BytesIO(content))
-        carrier = client.containers.create(proxy.image, volumes={self._mounts["files"]: {"bind": "/files"}})
-        carrier.put_archive("/files", archive.getvalue())
-        carrier.remove()
+        file_uploader = client.containers.create(proxy.image, volumes={self._mounts["files"]: {"bind": "/files"}})
+        file_uploader.put_archive("/files", archive.getvalue())
+        file_uploader.remove()
 
     @property
     def visitor(self) -> Visitor:
@@ -143,7 +143,7 @@ def running(**settings: str) -> Iterator[Proxy]:
         server = {"host": "hetzner", "profiles": ["full"], "domain": DOMAIN, "email": f"someone@{DOMAIN}"}
         private = {"certificates": authority.directory, "certificateRoot": authority.root}
         checked = Settings.of("e2e-tls", server | private | settings)
-        secrets = {name: generated.value(name) for name in {*generated.names(checked), DNS_TOKEN}}
+        secrets = {name: generated_secrets.value(name) for name in {*generated_secrets.names(checked), DNS_TOKEN}}
         made = Proxy(address, checked, authority, secrets)
         try:
             made.start()

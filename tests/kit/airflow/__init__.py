@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
-from infra.prerequisites.piece import digest
+from infra.prerequisites.prerequisite import digest
 from stack_runtime.uv import uv
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from typing import Any
 from .errors import ApiError, invalid
 
 Row = dict[str, Any]
-SNAPSHOT = Path(__file__).parents[3] / "infra" / "cost" / "snapshot"
+SNAPSHOT = Path(__file__).parents[3] / "infra" / "cost" / "sources" / "snapshot"
 PLACES = {
     "fsn1": ("Falkenstein DC Park 1", "DE", "Falkenstein", 50.47612, 12.370071, "eu-central"),
     "nbg1": ("Nuremberg DC Park 1", "DE", "Nuremberg", 49.452102, 11.076665, "eu-central"),

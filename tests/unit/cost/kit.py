@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from infra.cost import Plan, PriceList, Rate, plan
-from infra.cost import prices as price_lists
-from infra.cost.saved import SHIPPED
+from infra.cost.planning import prices as price_lists
+from infra.cost.sources.saved import SHIPPED
 from infra.services import Health, Resources, Service, Volume
 from infra.settings import Settings
 

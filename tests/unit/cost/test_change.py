@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from infra.cost import Deployed, alternatives, group, rate, saved, scaling
-from infra.cost.decide import Basis
-from infra.cost.diff import diff
-from infra.cost.inputs import Inputs
+from infra.cost import Deployed
+from infra.cost.planning import alternatives, scaling
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning_inputs import PlanningInputs, rented
+from infra.cost.reports.diff import diff
+from infra.cost.sources import rate, saved
 from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageError
 from tests.unit.cost import kit
 
@@ -128,7 +130,7 @@ def test_a_server_keeps_its_architecture() -> None:
 )
 def test_alternatives_never_move_deployed_resources(deployed: Deployed | None, moves: bool) -> None:
     own = kit.settings(serverType="cpx22", backups=True)
-    inputs = Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, deployed=deployed)
+    inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, deployed=deployed)
     ideas = list(alternatives._ideas(own, (kit.service(),), inputs))
     assert any("location" in idea.settings for idea in ideas) is moves
     assert any("serverType" in idea.settings for idea in ideas)
@@ -251,10 +253,10 @@ def test_neighbours_are_the_rented_stacks_of_the_group(tmp_path: Path) -> None:
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",
     )  # fmt: skip
-    assert [other.stack for other in group.rented(project, "prod")] == ["lab", "staging"]
+    assert [other.stack for other in rented(project, "prod")] == ["lab", "staging"]
     _project(tmp_path, staging="host: mars")
     with pytest.raises(StackError):
-        group.rented(project, "prod")
+        rented(project, "prod")
 
 
 def test_plan_counts_the_group_and_needs_permission_for_old_prices(
@@ -266,8 +268,8 @@ def test_plan_counts_the_group_and_needs_permission_for_old_prices(
     project = _project(tmp_path, prod="host: hetzner", staging="host: hetzner; serverType: cpx42; tax: net")
     own = kit.settings(fxRate="1.1637", fxDate="2026-11-20")
     later = date(2026, 11, 24)
-    assert Basis.of(own, later, project=project).plan(own).verdict == "unknown"
-    found = Basis.of(own, later, project=project, allow_snapshot=True).plan(own)
+    assert PlanningInputs.of(own, later, project=project).plan(own).verdict == "unknown"
+    found = PlanningInputs.of(own, later, project=project, allow_snapshot=True).plan(own)
     assert found.verdict == "over"
     staging = next(line for line in found.lines if line.resource == "stack staging")
     assert staging.monthly_usd == Decimal("97.73"), "a neighbour's own tax setting does not make it cheaper"

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from infra.cost import Plan, report
-from infra.cost.actual_model import Actual, Item
-from infra.cost.diff import diff
-from infra.cost.inputs import Inputs
-from infra.cost.markdown import render
-from infra.cost.planner import weigh
-from infra.cost.text import table
+from infra.cost import Plan
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.planner import rank_servers
+from infra.cost.reports import report
+from infra.cost.reports.actual_model import Actual, Item
+from infra.cost.reports.diff import diff
+from infra.cost.reports.markdown import render
+from infra.cost.reports.text import table
 from tests.unit.cost import kit
 
 FOLDER = Path(__file__).parents[2] / "golden" / "cost"
@@ -43,7 +44,7 @@ def _rendered(show: object, *arguments: object) -> str:
 def _explained(plan: Plan, console: Console) -> None:
     report.formulas(plan, console)
     report.services(plan, console)
-    report.considered(weigh(BASE, SERVICES, Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)), console)
+    report.considered(rank_servers(BASE, SERVICES, RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)), console)
 
 
 def _account() -> Actual:

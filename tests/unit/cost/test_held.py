@@ -8,24 +8,27 @@ from typing import Any
 
 import pytest
 
-from infra.cost import group, held
-from infra.cost.checked import Answer
-from infra.cost.inputs import Inputs
-from infra.cost.lines import Tariff
-from infra.cost.model import STRAY
-from infra.cost.planner import till_of
+from infra.cost.planning import group
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.json_reader import JsonReader
+from infra.cost.planning.lines import TaxedPrices
+from infra.cost.planning.model import STRAY
+from infra.cost.planning.planner import converter_for
+from infra.cost.sources import held
 from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 
 
-def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any]) -> Inputs:
+def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any]) -> RentalInputs:
     """What a plan counts of an account with one volume of 10 GB."""
     entry = {"id": 1, "name": "data", "size": 10, "location": {"name": "fsn1"}, "server": None, **volume}
     found: dict[str, list[Any]] = {kind: [] for kind in held.KINDS}
     found |= {"volumes": [entry], "servers": [*servers]}
-    entries = {kind: [Answer(one, kind, "test") for one in ones] for kind, ones in found.items()}
-    tariff = Tariff(kit.SHIPPED_PRICES, "gross")
-    return Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, running=held.running(entries, tariff, till_of(kit.RATE)))
+    entries = {kind: [JsonReader(one, kind, "test") for one in ones] for kind, ones in found.items()}
+    tariff = TaxedPrices(kit.SHIPPED_PRICES, "gross")
+    return RentalInputs(
+        kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, running=held.running(entries, tariff, converter_for(kit.RATE))
+    )
 
 
 @pytest.mark.parametrize("name", ["stray", "lab", "Lab", "lab.x"])

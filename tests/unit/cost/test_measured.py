@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.cost import measured
+from infra.cost.sources import measured
 from tests.unit.cost import kit
 
 SERVICES = (kit.service("postgres", 256), kit.service("app", 512))

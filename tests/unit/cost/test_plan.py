@@ -13,9 +13,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from infra.cost import Deployed, Machine, gate, plan, schema
-from infra.cost.capacity import SHIM_MB, SYSTEM_MB
-from infra.cost.inputs import PRICES_DAYS, RATE_DAYS
+from infra.cost import Deployed, Machine, gate, plan
+from infra.cost.planning.capacity import SHIM_MB, SYSTEM_MB
+from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS
+from infra.cost.reports import schema
 from infra.services import catalogue, selected
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UnknownError
@@ -202,7 +203,7 @@ def test_a_smaller_volume_is_offered_only_while_there_is_none() -> None:
 
 
 def test_the_schema_is_that_of_the_models() -> None:
-    assert schema.FILE.read_text() == schema.text(), "renew it: python -m infra.cost.schema"
+    assert schema.FILE.read_text() == schema.text(), "renew it: python -m infra.cost.reports.schema"
 
 
 @pytest.mark.parametrize("own", [{}, {"serverType": "cpx42"}, {"location": "mars1"}, {"serverType": "cpx02"}])

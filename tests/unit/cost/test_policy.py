@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.cost.inputs import Inputs
-from infra.cost.saved import SHIPPED
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.sources.saved import SHIPPED
 from infra.policy import pack
 from infra.policy.pack import settings_of
 from infra.policy.pricing import FREE, problem
@@ -18,7 +18,7 @@ from infra.policy.resources import UNKNOWN, Resource
 from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 
-INPUTS = Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
+INPUTS = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
 
 
 def hcloud(name: str, **props: Any) -> Resource:
@@ -136,7 +136,7 @@ def test_load_balancers_are_priced() -> None:
 
 def test_the_group_counts() -> None:
     other = kit.planned(kit.settings(serverType="cpx22")).model_copy(update={"stack": "staging"})
-    found = problem(kit.settings(), (SERVER, VOLUME), Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, (other,)))
+    found = problem(kit.settings(), (SERVER, VOLUME), RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, (other,)))
     assert found.startswith("over: $56.98") and "stack staging" in found
 
 

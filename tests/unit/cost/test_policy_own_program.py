@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.cost.saved import SHIPPED
+from infra.cost.sources.saved import SHIPPED
 from infra.policy.hygiene import problems
 from infra.policy.pricing import problem
 from infra.policy.publishing import image_problem, publishers_of

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.cost import gate
-from infra.cost import prices as price_lists
+from infra.cost.planning import prices as price_lists
 from stack_runtime.errors import UnknownError
 from tests.unit.cost import kit
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from infra.cost.choice import Deployed
-from infra.cost.inputs import Inputs
-from infra.cost.planner import weigh
+from infra.cost.planning.choice import Deployed
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.planner import rank_servers
 from infra.services import Service
 from infra.settings import Settings
 from tests.unit.cost import kit
@@ -70,7 +70,7 @@ def test_within_is_never_over_the_budget(given_values: dict[str, Any], stack: tu
 @given(values, stacks, prices)
 @effort(max_examples=60, deadline=None)
 def test_alternatives_really_are_within(given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any) -> None:
-    from infra.cost.scaling import changed, parse
+    from infra.cost.planning.scaling import changed, parse
 
     own = kit.settings(**given_values)
     for other in kit.planned(own, stack, sold, deployed=Deployed()).alternatives:
@@ -151,7 +151,7 @@ def test_rounding_only_ever_goes_up(rate: Decimal) -> None:
 
 def test_the_considered_servers_are_the_planned_ones() -> None:
     own: Settings = kit.settings()
-    inputs = Inputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
+    inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
     plan = kit.planned(own)
-    first = weigh(own, (kit.service(),), inputs)[0]
+    first = rank_servers(own, (kit.service(),), inputs)[0]
     assert plan.server is not None and plan.server.type == first.kind.name

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from infra.cost import capacity, sold_out
-from infra.cost.decide import Basis
-from infra.cost.inputs import Inputs
-from infra.cost.model import Alternative
+from infra.cost import sold_out
+from infra.cost.planning import capacity
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.model import Alternative
+from infra.cost.planning_inputs import PlanningInputs
 from tests.unit.cost import kit
 
 
 def _instead(types: list[str], **own: Any) -> Alternative | None:
     """What is offered in place of the server that would have been chosen."""
     prices = kit.price_list(types=kit.orderable(*types))
-    basis = Basis(kit.TODAY, Inputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
+    basis = PlanningInputs(kit.TODAY, RentalInputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
     settings = kit.settings(**own)
     wanted = basis.plan(settings).server
     assert wanted is not None

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from infra.cost import Deployed, Machine, Plan, gate, plan
-from infra.cost.actual import ask
-from infra.cost.live import Account
-from infra.cost.markdown import render
-from infra.cost.wording import LOCAL_ONLY, SERVER_ONLY
+from infra.cost.planning.messages import LOCAL_ONLY, SERVER_ONLY
+from infra.cost.reports.actual import ask
+from infra.cost.reports.markdown import render
+from infra.cost.sources.live import Account
 from infra.services import Service, catalogue, selected
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UsageError

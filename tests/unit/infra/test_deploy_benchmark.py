@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import generated
+from infra.component import generated_secrets
 from infra.services import selected
 from infra.settings import Settings
 from scripts.benchmarks.compose import Compose
@@ -37,7 +37,7 @@ def test_each_bound_is_checked(worse: Result) -> None:
 
 def test_compose_gets_every_service_with_its_limits_health_and_files(tmp_path: Path) -> None:
     settings = Settings.of("benchmark", {"profiles": ["full"]})
-    secrets = {name: generated.value(name) for name in generated.names(settings)}
+    secrets = {name: generated_secrets.value(name) for name in generated_secrets.names(settings)}
     images = {service.name: f"kept/{service.name}:1" for service in selected(settings)}
     Compose(["docker-compose"], tmp_path, settings, secrets, images)
     text = (tmp_path / "compose.json").read_text()

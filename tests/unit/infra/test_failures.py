@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.failures import PROGRAM, explained
+from infra.engine.errors import PROGRAM, to_stack_error
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ from infra.failures import PROGRAM, explained
     ],
 )
 def test_each_failure_names_the_way_on(reason: str, code: int, says: str) -> None:
-    error = explained(reason, "prod")
+    error = to_stack_error(reason, "prod")
     assert error.exit_code == code
     assert says in str(error)
     assert str(error).count("next: ") == 1

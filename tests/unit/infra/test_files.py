@@ -1,4 +1,4 @@
-"""What the carrier asks of the provider."""
+"""What the file uploader asks of the provider."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from pulumi import runtime
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
-from infra.containers import volumes_of
-from infra.files import carrier
-from infra.generated import names, value
+from infra.component.containers import volumes_of
+from infra.component.files import file_uploader
+from infra.component.generated_secrets import names, value
 from infra.services import selected
 from infra.settings import Settings
 
@@ -32,7 +32,7 @@ class _Recorded(Mocks):
         return f"{args.name}-id", args.inputs
 
     def call(self, args: MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"the carrier asks for nothing, but called {args.token}")
+        raise AssertionError(f"the file uploader asks for nothing, but called {args.token}")
 
 
 _recorded = _Recorded()
@@ -51,7 +51,9 @@ def test_files_are_readable_by_their_service_with_every_plugin_of_the_series() -
     services = selected(settings)
     secrets = pulumi.Output.secret({name: value(name) for name in names(settings)})
     volumes = {name: docker.Volume(name) for name in volumes_of(services)}
-    made = carrier(settings, services, secrets, volumes, pulumi.Output.from_input("sha256:0"), pulumi.ResourceOptions())
+    made = file_uploader(
+        settings, services, secrets, volumes, pulumi.Output.from_input("sha256:0"), pulumi.ResourceOptions()
+    )
 
     def check(_: str) -> None:
         uploads = _recorded.inputs["dev-files"]["uploads"]["value"]  # wrapped as a secret

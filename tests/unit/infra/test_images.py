@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import images
+from infra.component import images
 from infra.services import Build
 
 RECIPE = """FROM python:3.11-slim

@@ -9,7 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.locks import drop_torn, holder, release_dead
+from infra.engine.locks import drop_torn, holder, release_dead
 from stack_runtime.paths import PROJECT
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.preflight import check
+from infra.operations.preflight import check
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 

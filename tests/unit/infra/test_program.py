@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pulumi
 import pytest
 
-from infra import generated, program
+from infra import program
+from infra.component import generated_secrets
+from infra.component.stack import DataStack
 from infra.cost import Plan
-from infra.cost.saved import SHIPPED
+from infra.cost.sources.saved import SHIPPED
 from infra.settings import Settings
-from infra.stack import DataStack
 from stack_runtime.errors import RefusedError
 from stack_runtime.paths import PROJECT
 
@@ -44,7 +45,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(program, "runtime_config", SimpleNamespace(CONFIG=SimpleNamespace(get=lambda: values)))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
     monkeypatch.setattr(pulumi.Config, "require_secret_object", lambda *_: {})
-    monkeypatch.setattr(generated, "require", lambda *_: None)
+    monkeypatch.setattr(generated_secrets, "require", lambda *_: None)
     monkeypatch.setenv("FDS_PRICES_DIR", str(SHIPPED))
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("HCLOUD_TOKEN", raising=False)

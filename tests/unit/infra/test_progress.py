@@ -13,7 +13,7 @@ from pulumi.automation.events import (
 )
 
 from infra.cost.sold_out import CODES
-from infra.progress import Progress
+from infra.engine.progress import Progress
 
 SERVER = "urn:pulumi:prod::fds::hcloud:index/server:Server::server"
 STACK = "urn:pulumi:prod::fds::pulumi:pulumi:Stack::fds-prod"

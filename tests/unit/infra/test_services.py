@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
-from infra import generated
-from infra.containers import processes_of
-from infra.networks import INTERNET, WEB, networks_of
+from infra.component import generated_secrets
+from infra.component.containers import processes_of
+from infra.component.networks import INTERNET, WEB, networks_of
 from infra.services import Build, Context, Service, catalogue, profiles, selected
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
@@ -137,16 +137,16 @@ def test_unknown_names_are_refused(values: dict[str, object]) -> None:
 
 def test_passwords_that_are_not_generated_yet_are_named_with_what_generates_them() -> None:
     with pytest.raises(UsageError, match="not all generated") as caught:
-        generated.require(FULL, ())
+        generated_secrets.require(FULL, ())
     assert caught.value.next_command == "fds up --stack dev"
 
 
 def test_a_token_for_the_dns_challenge_is_asked_for_and_comes_as_a_file() -> None:
     with pytest.raises(UsageError, match="dns_token") as caught:
-        generated.require(BY_DNS, generated.names(BY_DNS))
+        generated_secrets.require(BY_DNS, generated_secrets.names(BY_DNS))
     assert caught.value.next_command == "pulumi config set --secret --path secrets.dns_token --stack prod"
-    generated.require(BY_DNS, {*generated.names(BY_DNS), "dns_token"})
-    generated.require(FULL, generated.names(FULL))
+    generated_secrets.require(BY_DNS, {*generated_secrets.names(BY_DNS), "dns_token"})
+    generated_secrets.require(FULL, generated_secrets.names(FULL))
     proxy = {service.name: service for service in selected(BY_DNS)}["traefik"]
     files = {file.name: file.content(_context(BY_DNS)) for file in proxy.files}
     assert proxy.environment(BY_DNS) == {"HETZNER_API_TOKEN_FILE": "/run/fds/dns_token"}
@@ -171,5 +171,5 @@ def test_staging_is_a_switch() -> None:
 
 
 def _context(settings: Settings = FULL) -> Context:
-    names = {*generated.names(settings), *(name for service in catalogue() for name in service.asked(BY_DNS))}
+    names = {*generated_secrets.names(settings), *(name for service in catalogue() for name in service.asked(BY_DNS))}
     return Context(settings, {name: f"secret-value-of-{name}" for name in names}, catalogue())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.state import (
+from infra.engine.state_edits import (
     built_images,
     changed_unnoticed,
     recorded_ids,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import engine_home, engine_root, environment, plugins_folder, write_env_file
+from infra.engine.environment import engine_home, engine_root, environment, plugins_folder, write_env_file
 from stack_runtime.errors import UnreachableError, UsageError
 from stack_runtime.paths import cache_dir, project_dir
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import VERSION, plugins_folder
+from infra.engine.environment import VERSION, plugins_folder
 from infra.offline.plugins import MODULES
-from infra.prerequisites import Found, Piece, Say, prepare
+from infra.prerequisites import Installation, Prerequisite, Say, prepare
 from infra.prerequisites import docker as docker_piece
 from infra.prerequisites import plugins as plugins_piece
 from infra.prerequisites.docker import Docker
 from infra.prerequisites.engine import Engine
 from infra.prerequisites.meltano import Meltano
-from infra.prerequisites.piece import digest, run
+from infra.prerequisites.prerequisite import digest, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.pipeline import meltano_env
 
@@ -29,15 +29,15 @@ class Toy:
     made: int = 0
     asked: list[str] = field(default_factory=list)
 
-    def find(self) -> Found | None:
-        return Found("1", "found") if self.made else None
+    def find(self) -> Installation | None:
+        return Installation("1", "found") if self.made else None
 
-    def get(self, say: Say) -> Found:
+    def get(self, say: Say) -> Installation:
         say("working")
         if not self.can_be_had:
             raise UnreachableError(f"{self.name} is missing", next_command="get it")
         self.made += 1
-        return Found("1", "made")
+        return Installation("1", "made")
 
 
 @pytest.fixture(autouse=True)
@@ -45,14 +45,14 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
 
 
-def _prepare(pieces: list[Piece]) -> list[tuple[str, str]]:
+def _prepare(pieces: list[Prerequisite]) -> list[tuple[str, str]]:
     seen: list[tuple[str, str]] = []
     prepare(pieces, lambda _: lambda _: None, lambda piece, found: seen.append((piece.name, found.source)))
     return seen
 
 
 def test_a_second_time_everything_is_found_and_nothing_is_made() -> None:
-    toys: list[Piece] = [Toy("a"), Toy("b")]
+    toys: list[Prerequisite] = [Toy("a"), Toy("b")]
     assert _prepare(toys) == [("a", "made"), ("b", "made")]
     assert _prepare(toys) == [("a", "found"), ("b", "found")]
 
@@ -146,5 +146,5 @@ def test_stand_ins_go_when_the_official_plugins_come(tmp_path: Path, monkeypatch
     for name in MODULES:
         _executable(tmp_path / "bin" / name)
     assert piece.find() is None, "a launcher that is left would win"
-    assert piece.get(lambda _: None) == piece.find() == Found("", "official")
+    assert piece.get(lambda _: None) == piece.find() == Installation("", "official")
     assert list(plugins_folder(tmp_path).iterdir()) == []

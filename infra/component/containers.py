@@ -1,0 +1,166 @@
+"""From a service to its container: limits, hardening, health, networks, volumes; no service is known by name here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from infra import labels
+from infra.component.networks import attachments
+from infra.services import Context, Service, Volume, catalogue
+from infra.settings import Settings
+
+WAIT_S = 300
+"""How long a container may take to become healthy before the deployment fails, in seconds."""
+
+
+@dataclass(frozen=True)
+class ContainerContext:
+    """What containers of one stack stand on: networks, named volumes, and the files that they read."""
+
+    settings: Settings
+    services: tuple[Service, ...]
+    secrets: pulumi.Output[Mapping[str, str]]
+    networks: dict[str, docker.Network]
+    volumes: Mapping[str, docker.Volume]
+    file_uploader: docker.Container
+    image_ids: Mapping[str, pulumi.Output[str]]
+
+
+def container(
+    service: Service, replica: int, context: ContainerContext, options: pulumi.ResourceOptions
+) -> docker.Container:
+    """Register one replica of `service`; it counts as made when its health check passes."""
+    settings, own = context.settings, service.resources
+    processes = processes_of(service)
+    return docker.Container(
+        labels.container_name(settings.stack, service.name, replica),
+        image=context.image_ids[service.name],
+        entrypoints=list(service.entrypoint) or None,
+        command=list(service.command) or None,
+        envs=[f"{key}={value}" for key, value in sorted(service.environment(settings).items())],
+        user=service.user,
+        labels=_labels(service, context),
+        memory=own.memory_limit_mb,
+        memory_swap=own.memory_limit_mb,
+        memory_reservation=own.memory_mb,
+        cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0, and would call that a change
+        shm_size=service.shm_mb or None,
+        ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
+        capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+        security_opts=["no-new-privileges:true"],
+        read_only=not service.writable_root_reason,
+        tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777") or None,
+        network_mode="bridge",
+        networks_advanced=attachments(service, context.networks),
+        ports=_ports(service, settings),
+        volumes=_volumes(service, context),
+        healthcheck=_health(service),
+        wait=True,
+        wait_timeout=WAIT_S,
+        restart="unless-stopped",
+        log_driver="json-file",
+        log_opts={"max-size": "10m", "max-file": "3"},
+        destroy_grace_seconds=20,
+        opts=pulumi.ResourceOptions.merge(options, _replacing(service, context)),
+    )
+
+
+def processes_of(service: Service) -> int:
+    """Return the limit of processes and threads for all containers that run as the user of `service`.
+
+    The provider has no input for Docker's limit of one container, and the kernel counts this one per user id. All
+    services of the catalogue count, selected or not: otherwise a new profile would replace the containers of others.
+    """
+    own = service.user.partition(":")[0]
+    every = {each.name: each for each in (*catalogue(), service)}.values()
+    return sum(each.resources.processes for each in every if each.user.partition(":")[0] == own)
+
+
+def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOptions:
+    """When a new container takes the place of the old one, and after what."""
+    return pulumi.ResourceOptions(
+        delete_before_replace=not service.stateless or service.published is not None,
+        # The files are in place before the first process of the service reads them.
+        depends_on=[context.file_uploader] if service.files else [],
+        # The provider notes a change of these, but never tells the running container.
+        replace_on_changes=["healthcheck", "tmpfs"],
+    )
+
+
+def _labels(service: Service, context: ContainerContext) -> list[docker.ContainerLabelArgs]:
+    """Who it is, and a fingerprint of its files, so that a changed file or secret replaces the container."""
+    found = {**labels.of_service(context.settings.stack, service.name), **service.labels}
+    if service.route:
+        found["fds.url"] = url_of(service, context.settings)
+    entries = [docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(found.items())]
+    if service.files:
+        entries.append(docker.ContainerLabelArgs(label=labels.FILES_LABEL, value=_fingerprint(service, context)))
+    return entries
+
+
+def url_of(service: Service, settings: Settings) -> str:
+    """Where a person opens the service; empty when it has no route."""
+    if service.route is None:
+        return ""
+    port = "" if settings.host == "hetzner" else f":{settings.https_port}"
+    return f"https://{service.route.host}.{settings.domain}{port}"
+
+
+def _fingerprint(service: Service, context: ContainerContext) -> pulumi.Output[str]:
+    def digest(secrets: Mapping[str, str]) -> str:
+        found = Context(context.settings, secrets, context.services)
+        text = "\0".join(f"{file.name}\0{file.content(found)}" for file in service.files)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    return pulumi.Output.unsecret(context.secrets.apply(digest))
+
+
+def _ports(service: Service, settings: Settings) -> list[docker.ContainerPortArgs] | None:
+    return [
+        docker.ContainerPortArgs(internal=inside, external=outside, ip=address)
+        for address, outside, inside in service.ports(settings)
+    ] or None
+
+
+def _volumes(service: Service, context: ContainerContext) -> list[docker.ContainerVolumeArgs]:
+    mounted = [
+        docker.ContainerVolumeArgs(
+            volume_name=context.volumes[volume.name].name, container_path=volume.path, read_only=volume.read_only
+        )
+        for volume in service.volumes
+    ]
+    if service.files:
+        name = context.volumes[files_volume(service)].name
+        mounted.append(docker.ContainerVolumeArgs(volume_name=name, container_path="/run/fds", read_only=True))
+    return mounted
+
+
+def files_volume(service: Service) -> str:
+    """Name of the small volume that holds the service's files."""
+    return f"{service.name}-files"
+
+
+def volumes_of(services: tuple[Service, ...]) -> dict[str, Volume]:
+    """Every volume of these services by name; one that several mount appears once."""
+    found = {volume.name: volume for service in services for volume in service.volumes}
+    return found | {
+        files_volume(service): Volume(files_volume(service), "/run/fds", data=False)
+        for service in services
+        if service.files
+    }
+
+
+def _health(service: Service) -> docker.ContainerHealthcheckArgs:
+    health = service.health
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD", *health.command],
+        interval=f"{health.interval_s}s",
+        timeout=f"{health.timeout_s}s",
+        retries=health.retries,
+        start_period=f"{health.start_period_s}s",
+    )

@@ -1,0 +1,129 @@
+"""List the servers that the settings allow, the cheapest orderable one that fits first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from infra.cost.planning.capacity import Demand, of_type
+from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, stack_amounts
+from infra.cost.planning.prices import Offer, PriceList, ServerType, unknown_price
+from infra.services import Service
+from infra.settings import Settings
+from stack_runtime.errors import UnknownError
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What the account already runs for this stack; all fields are empty when it runs nothing."""
+
+    server_type: str = ""
+    location: str = ""
+    volume_gb: int = 0
+    disk_gb: int = 0
+    architecture: str = ""
+    volume_location: str = ""
+
+    @property
+    def place(self) -> str:
+        """Return the location of the server or its data volume, which cannot move; empty when neither exists."""
+        return self.location or self.volume_location
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One server type at one location, with all costs of the stack there."""
+
+    kind: ServerType
+    location: str
+    offer: Offer
+    orderable: bool
+    runs: bool
+    """It is the running server of the stack."""
+    problems: tuple[str, ...]
+    amounts: Sequence[Amount]
+    cost: Decimal
+    """In dollars, or without a rate in the account's currency; only for comparison."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be ordered or already runs, and everything fits."""
+        return (self.orderable or self.runs) and not self.problems
+
+
+def candidates(
+    settings: Settings,
+    services: Sequence[Service],
+    demand: Demand,
+    tariff: TaxedPrices,
+    converter: CurrencyConverter,
+    today: date,
+    deployed: Deployed,
+) -> list[Candidate]:
+    """Return all servers that the settings allow, sorted by usable, cost, memory (largest first) and name.
+
+    Raises:
+        UnknownError: the price list lacks the type, the location, or a needed price.
+    """
+    found = []
+    allowed = _allowed(settings, tariff.prices)
+    kinds = {kind.name: kind for kind, _ in allowed}
+    problems = {name: _problems(kind, services, demand, settings) for name, kind in kinds.items()}
+    for kind, location in allowed:
+        offer = kind.offers[location]
+        amounts = stack_amounts(settings, tariff, kind.name, location)
+        cost = converter.total_usd(amounts) if converter.rate is not None else None
+        found.append(
+            Candidate(
+                kind=kind,
+                location=location,
+                offer=offer,
+                orderable=offer.orderable(today),
+                runs=(kind.name, location) == (deployed.server_type, deployed.location),
+                problems=problems[kind.name],
+                amounts=amounts,
+                cost=sum((a.native for a in amounts), Decimal(0)) if cost is None else cost,
+            )
+        )
+    return sorted(found, key=_order)
+
+
+def _order(candidate: Candidate) -> tuple[bool, Decimal, Decimal, str, str]:
+    return not candidate.usable, candidate.cost, -candidate.kind.memory_gb, candidate.kind.name, candidate.location
+
+
+def _allowed(settings: Settings, prices: PriceList) -> list[tuple[ServerType, str]]:
+    """Return the allowed types and locations; one that is named but missing from the list raises an error."""
+    if settings.location not in (AUTO, *prices.locations):
+        raise _not_in_list(f"location {settings.location}", ", ".join(prices.locations), prices, settings)
+    if settings.server_type not in (AUTO, *prices.server_types):
+        raise _not_in_list(f"server type {settings.server_type}", ", ".join(prices.server_types), prices, settings)
+    found = [
+        (kind, location)
+        for kind in prices.server_types.values()
+        for location in kind.offers
+        if settings.server_type in (AUTO, kind.name) and settings.location in (AUTO, location)
+        # "auto" skips a location without a price for an address; for a named location a missing price is an error
+        and (location in prices.ipv4 or settings.location != AUTO)
+    ]
+    if not found:
+        raise unknown_price(f"server type {settings.server_type} in {settings.location}", prices)
+    return found
+
+
+def _not_in_list(what: str, known: str, prices: PriceList, settings: Settings) -> UnknownError:
+    return UnknownError(
+        f"{what} is not in the price list, which has {known}",
+        where=prices.source,
+        next_command=f"correct it in Pulumi.{settings.stack}.yaml",
+    )
+
+
+def _problems(kind: ServerType, services: Sequence[Service], demand: Demand, settings: Settings) -> tuple[str, ...]:
+    lacking = sorted(service.name for service in services if kind.architecture not in service.architectures)
+    problems = demand.problems(of_type(kind, settings.volume_gb))
+    return (*problems, f"no {kind.architecture} image: {', '.join(lacking)}") if lacking else tuple(problems)

@@ -1,0 +1,194 @@
+"""Turn quantities into lines of a bill. All rounding of money happens here, always up.
+
+    native      = quantity × unit price                      (exact, currency of the account)
+    monthly_usd = native × rate, up to the next whole cent   (a euro account)
+    total       = sum of the rounded lines, so the shown lines add up, and the total is an upper bound
+
+Prices are monthly caps; an hourly bill cannot exceed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+
+from infra.cost.planning.model import Currency, Line, Tax, exact
+from infra.cost.planning.prices import Offer, PriceList, Rent, unknown_price
+from infra.settings import Settings
+from stack_runtime.errors import UnknownError
+
+CENT = Decimal("0.01")
+SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
+"""Lines that come from settings only; the account does not list them as resources of the stack."""
+TB = 2**40
+"""Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """One item of the bill, not rounded."""
+
+    resource: str
+    quantity: Decimal
+    unit: str
+    unit_price: Decimal
+    currency: Currency
+    note: str = ""
+    hourly: Decimal | None = None
+    """Price per hour of all units, if the provider states one."""
+
+    @property
+    def native(self) -> Decimal:
+        """Exact price per month in `currency`."""
+        return self.quantity * self.unit_price
+
+
+@dataclass(frozen=True)
+class CurrencyConverter:
+    """Convert amounts into euros and dollars. `rate`: dollars per euro, None if unknown."""
+
+    rate: Decimal | None
+
+    def eur(self, amount: Amount) -> Decimal | None:
+        """Return the amount rounded up to the cent; None if a rate is needed but unknown."""
+        if amount.currency == "EUR":
+            return up(amount.native)
+        return None if self.rate is None else up(amount.native / self.rate)
+
+    def usd(self, amount: Amount) -> Decimal | None:
+        """Return the amount rounded up to the cent; None if a rate is needed but unknown."""
+        if amount.currency == "USD":
+            return up(amount.native)
+        return None if self.rate is None else up(amount.native * self.rate)
+
+    def total_usd(self, amounts: Iterable[Amount]) -> Decimal | None:
+        """Return the sum of the rounded amounts; None if one is unknown."""
+        return add(self.usd(amount) for amount in amounts)
+
+    def line(self, amount: Amount) -> Line:
+        """Return the amount as a line of the report."""
+        return Line(
+            resource=amount.resource,
+            quantity=amount.quantity,
+            unit=amount.unit,
+            unit_price=amount.unit_price,
+            monthly_eur=self.eur(amount),
+            monthly_usd=self.usd(amount),
+            note=amount.note,
+        )
+
+
+def up(value: Decimal) -> Decimal:
+    """Round up to the next cent; prices are never rounded down."""
+    return value.quantize(CENT, rounding=ROUND_CEILING)
+
+
+def add(values: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the sum; None if one value is unknown."""
+    total = Decimal(0)
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
+
+
+class TaxedPrices:
+    """The prices of one list, net or gross."""
+
+    def __init__(self, prices: PriceList, tax: Tax) -> None:
+        self.prices = prices
+        self.tax = tax
+
+    def server(self, name: str, location: str, *, resource: str = "") -> Amount:
+        """Return the price of one server at its monthly cap."""
+        rent = self.offer(name, location).rent
+        return self._month(resource or f"server {name} in {location}", rent)
+
+    def backups(self, name: str, location: str, *, resource: str = "backups") -> Amount:
+        """Return the price of backups: a percentage of the server's price, without the address."""
+        price = self.offer(name, location).rent.monthly.of(self.tax)
+        percent = self.prices.backup_percent
+        return self._amount(
+            resource, percent, "% of server", price / 100, "seven daily slots, the server's price alone"
+        )
+
+    def ipv4(self, location: str, *, resource: str = "") -> Amount:
+        """Return the price of one public IPv4 address."""
+        rent = self.prices.ipv4.get(location)
+        if rent is None:
+            raise unknown_price(f"an IPv4 address in {location}", self.prices)
+        return self._month(resource or f"IPv4 address in {location}", rent)
+
+    def volume(self, gb: int, *, resource: str = "data volume") -> Amount:
+        """Return the price of block storage of `gb` GB."""
+        return self._amount(resource, Decimal(gb), "GB", self.prices.volume_gb.of(self.tax), "grows, never shrinks")
+
+    def snapshots(self, gb: Decimal, *, resource: str = SNAPSHOTS) -> Amount:
+        """Return the price of snapshots of `gb` GB."""
+        return self._amount(resource, gb, "GB", self.prices.snapshot_gb.of(self.tax))
+
+    def floating_ip(self, kind: str, location: str, *, resource: str = "") -> Amount:
+        """Return the price of one floating address of `kind` (ipv4, ipv6)."""
+        price = self.prices.floating_ips.get((kind, location))
+        if price is None:
+            raise unknown_price(f"a floating {kind} address in {location}", self.prices)
+        return self._amount(resource or f"floating {kind} in {location}", Decimal(1), "month", price.of(self.tax))
+
+    def load_balancer(self, name: str, location: str, *, resource: str = "") -> Amount:
+        """Return the price of one load balancer at its monthly cap."""
+        rent = self.prices.load_balancers.get((name, location))
+        if rent is None:
+            raise unknown_price(f"load balancer {name} in {location}", self.prices)
+        return self._month(resource or f"load balancer {name} in {location}", rent)
+
+    def traffic(self, offer: Offer, expected_tb: Decimal) -> Amount:
+        """Return the price of outgoing traffic above the included amount, per started TB."""
+        included = Decimal(offer.included_traffic) / TB
+        over = max(Decimal(0), expected_tb - included).to_integral_value(rounding=ROUND_CEILING)
+        note = f"{expected_tb:f} TB expected, {included:.4g} TB included"
+        return self._amount(TRAFFIC, over, "TB", offer.per_tb.of(self.tax), note)
+
+    def offsite(self, settings: Settings) -> Amount:
+        """Return the price of off-site backup space, at the price in the settings (net euros per GB)."""
+        net = settings.offsite_eur_per_gb
+        if not net:
+            raise UnknownError(
+                f"{settings.offsite_gb} GB of off-site space have no price",
+                where=f"Pulumi.{settings.stack}.yaml",
+                next_command="set offsiteEurPerGb to the net price of a GB a month",
+            )
+        price = net * (100 + self.prices.vat_percent) / 100 if self.tax == "gross" else net
+        return Amount(OFFSITE, Decimal(settings.offsite_gb), "GB", price, "EUR", "price from settings")
+
+    def offer(self, name: str, location: str) -> Offer:
+        """Return the offer of a server type at a location, orderable or not."""
+        kind = self.prices.server_types.get(name)
+        offer = kind.offers.get(location) if kind else None
+        if offer is None:
+            raise unknown_price(f"server type {name} in {location}", self.prices)
+        return offer
+
+    def _month(self, resource: str, rent: Rent) -> Amount:
+        hourly = rent.hourly.of(self.tax)
+        note = f"{exact(hourly)} an hour, capped at the month's price"
+        price = rent.monthly.of(self.tax)
+        return Amount(resource, Decimal(1), "month", price, self.prices.currency, note, hourly)
+
+    def _amount(self, resource: str, quantity: Decimal, unit: str, price: Decimal, note: str = "") -> Amount:
+        return Amount(resource, quantity, unit, price, self.prices.currency, note)
+
+
+def stack_amounts(settings: Settings, tariff: TaxedPrices, name: str, location: str) -> Sequence[Amount]:
+    """Return all items that a stack pays for on a server of type `name` at `location`."""
+    amounts = [tariff.server(name, location), tariff.ipv4(location)]
+    if settings.backups:
+        amounts.append(tariff.backups(name, location))
+    amounts.append(tariff.volume(settings.volume_gb))
+    if settings.snapshot_gb:
+        amounts.append(tariff.snapshots(Decimal(settings.snapshot_gb)))
+    if settings.offsite_gb:
+        amounts.append(tariff.offsite(settings))
+    amounts.append(tariff.traffic(tariff.offer(name, location), settings.traffic_tb))
+    return amounts

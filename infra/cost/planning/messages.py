@@ -1,0 +1,177 @@
+"""Write the sentences of a plan: the reason of its verdict, and its warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+from infra.cost.planning import group
+from infra.cost.planning.capacity import Demand
+from infra.cost.planning.choice import Candidate
+from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs
+from infra.cost.planning.model import Verdict
+from infra.settings import Settings
+
+PROMISE = Decimal(50)
+"""Default budget of a stack, in dollars per month."""
+CLOSE = Decimal("0.9")
+"""The plan warns from this share of the budget on."""
+_USUAL_RATE = (Decimal("0.9"), Decimal("1.4"))
+SERVER_ONLY = (
+    "budget_group", "tax", "fx_rate", "fx_date", "allow_snapshot", "server_type", "location", "backups", "volume_gb",
+    "snapshot_gb", "offsite_gb", "offsite_eur_per_gb", "traffic_tb", "email", "ssh_from", "dns_zone", "server_image",
+    "certificates", "certificate_challenge", "certificate_root", "registry_mirror",
+)  # fmt: skip
+LOCAL_ONLY = ("http_port", "https_port")
+"""Settings that only a stack on a rented server uses, and settings that only a local stack uses."""
+_PUBLIC_NAME = ("email", "dns_zone", "certificates", "certificate_challenge", "certificate_root")
+"""Settings that need the setting `domain`."""
+_NEW_SERVER = ("server_image", "registry_mirror")
+"""Settings that take effect only when the server is created."""
+
+
+def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: Sequence[str], lacking: str) -> str:
+    """Return the reason of a verdict in one sentence."""
+    if verdict == "unknown" or total is None:
+        return "; ".join(doubts) or "the total cannot be computed without an exchange rate"
+    if verdict == "over":
+        return f"${total:.2f} a month is ${total - budget:.2f} over the budget of ${budget:.2f}"
+    if verdict == "within":
+        return f"${total:.2f} a month, ${budget - total:.2f} below the budget of ${budget:.2f}"
+    return lacking
+
+
+def lack_of(best: Candidate, *, auto: bool) -> str:
+    """Return why a server type cannot be used."""
+    name = f"{best.kind.name} in {best.location}"
+    if best.problems:
+        lacks = "; ".join(best.problems)
+        return f"no server that can be ordered fits, not even {name}: {lacks}" if auto else f"{name}: {lacks}"
+    return f"{name} {_why_not(best)}"
+
+
+def _why_not(candidate: Candidate) -> str:
+    withdrawn = candidate.offer.withdrawn_on
+    return f"is withdrawn since {withdrawn}" if withdrawn and candidate.offer.available else "is sold out"
+
+
+def local_warnings(settings: Settings, needs: Demand) -> tuple[str, ...]:
+    """Return warnings about the settings of a local stack."""
+    unused = _named(settings, SERVER_ONLY)
+    said = [f"on this machine these settings do nothing: {unused}"] if unused else []
+    return (*raised(settings.budget_usd), *said, *_about_services(settings, needs))
+
+
+def warnings_of(
+    settings: Settings,
+    needs: Demand,
+    inputs: RentalInputs,
+    best: Candidate | None,
+    found: Sequence[Candidate],
+    total: Decimal | None,
+    budget: Decimal,
+) -> tuple[str, ...]:
+    """Return warnings about an allowed plan."""
+    return (
+        *_about_budget(settings, inputs, total, budget),
+        *group.warnings(settings, inputs),
+        *_about_inputs(inputs),
+        *(_about_server(best, found, settings) if best else ()),
+        *_about_settings(settings, inputs),
+        *_about_services(settings, needs),
+    )
+
+
+def raised(budget: Decimal) -> list[str]:
+    """Return a warning when the budget is above the promised one; every report shows it."""
+    return [f"budget raised to ${budget:.2f} by setting budgetUsd"] if budget > PROMISE else []
+
+
+def _about_budget(settings: Settings, inputs: RentalInputs, total: Decimal | None, budget: Decimal) -> list[str]:
+    said = raised(budget)
+    if any(other.budget_usd != settings.budget_usd for other in inputs.others):
+        said.append(f"the stacks of budget group {settings.budget_group} state different budgets, the smallest counts")
+    if total is not None and CLOSE * budget <= total <= budget:
+        said.append(f"${budget - total:.2f} are left: a small rise in prices or in the euro takes this over budget")
+    return said
+
+
+def _about_inputs(inputs: RentalInputs) -> list[str]:
+    said = []
+    days = (inputs.today - inputs.prices.date).days
+    if days > PRICES_DAYS:
+        said.append(f"planned on prices of {inputs.prices.date}, {days} days old: today's may differ")
+    if inputs.rate is not None:
+        days = (inputs.today - inputs.rate.date).days
+        if days > RATE_DAYS:
+            said.append(f"planned on an exchange rate of {inputs.rate.date}, {days} days old: today's may differ")
+        if not _USUAL_RATE[0] <= inputs.rate.rate <= _USUAL_RATE[1]:
+            said.append(f"an exchange rate of {inputs.rate.rate} is unusual, check it")
+    return [*said, *inputs.prices.warnings]
+
+
+def _about_server(best: Candidate, found: Sequence[Candidate], settings: Settings) -> list[str]:
+    said = []
+    if best.runs and not best.orderable:
+        said.append(f"{best.kind.name} {_why_not(best)}: keep the server, a new one of its type cannot be had")
+    if best.runs and found[0].usable and found[0].cost < best.cost:
+        said.append(f"{found[0].kind.name} in {found[0].location} would cost less than the running server")
+    cheaper = [c for c in found if not c.orderable and not c.problems and c.cost < best.cost]
+    if best.usable and cheaper:
+        names = ", ".join(dict.fromkeys(c.kind.name for c in cheaper))
+        said.append(f"cheaper types that would fit cannot be ordered now: {names}")
+    if best.offer.withdrawn_on and best.orderable:
+        said.append(f"{best.kind.name} cannot be ordered any more from {best.offer.withdrawn_on} on")
+    return said
+
+
+def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
+    """Return warnings about settings of a server's stack that do nothing, or less than their name suggests."""
+    said = []
+    if _open_to_all(settings.ssh_from):
+        said.append("port 22 is open to every address; the setting sshFrom restricts it")
+    if settings.backups:
+        said.append("backups copies only the server's own disk, not the data volume, which holds all data")
+    if settings.snapshot_gb:
+        said.append("snapshotGb is priced, but nothing makes snapshots yet")
+    if settings.offsite_gb:
+        said.append("offsiteGb is priced, but nothing makes off-site copies yet")
+    elif settings.offsite_eur_per_gb is not None:
+        said.append("offsiteEurPerGb does nothing while offsiteGb is 0")
+    if unused := _named(settings, LOCAL_ONLY):
+        said.append(f"on a rented server, which listens on 80 and 443, these settings do nothing: {unused}")
+    if settings.domain == "localhost" and (unused := _named(settings, _PUBLIC_NAME)):
+        said.append(f"without the setting domain, these settings do nothing: {unused}")
+    may_exist = inputs.deployed is None or inputs.deployed.server_type
+    if may_exist and (unused := _named(settings, _NEW_SERVER)):
+        said.append(f"an existing server is not changed by these settings, only a new one uses them: {unused}")
+    return said
+
+
+def _about_services(settings: Settings, needs: Demand) -> list[str]:
+    """Return warnings about service settings that have no effect on any running service."""
+    said = []
+    if settings.workers > 1 and all(need.replicas == 1 for need in needs.services):
+        said.append(f"workers of {settings.workers} does nothing: no service of this stack runs as workers")
+    running = {need.name for need in needs.services}
+    for name, override in settings.services.items():
+        if name not in running:
+            said.append(f"services.{name} does nothing: no profile of this stack runs {name}")
+        elif override.memory_mb is None and override.cpu is None:
+            said.append(f"services.{name} does nothing: it names neither memoryMb nor cpu")
+    return said
+
+
+def _named(settings: Settings, names: Sequence[str]) -> str:
+    """Return which of these settings differ from their default, as a stack file spells them."""
+    fields = Settings.model_fields
+    return ", ".join(str(fields[name].alias) for name in names if getattr(settings, name) != fields[name].default)
+
+
+def _open_to_all(networks: Sequence[str]) -> bool:
+    """Return whether these networks together cover every IPv4 or every IPv6 address; none means all addresses."""
+    parsed = [ip_network(network) for network in networks]
+    v4 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv4Network)))
+    v6 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv6Network)))
+    return not parsed or IPv4Network("0.0.0.0/0") in v4 or IPv6Network("::/0") in v6

@@ -1,0 +1,175 @@
+"""Models of a plan. `fds cost --json` prints their JSON; `plan.schema.json` is generated from them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+
+Verdict = Literal["within", "over", "does_not_fit", "unknown"]
+Tax = Literal["gross", "net"]
+Currency = Literal["EUR", "USD"]
+
+STRAY = "(stray)"
+"""Owner of resources that belong to no stack of this project. Neither a stack nor a label can have this name."""
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def exact(value: Decimal) -> str:
+    """Format a unit price with all significant decimal places, at least two."""
+    text = format(value.normalize(), "f")
+    whole, _, places = text.partition(".")
+    return f"{whole}.{places.ljust(2, '0')}"
+
+
+Money = Annotated[
+    Decimal,
+    PlainSerializer(lambda value: format(value, ".2f"), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^-?\d+\.\d{2}$"}),
+]
+"""Money in whole cents."""
+UnitPrice = Annotated[
+    Decimal,
+    PlainSerializer(exact, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d{2,}$"}),
+]
+"""Price of one unit, not rounded: a GB of volume costs fractions of a cent."""
+Number = Annotated[Decimal, PlainSerializer(_number, return_type=int | float), WithJsonSchema({"type": "number"})]
+"""A count or size, not money."""
+
+
+class Frozen(BaseModel):
+    """Base of the models: immutable, unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Frozen):
+    """Source and date of a figure."""
+
+    date: date
+    source: str
+
+
+class Fx(Source):
+    """Exchange rate in US dollars per euro."""
+
+    rate: UnitPrice
+
+
+class Server(Frozen):
+    """The planned server; sizes in GB as the provider states them."""
+
+    type: str
+    location: str
+    architecture: str
+    cores: int
+    memory_gb: Number
+    disk_gb: int
+    orderable: bool
+
+
+class Line(Frozen):
+    """One item of the monthly bill, rounded up to the cent in each currency."""
+
+    resource: str
+    quantity: Number
+    unit: str
+    unit_price: UnitPrice
+    monthly_eur: Money | None
+    """None only for an account in dollars when no exchange rate is known."""
+    monthly_usd: Money | None
+    """None only when no exchange rate is known."""
+    note: str = ""
+
+
+class Need(Frozen):
+    """One resource: `reserved` by services, `overhead` of system and Docker, `available` in total (None: unknown)."""
+
+    reserved: Number
+    overhead: Number
+    available: Number | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether reservations and overhead fit; True if `available` is unknown."""
+        return self.available is None or self.reserved + self.overhead <= self.available
+
+
+class ServiceNeed(Frozen):
+    """Reservations and limits of one service, for all replicas together."""
+
+    name: str
+    replicas: int
+    memory_mb: int
+    memory_limit_mb: int
+    cpu: Number
+    cpu_limit: Number
+    disk_gb: int
+    measured: str
+    """How the reservation was measured."""
+    measured_mb: int | None = None
+    """Memory at the last `fds status`, in MiB; None if unknown."""
+
+
+class Capacity(Frozen):
+    """Needs against a machine: memory in MiB, CPU in cores, disks in GB; `problems` names what does not fit."""
+
+    memory_mb: Need
+    cpu: Need
+    disk_gb: Need
+    volume_gb: Need
+    memory_limits_mb: Need
+    cpu_limits: Need
+    services: tuple[ServiceNeed, ...]
+    problems: tuple[str, ...] = ()
+    measured_on: date | None = None
+    """Date of the last `fds status`."""
+
+
+class Change(Frozen):
+    """Difference of one line of the bill between two plans."""
+
+    resource: str
+    before_usd: Money
+    after_usd: Money
+    added_usd: Money
+    once: bool = False
+    """Paid once, not monthly."""
+    note: str = ""
+
+
+class Alternative(Frozen):
+    """Other settings whose plan is within the budget; `settings` are arguments of `fds scale`."""
+
+    describe: str
+    settings: dict[str, str]
+    total_usd: Money
+    verdict: Verdict
+
+
+class Plan(Frozen):
+    """Cost of the settings, and the verdict whether they may be deployed."""
+
+    stack: str
+    host: str
+    verdict: Verdict
+    budget_usd: Money
+    total_usd: Money | None
+    total_eur: Money | None
+    currency: Currency
+    tax: Tax
+    fx: Fx | None
+    prices: Source | None
+    server: Server | None
+    capacity: Capacity
+    lines: tuple[Line, ...]
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    reason: str

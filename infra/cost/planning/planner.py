@@ -1,0 +1,234 @@
+"""Plan settings: fit, cost and verdict. Pure: no clock, no network, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from infra.cost.planning import group
+from infra.cost.planning.capacity import Demand, Machine, demand, of_type
+from infra.cost.planning.choice import AUTO, Candidate, Deployed, candidates
+from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs, implausible
+from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, add
+from infra.cost.planning.messages import lack_of, local_warnings, reason_of, warnings_of
+from infra.cost.planning.model import Fx, Line, Plan, Server, Source, Verdict
+from infra.services import Service
+from infra.settings import Settings
+from stack_runtime.errors import UnknownError
+
+
+def plan_local(settings: Settings, services: Sequence[Service], machine: Machine) -> Plan:
+    """Plan a stack on this machine: it needs no price, but its memory is checked."""
+    needs = demand(settings, services)
+    capacity = needs.on(Machine(memory_mb=machine.memory_mb))
+    verdict: Verdict = "does_not_fit" if capacity.problems else "within"
+    nothing = Decimal("0.00")
+    own = Line(
+        resource="your own machine",
+        quantity=Decimal(1),
+        unit="machine",
+        unit_price=nothing,
+        monthly_eur=nothing,
+        monthly_usd=nothing,
+        note="nothing is rented",
+    )
+    return Plan(
+        stack=settings.stack,
+        host=settings.host,
+        verdict=verdict,
+        budget_usd=settings.budget_usd,
+        total_usd=nothing,
+        total_eur=nothing,
+        currency="EUR",
+        tax=settings.tax,
+        fx=None,
+        prices=None,
+        server=None,
+        capacity=capacity,
+        lines=(own,),
+        warnings=local_warnings(settings, needs),
+        reason="; ".join(capacity.problems) or "nothing is rented and everything fits",
+    )
+
+
+def plan_server(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
+    """Plan a stack on a rented server."""
+    settings = _with_its_volume(settings, inputs)
+    needs = demand(settings, services)
+    try:
+        found = rank_servers(settings, services, inputs, needs)
+    except UnknownError as error:
+        return _assemble(settings, inputs, needs, None, [], (str(error),))
+    return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, ())
+
+
+def _with_its_volume(settings: Settings, inputs: RentalInputs) -> Settings:
+    """Return settings with at least the size of the existing volume, which is billed and cannot shrink."""
+    held = inputs.deployed.volume_gb if inputs.deployed else 0
+    return settings.model_copy(update={"volume_gb": held}) if held > settings.volume_gb else settings
+
+
+def rank_servers(
+    settings: Settings, services: Sequence[Service], inputs: RentalInputs, needs: Demand | None = None
+) -> list[Candidate]:
+    """Return all servers that the settings allow with their cost, best first."""
+    tariff = TaxedPrices(inputs.prices, settings.tax)
+    deployed = inputs.deployed or Deployed()
+    return candidates(
+        settings,
+        services,
+        needs or demand(settings, services),
+        tariff,
+        converter_for(inputs.rate),
+        inputs.today,
+        deployed,
+    )
+
+
+def converter_for(rate: Fx | None) -> CurrencyConverter:
+    """Return the converter for `rate`; an implausible rate is treated as missing."""
+    return CurrencyConverter(None if rate is None or implausible(rate.rate) else rate.rate)
+
+
+def _best(found: Sequence[Candidate], settings: Settings, inputs: RentalInputs) -> Candidate:
+    """Return the cheapest usable server, or with `auto` the running one if it fits the budget.
+
+    If none is usable, return the largest orderable one, so that the report says what is missing.
+    """
+    others = group.total_usd(settings, inputs)
+    for candidate in found:
+        if candidate.runs and candidate.usable and candidate.cost + others <= group.budget_of(settings, inputs.others):
+            return candidate
+    if found[0].usable:
+        return found[0]
+    return max(found, key=lambda c: (c.orderable or c.runs, c.kind.memory_gb, c.kind.disk_gb, -c.cost))
+
+
+def _assemble(
+    settings: Settings,
+    inputs: RentalInputs,
+    needs: Demand,
+    best: Candidate | None,
+    found: Sequence[Candidate],
+    doubts: Sequence[str],
+) -> Plan:
+    lacking = lack_of(best, auto=settings.server_type == AUTO) if best and not best.usable else ""
+    amounts, extra = best.amounts if best else None, group.extra_lines(settings, inputs)
+    decision = judge(settings, inputs, amounts, doubts, lacking=lacking, extra=extra)
+    total, budget = decision.total_usd, decision.budget_usd
+    machine = of_type(best.kind, settings.volume_gb) if best else Machine()
+    return Plan(
+        stack=settings.stack,
+        host=settings.host,
+        verdict=decision.verdict,
+        budget_usd=budget,
+        total_usd=total,
+        total_eur=decision.total_eur,
+        currency=inputs.prices.currency,
+        tax=settings.tax,
+        fx=inputs.rate,
+        prices=Source(date=inputs.prices.date, source=inputs.prices.source),
+        server=_server(best) if best else None,
+        capacity=needs.on(machine),
+        lines=decision.lines,
+        warnings=warnings_of(settings, needs, inputs, best, found, total, budget),
+        reason=decision.reason,
+    )
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a deployment is allowed, the reason, and the bill that was judged."""
+
+    verdict: Verdict
+    reason: str
+    lines: tuple[Line, ...]
+    total_usd: Decimal | None
+    total_eur: Decimal | None
+    budget_usd: Decimal
+
+
+def judge(
+    settings: Settings,
+    inputs: RentalInputs,
+    amounts: Sequence[Amount] | None,
+    doubts: Sequence[str],
+    *,
+    lacking: str,
+    extra: Sequence[Line] = (),
+) -> Decision:
+    """Judge a bill; used both for plans and for the resources that are really in a stack.
+
+    The upper bound of the group's cost is compared with the group's budget. An unknown amount gives no decision.
+
+    Args:
+        amounts: the items of the stack's bill; None when unknown.
+        doubts: reasons why the bill or the fit is unknown, in addition to those of prices, rate and group.
+        lacking: resources that do not fit; empty when everything fits.
+        extra: further items that the stack pays for.
+    """
+    converter = converter_for(inputs.rate)
+    own = (converter.line(amount) for amount in amounts or ())
+    lines = (*own, *extra, *group.stack_lines(settings, inputs))
+    priced = amounts is not None and not any(group.doubts(settings, inputs))
+    total = add(line.monthly_usd for line in lines) if priced else None
+    budget = group.budget_of(settings, inputs.others)
+    doubts = (*doubts_of(settings, inputs), *doubts)
+    verdict = _verdict(total, budget, doubts, lacking)
+    return Decision(
+        verdict=verdict,
+        reason=reason_of(verdict, total, budget, doubts, lacking),
+        lines=lines,
+        total_usd=total,
+        total_eur=add(line.monthly_eur for line in lines) if priced else None,
+        budget_usd=budget,
+    )
+
+
+def _verdict(total: Decimal | None, budget: Decimal, doubts: Sequence[str], lacking: str) -> Verdict:
+    if total is None or doubts:
+        return "unknown"
+    if lacking:
+        return "does_not_fit"
+    return "over" if total > budget else "within"
+
+
+def doubts_of(settings: Settings, inputs: RentalInputs) -> tuple[str, ...]:
+    """Return the reasons for the verdict `unknown` that do not depend on the server."""
+    found = [*_age("prices", inputs.prices.date, PRICES_DAYS, inputs)]
+    if inputs.prices.currency == "EUR" or settings.offsite_gb:
+        found += _rate_doubts(inputs)
+    return (*found, *group.doubts(settings, inputs))
+
+
+def _rate_doubts(inputs: RentalInputs) -> list[str]:
+    if inputs.rate is None:
+        return ["no exchange rate is known, set fxRate and fxDate"]
+    if implausible(inputs.rate.rate):
+        return [f"an exchange rate of {inputs.rate.rate} dollars for a euro is implausible"]
+    return _age("exchange rate", inputs.rate.date, RATE_DAYS, inputs)
+
+
+def _age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
+    """Return a doubt if the date is too old (unless allowed) or in the future (always wrong)."""
+    days = (inputs.today - day).days
+    if days < 0:
+        return [f"{what}: dated {day}, which is yet to come"]
+    if days > limit and not inputs.allow_snapshot:
+        return [f"{what}: {days} days old, of {day}; {limit} days are the limit without --allow-snapshot"]
+    return []
+
+
+def _server(candidate: Candidate) -> Server:
+    kind = candidate.kind
+    return Server(
+        type=kind.name,
+        location=candidate.location,
+        architecture=kind.architecture,
+        cores=kind.cores,
+        memory_gb=kind.memory_gb,
+        disk_gb=kind.disk_gb,
+        orderable=candidate.orderable,
+    )

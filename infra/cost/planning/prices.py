@@ -1,0 +1,290 @@
+"""Read the price list, Hetzner's `GET /pricing` and `GET /server_types`, into checked types.
+
+Every price is kept net and gross. A value that is missing, negative, unexpectedly zero, of the wrong type or given
+twice raises `UnknownError` with its location. Unknown values never count as zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar
+
+from infra.cost.planning.json_reader import MOST, JsonReader
+from infra.cost.planning.model import Currency, Frozen, Tax
+from stack_runtime.errors import UnknownError
+
+_SAME = Decimal("0.0001")
+"""Relative tolerance between a gross price and net plus VAT."""
+_FOUR_PLACES = Decimal("0.00011")
+"""Absolute tolerance when net and gross are both rounded to four decimal places, as hourly prices are: half of the last
+place of each, with VAT on that of net."""
+_CENT = Decimal("0.01")
+
+Value = TypeVar("Value")
+
+
+class Price(Frozen):
+    """Money for one unit in the currency of the account."""
+
+    net: Decimal
+    gross: Decimal
+
+    def of(self, tax: Tax) -> Decimal:
+        """Return the net or the gross price."""
+        return self.gross if tax == "gross" else self.net
+
+
+class Rent(Frozen):
+    """Price per hour, and the monthly cap."""
+
+    hourly: Price
+    monthly: Price
+
+
+class Offer(Frozen):
+    """A server type at one location. Traffic in bytes."""
+
+    rent: Rent
+    included_traffic: int
+    per_tb: Price
+    available: bool
+    withdrawn_on: date | None
+
+    def orderable(self, today: date) -> bool:
+        """Return whether a new server of this type can be ordered at `today`."""
+        return self.available and (self.withdrawn_on is None or today < self.withdrawn_on)
+
+
+class ServerType(Frozen):
+    """A server type; memory and disk in GB."""
+
+    name: str
+    cores: int
+    memory_gb: Decimal
+    disk_gb: int
+    architecture: str
+    offers: dict[str, Offer]
+
+
+class PriceList(Frozen):
+    """All prices that a plan can need, from one source at one date."""
+
+    currency: Currency
+    vat_percent: Decimal
+    date: date
+    source: str
+    server_types: dict[str, ServerType]
+    volume_gb: Price
+    snapshot_gb: Price
+    backup_percent: Decimal
+    ipv4: dict[str, Rent]
+    floating_ips: dict[tuple[str, str], Price]
+    """Monthly price by kind and location."""
+    load_balancers: dict[tuple[str, str], Rent]
+    """Price by type and location."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Locations with servers."""
+        return tuple(sorted({place for kind in self.server_types.values() for place in kind.offers}))
+
+
+class _Terms(NamedTuple):
+    """Terms of a server type at one location, from one of the two lists."""
+
+    rent: Rent
+    included_traffic: int
+    per_tb: Price
+
+
+def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -> PriceList:
+    """Check the two responses (`pricing` as `{"pricing": {…}}`, `server_types` as the entries of all pages).
+
+    Raises:
+        UnknownError: names the first invalid value and its path.
+    """
+    return _Reader(JsonReader(pricing, "answer", source).get("pricing"), source).read(list(server_types), day)
+
+
+class _Reader:
+    """Read both responses, and collect warnings for the report."""
+
+    def __init__(self, pricing: JsonReader, source: str) -> None:
+        self._pricing = pricing
+        self._source = source
+        self._vat = pricing.get("vat_rate").decimal(above_zero=False)
+        if self._vat > 100:
+            raise pricing.get("vat_rate").fail("is above 100 %")
+        self._currency = pricing.get("currency").text()
+        self._doubts: dict[str, str] = {}
+
+    def read(self, server_types: list[Any], day: date) -> PriceList:
+        pricing = self._pricing
+        if self._currency not in ("EUR", "USD"):
+            raise pricing.get("currency").fail(f"is {self._currency!r}, only EUR and USD are known")
+        return PriceList(
+            currency="EUR" if self._currency == "EUR" else "USD",
+            vat_percent=self._vat,
+            date=day,
+            source=self._source,
+            server_types=self._types(JsonReader(server_types, "server_types", self._source)),
+            volume_gb=self._price(pricing.get("volume").get("price_per_gb_month")),
+            snapshot_gb=self._price(pricing.get("image").get("price_per_gb_month")),
+            backup_percent=self._backup(pricing.get("server_backup").get("percentage")),
+            ipv4=self._ipv4(),
+            floating_ips=self._floating_ips(),
+            load_balancers=self._load_balancers(),
+            warnings=tuple(self._doubts.values()),
+        )
+
+    def _backup(self, answer: JsonReader) -> Decimal:
+        percent = answer.decimal(above_zero=True)
+        if percent > 100:
+            raise answer.fail("is above 100 %")
+        return percent
+
+    def _price(self, answer: JsonReader) -> Price:
+        """Read net and gross of one price; if they differ by rounding, use the higher gross price."""
+        self._same_currency(answer)
+        net = answer.get("net").decimal(above_zero=True)
+        gross = answer.get("gross").decimal(above_zero=True)
+        if gross < net:
+            raise answer.fail("has a gross price below the net one")
+        expected = net * (100 + self._vat) / 100
+        if abs(expected - gross) <= _SAME * gross:
+            return Price(net=net, gross=gross)
+        if abs(expected - gross) > _rounding(gross):
+            raise answer.fail(
+                f"has a gross price of {gross}, and net plus {self._vat} % VAT is {expected.normalize():f}"
+            )
+        return Price(net=net, gross=max(gross, expected))
+
+    def _same_currency(self, answer: JsonReader) -> None:
+        """Check that the currency of a price, if stated, is the currency of the list."""
+        if answer.has("currency") and answer.get("currency").text() != self._currency:
+            raise answer.get("currency").fail(f"is not {self._currency}, as that of the list is")
+
+    def _rent(self, answer: JsonReader) -> Rent:
+        rent = Rent(hourly=self._price(answer.get("price_hourly")), monthly=self._price(answer.get("price_monthly")))
+        if rent.monthly.net < rent.hourly.net:
+            raise answer.fail("costs less a month than an hour")
+        return rent
+
+    def _types(self, answers: JsonReader) -> dict[str, ServerType]:
+        """Read all server types, with their prices from both lists."""
+        priced = self._by_location(self._pricing.get("server_types"), "name", self._terms)
+        found = {name: self._type(name, answer, priced) for name, answer in answers.by("name")}
+        if not found:
+            raise answers.fail("is empty")
+        return found
+
+    def _by_location(
+        self, answers: JsonReader, key: str, read: Callable[[JsonReader], Value], wanted: Callable[[str], bool] = bool
+    ) -> dict[tuple[str, str], Value]:
+        """Return `read(price)` of each wanted name by name and location; duplicates are errors for all names."""
+        found: dict[tuple[str, str], Value] = {}
+        for name, answer in answers.by(key):
+            self._same_currency(answer)
+            for location, price in answer.get("prices").by("location"):
+                self._same_currency(price)
+                if wanted(name):
+                    found[name, location] = read(price)
+        return found
+
+    def _type(self, name: str, answer: JsonReader, priced: Mapping[tuple[str, str], _Terms]) -> ServerType:
+        self._same_currency(answer)
+        places = dict(answer.get("locations").by("name"))
+        offers: dict[str, Offer] = {}
+        for location, price in answer.get("prices").by("location"):
+            self._same_currency(price)
+            terms = self._dearest(name, location, self._terms(price), priced)
+            offers[location] = self._offer(terms, places.get(location), answer)
+        if not offers:
+            raise answer.get("prices").fail("is empty")
+        return ServerType(
+            name=name,
+            cores=answer.get("cores").whole(least=1, most=int(MOST)),
+            memory_gb=answer.get("memory").size(),
+            disk_gb=answer.get("disk").whole(least=1, most=int(MOST)),
+            architecture=answer.get("architecture").text(),
+            offers=offers,
+        )
+
+    def _terms(self, price: JsonReader) -> _Terms:
+        return _Terms(
+            self._rent(price),
+            price.get("included_traffic").whole(least=0),
+            self._price(price.get("price_per_tb_traffic")),
+        )
+
+    def _dearest(self, name: str, location: str, own: _Terms, priced: Mapping[tuple[str, str], _Terms]) -> _Terms:
+        """Return the higher price if the two responses differ, and warn."""
+        other = priced.get((name, location), own)
+        if other == own:
+            return own
+        self._doubts.setdefault(
+            "two", f"the two price lists disagree about {name} in {location} and perhaps more, the dearer one counts"
+        )
+        return _Terms(
+            Rent(
+                hourly=_dearer(own.rent.hourly, other.rent.hourly),
+                monthly=_dearer(own.rent.monthly, other.rent.monthly),
+            ),
+            min(own.included_traffic, other.included_traffic),
+            _dearer(own.per_tb, other.per_tb),
+        )
+
+    def _offer(self, terms: _Terms, place: JsonReader | None, kind: JsonReader) -> Offer:
+        return Offer(
+            rent=terms.rent,
+            included_traffic=terms.included_traffic,
+            per_tb=terms.per_tb,
+            available=place is not None and place.get("available").flag(),
+            withdrawn_on=min(filter(None, (self._withdrawn(kind), self._withdrawn(place))), default=None),
+        )
+
+    @staticmethod
+    def _withdrawn(answer: JsonReader | None) -> date | None:
+        """Return the date from which the type cannot be ordered; before it, a deprecated type still can."""
+        if answer is None or not answer.has("deprecation"):
+            return None
+        deprecation = answer.get("deprecation")
+        if (
+            deprecation.has("announced")
+            and deprecation.get("announced").day() > deprecation.get("unavailable_after").day()
+        ):
+            raise deprecation.fail("ends before it was announced")
+        return deprecation.get("unavailable_after").day()
+
+    def _ipv4(self) -> dict[str, Rent]:
+        """Read prices of IPv4 addresses; IPv6 is free."""
+        answers = self._pricing.get("primary_ips")
+        rents = self._by_location(answers, "type", self._rent, wanted=lambda kind: kind == "ipv4")
+        if not rents:
+            raise answers.fail("has no price of an IPv4 address")
+        return {location: rent for (_, location), rent in rents.items()}
+
+    def _floating_ips(self) -> dict[tuple[str, str], Price]:
+        answers = self._pricing.get("floating_ips")
+        return self._by_location(answers, "type", lambda price: self._price(price.get("price_monthly")))
+
+    def _load_balancers(self) -> dict[tuple[str, str], Rent]:
+        return self._by_location(self._pricing.get("load_balancer_types"), "name", self._rent)
+
+
+def _rounding(gross: Decimal) -> Decimal:
+    """Return the rounding tolerance of a gross price: four decimal places, or the last place that `gross` shows."""
+    places = -int(gross.as_tuple().exponent)
+    return max(_FOUR_PLACES, min(_CENT, Decimal(1).scaleb(-places)) / 2)
+
+
+def _dearer(one: Price, other: Price) -> Price:
+    return Price(net=max(one.net, other.net), gross=max(one.gross, other.gross))
+
+
+def unknown_price(what: str, prices: PriceList) -> UnknownError:
+    """Return the error for a price that the list lacks."""
+    return UnknownError(f"there is no price for {what}", where=prices.source, next_command="fds cost --explain")

@@ -1,0 +1,137 @@
+"""Parse and check changes of settings: `KEY=VALUE` pairs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from infra.cost.planning.choice import Deployed
+from infra.cost.planning.model import Plan
+from infra.settings import Settings
+from stack_runtime.errors import RefusedError, UsageError
+
+_SCALABLE = (
+    "workers", "memory.SERVICE", "cpu.SERVICE", "volumeGb", "profiles", "serverType", "location", "backups", "schedule",
+)  # fmt: skip
+
+
+def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
+    """Return the values to write into the stack file, by camelCase key.
+
+    Raises:
+        UsageError: a pair is not KEY=VALUE, a key is given twice or cannot be scaled (like the budget), or a value is
+            invalid.
+    """
+    found: dict[str, Any] = {}
+    seen: set[str] = set()
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not value:
+            raise _usage(f"'{pair}' is not KEY=VALUE")
+        if key in seen:
+            raise _usage(f"{key} is given twice")
+        seen.add(key)
+        kind, dot, name = key.partition(".")
+        if dot and kind in ("memory", "cpu"):
+            services = found.setdefault("services", _overrides(settings))
+            own = services.setdefault(name, {})
+            if kind == "memory":
+                own["memoryMb"] = _whole(key, value)
+            else:
+                own["cpu"] = _cores(key, value)
+        else:
+            found[key] = _value(key, value)
+    if not found:
+        raise _usage("nothing to change")
+    return found
+
+
+def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """Return the settings after `changes`, checked like those of a stack file.
+
+    Raises:
+        UsageError: a value is invalid.
+    """
+    values = settings.model_dump(by_alias=True, exclude={"stack"}, exclude_unset=True)
+    try:
+        return Settings.of(settings.stack, {**values, **changes})
+    except UsageError as error:
+        raise _usage(error.what) from None
+
+
+def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
+    """Refuse a change that replaces the existing server or data volume, or that shrinks a disk.
+
+    Raises:
+        RefusedError: the volume would shrink and exists or may exist; or the existing server or volume would have to
+            move, change its architecture, or get a smaller disk.
+    """
+    if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
+        known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN nobody knows if there is one"
+        raise RefusedError(
+            f"a volume cannot shrink to {after.volume_gb} GB, {known}",
+            where=f"stack {after.stack}",
+            next_command=f"fds scale volumeGb={(deployed or before).volume_gb} --stack {after.stack}",
+        )
+    if deployed is None or plan.server is None:
+        return
+    where = f"stack {after.stack}"
+    if deployed.place and plan.server.location != deployed.place:
+        there = "the server and its data volume are" if deployed.location else "the data volume of the stack is"
+        raise RefusedError(
+            f"{there} in {deployed.place} and cannot move to {plan.server.location}",
+            where=where,
+            next_command=f"fds scale location={deployed.place} --stack {after.stack} --apply; "
+            "to use another location, make another stack, or first run fds down --volumes",
+        )
+    if deployed.architecture and plan.server.architecture != deployed.architecture:
+        raise RefusedError(
+            f"the server is {deployed.architecture} and cannot become {plan.server.type}, "
+            f"which is {plan.server.architecture}",
+            where=where,
+            next_command=f"fds scale serverType={deployed.server_type} --stack {after.stack} --apply",
+        )
+    if plan.server.disk_gb < deployed.disk_gb:
+        raise RefusedError(
+            f"the server's disk of {deployed.disk_gb} GB cannot shrink to the {plan.server.disk_gb} GB "
+            f"of {plan.server.type}",
+            where=where,
+            next_command="choose a serverType with as large a disk, fds cost --explain lists them",
+        )
+
+
+def _value(key: str, value: str) -> Any:
+    if key in ("workers", "volumeGb"):
+        return _whole(key, value)
+    if key == "profiles":
+        return [name for name in value.split(",") if name]
+    if key == "backups":
+        if value not in ("true", "false"):
+            raise _usage(f"backups is true or false, not '{value}'")
+        return value == "true"
+    if key in ("serverType", "location", "schedule"):
+        return value
+    if key == "budgetUsd":
+        raise _usage("budgetUsd is no scale: a person raises it in the stack file")
+    raise _usage(f"there is no scalable setting '{key}', there are {', '.join(_SCALABLE)}")
+
+
+def _overrides(settings: Settings) -> dict[str, Any]:
+    return {name: override.model_dump(by_alias=True, exclude_none=True) for name, override in settings.services.items()}
+
+
+def _whole(key: str, value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value):
+        raise _usage(f"{key} is a whole number, not '{value}'")
+    return int(value)
+
+
+def _cores(key: str, value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", value):
+        raise _usage(f"{key} is a number of cores such as 0.5, not '{value}'")
+    return float(value)
+
+
+def _usage(what: str) -> UsageError:
+    return UsageError(what, next_command="fds scale workers=2")

@@ -1,0 +1,86 @@
+"""Price what the account really runs and compare it with a plan: the project's stacks by label, and strays.
+
+The API does not tell the price at which a server was ordered, so today's list price counts. Resources deleted
+earlier this month are billed but no longer listed. The report states both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, Decimal
+
+from infra.cost.planning.json_reader import JsonReader
+from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, add, up
+from infra.cost.planning.messages import raised
+from infra.cost.planning.model import STRAY, Plan
+from infra.cost.planning.prices import PriceList
+from infra.cost.reports.actual_model import Actual, Item
+from infra.cost.sources import held
+from infra.cost.sources.live import Account
+
+HOURS_TO_CAP = 624
+
+
+def ask(plan: Plan, prices: PriceList, account: Account, now: datetime) -> Actual:
+    """Return all resources of `account` with their prices at `now`.
+
+    Raises:
+        UnreachableError, UnknownError: the API does not answer, or its response is invalid.
+    """
+    converter = CurrencyConverter(plan.fx.rate if plan.fx else None)
+    found = (_item(one, converter, now) for one in held.priced(held.ask([account]), TaxedPrices(prices, plan.tax)))
+    return _sum(plan, sorted(found, key=lambda item: (item.owner == STRAY, item.owner)))
+
+
+def _sum(plan: Plan, items: Sequence[Item]) -> Actual:
+    warnings = [*raised(plan.budget_usd), "list prices: an older server may pay less"]
+    warnings.append("what was deleted earlier this month is not listed")
+    strays = [item for item in items if item.owner == STRAY]
+    if strays:
+        warnings.append(f"{len(strays)} resources belong to no stack of this project")
+    if any(item.monthly_usd is None for item in items):
+        warnings.append("some prices are unknown, and so are the sums")
+    return Actual(
+        stack=plan.stack,
+        items=tuple(items),
+        total_usd=add(item.monthly_usd for item in items),
+        so_far_usd=add(item.so_far_usd for item in items),
+        stack_usd=add(item.monthly_usd for item in items if item.owner == plan.stack),
+        planned_usd=plan.total_usd,
+        budget_usd=plan.budget_usd,
+        warnings=tuple(warnings),
+    )
+
+
+def _item(priced: held.Priced, converter: CurrencyConverter, now: datetime) -> Item:
+    hours = _hours(priced.entry.get("created"), now)
+    amount = priced.amount
+    return Item(
+        owner=priced.owner,
+        resource=priced.name,
+        hours=hours,
+        monthly_usd=converter.usd(amount) if amount else None,
+        so_far_usd=_so_far(amount, converter, hours) if amount else None,
+        note=priced.note,
+    )
+
+
+def _so_far(amount: Amount, converter: CurrencyConverter, hours: int) -> Decimal | None:
+    """Return the cost of the hours so far, at most the monthly cap."""
+    by_hour = amount.hourly * hours if amount.hourly is not None else amount.native * hours / HOURS_TO_CAP
+    part = min(amount.native, by_hour)
+    if amount.currency == "USD":
+        return up(part)
+    return None if converter.rate is None else up(part * converter.rate)
+
+
+def _hours(created: JsonReader, now: datetime) -> int:
+    """Return the started hours of this month."""
+    try:
+        began = datetime.fromisoformat(created.text())
+    except ValueError:
+        raise created.fail("is not a time") from None
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    seconds = (now - max(began if began.tzinfo else began.replace(tzinfo=UTC), month)).total_seconds()
+    return max(1, int((Decimal(str(seconds)) / 3600).to_integral_value(rounding=ROUND_CEILING)))

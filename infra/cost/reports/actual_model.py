@@ -1,0 +1,29 @@
+"""Models of the JSON of `fds cost --actual`. Imports no API client, because that is slow."""
+
+from __future__ import annotations
+
+from infra.cost.planning.model import Frozen, Money
+
+
+class Item(Frozen):
+    """One resource in the account. `owner` is the name of a stack, or `(stray)`."""
+
+    owner: str
+    resource: str
+    hours: int
+    monthly_usd: Money | None
+    so_far_usd: Money | None
+    note: str = ""
+
+
+class Actual(Frozen):
+    """The whole account. A sum is None if one of its prices is unknown."""
+
+    stack: str
+    items: tuple[Item, ...]
+    total_usd: Money | None
+    so_far_usd: Money | None
+    stack_usd: Money | None
+    planned_usd: Money | None
+    budget_usd: Money
+    warnings: tuple[str, ...]

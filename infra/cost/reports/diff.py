@@ -1,0 +1,83 @@
+"""Compare two plans: the difference of each line per month, and one-time costs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from infra.cost.planning.lines import up
+from infra.cost.planning.model import Change, Line, Plan
+
+DAYS_TO_CAP = 26
+"""The monthly cap is reached after 624 hours, so a day costs at most a 26th of it."""
+
+
+def diff(before: Plan, after: Plan) -> Plan:
+    """Return `after` with its `changes` against `before`, and with warnings about the transition."""
+    if before.total_usd is None or after.total_usd is None:
+        return after.model_copy(update={"warnings": (*after.warnings, "the change has no price: a total is unknown")})
+    changes = (*_monthly(before, after), *_once(before, after))
+    warnings = (*after.warnings, *_on_the_way(before, after))
+    return after.model_copy(update={"changes": changes, "warnings": warnings})
+
+
+def _monthly(before: Plan, after: Plan) -> list[Change]:
+    old, new = _by_slot(before), _by_slot(after)
+    found = []
+    for slot in dict.fromkeys((*old, *new)):
+        was, will = _usd(old.get(slot)), _usd(new.get(slot))
+        line = new.get(slot) or old[slot]
+        if was != will or (slot in old and slot in new and old[slot].resource != new[slot].resource):
+            note = f"was {old[slot].resource}" if slot in old and old[slot].resource != line.resource else ""
+            found.append(
+                Change(resource=line.resource, before_usd=was, after_usd=will, added_usd=will - was, note=note)
+            )
+    return found
+
+
+def _by_slot(plan: Plan) -> dict[str, Line]:
+    """Return lines by purpose: a server of another type is still the server."""
+    slots = {}
+    for line in plan.lines:
+        named_for = next((slot for slot in ("server ", "IPv4 address ") if line.resource.startswith(slot)), "")
+        slots[named_for or line.resource] = line
+    return slots
+
+
+def _usd(line: Line | None) -> Decimal:
+    return Decimal("0.00") if line is None or line.monthly_usd is None else line.monthly_usd
+
+
+def _once(before: Plan, after: Plan) -> list[Change]:
+    """Return the cost of one day of both servers, which are billed while one replaces the other."""
+    if not _replaced(before, after):
+        return []
+    old, new = _by_slot(before), _by_slot(after)
+    month = sum((_usd(old.get(slot)) for slot in ("server ", "IPv4 address ")), Decimal(0))
+    cost = up(month / DAYS_TO_CAP)
+    name = new["server "].resource
+    note = "both servers are billed for one day"
+    zero = Decimal("0.00")
+    return [
+        Change(resource=f"replacing by {name}", before_usd=zero, after_usd=cost, added_usd=cost, once=True, note=note)
+    ]
+
+
+def _replaced(before: Plan, after: Plan) -> bool:
+    """Return whether the server is replaced: it is rescaled in place within its location and architecture."""
+    old, new = before.server, after.server
+    return bool(old and new and (old.location, old.architecture) != (new.location, new.architecture))
+
+
+def _on_the_way(before: Plan, after: Plan) -> list[str]:
+    said = []
+    old, new = before.server, after.server
+    if old and new and old.type != new.type:
+        said.append("another server type takes today's price; what an existing server paid less before is given up")
+        if not _replaced(before, after):
+            said.append(
+                "the server restarts for it; its disk stays as it is, for a larger one could never shrink again"
+            )
+    was, will = before.capacity.volume_gb.available, after.capacity.volume_gb.available
+    if was is not None and will is not None and will > was:
+        said.append("a volume grows for ever: it cannot be made smaller again")
+    return said

@@ -1,0 +1,175 @@
+"""List all paid resources of an account with price and owner: a stack, by label, or none (a stray)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.cost.planning.choice import Deployed
+from infra.cost.planning.inputs import Running
+from infra.cost.planning.json_reader import JsonReader
+from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices
+from infra.cost.planning.model import STRAY
+from infra.cost.sources.live import Account, location_of
+from stack_runtime.errors import UnknownError
+from stack_runtime.paths import PROJECT
+
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "servers": {},
+    "volumes": {},
+    "primary_ips": {},
+    "floating_ips": {},
+    "images": {"type": "snapshot"},
+    "load_balancers": {},
+}
+"""Kinds of paid resources, with the query parameters to list them."""
+
+Entries = Mapping[str, Sequence[JsonReader]]
+
+
+@dataclass(frozen=True)
+class Priced:
+    """One resource and its cost; `amount` is None when the price list has no price for it, and `note` says why."""
+
+    entry: JsonReader
+    owner: str
+    kind: str
+    name: str
+    amount: Amount | None
+    note: str = ""
+
+
+def ask(accounts: Iterable[Account]) -> Entries:
+    """Read all resources of these accounts; a resource seen with two tokens of one account counts once.
+
+    Raises:
+        UnreachableError, UnknownError: an API does not answer, or its response is invalid.
+    """
+    found: dict[str, dict[int, JsonReader]] = {kind: {} for kind in KINDS}
+    for account in accounts:
+        for kind, entries in account.entries(KINDS).items():
+            found[kind] |= {entry.get("id").whole(least=0): entry for entry in entries}
+    return {kind: list(entries.values()) for kind, entries in found.items()}
+
+
+def priced(entries: Entries, tariff: TaxedPrices) -> list[Priced]:
+    """Return the resources in `entries` with their monthly cost at today's list prices."""
+    owners = _owners(entries)
+    return [
+        Priced(entry, _owner(entry, owners), *one)
+        for kind, found in entries.items()
+        for entry in found
+        for one in _READERS[kind](entry, tariff)
+    ]
+
+
+def running(entries: Entries, tariff: TaxedPrices, converter: CurrencyConverter) -> tuple[Running, ...]:
+    """Return the resources in `entries` in the form that a plan takes."""
+    return tuple(
+        Running(
+            owner=one.owner,
+            kind=one.kind,
+            resource=one.name,
+            eur=converter.eur(one.amount) if one.amount else None,
+            usd=converter.usd(one.amount) if one.amount else None,
+            note=one.note,
+        )
+        for one in priced(entries, tariff)
+    )
+
+
+def deployed(entries: Entries, stack: str) -> Deployed:
+    """Return the server and the volume with this stack's labels."""
+    servers, volumes = (
+        [entry for entry in entries[kind] if _owner(entry, {}) == stack] for kind in ("servers", "volumes")
+    )
+    gb = max((volume.get("size").whole(least=1) for volume in volumes), default=0)
+    place = location_of(volumes[0]) if volumes else ""
+    if not servers:
+        return Deployed(volume_gb=gb, volume_location=place)
+    kind = servers[0].get("server_type")
+    disk = servers[0].get("primary_disk_size") if servers[0].has("primary_disk_size") else kind.get("disk")
+    architecture = kind.get("architecture").text()
+    return Deployed(kind.get("name").text(), location_of(servers[0]), gb, disk.whole(least=1), architecture, place)
+
+
+def _owners(entries: Mapping[str, Sequence[JsonReader]]) -> dict[int, str]:
+    """Return the owner of each server by its id; an address created with a server has no labels of its own."""
+    return {server.get("id").whole(least=0): _owner(server, {}) for server in entries["servers"]}
+
+
+def _owner(entry: JsonReader, servers: Mapping[int, str]) -> str:
+    labels = entry.get("labels")
+    if not labels.has("project"):
+        for key in ("assignee_id", "server"):
+            if entry.has(key):
+                return servers.get(entry.get(key).whole(least=0), STRAY)
+        if entry.has("created_from"):  # a snapshot
+            return servers.get(entry.get("created_from").get("id").whole(least=0), STRAY)
+    if not labels.has("project") or labels.get("project").value != PROJECT:
+        return STRAY
+    return labels.get("stack").text() if labels.has("stack") and labels.get("stack").value else STRAY
+
+
+_Price = tuple[str, str, Amount | None, str]
+"""Kind, name, amount and note of one paid resource."""
+
+
+def _priced(kind: str, name: str, price: Callable[[], Amount]) -> _Price:
+    try:
+        return kind, name, price(), ""
+    except UnknownError as error:
+        return kind, name, None, error.what
+
+
+def _server(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
+    kind, place = entry.get("server_type").get("name").text(), location_of(entry)
+    name = f"server {entry.get('name').text()} ({kind} in {place})"
+    found = [_priced("server", name, lambda: tariff.server(kind, place))]
+    if entry.has("backup_window"):
+        found.append(_priced("backups", f"backups of {entry.get('name').text()}", lambda: tariff.backups(kind, place)))
+    return found
+
+
+def _volume(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
+    gb = entry.get("size").whole(least=1)
+    return [_priced("volume", f"volume {entry.get('name').text()} ({gb} GB)", lambda: tariff.volume(gb))]
+
+
+def _primary_ip(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
+    """Price IPv4 addresses; IPv6 is free."""
+    if entry.get("type").text() == "ipv6":
+        return []
+    place = location_of(entry)
+    return [_priced("ipv4", f"IPv4 {entry.get('name').text()} in {place}", lambda: tariff.ipv4(place))]
+
+
+def _floating_ip(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
+    kind, place = entry.get("type").text(), entry.get("home_location").get("name").text()
+    name = f"floating {kind} {entry.get('name').text()} in {place}"
+    return [_priced("floating_ip", name, lambda: tariff.floating_ip(kind, place))]
+
+
+def _snapshot(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
+    """Price a snapshot; one that is still being created has no size and so no price."""
+    name = f"snapshot {entry.get('id').whole(least=0)}"
+    if not entry.has("image_size"):
+        return [("snapshot", name, None, "its size is not known yet")]
+    gb = entry.get("image_size").size()
+    return [_priced("snapshot", f"{name} ({gb.normalize():f} GB)", lambda: tariff.snapshots(gb))]
+
+
+def _load_balancer(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
+    kind, place = entry.get("load_balancer_type").get("name").text(), location_of(entry)
+    name = f"load balancer {entry.get('name').text()} ({kind} in {place})"
+    return [_priced("load_balancer", name, lambda: tariff.load_balancer(kind, place))]
+
+
+_READERS: Mapping[str, Callable[[JsonReader, TaxedPrices], list[_Price]]] = {
+    "servers": _server,
+    "volumes": _volume,
+    "primary_ips": _primary_ip,
+    "floating_ips": _floating_ip,
+    "images": _snapshot,
+    "load_balancers": _load_balancer,
+}

@@ -1,0 +1,143 @@
+"""Read prices and the resources of an account from the Hetzner Cloud API: all pages, within a deadline.
+
+A missing response raises `UnreachableError`, an invalid one `UnknownError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
+from io import BytesIO
+from typing import Any, TypeVar
+
+from hcloud import HCloudException
+from requests import RequestException, Response
+
+from infra.cost.planning import prices
+from infra.cost.planning.json_reader import MOST_BYTES, JsonReader, decode
+from infra.hosts.hetzner import api
+from stack_runtime.deadline import within
+from stack_runtime.errors import UnknownError
+
+SECONDS = 45.0
+"""Time limit for one list with all its pages, and with repetitions after a time-out, 429 or 503."""
+_READ_SECONDS = (5.0, 10.0)
+_ADVICE = "try again, or plan with --prices DIR"
+_PAGE = 50
+_MOST_PAGES = 200
+
+Result = TypeVar("Result")
+
+
+class Account:
+    """The Hetzner project of a token; it is only read."""
+
+    def __init__(self, token: str, *, seconds: float = SECONDS) -> None:
+        self._endpoint = api.endpoint()
+        self._client = api.connect(token, seconds=_READ_SECONDS)
+        self._seconds = seconds
+
+    def prices(self, today: date) -> prices.PriceList:
+        """Return today's price list of this account, in its currency and with its VAT."""
+
+        def ask() -> prices.PriceList:
+            pricing = self._request("/pricing")
+            return prices.read(pricing, self._pages("server_types"), day=today, source=self._endpoint)
+
+        return self._within(ask)
+
+    def entries(self, kinds: Mapping[str, Mapping[str, str]]) -> dict[str, list[JsonReader]]:
+        """Return all entries of each kind (`servers`, `volumes`…), queried with the given parameters."""
+
+        def ask() -> dict[str, list[JsonReader]]:
+            return {
+                kind: [self._answer(entry, kind) for entry in self._pages(kind, parameters)]
+                for kind, parameters in kinds.items()
+            }
+
+        return self._within(ask)
+
+    def _answer(self, value: Any, path: str) -> JsonReader:
+        return JsonReader(value, path, self._endpoint)
+
+    def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
+        hooks = {"response": partial(self._strictly, path)}  # the client passes it to `requests.Session.request`
+        return api.retry_when_busy(
+            lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks)
+        )
+
+    def _strictly(self, path: str, response: Response, **_: Any) -> Response:
+        """Refuse a response that is too large or not strict JSON, which the client would accept; else return it."""
+        body = bytearray()
+        for chunk in response.iter_content(65_536):
+            body += chunk
+            if len(body) > MOST_BYTES:
+                response.close()
+                break
+        if response.status_code == 200:
+            decode(bytes(body), f"the answer to {path}", self._endpoint)
+        read = Response()  # the body can be read only once, so the client gets a copy
+        read.status_code, read.reason, read.headers = response.status_code, response.reason, response.headers
+        read.url, read.request, read.raw = response.url, response.request, BytesIO(bytes(body))
+        return read
+
+    def _pages(self, kind: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
+        """Return the entries of all pages; reject pages that repeat, are missing, or do not match the stated total."""
+        found: list[Any] = []
+        seen: set[int] = set()
+        number = 1
+        for _ in range(_MOST_PAGES):
+            asked: dict[str, str | int] = {**(parameters or {}), "page": number, "per_page": _PAGE}
+            answer = self._answer(self._request(f"/{kind}", asked), f"{kind} page {number}")
+            for entry in answer.get(kind).items():
+                key = entry.get("id").whole(least=0)
+                if key in seen:
+                    raise entry.fail("came on a page before")
+                seen.add(key)
+                found.append(entry.value)
+            following = _next_page(answer, number, len(found))
+            if following is None:
+                return found
+            number = following
+        raise self._answer(None, kind).fail(f"has more than {_MOST_PAGES} pages")
+
+    def _within(self, ask: Callable[[], Result]) -> Result:
+        """Call `ask` with a deadline; translate its failures to a StackError."""
+        try:
+            return within(self._seconds, ask)
+        except BaseException as error:
+            raise self._told(error) from None
+
+    def _told(self, error: BaseException) -> BaseException:
+        """Return the failure as a StackError."""
+        if isinstance(error, TimeoutError):
+            return api.unreachable(f"the API did not finish its answer within {self._seconds:g} s", _ADVICE)
+        if isinstance(error, (HCloudException, RequestException)):
+            return api.failure(error, _ADVICE)
+        if isinstance(error, (KeyError, TypeError, AttributeError, ValueError, RecursionError)):
+            return UnknownError(
+                "the API's answer cannot be read", where=self._endpoint, next_command="plan with --prices DIR"
+            )
+        return error
+
+
+def location_of(entry: JsonReader) -> str:
+    """Return the location of a resource; the API has two formats for it."""
+    if entry.has("location"):
+        return entry.get("location").get("name").text()
+    return entry.get("datacenter").get("location").get("name").text()
+
+
+def _next_page(answer: JsonReader, number: int, so_far: int) -> int | None:
+    pagination = answer.get("meta").get("pagination")
+    if pagination.get("page").whole(least=1) != number:
+        raise pagination.get("page").fail(f"is not {number}, which was asked for")
+    if pagination.has("next_page"):
+        following = pagination.get("next_page").whole(least=1)
+        if following != number + 1:
+            raise pagination.get("next_page").fail(f"does not follow {number}")
+        return following
+    if pagination.has("total_entries") and pagination.get("total_entries").whole(least=0) != so_far:
+        raise pagination.get("total_entries").fail(f"is not {so_far}, as many as came")
+    return None

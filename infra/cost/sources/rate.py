@@ -1,0 +1,118 @@
+"""Find the exchange rate in dollars per euro: a setting, or the reference rate of the European Central Bank."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from infra.cost.planning.inputs import implausible
+from infra.cost.planning.json_reader import decode
+from infra.cost.planning.model import Fx
+from infra.cost.sources.saved import SHIPPED
+from infra.settings import Settings
+from stack_runtime.deadline import within
+from stack_runtime.errors import UnknownError
+from stack_runtime.paths import cache_dir
+
+ECB = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
+_ECB_SECONDS = 3.0
+"""Time limit for the whole response, which has about 2 KB."""
+_ECB_MOST_BYTES = 65_536
+_PARITY_STEP = Decimal("0.05")
+"""A rate that crosses 1 by more than this since the last known rate is probably inverted (euros for a dollar)."""
+
+
+def find(settings: Settings, today: date, *, ask: bool) -> Fx:
+    """Return the rate of the settings, else the newest of cache, ECB (only with `ask`) and package."""
+    if settings.fx_rate is not None and settings.fx_date is not None:
+        return Fx(rate=settings.fx_rate, date=settings.fx_date, source="settings")
+    newest = shipped()
+    cached = _cached()
+    if cached is not None and _follows(cached, newest, today):
+        newest = cached
+    if ask and newest.date < today:
+        fresh = _asked()
+        if fresh is not None and _follows(fresh, newest, today):
+            _remember(fresh)
+            return fresh
+    return newest
+
+
+def shipped() -> Fx:
+    """Return the rate in the package."""
+    rate = json.loads((SHIPPED / "source.json").read_text())["rate"]
+    return Fx(rate=Decimal(rate["usd_per_eur"]), date=date.fromisoformat(rate["date"]), source=rate["source"])
+
+
+def _follows(found: Fx, known: Fx, today: date) -> bool:
+    """Return whether `found` is newer than `known`, not from the future, and not an inverted rate."""
+    reversed_ = (found.rate < 1) != (known.rate < 1) and abs(found.rate - known.rate) > _PARITY_STEP
+    return known.date < found.date <= today and not reversed_
+
+
+def _cache() -> Path:
+    return cache_dir() / "ecb-rate.json"
+
+
+def _cached() -> Fx | None:
+    """Return the cached rate of the ECB; None if the cache cannot be read."""
+    try:
+        return _checked(decode(_cache().read_bytes(), "the cached rate", str(_cache())))
+    except (OSError, ValueError, UnknownError):
+        return None
+
+
+def _checked(found: Any) -> Fx | None:
+    if not isinstance(found, dict):
+        return None
+    rate, day = str(found.get("rate")), str(found.get("date"))
+    if not re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,8}", rate) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
+        return None
+    if implausible(Decimal(rate)):
+        return None
+    return Fx(rate=Decimal(rate), date=date.fromisoformat(day), source="ECB reference rate")
+
+
+def _asked() -> Fx | None:
+    """Fetch the rate from the ECB; None without a valid response. The plan states the age of the rate it uses."""
+    import requests  # imported late: takes 0.2 s, and only this path needs it
+
+    def ask() -> str:
+        with requests.get(ECB, timeout=_ECB_SECONDS, stream=True) as answer:
+            answer.raise_for_status()
+            return _bounded(answer.iter_content(8_192)).decode("utf-8")
+
+    try:
+        text = within(_ECB_SECONDS, ask)
+        (day,) = re.findall(r"<Cube\s+time=['\"]([^'\"<>]*)['\"]", text)
+        (rate,) = re.findall(r"<Cube\s+currency=['\"]USD['\"]\s+rate=['\"]([^'\"<>]*)['\"]", text)
+        return _checked({"rate": rate, "date": day})
+    except (requests.RequestException, TimeoutError, ValueError):  # a missing or duplicate row is a ValueError
+        return None
+
+
+def _bounded(chunks: Iterator[bytes]) -> bytes:
+    body = b""
+    for chunk in chunks:
+        body += chunk
+        if len(body) > _ECB_MOST_BYTES:
+            raise ValueError("this is not the daily list")
+    return body
+
+
+def _remember(fx: Fx) -> None:
+    """Cache the rate; if that fails, the next call fetches it again."""
+    path = _cache()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps({"rate": str(fx.rate), "date": fx.date.isoformat()}))
+        os.replace(temporary, path)
+    except OSError:
+        return

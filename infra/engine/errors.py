@@ -1,0 +1,122 @@
+"""What the engine says when it fails, as one of our errors: what happened, and the way on."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from stack_runtime.docker_host import IMAGES
+from stack_runtime.errors import StackError, UnreachableError, UsageError
+
+PROGRAM = "python inline source runtime error: "
+"""How the engine's SDK passes on what the program raised while it waited for a server."""
+
+_FULL = re.compile(r"no space left on device", re.IGNORECASE)
+_CUT = re.compile(
+    r"over SSH|ssh: connect|exit status 255|closed by remote host|connection (reset|broken)|broken pipe|unexpected EOF"
+    rf"|unable to pull image {IMAGES}/",
+    re.IGNORECASE,
+)
+"""The last of these is what the official plugin says when a build was cut off: it looks for its image elsewhere."""
+_LOST = re.compile(
+    r"RemoteDisconnected|Remote end closed|Connection aborted|IncompleteRead|Max retries exceeded|Read timed out"
+    r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
+    re.IGNORECASE,
+)
+"""Broken connections to an API, in the words of `requests` (stand-ins) and of Go (official plugins)."""
+_API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*": ')
+"""How the provider's error starts when the response was incomplete; Docker's URLs contain no plain `/v1/`."""
+_LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
+_LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
+_READ_ONLY = re.compile(r"\(token_readonly\b", re.IGNORECASE)
+_BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
+_SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
+_TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
+LONGEST = 600
+"""Characters of a reason that are shown."""
+PAUSES_S = (2.0, 8.0, 32.0)
+"""Before each repetition of what met a busy API."""
+
+Result = TypeVar("Result")
+
+
+class BusyError(UnreachableError):
+    """The provider's API failed temporarily. Retry after reading what took effect."""
+
+
+def retry_when_busy(
+    work: Callable[[], Result], say: Callable[[str], None], mend: Callable[[], object] = lambda: None
+) -> Result:
+    """Call `work`, and retry with growing pauses while the API is busy; the provider itself does not retry.
+
+    Args:
+        mend: called before each retry, because a failed attempt may have recorded changes that were never applied.
+
+    Raises:
+        BusyError: the API is still busy after the last attempt.
+    """
+
+    def again() -> Result:
+        mend()
+        return work()
+
+    attempt = work
+    for pause in PAUSES_S:
+        try:
+            return attempt()
+        except BusyError as error:
+            say(f"{error.what}; trying again in {pause:.0f} s")
+        time.sleep(pause)
+        attempt = again
+    return attempt()
+
+
+def to_stack_error(reason: str, stack: str) -> StackError:
+    """The error for a deployment that failed because of `reason`, the engine's own words on one line."""
+    where = f"stack {stack}"
+    said, _, advice = reason.removeprefix(PROGRAM).partition("; next: ")
+    if reason.startswith(PROGRAM) and advice:
+        return UnreachableError(said, next_command=advice)
+    short = reason[:LONGEST]
+    if _FULL.search(reason):
+        way = f"make room there or raise volumeGb in Pulumi.{stack}.yaml, then fds up --stack {stack}"
+        return UnreachableError(f"a disk of the host is full: {short}", where=where, next_command=way)
+    if of_account := _of_account(reason, short, stack):
+        return of_account
+    if _TOKEN.search(reason):
+        way = "export HCLOUD_TOKEN=TOKEN of this project, then again"
+        return UnreachableError(f"the Hetzner API refused the token in HCLOUD_TOKEN: {short}", next_command=way)
+    if _BUSY.search(reason):
+        way = "wait some minutes, then the same command again"
+        return BusyError(f"the Hetzner API is busy: {short}", where=where, next_command=way)
+    if _CUT.search(reason):
+        way = f"fds up --stack {stack}, which goes on where this one stopped"
+        return UnreachableError(f"the connection to the host broke: {short}", where=where, next_command=way)
+    if _LOST.search(reason):
+        way = f"fds up --stack {stack}, which goes on where this one stopped"
+        return UnreachableError(f"a connection broke: {short}", where=where, next_command=way)
+    if _SEALED.search(reason):
+        way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"
+        return UsageError(
+            "a secret of the stack file does not open with this passphrase", where=where, next_command=way
+        )
+    return StackError(short, where=where, next_command=f"fds doctor --stack {stack}")
+
+
+def _of_account(reason: str, short: str, stack: str) -> StackError | None:
+    """Return the error when the account's API broke off, is busy, or reached a limit; else None."""
+    where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
+    if _API_CUT.search(reason):
+        return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)
+    if _LOCKED.search(reason):
+        what = f"the Hetzner account is still busy with this: {short}"
+        return BusyError(what, where=where, next_command=f"wait some minutes, then {again}")
+    if _LIMIT.search(reason):
+        way = f"raise the limit in the Hetzner console or delete what is not needed, then fds up --stack {stack}"
+        return UnreachableError(f"a limit of the Hetzner project is reached: {short}", where=where, next_command=way)
+    if _READ_ONLY.search(reason):
+        way = f"make a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
+        return UnreachableError("the Hetzner token is read-only", where=where, next_command=way)
+    return None

@@ -1,0 +1,105 @@
+"""What a killed deployment leaves in a file backend: its lock, and side files of the record that are torn."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from infra.engine.checkpoint import folder
+from stack_runtime.paths import PROJECT
+
+
+def holder(backend: str, stack: str) -> str | None:
+    """Who deploys `stack` now and since when, or None when nobody does or the backend is not a folder."""
+    for _, lock in _locks(backend, stack):
+        since = str(lock.get("timestamp", "")).split(".")[0].replace("T", " ")
+        return f"{lock.get('username')} on {lock.get('hostname')}, process {lock.get('pid')}, since {since}"
+    return None
+
+
+def release_dead(backend: str, stack: str) -> list[str]:
+    """Remove locks of deployments that were killed on this machine; one on another machine is never touched.
+
+    Returns: who held them.
+    """
+    released = []
+    for path, lock in _locks(backend, stack):
+        if lock.get("hostname") == socket.gethostname() and not _runs(lock):
+            path.unlink(missing_ok=True)
+            released.append(f"process {lock.get('pid')}")
+    return released
+
+
+def drop_torn(backend: str, stack: str) -> None:
+    """Remove attributes of the record that a kill left half written: with them the engine reads nothing at all.
+
+    The record itself changes in one rename; it needs no attributes. Where somebody deploys, nothing is touched.
+    """
+    root = folder(backend)
+    if root is None or holder(backend, stack):
+        return
+    for path in [root / "meta.yaml.attrs", *root.glob(f"stacks/{PROJECT}/{stack}.json*.attrs")]:
+        try:
+            json.loads(path.read_text())
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            path.unlink(missing_ok=True)
+
+
+def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    root = folder(backend)
+    if root is None:
+        return
+    for path in sorted(root.glob(f"locks/**/{PROJECT}/{stack}/*.json")):
+        try:
+            lock = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(lock, dict):
+            yield path, lock
+
+
+def _runs(lock: dict[str, Any]) -> bool:
+    """Whether the recorded process lives; a process that began after the lock is another one with the same number."""
+    pid = lock.get("pid")
+    if not isinstance(pid, int) or pid <= 0:
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid) and _started(pid) <= _taken(lock)
+
+
+def _is_zombie(pid: int) -> bool:
+    """A process that was killed, but that nobody has buried yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def _started(pid: int) -> float:
+    """When a process began, in seconds since the epoch; 0 where that cannot be told."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+        return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, StopIteration):
+        return 0.0
+
+
+def _taken(lock: dict[str, Any]) -> float:
+    """When the lock was taken, with two seconds of grace for rounding."""
+    try:
+        return datetime.fromisoformat(str(lock.get("timestamp"))[:26].rstrip("Z") + "+00:00").timestamp() + 2
+    except ValueError:
+        return float("inf")

@@ -1,0 +1,232 @@
+"""Deployments through the engine's Automation API: what `fds up`, `preview`, `down` and `drift` call."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
+
+from infra.component import generated_secrets
+from infra.cost import Plan, sold_out
+from infra.engine import checkpoint, state_edits
+from infra.engine.automation import Stack, Workspace
+from infra.engine.environment import environment
+from infra.engine.errors import to_stack_error
+from infra.engine.locks import drop_torn, holder, release_dead
+from infra.engine.progress import Progress
+from infra.hosts.hetzner.account import NOTHING
+from infra.program import main
+from infra.settings import Settings
+from infra.stack_file import SECRETS, config, read
+from stack_runtime.errors import LockedError, RefusedError, StackError
+from stack_runtime.paths import PROJECT
+
+POLICY_PACK = Path(__file__).resolve().parents[1] / "policy"
+
+Result = TypeVar("Result")
+
+
+class StackOperations:
+    """One stack of one project, ready to be deployed.
+
+    Args:
+        approved: the only settings that may be deployed; None when no approval is needed.
+        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+
+    Raises:
+        UsageError: the stack file is missing or wrong.
+        UnreachableError: the engine is missing.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        stack: str,
+        progress: Progress,
+        approved: Settings | None = None,
+        agreed: Callable[[Plan], None] | None = None,
+    ) -> None:
+        self.settings = read(project, stack)
+        self._approved = approved
+        self._agreed = agreed
+        self.project = project
+        self._progress = progress
+        self.adopt = NOTHING
+        """What the account holds and the engine does not know of; the next `up` takes it over."""
+        self.refresh_first = False
+        """Something recorded is gone, so the next `up` looks at what is really there."""
+        self.leaving = False
+        """The stack is being removed, so nothing is repaired."""
+        self._wait = True
+        self._refusal: StackError | None = None
+        self.plan: Plan | None = None
+        """What the program planned when the engine last ran it."""
+        self._environment = self._surroundings()
+        os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
+        for clear in (release_dead, drop_torn):
+            clear(self._environment["PULUMI_BACKEND_URL"], stack)
+        self._stack = self._run(self._open)
+
+    def up(self, only: Sequence[str] = ()) -> dict[str, int]:
+        """Bring the stack to what its file says.
+
+        Args:
+            only: URNs of account resources to limit the update to; it then does not wait for the server.
+
+        Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
+        """
+        watch = self._progress
+        self._refuse_another_host()
+        self._wait = not only
+        self._run(
+            lambda: self._stack.up(
+                target=list(only) or None,
+                on_event=watch.on_event,
+                suppress_outputs=True,
+                show_secrets=False,
+                color="never",
+                policy_packs=self._policies(),
+                refresh=self.refresh_first or None,
+            )
+        )
+        return watch.changes
+
+    def down(self) -> dict[str, int]:
+        """Destroy what the engine made; data volumes stay."""
+        watch = self._progress
+        self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
+        return watch.changes
+
+    def refresh(self, urns: Sequence[str]) -> None:
+        """Read these resources again, and believe what is there."""
+        self._run(lambda: self._stack.refresh(target=list(urns), suppress_outputs=True, color="never"))
+
+    def refuse_locked(self) -> None:
+        """
+        Raises:
+            LockedError: another deployment of this stack is at work, as its lock says.
+        """
+        if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
+            raise self._locked()
+
+    def _refuse_another_host(self) -> None:
+        """Refuse a change of the setting `host`: the engine would delete everything on the old host.
+
+        Raises:
+            RefusedError: the recorded resources are on another host than the settings name.
+        """
+        host, stack = state_edits.host_of(self.recorded()), self.settings.stack
+        if host not in ("", self.settings.host):
+            raise RefusedError(
+                f"stack {stack} is on host {host} and cannot move to {self.settings.host}",
+                where=f"Pulumi.{stack}.yaml",
+                next_command=f"pulumi config set host {host} --stack {stack}, or first fds down --stack {stack}",
+            )
+
+    def secrets(self) -> dict[str, str]:
+        """The generated secrets of the stack file in the clear, by name."""
+        found = self._run(self._stack.get_all_config).get(f"{PROJECT}:{SECRETS}")
+        return dict(json.loads(found.value)) if found else {}
+
+    def keep_secret(self, key: str, value: str) -> None:
+        """Write one value into the stack file, encrypted. It goes by standard input: arguments are everybody's to read.
+
+        Args:
+            key: with its namespace, and a path inside an object after a full stop.
+        """
+        command = ["pulumi", "config", "set", "--secret", "--path", key, "--stack", self.settings.stack]
+        done = subprocess.run(
+            [*command, "--non-interactive"],
+            cwd=self.project,
+            env={**os.environ, **self._environment},
+            input=f"{value}\n",  # the engine takes off one line end; a key needs its own
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise StackError(
+                _last_line(done.stderr), where=f"Pulumi.{self.settings.stack}.yaml", next_command="fds doctor"
+            )
+
+    def _policies(self) -> list[str] | None:
+        """Where there is a bill, the policy pack judges what is really in the stack, beside the program's own gate."""
+        return [str(POLICY_PACK)] if self.settings.host == "hetzner" else None
+
+    def recorded(self) -> state_edits.Deployment:
+        """The engine's record of the stack."""
+        found = checkpoint.read(self._environment["PULUMI_BACKEND_URL"], self.settings.stack)
+        return found if found is not None else dict(self._run(self._stack.export_stack).deployment or {})
+
+    def record(self, deployment: state_edits.Deployment) -> None:
+        """Replace the engine's record."""
+        self._run(lambda: self._stack.import_stack(auto.Deployment(version=3, deployment=deployment)))
+
+    def generate_secrets(self) -> list[str]:
+        """Generate every secret that the services need and the stack file does not hold yet, encrypted.
+
+        Returns: the names of those that are new.
+        """
+        missing = sorted(generated_secrets.names(self.settings) - self._present())
+        for name in missing:
+            self.keep_secret(f"{PROJECT}:{SECRETS}.{name}", generated_secrets.value(name))
+        return missing
+
+    def _present(self) -> set[str]:
+        """Names of the secrets in the stack file, where they stand in the clear unless the whole object is one text."""
+        found = config(self.project, self.settings.stack).get(f"{PROJECT}:{SECRETS}", {})
+        return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
+
+    def _surroundings(self) -> dict[str, str]:
+        """Return the environment variables for the engine."""
+        return environment(self.project, self.settings.stack)
+
+    def _open(self) -> auto.Stack:
+        workspace = Workspace(self.project, program=self._program, env_vars=self._environment)
+        return Stack(self.settings.stack, workspace, StackInitMode.CREATE_OR_SELECT)
+
+    def _program(self) -> None:
+        try:
+            self.plan = main(self.project, self.adopt, self._approved, self._agreed, wait=self._wait)
+        except StackError as refusal:
+            self._refusal = refusal
+            raise
+
+    def _run(self, action: Callable[[], Result], *, planned: bool = False) -> Result:
+        """Run one engine command and turn its failure into ours."""
+        self._progress.begin(planned=planned)
+        try:
+            return action()
+        except auto.ConcurrentUpdateError:
+            raise self._locked() from None
+        except auto.CommandError as error:
+            if self._refusal:
+                raise self._refusal from None
+            if violation := self._progress.first_violation():
+                stack = self.settings.stack
+                advice = f"fds cost --stack {stack} --explain"
+                raise RefusedError(violation, where=f"policy pack, stack {stack}", next_command=advice) from None
+            if self.plan and self.plan.server and self._progress.refused("Server", sold_out.CODES):
+                raise sold_out.refusal(self.settings, self.plan.server, self.project) from None
+            reason = self._progress.first_error() or _last_line(str(error))
+            raise to_stack_error(reason, self.settings.stack) from None
+
+    def _locked(self) -> LockedError:
+        stack = self.settings.stack
+        who = holder(self._environment["PULUMI_BACKEND_URL"], stack) or "somebody"
+        return LockedError(
+            f"another deployment of {stack} is running, held by {who}",
+            next_command=f"wait for it, or break the lock with pulumi cancel --stack {stack}",
+        )
+
+
+def _last_line(text: str) -> str:
+    """The last line of an engine's output that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error:")]
+    return (errors or lines or ["the engine failed without a word"])[-1].removeprefix("error: ")

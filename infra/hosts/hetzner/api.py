@@ -1,0 +1,128 @@
+"""A client of the Hetzner Cloud API for everybody who asks it, and what its failures mean."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from hcloud import APIException, Client, HCloudException
+from requests import RequestException
+
+from infra.hosts.hetzner import token
+from stack_runtime.errors import StackError, UnknownError, UnreachableError, UsageError
+from stack_runtime.paths import PROJECT
+
+ENDPOINT = "https://api.hetzner.cloud/v1"
+SECONDS = (5.0, 30.0)
+"""To connect, and to answer."""
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+"""Before each repetition of what the API was not available for."""
+UNAVAILABLE = (503, "unavailable", "service_unavailable", "locked")
+"""Error codes of refusals that had no effect and are temporary."""
+_TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, its form
+
+Result = TypeVar("Result")
+
+
+def endpoint() -> str:
+    """Where the API answers: what the provider's own variable says, else the public address."""
+    return (os.environ.get("HCLOUD_ENDPOINT") or ENDPOINT).rstrip("/")
+
+
+def connect(opened_by: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
+    """A client with this token. Nothing is asked yet."""
+    return Client(opened_by, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
+
+
+def request(stack: str, question: Callable[[Client], Result]) -> Result:
+    """What the API answers to `question` for the owner of `stack`; it is asked again while it is unavailable.
+
+    Raises:
+        UnreachableError: no token, a refused one, another refusal, or no answer.
+    """
+    api = connect(token.require(stack))
+    try:
+        return retry_when_busy(lambda: question(api))
+    except (HCloudException, OSError) as error:
+        raise failure(error) from None
+
+
+def retry_when_busy(ask: Callable[[], Result]) -> Result:
+    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`, which have no effect.
+
+    The client itself waits when a rate limit is reached.
+
+    Raises:
+        APIException: any other refusal, or the last of these.
+    """
+    for pause in PAUSES_S:
+        try:
+            return ask()
+        except APIException as error:
+            if error.code not in UNAVAILABLE:
+                raise
+        time.sleep(pause)
+    return ask()
+
+
+def verify(candidate: str) -> None:
+    """Check with the API that this token may read and write.
+
+    Raises:
+        UsageError: it does not look like a token, so nothing was sent.
+        UnreachableError: the API refuses it, for writing or at all, or does not answer.
+    """
+    if not re.fullmatch(_TOKEN, candidate):
+        raise UsageError("a Hetzner token has 64 letters and digits, this has not", next_command="copy it once more")
+    api = connect(candidate)
+    try:
+        api.request("GET", "/locations")
+        api.request("POST", "/ssh_keys", json={})  # creates nothing: a token that may write gets `invalid_input`
+    except (HCloudException, OSError) as error:
+        if not (isinstance(error, APIException) and error.code in ("invalid_input", "json_error", 422)):
+            raise failure(error) from None
+
+
+def failure(error: HCloudException | OSError, advice: str = "try again") -> StackError:
+    """What the API said, or that it did not, as an error with a way on.
+
+    Args:
+        advice: what to do where the error itself does not say it.
+    """
+    if isinstance(error, APIException):
+        return _refusal(error, advice)
+    if isinstance(error, HCloudException):
+        return unreachable(f"the API gave up: {_printable(error)}", advice)
+    name = type(error).__name__ if isinstance(error, RequestException) else _printable(error)
+    return unreachable(f"the API does not answer ({name})", advice)
+
+
+def unreachable(what: str, advice: str) -> UnreachableError:
+    """A failure of the API, with its address."""
+    return UnreachableError(what, where=endpoint(), next_command=advice)
+
+
+def _printable(text: object) -> str:
+    return "".join(c for c in str(text) if c.isprintable())[:200]
+
+
+def _refusal(error: APIException, advice: str) -> StackError:
+    code = error.code
+    if code == "token_readonly":
+        return unreachable(
+            "the Hetzner token is read-only",
+            "make a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup",
+        )
+    if code in ("unauthorized", "forbidden", 401, 403):
+        return unreachable(
+            "the API refuses the token in HCLOUD_TOKEN or the stack file",
+            "set HCLOUD_TOKEN to a token of this project, then fds setup",
+        )
+    if code in ("rate_limit_exceeded", 429):
+        return unreachable("the API has had too many requests", "wait some minutes")
+    if isinstance(code, int) and code < 400:
+        return UnknownError("the API's answer is not JSON", where=endpoint(), next_command=advice)
+    return unreachable(f"the API answers {_printable(f'{code}: {error.message}')}", advice)

@@ -1,0 +1,108 @@
+"""Which token opens the Hetzner project of a stack: the one in its file, encrypted, as for Pulumi's own provider."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra import stack_file
+from stack_runtime.errors import StackError, UnreachableError, UsageError
+from stack_runtime.paths import project_dir
+
+VARIABLE = "HCLOUD_TOKEN"
+KEY = "hcloud:token"
+
+_cached: dict[str, str] = {}
+
+
+def cache_token(stack: str, config: Mapping[str, str]) -> None:
+    """Take the token of `stack` from configuration that is decrypted already, as it is inside the engine."""
+    if config.get(KEY):
+        _cached[stack] = config[KEY]
+
+
+def find(stack: str, project: Path | None = None) -> str | None:
+    """Return the token in the file of `stack`, else the one in `HCLOUD_TOKEN`: the order of Pulumi's provider.
+
+    Args:
+        project: the folder of the stack files; None for the project of the current folder.
+
+    Raises:
+        StackError: the token in the file cannot be decrypted.
+    """
+    return stored(stack, project) or os.environ.get(VARIABLE) or None
+
+
+def stored(stack: str, project: Path | None = None) -> str:
+    """The token in the file of `stack`, or an empty text.
+
+    Raises:
+        StackError: it cannot be decrypted.
+    """
+    if stack not in _cached:
+        cache_token(stack, {KEY: _in_file(stack, project)})
+    return _cached.get(stack, "")
+
+
+def require(stack: str) -> str:
+    """The same.
+
+    Raises:
+        UnreachableError: there is none.
+    """
+    found = find(stack)
+    if found is None:
+        raise UnreachableError(f"HCLOUD_TOKEN is not set, nor is a token for stack {stack} stored",
+                               next_command=f"fds setup --stack {stack}")  # fmt: skip
+    return found
+
+
+def _in_file(stack: str, project: Path | None) -> str:
+    try:
+        project = project or project_dir()
+        entry = stack_file.config(project, stack).get(KEY, "")
+    except UsageError:
+        return ""  # no project or no such stack: whoever needs its settings says so
+    return entry if isinstance(entry, str) else _decrypted(project, stack)
+
+
+def _decrypted(project: Path, stack: str) -> str:
+    from infra.engine.checkpoint import folder
+    from infra.engine.environment import environment
+
+    surroundings = environment(project, stack, make=False)
+    backend = surroundings["PULUMI_BACKEND_URL"]
+    root = folder(backend)
+    if root is not None and not root.is_dir():  # the engine would create the folder
+        raise _no_stack(stack, backend)
+    command = ["pulumi", "config", "get", KEY, "--stack", stack, "--non-interactive"]
+    asked = subprocess.run(command, cwd=project, env={**os.environ, **surroundings}, capture_output=True, text=True)
+    if asked.returncode:
+        raise _undecrypted(asked.stderr, stack, backend)
+    return asked.stdout.strip()
+
+
+def _undecrypted(said: str, stack: str, backend: str) -> StackError:
+    """Return the error for a token that the engine does not return, from its standard error."""
+    where = f"{KEY} in Pulumi.{stack}.yaml"
+    lines = [line.removeprefix("error: ").strip() for line in said.splitlines() if line.strip()]
+    reason = lines[-1][:300] if lines else "the engine gave no reason"
+    if re.search(r"no stack named .* found", said):
+        return _no_stack(stack, backend)
+    if re.search(r"passphrase|message authentication failed", said, re.IGNORECASE):
+        way = "set PULUMI_CONFIG_PASSPHRASE to the one that it was encrypted with"
+        return UsageError(f"the stored token cannot be decrypted: {reason}", where=where, next_command=way)
+    way = f"fds doctor --stack {stack}"
+    return UnreachableError(f"the engine cannot read the stored token: {reason}", where=backend, next_command=way)
+
+
+def _no_stack(stack: str, backend: str) -> UsageError:
+    """Return the error for a stored token whose stack is not in the state, so that the engine cannot decrypt it."""
+    return UsageError(
+        f"Pulumi.{stack}.yaml holds a token, but there is no stack {stack} in this state",
+        where=backend,
+        next_command=f"set PULUMI_BACKEND_URL to the state that has it, or pulumi stack select --create {stack}",
+    )

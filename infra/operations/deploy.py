@@ -1,0 +1,150 @@
+"""A whole deployment, from the checks before it to the health after it: what `fds up` and the agents call."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from docker import DockerClient
+
+from infra.cost import Plan
+from infra.cost.reports.text import headline
+from infra.docker_access import daemon
+from infra.engine import state_edits
+from infra.engine.errors import retry_when_busy
+from infra.engine.progress import Progress
+from infra.engine.stack_operations import StackOperations
+from infra.hosts.hetzner.account import NOTHING
+from infra.operations.preflight import check
+from infra.operations.reconcile import bring_in_line, differences, read_again, reconcile
+from infra.settings import Settings
+from infra.stack_file import read
+from stack_runtime.docker_host import remove_unused_images
+from stack_runtime.errors import LockedError, StackError, UnreachableError
+from stack_runtime.status import unhealthy
+
+SETTLED_S = 120.0
+"""How long services may take that were healthy before and started again with their server."""
+REPAIRS = 2
+"""How often to deploy again when the account differs from what was deployed."""
+PAUSE_S = 1.0
+"""Between two looks at the health of the services."""
+
+
+def deploy(
+    project: Path,
+    stack: str,
+    say: Callable[[str], None],
+    *,
+    watched: bool = True,
+    approved: Settings | None = None,
+    agreed: Callable[[Plan], None] | None = None,
+) -> dict[str, int]:
+    """Bring the stack to what its file says, and wait until every service is healthy.
+
+    Args:
+        say: takes lines for a person.
+        watched: report each resource as well, not only repairs.
+        approved: the only settings that may be deployed; None when no approval is needed.
+        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+
+    Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
+
+    Raises:
+        StackError: of every kind that `StackOperations` raises, and UnreachableError for a sick service.
+    """
+    check(read(project, stack))
+    deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
+    reconcile(deployment, say)
+    deployment.generate_secrets()
+    former = state_edits.built_images(deployment.recorded()) if deployment.settings.host == "local" else None
+    changes = _deployed(deployment, say)
+    if deployment.settings.host != "local" and deployment.plan:
+        say(headline(deployment.plan))
+    with daemon(project, stack) as client:
+        sick = _sick(client, stack, say)
+        if not sick:
+            for image in remove_unused_images(client, former):
+                say(f"removed image {image}, which no service uses any more")
+    if sick:
+        raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
+    return changes
+
+
+def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:
+    """Deploy, compare the account with the settings, and repair differences that the engine's record may hide.
+
+    Raises:
+        UnreachableError: the account still differs after `REPAIRS` further deployments.
+    """
+    try:
+        changes = _through(deployment, say)
+        for _ in range(REPAIRS):
+            if not (wrong := differences(deployment)):
+                return changes
+            say(f"{_told(wrong)}, although the deployment succeeded; repairing it")
+            bring_in_line(deployment, say)
+            read_again(deployment, state_edits.urns_of(deployment.recorded(), wrong), say)
+            changes = _added(changes, _through(deployment, say))
+        if wrong := differences(deployment):
+            stack = deployment.settings.stack
+            raise UnreachableError(
+                f"the deployment succeeded, but {_told(wrong)}", where="the Hetzner account",
+                next_command=f"look at it in the Hetzner console, then fds up --stack {stack}",
+            )  # fmt: skip
+        return changes
+    except LockedError:
+        raise  # whoever holds the lock may have switched the server off for a reason
+    except StackError:
+        _leave_switched_on(deployment, say)
+        raise
+
+
+def _through(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:
+    """Deploy, and deploy again after an adoption: adopted resources are imported without changes."""
+
+    def mend() -> None:
+        bring_in_line(deployment, say)
+
+    changes = retry_when_busy(deployment.up, say, mend)
+    while deployment.adopt.ids:
+        deployment.adopt = NOTHING
+        changes = _added(changes, retry_when_busy(deployment.up, say, mend))
+    return changes
+
+
+def _added(changes: dict[str, int], again: dict[str, int]) -> dict[str, int]:
+    """Add the changes of two deployments; count unchanged resources once."""
+    return dict(Counter(changes) + Counter({what: count for what, count in again.items() if what != "same"}))
+
+
+def _told(wrong: Mapping[str, str]) -> str:
+    return " and ".join(f"the {kind.replace('_', ' ')} {text}" for kind, text in sorted(wrong.items()))
+
+
+def _leave_switched_on(deployment: StackOperations, say: Callable[[str], None]) -> None:
+    """A server is switched off to be resized; when the resize is refused, it serves on as it was."""
+    if deployment.settings.host != "hetzner":
+        return
+    from infra.hosts.hetzner import recovery
+
+    try:
+        server = state_edits.recorded_server(deployment.recorded())
+        if server:
+            recovery.switch_on(deployment.settings, server, say)
+    except StackError as error:
+        say(f"the server may be off: {error}")
+
+
+def _sick(client: DockerClient, stack: str, say: Callable[[str], None]) -> list[str]:
+    """Services that are not healthy, after those that just started with their server had time to become so."""
+    deadline = time.monotonic() + SETTLED_S
+    waited_for: list[str] = []
+    while (sick := unhealthy(client, stack)) and time.monotonic() < deadline:
+        if sick != waited_for:
+            say(f"waiting up to {SETTLED_S:.0f} s for {', '.join(sick)}")
+            waited_for = sick
+        time.sleep(PAUSE_S)
+    return sick

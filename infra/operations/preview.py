@@ -1,0 +1,182 @@
+"""Preview a deployment and detect drift without writing to the project or its state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
+
+from infra.component import generated_secrets
+from infra.docker_access import daemon
+from infra.engine import checkpoint, state_edits
+from infra.engine.automation import ReadingWorkspace, ScratchWorkspace, Stack
+from infra.engine.environment import environment
+from infra.engine.progress import Progress
+from infra.engine.stack_operations import StackOperations
+from infra.stack_file import SECRETS, config, path_of, write
+from stack_runtime.docker_host import containers, ids, local_docker
+from stack_runtime.errors import UnreachableError
+from stack_runtime.paths import PROJECT
+
+Say = Callable[[str], None]
+
+
+class NotDeployedError(UnreachableError):
+    """The state has no such stack, or the stack has no resources."""
+
+
+class ReadOnlyOperations(StackOperations):
+    """One stack of one project, opened read-only: the project, its state and its stack file are not changed.
+
+    Args:
+        scratch: an empty folder for a preview. A stack that does not exist yet is created in it, with its own state.
+
+    Raises:
+        UsageError: the stack file is missing or wrong.
+        UnreachableError: the engine is missing.
+        NotDeployedError: the stack does not exist, and there is no `scratch`.
+    """
+
+    def __init__(self, project: Path, stack: str, progress: Progress, scratch: Path | None = None) -> None:
+        self._scratch = scratch
+        super().__init__(project, stack, progress)
+
+    def preview(self, say: Say) -> dict[str, int]:
+        """Preview what `fds up` would do.
+
+        Args:
+            say: called with each line of output.
+
+        Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
+        """
+        watch = self._progress
+        self._refuse_another_host()
+        refresh = self._lost_containers(say)
+        self._run(
+            lambda: self._stack.preview(
+                on_event=watch.on_event,
+                color="never",
+                policy_packs=self._policies(),
+                refresh=refresh or None,
+                config_file=self._config_file(),
+            ),
+            planned=True,
+        )
+        return watch.changes
+
+    def drift(self) -> dict[str, int]:
+        """Compare what really runs with the record.
+
+        Returns: number of resources by what a refresh would do to them (`same`, `update`, `delete`).
+
+        Raises:
+            NotDeployedError: nothing of the stack is deployed.
+            UnreachableError: this machine's Docker does not answer.
+        """
+        if not state_edits.resources(self.recorded()):
+            raise self._not_deployed()
+        if self.settings.host == "local":
+            local_docker()  # an unreachable daemon would look like one without containers
+        watch = self._progress
+        self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
+        return watch.changes
+
+    def _surroundings(self) -> dict[str, str]:
+        return environment(self.project, self.settings.stack, make=False)
+
+    def _open(self) -> auto.Stack:
+        stack = self.settings.stack
+        root = checkpoint.folder(self._environment["PULUMI_BACKEND_URL"])
+        if root is None or root.is_dir():  # the engine would write into an empty backend, even to list its stacks
+            try:
+                workspace = ReadingWorkspace(self.project, program=self._program, env_vars=self._environment)
+                return Stack(stack, workspace, StackInitMode.SELECT)
+            except auto.StackNotFoundError:
+                pass
+        if self._scratch is None:
+            raise self._not_deployed()
+        return self._imagined(self._scratch)
+
+    def _imagined(self, scratch: Path) -> auto.Stack:
+        """Create the stack in the scratch folder, as its first deployment would."""
+        backend = scratch / "state"
+        backend.mkdir()
+        self._environment["PULUMI_BACKEND_URL"] = f"file://{backend}"
+        if not Path(self._environment.get("PULUMI_CONFIG_PASSPHRASE_FILE", os.devnull)).exists():
+            (scratch / "passphrase").write_text("of a stack that is thrown away")
+            self._environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(scratch / "passphrase")
+        self._config_file()
+        project = auto.ProjectSettings(name=PROJECT, runtime="python")
+        workspace = ScratchWorkspace(
+            scratch, program=self._program, project_settings=project, env_vars=self._environment
+        )
+        return Stack(self.settings.stack, workspace, StackInitMode.CREATE)
+
+    def _config_file(self) -> str | None:
+        """Copy the stack file to the scratch folder and add the secrets that `fds up` would generate.
+
+        Returns: the path of the copy; None without a scratch folder.
+        """
+        if self._scratch is None:
+            return None
+        stack = self.settings.stack
+        copy = path_of(self._scratch, stack)
+        if not copy.exists():
+            shutil.copyfile(path_of(self.project, stack), copy)
+            present = config(self.project, stack).get(f"{PROJECT}:{SECRETS}", {})
+            if not isinstance(present, str) and "secure" not in present:  # else all secrets are one encrypted value
+                missing = generated_secrets.names(self.settings) - set(present)
+                write(
+                    self._scratch,
+                    stack,
+                    {SECRETS: {**present, **{n: generated_secrets.value(n) for n in sorted(missing)}}},
+                )
+        return str(copy)
+
+    def _lost_containers(self, say: Say) -> bool:
+        """Return whether recorded containers are gone, so that the preview must refresh first."""
+        recorded = state_edits.ids_of(self.recorded(), state_edits.CONTAINER)
+        if not recorded:
+            return False
+        try:
+            with daemon(self.project, self.settings.stack) as client:
+                for item in containers(client, self.settings.stack):
+                    if item.status == "exited":
+                        say(f"  would start {item.name}, which is stopped")
+                return bool(recorded - ids(client, self.settings.stack))
+        except UnreachableError as error:
+            if self.settings.host == "local":
+                raise
+            say(f"the server's containers cannot be read, so the preview assumes them unchanged: {error.what}")
+            return False
+
+    def _not_deployed(self) -> NotDeployedError:
+        stack, backend = self.settings.stack, self._environment["PULUMI_BACKEND_URL"]
+        return NotDeployedError(
+            f"nothing of stack {stack} is deployed", where=backend, next_command=f"fds up --stack {stack}"
+        )
+
+
+@contextmanager
+def rehearsal(project: Path, stack: str, progress: Progress) -> Iterator[ReadOnlyOperations]:
+    """Open a stack for a preview, whether it exists or not; temporary files are deleted at the end."""
+    with tempfile.TemporaryDirectory(prefix="fds-preview-") as scratch:
+        yield ReadOnlyOperations(project, stack, progress, Path(scratch))
+
+
+def recorded_containers(project: Path, stack: str) -> set[str]:
+    """Return the ids of the containers deployed from this project; empty when the stack does not exist.
+
+    Raises:
+        UnreachableError: the engine is missing.
+    """
+    try:
+        return state_edits.ids_of(ReadOnlyOperations(project, stack, Progress(None)).recorded(), state_edits.CONTAINER)
+    except NotDeployedError:
+        return set()

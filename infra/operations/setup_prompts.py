@@ -1,0 +1,165 @@
+"""What only a person can tell about a stack with a server: asked for once, checked, and kept in the stack file.
+
+Every answer is kept as soon as it is checked, so that whoever stops half way is not asked again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from infra.engine.progress import Progress
+from infra.engine.stack_operations import StackOperations
+from infra.hosts.hetzner import api, token
+from infra.services import selected
+from infra.settings import Settings
+from infra.stack_file import SECRETS, config, read, write
+from stack_runtime.errors import StackError, UsageError
+from stack_runtime.paths import PROJECT
+
+TRIES = 3
+"""How often the same question is asked when the answer is not usable."""
+
+Say = Callable[[str], None]
+
+
+class Ask(Protocol):
+    """Puts a question to a person."""
+
+    def __call__(self, question: str, *, hidden: bool = False) -> str:
+        """The answer; `hidden` while it is typed."""
+
+
+def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
+    """See to it that the stack file holds all that a deployment needs: token, domain, address, and every secret.
+
+    Args:
+        ask: how to reach a person, or None where nobody is there.
+        say: takes lines for a person.
+
+    Returns: what was stored, by name; never a value.
+
+    Raises:
+        UsageError: something is missing and nobody can be asked, or no usable answer came.
+        UnreachableError: the API refuses the token, or does not answer.
+    """
+    if read(project, stack).host != "hetzner":
+        return []
+    if ask is None:
+        refuse_incomplete(project, stack)
+    deployment = StackOperations(project, stack, Progress(None))
+    prompter = SetupPrompter(deployment, ask, say)
+    return [*prompter.token(), *prompter.plain(), *prompter.given_secrets(), *deployment.generate_secrets()]
+
+
+def refuse_incomplete(project: Path, stack: str) -> None:
+    """Raise one error that names all values that only a person can provide. Reads the stack file, writes nothing.
+
+    Raises:
+        UsageError: at least one value is missing.
+    """
+    known = config(project, stack)
+    commands = {}
+    if not (known.get(token.KEY) or os.environ.get(token.VARIABLE)):
+        commands["a Hetzner token"] = "export HCLOUD_TOKEN=TOKEN"
+    settings = read(project, stack)
+    for name in _unset(settings):
+        commands[name] = f"pulumi config set {name} {name.upper()} --stack {stack}"
+    for name in _ungiven(settings, _secrets_in(known)):
+        commands[name] = f"pulumi config set --secret --path {SECRETS}.{name} --stack {stack}"
+    if commands:
+        steps = list(commands.values())
+        first = next((number for number, step in enumerate(steps) if step.startswith("pulumi")), len(steps))
+        steps[first:first] = [f"pulumi stack select --create {stack}"] if first < len(steps) else []
+        raise UsageError(
+            f"stack {stack} lacks {', '.join(commands)}, and there is no terminal to ask at",
+            next_command=" && ".join([*steps, f"fds setup --stack {stack}"]),
+        )
+
+
+def _secrets_in(known: Mapping[str, Any]) -> Collection[str] | None:
+    """Return the names of the secrets in a stack file; None if they are one encrypted text, which the engine reads."""
+    found = known.get(f"{PROJECT}:{SECRETS}", {})
+    return None if isinstance(found, str) or "secure" in found else found
+
+
+def _unset(settings: Settings) -> list[str]:
+    return [name for name, value in (("domain", settings.domain), ("email", settings.email)) if value in UNSET]
+
+
+def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
+    """Return the required secrets that cannot be generated and are not in `given` (None: unknown, so return none)."""
+    asked = {name for service in selected(settings) for name in service.asked(settings)}
+    return [] if given is None else sorted(asked - set(given))
+
+
+class SetupPrompter:
+    """Looks for each thing where it may be, and asks for it only when it is nowhere."""
+
+    def __init__(self, deployment: StackOperations, ask: Ask | None, say: Say) -> None:
+        self._deployment = deployment
+        self._project, self._stack = deployment.project, deployment.settings.stack
+        self._ask = ask
+        self._say = say
+
+    def token(self) -> list[str]:
+        """A token that the API takes, from the variable, the stack file, or a person; kept when it is new."""
+        stored, given = token.stored(self._stack), os.environ.get(token.VARIABLE, "")
+        found = given or stored or self._usable("Hetzner Cloud API token (read and write)", api.verify, hidden=True)
+        api.verify(found)
+        if found == stored:
+            return []
+        self._deployment.keep_secret(token.KEY, found)
+        token.cache_token(self._stack, {token.KEY: found})
+        return ["token"]
+
+    def plain(self) -> list[str]:
+        """Domain and e-mail address."""
+        questions = {
+            "domain": "Domain (the dashboard will be at dashboard.DOMAIN)",
+            "email": "E-mail address (for the certificate authority)",
+        }
+        unset = _unset(read(self._project, self._stack))
+        for name in unset:
+            answer = self._usable(questions[name], partial(self._check, name))
+            write(self._project, self._stack, {name: answer})
+        return unset
+
+    def given_secrets(self) -> list[str]:
+        """Secrets that a service needs and that nobody can generate."""
+        ungiven = _ungiven(read(self._project, self._stack), self._deployment.secrets())
+        for name in ungiven:
+            answer = self._usable(f"Secret {name} (docs/server.md)", _not_empty, hidden=True)
+            self._deployment.keep_secret(f"{PROJECT}:{SECRETS}.{name}", answer)
+        return ungiven
+
+    def _check(self, name: str, value: str) -> None:
+        if value in UNSET:
+            raise UsageError(f"a server needs its own {name}", next_command=f"pulumi config set {name} VALUE")
+        Settings.of(self._stack, {name: value})
+
+    def _usable(self, question: str, check: Callable[[str], None], *, hidden: bool = False) -> str:
+        """An answer that passes `check`; whoever gives three that do not gets the reason of the last."""
+        assert self._ask is not None
+        for left in reversed(range(TRIES)):
+            answer = self._ask(question, hidden=hidden)
+            try:
+                check(answer)
+                return answer
+            except StackError as error:
+                if not left:
+                    raise
+                self._say(error.what)
+        raise AssertionError("unreachable")
+
+
+UNSET = ("", "localhost")
+"""What stands for a domain and an address that nobody has given yet."""
+
+
+def _not_empty(answer: str) -> None:
+    if not answer:
+        raise UsageError("nothing was given", next_command="fds setup")

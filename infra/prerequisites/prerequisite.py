@@ -1,0 +1,95 @@
+"""What setup finds or gets: one piece at a time, each of which can say where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from stack_runtime.errors import UnreachableError
+
+Say = Callable[[str], None]
+"""Takes a line of progress."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A piece that is there: its version, how it came here (`on PATH`, `pulled`, `stand-in`…), and where it lies."""
+
+    version: str
+    source: str
+    where: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The same for programs."""
+        return asdict(self)
+
+
+class Prerequisite(Protocol):
+    """Something the stack needs on this machine."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    def find(self) -> Installation | None:
+        """Look for it, quickly and without changing anything."""
+
+    def get(self, say: Say) -> Installation:
+        """Fetch or make it. What a killed attempt left behind is used or made again, never trusted half done.
+
+        Raises:
+            UnreachableError: it cannot be had; the error names the next command.
+        """
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    what: str,
+    next_command: str,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    on_line: Say | None = None,
+) -> str:
+    """Run a program and return what it printed (both streams together), line by line to `on_line` as it comes.
+
+    Raises:
+        UnreachableError: it is missing or fails; `what` says what could not be done.
+    """
+    lines: list[str] = []
+    try:
+        with subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line)
+                if on_line:
+                    on_line(line.strip())
+    except OSError as error:
+        raise UnreachableError(f"{what}: {error.strerror}", where=str(command[0]), next_command=next_command) from None
+    if process.returncode:
+        last = next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {process.returncode}")
+        raise UnreachableError(f"{what}: {last[:300]}", where=str(command[0]), next_command=next_command)
+    return "".join(lines)
+
+
+def digest(*parts: bytes | str) -> str:
+    """Sixteen characters that change when any part does."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()[:16]
