@@ -1,4 +1,4 @@
-"""The records of runs, from PostgreSQL where `FDS_POSTGRES_HOST` names one, else from the file beside the data."""
+"""Read the run records: from PostgreSQL if `FDS_POSTGRES_HOST` is set, else from the file next to the data."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import streamlit as st
 from data_stack.streamlit import warehouse
 from stack_runtime.errors import UnreachableError
 from stack_runtime.pipeline.model import Run
-from stack_runtime.pipeline.places import beside
+from stack_runtime.pipeline.paths import beside
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.records import Records
-from stack_runtime.pipeline.server import Server
 
 RUN_CAP = 8
-"""How far back the pages go. A record holds up to a thousand quarantined rows."""
+"""Number of runs to show; a record has up to a thousand quarantined rows."""
 
 
 @st.cache_data(ttl=5, max_entries=1, show_spinner=False)
 def latest() -> list[Run]:
-    """The last runs, newest first.
+    """Return the last runs, newest first.
 
     Raises:
         UnreachableError: the records cannot be read.
     """
-    server = Server.from_environment()
-    places = beside(warehouse.path())
-    if server is None and not places.records.exists():
+    server = PostgresConfig.from_environment()
+    paths = beside(warehouse.path())
+    if server is None and not paths.records.exists():
         return []
     try:
-        return Records(places, server).latest(RUN_CAP)
+        return Records(paths, server).latest(RUN_CAP)
     except (psycopg.Error, sqlite3.Error, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnreachableError(f"the run records cannot be read: {reason[:200]}", next_command="fds status") from None

@@ -123,7 +123,7 @@ def test_sdk_reaches_a_daemon_over_ssh_by_the_same_program(
         assert client.info()["ID"] == daemon.info()["ID"]
     assert set(asked.read_text().splitlines()) == {"-l deploy -p 2222 -- accepted docker system dial-stdio"}
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@refused")
-    with pytest.raises(UnreachableError, match="Docker does not answer.*unset DOCKER_HOST"):
+    with pytest.raises(UnreachableError, match=r"Docker does not answer.*unset DOCKER_HOST"):
         local_docker()
 
 

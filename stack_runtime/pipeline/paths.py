@@ -1,0 +1,134 @@
+"""The folders and files of a pipeline: derived from one database path, or from the runner's data folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack_runtime.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository, or its copy in the runner image."""
+
+MELTANO_PROJECT = ROOT / "data_stack" / "meltano"
+DBT_PROJECT = ROOT / "data_stack" / "dbt"
+
+DATABASE_NAME = "warehouse.duckdb"
+
+
+@dataclass(frozen=True)
+class PipelinePaths:
+    """The folders and files of one pipeline. `root` is private; readers see `published` alone."""
+
+    published: Path
+    root: Path
+    landing: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def records(self) -> Path:
+        return self.root / "runs.sqlite"
+
+    @property
+    def quarantine(self) -> Path:
+        """One folder a run, with the JSON Lines files of its quarantined rows."""
+        return self.root / "quarantine"
+
+    @property
+    def work(self) -> Path:
+        """One folder a run: its private database, Meltano's state and reports. All of it can be lost."""
+        return self.root / "work"
+
+    @property
+    def current(self) -> Path:
+        """A link to the work folder of the current run: dbt parses all anew when a path of its profile changes."""
+        return self.root / "current"
+
+    @property
+    def dbt_target(self) -> Path:
+        return self.root / "dbt"
+
+    @property
+    def parquet(self) -> Path:
+        """A link to the folder of the marts as Parquet files, beside the published database."""
+        return self.published.with_name(f"{self.published.stem}-parquet")
+
+    @property
+    def development(self) -> Path:
+        """The copy of the published database that `fds dbt` works on, in a folder of its own."""
+        return self.root / "development" / self.published.name
+
+    def make(self) -> None:
+        """Make the folders.
+
+        Raises:
+            UsageError: a folder cannot be made or written.
+        """
+        try:
+            for folder in (self.root, self.landing, self.quarantine, self.work, self.published.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make a folder: {error.strerror}", where=str(error.filename)) from None
+        if self.parquet.exists() and not self.parquet.is_symlink():
+            raise UsageError(
+                "the folder for Parquet files is there already, and not from a run",
+                where=str(self.parquet),
+                next_command="rename it, or choose another --database",
+            )
+        for folder in (self.root, self.published.parent):
+            if not os.access(folder, os.W_OK):
+                raise UsageError(
+                    "folder cannot be written", where=str(folder), next_command="choose another --database"
+                )
+
+
+def beside(database: Path) -> PipelinePaths:
+    """Embedded: everything private in the folder `<database>.fds`.
+
+    Raises:
+        UsageError: the name cannot be that of a DuckDB file.
+    """
+    database = database.expanduser().absolute()
+    # DuckDB names a database after its file, and views refer to that name.
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,60}\.(duckdb|db|ddb)", database.name) or database.stem.lower() in (
+        "main", "temp", "system", "memory",
+    ):  # fmt: skip
+        raise UsageError(
+            "a database file's name begins with a letter, has letters, digits, - and _, and ends in .duckdb",
+            where=str(database),
+            next_command="fds run --local --database warehouse.duckdb",
+        )
+    if database.is_dir():
+        raise UsageError("the database path is a folder", where=str(database), next_command="name a file in it")
+    if unusable := sorted(set(str(database)) & set("#?%$*[]\n\r\0")):
+        # Meltano takes them for variables, and URLs for their own marks.
+        raise UsageError(
+            f"a database path cannot hold {' '.join(unusable)!r}", where=str(database), next_command="choose another"
+        )
+    root = database.with_name(f"{database.name}.fds")
+    return PipelinePaths(published=database, root=root, landing=root / "landing")
+
+
+def of_runner(data: Path) -> PipelinePaths:
+    """In the runner's container: `landing`, `private` and `published` below its data folder."""
+    return PipelinePaths(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
+
+
+def readable(csv: Path) -> Path:
+    """`csv` as an absolute path.
+
+    Raises:
+        UsageError: there is no such file, or it cannot be read.
+    """
+    csv = csv.expanduser().absolute()
+    if not csv.is_file():
+        what = "the CSV path is a folder" if csv.is_dir() else "no such CSV file"
+        raise UsageError(what, where=str(csv), next_command="fds run --csv FILE")
+    if not os.access(csv, os.R_OK):
+        raise UsageError("the CSV file cannot be read", where=str(csv), next_command=f"chmod +r {csv.name}")
+    return csv

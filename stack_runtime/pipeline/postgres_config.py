@@ -1,0 +1,79 @@
+"""The PostgreSQL server that a run publishes to and keeps its records in, where there is one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from stack_runtime.errors import UnreachableError
+
+PASSWORD_FILE = Path("/run/fds/pipeline_password")
+
+
+@dataclass(frozen=True)
+class PostgresConfig:
+    """How to reach it. The password never leaves this process except in the environment of Meltano's."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+    @classmethod
+    def from_environment(cls) -> PostgresConfig | None:
+        """From `FDS_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD_FILE`; None without a host.
+
+        Raises:
+            UnreachableError: the password file cannot be read.
+        """
+        host = os.environ.get("FDS_POSTGRES_HOST")
+        if not host:
+            return None
+        file = Path(os.environ.get("FDS_POSTGRES_PASSWORD_FILE", PASSWORD_FILE))
+        try:
+            password = file.read_text().strip()
+        except OSError as error:
+            raise UnreachableError(
+                f"the PostgreSQL password cannot be read: {error.strerror}", where=str(file), next_command="fds up"
+            ) from None
+        port = int(os.environ.get("FDS_POSTGRES_PORT", "5432"))
+        return cls(host, port, os.environ.get("FDS_POSTGRES_USER", "pipeline"), password)
+
+    def connect(self, name: str, *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection to the database `marts`; `name` is what the server shows for it.
+
+        A vanished client is noticed within about a minute, so that its locks never block for long.
+
+        Raises:
+            UnreachableError: the server does not answer or refuses.
+        """
+        try:
+            return psycopg.connect(
+                host=self.host, port=self.port, user=self.user, password=self.password, dbname="marts",
+                application_name=name[:63], connect_timeout=10, autocommit=autocommit,
+                options="-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
+            )  # fmt: skip
+        except psycopg.OperationalError as error:
+            raise UnreachableError(
+                f"PostgreSQL does not answer: {_first_line(error)}",
+                where=f"{self.host}:{self.port}",
+                next_command="fds status",
+            ) from None
+
+    @property
+    def meltano_uri(self) -> str:
+        """Meltano's system database, without the password (see `meltano_environment`)."""
+        return f"postgresql://{self.user}@{self.host}:{self.port}/meltano"
+
+    @property
+    def meltano_environment(self) -> dict[str, str]:
+        return {"MELTANO_DATABASE_URI": self.meltano_uri, "PGPASSWORD": self.password}
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__
