@@ -62,7 +62,7 @@ def _join_group(socket: str) -> str:
 def forget_missing_helpers(client: docker.DockerClient) -> None:
     """Let `client` pull and build without a login where the Docker configuration names a helper that is not installed.
 
-    The SDK would refuse every pull and build, also of public images. The `docker` command pulls them without a login.
+    The SDK would refuse every pull and build, also of public images, which need no login.
     """
     config = _config()
     if not _missing_helpers(config):
@@ -117,13 +117,13 @@ def not_pulled(image: str, error: DockerException) -> UnreachableError:
     """Return the error for an image that cannot be pulled because of `error`."""
     reason = (error.explanation if isinstance(error, APIError) else None) or str(error)
     words = " ".join(str(reason).split())[:300]
+    missing = ", ".join(sorted(_missing_helpers(_config())))
+    without = f"; pulled without a login, because {missing} is not installed" if missing else ""
     if RATE_LIMIT.search(words):
-        what = f"the image hub allows no more downloads for now, so {image} cannot be pulled"
+        what = f"the image hub allows no more downloads for now, so {image} cannot be pulled{without}"
         return UnreachableError(what, next_command=f"{RATE_LIMIT_ADVICE}, then fds setup")
     if "Credentials store error" in words:
         what = f"the credential helper of Docker fails, so {image} cannot be pulled: {words}"
         advice = f"repair it, or remove it from {_config_file()}, then fds setup"
         return UnreachableError(what, next_command=advice)
-    if missing := _missing_helpers(_config()):
-        words += f"; pulled without a login, for {', '.join(sorted(missing))} is not installed"
-    return UnreachableError(f"image {image} cannot be pulled: {words}", next_command="fds setup")
+    return UnreachableError(f"image {image} cannot be pulled: {words}{without}", next_command="fds setup")
