@@ -43,9 +43,9 @@ class ForeignError(RefusedError):
         self.confirmation = shown(owner) or stack
         theirs = [f"{part.kind} {part.name}" for part in parts if part.owner == owner]
         more = f" and {len(theirs) - _NAMED} more" if len(theirs) > _NAMED else ""
-        whose = f"belong to {shown(owner)}" if owner else "were made by an earlier version, not from this state"
+        maker = shown(owner) or "an earlier version and not from this state"
         super().__init__(
-            f"{', '.join(theirs[:_NAMED])}{more} of another stack {stack} {whose}",
+            f"another stack {stack}, made by {maker}, has {', '.join(theirs[:_NAMED])}{more}",
             where=where,
             next_command=f"use another name with --stack, or take them over: fds up --stack {stack} "
             f"--take-over {self.confirmation}",

@@ -221,7 +221,7 @@ def test_drift_and_preview_with_docker_unreachable_are_errors(up: Project) -> No
 def test_doctor_in_another_clone_reports_foreign_containers(up: Project, tmp_path: Path) -> None:
     clone = Project(tmp_path, up.stack, up.settings)
     doctor = clone.fds("doctor")
-    assert doctor.returncode == 3 and f"of another stack {up.stack} belong to" in doctor.stderr, doctor.stderr
+    assert doctor.returncode == 3 and f"another stack {up.stack}, made by" in doctor.stderr, doctor.stderr
     assert up.fds("doctor").returncode == 0
 
 

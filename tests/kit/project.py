@@ -101,7 +101,7 @@ class Project:
     def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the engine's own command line on the repository's program, with this project's stack and state."""
         return self.run("pulumi", "--cwd", str(ROOT), *words, "--stack", self.stack, "--config-file",
-                        str(self.stack_file), **self._engine())  # fmt: skip
+                        str(self.stack_file), **self.state_variables())  # fmt: skip
 
     def make_stack(self) -> None:
         """Create the empty stack in the project's state, as the first `fds up` does at its start."""
@@ -109,7 +109,7 @@ class Project:
         (own / "state").mkdir(exist_ok=True)
         if not (own / "passphrase").exists():
             (own / "passphrase").write_text("a passphrase")
-        done = self.run("pulumi", "stack", "init", self.stack, "--no-select", **self._engine())
+        done = self.run("pulumi", "stack", "init", self.stack, "--no-select", **self.state_variables())
         assert done.returncode == 0, done.stderr
 
     def generate_secrets(self) -> None:
@@ -122,7 +122,8 @@ class Project:
         done = self.run(sys.executable, "-c", program, self.stack)
         assert done.returncode == 0, done.stderr
 
-    def _engine(self) -> dict[str, str]:
+    def state_variables(self) -> dict[str, str]:
+        """Return the variables by which the engine's own command line finds this project's state."""
         from infra.engine.environment import search_path
 
         own = self.folder / ".fds"

@@ -62,7 +62,7 @@ def test_another_clone_changes_nothing(healing: Healing, clone: Healing, verb: C
     before, writes = healing.api.account(), len(healing.api.writes())
     with pytest.raises(ForeignError) as caught:
         verb(clone)
-    assert f"of another stack {STACK} belong to {own(healing)}" in caught.value.what
+    assert f"another stack {STACK}, made by {own(healing)}, has" in caught.value.what
     assert caught.value.next_command.endswith(f"--take-over {own(healing)}")
     assert (healing.api.account(), len(healing.api.writes())) == (before, writes)
     assert healing.up() == {}
@@ -73,7 +73,7 @@ def test_plain_pulumi_in_another_clone_is_refused(healing: Healing, clone: Heali
     clone.deployment()
     writes = len(healing.api.writes())
     up = clone.project.engine("up", "--yes", "--skip-preview")
-    assert up.returncode and f"belong to {own(healing)}" in up.stdout + up.stderr, up.stdout + up.stderr
+    assert up.returncode and f"made by {own(healing)}, has" in up.stdout + up.stderr, up.stdout + up.stderr
     assert len(healing.api.writes()) == writes
 
 
@@ -94,7 +94,7 @@ def test_typed_confirmation_takes_over_and_locks_out_the_former_owner(healing: H
         assert (clone.server.id, clone.volume.id) == (server, volume)
         assert identities(clone) == {own(clone)} and clone.up() == {}
         for verb in (Healing.up, Healing.down):
-            with pytest.raises(ForeignError, match=f"belong to {own(clone)}"):
+            with pytest.raises(ForeignError, match=f"made by {own(clone)}, has"):
                 verb(healing)
     finally:
         back = own(clone)
@@ -153,7 +153,7 @@ def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
     _without_identity(empty, monkeypatch)
     other = cloned(empty, tmp_path / "clone")
     for verb in (*DEPLOYING, Healing.down):
-        with pytest.raises(ForeignError, match="made by an earlier version, not from this state") as caught:
+        with pytest.raises(ForeignError, match="made by an earlier version and not from this state") as caught:
             verb(other)
         assert caught.value.confirmation == STACK
     assert identities(empty) == {""}
