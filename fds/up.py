@@ -8,9 +8,7 @@ from fds._take_over import TakeOver, confirmed
 from fds.output import AsJson, Debug, Stack, answer, say
 
 
-def command(
-    stack: Stack = "dev", take_over: TakeOver = "", as_json: AsJson = False, debug: Debug = False
-) -> None:
+def command(stack: Stack = "dev", take_over: TakeOver = "", as_json: AsJson = False, debug: Debug = False) -> None:
     """Deploy the stack and wait until every service is healthy."""
     from infra.operations.deploy import deploy
     from stack_runtime.paths import project_dir

@@ -87,7 +87,9 @@ class DataStack(pulumi.ComponentResource):
             raise UsageError("a server needs a plan with a server and a folder for its keys")
         from infra.hosts.hetzner import server
 
-        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options, wait=wait, identity=self._identity)
+        return server.host(
+            self._settings, self.plan.server, secrets, keys, adopt, options, wait=wait, identity=self._identity
+        )
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
@@ -135,7 +137,9 @@ def plan_for_deployment(settings: Settings, project: Path | None = None, identit
         RefusedError: over budget, the services do not fit, or a running server or volume would be replaced or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
-    basis = PlanningInputs.of(settings, today(), project=project or deployed_project(), deploying=True, identity=identity)
+    basis = PlanningInputs.of(
+        settings, today(), project=project or deployed_project(), deploying=True, identity=identity
+    )
     plan = basis.plan(settings)
     gate(plan)
     if basis.deployed is not None:

@@ -24,9 +24,7 @@ class Removed:
     volumes: list[str]
 
 
-def remove(
-    deployment: StackOperations, *, volumes: bool, say: Callable[[str], None], take_over: str = ""
-) -> Removed:
+def remove(deployment: StackOperations, *, volumes: bool, say: Callable[[str], None], take_over: str = "") -> Removed:
     """Destroy the stack. Whoever calls this has asked before.
 
     Args:

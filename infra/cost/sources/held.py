@@ -76,9 +76,7 @@ def priced(entries: Entries, tariff: TaxedPrices, own: Own) -> list[Priced]:
     ]
 
 
-def running(
-    entries: Entries, tariff: TaxedPrices, converter: CurrencyConverter, own: Own
-) -> tuple[Running, ...]:
+def running(entries: Entries, tariff: TaxedPrices, converter: CurrencyConverter, own: Own) -> tuple[Running, ...]:
     """Return the resources in `entries` in the form that a plan takes."""
     return tuple(
         Running(

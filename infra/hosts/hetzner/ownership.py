@@ -1,4 +1,4 @@
-"""Whose the resources with a stack's name in the account are: a label holds the identity of the stack that made them."""
+"""Whose the resources with a stack's name in the account are: a label has the identity of the stack that made them."""
 
 from __future__ import annotations
 

@@ -85,7 +85,9 @@ def _there(client: docker.DockerClient) -> dict[str, object]:
     label = {"label": f"fds.stack={STACK}"}
     images = client.images.list(filters={"reference": f"fds/{STACK}-*"})
     return {
-        "containers": sorted((c.id, c.attrs["State"]["StartedAt"]) for c in client.containers.list(True, filters=label)),
+        "containers": sorted(
+            (c.id, c.attrs["State"]["StartedAt"]) for c in client.containers.list(True, filters=label)
+        ),
         "networks": sorted(str(network.id) for network in client.networks.list(filters=label)),
         "volumes": sorted((v.name, v.attrs["CreatedAt"]) for v in client.volumes.list(filters=label)),
         "images": sorted(tag for image in images for tag in image.tags),
