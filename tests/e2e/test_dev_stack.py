@@ -50,8 +50,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         "e2e-dev",
         {"host": "local", "profiles": ["full"], **_ports()},
     )
+    made.clear()
     yield made
-    made.fds("down", "--volumes")
+    made.clear()
 
 
 @pytest.fixture(scope="module")

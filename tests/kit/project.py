@@ -16,6 +16,9 @@ from typing import Any
 
 import yaml
 
+from stack_runtime import docker_owner
+from stack_runtime.docker_host import local_docker
+
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "FDS_PROJECT_DIR")
 """What a shell may say of another project's state and passphrase."""
@@ -146,6 +149,13 @@ class Project:
     def fds(self, verb: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line on this stack, as a user would."""
         return self.run(sys.executable, "-m", "fds.main", verb, "--stack", self.stack, *words, **options)
+
+    def clear(self) -> None:
+        """Remove the local stack with its data, whoever made it: an earlier run of the tests may have been killed."""
+        owner = docker_owner.owner(local_docker(), self.stack)
+        if owner is not None:
+            down = self.fds("down", "--volumes", "--take-over", owner or self.stack)
+            assert down.returncode == 0, down.stderr
 
     def json(self, verb: str, *words: str, **options: Any) -> Any:
         """The JSON answer of a verb that must succeed."""

@@ -13,7 +13,7 @@ import pytest
 from agents.ground import desk
 from agents.request import ScalingRequest
 from agents.scaling import ScalingDesk
-from stack_runtime.docker_host import local_docker, remove_leftovers, running
+from stack_runtime.docker_host import local_docker, running
 from stack_runtime.errors import RefusedError
 from stack_runtime.status import MIB
 from tests.kit import layers
@@ -36,9 +36,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     for name in OTHERS:  # the desk works in this process, whose state is another project's
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+    made.clear()
     yield made
-    made.fds("down", "--volumes")
-    remove_leftovers(local_docker(), STACK, volumes=True)
+    made.clear()
 
 
 def test_an_approved_change_runs_and_goes_back_and_keeps_the_data(project: Project) -> None:

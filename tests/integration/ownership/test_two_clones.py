@@ -43,13 +43,14 @@ def client() -> Iterator[docker.DockerClient]:
 def first(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Project]:
     """The clone that has deployed the stack."""
     project = Project(tmp_path_factory.mktemp("first"), STACK, _settings())
+    project.clear()
     try:
         deployed = project.fds("up", timeout=1800)
         assert deployed.returncode == 0, deployed.stderr
         layers.keep(client)
         yield project
     finally:
-        _remove(client, project)
+        project.clear()
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +61,6 @@ def second(first: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     (project.folder / ".fds" / "passphrase").write_bytes((first.folder / ".fds" / "passphrase").read_bytes())
     project.make_stack()
     return project
-
-
-def _remove(client: docker.DockerClient, project: Project) -> None:
-    owner = docker_owner.owner(client, STACK)
-    words = ["--take-over", owner] if owner else []
-    down = project.fds("down", "--volumes", *words)
-    assert down.returncode == 0, down.stderr
 
 
 def _state(project: Project, *words: str) -> str:
