@@ -47,7 +47,11 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
     def machine() -> str:
         found = read(project_dir(), stack)
-        check(found)
+        if found.host == "local":
+            with daemon(project_dir(), stack):  # refuses when its ports are held by another stack of this name
+                check(found)
+        else:
+            check(found)
         local = "images are here, ports are free or held by containers of the stack"
         return local if found.host == "local" else "a token and ssh are here"
 
