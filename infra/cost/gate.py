@@ -1,4 +1,4 @@
-"""The gate: the one function that the program, the policy pack, the commands and the agents ask before a change."""
+"""The gate: the function that the program, the policy pack, the commands and the agents call before a change."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from stack_runtime.errors import RefusedError, StackError, UnknownError
 
 
 def gate(plan: Plan) -> None:
-    """Let a plan through, or raise with its table and its reason.
+    """Raise an error with the table and the reason of a plan, unless its verdict is `within`.
 
     Raises:
-        RefusedError: it is over the budget, or it does not fit.
-        UnknownError: a price, a rate or a capacity is unknown or too old.
+        RefusedError: the plan is over the budget, or the services do not fit.
+        UnknownError: a price, the rate or a capacity is unknown or too old.
     """
     if plan.verdict != "within":
         raise refusal(plan)
 
 
 def refusal(plan: Plan) -> StackError:
-    """The error for a plan that may not pass; its text holds the table, so that every caller shows it."""
+    """Return the error for a refused plan. Its text holds the table, so every caller shows it."""
     kind = UnknownError if plan.verdict == "unknown" else RefusedError
     what = "; ".join([f"{plan.verdict.replace('_', ' ')}: {plan.reason}", *raised(plan.budget_usd)])
     return kind(f"{table(plan)}\n{what}", where=f"stack {plan.stack}", next_command=_next(plan))

@@ -1,4 +1,4 @@
-"""Fetch prices, rate and neighbours, then plan: the one call of everything that asks "may this be deployed?"."""
+"""Fetch prices, exchange rate and the other stacks of the budget group, then plan settings with them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from infra.settings import Settings
 from stack_runtime.paths import project_dir
 
 PRICES_VARIABLE = "FDS_PRICES_DIR"
-"""A folder of saved price answers, for callers without a command line: the program and the policy pack."""
+"""Variable with a folder of saved price lists, for callers without a command line: program and policy pack."""
 
 
 def today() -> date:
-    """The day in UTC: prices and rates are dated by it."""
+    """Return the date in UTC; prices and rates are dated in UTC."""
     return datetime.now(UTC).date()
 
 
 @dataclass(frozen=True)
 class PlanningInputs:
-    """What was fetched once, so that several settings can be planned on the very same figures."""
+    """Inputs fetched once, so that several settings are planned with the same figures."""
 
     today: date
     inputs: RentalInputs | None
@@ -83,7 +83,7 @@ class PlanningInputs:
         return cls(today, _with_group(settings, neighbours, replace(known, allow_snapshot=allowed)), capacity.Machine())
 
     def plan(self, settings: Settings) -> Plan:
-        """Plan `settings`, which may differ from those that the figures were fetched for."""
+        """Plan `settings`, which may differ from the settings that the inputs were fetched for."""
         if self.inputs is None:
             return plan(settings, selected(settings), None, None, self.today, machine=self.machine)
         known = self.inputs
@@ -101,7 +101,7 @@ class PlanningInputs:
         )
 
     def without(self, server_type: str, location: str) -> PlanningInputs:
-        """The same figures, but for one server type that cannot be had at one place, whatever the list says."""
+        """Return the same inputs with one server type marked as sold out at one location."""
         if self.inputs is None:
             return self
         prices = self.inputs.prices
@@ -113,11 +113,11 @@ class PlanningInputs:
 
     @property
     def deployed(self) -> Deployed | None:
-        """What the account runs for this stack; None when it was not asked."""
+        """What the account runs for this stack; None when the account was not queried."""
         return self.inputs.deployed if self.inputs else None
 
     def considered(self, settings: Settings) -> list[Candidate]:
-        """Every server that was weighed for `settings`, the best first; none for a local stack."""
+        """Return all servers that `settings` allow, best first; empty for a local stack."""
         return rank_servers(settings, selected(settings), self.inputs) if self.inputs else []
 
 
@@ -144,7 +144,7 @@ def _from_account(
     """Fetch today's prices from the stack's account, and the resources in the accounts of all stacks."""
     from infra.cost.sources import (
         held,
-        live,  # 0.3 s that only this path needs
+        live,  # imported late: takes 0.3 s, and only this path needs it
     )
 
     own = live.Account(opened_by)

@@ -1,4 +1,4 @@
-"""A server type that the list offers and the provider has none of: what to take instead, planned without it."""
+"""Plan an alternative when a server type is in the price list but sold out at the provider."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from infra.settings import Settings
 from stack_runtime.errors import RefusedError, StackError
 
 CODES = ("resource_unavailable", "placement_error")
-"""How the API says so when a server is made or resized."""
+"""Error codes of the API for a sold-out type when a server is created or resized."""
 
 
 def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
-    """The error for a deployment that could not have `wanted`; its next command is the best plan without it."""
+    """Return the error for a sold-out server; its next command selects the best alternative."""
     what = f"{wanted.type} in {wanted.location} is sold out, although the price list offers it"
     advice = f"fds cost --stack {settings.stack} --explain"
     try:
         instead = next_best(settings, wanted, PlanningInputs.of(settings, today(), project=project, deploying=True))
     except StackError:
-        instead = None  # whoever cannot be asked now cannot advise; why there is no server is known all the same
+        instead = None  # without prices there is no alternative to suggest, but the reason is still known
     if instead is not None:
         changes = " ".join(f"{key}={value}" for key, value in instead.settings.items())
         advice = f"fds scale {changes} --stack {settings.stack} --apply ({instead.describe}, ${instead.total_usd:.2f})"
@@ -31,9 +31,9 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
 
 
 def next_best(settings: Settings, exclude: Server, basis: PlanningInputs) -> Alternative | None:
-    """The cheapest other server at the same place, for the data volume is there; else with the least given up.
+    """Return the cheapest other server at the same location, where the data volume is, else the best alternative.
 
-    Returns: settings that name the type, as the price list still offers the other; None when nothing is within.
+    Returns: settings that name the type, because the price list still offers the other; None if none is within.
     """
     known = basis.without(exclude.type, exclude.location)
     place = {} if settings.location == exclude.location else {"location": exclude.location}
@@ -52,6 +52,6 @@ def next_best(settings: Settings, exclude: Server, basis: PlanningInputs) -> Alt
 
 
 def _plan(settings: Settings, pairs: Mapping[str, str], basis: PlanningInputs) -> Plan:
-    """The plan of `fds scale` with these pairs."""
+    """Return the plan that `fds scale` makes with these pairs."""
     changes = scaling.parse([f"{key}={value}" for key, value in pairs.items()], settings)
     return basis.plan(scaling.changed(settings, changes))

@@ -1,7 +1,7 @@
-"""The policy pack: `pulumi up --policy-pack infra/policy`. Mandatory: what it refuses is not deployed.
+"""Policy pack for `pulumi up --policy-pack infra/policy`. Mandatory: a violation stops the deployment.
 
-The budget is judged twice. As each resource is about to be made, on all that came so far: so nothing over budget
-is made even without a preview. And on the whole stack at the end.
+The budget is checked twice: before each resource is created, with the resources so far, so that nothing over budget
+is created even without a preview; and at the end, with the whole stack.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the policies share: the stack's settings as the engine tells them, and prices fetched once a deployment."""
+"""State that the policies share: the settings of the stack, and prices fetched once for each deployment."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from stack_runtime.errors import StackError
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
-    """The settings of the stack that is being judged; the engine hands them over as `PULUMI_CONFIG`.
+    """Return the settings of the checked stack, which the engine passes in `PULUMI_CONFIG`.
 
     Raises:
-        UsageError: a setting is wrong.
+        UsageError: a setting is invalid.
     """
     configuration = json.loads(environment.get("PULUMI_CONFIG") or "{}")
     return stack_file.settings_of(environment.get("PULUMI_STACK", ""), configuration)
@@ -39,7 +39,7 @@ def _settings() -> Settings:
 
 @cache
 def _inputs() -> RentalInputs | None:
-    """Prices are needed as soon as something is rented, whatever host the settings name."""
+    """Fetch prices. They are needed if any resource is rented, whatever host the settings name."""
     rented = _settings().model_copy(update={"host": "hetzner"})
     return PlanningInputs.of(rented, today(), project=deployed_project(), deploying=True).inputs
 
@@ -61,20 +61,20 @@ def unlike_the_proxy(resources: Sequence[Resource]) -> str:
 
 
 class Budget:
-    """Judges resources against the budget; remembers those that came in this deployment."""
+    """Check resources against the budget; remembers the resources of this deployment."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Resource] = {}
 
     def with_one_more(self, urn: str, resource: Resource) -> str:
-        """Why `resource` may not join those that came before, or an empty text."""
+        """Return why `resource` may not be added to the earlier ones, or an empty text."""
         self._seen[urn] = resource
         if resource.package == "docker" and resource.kind != CONTAINER:
-            return ""  # free, and needs no capacity; the whole stack is judged again at the end
+            return ""  # free and without capacity; the whole stack is checked again at the end
         return self.problem(list(self._seen.values()))
 
     def problem(self, resources: Sequence[Resource]) -> str:
-        """Why these resources may not be deployed, or an empty text. What cannot be judged may not."""
+        """Return why these resources may not be deployed, or an empty text; without prices they may not."""
         try:
             settings = _settings()
             rented = [one for one in resources if one.custom and one.package not in ("docker", "pulumi")]

@@ -1,4 +1,4 @@
-"""The gate on resources: what is really in a stack, priced line by line with the planner's own functions."""
+"""Price the resources that are really in a stack, with the functions of the planner, and decide on them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 FREE_PACKAGES = ("pulumi", "random", "tls")
-"""Packages whose resources order nothing: the engine's own, and those that only compute values. `command` and dynamic
-resources are not listed, because they could order anything."""
+"""Packages whose resources cost nothing: those of the engine, and those that only compute values. `command` and
+dynamic resources are not listed, because they could order anything."""
 FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
     f"hcloud:index/{name[0].lower()}{name[1:]}:{name}"
     for name in (
@@ -31,7 +31,7 @@ FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
 
 
 def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInputs) -> str:
-    """Why these resources may not be in the stack, or an empty text.
+    """Return why these resources may not be in the stack, or an empty text.
 
     Args:
         inputs: prices, rate and the other stacks of the budget group, as for a plan.
@@ -57,7 +57,7 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInp
 
 
 def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Every resource that costs something."""
+    """Yield the costs of all resources."""
     for resource in resources:
         if not resource.custom:
             continue
@@ -77,7 +77,7 @@ def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedP
 
 
 def _besides(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """What is paid for without being a resource: the settings say how much."""
+    """Yield costs that are not resources; the settings state their amounts."""
     if settings.snapshot_gb:
         yield tariff.snapshots(Decimal(settings.snapshot_gb))
     if settings.offsite_gb:
@@ -94,7 +94,7 @@ def _server(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
 
 
 def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Every server has an IPv4 address of its own, or one that is a resource, unless it says it wants none."""
+    """Yield addresses: each server has its own IPv4 address, one that is a resource, or explicitly none."""
     kept = [one for one in resources if one.kind == PRIMARY_IP and _text(one, "type") == "ipv4"]
     for address in kept:
         yield tariff.ipv4(_location(address), resource=f"IPv4 {address.name}")
@@ -110,8 +110,7 @@ def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[A
 
 
 def _nets(server: Resource) -> list[Resource]:
-    """What the server says about its addresses. A preview leaves open what the provider fills in: then it is nothing,
-    and the server counts with an address of its own, the most that it can cost."""
+    """Return the addresses in the server's inputs; in a preview, assume one IPv4 address (the most expensive case)."""
     try:
         return list(server.entries("publicNets"))
     except UnknownInputError:
@@ -136,7 +135,7 @@ def _load_balancer(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
 
 
 def _nothing(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
-    """Priced elsewhere, with the servers that it belongs to."""
+    """Yield nothing: the resource is priced with its server."""
     return iter(())
 
 
@@ -153,7 +152,7 @@ _READERS: Mapping[str, Callable[[Resource, TaxedPrices], Iterator[Amount]]] = {
 
 
 def _location(resource: Resource) -> str:
-    """Named itself, or as the first part of a data centre's name, which a preview leaves open where it is not given."""
+    """Return the location, stated directly or as the first part of a data centre; a preview may know neither."""
     if isinstance(resource.props.get("location"), str) and resource.props["location"]:
         return _text(resource, "location")
     datacenter: Any = resource.get("datacenter")

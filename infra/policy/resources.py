@@ -1,4 +1,4 @@
-"""Resources as a policy sees them, with what is unknown during a preview marked, never missing."""
+"""Resources as policies see them. Values unknown in a preview are marked, not left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SERVER = "hcloud:index/server:Server"
 
 
 class Unknown:
-    """The value is computed by something that does not exist yet."""
+    """Mark of a value that is computed by a resource that does not exist yet."""
 
     def __repr__(self) -> str:
         return "unknown"
@@ -24,7 +24,7 @@ UNKNOWN = Unknown()
 
 
 class UnknownInputError(Exception):
-    """A rule needs a value that is not known yet; its text says which."""
+    """A rule needs a value that is not known yet; the text names it."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,18 @@ class Resource:
     name: str
     props: Mapping[str, Any]
     custom: bool = True
-    """It has a provider; a component has none and is nothing by itself."""
+    """Whether a provider manages it; a component has no provider."""
 
     @property
     def package(self) -> str:
-        """The provider's package: the first part of the type token."""
+        """Package of the provider: the first part of the type token."""
         return self.kind.partition(":")[0]
 
     def get(self, key: str) -> Any:
-        """The property, or None where it is not given.
+        """Return the property, or None if it is not set.
 
         Raises:
-            UnknownInputError: it is not known yet.
+            UnknownInputError: the value is not known yet.
         """
         value = self.props.get(key)
         if isinstance(value, Unknown):
@@ -54,7 +54,7 @@ class Resource:
         return value
 
     def entries(self, key: str) -> Iterator[Resource]:
-        """The objects of a list property, each as a resource of its own."""
+        """Return the objects of a list property, each as a resource."""
         for index, value in enumerate(self.get(key) or ()):
             if isinstance(value, Unknown):
                 raise UnknownInputError(f"{key} of {self.name} is not known yet")
@@ -63,7 +63,7 @@ class Resource:
 
 
 def plain(value: Any, unknown: type[Exception]) -> Any:
-    """A policy's guarded value as plain data: reading what is unknown raises `unknown`, and gives the mark here."""
+    """Return a guarded value of a policy as plain data; unknown values, which raise `unknown`, become the mark."""
     if isinstance(value, Mapping):
         return {str(key): _entry(value, key, unknown) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):

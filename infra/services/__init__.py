@@ -1,6 +1,6 @@
-"""The service catalogue: every module here that declares a `SERVICE` is a service of the stack.
+"""The service catalogue: each module here that declares a `SERVICE` is a service of the stack.
 
-To add a service is to add one module; nothing else is edited.
+To add a service, add one module; nothing else changes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
 
 @cache
 def catalogue() -> tuple[Service, ...]:
-    """All services, each after those that it needs; alphabetical where that leaves a choice."""
+    """Return all services in order of dependencies, then of names."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
     found = {s.name: s for s in (importlib.import_module(f"{__name__}.{name}").SERVICE for name in names)}
     ordered: dict[str, Service] = {}
@@ -39,15 +39,15 @@ def catalogue() -> tuple[Service, ...]:
 
 
 def profiles() -> tuple[str, ...]:
-    """The names that the setting `profiles` may hold, without `full`."""
+    """Return the allowed names in the setting `profiles`, without `full`."""
     return tuple(sorted({service.profile for service in catalogue()}))
 
 
 def selected(settings: Settings) -> tuple[Service, ...]:
-    """The services that these settings run: overrides applied, and only the files that the settings call for.
+    """Return the services that these settings run, with overrides applied and only the files that the settings need.
 
     Raises:
-        UsageError: for a profile or a service that the catalogue does not have.
+        UsageError: a profile or a service is not in the catalogue.
     """
     _refuse_unknown(settings)
     chosen = set(profiles()) if "full" in settings.profiles else set(settings.profiles)

@@ -1,4 +1,4 @@
-"""What a service is. One module of this folder declares one `SERVICE`; everything else is derived from it."""
+"""Model of a service. Each module of this folder declares one `SERVICE`; everything else is derived from it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Build:
-    """An image of our own: built on the target host from `dockerfile`, with the repository as context."""
+    """An image built on the target host from `dockerfile`."""
 
     dockerfile: str
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one replica reserves and may use. Memory in MiB, CPU in cores, disk in GB.
+    """Reservations and limits of one replica: memory in MiB, CPU in cores, disk in GB.
 
     The planner fits the reservations; Docker enforces the limits.
     """
@@ -29,16 +29,16 @@ class Resources:
     cpu_limit: float
     disk_gb: int = 0
     image_mb: int = 1024
-    """Size of the image unpacked, in MiB; a GiB until measured, for an unknown size is not nothing."""
+    """Size of the unpacked image in MiB; 1 GiB until it is measured."""
     measured: str = ""
-    """How the reservation was measured, or empty when it was not."""
+    """How the reservation was measured; empty if it was not."""
     processes: int = 512
     """Limit of processes and threads of one replica; `infra.component.containers` explains how it is enforced."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """A command that exits with 0 when the service answers. Times in seconds."""
+    """A command that exits with 0 if the service answers; times in seconds."""
 
     command: tuple[str, ...]
     interval_s: int = 5
@@ -55,7 +55,7 @@ def answers(port: int, path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Volume:
-    """A named volume. `data` survives `down` and goes onto the data volume in prod."""
+    """A named volume. With `data` it survives `fds down` and is on the data volume of a server."""
 
     name: str
     path: str
@@ -65,7 +65,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Route:
-    """An UI behind the proxy: `https://<host>.<domain>` to `port`, behind TLS and a login."""
+    """Route of a UI: `https://<host>.<domain>` to `port`, with TLS and a login."""
 
     host: str
     port: int
@@ -75,7 +75,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Where Prometheus finds the service's metrics."""
+    """Address of the service's metrics for Prometheus."""
 
     port: int
     path: str = "/metrics"
@@ -83,7 +83,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Context:
-    """What a service may look at when it renders its environment and files."""
+    """Values for rendering the environment and files of a service."""
 
     settings: Settings
     secrets: Mapping[str, str]
@@ -92,16 +92,16 @@ class Context:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the container reads at `/run/fds/<name>`; never in its environment, image or arguments."""
+    """A file that the container reads at `/run/fds/<name>`; it is not in environment, image or arguments."""
 
     name: str
     content: Callable[[Context], str]
     wanted: Callable[[Settings], bool] = lambda _: True
-    """Whether these settings call for it; a file without content cannot be delivered."""
+    """Return whether these settings need the file; a file without content cannot be delivered."""
 
 
 def secret(name: str) -> File:
-    """The generated secret `name`, as the file `/run/fds/<name>`."""
+    """Return the generated secret `name` as the file `/run/fds/<name>`."""
     return File(name, lambda context: context.secrets[name])
 
 
@@ -111,7 +111,7 @@ def _no_environment(_: Settings) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the stack. Everything about it stands here and nowhere else."""
+    """One service of the stack; its single definition."""
 
     name: str
     summary: str
@@ -122,21 +122,21 @@ class Service:
     """`uid:gid`; root only with a `root_reason`."""
     profile: str = "lean"
     entrypoint: tuple[str, ...] = ()
-    """Replaces the entrypoint of the image when given."""
+    """Replaces the entrypoint of the image, if set."""
     command: tuple[str, ...] = ()
     environment: Callable[[Settings], Mapping[str, str]] = _no_environment
-    """Plain values only: what is secret is a `File`."""
+    """Environment variables without secrets; a secret is a `File`."""
     secrets: tuple[str, ...] = ()
     """Names of the generated secrets that this service's files use."""
     asked: Callable[[Settings], tuple[str, ...]] = lambda _: ()
-    """Names of secrets that its files use and that only the user has."""
+    """Names of secrets that its files use and the user must provide."""
     files: tuple[File, ...] = ()
     role: str = ""
-    """The PostgreSQL role it logs in with; its password is the secret `<role>_password`."""
+    """PostgreSQL role of the service; its password is the secret `<role>_password`."""
     databases: tuple[str, ...] = ()
     """PostgreSQL databases that `role` owns."""
     reads: tuple[str, ...] = ()
-    """Databases of other services in which `role` may read everything."""
+    """Databases of other services that `role` may read."""
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -145,11 +145,11 @@ class Service:
     route: Route | None = None
     metrics: Metrics | None = None
     published: Callable[[Settings], Mapping[int, int]] | None = None
-    """Host port to container port; the proxy alone has one."""
+    """Container port by host port; only the proxy has one."""
     scaled_by: Literal["workers"] | None = None
-    """The setting that says how many replicas run."""
+    """The setting with the number of replicas."""
     stateless: bool = False
-    """Two versions may run side by side, so an update keeps the old one until the new one is healthy."""
+    """Whether an update keeps the old container until the new one is healthy; two versions then run together."""
     architectures: tuple[str, ...] = ("x86", "arm")
     shm_mb: int = 0
     root_reason: str = ""
@@ -157,11 +157,11 @@ class Service:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def replicas(self, settings: Settings) -> int:
-        """How many containers of this service run."""
+        """Return the number of containers of this service."""
         return settings.workers if self.scaled_by == "workers" else 1
 
     def ports(self, settings: Settings) -> tuple[tuple[str, int, int], ...]:
-        """Return what this service publishes: address and port on the host, port inside the container."""
+        """Return the published ports: address and port on the host, port in the container."""
         if self.published is None:
             return ()
         address = "0.0.0.0" if settings.host == "hetzner" else "127.0.0.1"

@@ -1,7 +1,7 @@
-"""The agents' server: plans changes and tells what the stack costs, for other services of the stack.
+"""The agents' server: plans changes and reports costs for other services of the stack.
 
-It has no engine and no Docker socket, so it applies nothing; and no route, for the proxy's login takes the header
-that its bearer tokens come in.
+It has no engine and no Docker socket, so it cannot apply changes. It has no route, because the login of the proxy
+uses the same HTTP header as its bearer tokens.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from stack_runtime.paths import PROJECT
 
 
 def _stack(context: Context) -> str:
-    """The settings that were deployed, as a stack file would say them; nothing secret is among them."""
+    """Return the deployed settings in the format of a stack file, without secrets."""
     values = context.settings.model_dump(mode="json", by_alias=True, exclude={"stack"}, exclude_none=True)
     config = {f"{PROJECT}:{key}": value for key, value in sorted(values.items())}
     return json.dumps({"stack": context.settings.stack, "config": config}, indent=1)

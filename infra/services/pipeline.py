@@ -1,4 +1,4 @@
-"""The pipeline runner: idle until `fds run`, its schedule, Airflow or a person starts a run in it."""
+"""The pipeline runner: idle until `fds run` or its schedule starts a run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SERVICE = Service(
     files=(secret("pipeline_password"),),
     role="pipeline",
     databases=("marts", "meltano"),
-    # Readers mount `published` alone; what a run works on is nobody else's.
+    # readers mount only `published`; the working files of a run are private
     volumes=(Volume("warehouse", "/data"), Volume("published", "/data/published")),
     tmpfs=("/tmp",),
     needs=("postgres",),

@@ -7,7 +7,7 @@ from importlib.resources import files
 from infra.services._model import Context, File, Health, Resources, Service, Volume
 
 RESERVED = ("airflow", "metabase")
-"""Databases made from the first start on, so that adding their profile later needs no superuser."""
+"""Databases created at the first start, so that adding their profile later needs no superuser."""
 
 _HBA = """# Who may log in, and how: the superuser inside the container, and roles with their password.
 local all postgres peer
@@ -70,7 +70,7 @@ def _database(name: str, owner: str) -> list[str]:
 
 
 def _reader(role: str, database: str, owner: str) -> list[str]:
-    """`role` reads all that `owner` has made in `database` and all that it will make."""
+    """Return SQL that lets `role` read all present and future tables of `owner` in `database`."""
     return [
         f"GRANT CONNECT ON DATABASE {database} TO {role};",
         f"\\connect {database}",

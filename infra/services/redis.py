@@ -1,4 +1,4 @@
-"""Redis 7: queue and cache for the services that run jobs side by side."""
+"""Redis 7: queue and cache for services that run jobs in parallel."""
 
 from __future__ import annotations
 

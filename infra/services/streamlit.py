@@ -1,4 +1,4 @@
-"""The dashboard: income and spend, customers, data quality, runs, and proposals of changes. It deploys nothing."""
+"""The dashboard: income and spend, customers, data quality, runs, and proposed changes. It cannot deploy."""
 
 from __future__ import annotations
 

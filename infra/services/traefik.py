@@ -1,6 +1,6 @@
-"""Traefik: the only service that publishes ports; TLS and a login in front of every UI.
+"""Traefik: the only service that publishes ports, with TLS and a login for every UI.
 
-Its routes come from files made from the services' `route`, so it needs no Docker socket.
+Routes are files generated from the services' `route`, so Traefik needs no Docker socket.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infra.services._model import Context, File, Health, Resources, Route, Servi
 from infra.settings import Settings
 
 HTTP, HTTPS = 8000, 8443
-"""Ports inside the container: above 1024, so that it needs no root."""
+"""Ports in the container; above 1024, so that Traefik needs no root."""
 
 POLICY = {
     "default-src": "'self'",
@@ -27,10 +27,10 @@ POLICY = {
 }
 """Content-Security-Policy of every UI: where pages may load from and send to. A route may add sources."""
 
-BURST, PER_MINUTE = 300, 60
-"""Rate limit per source and UI: requests in a burst, and requests per minute after it. It limits password guesses; it
-counts all requests, because the proxy cannot count failed logins alone. A first visit of the dashboard needs less than
-half of the burst; later visits use the browser's cache."""
+BURST, PER_MINUTE = 600, 60
+"""Rate limit per source and UI: requests in a burst, and requests per minute after it. It limits password guesses, of a
+generated password with 24 random bytes. It counts all requests, because the proxy cannot count failed logins alone. A
+first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
 """A new volume takes over the owner and mode of the folder that it covers; this one every user may write to, so the
@@ -44,14 +44,14 @@ ACME = {
 
 
 ROOT = "acme-root.pem"
-"""The file with what proves a private CA's directory."""
+"""File with the root certificate of a private CA."""
 
 DNS_TOKEN = "dns_token"  # noqa: S105, its name
-"""The secret, and its file, with an API token of the project that holds the domain's zone."""
+"""Name of the secret and its file: an API token of the project with the domain's zone."""
 
 
 def _static(context: Context) -> str:
-    """Traefik's own configuration, as JSON, which is YAML."""
+    """Return Traefik's static configuration as JSON, which is valid YAML."""
     settings = context.settings
     web = {
         "address": f":{HTTP}",
@@ -69,7 +69,7 @@ def _static(context: Context) -> str:
 
 
 def _has_certificates(settings: Settings) -> bool:
-    """A laptop has no public name, so it keeps Traefik's own certificate."""
+    """Return whether a CA issues certificates; a local stack has no public name and uses a self-signed one."""
     return settings.host == "hetzner" and settings.domain != "localhost"
 
 
@@ -78,7 +78,7 @@ def _by_dns(settings: Settings) -> bool:
 
 
 def _acme(settings: Settings) -> dict[str, object]:
-    # One store for each CA, for Traefik asks nobody for what its store holds, whoever issued it.
+    # one store per CA: Traefik reuses a stored certificate whatever CA issued it
     authority = settings.certificates if settings.certificates in ACME else "other"
     found: dict[str, object] = {
         "email": settings.email,
@@ -93,7 +93,7 @@ def _acme(settings: Settings) -> dict[str, object]:
 
 
 def _tls(settings: Settings) -> dict[str, object]:
-    """Where a router's certificate comes from. A record in the DNS proves every name at once, so one serves all."""
+    """Return the TLS settings of a router. The DNS challenge gets one certificate for all names."""
     if not _has_certificates(settings):
         return {}
     found: dict[str, object] = {"certResolver": "acme"}

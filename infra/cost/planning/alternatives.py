@@ -1,4 +1,4 @@
-"""What else could be had: smaller settings, each of them planned, and kept only when it is within the budget."""
+"""Find cheaper settings. Each is planned, and suggested only if it is within the budget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST_VOLUME_GB = 10
 
 @dataclass(frozen=True)
 class _Idea:
-    """One change. `loss`: how much is given up, for the order of the list."""
+    """One change of the settings. `loss`: how much the user gives up; the list is sorted by it."""
 
     loss: int
     describe: str
@@ -28,7 +28,7 @@ class _Idea:
 
 
 def alternatives(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> tuple[Alternative, ...]:
-    """The best ideas that are within the budget: least given up first, then cheapest."""
+    """Return the best changes within the budget: smallest loss first, then cheapest."""
     found = []
     for idea in _ideas(settings, services, inputs):
         planned = plan_server(idea.changed, idea.services, inputs)
@@ -42,7 +42,7 @@ def alternatives(settings: Settings, services: Sequence[Service], inputs: Rental
 
 
 def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
-    """Leave out what gives up more than an earlier idea and saves nothing by it."""
+    """Leave out changes that contain an earlier one and do not cost less."""
     kept: list[Alternative] = []
     for idea in ranked:
         if not any(earlier.settings.items() <= idea.settings.items() and
@@ -52,7 +52,7 @@ def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
 
 
 def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Iterator[_Idea]:
-    """Single steps first; then lean settings at the far end, in which several are combined."""
+    """Yield single changes first, then combinations."""
     placed = inputs.deployed is not None and bool(inputs.deployed.place)
     singles = [
         *_elsewhere(settings, services, placed=placed),
@@ -88,7 +88,7 @@ def _without_backups(settings: Settings, services: Sequence[Service]) -> Iterato
 
 
 def _smaller_volume(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Iterator[_Idea]:
-    """Only where it is known which volume there is: one that exists never shrinks."""
+    """Suggest a smaller volume only if the current volume is known, because an existing one cannot shrink."""
     if inputs.deployed is None:
         return
     least = max(LEAST_VOLUME_GB, inputs.deployed.volume_gb)
@@ -122,7 +122,7 @@ def _without_profiles(settings: Settings, services: Sequence[Service]) -> Iterat
 def _with_profiles(
     loss: int, text: str, kept: tuple[str, ...], settings: Settings, services: Sequence[Service]
 ) -> Iterator[_Idea]:
-    """Only where nothing that stays needs something that goes."""
+    """Suggest these profiles unless a remaining service needs a removed one."""
     left = tuple(service for service in services if service.profile in kept)
     names = {service.name for service in left}
     if all(need in names for service in left for need in service.needs):
@@ -131,7 +131,7 @@ def _with_profiles(
 
 
 def _combined(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
-    """Everything that can be spared at once, when no single step is enough."""
+    """Combine all reductions, for when no single one is enough."""
     anywhere = {} if placed else {"location": AUTO}
     update: dict[str, object] = {"server_type": AUTO, **anywhere, "backups": False, "workers": 1}
     change = {"serverType": AUTO, **anywhere, "backups": "false", "workers": "1"}

@@ -1,7 +1,6 @@
-"""What the services need and whether a machine has it: memory, CPU, disks.
+"""Compare the needs of the services with a machine: memory in MiB, CPU in cores, disks in GB.
 
-Reservations plus the overhead must fit; limits may promise more than there is, by the ratios below. Memory in
-MiB, disks in GB, CPU in cores.
+Reservations plus overhead must fit. Limits may exceed the machine by the ratios below.
 """
 
 from __future__ import annotations
@@ -17,24 +16,24 @@ from infra.services import Service
 from infra.settings import Settings
 
 SYSTEM_MB = 320
-"""An allowance, not a measurement of a rented server: Debian 12 with sshd, journald and unattended upgrades, dockerd
-and containerd."""
+"""An estimate, not measured on a rented server: Debian 12 with sshd, journald, unattended upgrades, dockerd and
+containerd."""
 SHIM_MB = 8
-"""An allowance for containerd's shim and the logging of one container; the few MiB that a shim takes, and room."""
+"""An estimate for containerd's shim and the logging of one container."""
 SYSTEM_CPU = Decimal("0.1")
 SYSTEM_GB = 6
 """Debian and Docker 3 GB, swap file or zram backing 1 GB, logs and room for one image more 2 GB."""
 MEMORY_OVERCOMMIT = Decimal(2)
-"""Limits of all containers together may be this many times the memory that is left beside the overhead."""
+"""The sum of all memory limits may be this many times the memory without overhead."""
 CPU_OVERCOMMIT = Decimal(8)
-"""Limits of all containers together may be this many times the cores: they seldom work at the same moment."""
+"""The sum of all CPU limits may be this many times the cores: services seldom need CPU at the same time."""
 GB = 1_000_000_000
 MIB = 1_048_576
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is. None is what nobody knows."""
+    """Resources of a machine; None if unknown."""
 
     memory_mb: int | None = None
     cores: int | None = None
@@ -43,19 +42,19 @@ class Machine:
 
 
 def of_type(kind: ServerType, volume_gb: int) -> Machine:
-    """A server of this type. A "GB" of memory counts as 10^9 bytes: what the kernel leaves of a GiB is about that."""
+    """Return a server of this type. A GB of memory counts as 10^9 bytes: about what the kernel leaves of a GiB."""
     return Machine(int(kind.memory_gb * GB / MIB), kind.cores, kind.disk_gb, volume_gb)
 
 
 def this_machine() -> Machine:
-    """The machine that this runs on: it is Docker's host unless `DOCKER_HOST` names another."""
+    """Return the resources of the Docker host: this machine, or unknown if `DOCKER_HOST` names another."""
     if os.environ.get("DOCKER_HOST", "unix:").startswith("unix:"):
         return Machine(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB, os.cpu_count())
     return Machine()
 
 
 def demand(settings: Settings, services: Sequence[Service]) -> Demand:
-    """Add up what these services need."""
+    """Return the sum of what these services need."""
     needs = tuple(_need(service, service.replicas(settings)) for service in services)
     on_volume = {service.name for service in services if any(volume.data for volume in service.volumes)}
     images = {str(service.image): service.resources.image_mb for service in services}
@@ -75,7 +74,7 @@ def demand(settings: Settings, services: Sequence[Service]) -> Demand:
 
 @dataclass(frozen=True)
 class Demand:
-    """The sum over all services, reckoned once and then held against many machines."""
+    """The needs of all services, computed once and compared with many machines."""
 
     services: tuple[ServiceNeed, ...]
     containers: int
@@ -90,11 +89,11 @@ class Demand:
 
     @property
     def overhead_mb(self) -> int:
-        """Memory of the system, of Docker, and of Docker's helper for each container."""
+        """Memory of the system, of Docker, and of one shim for each container, in MiB."""
         return SYSTEM_MB + SHIM_MB * self.containers
 
     def on(self, machine: Machine) -> Capacity:
-        """These needs beside what `machine` has."""
+        """Return these needs next to the resources of `machine`."""
         usable = None if machine.memory_mb is None else (machine.memory_mb - self.overhead_mb) * MEMORY_OVERCOMMIT
         cores = None if machine.cores is None else machine.cores * CPU_OVERCOMMIT
         return Capacity(
@@ -109,7 +108,7 @@ class Demand:
         )
 
     def problems(self, machine: Machine) -> list[str]:
-        """What does not fit on `machine`, in words."""
+        """Return one sentence for each need that does not fit on `machine`."""
         found = [
             _lack("memory", self.memory_mb + self.overhead_mb, machine.memory_mb, "MiB"),
             _lack("CPU", self.cpu + SYSTEM_CPU, machine.cores, "cores"),

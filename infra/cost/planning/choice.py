@@ -1,4 +1,4 @@
-"""Which server: every type and location that the settings allow, and the cheapest that can be had and that fits."""
+"""List the servers that the settings allow, the cheapest orderable one that fits first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Deployed:
-    """What the account runs for this stack already; all empty when it is known that there is nothing."""
+    """What the account already runs for this stack; all fields are empty when it runs nothing."""
 
     server_type: str = ""
     location: str = ""
@@ -36,22 +36,22 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One server type at one location, with everything that the stack would pay there."""
+    """One server type at one location, with all costs of the stack there."""
 
     kind: ServerType
     location: str
     offer: Offer
     orderable: bool
     runs: bool
-    """It is the server that the stack has: nothing needs to be ordered."""
+    """It is the running server of the stack."""
     problems: tuple[str, ...]
     amounts: Sequence[Amount]
     cost: Decimal
-    """In dollars, or in the account's currency when there is no rate: for comparing only."""
+    """In dollars, or without a rate in the account's currency; only for comparison."""
 
     @property
     def usable(self) -> bool:
-        """It can be had and everything fits on it."""
+        """Whether it can be ordered or already runs, and everything fits."""
         return (self.orderable or self.runs) and not self.problems
 
 
@@ -64,10 +64,10 @@ def candidates(
     today: date,
     deployed: Deployed,
 ) -> list[Candidate]:
-    """All that the settings allow, the best first: usable, then cheapest, then largest, then by name.
+    """Return all servers that the settings allow, sorted by usable, cost, memory (largest first) and name.
 
     Raises:
-        UnknownError: the list does not know the type or the location, or lacks a price that is needed.
+        UnknownError: the price list lacks the type, the location, or a needed price.
     """
     found = []
     allowed = _allowed(settings, tariff.prices)
@@ -97,7 +97,7 @@ def _order(candidate: Candidate) -> tuple[bool, Decimal, Decimal, str, str]:
 
 
 def _allowed(settings: Settings, prices: PriceList) -> list[tuple[ServerType, str]]:
-    """A named type or location that the list does not have is unknown, not ignored."""
+    """Return the allowed types and locations; one that is named but missing from the list raises an error."""
     if settings.location not in (AUTO, *prices.locations):
         raise _not_in_list(f"location {settings.location}", ", ".join(prices.locations), prices, settings)
     if settings.server_type not in (AUTO, *prices.server_types):
@@ -107,7 +107,7 @@ def _allowed(settings: Settings, prices: PriceList) -> list[tuple[ServerType, st
         for kind in prices.server_types.values()
         for location in kind.offers
         if settings.server_type in (AUTO, kind.name) and settings.location in (AUTO, location)
-        # Where an address has no price, "auto" goes elsewhere; a place that was named must be priced in full.
+        # "auto" skips a location without a price for an address; for a named location a missing price is an error
         and (location in prices.ipv4 or settings.location != AUTO)
     ]
     if not found:

@@ -1,4 +1,4 @@
-"""What a plan is made from, beside settings and services, and how old that may be."""
+"""Inputs of a plan for a rented server, and the maximum age of prices and rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.cost.planning.prices import PriceList
 
 PRICES_DAYS = 14
 RATE_DAYS = 30
-"""How old prices and an exchange rate may be, in days, before a plan on them is `unknown`."""
+"""Maximum age of prices and of the exchange rate in days; a plan with older ones is `unknown`."""
 
 
 LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")
@@ -40,7 +40,7 @@ class Running:
 
 @dataclass(frozen=True)
 class RentalInputs:
-    """All that a plan is made from, beside settings and services."""
+    """Inputs of a plan for a rented server, in addition to settings and services."""
 
     prices: PriceList
     rate: Fx | None
@@ -52,5 +52,5 @@ class RentalInputs:
     running: Sequence[Running] | None = None
     """All resources of the group's accounts; None when no account was queried."""
     deployed: Deployed | None = None
-    """None: not known."""
+    """The running server and volume of this stack; None if unknown."""
     allow_snapshot: bool = False

@@ -1,4 +1,4 @@
-"""Reading figures out of an answer that nobody vouches for: a value is right or it is an `UnknownError`, never zero."""
+"""Read values from untrusted JSON: an invalid or missing value raises `UnknownError`, and never counts as zero."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from stack_runtime.errors import UnknownError
 
 MOST = Decimal(1_000_000)
-"""Larger figures are errors: no price, size or percentage here comes near."""
+"""Larger numbers are errors; no price, size or percentage is near this."""
 MOST_BYTES = 4 * 2**20
 """Limit for one response or file. All server types together take about 200 KB."""
 _MOST_ENTRIES = 1000
@@ -59,7 +59,7 @@ def _constant(name: str) -> Any:
 
 
 class JsonReader:
-    """One JSON value with the path that leads to it, so that an error can name the place."""
+    """One JSON value with its path, which errors name."""
 
     def __init__(self, value: Any, path: str, source: str) -> None:
         self._value = value
@@ -68,17 +68,17 @@ class JsonReader:
 
     @property
     def value(self) -> Any:
-        """The value as it came, for a reader that checks it itself."""
+        """Return the unchecked value, for callers that check it themselves."""
         return self._value
 
     def fail(self, what: str) -> UnknownError:
-        """An error that names this place."""
+        """Return an error that names this path."""
         return UnknownError(
             f"{self._path} {what}", where=self._source, next_command="ask again, or plan with --prices DIR"
         )
 
     def get(self, key: str) -> JsonReader:
-        """The member `key` of an object; it must be there."""
+        """Return the member `key` of an object; a missing one is an error."""
         if not isinstance(self._value, Mapping):
             raise self.fail("is not an object")
         if key not in self._value:
@@ -86,11 +86,11 @@ class JsonReader:
         return JsonReader(self._value[key], f"{self._path}.{key}", self._source)
 
     def has(self, key: str) -> bool:
-        """Whether the member `key` is there and is not null."""
+        """Return whether the member `key` exists and is not null."""
         return isinstance(self._value, Mapping) and self._value.get(key) is not None
 
     def items(self) -> Iterator[JsonReader]:
-        """The entries of a list."""
+        """Return the entries of a list."""
         if not isinstance(self._value, list):
             raise self.fail("is not a list")
         if len(self._value) > _MOST_ENTRIES:
@@ -109,7 +109,7 @@ class JsonReader:
             yield name, entry
 
     def text(self) -> str:
-        """A short, plain name."""
+        """Return a short name of plain characters."""
         if not isinstance(self._value, str) or not self._value or len(self._value) > 200:
             raise self.fail("is not a name")
         if not self._value.isprintable():
@@ -117,7 +117,7 @@ class JsonReader:
         return self._value
 
     def flag(self) -> bool:
-        """A JSON boolean."""
+        """Return a JSON boolean."""
         if not isinstance(self._value, bool):
             raise self.fail("is neither true nor false")
         return self._value
@@ -130,13 +130,13 @@ class JsonReader:
         return value
 
     def size(self) -> Decimal:
-        """A JSON number above 0 (a size, never money)."""
+        """Return a JSON number above 0, for sizes; money is a decimal string."""
         if isinstance(self._value, bool) or not isinstance(self._value, (int, float)):
             raise self.fail("is not a number")
         return self._in_range(Decimal(str(self._value)), above_zero=True)
 
     def decimal(self, *, above_zero: bool) -> Decimal:
-        """A figure that the API writes as a decimal string: digits and a point, no sign, no exponent."""
+        """Return a number from a decimal string: digits and a point, no sign, no exponent."""
         value = self._value
         plain = isinstance(value, str) and len(value) <= _LONGEST and value.isascii()
         if not plain or not value.replace(".", "", 1).isdigit():
@@ -147,7 +147,7 @@ class JsonReader:
             raise self.fail("is not a decimal string") from None
 
     def day(self) -> date:
-        """The day of an ISO time or date."""
+        """Return the date of an ISO date or time."""
         try:
             return datetime.fromisoformat(self.text()).date()
         except ValueError:

@@ -1,10 +1,10 @@
-"""From quantities to lines of a bill. All rounding of money happens here, and it only ever rounds up.
+"""Turn quantities into lines of a bill. All rounding of money happens here, always up.
 
     native      = quantity × unit price                      (exact, currency of the account)
     monthly_usd = native × rate, up to the next whole cent   (a euro account)
-    total       = sum of the rounded lines, so that what is shown adds up and is an upper bound
+    total       = sum of the rounded lines, so the shown lines add up, and the total is an upper bound
 
-A price is the monthly cap. An hourly bill can only be below it.
+Prices are monthly caps; an hourly bill cannot exceed them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
-"""What a plan pays for by its settings alone: no account lists it as a thing of the stack."""
+"""Lines that come from settings only; the account does not list them as resources of the stack."""
 TB = 2**40
-"""The provider's TB of traffic: it states 20 TB as 20 × 2^40 bytes."""
+"""Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
 
 
 @dataclass(frozen=True)
 class Amount:
-    """One thing to pay for, not yet rounded."""
+    """One item of the bill, not rounded."""
 
     resource: str
     quantity: Decimal
@@ -36,38 +36,38 @@ class Amount:
     currency: Currency
     note: str = ""
     hourly: Decimal | None = None
-    """Price an hour of all units, where the provider states one."""
+    """Price per hour of all units, if the provider states one."""
 
     @property
     def native(self) -> Decimal:
-        """Price a month in `currency`, exact."""
+        """Exact price per month in `currency`."""
         return self.quantity * self.unit_price
 
 
 @dataclass(frozen=True)
 class CurrencyConverter:
-    """Turns amounts into both currencies. `rate`: dollars for a euro, None when unknown."""
+    """Convert amounts into euros and dollars. `rate`: dollars per euro, None if unknown."""
 
     rate: Decimal | None
 
     def eur(self, amount: Amount) -> Decimal | None:
-        """Rounded up to the cent; None without the rate that it takes."""
+        """Return the amount rounded up to the cent; None if a rate is needed but unknown."""
         if amount.currency == "EUR":
             return up(amount.native)
         return None if self.rate is None else up(amount.native / self.rate)
 
     def usd(self, amount: Amount) -> Decimal | None:
-        """Rounded up to the cent; None without the rate that it takes."""
+        """Return the amount rounded up to the cent; None if a rate is needed but unknown."""
         if amount.currency == "USD":
             return up(amount.native)
         return None if self.rate is None else up(amount.native * self.rate)
 
     def total_usd(self, amounts: Iterable[Amount]) -> Decimal | None:
-        """The sum of the rounded amounts; None when one of them is."""
+        """Return the sum of the rounded amounts; None if one is unknown."""
         return add(self.usd(amount) for amount in amounts)
 
     def line(self, amount: Amount) -> Line:
-        """The amount as the report shows it."""
+        """Return the amount as a line of the report."""
         return Line(
             resource=amount.resource,
             quantity=amount.quantity,
@@ -80,12 +80,12 @@ class CurrencyConverter:
 
 
 def up(value: Decimal) -> Decimal:
-    """To the next whole cent: a price is never rounded down."""
+    """Round up to the next cent; prices are never rounded down."""
     return value.quantize(CENT, rounding=ROUND_CEILING)
 
 
 def add(values: Iterable[Decimal | None]) -> Decimal | None:
-    """The sum, or None as soon as one value is not known."""
+    """Return the sum; None if one value is unknown."""
     total = Decimal(0)
     for value in values:
         if value is None:
@@ -95,19 +95,19 @@ def add(values: Iterable[Decimal | None]) -> Decimal | None:
 
 
 class TaxedPrices:
-    """The prices of one list, as one settings' tax reads them."""
+    """The prices of one list, net or gross."""
 
     def __init__(self, prices: PriceList, tax: Tax) -> None:
         self.prices = prices
         self.tax = tax
 
     def server(self, name: str, location: str, *, resource: str = "") -> Amount:
-        """One server at its monthly cap."""
+        """Return the price of one server at its monthly cap."""
         rent = self.offer(name, location).rent
         return self._month(resource or f"server {name} in {location}", rent)
 
     def backups(self, name: str, location: str, *, resource: str = "backups") -> Amount:
-        """A percentage of the server's price alone, without its address."""
+        """Return the price of backups: a percentage of the server's price, without the address."""
         price = self.offer(name, location).rent.monthly.of(self.tax)
         percent = self.prices.backup_percent
         return self._amount(
@@ -115,43 +115,43 @@ class TaxedPrices:
         )
 
     def ipv4(self, location: str, *, resource: str = "") -> Amount:
-        """One public IPv4 address."""
+        """Return the price of one public IPv4 address."""
         rent = self.prices.ipv4.get(location)
         if rent is None:
             raise unknown_price(f"an IPv4 address in {location}", self.prices)
         return self._month(resource or f"IPv4 address in {location}", rent)
 
     def volume(self, gb: int, *, resource: str = "data volume") -> Amount:
-        """Block storage, by the GB."""
+        """Return the price of block storage of `gb` GB."""
         return self._amount(resource, Decimal(gb), "GB", self.prices.volume_gb.of(self.tax), "grows, never shrinks")
 
     def snapshots(self, gb: Decimal, *, resource: str = SNAPSHOTS) -> Amount:
-        """Images made from servers, by the GB."""
+        """Return the price of snapshots of `gb` GB."""
         return self._amount(resource, gb, "GB", self.prices.snapshot_gb.of(self.tax))
 
     def floating_ip(self, kind: str, location: str, *, resource: str = "") -> Amount:
-        """One floating address of `kind` (ipv4, ipv6)."""
+        """Return the price of one floating address of `kind` (ipv4, ipv6)."""
         price = self.prices.floating_ips.get((kind, location))
         if price is None:
             raise unknown_price(f"a floating {kind} address in {location}", self.prices)
         return self._amount(resource or f"floating {kind} in {location}", Decimal(1), "month", price.of(self.tax))
 
     def load_balancer(self, name: str, location: str, *, resource: str = "") -> Amount:
-        """One load balancer at its monthly cap."""
+        """Return the price of one load balancer at its monthly cap."""
         rent = self.prices.load_balancers.get((name, location))
         if rent is None:
             raise unknown_price(f"load balancer {name} in {location}", self.prices)
         return self._month(resource or f"load balancer {name} in {location}", rent)
 
     def traffic(self, offer: Offer, expected_tb: Decimal) -> Amount:
-        """Outgoing traffic over what the server includes, by started TB."""
+        """Return the price of outgoing traffic above the included amount, per started TB."""
         included = Decimal(offer.included_traffic) / TB
         over = max(Decimal(0), expected_tb - included).to_integral_value(rounding=ROUND_CEILING)
         note = f"{expected_tb:f} TB expected, {included:.4g} TB included"
         return self._amount(TRAFFIC, over, "TB", offer.per_tb.of(self.tax), note)
 
     def offsite(self, settings: Settings) -> Amount:
-        """Backup space elsewhere, at the price that the settings state (net euros a GB)."""
+        """Return the price of off-site backup space, at the price in the settings (net euros per GB)."""
         net = settings.offsite_eur_per_gb
         if not net:
             raise UnknownError(
@@ -163,7 +163,7 @@ class TaxedPrices:
         return Amount(OFFSITE, Decimal(settings.offsite_gb), "GB", price, "EUR", "price from settings")
 
     def offer(self, name: str, location: str) -> Offer:
-        """The server type at the location, whether it can be ordered or not."""
+        """Return the offer of a server type at a location, orderable or not."""
         kind = self.prices.server_types.get(name)
         offer = kind.offers.get(location) if kind else None
         if offer is None:
@@ -181,7 +181,7 @@ class TaxedPrices:
 
 
 def stack_amounts(settings: Settings, tariff: TaxedPrices, name: str, location: str) -> Sequence[Amount]:
-    """Everything that one stack pays for on a server of type `name` at `location`."""
+    """Return all items that a stack pays for on a server of type `name` at `location`."""
     amounts = [tariff.server(name, location), tariff.ipv4(location)]
     if settings.backups:
         amounts.append(tariff.backups(name, location))

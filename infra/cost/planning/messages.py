@@ -1,4 +1,4 @@
-"""The sentences of a plan: why it is what it is, and what the reader should know before a deployment."""
+"""Write the sentences of a plan: the reason of its verdict, and its warnings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from infra.cost.planning.model import Verdict
 from infra.settings import Settings
 
 PROMISE = Decimal(50)
-"""What a stack costs at most unless its owner says otherwise, in dollars a month."""
+"""Default budget of a stack, in dollars per month."""
 CLOSE = Decimal("0.9")
-"""From this part of a limit on, the plan warns."""
+"""The plan warns from this share of the budget on."""
 _USUAL_RATE = (Decimal("0.9"), Decimal("1.4"))
 SERVER_ONLY = (
     "budget_group", "tax", "fx_rate", "fx_date", "allow_snapshot", "server_type", "location", "backups", "volume_gb",
@@ -32,9 +32,9 @@ _NEW_SERVER = ("server_image", "registry_mirror")
 
 
 def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: Sequence[str], lacking: str) -> str:
-    """One sentence that a person can act on."""
+    """Return the reason of a verdict in one sentence."""
     if verdict == "unknown" or total is None:
-        return "; ".join(doubts) or "no total can be reckoned without an exchange rate"
+        return "; ".join(doubts) or "the total cannot be computed without an exchange rate"
     if verdict == "over":
         return f"${total:.2f} a month is ${total - budget:.2f} over the budget of ${budget:.2f}"
     if verdict == "within":
@@ -72,7 +72,7 @@ def warnings_of(
     total: Decimal | None,
     budget: Decimal,
 ) -> tuple[str, ...]:
-    """What is allowed but should be known."""
+    """Return warnings about an allowed plan."""
     return (
         *_about_budget(settings, inputs, total, budget),
         *group.warnings(settings, inputs),

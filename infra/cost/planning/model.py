@@ -1,4 +1,4 @@
-"""What a plan says. The JSON of these models is what `fds cost --json` prints; `plan.schema.json` is made from them."""
+"""Models of a plan. `fds cost --json` prints their JSON; `plan.schema.json` is generated from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _number(value: Decimal) -> int | float:
 
 
 def exact(value: Decimal) -> str:
-    """A price a unit: every place that counts, at least two."""
+    """Format a unit price with all significant decimal places, at least two."""
     text = format(value.normalize(), "f")
     whole, _, places = text.partition(".")
     return f"{whole}.{places.ljust(2, '0')}"
@@ -32,38 +32,38 @@ Money = Annotated[
     PlainSerializer(lambda value: format(value, ".2f"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+\.\d{2}$"}),
 ]
-"""A sum in whole cents."""
+"""Money in whole cents."""
 UnitPrice = Annotated[
     Decimal,
     PlainSerializer(exact, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d{2,}$"}),
 ]
-"""The price of one unit, unrounded: a GB of volume costs a fraction of a cent's multiple."""
+"""Price of one unit, not rounded: a GB of volume costs fractions of a cent."""
 Number = Annotated[Decimal, PlainSerializer(_number, return_type=int | float), WithJsonSchema({"type": "number"})]
-"""A count or size; never money."""
+"""A count or size, not money."""
 
 
 class Frozen(BaseModel):
-    """Immutable, and closed to fields that it does not know."""
+    """Base of the models: immutable, unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Source(Frozen):
-    """Where a figure comes from, and of which day it is."""
+    """Source and date of a figure."""
 
     date: date
     source: str
 
 
 class Fx(Source):
-    """US dollars for one euro."""
+    """Exchange rate in US dollars per euro."""
 
     rate: UnitPrice
 
 
 class Server(Frozen):
-    """The planned server. Sizes in GB as the provider sells them."""
+    """The planned server; sizes in GB as the provider states them."""
 
     type: str
     location: str
@@ -75,7 +75,7 @@ class Server(Frozen):
 
 
 class Line(Frozen):
-    """One thing that is paid for every month, rounded up to the cent in each currency."""
+    """One item of the monthly bill, rounded up to the cent in each currency."""
 
     resource: str
     quantity: Number
@@ -89,7 +89,7 @@ class Line(Frozen):
 
 
 class Need(Frozen):
-    """`reserved` by services, `overhead` of system and Docker, `available` in all (None: not known)."""
+    """One resource: `reserved` by services, `overhead` of system and Docker, `available` in total (None: unknown)."""
 
     reserved: Number
     overhead: Number
@@ -97,12 +97,12 @@ class Need(Frozen):
 
     @property
     def fits(self) -> bool:
-        """Whether reservations and overhead are within what is there; what is not known does not decide."""
+        """Whether reservations and overhead fit; True if `available` is unknown."""
         return self.available is None or self.reserved + self.overhead <= self.available
 
 
 class ServiceNeed(Frozen):
-    """What one service reserves and may use at most, all replicas together."""
+    """Reservations and limits of one service, for all replicas together."""
 
     name: str
     replicas: int
@@ -112,13 +112,13 @@ class ServiceNeed(Frozen):
     cpu_limit: Number
     disk_gb: int
     measured: str
-    """How the reservation was found."""
+    """How the reservation was measured."""
     measured_mb: int | None = None
-    """Memory that it held when `fds status` looked last; None: not known."""
+    """Memory at the last `fds status`, in MiB; None if unknown."""
 
 
 class Capacity(Frozen):
-    """Memory in MiB, CPU in cores, disks in GB. `problems` says in words what does not fit."""
+    """Needs against a machine: memory in MiB, CPU in cores, disks in GB; `problems` names what does not fit."""
 
     memory_mb: Need
     cpu: Need
@@ -129,23 +129,23 @@ class Capacity(Frozen):
     services: tuple[ServiceNeed, ...]
     problems: tuple[str, ...] = ()
     measured_on: date | None = None
-    """The day on which `fds status` looked last."""
+    """Date of the last `fds status`."""
 
 
 class Change(Frozen):
-    """What one line of the bill does between two plans."""
+    """Difference of one line of the bill between two plans."""
 
     resource: str
     before_usd: Money
     after_usd: Money
     added_usd: Money
     once: bool = False
-    """Paid one time, not each month."""
+    """Paid once, not monthly."""
     note: str = ""
 
 
 class Alternative(Frozen):
-    """Other settings that were planned and stay within the budget. `settings` is what `fds scale` takes."""
+    """Other settings whose plan is within the budget; `settings` are arguments of `fds scale`."""
 
     describe: str
     settings: dict[str, str]
@@ -154,7 +154,7 @@ class Alternative(Frozen):
 
 
 class Plan(Frozen):
-    """What the settings cost and whether they may be deployed."""
+    """Cost of the settings, and the verdict whether they may be deployed."""
 
     stack: str
     host: str

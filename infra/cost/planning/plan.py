@@ -1,4 +1,4 @@
-"""`plan`: the planner and the alternatives as one pure function."""
+"""Plan settings with alternatives, as one pure function."""
 
 from __future__ import annotations
 

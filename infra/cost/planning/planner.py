@@ -1,4 +1,4 @@
-"""Settings to a plan: what fits, what it costs, whether it may be deployed. Pure: no clock, no network, no files."""
+"""Plan settings: fit, cost and verdict. Pure: no clock, no network, no files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stack_runtime.errors import UnknownError
 
 
 def plan_local(settings: Settings, services: Sequence[Service], machine: Machine) -> Plan:
-    """A stack on the user's own machine: no price is needed, the memory is still checked."""
+    """Plan a stack on this machine: it needs no price, but its memory is checked."""
     needs = demand(settings, services)
     capacity = needs.on(Machine(memory_mb=machine.memory_mb))
     verdict: Verdict = "does_not_fit" if capacity.problems else "within"
@@ -54,7 +54,7 @@ def plan_local(settings: Settings, services: Sequence[Service], machine: Machine
 
 
 def plan_server(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
-    """A stack on a rented server."""
+    """Plan a stack on a rented server."""
     settings = _with_its_volume(settings, inputs)
     needs = demand(settings, services)
     try:
@@ -65,7 +65,7 @@ def plan_server(settings: Settings, services: Sequence[Service], inputs: RentalI
 
 
 def _with_its_volume(settings: Settings, inputs: RentalInputs) -> Settings:
-    """A volume that exists is paid for at its size, whatever smaller size the settings ask for."""
+    """Return settings with at least the size of the existing volume, which is billed and cannot shrink."""
     held = inputs.deployed.volume_gb if inputs.deployed else 0
     return settings.model_copy(update={"volume_gb": held}) if held > settings.volume_gb else settings
 
@@ -73,7 +73,7 @@ def _with_its_volume(settings: Settings, inputs: RentalInputs) -> Settings:
 def rank_servers(
     settings: Settings, services: Sequence[Service], inputs: RentalInputs, needs: Demand | None = None
 ) -> list[Candidate]:
-    """Every server that the settings allow, priced, the best first."""
+    """Return all servers that the settings allow with their cost, best first."""
     tariff = TaxedPrices(inputs.prices, settings.tax)
     deployed = inputs.deployed or Deployed()
     return candidates(
@@ -93,9 +93,9 @@ def converter_for(rate: Fx | None) -> CurrencyConverter:
 
 
 def _best(found: Sequence[Candidate], settings: Settings, inputs: RentalInputs) -> Candidate:
-    """The cheapest that is usable, but `auto` does not leave a running server that still fits the budget.
+    """Return the cheapest usable server, or with `auto` the running one if it fits the budget.
 
-    Where none is usable, the largest that can be had stands in the report to say what is lacking.
+    If none is usable, return the largest orderable one, so that the report says what is missing.
     """
     others = group.total_usd(settings, inputs)
     for candidate in found:
@@ -196,7 +196,7 @@ def _verdict(total: Decimal | None, budget: Decimal, doubts: Sequence[str], lack
 
 
 def doubts_of(settings: Settings, inputs: RentalInputs) -> tuple[str, ...]:
-    """Why nothing can be decided, as far as it is known before a server is chosen."""
+    """Return the reasons for the verdict `unknown` that do not depend on the server."""
     found = [*_age("prices", inputs.prices.date, PRICES_DAYS, inputs)]
     if inputs.prices.currency == "EUR" or settings.offsite_gb:
         found += _rate_doubts(inputs)
@@ -212,7 +212,7 @@ def _rate_doubts(inputs: RentalInputs) -> list[str]:
 
 
 def _age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
-    """Too old can be allowed; a date to come cannot, for it is certainly wrong."""
+    """Return a doubt if the date is too old (unless allowed) or in the future (always wrong)."""
     days = (inputs.today - day).days
     if days < 0:
         return [f"{what}: dated {day}, which is yet to come"]

@@ -32,12 +32,12 @@ class Price(Frozen):
     gross: Decimal
 
     def of(self, tax: Tax) -> Decimal:
-        """The figure that `tax` asks for."""
+        """Return the net or the gross price."""
         return self.gross if tax == "gross" else self.net
 
 
 class Rent(Frozen):
-    """What a thing costs by the hour, and the cap that a month cannot exceed."""
+    """Price per hour, and the monthly cap."""
 
     hourly: Price
     monthly: Price
@@ -53,12 +53,12 @@ class Offer(Frozen):
     withdrawn_on: date | None
 
     def orderable(self, today: date) -> bool:
-        """Whether a new server of this kind can be had today."""
+        """Return whether a new server of this type can be ordered at `today`."""
         return self.available and (self.withdrawn_on is None or today < self.withdrawn_on)
 
 
 class ServerType(Frozen):
-    """A size of server. Memory and disk in GB."""
+    """A server type; memory and disk in GB."""
 
     name: str
     cores: int
@@ -69,7 +69,7 @@ class ServerType(Frozen):
 
 
 class PriceList(Frozen):
-    """Every price that a plan can need, of one day and one source."""
+    """All prices that a plan can need, from one source at one date."""
 
     currency: Currency
     vat_percent: Decimal
@@ -81,14 +81,14 @@ class PriceList(Frozen):
     backup_percent: Decimal
     ipv4: dict[str, Rent]
     floating_ips: dict[tuple[str, str], Price]
-    """By kind and location: monthly only."""
+    """Monthly price by kind and location."""
     load_balancers: dict[tuple[str, str], Rent]
-    """By type and location."""
+    """Price by type and location."""
     warnings: tuple[str, ...] = ()
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """Where servers are sold."""
+        """Locations with servers."""
         return tuple(sorted({place for kind in self.server_types.values() for place in kind.offers}))
 
 
@@ -101,16 +101,16 @@ class _Terms(NamedTuple):
 
 
 def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -> PriceList:
-    """Check the two answers (`pricing` as `{"pricing": {…}}`, `server_types` as the entries of all pages).
+    """Check the two responses (`pricing` as `{"pricing": {…}}`, `server_types` as the entries of all pages).
 
     Raises:
-        UnknownError: with the first thing that is wrong, and where.
+        UnknownError: names the first invalid value and its path.
     """
     return _Reader(JsonReader(pricing, "answer", source).get("pricing"), source).read(list(server_types), day)
 
 
 class _Reader:
-    """One pass over both answers; collects what the report should say."""
+    """Read both responses, and collect warnings for the report."""
 
     def __init__(self, pricing: JsonReader, source: str) -> None:
         self._pricing = pricing
@@ -163,7 +163,7 @@ class _Reader:
         return Price(net=net, gross=max(gross, expected))
 
     def _same_currency(self, answer: JsonReader) -> None:
-        """Check that a price that names a currency names that of the list."""
+        """Check that the currency of a price, if stated, is the currency of the list."""
         if answer.has("currency") and answer.get("currency").text() != self._currency:
             raise answer.get("currency").fail(f"is not {self._currency}, as that of the list is")
 
@@ -174,7 +174,7 @@ class _Reader:
         return rent
 
     def _types(self, answers: JsonReader) -> dict[str, ServerType]:
-        """Read every server type, with its prices from both lists."""
+        """Read all server types, with their prices from both lists."""
         priced = self._by_location(self._pricing.get("server_types"), "name", self._terms)
         found = {name: self._type(name, answer, priced) for name, answer in answers.by("name")}
         if not found:
@@ -221,7 +221,7 @@ class _Reader:
         )
 
     def _dearest(self, name: str, location: str, own: _Terms, priced: Mapping[tuple[str, str], _Terms]) -> _Terms:
-        """The two answers may come from two moments: the dearer one counts, and the report says so."""
+        """Return the higher price if the two responses differ, and warn."""
         other = priced.get((name, location), own)
         if other == own:
             return own
@@ -248,7 +248,7 @@ class _Reader:
 
     @staticmethod
     def _withdrawn(answer: JsonReader | None) -> date | None:
-        """The day from which nothing new of this kind can be ordered; deprecated before that it still can."""
+        """Return the date from which the type cannot be ordered; before it, a deprecated type still can."""
         if answer is None or not answer.has("deprecation"):
             return None
         deprecation = answer.get("deprecation")
@@ -260,7 +260,7 @@ class _Reader:
         return deprecation.get("unavailable_after").day()
 
     def _ipv4(self) -> dict[str, Rent]:
-        """IPv6 is free, and so not read at all."""
+        """Read prices of IPv4 addresses; IPv6 is free."""
         answers = self._pricing.get("primary_ips")
         rents = self._by_location(answers, "type", self._rent, wanted=lambda kind: kind == "ipv4")
         if not rents:
@@ -286,5 +286,5 @@ def _dearer(one: Price, other: Price) -> Price:
 
 
 def unknown_price(what: str, prices: PriceList) -> UnknownError:
-    """The list does not price `what`."""
+    """Return the error for a price that the list lacks."""
     return UnknownError(f"there is no price for {what}", where=prices.source, next_command="fds cost --explain")

@@ -1,4 +1,4 @@
-"""A structured change of the settings: `KEY=VALUE` pairs, checked before anything is planned or written."""
+"""Parse and check changes of settings: `KEY=VALUE` pairs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _SCALABLE = (
 
 
 def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
-    """What to write into the stack file, by camelCase key.
+    """Return the values to write into the stack file, by camelCase key.
 
     Raises:
-        UsageError: not KEY=VALUE, a key that cannot be scaled (the budget is one), twice the same, or a bad value.
+        UsageError: a pair is not KEY=VALUE, a key is given twice or cannot be scaled (like the budget), or a value is
+            invalid.
     """
     found: dict[str, Any] = {}
     seen: set[str] = set()
@@ -47,10 +48,10 @@ def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
 
 
 def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """The settings after `changes`, checked like those of a stack file.
+    """Return the settings after `changes`, checked like those of a stack file.
 
     Raises:
-        UsageError: a value that no stack file may hold.
+        UsageError: a value is invalid.
     """
     values = settings.model_dump(by_alias=True, exclude={"stack"}, exclude_unset=True)
     try:

@@ -1,7 +1,7 @@
-"""What the account really runs, priced like a plan and set beside it: our own stacks by label, and strays.
+"""Price what the account really runs and compare it with a plan: the project's stacks by label, and strays.
 
-The API does not say what a server was ordered at, so today's list price counts; and what was deleted earlier this
-month is billed but no longer listed. Both are said in the report.
+The API does not tell the price at which a server was ordered, so today's list price counts. Resources deleted
+earlier this month are billed but no longer listed. The report states both.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ HOURS_TO_CAP = 624
 
 
 def ask(plan: Plan, prices: PriceList, account: Account, now: datetime, identity: str | None = None) -> Actual:
-    """Price everything that `account` holds at `now`.
+    """Return all resources of `account` with their prices at `now`.
 
     Args:
         identity: the stack's identity; None when it is not known.
 
     Raises:
-        UnreachableError, UnknownError: the API does not answer, or not credibly.
+        UnreachableError, UnknownError: the API does not answer, or its response is invalid.
     """
     converter = CurrencyConverter(plan.fx.rate if plan.fx else None)
     tariff, own = TaxedPrices(prices, plan.tax), held.Own(plan.stack, identity)
@@ -71,7 +71,7 @@ def _item(priced: held.Priced, converter: CurrencyConverter, now: datetime) -> I
 
 
 def _so_far(amount: Amount, converter: CurrencyConverter, hours: int) -> Decimal | None:
-    """Hours at their price, or their part of the month, up to the cap."""
+    """Return the cost of the hours so far, at most the monthly cap."""
     by_hour = amount.hourly * hours if amount.hourly is not None else amount.native * hours / HOURS_TO_CAP
     part = min(amount.native, by_hour)
     if amount.currency == "USD":
@@ -80,7 +80,7 @@ def _so_far(amount: Amount, converter: CurrencyConverter, hours: int) -> Decimal
 
 
 def _hours(created: JsonReader, now: datetime) -> int:
-    """Started hours of this month."""
+    """Return the started hours of this month."""
     try:
         began = datetime.fromisoformat(created.text())
     except ValueError:

@@ -1,4 +1,4 @@
-"""What an account really runs: the JSON of `fds cost --actual`. Imports no API client, for that is slow."""
+"""Models of the JSON of `fds cost --actual`. Imports no API client, because that is slow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from infra.cost.planning.model import Frozen, Money
 
 
 class Item(Frozen):
-    """One thing in the account. `owner` is a stack's name, or `(stray)`."""
+    """One resource in the account. `owner` is the name of a stack, or `(stray)`."""
 
     owner: str
     resource: str
@@ -17,7 +17,7 @@ class Item(Frozen):
 
 
 class Actual(Frozen):
-    """The whole account. A sum is None as soon as one price in it is unknown."""
+    """The whole account. A sum is None if one of its prices is unknown."""
 
     stack: str
     items: tuple[Item, ...]

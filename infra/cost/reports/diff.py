@@ -1,4 +1,4 @@
-"""What a change adds to the bill: line by line each month, and what is paid once."""
+"""Compare two plans: the difference of each line per month, and one-time costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DAYS_TO_CAP = 26
 
 
 def diff(before: Plan, after: Plan) -> Plan:
-    """`after` with its `changes` against `before`, and with warnings about the way from one to the other."""
+    """Return `after` with its `changes` against `before`, and with warnings about the transition."""
     if before.total_usd is None or after.total_usd is None:
         return after.model_copy(update={"warnings": (*after.warnings, "the change has no price: a total is unknown")})
     changes = (*_monthly(before, after), *_once(before, after))
@@ -35,7 +35,7 @@ def _monthly(before: Plan, after: Plan) -> list[Change]:
 
 
 def _by_slot(plan: Plan) -> dict[str, Line]:
-    """Lines by what they are for: another type of server is still the server."""
+    """Return lines by purpose: a server of another type is still the server."""
     slots = {}
     for line in plan.lines:
         named_for = next((slot for slot in ("server ", "IPv4 address ") if line.resource.startswith(slot)), "")
@@ -48,14 +48,14 @@ def _usd(line: Line | None) -> Decimal:
 
 
 def _once(before: Plan, after: Plan) -> list[Change]:
-    """While a server is replaced two of them are billed; a day is reckoned."""
+    """Return the cost of one day of both servers, which are billed while one replaces the other."""
     if not _replaced(before, after):
         return []
     old, new = _by_slot(before), _by_slot(after)
     month = sum((_usd(old.get(slot)) for slot in ("server ", "IPv4 address ")), Decimal(0))
     cost = up(month / DAYS_TO_CAP)
     name = new["server "].resource
-    note = "the old server is billed beside the new one, a day is reckoned"
+    note = "both servers are billed for one day"
     zero = Decimal("0.00")
     return [
         Change(resource=f"replacing by {name}", before_usd=zero, after_usd=cost, added_usd=cost, once=True, note=note)
@@ -63,7 +63,7 @@ def _once(before: Plan, after: Plan) -> list[Change]:
 
 
 def _replaced(before: Plan, after: Plan) -> bool:
-    """A server is rescaled in place within its location and architecture; everything else is a new one."""
+    """Return whether the server is replaced: it is rescaled in place within its location and architecture."""
     old, new = before.server, after.server
     return bool(old and new and (old.location, old.architecture) != (new.location, new.architecture))
 

@@ -1,4 +1,4 @@
-"""A plan as Markdown, for a comment on a pull request."""
+"""Format a plan as Markdown, for a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.cost.reports.text import money, quantity
 
 
 def render(plan: Plan) -> str:
-    """Verdict, bill, changes, warnings, alternatives."""
+    """Return verdict, bill, changes, warnings and alternatives as Markdown."""
     parts = [f"### {plan.stack}: {plan.verdict.replace('_', ' ')}", _cell(plan.reason), _bill(plan), f"`{bar(plan)}`"]
     if plan.changes:
         parts.append(_changes(plan))
@@ -62,5 +62,5 @@ def _table(head: tuple[str, ...], sides: str, rows: Sequence[tuple[str, ...]]) -
 
 
 def _cell(text: str) -> str:
-    """Text from outside cannot end a cell or become markup."""
+    """Escape text, so that it cannot end a table cell or become markup."""
     return "".join(f"\\{char}" if char in "\\|`*_<>[]" else char for char in text.replace("\n", " "))

@@ -1,4 +1,4 @@
-"""Reports for people: a table in the manner of cost tools, by Rich; plain where no terminal is watching."""
+"""Print reports as Rich tables; plain text without a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BAR = 30
 
 
 def show(plan: Plan, console: Console) -> None:
-    """The bill, the budget, the capacity, what to know, and what else could be had."""
+    """Print bill, budget, capacity, warnings and alternatives."""
     console.print(_heading(plan), highlight=False)
     console.print(_bill(plan))
     _print(console, f"  {bar(plan)}")
@@ -65,7 +65,7 @@ def _bill(plan: Plan) -> Table:
 
 
 def bar(plan: Plan) -> str:
-    """The total against the budget, as a bar of a fixed length."""
+    """Return a bar of fixed length that shows the total against the budget."""
     if plan.total_usd is None:
         return f"[{'?' * _BAR}] unknown of {money(plan.budget_usd)}"
     part = plan.total_usd / plan.budget_usd if plan.budget_usd else Decimal(1 if plan.total_usd else 0)
@@ -75,7 +75,7 @@ def bar(plan: Plan) -> str:
 
 
 def _basis(plan: Plan) -> str:
-    """What the figures rest on."""
+    """Print the sources and dates of prices and rate."""
     if plan.prices is None:
         return "no prices are needed on the local host"
     fx = f"1 EUR = {plan.fx.rate:f} USD of {plan.fx.date} ({plan.fx.source})" if plan.fx else "no exchange rate"
@@ -108,7 +108,7 @@ def _alternatives(plan: Plan, console: Console) -> None:
 
 
 def changes(found: Sequence[Change], console: Console) -> None:
-    """What differs between two plans."""
+    """Print the differences between two plans."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Change")
     for name in ("Before", "After", "Added"):
@@ -122,12 +122,12 @@ def changes(found: Sequence[Change], console: Console) -> None:
 
 
 def signed(value: Decimal) -> str:
-    """Dollars with their sign."""
+    """Return dollars with a sign."""
     return f"{'-' if value < 0 else '+'}${abs(value):,.2f}"
 
 
 def services(plan: Plan, console: Console) -> None:
-    """Every service with what it reserves and may use."""
+    """Print the reservations and limits of each service."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Service")
     for name in ("Replicas", "In use", "Memory MiB", "limit", "CPU", "limit", "Disk GB"):
@@ -156,16 +156,16 @@ def services(plan: Plan, console: Console) -> None:
 
 
 def formulas(plan: Plan, console: Console) -> None:
-    """How each line came about."""
+    """Print how each line was calculated."""
     for line in plan.lines:
-        reckoned = f"{quantity(line)} x {exact(line.unit_price)} {plan.currency}"
+        calculation = f"{quantity(line)} x {exact(line.unit_price)} {plan.currency}"
         rate = f" x {plan.fx.rate:f}" if plan.fx and plan.currency == "EUR" else ""
         note = f"  ({line.note})" if line.note else ""
-        _print(console, f"  {line.resource}: {reckoned}{rate}, rounded up = {money(line.monthly_usd)}{note}")
+        _print(console, f"  {line.resource}: {calculation}{rate}, rounded up = {money(line.monthly_usd)}{note}")
 
 
 def considered(found: Sequence[Candidate], console: Console) -> None:
-    """Every server type and why it was not taken."""
+    """Print all server types, and why each was not chosen."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Server type")
     table.add_column("Location")
@@ -185,7 +185,7 @@ def _why(candidate: Candidate, *, first: bool) -> str:
 
 
 def actual(found: Actual, console: Console) -> None:
-    """What the account runs, beside the plan."""
+    """Print what the account runs, next to the plan."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Stack")
     table.add_column("Resource")

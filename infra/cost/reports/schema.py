@@ -1,4 +1,4 @@
-"""The JSON Schema of a plan, made from the models: `python -m infra.cost.reports.schema` renews `plan.schema.json`."""
+"""Generate the JSON Schema of a plan: `python -m infra.cost.reports.schema` writes `plan.schema.json`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILE = Path(__file__).parent / "plan.schema.json"
 
 
 def text() -> str:
-    """The schema as the file holds it."""
+    """Return the text of the schema file."""
     return json.dumps(Plan.model_json_schema(mode="serialization"), indent=2, sort_keys=True) + "\n"
 
 

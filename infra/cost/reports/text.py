@@ -1,4 +1,4 @@
-"""A plan as plain text: for errors, logs and the engine's output, where no terminal formats anything."""
+"""Format a plan as plain text, for errors, logs and the output of the engine."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from infra.cost.planning.model import Line, Plan, exact
 
 
 def money(value: Decimal | None) -> str:
-    """Dollars with two places, or a word where the sum is not known."""
+    """Return dollars with two decimal places, or a word if the sum is unknown."""
     return "unknown" if value is None else f"${value:,.2f}"
 
 
 def quantity(line: Line) -> str:
-    """A count without needless zeros."""
+    """Return a number without trailing zeros."""
     return format(line.quantity.normalize(), "f")
 
 
 def headline(plan: Plan) -> str:
-    """What a plan comes to and what should be known of it, on one line."""
+    """Return the total and the warnings of a plan in one line."""
     return "; ".join([f"{plan.stack}: {_of_budget(plan)} a month", *plan.warnings])
 
 
@@ -27,7 +27,7 @@ def _of_budget(plan: Plan) -> str:
 
 
 def table(plan: Plan) -> str:
-    """Name, quantity, unit, price and dollars a month, one line each, and the total against the budget."""
+    """Return one line for each item (quantity, unit, price, dollars per month), and the total against the budget."""
     rows = [
         (line.resource, quantity(line), line.unit, exact(line.unit_price), money(line.monthly_usd))
         for line in plan.lines

@@ -1,4 +1,4 @@
-"""The stack file as a git revision has it: what a pull request starts from."""
+"""Read the stack file of a git revision, the base of a pull request."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from stack_runtime.errors import UnreachableError, UsageError
 
 
 def committed(project: Path, stack: str, revision: str) -> Settings:
-    """The settings of `stack` at `revision`.
+    """Return the settings of `stack` at `revision`.
 
     Raises:
-        UsageError: git does not know the revision, or has no such file in it.
-        UnreachableError: there is no git.
+        UsageError: git does not know the revision, or the revision lacks the file.
+        UnreachableError: git is not installed.
     """
     name = stack_file.path_of(project, stack).name
     asked = ["git", "-C", str(project), "show", "--end-of-options", f"{revision}:./{name}"]

@@ -1,6 +1,6 @@
-"""Prices, and what an account holds, straight from the Hetzner Cloud API: all pages, within a deadline.
+"""Read prices and the resources of an account from the Hetzner Cloud API: all pages, within a deadline.
 
-An answer that does not come is an `UnreachableError`; one that comes and cannot be trusted is an `UnknownError`.
+A missing response raises `UnreachableError`, an invalid one `UnknownError`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stack_runtime.deadline import within
 from stack_runtime.errors import UnknownError
 
 SECONDS = 45.0
-"""For one question with all its pages and repetitions: after a time-out, a 429 and a 503."""
+"""Time limit for one list with all its pages, and with repetitions after a time-out, 429 or 503."""
 _READ_SECONDS = (5.0, 10.0)
 _ADVICE = "try again, or plan with --prices DIR"
 _PAGE = 50
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 class Account:
-    """The project that a token opens, for reading only."""
+    """The Hetzner project of a token; it is only read."""
 
     def __init__(self, token: str, *, seconds: float = SECONDS) -> None:
         self._endpoint = api.endpoint()
@@ -39,7 +39,7 @@ class Account:
         self._seconds = seconds
 
     def prices(self, today: date) -> prices.PriceList:
-        """Today's price list of this account, in its currency and with its VAT."""
+        """Return today's price list of this account, in its currency and with its VAT."""
 
         def ask() -> prices.PriceList:
             pricing = self._request("/pricing")
@@ -48,7 +48,7 @@ class Account:
         return self._within(ask)
 
     def entries(self, kinds: Mapping[str, Mapping[str, str]]) -> dict[str, list[JsonReader]]:
-        """Every entry of each kind (`servers`, `volumes`…), with the parameters to ask it by."""
+        """Return all entries of each kind (`servers`, `volumes`…), queried with the given parameters."""
 
         def ask() -> dict[str, list[JsonReader]]:
             return {
@@ -62,7 +62,7 @@ class Account:
         return JsonReader(value, path, self._endpoint)
 
     def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
-        hooks = {"response": partial(self._strictly, path)}  # the client hands it on to `requests.Session.request`
+        hooks = {"response": partial(self._strictly, path)}  # the client passes it to `requests.Session.request`
         return api.retry_when_busy(
             lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks)
         )
@@ -83,7 +83,7 @@ class Account:
         return read
 
     def _pages(self, kind: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
-        """All entries of all pages; pages that repeat, skip, loop or do not add up are not believed."""
+        """Return the entries of all pages; reject pages that repeat, are missing, or do not match the stated total."""
         found: list[Any] = []
         seen: set[int] = set()
         number = 1
@@ -110,7 +110,7 @@ class Account:
             raise self._told(error) from None
 
     def _told(self, error: BaseException) -> BaseException:
-        """The failure in the words of the product."""
+        """Return the failure as a StackError."""
         if isinstance(error, TimeoutError):
             return api.unreachable(f"the API did not finish its answer within {self._seconds:g} s", _ADVICE)
         if isinstance(error, (HCloudException, RequestException)):
@@ -123,7 +123,7 @@ class Account:
 
 
 def location_of(entry: JsonReader) -> str:
-    """Where a resource is; the name of the place stands in one of two shapes."""
+    """Return the location of a resource; the API has two formats for it."""
     if entry.has("location"):
         return entry.get("location").get("name").text()
     return entry.get("datacenter").get("location").get("name").text()

@@ -1,7 +1,7 @@
-"""Memory that the services were last seen to hold: `fds status` leaves it, the reports set it beside what is reserved.
+"""Memory last measured for each service: `fds status` writes it, reports show it next to the reservations.
 
 `.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}}`, in MiB, all replicas together.
-It decides nothing; a file that is not that is left out, and the report says so.
+It does not affect the verdict. An invalid file is ignored, and the report says so.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _MOST_MB = 16_777_216
 
 
 def path_of(project: Path, stack: str) -> Path:
-    """Where the last sample of `stack` lies."""
+    """Return the file with the last measurement of `stack`."""
     return project / ".fds" / "measured" / f"{stack}.json"
 
 
 def leave(project: Path, stack: str, rows: Sequence[Mapping[str, Any]], today: date) -> None:
-    """Keep what `fds status` saw, all or nothing; a stack of which nothing runs keeps its last sample.
+    """Save the memory that `fds status` measured; without running containers, keep the last measurement.
 
     Args:
-        rows: one a container, with `service` and `memory_mb` (None: not known, and then not of that service either).
+        rows: one for each container, with `service` and `memory_mb` (None: unknown, so the service is left out).
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     unknown = {row["service"] for row in rows if row["memory_mb"] is None}
     held: dict[str, int] = {}
@@ -50,7 +50,7 @@ def leave(project: Path, stack: str, rows: Sequence[Mapping[str, Any]], today: d
 
 
 def beside(plan: Plan, project: Path, today: date) -> Plan:
-    """`plan` with the last sample of its stack beside the reservations, or with a warning about a broken one."""
+    """Return `plan` with the last measurement of its stack, or with a warning about an invalid file."""
     path = path_of(project, plan.stack)
     try:
         day, held = _checked(_text(path), today)
@@ -66,7 +66,7 @@ def beside(plan: Plan, project: Path, today: date) -> Plan:
 
 
 def _text(path: Path) -> str:
-    """The file's text, if it is a file, and a small one: a pipe would never end."""
+    """Return the text of a small regular file; reading a pipe would never end."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -78,7 +78,7 @@ def _text(path: Path) -> str:
 
 
 def _checked(text: str, today: date) -> tuple[date, dict[str, int]]:
-    """Day and memory by service. Whoever reads this trusts nothing of it: the messages quote none of it either."""
+    """Parse date and memory by service. The file is not trusted, so error messages do not quote it."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

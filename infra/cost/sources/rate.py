@@ -1,4 +1,4 @@
-"""US dollars for one euro: a setting with its date, or the daily reference rate of the European Central Bank."""
+"""Find the exchange rate in dollars per euro: a setting, or the reference rate of the European Central Bank."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PARITY_STEP = Decimal("0.05")
 
 
 def find(settings: Settings, today: date, *, ask: bool) -> Fx:
-    """The rate of the settings, else the newest of the cache, of the ECB (with `ask`) and of the package."""
+    """Return the rate of the settings, else the newest of cache, ECB (only with `ask`) and package."""
     if settings.fx_rate is not None and settings.fx_date is not None:
         return Fx(rate=settings.fx_rate, date=settings.fx_date, source="settings")
     newest = shipped()
@@ -45,7 +45,7 @@ def find(settings: Settings, today: date, *, ask: bool) -> Fx:
 
 
 def shipped() -> Fx:
-    """The rate that the package was released with."""
+    """Return the rate in the package."""
     rate = json.loads((SHIPPED / "source.json").read_text())["rate"]
     return Fx(rate=Decimal(rate["usd_per_eur"]), date=date.fromisoformat(rate["date"]), source=rate["source"])
 
@@ -61,7 +61,7 @@ def _cache() -> Path:
 
 
 def _cached() -> Fx | None:
-    """What the ECB said last time; an unreadable cache is no cache."""
+    """Return the cached rate of the ECB; None if the cache cannot be read."""
     try:
         return _checked(decode(_cache().read_bytes(), "the cached rate", str(_cache())))
     except (OSError, ValueError, UnknownError):
@@ -80,8 +80,8 @@ def _checked(found: Any) -> Fx | None:
 
 
 def _asked() -> Fx | None:
-    """Ask the ECB. No answer is no rate: the plan then says how old the one is that it uses."""
-    import requests  # 0.2 s that only this path needs
+    """Fetch the rate from the ECB; None without a valid response. The plan states the age of the rate it uses."""
+    import requests  # imported late: takes 0.2 s, and only this path needs it
 
     def ask() -> str:
         with requests.get(ECB, timeout=_ECB_SECONDS, stream=True) as answer:
@@ -107,7 +107,7 @@ def _bounded(chunks: Iterator[bytes]) -> bytes:
 
 
 def _remember(fx: Fx) -> None:
-    """Best effort: a cache that cannot be written only means to ask again."""
+    """Cache the rate; if that fails, the next call fetches it again."""
     path = _cache()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

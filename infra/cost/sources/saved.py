@@ -1,8 +1,8 @@
-"""Prices from files: the dated snapshot in the package, and folders that hold saved answers of the API.
+"""Read prices from files: the dated snapshot in the package, or a folder with saved API responses.
 
-`pricing.json` and `server_types.json` have no date in them. It is, in this order: `--prices-date`; the `date` of
-a `source.json` beside them (`{"prices": {"date": …, "source": …}}`); the older of the files' modification times,
-and then the report says that it leans on it, for a copied file looks young.
+`pricing.json` and `server_types.json` contain no date. The date is the first of: `--prices-date`; `date` in a
+`source.json` next to them (`{"prices": {"date": …, "source": …}}`); the older of the files' modification times.
+The report says when a modification time was used, because a copied file looks new.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PRICING, SERVER_TYPES, ORIGIN = "pricing.json", "server_types.json", "source.jso
 
 
 def read(folder: Path = SHIPPED, *, day: date | None = None) -> prices.PriceList:
-    """The price list in `folder`.
+    """Return the price list in `folder`.
 
     Raises:
-        UsageError: the folder or one of its files is not there.
-        UnknownError: what stands in a file is no price list.
+        UsageError: the folder or one of its files is missing.
+        UnknownError: a file is not a valid price list.
     """
     pricing, types = _json(folder / PRICING), _json(folder / SERVER_TYPES)
     entries = JsonReader(types, SERVER_TYPES, str(folder)).get("server_types")
@@ -48,7 +48,7 @@ def _refuse_parts(types: Any, folder: Path, count: int) -> None:
 
 
 def _origin(folder: Path, day: date | None) -> tuple[date, str, str]:
-    """Date, source and warning."""
+    """Return date, source and warnings."""
     if day is not None:
         return day, str(folder), ""
     if (folder / ORIGIN).is_file():

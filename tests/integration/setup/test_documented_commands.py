@@ -18,7 +18,7 @@ RUN_HERE = {
     "uv run fds run --local --csv data_stack/samples/transactions.csv --database first.duckdb": {0},
     ".venv/bin/fds cost --stack prod": {0, 4},  # 4 as soon as the prices in the package are two weeks old
     ".venv/bin/fds cost --stack prod --allow-snapshot": {0},
-    ".venv/bin/fds scale serverType=cpx32 --stack prod --allow-snapshot": {3},
+    ".venv/bin/fds scale serverType=cpx32 backups=true --stack prod --allow-snapshot": {3},
 }
 """Allowed exit codes of each command in a new clone."""
 
