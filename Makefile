@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen
 export PATH := $(PATH):$(CURDIR)/.fds/uv/bin
 PATHS := agents fds infra scripts stack_runtime data_stack tests
 
-.PHONY: help up down test test-slow check format setup
+.PHONY: help up down test test-slow check audit format setup
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ check: .venv/.ready ## format, lint and type checks
 	$(RUN) mypy
 	$(RUN) sqlfluff lint --processes 2 data_stack/dbt
 	$(RUN) pymarkdown --config pyproject.toml scan README.md ARCHITECTURE.md CONTRIBUTING.md docs data_stack/singer/*/README.md
+
+audit: .venv/.ready ## look for known vulnerabilities of the locked packages
+	@$(RUN) python -m scripts.audit
 
 format: .venv/.ready ## format Python and SQL
 	$(RUN) black --quiet $(PATHS)

@@ -8,27 +8,35 @@ from pathlib import Path
 
 from docker import DockerClient
 
+from infra.engine.identity import of_project
 from infra.hosts import host_of
+from infra.ownership import foreign_on, refuse
 from infra.stack_file import read
+from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.docker_host import connect
 from stack_runtime.paths import keys_folder
 
 
 @contextmanager
-def address(project: Path, stack: str) -> Iterator[str]:
+def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
     """Where the daemon of `stack` answers, for as long as the block runs: here, or on the server through SSH.
 
     Raises:
         UsageError: there is no such stack.
+        ForeignError: another stack of this name owns what is on a Docker that several stacks may share.
         UnreachableError: the server does not answer.
     """
     settings = read(project, stack)
-    with host_of(settings).docker_address(settings, keys_folder(project, stack)) as found:
-        yield found
+    host = host_of(settings)
+    with host.docker_endpoint(settings, keys_folder(project, stack)) as where:
+        if not host.makes_machine:
+            foreign = foreign_on(connect(where), stack, lambda: of_project(project, stack))
+            refuse(stack, foreign, host.docker_name(settings))
+        yield where
 
 
 @contextmanager
 def daemon(project: Path, stack: str) -> Iterator[DockerClient]:
-    """A client of that daemon; raises as `address` does."""
-    with address(project, stack) as where:
+    """A client of that daemon; raises as `endpoint` does."""
+    with endpoint(project, stack) as where:
         yield connect(where)

@@ -53,6 +53,7 @@ class PlanningInputs:
         project: Path | None = None,
         deploying: bool = False,
         rented: bool = False,
+        identity: str | None = None,
     ) -> PlanningInputs:
         """Fetch the planning inputs for `settings`. A local stack needs no prices.
 
@@ -62,6 +63,8 @@ class PlanningInputs:
         Args:
             deploying: the plan decides on a deployment, not only on a report.
             rented: read the price list whatever host the settings name, for resources that the program added.
+            identity: the stack's identity, by which resources of another stack with its name are told apart; None when
+                it is not known.
 
         Raises:
             UsageError: a stack file of the project, or a file of prices, is missing or wrong.
@@ -74,7 +77,7 @@ class PlanningInputs:
         home = project or project_dir()
         machine = host.machine(settings, home)
         neighbours = paid_stacks(home, settings.stack)
-        known = _Sources(settings, neighbours, today, home, rented=rented).read(prices_dir, prices_date, deploying)
+        known = _Sources(settings, neighbours, today, home, rented, identity).read(prices_dir, prices_date, deploying)
         known = replace(known, allow_snapshot=allow_snapshot or settings.allow_snapshot, machine=machine)
         return cls(today, _with_group(settings, neighbours, known), machine)
 
@@ -141,6 +144,7 @@ class _Sources:
     today: date
     project: Path
     rented: bool
+    identity: str | None
 
     def read(self, prices_dir: Path | None, prices_date: date | None, deploying: bool) -> RentalInputs:
         """Return price list, rate and running resources; no list when no stack of the group is on a server of it."""
@@ -180,8 +184,9 @@ class _Sources:
         tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {opened_by, None}
         prices, fx = own.prices(self.today), rate.find(self.settings, self.today, ask=True)
         entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
-        running = held.running(entries, TaxedPrices(prices, self.settings.tax), converter_for(fx))
-        deployed = held.deployed(entries, self.settings.stack) if self._own_is_on_list() else None
+        mine = held.Own(self.settings.stack, self.identity)
+        running = held.running(entries, TaxedPrices(prices, self.settings.tax), converter_for(fx), mine)
+        deployed = held.deployed(entries, mine) if self._own_is_on_list() else None
         return RentalInputs(prices, fx, self.today, running=running, deployed=deployed)
 
 

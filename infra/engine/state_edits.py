@@ -7,6 +7,7 @@ from typing import Any
 
 from stack_runtime.docker_host import IMAGES
 
+COMPONENT = "fds:index:DataStack"
 SERVER = "hcloud:index/server:Server"
 VOLUME = "hcloud:index/volume:Volume"
 RECORD = "hcloud:index/zoneRrset:ZoneRrset"
@@ -67,6 +68,12 @@ def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
     whole = {"subnet": "network", "server_network": "server"}
     sought = {*kinds, *(whole[kind] for kind in kinds if kind in whole)}
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
+
+
+def recorded_identity(deployment: Deployment) -> str:
+    """Return the identity of the stack that was recorded with its resources; empty for an earlier version's record."""
+    outputs = (item.get("outputs") or {} for item in resources(deployment) if item["type"] == COMPONENT)
+    return next((str(found["identity"]) for found in outputs if found.get("identity")), "")
 
 
 def ids_of(deployment: Deployment, kind: str) -> set[str]:
@@ -163,6 +170,12 @@ def built_images(deployment: Deployment) -> set[str]:
     """Names of the images that were built for the stack."""
     names = {str(item["inputs"]["name"]) for item in resources(deployment) if item["type"] == IMAGE}
     return {name for name in names if name.startswith(f"{IMAGES}/")}
+
+
+def pulled_digests(deployment: Deployment) -> dict[str, str]:
+    """Return the digest of each recorded image that was pulled, by the image's name."""
+    outputs = [item.get("outputs") or {} for item in resources(deployment) if item["type"] == IMAGE]
+    return {str(each["name"]): str(each["repoDigest"]) for each in outputs if each.get("repoDigest")}
 
 
 def unprotected(deployment: Deployment) -> Deployment:

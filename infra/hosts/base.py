@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.settings import Settings
+from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UsageError
 
 if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
     from infra.cost.planning.inputs import RentalInputs
     from infra.cost.planning.lines import Amount
     from infra.cost.planning.model import Plan
+    from infra.engine.identity import Owner
     from infra.engine.stack_operations import StackOperations
     from infra.operations.setup_prompts import SetupPrompter
     from infra.services import Service
@@ -53,6 +55,7 @@ class TargetInputs:
         options: options of every resource.
         adopt: import ids of resources that an interrupted deployment left, by kind.
         wait: wait until the machine is ready; False when only account resources are updated.
+        identity: the stack's identity, for a label.
     """
 
     settings: Settings
@@ -62,6 +65,7 @@ class TargetInputs:
     options: pulumi.ResourceOptions
     adopt: Mapping[str, str] = field(default_factory=dict)
     wait: bool = True
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,12 +147,24 @@ class Host(ABC):
     # Commands
 
     @abstractmethod
-    def docker_address(self, settings: Settings, keys: Path) -> AbstractContextManager[str]:
-        """Return a context in which the yielded address leads to the machine's Docker.
+    def docker_endpoint(self, settings: Settings, keys: Path) -> AbstractContextManager[Endpoint]:
+        """Return a context in which the yielded endpoint leads to the machine's Docker.
 
         Raises:
             UnreachableError: the machine does not answer.
         """
+
+    def docker_name(self, settings: Settings) -> str:
+        """Return what a person calls that Docker."""
+        return "Docker on the server"
+
+    def may_hold(self, keys: Path) -> bool:
+        """Return whether the machine's Docker may hold something of the stack; False before a first deployment."""
+        return True
+
+    def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
+        """Check whose the machine is, and mark it (see `infra.ownership`); only for a host that makes its machine."""
+        raise NotImplementedError
 
     @abstractmethod
     def preflight(self, settings: Settings, project: Path) -> str:
@@ -172,8 +188,15 @@ class Host(ABC):
         if accepted:
             raise UsageError(f"host {self.name} has no host key to accept", next_command="leave out --accept-host-key")
 
-    def prepare(self, operations: StackOperations, say: Say) -> None:
-        """Make Docker reachable on a machine that exists."""
+    def prepare(self, operations: StackOperations, say: Say, *, deploying: bool) -> None:
+        """Make Docker reachable on a machine that exists.
+
+        Args:
+            deploying: for a deployment, which may be refused; False for the removal of the stack.
+
+        Raises:
+            RefusedError, UnknownError: the gate refuses the deployment.
+        """
         return
 
     def reconcile(self, operations: StackOperations, say: Say) -> bool:

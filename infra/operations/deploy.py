@@ -40,6 +40,7 @@ def deploy(
     watched: bool = True,
     approved: Settings | None = None,
     agreed: Callable[[Plan], None] | None = None,
+    take_over: str = "",
 ) -> dict[str, int]:
     """Bring the stack to what its file says, and wait until every service is healthy.
 
@@ -48,6 +49,7 @@ def deploy(
         watched: report each resource as well, not only repairs.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+        take_over: what a person typed to take over resources of another stack with this name.
 
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
@@ -58,12 +60,17 @@ def deploy(
     host = host_of(settings)
     host.preflight(settings, project)
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
-    reconcile(deployment, say)
+    reconcile(deployment, say, take_over)
     deployment.generate_secrets()
+    pulled = state_edits.pulled_digests(deployment.recorded())
     former = state_edits.built_images(deployment.recorded()) if not host.makes_machine else None
     changes = _deployed(deployment, say)
+    for line in replaced_images(pulled, state_edits.pulled_digests(deployment.recorded())):
+        say(line)
     if not host.on_this_machine and deployment.plan:
         say(headline(deployment.plan))
+    if former is not None:
+        former -= state_edits.built_images(deployment.recorded())
     with daemon(project, stack) as client:
         sick = _sick(client, stack, say)
         if not sick:
@@ -72,6 +79,19 @@ def deploy(
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
     return changes
+
+
+def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return one line for each image that another pull brought under the same name; both map names to digests."""
+    return [
+        f"image {name} is not the one of the last deployment: {_digest(before[name])} became {_digest(after[name])}"
+        for name in sorted(before.keys() & after.keys())
+        if before[name] != after[name]
+    ]
+
+
+def _digest(reference: str) -> str:
+    return reference.rpartition("@")[2]
 
 
 def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:

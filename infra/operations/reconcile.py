@@ -8,20 +8,28 @@ from infra.docker_access import daemon
 from infra.engine import state_edits
 from infra.engine.stack_operations import StackOperations
 from infra.hosts import host_of
+from infra.ownership import claim
 from stack_runtime.docker_host import ids, remove_unrecorded, start_stopped
 
 Say = Callable[[str], None]
 
 
-def reconcile(deployment: StackOperations, say: Say) -> None:
+def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> None:
     """Correct the engine's record, start what was stopped, and remove containers that the record does not have.
 
+    Args:
+        take_over: what a person typed to take over resources of another stack with this name.
+
     Raises:
+        ForeignError: another stack owns something with this stack's name.
         LockedError: another deployment is running.
         UnreachableError: the host cannot be read, has nothing of the stack, or does not answer.
     """
     deployment.refuse_locked()
-    if host_of(deployment.settings).reconcile(deployment, say):
+    host = host_of(deployment.settings)
+    host.prepare(deployment, say, deploying=True)
+    claim(deployment.settings, deployment.project, deployment.owner, take_over=take_over)
+    if host.reconcile(deployment, say):
         _remove_strays(deployment, deployment.recorded(), say)
 
 

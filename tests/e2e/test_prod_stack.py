@@ -52,7 +52,9 @@ def _nothing_doubled_or_orphaned(prod: Prod) -> None:
     assert networks == {"bridge", "host", "none"} | {f"freelancer-data-stack-{STACK}-{name}" for name in NETWORKS}
     volumes = set(prod.docker("volume", "ls", "--format", "{{.Name}}"))
     assert volumes == {f"freelancer-data-stack-{STACK}-{name}" for name in VOLUMES}
-    assert [image.partition(":")[0] for image in prod.images()] == ["fds/pipeline", "fds/streamlit"]
+    assert [image.partition(":")[0] for image in prod.images()] == [
+        f"fds/{prod.project.stack}-{name}" for name in ("pipeline", "streamlit")
+    ]
 
 
 def test_it_is_born_of_deployments_that_were_killed_at_every_step(born: tuple[Prod, set[str]]) -> None:

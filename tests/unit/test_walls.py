@@ -14,8 +14,9 @@ from infra.settings import Settings
 from tests.kit.project import ROOT
 
 PRODUCT = ("agents", "data_stack", "fds", "infra", "scripts", "stack_runtime")
-OUTSIDE = {"infra/cost/sources/live.py", "fds/_connections.py"}
-"""Modules outside `infra.hosts` that call the Hetzner API: the source of live prices, and the text of API failures."""
+OUTSIDE = {"infra/cost/sources/live.py", "infra/cost/sources/held.py", "fds/_connections.py"}
+"""Modules outside `infra.hosts` that know the Hetzner API: sources of live prices and of an account's resources, and the
+text of API failures."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

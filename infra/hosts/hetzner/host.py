@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from infra.hosts.base import DockerTarget, Host, Removed, Say, TargetInputs
 from infra.hosts.hetzner import token
 from infra.settings import Settings
+from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from infra.cost.planning.inputs import RentalInputs
     from infra.cost.planning.model import Plan
+    from infra.engine.identity import Owner
     from infra.engine.stack_operations import StackOperations
     from infra.operations.setup_prompts import SetupPrompter
     from infra.services import Service
@@ -61,11 +63,16 @@ class HetznerHost(Host):
         return any(kind_of(item) for item in resources)
 
     @contextmanager
-    def docker_address(self, settings: Settings, keys: Path) -> Iterator[str]:
+    def docker_endpoint(self, settings: Settings, keys: Path) -> Iterator[Endpoint]:
         from stack_runtime.remote.tunnel import docker_socket
 
         with docker_socket(keys) as socket:
-            yield socket
+            yield Endpoint(socket)
+
+    def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
+        from infra.hosts.hetzner import ownership
+
+        ownership.claim(settings, owner, take_over=take_over, write=write)
 
     def preflight(self, settings: Settings, project: Path) -> str:
         from stack_runtime.remote.tunnel import require_ssh
@@ -88,7 +95,7 @@ class HetznerHost(Host):
         from infra.hosts.hetzner import wanted
         from infra.hosts.hetzner.account import Account
 
-        return wanted.differences(operations.settings, Account.of(operations.settings))
+        return wanted.differences(operations.settings, Account.of(operations.settings, operations.owner.identity))
 
     def repair(self, operations: StackOperations, wrong: Mapping[str, str], say: Say) -> None:
         from infra.engine import state_edits

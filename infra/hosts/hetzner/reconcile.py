@@ -41,12 +41,12 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account:
     Called before a deployment and before each retry. Returns: the account's resources, after any running resize has
     ended.
     """
-    account = recovery.settled(deployment.settings, say)
+    account = recovery.settled(deployment.settings, deployment.owner.identity, say)
     deployment.refuse_locked()  # that may have taken minutes
     record = forget_gone(deployment, deployment.recorded(), account, say)
     recorded = state_edits.recorded_ids(record)
     if recovery.attach_again(deployment.settings, recorded, say):
-        account = Account.of(deployment.settings)
+        account = Account.of(deployment.settings, deployment.owner.identity)
     deployment.adopt = account.unrecorded(recorded).ids
     for kind, found in sorted(deployment.adopt.items()):
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
@@ -125,18 +125,19 @@ def _may_be_ready(deployment: StackOperations, account: Account, server: str, sa
 def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
     """Destroy the server past its protection, and what the engine does not know of."""
 
+    identity = deployment.owner.identity
+
     def destroyed() -> dict[str, int]:
         """Remove from the record what an earlier attempt deleted (the provider fails on some of it), then destroy."""
-        account = Account.of(deployment.settings)
+        account = Account.of(deployment.settings, identity)
         record = forget_gone(deployment, deployment.recorded(), account, say)
-        recovery.lift_protection(deployment.settings, volumes=volumes)
+        recovery.lift_protection(deployment.settings, identity, volumes=volumes)
         deployment.record({**state_edits.unprotected(record), "pending_operations": []})
         return deployment.down()
 
-    deployment.refuse_locked()
     deployment.leaving = True
     count = retry_when_busy(destroyed, say).get("delete", 0)
-    left = recovery.remove_leftovers(deployment.settings, volumes=volumes)
+    left = recovery.remove_leftovers(deployment.settings, identity, volumes=volumes)
     data = left.pop("volume", [])
     for kind, names in left.items():
         for name in names:

@@ -12,7 +12,7 @@ import pulumi_hcloud as hcloud
 
 from infra.cost.planning.model import Server
 from infra.hosts.base import DockerTarget, TargetInputs
-from infra.hosts.hetzner.account import record
+from infra.hosts.hetzner.account import IDENTITY, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule
 from infra.settings import Settings
@@ -38,7 +38,7 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
         folder: where the key files for `ssh` are put, readable by the owner alone.
     """
     settings, secrets, options = inputs.settings, inputs.secrets, inputs.options
-    made = _ServerResources(settings, inputs.adopt, options)
+    made = _ServerResources(settings, inputs.adopt, options, inputs.identity)
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
@@ -54,6 +54,8 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
         "docker",
         host=access.apply(lambda known: f"ssh://{DEPLOY_USER}@{known.address}:22"),
         ssh_opts=access.apply(lambda known: known.ssh_options()),
+        context="",  # else the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would replace the server
+        cert_path="",
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(deleted_with=server)),
     )
     return DockerTarget(provider, gone_with=server)
@@ -69,11 +71,14 @@ async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: s
 class _ServerResources:
     """Registers the resources; those that an interrupted deployment made are adopted, not made again."""
 
-    def __init__(self, settings: Settings, adopt: Mapping[str, str], options: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, settings: Settings, adopt: Mapping[str, str], options: pulumi.ResourceOptions, identity: str
+    ) -> None:
         self._settings = settings
         self._adopt = adopt
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
+        self._labels |= {IDENTITY: identity} if identity else {}
         # A provider of one's own does not look into the stack file by itself.
         self._provider = hcloud.Provider("hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options)
         self._options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(provider=self._provider))

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from infra.hosts.base import DockerTarget, Host, TargetInputs
 from infra.settings import Settings
+from stack_runtime.docker_endpoint import Endpoint, local_endpoint
 
 if TYPE_CHECKING:
+    import pulumi
+    import pulumi_docker as docker
+
     from infra.cost.planning.inputs import RentalInputs
     from infra.cost.planning.model import Plan
     from infra.services import Service
@@ -40,11 +44,7 @@ class LocalHost(Host):
         return plan_local(settings, services, inputs)
 
     def target(self, inputs: TargetInputs) -> DockerTarget:
-        import pulumi_docker as docker
-
-        from stack_runtime.docker_host import local_address
-
-        return DockerTarget(docker.Provider("docker", host=local_address(), opts=inputs.options))
+        return DockerTarget(docker_provider(inputs.options))
 
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
         from infra.engine.state_edits import CONTAINER
@@ -52,13 +52,25 @@ class LocalHost(Host):
         return any(item["type"] == CONTAINER for item in resources)
 
     @contextmanager
-    def docker_address(self, settings: Settings, keys: Path) -> Iterator[str]:
-        from stack_runtime.docker_host import local_address
+    def docker_endpoint(self, settings: Settings, keys: Path) -> Iterator[Endpoint]:
+        yield local_endpoint()
 
-        yield local_address()
+    def docker_name(self, settings: Settings) -> str:
+        return "this machine's Docker"
 
     def preflight(self, settings: Settings, project: Path) -> str:
         from infra.hosts.local.preflight import check
 
         check(settings)
         return "images are here, ports are free or held by containers of the stack"
+
+
+def docker_provider(options: pulumi.ResourceOptions) -> docker.Provider:
+    """Return a provider for the daemon that this machine's user works with.
+
+    The provider prefers `DOCKER_CONTEXT` and `DOCKER_CERT_PATH` of the environment to its host, unless they are given.
+    """
+    import pulumi_docker as docker
+
+    found = local_endpoint()
+    return docker.Provider("docker", host=found.address, context="", cert_path=found.certificates, opts=options)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from infra.hosts.base import DockerTarget, Host, Say, TargetInputs
 from infra.settings import Settings
+from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UnreachableError, UsageError
+from stack_runtime.remote import key_file
 
 if TYPE_CHECKING:
     from infra.cost.planning.capacity import Machine
@@ -77,7 +79,7 @@ class SshHost(Host):
         )
 
     @contextmanager
-    def docker_address(self, settings: Settings, keys: Path) -> Iterator[str]:
+    def docker_endpoint(self, settings: Settings, keys: Path) -> Iterator[Endpoint]:
         from stack_runtime.remote.tunnel import docker_socket
 
         with ExitStack() as opened:
@@ -86,7 +88,7 @@ class SshHost(Host):
             except UnreachableError as error:
                 error.next_command = f"look whether {settings.ssh_host} is on, then fds up"
                 raise
-            yield socket
+            yield Endpoint(socket)
 
     def preflight(self, settings: Settings, project: Path) -> str:
         from infra.hosts.ssh import known
@@ -101,19 +103,20 @@ class SshHost(Host):
         if settings.ssh_host:
             known.trust(settings, project, ask, accepted)
 
-    def prepare(self, operations: StackOperations, say: Say) -> None:
-        from infra.hosts.ssh import prepare
-
-        prepare.prepare(operations, say)
-
-    def reconcile(self, operations: StackOperations, say: Say) -> bool:
-        """Prepare the server, but only for a plan that passes the gate: a refusal writes nothing to it."""
+    def prepare(self, operations: StackOperations, say: Say, *, deploying: bool) -> None:
+        """Prepare the server; for a deployment only if the plan passes the gate, so that a refusal writes nothing."""
         from infra.component.stack import plan_for_deployment
         from infra.hosts.ssh import prepare
 
-        plan_for_deployment(operations.settings, operations.project)
-        prepare.prepare(operations, say, self.ports(operations.settings))
-        return True
+        if deploying:
+            plan_for_deployment(operations.settings, operations.project, operations.owner.identity)
+        prepare.prepare(operations, say, self.ports(operations.settings) if deploying else ())
+
+    def may_hold(self, keys: Path) -> bool:
+        return key_file(keys).exists()
+
+    def docker_name(self, settings: Settings) -> str:
+        return f"Docker on {settings.ssh_host}"
 
     def leave(self, operations: StackOperations, say: Say) -> None:
         from infra.hosts.ssh import prepare

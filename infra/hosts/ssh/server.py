@@ -39,6 +39,8 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         "docker",
         host=pulumi.Output.unsecret(inputs.secrets.apply(address)),
         ssh_opts=ssh_options(folder),
+        context="",  # else the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would replace the server
+        cert_path="",
         opts=inputs.options,
     )
     return DockerTarget(provider)

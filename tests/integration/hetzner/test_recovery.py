@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from hcloud.images import Image
 from hcloud.locations import Location
 from hcloud.server_types import ServerType
 
+from infra.engine.identity import Owner
 from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import NOTHING, Account
@@ -21,7 +23,8 @@ from stack_runtime.paths import PROJECT
 from tests.kit.hetzner import HetznerAPI
 
 SETTINGS = Settings.of("prod", {"host": "hetzner"})
-LABELS = {"project": PROJECT, "stack": "prod"}
+IDENTITY = "one"
+LABELS = {"project": PROJECT, "stack": "prod", "identity": IDENTITY}
 
 
 @pytest.fixture
@@ -64,12 +67,13 @@ def begin(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("kind", ["server", "volume"])
 def test_what_a_killed_deployment_asked_for_is_waited_for(api: HetznerAPI, client: Client, kind: str) -> None:
-    assert sizes(recovery.settled(SETTINGS, pytest.fail)) == {"server": "cpx22", "volume": 10}
+    assert sizes(recovery.settled(SETTINGS, IDENTITY, pytest.fail)) == {"server": "cpx22", "volume": 10}
     begin(api, client, kind, 2.0)
     another = Settings.of("another", {"host": "hetzner"})
-    assert not recovery.settled(another, pytest.fail).facts, "what another stack waits for"
+    assert not recovery.settled(another, IDENTITY, pytest.fail).facts, "what another stack waits for"
+    assert not recovery.settled(SETTINGS, "another", pytest.fail).facts, "one of the same name, too"
     said: list[str] = []
-    found = sizes(recovery.settled(SETTINGS, said.append))
+    found = sizes(recovery.settled(SETTINGS, IDENTITY, said.append))
     name, wanted = {"server": ("box", "cpx32"), "volume": ("disk", 20)}[kind]
     assert found[kind] == wanted
     assert said == [f"waiting for the account, which is still resizing {name}"]
@@ -79,13 +83,15 @@ def test_what_never_ends_is_one_sentence(api: HetznerAPI, client: Client, monkey
     monkeypatch.setattr(recovery, "SETTLED_S", 0.2)
     begin(api, client, "server", 5.0)
     with pytest.raises(UnreachableError, match="box is still being resized"):
-        recovery.settled(SETTINGS, lambda _: None)
+        recovery.settled(SETTINGS, IDENTITY, lambda _: None)
 
 
 class _Waiting:
     """Stands for a deployment; another one of the stack begins while it waits for the account."""
 
     settings = SETTINGS
+    owner = Owner(IDENTITY, dict)
+    project = Path()
     locked = False
 
     def settled(self, *_: object) -> Account:
@@ -103,5 +109,6 @@ class _Waiting:
 def test_who_begins_during_the_wait_is_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = _Waiting()
     monkeypatch.setattr(recovery, "settled", waiting.settled)
+    monkeypatch.setattr("infra.operations.reconcile.claim", lambda *_, **__: None)
     with pytest.raises(LockedError):
         reconcile(cast(StackOperations, waiting), lambda _: None)

@@ -7,6 +7,7 @@ from typing import Any
 from infra.engine.state_edits import (
     built_images,
     changed_unnoticed,
+    pulled_digests,
     recorded_ids,
     recorded_server,
     still_there,
@@ -14,6 +15,7 @@ from infra.engine.state_edits import (
     unprotected,
     without,
 )
+from infra.operations.deploy import replaced_images
 
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
 
@@ -141,3 +143,17 @@ def test_without_its_firewall_a_server_leans_on_nothing_that_is_gone() -> None:
     server = {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", **leaning}
     (left,) = without({"resources": [firewall, server]}, {"firewall"})["resources"]
     assert (left["urn"], left["dependencies"], left["propertyDependencies"]) == (SERVER, [VOLUME], {"firewallIds": []})
+
+
+def test_image_that_was_pulled_anew_under_its_name_is_reported() -> None:
+    def record(digest: str) -> dict[str, Any]:
+        outputs = {"name": "redis:7", "repoDigest": f"redis@sha256:{digest}" if digest else ""}
+        return {"resources": [{"urn": "urn:i", "type": "docker:index/remoteImage:RemoteImage", "outputs": outputs}]}
+
+    first, second = pulled_digests(record("aa")), pulled_digests(record("bb"))
+    assert first == {"redis:7": "redis@sha256:aa"}
+    assert replaced_images(first, first) == replaced_images({}, second) == []
+    assert replaced_images(first, second) == [
+        "image redis:7 is not the one of the last deployment: sha256:aa became sha256:bb"
+    ]
+    assert pulled_digests(record("")) == {}, "an image that was built on the host has none"

@@ -84,10 +84,8 @@ class DuckDBSink(BatchSink):
             with pq.ParquetFile(path) as file:
                 received, present = file.metadata.num_rows, {field.name: field.type for field in file.schema_arrow}
             keys = self.key_properties
-            is_number = (
-                len(keys) == 1 and self.columns[keys[0]] == "BIGINT" and pa.types.is_integer(present.get(keys[0]))
-            )
-            distinct = is_number and ascending(path, keys[0])
+            is_text = len(keys) == 1 and self.columns[keys[0]] == "VARCHAR" and pa.types.is_string(present.get(keys[0]))
+            distinct = is_text and ascending(path, keys[0])
         except (OSError, pa.ArrowException) as error:
             raise TargetError(f"batch file {path} of stream {self.stream_name!r} cannot be read: {error}") from None
         selected = ", ".join(

@@ -10,7 +10,7 @@ import duckdb
 
 from target_duckdb.errors import TargetError, of_duckdb
 from target_duckdb.rows import POSITION
-from target_duckdb.types import is_number, merged
+from target_duckdb.types import is_number, merged, scale_of
 
 
 def identifier(name: str) -> str:
@@ -148,7 +148,9 @@ class Table:
         if old == kind or (is_number(old) and is_number(kind) and self._exact(source, name, kind, old)):
             return old
         wide = merged(old, kind)
-        if wide != "DOUBLE":
+        if wide == "VARCHAR" and is_number(old) and is_number(kind):  # the bounds do not fit, the values may
+            wide = f"DECIMAL(38,{max(scale_of(old), scale_of(kind))})"
+        elif wide != "DOUBLE":
             return wide
         exact = self._exact(self.sql, column, old, wide) and self._exact(source, name, kind, wide)
         return wide if exact else "VARCHAR"
