@@ -15,8 +15,8 @@ from tests.kit.project import ROOT
 
 PRODUCT = ("agents", "data_stack", "fds", "infra", "scripts", "stack_runtime")
 OUTSIDE = {"infra/cost/sources/live.py", "infra/cost/sources/held.py", "fds/_connections.py"}
-"""Modules outside `infra.hosts` that know the Hetzner API: sources of live prices and of an account's resources, and the
-text of API failures."""
+"""Modules outside `infra.hosts` that know the Hetzner API: they read prices and an account's resources, and say what a
+failed call means."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
