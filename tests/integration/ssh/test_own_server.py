@@ -138,7 +138,7 @@ def test_changed_host_key_is_refused(server: OwnServer) -> None:
 
 def test_another_host_is_refused_while_the_stack_is_there(server: OwnServer) -> None:
     server.project.configure({"host": "local"})
-    refused(server.project.fds("up"), 3, "is on host ssh and cannot move to local")
+    refused(server.project.fds("preview"), 3, "is on host ssh and cannot move to local")
     server.project.configure({"host": "ssh"})
 
 
