@@ -1,4 +1,4 @@
-"""The first boot: what the user data holds, and what it must not hold."""
+"""Test the user data of a new server: what it contains, and that it contains no long-lived secret."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def _document(**values: Any) -> tuple[dict[str, Any], str, str]:
     return json.loads(body), text, login
 
 
-def test_user_data_fits_and_holds_no_lasting_secret() -> None:
+def test_user_data_is_under_32_kib_and_has_no_deploy_key() -> None:
     _, text, login = _document()
     assert len(text.encode()) < 32 * 1024
     assert login not in text
 
 
-def test_passwords_and_root_are_off() -> None:
+def test_password_and_root_logins_are_disabled() -> None:
     document, _, _ = _document()
-    written = {entry["path"]: entry["content"] for entry in document["write_files"]}
+    files = {entry["path"]: entry["content"] for entry in document["write_files"]}
     assert document["ssh_pwauth"] is False
-    assert "PermitRootLogin no" in written["/etc/ssh/sshd_config.d/10-fds.conf"]
-    assert "MaxStartups 100:30:200" in written["/etc/ssh/sshd_config.d/10-fds.conf"]
-    assert json.loads(written["/etc/docker/daemon.json"])["live-restore"] is True
-    assert "scsi-0HC_Volume_42" in written["/usr/local/sbin/fds-host"]
+    assert "PermitRootLogin no" in files["/etc/ssh/sshd_config.d/10-fds.conf"]
+    assert "MaxStartups 100:30:200" in files["/etc/ssh/sshd_config.d/10-fds.conf"]
+    assert json.loads(files["/etc/docker/daemon.json"])["live-restore"] is True
+    assert "scsi-0HC_Volume_42" in files["/usr/local/sbin/fds-host"]
 
 
-def test_mirror_reaches_the_daemon() -> None:
+def test_registry_mirror_is_in_the_docker_configuration() -> None:
     document, _, _ = _document(registryMirror="http://10.0.0.1:5000")
-    written = {entry["path"]: entry["content"] for entry in document["write_files"]}
-    assert json.loads(written["/etc/docker/daemon.json"])["registry-mirrors"] == ["http://10.0.0.1:5000"]
+    files = {entry["path"]: entry["content"] for entry in document["write_files"]}
+    assert json.loads(files["/etc/docker/daemon.json"])["registry-mirrors"] == ["http://10.0.0.1:5000"]
 
 
 def test_host_script_is_valid_shell() -> None:
@@ -54,7 +54,7 @@ def test_host_script_is_valid_shell() -> None:
     assert subprocess.run(["sh", "-n"], input=script.encode()).returncode == 0
 
 
-def test_access_files_are_for_the_owner_alone(tmp_path: Path) -> None:
+def test_access_files_are_readable_only_by_their_owner(tmp_path: Path) -> None:
     secrets = {name: keys.generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
     access = write_access(tmp_path / "keys", "192.0.2.1", secrets)
     assert access.key_file.stat().st_mode & 0o077 == 0
