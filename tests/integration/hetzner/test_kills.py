@@ -1,4 +1,4 @@
-"""Deployments killed at each kind of write to the account, before a server answers, leave no duplicates."""
+"""Test that deployments killed at each kind of write to the account leave no duplicates."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ WRITES = {
     "POST /volumes/N/actions/change_protection", "POST /servers", "POST /servers/N/actions/enable_backup",
     "POST /servers/N/actions/change_protection", "POST /servers/N/actions/attach_to_network",
 }  # fmt: skip
-"""All but the attachment of the volume: `fds up` then waits for the server, which never boots here. A deployment killed
-at the attachment of the volume is tested with servers that boot."""
+"""Every kind of write except attaching the volume, after which `fds up` waits for a server that never boots here.
+The end-to-end tests kill a deployment at that write too."""
 ONE_OF_EACH = {"servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2, "zones": 1}
 
 
 @pytest.fixture
 def prod(tmp_path: Path) -> Iterator[Prod]:
-    """An account with a DNS zone, and a project that has not been deployed yet."""
+    """Yield an account with a DNS zone, and a project that has not been deployed yet."""
     with HetznerAPI(action_seconds=0.01) as api:
         Client(token=api.token, api_endpoint=api.endpoint).zones.create(name="example.test", mode="primary")
         names = {"domain": "data.example.test", "dnsZone": "example.test", "email": "me@example.test", "backups": True}
@@ -42,8 +42,8 @@ def test_up_killed_at_each_write_creates_no_duplicates(prod: Prod) -> None:
         process = prod.start("up", "--json", PULUMI_PARALLEL="1")
         killer = _Killer(process, at, WRITES)
         with _writes_watched(prod, killer):
-            said, complained = process.communicate(timeout=300)
-        assert killer.hit, said + complained
+            stdout, stderr = process.communicate(timeout=300)
+        assert killer.hit, stdout + stderr
         prod.api.settle()
         if at == WRITES:
             break
