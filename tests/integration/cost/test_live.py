@@ -110,9 +110,9 @@ def test_response_with_duplicates_or_invalid_json_is_unknown(
 ) -> None:
     answers = {"/pricing": PRICING, "/server_types": TYPES}
     changed = answers | {path: change(answers[path])}
-    server.script = lambda path_, page: (200, answers[path_.removeprefix("/v1")])
+    server.script = lambda requested, page: (200, answers[requested.removeprefix("/v1")])
     assert Account("token").prices(TODAY).currency == "EUR"
-    server.script = lambda path_, page: (200, changed[path_.removeprefix("/v1")])
+    server.script = lambda requested, page: (200, changed[requested.removeprefix("/v1")])
     with pytest.raises(UnknownError, match=f"the answer to {path} .*{says}") as caught:
         Account("token").prices(TODAY)
     assert caught.value.exit_code == 4

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hcloud import Client
 
-from tests.e2e.killing import _Killer, _writes_watched
+from tests.e2e.killing import Killer, report_writes
 from tests.e2e.prod import SETTINGS, Prod
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import Project
@@ -37,20 +37,20 @@ def prod(tmp_path: Path) -> Iterator[Prod]:
 
 
 def test_up_killed_at_each_write_creates_no_duplicates(prod: Prod) -> None:
-    at: set[str] = set()
+    killed_steps: set[str] = set()
     for _ in range(2 * len(WRITES)):
         process = prod.start("up", "--json", PULUMI_PARALLEL="1")
-        killer = _Killer(process, at, WRITES)
-        with _writes_watched(prod, killer):
+        killer = Killer(process, killed_steps, WRITES)
+        with report_writes(prod, killer):
             stdout, stderr = process.communicate(timeout=300)
         assert killer.hit, stdout + stderr
         prod.api.settle()
-        if at == WRITES:
+        if killed_steps == WRITES:
             break
-    assert at == WRITES
-    assert {kind: prod.in_account()[kind] for kind in ONE_OF_EACH} == ONE_OF_EACH
-    assert prod.ordered() == 1
+    assert killed_steps == WRITES
+    assert {kind: prod.resource_counts()[kind] for kind in ONE_OF_EACH} == ONE_OF_EACH
+    assert prod.servers_created() == 1
     down = prod.project.fds("down", "--volumes", "--confirm", prod.project.stack)
     assert down.returncode == 0, down.stderr
     prod.api.settle()
-    assert prod.in_account() == {"zones": 1, "rrsets": 2}
+    assert prod.resource_counts() == {"zones": 1, "rrsets": 2}
