@@ -30,7 +30,7 @@ def test_every_ui_has_a_valid_certificate_and_requires_a_login(served: Proxy) ->
 
 def test_http_challenge_path_is_not_redirected(served: Proxy) -> None:
     """The authority fetches it for the certificates above; other requests get neither a redirect nor content."""
-    answer = served.visitor.plain(served.names[0], "/.well-known/acme-challenge/unknown")
+    answer = served.visitor.get_http(served.names[0], "/.well-known/acme-challenge/unknown")
     assert answer.status == 404 and answer.headers["Location"] is None
 
 
