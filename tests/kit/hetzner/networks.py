@@ -1,4 +1,4 @@
-"""Private networks, their subnets and routes."""
+"""Simulate private networks with subnets and routes."""
 
 # ruff: noqa: RUF012 (pydantic copies the default of a field)
 
@@ -58,7 +58,7 @@ def _network(field: str, text: str) -> IPv4Network:
 
 
 def free_address(network: Row, taken: set[str], asked: str | None) -> str:
-    """An address for a server in the network: the one asked for, or the next free one of its first subnet.
+    """Return an address for a server in the network: the requested one, or the next free one of its first subnet.
 
     Raises:
         ApiError: `no_subnet_available` or `ip_not_available`.
@@ -111,7 +111,7 @@ class Networks(Collection):
         if body.network_zone not in ZONES:
             raise invalid("network_zone", f"unknown zone '{body.network_zone}'")
         if body.type == "vswitch":
-            raise invalid("type", "this double has no vSwitches")
+            raise invalid("type", "this double does not support vSwitches")
         if body.ip_range is None:
             length = max(24, whole.prefixlen)
             net = next((n for n in whole.subnets(new_prefix=length) if not any(n.overlaps(u) for u in used)), None)
@@ -131,7 +131,7 @@ class Networks(Collection):
         super().delete(row)
 
     def _change(self, command: str, row: Row) -> Row:
-        """One change of a network at a time: the real one answers `conflict` to a second."""
+        """Start a change of a network; a second one at the same time is refused with `conflict`, as by the real API."""
         if row.get("_held"):
             raise ApiError("conflict", "the network is being changed, please retry")
         return self.acted(command, row, holds=[row])

@@ -13,8 +13,7 @@ import pytest
 
 from infra import stack_file
 from tests.evals.environment import EvalEnvironment
-from tests.kit.model import Call
-from tests.kit.model import scripted_model
+from tests.kit.model import Call, scripted_model
 
 
 def _ask(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
