@@ -90,9 +90,6 @@ def run() -> None:
     atexit.register(gc.freeze)  # else Python looks for cycles in all that was imported, to end: 0.2 s, 0.8 s with dbt
     _register()
     path = os.environ.get("PATH")  # as the user has it: a deployment adds to it
-    if not os.environ.get("DOCKER_HOST", "").startswith("ssh"):
-        # The SDK imports paramiko (0.3 s) for a transport of its own; a server's daemon is reached by `ssh` instead.
-        sys.modules.setdefault("docker.transport.sshconn", None)  # type: ignore[arg-type]
     try:
         _remind()
         app()

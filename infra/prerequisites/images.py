@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from functools import cache
 
 import docker
-from docker.errors import APIError, NotFound
+from docker.errors import DockerException
 
 from infra.offline import images, registry
 from infra.prerequisites.prerequisite import Installation, Say
 from stack_runtime.docker_host import local_docker
+from stack_runtime.docker_problems import hub_refuses, not_pulled, pull
 from stack_runtime.errors import UnreachableError
+
+PROBE = "hello-world:latest"
+"""An image of the hub that a mirror of ours never holds."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,8 @@ class Image:
         client = local_docker()
         if _hub_answers():
             say("pulling")
-            try:
-                client.images.pull(self.reference)
-                return self._found(client, "pulled")
-            except (APIError, NotFound) as error:
-                say(f"not pulled: {error.explanation}")
+            pull(client, self.reference)
+            return self._found(client, "pulled")
         images.leftovers()
         return self._found(client, f"stand-in, {images.provide(client, self.reference, say)}")
 
@@ -48,10 +49,16 @@ class Image:
 
 @cache
 def _hub_answers() -> bool:
-    """Whether the daemon reaches the hub: asked for an image that a mirror of ours never holds."""
+    """Return whether the daemon reaches the hub, by asking for `PROBE`.
+
+    Raises:
+        UnreachableError: the hub answers and refuses, so stand-ins must not take the place of its images.
+    """
     try:
-        local_docker().images.get_registry_data("hello-world:latest")
-    except APIError:
+        local_docker().images.get_registry_data(PROBE)
+    except DockerException as error:
+        if hub_refuses(error):
+            raise not_pulled("the images", error) from None
         return False
     return True
 

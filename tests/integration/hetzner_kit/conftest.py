@@ -16,8 +16,8 @@ from tests.kit.hetzner import HetznerAPI
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    with HetznerAPI() as played:
-        yield played
+    with HetznerAPI() as double:
+        yield double
 
 
 @pytest.fixture

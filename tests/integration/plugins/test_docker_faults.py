@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -16,6 +17,8 @@ import pulumi_docker
 import pytest
 from pulumi.automation.errors import CommandError
 
+from stack_runtime.docker_host import local_docker
+from stack_runtime.errors import UnreachableError
 from tests.integration.plugins.conftest import Stacks, containers
 from tests.kit.engine import changes
 
@@ -81,6 +84,7 @@ def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "#!/bin/sh\n"
         f'echo "$@" >> {found}\n'
         'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
+        "unset DOCKER_HOST DOCKER_CONTEXT\n"  # of this side, not of the server's
         'while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "exec $*"\n'
     )
     fake.chmod(0o755)
@@ -110,6 +114,18 @@ def test_daemon_over_ssh_uses_ssh_options_and_reports_ssh_errors(
     host = "ssh://deploy@refused:2222"
     with pytest.raises(CommandError, match=r"Host key verification failed\."):
         ours.up()
+
+
+def test_sdk_connects_over_ssh_with_the_ssh_program(
+    ssh_log: Path, daemon: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@accepted:2222")
+    with contextlib.closing(local_docker()) as client:
+        assert client.info()["ID"] == daemon.info()["ID"]
+    assert set(ssh_log.read_text().splitlines()) == {"-l deploy -p 2222 -- accepted docker system dial-stdio"}
+    monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@refused")
+    with pytest.raises(UnreachableError, match=r"Docker does not answer.*unset DOCKER_HOST"):
+        local_docker()
 
 
 @pytest.mark.usefixtures("ssh_log")

@@ -36,7 +36,7 @@ def test_failed_first_boot_that_succeeds_when_repeated_is_complete() -> None:
 
 
 def test_failed_first_boot_that_fails_again_is_an_error_with_its_log() -> None:
-    with pytest.raises(UnreachableError, match="no such device"):
+    with pytest.raises(UnreachableError, match=r"no such device[^;]*; next: fds up, which repeats the boot"):
         _booted(ScriptedConnection(_answers(FAILED, 1)))  # type: ignore[arg-type]
 
 
@@ -57,6 +57,30 @@ class ForeignServer:
 def test_missing_pinned_host_key_is_an_error_at_the_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", ForeignServer)
     with pytest.raises(UnreachableError, match=r"cannot be handed over: .*not the pinned one"):
+        ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
+
+
+class BootingServer:
+    """Double of a connection to a new server without `sudo`, because its packages are still being installed."""
+
+    def __init__(self, access: Access, *, booting: bool = False) -> None:
+        if not booting:
+            raise UnreachableError("a host key that is not the pinned one", next_command="find out why")
+
+    def __enter__(self) -> BootingServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close nothing."""
+
+    def run(self, command: str, *, stdin: str = "", timeout: float = 60.0) -> tuple[int, str]:
+        assert command.startswith("sudo ")
+        return 127, "bash: line 1: sudo: command not found"
+
+
+def test_wait_continues_while_the_server_installs_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ready, "Connection", BootingServer)
+    with pytest.raises(UnreachableError, match="cannot be handed over"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
 
 

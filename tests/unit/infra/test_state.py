@@ -7,6 +7,7 @@ from typing import Any
 from infra.engine.state_edits import (
     built_images,
     changed_unnoticed,
+    pulled_digests,
     recorded_ids,
     recorded_server,
     still_there,
@@ -14,6 +15,7 @@ from infra.engine.state_edits import (
     unprotected,
     without,
 )
+from infra.operations.deploy import replaced_images
 
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
 
@@ -145,3 +147,17 @@ def test_removing_the_firewall_removes_references_to_it() -> None:
         [VOLUME],
         {"firewallIds": []},
     )
+
+
+def test_changed_digest_of_an_image_name_is_reported() -> None:
+    def record(digest: str) -> dict[str, Any]:
+        outputs = {"name": "redis:7", "repoDigest": f"redis@sha256:{digest}" if digest else ""}
+        return {"resources": [{"urn": "urn:i", "type": "docker:index/remoteImage:RemoteImage", "outputs": outputs}]}
+
+    first, second = pulled_digests(record("aa")), pulled_digests(record("bb"))
+    assert first == {"redis:7": "redis@sha256:aa"}
+    assert replaced_images(first, first) == replaced_images({}, second) == []
+    assert replaced_images(first, second) == [
+        "image redis:7 is not the one of the last deployment: sha256:aa became sha256:bb"
+    ]
+    assert pulled_digests(record("")) == {}, "an image built on the host has no digest"
