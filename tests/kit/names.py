@@ -43,10 +43,10 @@ class _Server(socketserver.ThreadingTCPServer):
 class _Question(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         assert isinstance(self.server, _Server)
-        asked, _ = dns.query.receive_tcp(self.request)
-        answer = dns.message.make_response(asked)
+        query, _ = dns.query.receive_tcp(self.request)
+        answer = dns.message.make_response(query)
         answer.flags |= dns.flags.AA
-        question = asked.question[0]
+        question = query.question[0]
         found = self.server.resolve(question.name.to_text(omit_final_dot=True).lower())
         if not found:
             answer.set_rcode(dns.rcode.NXDOMAIN)

@@ -163,8 +163,8 @@ class Containers:
             while container.exec_run(["test", "-d", "/run/systemd/system"]).exit_code != 0:
                 container.reload()
                 if container.status != "running" or time.monotonic() > deadline:
-                    said = container.logs(tail=5).decode(errors="replace").strip()
-                    raise MachineError(f"server {server} does not start: {said}")
+                    logs = container.logs(tail=5).decode(errors="replace").strip()
+                    raise MachineError(f"server {server} does not start: {logs}")
                 time.sleep(0.2)  # each check takes 0.07 s of CPU time, which the start needs too
 
     def stop(self, server: int, graceful: bool) -> None:

@@ -18,8 +18,8 @@ def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int
     """Return the ports that accept a connection; a scan of all ports takes about 10 s if a firewall drops packets."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     size = min(AT_ONCE, files // 2)
-    asked = list(ports)
-    return {port for start in range(0, len(asked), size) for port in _taken(address, asked[start : start + size])}
+    listed = list(ports)
+    return {port for start in range(0, len(listed), size) for port in _taken(address, listed[start : start + size])}
 
 
 def _taken(address: str, ports: list[int]) -> set[int]:

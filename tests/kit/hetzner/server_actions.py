@@ -93,11 +93,11 @@ class ServerActions(Collection):
 
     def do_change_protection(self, row: Row, raw: Row) -> Row:
         body = bodies.ServerProtection.of(raw)
-        asked = body.model_dump(exclude_none=True)
-        wanted = row["protection"] | asked
+        changes = body.model_dump(exclude_none=True)
+        wanted = row["protection"] | changes
         if wanted["delete"] != wanted["rebuild"]:
             raise invalid("rebuild", "delete and rebuild protection must be the same")
-        return self.acted("change_protection", row, effect=lambda: row["protection"].update(asked))
+        return self.acted("change_protection", row, effect=lambda: row["protection"].update(changes))
 
     def do_enable_backup(self, row: Row, raw: Row) -> Row:
         bodies.Empty.of(raw)

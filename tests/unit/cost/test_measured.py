@@ -81,5 +81,5 @@ def test_sample_that_is_not_a_regular_file_is_ignored_with_a_warning(tmp_path: P
 def _assert_ignored_with_warning(project: Path) -> None:
     seen = measured.beside(PLAN, project, kit.TODAY)
     assert seen.capacity == PLAN.capacity
-    (said,) = set(seen.warnings) - set(PLAN.warnings)
-    assert said.startswith("the sample in .fds/measured/prod.json is left out: ") and said.isprintable()
+    (warning,) = set(seen.warnings) - set(PLAN.warnings)
+    assert warning.startswith("the sample in .fds/measured/prod.json is left out: ") and warning.isprintable()

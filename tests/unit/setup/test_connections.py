@@ -48,8 +48,8 @@ def test_broken_connection_exits_with_5(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _exit_code(error, monkeypatch) == 5
-    said = capsys.readouterr().err
-    assert said.startswith("fds: a connection broke: ") and "next: the same command again" in said
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("fds: a connection broke: ") and "next: the same command again" in stderr
 
 
 def test_api_refusal_is_reported_with_its_message(

@@ -62,8 +62,8 @@ def test_env_file_puts_the_engine_on_path_and_has_no_secret(project: Path, monke
     path = write_env_file(project, "dev")
     assert "hunter2" not in path.read_text()
     command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL"'
-    said = subprocess.run(["sh", "-c", command, path], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state"]
+    lines = subprocess.run(["sh", "-c", command, path], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state"]
 
 
 def test_missing_engine_is_an_error_that_names_setup(project: Path) -> None:

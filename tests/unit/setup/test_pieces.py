@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,6 @@ class FakePrerequisite:
     name: str
     available: bool = True
     made: int = 0
-    asked: list[str] = field(default_factory=list)
 
     def find(self) -> Installation | None:
         return Installation("1", "found") if self.made else None
