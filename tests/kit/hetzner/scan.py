@@ -19,10 +19,12 @@ def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     size = min(AT_ONCE, files // 2)
     listed = list(ports)
-    return {port for start in range(0, len(listed), size) for port in _taken(address, listed[start : start + size])}
+    return {
+        port for start in range(0, len(listed), size) for port in _scan_batch(address, listed[start : start + size])
+    }
 
 
-def _taken(address: str, ports: list[int]) -> set[int]:
+def _scan_batch(address: str, ports: list[int]) -> set[int]:
     """Return the open ports of one batch; the wait starts after the last connect, so a busy machine misses none."""
     found: set[int] = set()
     with ExitStack() as stack:

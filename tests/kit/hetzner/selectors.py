@@ -62,8 +62,8 @@ def chosen(rows: Iterable[Row], query: Query, fields: Iterable[str]) -> list[Row
 
 def page(rows: list[Row], query: Query) -> tuple[list[Row], Row]:
     """Return one page of `rows` and its `meta`."""
-    number = _whole(query, "page", 1)
-    size = min(_whole(query, "per_page", PAGE), LARGEST_PAGE)
+    number = _positive_int(query, "page", 1)
+    size = min(_positive_int(query, "per_page", PAGE), LARGEST_PAGE)
     last = max(1, ceil(len(rows) / size))
     meta = {
         "page": number,
@@ -76,7 +76,7 @@ def page(rows: list[Row], query: Query) -> tuple[list[Row], Row]:
     return rows[(number - 1) * size : number * size], {"pagination": meta}
 
 
-def _whole(query: Query, field: str, default: int) -> int:
+def _positive_int(query: Query, field: str, default: int) -> int:
     text = query.get(field, [str(default)])[0]
     if not text.isdecimal() or int(text) < 1:
         raise invalid(field, "must be a whole number above 0")
