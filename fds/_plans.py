@@ -57,6 +57,7 @@ def basis(
 ) -> PlanningInputs:
     """What plans for these settings are made from, as the command line names it."""
     from infra.cost.planning_inputs import PlanningInputs, today
+    from infra.engine.identity import known
 
     return PlanningInputs.of(
         settings,
@@ -65,6 +66,7 @@ def basis(
         prices_dir=prices,
         prices_date=_day(prices_date),
         project=project,
+        identity=known(project, settings.stack) if settings.host != "local" else None,
     )
 
 

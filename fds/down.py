@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fds._take_over import TakeOver, confirmed
 from fds.output import AsJson, Debug, Stack, answer, say
 
 Volumes = Annotated[bool, typer.Option("--volumes", help="Remove the data as well.")]
@@ -14,7 +15,12 @@ Confirm = Annotated[str, typer.Option("--confirm", help="Name of the stack, to r
 
 
 def command(
-    stack: Stack = "dev", volumes: Volumes = False, confirm: Confirm = "", as_json: AsJson = False, debug: Debug = False
+    stack: Stack = "dev",
+    volumes: Volumes = False,
+    confirm: Confirm = "",
+    take_over: TakeOver = "",
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Remove every container, network and server of the stack; data volumes stay unless --volumes is said."""
     from infra.engine.progress import Progress
@@ -25,7 +31,12 @@ def command(
     deployment = StackOperations(project_dir(), stack, Progress(None if as_json else say))
     if deployment.settings.host == "hetzner":
         _ask(stack, volumes, confirm)
-    removed = remove(deployment, volumes=volumes, say=say)
+    removed = confirmed(
+        lambda typed: remove(deployment, volumes=volumes, say=say, take_over=typed),
+        take_over,
+        "This removes them" + ("" if volumes else ", without their data"),
+        f"fds down --stack {stack}{' --volumes' if volumes else ''}",
+    )
     if as_json:
         answer({"stack": stack, "resources": removed.resources, "volumes_removed": removed.volumes})
     else:

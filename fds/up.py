@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 
+from fds._take_over import TakeOver, confirmed
 from fds.output import AsJson, Debug, Stack, answer, say
 
 
-def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+def command(stack: Stack = "dev", take_over: TakeOver = "", as_json: AsJson = False, debug: Debug = False) -> None:
     """Deploy the stack and wait until every service is healthy."""
     from infra.operations.deploy import deploy
     from stack_runtime.paths import project_dir
 
     began = time.monotonic()
-    changes = deploy(project_dir(), stack, say, watched=not as_json)
+    changes = confirmed(
+        lambda typed: deploy(project_dir(), stack, say, watched=not as_json, take_over=typed),
+        take_over,
+        "This stack takes them over: their containers are replaced, their data stays",
+        f"fds up --stack {stack}",
+    )
     changed = sum(count for operation, count in changes.items() if operation != "same")
     seconds = round(time.monotonic() - began, 1)
     if as_json:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from docker import DockerClient
 
+from infra.engine.identity import of_project
+from infra.ownership import foreign_on, refuse
 from infra.stack_file import read
 from stack_runtime.docker_endpoint import Endpoint, local_endpoint
 from stack_runtime.docker_host import connect
@@ -25,10 +27,14 @@ def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
 
     Raises:
         UsageError: there is no such stack.
+        ForeignError: another stack of this name owns what is on this machine's Docker.
         UnreachableError: the server does not answer.
     """
     if read(project, stack).host == "local":
-        yield local_endpoint()
+        where = local_endpoint()
+        foreign = foreign_on(connect(where), stack, lambda: of_project(project, stack))
+        refuse(stack, foreign, "this machine's Docker")
+        yield where
         return
     with docker_socket(keys_folder(project, stack)) as socket:
         yield Endpoint(socket)

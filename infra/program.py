@@ -14,8 +14,10 @@ from infra.component import generated_secrets
 from infra.component.stack import DataStack
 from infra.cost import Plan
 from infra.docker_access import keys_folder
+from infra.engine.identity import Owner
 from infra.hosts.hetzner import token
 from infra.hosts.hetzner.account import NOTHING, Account
+from infra.ownership import claim
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError
 from stack_runtime.paths import PROJECT
@@ -28,6 +30,7 @@ def main(
     agreed: Callable[[Plan], None] | None = None,
     *,
     wait: bool = True,
+    owner: Owner | None = None,
 ) -> Plan:
     """Run the Pulumi program; raise before any resource is registered when the settings may not be deployed.
 
@@ -37,12 +40,13 @@ def main(
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
         wait: wait until the server is ready; False when only account resources are updated.
+        owner: the stack's identity and record; None to skip the check whether another stack has its name.
 
     Returns: the plan that passed the gate.
 
     Raises:
         UsageError: the stack file is wrong, or the engine resolved settings that differ from it.
-        RefusedError: the settings or the plan are not the approved ones.
+        RefusedError: the settings or the plan are not the approved ones, or another stack has the stack's name.
     """
     stack_name = pulumi.get_stack()
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())
@@ -54,7 +58,10 @@ def main(
     generated_secrets.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
     keys = keys_folder(project, settings.stack)
-    stack = DataStack(settings, secrets, keys, adopt, wait=wait, project=project, agreed=agreed)
+    if owner is not None:
+        claim(settings, owner, write=not pulumi.runtime.is_dry_run())
+    identity = owner.identity if owner else ""
+    stack = DataStack(settings, secrets, keys, adopt, wait=wait, project=project, agreed=agreed, identity=identity)
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan

@@ -51,6 +51,7 @@ class PlanningInputs:
         prices_date: date | None = None,
         project: Path | None = None,
         deploying: bool = False,
+        identity: str | None = None,
     ) -> PlanningInputs:
         """Fetch the planning inputs for `settings`. A local stack needs none.
 
@@ -59,6 +60,8 @@ class PlanningInputs:
 
         Args:
             deploying: the plan decides on a deployment, not only on a report.
+            identity: the stack's identity, by which resources of another stack with its name are told apart; None when
+                it is not known.
 
         Raises:
             UsageError: a stack file of the project, or a file of prices, is missing or wrong.
@@ -72,7 +75,7 @@ class PlanningInputs:
         opened_by = token.find(settings.stack, home)
         neighbours = rented(home, settings.stack)
         if opened_by is not None and (deploying or folder is None):
-            known = _from_account(settings, opened_by, neighbours, today, home)
+            known = _from_account(settings, opened_by, neighbours, today, home, identity)
         else:
             prices = saved.read(folder, day=prices_date) if folder else saved.read()
             known = RentalInputs(prices, rate.find(settings, today, ask=folder is not None), today)
@@ -131,7 +134,12 @@ def rented(project: Path, stack: str) -> list[Settings]:
 
 
 def _from_account(
-    settings: Settings, opened_by: str, neighbours: Sequence[Settings], today: date, project: Path
+    settings: Settings,
+    opened_by: str,
+    neighbours: Sequence[Settings],
+    today: date,
+    project: Path,
+    identity: str | None,
 ) -> RentalInputs:
     """Fetch today's prices from the stack's account, and the resources in the accounts of all stacks."""
     from infra.cost.sources import (
@@ -143,8 +151,9 @@ def _from_account(
     tokens = {token.find(other.stack, project) for other in neighbours} - {opened_by, None}
     prices, fx = own.prices(today), rate.find(settings, today, ask=True)
     entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
-    running = held.running(entries, TaxedPrices(prices, settings.tax), converter_for(fx))
-    return RentalInputs(prices, fx, today, running=running, deployed=held.deployed(entries, settings.stack))
+    mine = held.Own(settings.stack, identity)
+    running = held.running(entries, TaxedPrices(prices, settings.tax), converter_for(fx), mine)
+    return RentalInputs(prices, fx, today, running=running, deployed=held.deployed(entries, mine))
 
 
 def _with_group(settings: Settings, neighbours: Sequence[Settings], known: RentalInputs) -> RentalInputs:

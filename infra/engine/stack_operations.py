@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from infra.engine import checkpoint, state_edits
 from infra.engine.automation import Stack, Workspace
 from infra.engine.environment import environment
 from infra.engine.errors import to_stack_error
+from infra.engine.identity import EngineState, Owner
 from infra.engine.locks import drop_torn, holder, release_dead
 from infra.engine.progress import Progress
 from infra.hosts.hetzner.account import NOTHING
@@ -107,6 +109,11 @@ class StackOperations:
         """Read these resources again, and believe what is there."""
         self._run(lambda: self._stack.refresh(target=list(urns), suppress_outputs=True, color="never"))
 
+    @cached_property
+    def owner(self) -> Owner:
+        """The stack's identity, which is made on first use, and its record."""
+        return EngineState(self.project, self.settings.stack, self._environment).owner(write=True)
+
     def refuse_locked(self) -> None:
         """
         Raises:
@@ -192,7 +199,7 @@ class StackOperations:
 
     def _program(self) -> None:
         try:
-            self.plan = main(self.project, self.adopt, self._approved, self._agreed, wait=self._wait)
+            self.plan = main(self.project, self.adopt, self._approved, self._agreed, wait=self._wait, owner=self.owner)
         except StackError as refusal:
             self._refusal = refusal
             raise

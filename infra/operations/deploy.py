@@ -41,6 +41,7 @@ def deploy(
     watched: bool = True,
     approved: Settings | None = None,
     agreed: Callable[[Plan], None] | None = None,
+    take_over: str = "",
 ) -> dict[str, int]:
     """Bring the stack to what its file says, and wait until every service is healthy.
 
@@ -49,6 +50,7 @@ def deploy(
         watched: report each resource as well, not only repairs.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+        take_over: what a person typed to take over resources of another stack with this name.
 
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
@@ -57,7 +59,7 @@ def deploy(
     """
     check(read(project, stack))
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
-    reconcile(deployment, say)
+    reconcile(deployment, say, take_over)
     deployment.generate_secrets()
     pulled = state_edits.pulled_digests(deployment.recorded())
     former = state_edits.built_images(deployment.recorded()) if deployment.settings.host == "local" else None
@@ -66,6 +68,8 @@ def deploy(
         say(line)
     if deployment.settings.host != "local" and deployment.plan:
         say(headline(deployment.plan))
+    if former is not None:
+        former -= state_edits.built_images(deployment.recorded())
     with daemon(project, stack) as client:
         sick = _sick(client, stack, say)
         if not sick:

@@ -9,6 +9,7 @@ from infra.engine import state_edits
 from infra.engine.errors import retry_when_busy
 from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner.account import Account
+from infra.ownership import claim
 from stack_runtime.docker_host import ids, remove_unrecorded, start_stopped
 from stack_runtime.errors import UnreachableError
 from stack_runtime.remote import write_access
@@ -16,16 +17,21 @@ from stack_runtime.remote import write_access
 Say = Callable[[str], None]
 
 
-def reconcile(deployment: StackOperations, say: Say) -> None:
+def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> None:
     """Correct the engine's record, start what was stopped, and remove containers that the record does not have.
 
     All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
 
+    Args:
+        take_over: what a person typed to take over resources of another stack with this name.
+
     Raises:
+        ForeignError: another stack owns something with this stack's name.
         LockedError: another deployment is running.
         UnreachableError: the account cannot be read, has nothing of the stack, or the server does not answer.
     """
     deployment.refuse_locked()
+    claim(deployment.settings, deployment.owner, take_over=take_over)
     account = bring_in_line(deployment, say)
     record = deployment.recorded()
     if account is not None:
@@ -48,12 +54,12 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account | None:
         return None
     from infra.hosts.hetzner import recovery  # 0.3 s that a stack on this machine does not need
 
-    account = recovery.settled(deployment.settings, say)
+    account = recovery.settled(deployment.settings, deployment.owner.identity, say)
     deployment.refuse_locked()  # that may have taken minutes
     record = forget_gone(deployment, deployment.recorded(), account, say)
     recorded = state_edits.recorded_ids(record)
     if recovery.attach_again(deployment.settings, recorded, say):
-        account = Account.of(deployment.settings)
+        account = Account.of(deployment.settings, deployment.owner.identity)
     deployment.adopt = account.unrecorded(recorded)
     for kind, found in sorted(deployment.adopt.ids.items()):
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
@@ -115,7 +121,7 @@ def differences(deployment: StackOperations) -> dict[str, str]:
         return {}
     from infra.hosts.hetzner import wanted
 
-    return wanted.differences(deployment.settings, Account.of(deployment.settings))
+    return wanted.differences(deployment.settings, Account.of(deployment.settings, deployment.owner.identity))
 
 
 def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[str]) -> None:

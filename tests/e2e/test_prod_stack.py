@@ -52,7 +52,9 @@ def _assert_one_of_each_resource(prod: Prod) -> None:
     assert networks == {"bridge", "host", "none"} | {f"freelancer-data-stack-{STACK}-{name}" for name in NETWORKS}
     volumes = set(prod.docker("volume", "ls", "--format", "{{.Name}}"))
     assert volumes == {f"freelancer-data-stack-{STACK}-{name}" for name in VOLUMES}
-    assert [image.partition(":")[0] for image in prod.images()] == ["fds/pipeline", "fds/streamlit"]
+    assert [image.partition(":")[0] for image in prod.images()] == [
+        f"fds/{prod.project.stack}-{name}" for name in ("pipeline", "streamlit")
+    ]
 
 
 def test_deployments_killed_at_every_step_leave_one_of_each_resource(

@@ -18,4 +18,4 @@ def keep(client: DockerClient) -> None:
     for image in client.api.images(filters={"reference": f"{IMAGES}/*"}):
         for tag in image["RepoTags"]:
             with suppress(ImageNotFound):  # another stack may remove its images at the same time
-                client.api.tag(tag, f"{KEPT}/{tag.partition(':')[0].rpartition('/')[2]}", "layers")
+                client.api.tag(tag, f"{KEPT}/{tag.partition(':')[0].rpartition('-')[2]}", "layers")

@@ -16,6 +16,9 @@ from typing import Any
 
 import yaml
 
+from stack_runtime import docker_owner
+from stack_runtime.docker_host import local_docker
+
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "FDS_PROJECT_DIR")
 """Variables with which a shell may refer to another project's state and passphrase."""
@@ -101,7 +104,7 @@ class Project:
     def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the engine's own command line on the repository's program, with this project's stack and state."""
         return self.run("pulumi", "--cwd", str(ROOT), *words, "--stack", self.stack, "--config-file",
-                        str(self.stack_file), **self._engine())  # fmt: skip
+                        str(self.stack_file), **self.state_variables())  # fmt: skip
 
     def make_stack(self) -> None:
         """Create the empty stack in the project's state, as the first `fds up` does at its start."""
@@ -109,7 +112,7 @@ class Project:
         (own / "state").mkdir(exist_ok=True)
         if not (own / "passphrase").exists():
             (own / "passphrase").write_text("a passphrase")
-        done = self.run("pulumi", "stack", "init", self.stack, "--no-select", **self._engine())
+        done = self.run("pulumi", "stack", "init", self.stack, "--no-select", **self.state_variables())
         assert done.returncode == 0, done.stderr
 
     def generate_secrets(self) -> None:
@@ -122,7 +125,8 @@ class Project:
         done = self.run(sys.executable, "-c", program, self.stack)
         assert done.returncode == 0, done.stderr
 
-    def _engine(self) -> dict[str, str]:
+    def state_variables(self) -> dict[str, str]:
+        """Return the variables by which the engine's own command line finds this project's state."""
         from infra.engine.environment import search_path
 
         own = self.folder / ".fds"
@@ -145,6 +149,13 @@ class Project:
     def fds(self, verb: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command of `fds` on this stack, as a user would."""
         return self.run(sys.executable, "-m", "fds.main", verb, "--stack", self.stack, *words, **options)
+
+    def clear(self) -> None:
+        """Remove the local stack with its data, whoever made it: an earlier run of the tests may have been killed."""
+        owner = docker_owner.owner(local_docker(), self.stack)
+        if owner is not None:
+            down = self.fds("down", "--volumes", "--take-over", owner or self.stack)
+            assert down.returncode == 0, down.stderr
 
     def json(self, verb: str, *words: str, **options: Any) -> Any:
         """Run a command of `fds` that must succeed, and return its JSON output."""

@@ -12,7 +12,7 @@ import pulumi_hcloud as hcloud
 
 from infra.cost.planning.model import Server
 from infra.hosts.base import Host
-from infra.hosts.hetzner.account import Account, record
+from infra.hosts.hetzner.account import IDENTITY, Account, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule
 from infra.settings import Settings
@@ -38,6 +38,7 @@ def host(
     options: pulumi.ResourceOptions,
     *,
     wait: bool = True,
+    identity: str = "",
 ) -> Host:
     """Register the server and yield its Docker daemon, reached over SSH once it is ready.
 
@@ -47,8 +48,9 @@ def host(
         folder: where the key files for `ssh` are put, readable by the owner alone.
         adopt: resources that the account has and the engine's record lacks.
         wait: wait until the server is ready; False when only account resources are updated.
+        identity: the stack's identity, for a label.
     """
-    made = _ServerResources(settings, adopt, options)
+    made = _ServerResources(settings, adopt, options, identity)
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
@@ -81,11 +83,12 @@ async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: s
 class _ServerResources:
     """Registers the resources; those that an interrupted deployment made are adopted, not made again."""
 
-    def __init__(self, settings: Settings, adopt: Account, options: pulumi.ResourceOptions) -> None:
+    def __init__(self, settings: Settings, adopt: Account, options: pulumi.ResourceOptions, identity: str) -> None:
         self._settings = settings
         self._adopt = adopt
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
+        self._labels |= {IDENTITY: identity} if identity else {}
         # A provider of one's own does not look into the stack file by itself.
         self._provider = hcloud.Provider("hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options)
         self._options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(provider=self._provider))

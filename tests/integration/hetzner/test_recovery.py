@@ -11,6 +11,7 @@ from hcloud.images import Image
 from hcloud.locations import Location
 from hcloud.server_types import ServerType
 
+from infra.engine.identity import Owner
 from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import NOTHING, Account
@@ -21,7 +22,8 @@ from stack_runtime.paths import PROJECT
 from tests.kit.hetzner import HetznerAPI
 
 SETTINGS = Settings.of("prod", {"host": "hetzner"})
-LABELS = {"project": PROJECT, "stack": "prod"}
+IDENTITY = "one"
+LABELS = {"project": PROJECT, "stack": "prod", "identity": IDENTITY}
 
 
 @pytest.fixture
@@ -64,12 +66,13 @@ def start_resize(api: HetznerAPI, client: Client, kind: str, seconds: float) -> 
 
 @pytest.mark.parametrize("kind", ["server", "volume"])
 def test_running_resize_of_a_killed_deployment_is_awaited(api: HetznerAPI, client: Client, kind: str) -> None:
-    assert sizes(recovery.settled(SETTINGS, pytest.fail)) == {"server": "cpx22", "volume": 10}
+    assert sizes(recovery.settled(SETTINGS, IDENTITY, pytest.fail)) == {"server": "cpx22", "volume": 10}
     start_resize(api, client, kind, 2.0)
     another = Settings.of("another", {"host": "hetzner"})
-    assert not recovery.settled(another, pytest.fail).facts, "another stack must not wait"
+    assert not recovery.settled(another, IDENTITY, pytest.fail).facts, "another stack must not wait"
+    assert not recovery.settled(SETTINGS, "another", pytest.fail).facts, "nor one of the same name"
     messages: list[str] = []
-    found = sizes(recovery.settled(SETTINGS, messages.append))
+    found = sizes(recovery.settled(SETTINGS, IDENTITY, messages.append))
     name, wanted = {"server": ("box", "cpx32"), "volume": ("disk", 20)}[kind]
     assert found[kind] == wanted
     assert messages == [f"waiting for the account, which is still resizing {name}"]
@@ -79,13 +82,14 @@ def test_action_that_does_not_end_is_an_error(api: HetznerAPI, client: Client, m
     monkeypatch.setattr(recovery, "SETTLED_S", 0.2)
     start_resize(api, client, "server", 5.0)
     with pytest.raises(UnreachableError, match="box is still being resized"):
-        recovery.settled(SETTINGS, lambda _: None)
+        recovery.settled(SETTINGS, IDENTITY, lambda _: None)
 
 
 class _OvertakenDeployment:
     """Double of a deployment, during whose wait for the account another one takes the stack's lock."""
 
     settings = SETTINGS
+    owner = Owner(IDENTITY, dict)
     locked = False
 
     def settled(self, *_: object) -> Account:
@@ -103,5 +107,6 @@ class _OvertakenDeployment:
 def test_deployment_that_took_the_lock_during_the_wait_is_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = _OvertakenDeployment()
     monkeypatch.setattr(recovery, "settled", waiting.settled)
+    monkeypatch.setattr("infra.operations.reconcile.claim", lambda *_, **__: None)
     with pytest.raises(LockedError):
         reconcile(cast(StackOperations, waiting), lambda _: None)

@@ -55,3 +55,17 @@ def test_only_the_image_that_no_container_uses_is_removed(client: docker.DockerC
 def test_image_that_is_not_named_is_kept(client: docker.DockerClient, images: list[str]) -> None:
     assert remove_unused_images(client, images[:1]) == images[:1]
     assert client.images.get(images[1])
+
+
+def test_image_of_another_stack_loses_only_the_name_of_this_one(client: docker.DockerClient, images: list[str]) -> None:
+    """Two stacks build the same: one image with two names, which the other stack's container uses."""
+    ours, theirs = images[0], f"{IMAGES}/another-test:{secrets.token_hex(8)}"
+    image = client.images.get(ours)
+    assert image.tag(theirs)
+    container = client.containers.create(theirs, ["nothing"], labels={"fds.stack": "another"})
+    try:
+        assert remove_unused_images(client, [ours]) == [ours]
+        assert client.images.get(theirs).id == image.id
+    finally:
+        container.remove()
+        client.images.remove(theirs)

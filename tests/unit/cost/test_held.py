@@ -19,16 +19,15 @@ from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 
 
-def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any]) -> RentalInputs:
+def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any], identity: str | None = None) -> RentalInputs:
     """Return the planning inputs for an account with one volume of 10 GB and these servers."""
     entry = {"id": 1, "name": "data", "size": 10, "location": {"name": "fsn1"}, "server": None, **volume}
     found: dict[str, list[Any]] = {kind: [] for kind in held.KINDS}
     found |= {"volumes": [entry], "servers": [*servers]}
     entries = {kind: [JsonReader(one, kind, "test") for one in ones] for kind, ones in found.items()}
     tariff = TaxedPrices(kit.SHIPPED_PRICES, "gross")
-    return RentalInputs(
-        kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, running=held.running(entries, tariff, converter_for(kit.RATE))
-    )
+    running = held.running(entries, tariff, converter_for(kit.RATE), held.Own("prod", identity))
+    return RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, running=running)
 
 
 @pytest.mark.parametrize("name", ["stray", "lab", "Lab", "lab.x"])
@@ -83,3 +82,24 @@ def test_backups_of_a_second_server_count_regardless_of_settings() -> None:
     inputs = _inputs({"labels": {}}, _server(2), _server(3, backup_window="22-02"))
     names = [line.resource for line in group.extra_lines(kit.settings(), inputs)]
     assert len(names) == 2 and "also running: backups of s3" in names
+
+
+@pytest.mark.parametrize(
+    ("label", "owner"), [("mine-1", "prod"), (None, "prod"), ("", "prod"), ("theirs-2", "prod (theirs-2)")]
+)
+def test_stack_of_the_same_name_with_another_identity_is_a_further_cost(label: str | None, owner: str) -> None:
+    labels = {"project": PROJECT, "stack": "prod"} | ({} if label is None else {"identity": label})
+    inputs = _inputs({"labels": labels}, identity="mine-1")
+    (one,) = inputs.running or ()
+    assert one.owner == owner
+    lines = [line.resource for line in group.stack_lines(kit.settings(), inputs)]
+    assert lines == ([] if owner == "prod" else ["stack prod (theirs-2)"])
+
+
+@pytest.mark.parametrize(("identity", "found"), [(None, "cpx22"), ("theirs-2", "cpx22"), ("mine-1", ""), ("", "")])
+def test_server_of_another_identity_is_not_the_deployed_one(identity: str | None, found: str) -> None:
+    """An empty identity is that of a stack that was never deployed from this state."""
+    labels = {"project": PROJECT, "stack": "prod", "identity": "theirs-2"}
+    server = JsonReader(_server(2, labels=labels), "servers", "test")
+    entries = {**{kind: [] for kind in held.KINDS}, "servers": [server]}
+    assert held.deployed(entries, held.Own("prod", identity)).server_type == found
