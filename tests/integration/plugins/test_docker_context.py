@@ -1,4 +1,4 @@
-"""The daemon of the current Docker context is used by the SDK, the provider and setup alike; a server keeps its own."""
+"""Test that SDK, provider and setup use the daemon of the current Docker context, except for a server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.integration.plugins.conftest import Stacks
 
 
 class Relay:
-    """A second socket of this machine's daemon that counts its connections."""
+    """A second socket of the local daemon that counts its connections."""
 
     def __init__(self, path: Path, daemon: str) -> None:
         self.connections = 0
@@ -129,7 +129,7 @@ def test_variable_comes_before_the_context_in_the_provider_too(
 def test_provider_without_a_context_of_its_own_prefers_the_variable(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The double follows the official provider in this: it is why the programs give it an empty context."""
+    """The stand-in does this like the official provider, so the programs pass an empty context."""
     monkeypatch.setenv("DOCKER_CONTEXT", "gone")
 
     def program() -> None:

@@ -1,4 +1,4 @@
-"""Images built for a stack are removed if no container of any stack uses them."""
+"""Test that images built for a stack are removed if no container of any stack uses them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def images(client: docker.DockerClient) -> Iterator[list[str]]:
-    """Two unique images with names like those of a deployment."""
+    """Yield the names of two new images, named like those of a deployment."""
     made = [f"{IMAGES}/unused-test:{secrets.token_hex(8)}" for _ in range(2)]
     for name in made:
         packed = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Before a server is ordered: what it will be reached with is there."""
+"""Test the checks before a server is ordered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
 
-def test_a_server_is_not_ordered_where_nothing_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_without_an_ssh_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.of("prod", {"host": "hetzner"})
     monkeypatch.setenv("HCLOUD_TOKEN", "t" * 64)
     host_of(settings).preflight(settings, Path.cwd())
