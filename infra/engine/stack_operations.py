@@ -84,7 +84,7 @@ class StackOperations:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        self._refuse_another_host()
+        self.refuse_another_host()
         self._wait = not only
         self._run(
             lambda: self._stack.up(
@@ -122,7 +122,7 @@ class StackOperations:
         if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
             raise self._locked()
 
-    def _refuse_another_host(self) -> None:
+    def refuse_another_host(self) -> None:
         """Refuse a change of the setting `host`: the engine would delete everything on the old host.
 
         Raises:

@@ -59,7 +59,7 @@ class ReadOnlyOperations(StackOperations):
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        self._refuse_another_host()
+        self.refuse_another_host()
         refresh = self._lost_containers(say)
         self._run(
             lambda: self._stack.preview(

@@ -26,6 +26,7 @@ def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> Non
         UnreachableError: the host cannot be read, has nothing of the stack, or does not answer.
     """
     deployment.refuse_locked()
+    deployment.refuse_another_host()  # before anything is written to the new one
     host = host_of(deployment.settings)
     host.prepare(deployment, say, deploying=True)
     claim(deployment.settings, deployment.project, deployment.owner, take_over=take_over)

@@ -102,6 +102,9 @@ class _OvertakenDeployment:
         if self.locked:
             raise LockedError("another deployment", next_command="wait")
 
+    def refuse_another_host(self) -> None:
+        """Its record is on the host of its settings."""
+
     def recorded(self) -> None:
         assert self.locked, "the state must be read after the wait, because it may change meanwhile"
 

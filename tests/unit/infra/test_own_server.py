@@ -8,17 +8,19 @@ import subprocess
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from infra.cost.planning.capacity import Machine
+from infra.engine.stack_operations import StackOperations
 from infra.hosts import HOSTS, host_of, recorded_host
 from infra.hosts.ssh import commands, known, prompts
 from infra.hosts.ssh.known import HostKey
 from infra.hosts.ssh.server import docker_address
+from infra.operations.reconcile import reconcile
 from infra.settings import Settings
-from stack_runtime.errors import UnreachableError, UsageError
+from stack_runtime.errors import RefusedError, UnreachableError, UsageError
 from stack_runtime.paths import keys_folder
 from stack_runtime.remote import keys, ssh_options
 from stack_runtime.remote.tunnel import destination
@@ -206,6 +208,24 @@ def test_setup_names_everything_that_only_a_person_knows(tmp_path: Path, monkeyp
 def test_wrong_answers_about_the_price_are_refused(part: str, wrong: str) -> None:
     with pytest.raises(UsageError):
         prompts._set_price("home", part, wrong)
+
+
+class _Moved:
+    """Stands for a deployment whose record is on another host than its settings."""
+
+    settings = SETTINGS
+
+    def refuse_locked(self) -> None:
+        """No other deployment is running."""
+
+    def refuse_another_host(self) -> None:
+        raise RefusedError("stack home is on host local", next_command="fds down")
+
+
+def test_move_from_another_host_is_refused_before_the_server_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HOSTS["ssh"], "prepare", lambda *_, **__: pytest.fail("the server was prepared"))
+    with pytest.raises(RefusedError):
+        reconcile(cast(StackOperations, _Moved()), lambda _: None)
 
 
 def test_script_is_valid_shell() -> None:
