@@ -125,13 +125,18 @@ class CSVStream(Stream):
         seen = self._memory.columns
         if not columns:
             columns = {name: self.entity.columns.get(name, STRING) for name in seen}
-        columns |= {name: kind for name, kind in self.entity.columns.items() if name not in columns}
+        columns |= {name: kind for name, kind in self.entity.declared.items() if name not in columns}
         return {name: kind.widest if seen.get(name) else kind for name, kind in columns.items()}
 
     @property
     def has_files(self) -> bool:
         """Whether any file is to be loaded."""
         return bool(self._files)
+
+    def sync(self, context: Mapping[str, Any] | None = None) -> None:
+        """Send the entity; nothing where all its files are refused and no column is declared."""
+        if self._columns:
+            super().sync(context)
 
     def get_batches(
         self, batch_config: BatchConfig, context: Mapping[str, Any] | None = None
