@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from target_duckdb.errors import TargetError, of_duckdb
-from target_duckdb.rows import POSITION
+from target_duckdb.rows import position_name
 from target_duckdb.types import is_number, merged, scale_of
 
 
@@ -30,6 +30,11 @@ class Load:
     keys: Sequence[str]
     kinds: Mapping[str, str]
     distinct: bool = False
+
+    @property
+    def position(self) -> str:
+        """The column of `source` that has each row's position."""
+        return position_name(self.columns)
 
 
 class Table:
@@ -118,11 +123,11 @@ class Table:
         if self._count(f"SELECT count(*) FROM {load.source} WHERE {empty_key}"):
             raise TargetError(f"stream {self.name!r} has a record whose key ({', '.join(load.keys)}) is null")
         self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {keys}, max({POSITION}) AS the_last, count(*) AS times "
+            f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {keys}, max({load.position}) AS the_last, count(*) AS times "
             f"FROM {load.source} GROUP BY {keys} HAVING count(*) > 1"
         )
         superseded = self._count("SELECT coalesce(sum(times - 1), 0) FROM temp.repeated")
-        last = f"coalesce(r.the_last = s.{POSITION}, true)"
+        last = f"coalesce(r.the_last = s.{load.position}, true)"
         some = f"(SELECT s.* FROM {load.source} s LEFT JOIN temp.repeated r USING ({keys}) WHERE {last})"
         return superseded, some if superseded else load.source
 
