@@ -23,7 +23,7 @@ _TOTALS = f"((sub[ -])?({'|'.join(_TOTAL)})( .*)?|\\p{{L}}+[ -]({'|'.join(_TOTAL
 _COMPARED = 20
 """Fields by which a repeated header is known."""
 _MANY_VALUES = 3
-"""Declared columns beside the keys from which on a row that has none of them is no record."""
+"""Declared columns beside the key from which on a row with a few words as its key and none of them is no record."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _ignored(text: Text, entity: Entity) -> str:
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
     """Rows of totals and remarks.
 
-    A word for a total is the key, or stands where another declared column is empty; or nothing but the key is filled;
+    A word for a total is the key, or stands where another declared column is empty; or nothing but a key of several words is filled;
     or only the last rows have no day.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
@@ -97,7 +97,8 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
     reasons = {f"looks like a total row; {advice}": f"({is_total})"}
     values = [fields[name] for name in entity.columns if name in fields]
     if entity.keys and len(values) >= _MANY_VALUES:
-        nothing = " AND ".join(f"{column} IS NULL" for column in values)
+        words = f"contains(trim({fields[entity.keys[0]]}), ' ')"
+        nothing = " AND ".join((*(f"{column} IS NULL" for column in values), words))
         reasons[f"has nothing but its key, so it looks like a remark; {advice}"] = f"({nothing})"
     if footer:
         numbers = " OR ".join(f"c{at} IS NOT NULL" for at in _positions(text, entity, ("decimal", "integer")))

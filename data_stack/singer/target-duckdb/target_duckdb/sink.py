@@ -95,16 +95,18 @@ class DuckDBSink(BatchSink):
         is_taken = "file_row_number" in {name.lower() for name in present}
         number, option = ("row_number() OVER ()", "") if is_taken else ("file_row_number", ", file_row_number = true")
         position = position_name(self.columns)
+        if is_taken:
+            self._target.connection.execute("SET preserve_insertion_order = true")
         source = f"(SELECT {selected}, {number} AS {position} FROM read_parquet('{literal}'{option}))"
         self._target.count(self.stream_name, received=received)
-        self._load(source if received else None, distinct=distinct)
+        self._load(source if received else None, distinct=distinct, lasting=True)
 
-    def _load(self, source: str | None, *, distinct: bool = False) -> None:
+    def _load(self, source: str | None, *, distinct: bool = False, lasting: bool = False) -> None:
         table, loaded, replaced = self._target.table(self.stream_name), 0, 0
         with table.transaction():
             kinds = table.fit(self.columns, source)
             if source:
-                load = Load(source, self.columns, self.key_properties, kinds, distinct)
+                load = Load(source, self.columns, self.key_properties, kinds, distinct, lasting)
                 if self._target.config["load_method"] == "upsert" and self.key_properties:
                     loaded, replaced = table.upsert(load)
                 else:
