@@ -54,9 +54,7 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
         for name, entity in (tap or {}).items():
             files += entity["files"]
             refused += [
-                Refused(name, str(file["path"]), str(file["refused"]))
-                for file in entity["files"]
-                if file["refused"]
+                Refused(name, str(file["path"]), str(file["refused"])) for file in entity["files"] if file["refused"]
             ]
     tables = [stream.table.lower() for stream in streams]
     if twice := next((stream for stream in streams if tables.count(stream.table.lower()) > 1), None):

@@ -84,7 +84,8 @@ def _project(folder: Path) -> OwnProject:
     kept = {name: (dbt / name).read_text() for name in ("profiles.yml", "macros/generate_schema_name.sql")}
     shutil.rmtree(dbt)
     selects = (
-        f"SELECT '{name}' AS name, id, date::VARCHAR AS day, amount, trim(currency) AS currency FROM raw_data.\"{name}\""
+        f"SELECT '{name}' AS name, id, date::VARCHAR AS day, amount, trim(currency) AS currency "
+        f'FROM raw_data."{name}"'
         for name in (*CASES, *HOSTILE)
     )
     models = {

@@ -63,9 +63,13 @@ _THIN, _CURLY, _EN_DASH = "\N{NARROW NO-BREAK SPACE}", "\N{RIGHT SINGLE QUOTATIO
 
 HOSTILE = {
     # numbers
-    "swiss_apostrophes": _amounts((), {"1'234.50": "1234.5", "12'345'678.90": "12345678.9", f"7{_CURLY}000.00": "7000"}),
+    "swiss_apostrophes": _amounts(
+        (), {"1'234.50": "1234.5", "12'345'678.90": "12345678.9", f"7{_CURLY}000.00": "7000"}
+    ),
     "indian_lakhs": _amounts((), {"12,34,567.89": "1234567.89", "1,00,000.00": "100000", "5.00": "5"}),
-    "thin_spaces": _amounts((), {f"1{_THIN}234,56": "1234.56", f"12{_THIN}345{_THIN}678,90": "12345678.9", "5,00": "5"}),
+    "thin_spaces": _amounts(
+        (), {f"1{_THIN}234,56": "1234.56", f"12{_THIN}345{_THIN}678,90": "12345678.9", "5,00": "5"}
+    ),
     "spaces_that_group_nothing": _amounts(("thousands",), {"1 234": "1234", **_bad("1 23", "12 34 567")}),
     "percent_signs": _amounts(("not a number",), {"3.00": "3", **_bad("5%", "10.5 %")}),
     "accounting_negatives": _amounts(
@@ -73,12 +77,18 @@ HOSTILE = {
         {"-5.00": "-5", "- 6.00": "-6", "+5.00": "5", **_bad("(5.00)", "5.00-", "5.00 DR", "5.00 CR", f"{_EN_DASH}5")},
     ),
     "currency_codes": _amounts(
-        ("currency_signs",), {"5.00": "5", **_bad("EUR 5.00", "5.00 EUR", "US$5.00", "\N{EURO SIGN}5", "5 \N{YEN SIGN}")}
+        ("currency_signs",),
+        {"5.00": "5", **_bad("EUR 5.00", "5.00 EUR", "US$5.00", "\N{EURO SIGN}5", "5 \N{YEN SIGN}")},
     ),
-    "other_digits": _amounts(("not a number",), {"5.00": "5", **_bad(_ARABIC, "\N{FULLWIDTH DIGIT ONE}", "\N{SUPERSCRIPT TWO}")}),
+    "other_digits": _amounts(
+        ("not a number",), {"5.00": "5", **_bad(_ARABIC, "\N{FULLWIDTH DIGIT ONE}", "\N{SUPERSCRIPT TWO}")}
+    ),
     "no_numbers": _amounts(
         ("not a number", "null_words"),
-        {"5.00": "5", **_bad("NaN", "inf", "-Infinity", "1_000", "0x10", "0b11", "1e400", "true", "N/A", "1/2", "1:30")},
+        {
+            "5.00": "5",
+            **_bad("NaN", "inf", "-Infinity", "1_000", "0x10", "0b11", "1e400", "true", "N/A", "1/2", "1:30"),
+        },
     ),
     "scientific": _amounts((), {"1e3": "1000", "1.5E+2": "150", "2.5e-3": "0.0025", "-0": "0", "00012": "12"}),
     "spreadsheet_formulas": _amounts(("not a number",), {"5.00": "5", **_bad("='5.00", "'5.00", "#REF!")}),
@@ -97,12 +107,17 @@ HOSTILE = {
     "us_order": _days(("which is the month",), {DAY: DAY, **_bad("01/02/2026", "12/31/2026")}),
     "other_days": _days(
         ("date_formats", "before 1970"),
-        {DAY: DAY, **_bad("2026-1-5", "20260105", "5 Jan 2026", "2026-02-30", "46027", "infinity", "today", "1899-12-30")},
+        {
+            DAY: DAY,
+            **_bad("2026-1-5", "20260105", "5 Jan 2026", "2026-02-30", "46027", "infinity", "today", "1899-12-30"),
+        },
     ),
     "offsets": _days(
         ("date_formats",),
         {
-            "2026-01-05T23:30:00-05:00": "2026-01-06", "2026-01-05T00:30+01": "2026-01-04", "2026-01-05 23:30Z": DAY,
+            "2026-01-05T23:30:00-05:00": "2026-01-06",
+            "2026-01-05T00:30+01": "2026-01-04",
+            "2026-01-05 23:30Z": DAY,
             "2026-01-05T13:59:00+1400": "2026-01-04",
             **_bad("2026-01-05T23:30:00+25:00", "2026-01-05T23:30:00+01:75", "2026-01-05 24:00:00"),
         },
@@ -115,7 +130,9 @@ HOSTILE = {
     "joined_with_a_mark": Hostile(
         _text(_five("a")) + _BOM.encode() + _text(_five("b")), _fives("a", "b"), 1, ("byte order mark",)
     ),
-    "mark_before_a_row": Hostile(_text(_five("a")) + (_BOM + _five("b")).encode(), _fives("a"), 1, ("byte order mark",)),
+    "mark_before_a_row": Hostile(
+        _text(_five("a")) + (_BOM + _five("b")).encode(), _fives("a"), 1, ("byte order mark",)
+    ),
     "header_in_the_middle": Hostile(
         _text(_five("a"), HEADER, _five("b"), HEADER), _fives("a", "b"), 2, ("repeats the header",)
     ),
@@ -125,16 +142,24 @@ HOSTILE = {
         f"{HEADER}\n{_five('a')}\r\n{_five('b')}\r{_five('c')}\r\r\n{_five('d')}".encode(), _fives(*"abcd")
     ),
     "line_ends_that_are_none": Hostile(
-        _text(*(f"{_five(name)}{mark}z" for name, mark in zip("abcd", "\u2028\x85\x0b\x1c", strict=True))), _fives(*"abcd")
+        _text(*(f"{_five(name)}{mark}z" for name, mark in zip("abcd", "\u2028\x85\x0b\x1c", strict=True))),
+        _fives(*"abcd"),
     ),
     "no_line_end": Hostile(_text(_five("a"), _five("b"))[:-1], _fives("a", "b")),
     "end_of_file_mark": Hostile(_text(_five("a")) + b"\x1a", _fives("a"), 1, ("1 fields",)),
     "quotes": Hostile(
         _text(
-            f'a,{DAY},C1,5,EUR,x,"p,q"', f'b,{DAY},C1,5,EUR,x,p"q', f'"c","{DAY}","C1","5","EUR","x",""',
-            f"d,{DAY},C1,5,EUR,x,'p,q'", f'e,{DAY},C1,5,EUR,x,"p\\"q"', f'f,{DAY},C1,5,EUR,x,"p" ', f'g,{DAY},C1,5,EUR,x,"p',
+            f'a,{DAY},C1,5,EUR,x,"p,q"',
+            f'b,{DAY},C1,5,EUR,x,p"q',
+            f'"c","{DAY}","C1","5","EUR","x",""',
+            f"d,{DAY},C1,5,EUR,x,'p,q'",
+            f'e,{DAY},C1,5,EUR,x,"p\\"q"',
+            f'f,{DAY},C1,5,EUR,x,"p" ',
+            f'g,{DAY},C1,5,EUR,x,"p',
         ),
-        _fives(*"abc"), 4, ("8 fields", "not closed or not doubled"),
+        _fives(*"abc"),
+        4,
+        ("8 fields", "not closed or not doubled"),
     ),
     "header_only": Hostile(_text(), {}),
     "header_only_without_line_end": Hostile(_text()[:-1], {}),
@@ -153,7 +178,8 @@ HOSTILE = {
     ),
     "huge_ids": Hostile(_text(_five("9" * 60), _five("1.0E+15"), _five("007")), _fives("9" * 60, "1.0E+15", "007")),
     "currencies": Hostile(
-        _text(f"a,{DAY},C1,5,eur,x,y", f"b,{DAY},C1,5,,x,y"), {"a": (DAY, Decimal(5), "eur"), "b": (DAY, Decimal(5), None)}
+        _text(f"a,{DAY},C1,5,eur,x,y", f"b,{DAY},C1,5,,x,y"),
+        {"a": (DAY, Decimal(5), "eur"), "b": (DAY, Decimal(5), None)},
     ),
     "comments": Hostile(_text("# made by a bank", _five("a")), _fives("a"), 1, ("1 fields",)),
     # footers
@@ -164,4 +190,4 @@ HOSTILE = {
     "unknown_words_at_the_end": _footer("Anzahl,,,2,,,", "Betrag,,,10,,,", told="rows at the end"),
     "a_remark_at_the_end": _footer("Generated by a bank on 2026-01-05,,,,,,", told="remark"),
     "short_footer": _footer("-- end of file --", told="1 fields"),
-}  # fmt: skip
+}

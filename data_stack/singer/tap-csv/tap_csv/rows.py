@@ -83,8 +83,8 @@ def _ignored(text: Text, entity: Entity) -> str:
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
     """Rows of totals and remarks.
 
-    A word for a total is the key, or stands where another declared column is empty; or nothing but a key of several words is filled;
-    or only the last rows have no day.
+    A word for a total is the key, or stands where another declared column is empty; or nothing but a key of several
+    words is filled; or only the last rows have no day.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())

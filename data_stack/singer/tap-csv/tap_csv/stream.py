@@ -133,11 +133,6 @@ class CSVStream(Stream):
         """Whether any file is to be loaded."""
         return bool(self._files)
 
-    def sync(self, context: Mapping[str, Any] | None = None) -> None:
-        """Send the entity; nothing where all its files are refused and no column is declared."""
-        if self._columns:
-            super().sync(context)
-
     def get_batches(
         self, batch_config: BatchConfig, context: Mapping[str, Any] | None = None
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:

@@ -58,6 +58,9 @@ class TapCSV(Tap):
         streams = self._csv_streams
         has_files = any(stream.has_files for stream in streams)  # scans, and by this counts
         self.report()
+        for stream in streams:
+            if not stream.schema["properties"]:  # all its files are refused, and no column is declared
+                stream.selected = False
         refused = [count.refused for stream in streams for count in stream.counts if count.refused]
         if refused and not has_files and not self.config.get("report_path"):
             raise TapError(refused[0] if len(refused) == 1 else f"{len(refused)} files: {'; '.join(refused[:5])}")
