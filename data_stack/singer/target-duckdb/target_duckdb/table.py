@@ -149,8 +149,8 @@ class Table:
         if self._count(f"SELECT count(*) FROM {load.source} WHERE {empty_key}"):
             raise TargetError(f"stream {self.name!r} has a record whose key ({', '.join(load.keys)}) is null")
         self._con.execute(
-            "CREATE OR REPLACE TEMP TABLE repeated AS "
-            f"SELECT {keys}, max({load.position}) AS the_last, count(*) AS times FROM {load.source} GROUP BY {keys} HAVING count(*) > 1"
+            f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {keys}, max({load.position}) AS the_last, "
+            f"count(*) AS times FROM {load.source} GROUP BY {keys} HAVING count(*) > 1"
         )
         superseded = self._count("SELECT coalesce(sum(times - 1), 0) FROM temp.repeated")
         last = f"coalesce(r.the_last = s.{load.position}, true)"
