@@ -16,7 +16,7 @@ from tests.kit.project import Project
 
 ENTITIES = [
     {"entity": "hours", "path": "hours*.csv", "keys": ["id"], "columns": {"day": "date", "minutes": "integer"}},
-    {"entity": "invoices", "keys": ["number"], "columns": {"issued": "date", "total": "decimal"}},
+    {"entity": "invoices", "keys": ["number"], "columns": {"issued": "date", "total": "decimal(18,2)"}},
 ]
 BANK = {
     "name": "tap-csv--bank",
