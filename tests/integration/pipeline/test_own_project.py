@@ -212,7 +212,7 @@ def test_mistakes_in_the_project_are_one_sentence(project: OwnProject, first: En
 
 def test_a_refused_source_leaves_the_others_of_the_run(tmp_path: Path) -> None:
     """The first run: no file of tap-csv can be loaded, and the tap from the package index is published."""
-    project = make_project(tmp_path / "own")
+    project = make_project(tmp_path)
     for name in ("worked", "paid", "open"):  # they read tables of files that are not there
         (project.models / f"{name}.sql").unlink()
     (project.models / "models.yml").unlink()
