@@ -24,8 +24,6 @@ class Loaded:
     streams: tuple[Stream, ...]
     refused: tuple[Refused, ...]
     files: int
-    are_files_judged: bool
-    """Whether the taps refuse files with too many unreadable rows themselves."""
 
     @property
     def rows(self) -> Rows:
@@ -56,9 +54,7 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
         for name, entity in (tap or {}).items():
             files += entity["files"]
             refused += [
-                Refused(name, str(file["path"]), str(file["refused"]))
-                for file in entity["files"]
-                if file.get("refused")
+                Refused(name, str(file["path"]), str(file["refused"])) for file in entity["files"] if file["refused"]
             ]
     tables = [stream.table.lower() for stream in streams]
     if twice := next((stream for stream in streams if tables.count(stream.table.lower()) > 1), None):
@@ -68,8 +64,7 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
             where="extract_load",
             next_command="give one of them another load_schema in meltano.yml",
         )
-    are_judged = bool(files) and all("refused" in file for file in files)
-    return Loaded(tuple(streams), tuple(refused), len(files), are_judged)
+    return Loaded(tuple(streams), tuple(refused), len(files))
 
 
 def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, Any]) -> Iterator[Stream]:

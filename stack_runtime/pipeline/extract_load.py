@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +128,19 @@ def _failure(work: Workspace) -> StackError:
     return CheckFailedError(f"nothing was loaded: {reason}", where="extract_load", next_command="correct it, run again")
 
 
-def reason_of(lines: list[str]) -> str:
+def reason_of(output: list[str]) -> str:
     """Return the last sentence that the tap or the target ended with; else the last line that names an error."""
+    lines = list(_without_logging_errors(output))
     told = [line.partition("Error: ")[2] for line in lines if "Error: " in line]
     errors = told or [line for line in lines if "error" in line.lower()] or lines or ["Meltano ended without a message"]
     return errors[-1].strip()[:500]
+
+
+def _without_logging_errors(lines: list[str]) -> Iterator[str]:
+    """Leave out what Python prints where a log message cannot be written: Meltano has such messages of its own."""
+    inside = False
+    for line in lines:
+        inside = inside or line == "--- Logging error ---"
+        if not inside:
+            yield line
+        inside = inside and not line.startswith("Arguments: ")

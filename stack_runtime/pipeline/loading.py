@@ -17,10 +17,6 @@ from stack_runtime.pipeline.workspace import Workspace
 
 KEPT_ROWS = 1000
 """How many quarantined rows of a run its record holds; the files hold all."""
-FEW = 20
-"""Quarantined rows that a person can look at one by one."""
-MOST_UNREADABLE = 0.2
-"""The share of rows that may be quarantined; dbt's checks hold values that other loaders bring to the same."""
 
 
 def load(
@@ -30,15 +26,14 @@ def load(
     system_database: Path,
     postgres: PostgresConfig | None,
     given: Mapping[Path, Path],
-) -> tuple[Run, bool]:
+) -> Run:
     """Load what `selection` names.
 
     Args:
         given: files as the user named them, by the paths that the tap reads; these are loaded whole, and leave the
             state as it is.
 
-    Returns: `run` with counts, a check a stream, refused files and quarantined rows; and whether the taps have refused
-        files with too many unreadable rows.
+    Returns: `run` with counts, a check a stream, refused files and quarantined rows.
     Raises:
         CheckFailedError: a source cannot be read, or the counts do not add up.
     """
@@ -49,7 +44,7 @@ def load(
         raise
     refused = [*(Refused("", str(file), why) for file, why in selection.unclaimed), *loaded.refused]
     rows = islice(read_quarantine(work.quarantine), KEPT_ROWS)
-    counted = replace(
+    return replace(
         run,
         rows=loaded.rows,
         streams=loaded.streams,
@@ -62,37 +57,19 @@ def load(
             Check(f"rows_read_are_accounted_for_in_{stream.table}", "pass", 0.0, 0.0) for stream in loaded.streams
         ),
     )
-    return counted, loaded.are_files_judged
 
 
-def refuse_unreadable(run: Run, selection: Selection, *, alone: bool, judged: bool) -> None:
-    """Refuse to publish if too little of the files could be loaded. A few bad rows never stop a run.
-
-    Args:
-        alone: the one file of the run was named by the user.
-        judged: the taps have refused files with too many unreadable rows.
+def refuse_unreadable(run: Run, selection: Selection) -> None:
+    """Refuse to publish if all files were refused and there is no other source. A few bad rows never stop a run.
 
     Raises:
-        CheckFailedError: the only file, or each file of a run without other sources, was refused; or no row could be
-            loaded; or more than `FEW` were not and they are over `MOST_UNREADABLE`.
+        CheckFailedError: there is nothing to publish.
     """
     others = any(source.entities is None for source in selection.sources)
-    if run.refused and (alone or (len(run.refused) == run.files and not others)):
+    if run.refused and len(run.refused) == run.files and not others:
         raise CheckFailedError(
             f"nothing was loaded: {_listed(run.refused)}", where="extract_load", next_command="correct it, run again"
         )
-    for stream in () if judged else run.streams:
-        rows = stream.rows
-        nothing = rows.read and rows.quarantined == rows.read
-        if nothing or (rows.quarantined > FEW and rows.quarantined > MOST_UNREADABLE * rows.read):
-            entity = stream.table.rpartition(".")[2]
-            first = next((row for row in run.quarantined if row.entity == entity), run.quarantined[0])
-            raise CheckFailedError(
-                f"{rows.quarantined} of {rows.read} rows cannot be loaded, nothing was published; "
-                f"the first is line {first.line} of {first.file}: {first.reason}",
-                where="extract_load",
-                next_command="correct the file, run again",
-            )
 
 
 def refusal_of(run: Run) -> CheckFailedError | None:

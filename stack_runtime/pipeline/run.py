@@ -165,8 +165,8 @@ class Pipeline:
             else:
                 selection, given = select_landed(declared, self._paths.landing, request.source), {}
             database = system_database(self._paths)
-            job.run, judged = load(job.run, work, selection, database, self._postgres, given)
-            refuse_unreadable(job.run, selection, alone=csv is not None, judged=judged)
+            job.run = load(job.run, work, selection, database, self._postgres, given)
+            refuse_unreadable(job.run, selection)
 
     def _models(self, job: Job, work: Workspace, dbt: Dbt, select: str | None) -> None:
         with job.step("transform"):

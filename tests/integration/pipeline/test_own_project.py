@@ -208,3 +208,23 @@ def test_mistakes_in_the_project_are_one_sentence(project: OwnProject, first: En
     (project.folder / "data_stack" / "dbt" / "packages.yml").write_text("packages:\n  - local: no_such_folder\n")
     run = project.local("run")
     assert run.code == 6 and "packages of the models" in run.answer["error"]
+
+
+def test_a_refused_source_leaves_the_others_of_the_run(tmp_path: Path) -> None:
+    """The first run: no file of tap-csv can be loaded, and the tap from the package index is published."""
+    project = make_project(tmp_path)
+    for name in ("worked", "paid", "open"):  # they read tables of files that are not there
+        (project.models / f"{name}.sql").unlink()
+    (project.models / "models.yml").unlink()
+    (project.folder / "data_stack" / "dbt" / "tests" / "no_negative_value.sql").unlink()
+    refused = project.land("invoices/scan.csv", "%PDF-1.7")
+    write_events(project, 30)
+    run = project.local("run")
+    assert (run.code, run.answer["status"]) == (6, "succeeded") and run.answer["published"], run.said
+    assert run.answer["error"].startswith("1 of 1 files was refused: scan.csv: ") and "is a PDF" in run.answer["error"]
+    assert [(file["entity"], file["file"]) for file in run.answer["refused"]] == [("invoices", "scan.csv")]
+    assert "disabled" not in run.said and streams(run)["tap_jsonl.events"] == (30, 30, 0, 0)
+    assert project.query("SELECT sum(times) FROM marts.seen") == [(30,)]
+    assert project.query("SELECT count(*) FROM marts.invoiced") == [(0,)]
+    refused.write_text(INVOICES)
+    assert project.local("run").code == 0 and project.query("SELECT count(*) FROM marts.invoiced") == [(2,)]

@@ -16,7 +16,7 @@ _NOTHING = "if it means nothing, declare it in null_words"
 def refused(kit: Kit, *needles: str, text: bytes | str | None = None, **settings: object) -> None:
     """The tap fails with one sentence that names all needles, and has emitted no row."""
     path = kit.csv(text) if text is not None else kit.folder / "t.csv"
-    done = kit.tap(path, **settings)  # type: ignore[arg-type]
+    done = kit.tap(path, report_path=None, **settings)  # type: ignore[arg-type]
     assert done.code == 1
     assert "Traceback" not in done.error
     assert not [m for m in done.messages if m["type"] in ("RECORD", "BATCH")]

@@ -38,13 +38,41 @@ def test_a_refused_file_is_named_and_the_others_load(kit: Kit) -> None:
     assert kit.query("SELECT id FROM t") == [("1",)]
 
 
-def test_the_tap_fails_with_every_reason_where_no_file_can_be_loaded(kit: Kit) -> None:
+def test_without_a_report_the_tap_fails_with_every_reason_if_no_file_can_be_loaded(kit: Kit) -> None:
     kit.csv("x\n1\n", "a.csv")
     kit.csv("", "b.csv")
-    done = kit.tap(kit.folder / "*.csv")
-    assert done.code == 1
+    done = kit.tap(kit.folder / "*.csv", report_path=None)
+    assert done.code == 1 and done.out == ""
     assert "lacks 'id'" in done.sentence and "b.csv is empty" in done.sentence
-    assert [file["refused"] is None for file in kit.counts["files"]] == [False, False]
+
+
+@pytest.mark.parametrize("entity", [_TYPED, {"generated_key": "key", "constants": {"day": "x"}}])
+def test_with_a_report_refused_files_leave_an_empty_table_of_the_declared_columns(
+    kit: Kit, entity: dict[str, Any]
+) -> None:
+    kit.csv("%PDF-1.7", "a.csv")
+    kit.csv("", "b.csv")
+    kit.load(kit.folder / "*.csv", entity=entity, keys=() if "generated_key" in entity else ("id",))
+    assert [bool(file["refused"]) for file in kit.counts["files"]] == [True, True]
+    columns = [name for name, *_ in kit.query("DESCRIBE t")]
+    assert columns == (["key", "day"] if "generated_key" in entity else ["id", "day", "amount"])
+    assert kit.query("SELECT count(*) FROM t") == [(0,)]
+
+
+def test_with_a_report_a_stream_without_any_column_is_not_sent(kit: Kit) -> None:
+    kit.csv("", "a.csv")
+    done = kit.tap(kit.folder / "a.csv", keys=())
+    assert done.code == 0 and not [message for message in done.messages if message["type"] == "SCHEMA"]
+    assert "a.csv is empty" in kit.counts["files"][0]["refused"]
+
+
+def test_a_refused_correction_leaves_the_rows_of_the_table(kit: Kit) -> None:
+    file = kit.csv("id,day,amount,more\n1,2026-01-01,1.50,x\n")
+    state = kit.load(file, entity=_TYPED).state
+    kit.csv("id,day\n1,2026-01-02\n")
+    kit.load(file, entity=_TYPED, state=state)
+    assert "lacks 'amount'" in kit.counts["files"][0]["refused"]
+    assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
 
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
@@ -162,10 +190,10 @@ def _zipped(**files: bytes) -> bytes:
     ],
 )
 def test_what_is_no_table_is_refused_with_what_to_do(kit: Kit, content: bytes, words: str) -> None:
-    done = kit.tap(kit.csv(content))
+    done = kit.tap(kit.csv(content), report_path=None)
     assert done.code == 1 and words in done.sentence and "t.csv" in done.sentence
 
 
 def test_utf_8_is_not_read_as_another_encoding(kit: Kit) -> None:
-    done = kit.tap(kit.csv("id,v\n1,Müller\n"), encoding="cp1252")
+    done = kit.tap(kit.csv("id,v\n1,Müller\n"), encoding="cp1252", report_path=None)
     assert done.code == 1 and "is utf-8, not cp1252" in done.sentence

@@ -32,8 +32,7 @@ SWALLOWED_PAIRS = 20
 class Cleaned:
     """`path` has no header; its first two columns are line and offset.
 
-    `longest` is its longest line in bytes, `broken` tells whether a value has a line end in it. `last` is the line
-    of the last record.
+    `longest` is its longest line in bytes, `broken` tells whether a value has a line end in it.
     """
 
     path: Path
@@ -41,7 +40,6 @@ class Cleaned:
     blank: int = 0
     longest: int = 0
     broken: bool = False
-    last: int = 0
 
 
 @dataclass
@@ -73,7 +71,6 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
             if not reason and not data:
                 cleaned.blank += 1
                 continue
-            cleaned.last = raw.line
             if reason:
                 quarantine.add(text.original, raw, reason)
                 continue

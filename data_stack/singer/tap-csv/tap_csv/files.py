@@ -21,13 +21,14 @@ _TAIL = 64 * 1024
 class Text:
     """A file as plain UTF-8: `original` is what the user named, `path` is where its text lies (often the same).
 
-    `columns` names each field, None where the header does not.
+    `names` are those of its header, `columns` names the column that each field is, None where the header does not.
     """
 
     original: Path
     path: Path
     delimiter: str
     quote: str
+    names: tuple[str, ...]
     columns: tuple[str | None, ...]
     header_bytes: int
     """Bytes up to and with the line end of the header; the byte order mark is counted too."""
@@ -87,7 +88,7 @@ def prepare(original: Path, entity: Entity, folder: Path) -> Text:
             raise FileRefusedError(f"{original} is empty: not even a header")
     header = find_header(original, path, entity)
     return Text(
-        original, path, header.delimiter, entity.format.quote, header.columns, header.bytes, header.lines
+        original, path, header.delimiter, entity.format.quote, header.names, header.columns, header.bytes, header.lines
     )  # fmt: skip
 
 

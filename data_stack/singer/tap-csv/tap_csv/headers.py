@@ -21,12 +21,13 @@ _SEP = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\r|\n
 
 @dataclass(frozen=True)
 class Header:
-    """`columns` has the name of each field, None for one without a name.
+    """`names` are those of the file, `columns` has the column that each field is, None for one without a name.
 
     `bytes` and `lines` count everything up to and with the line end of the header.
     """
 
     delimiter: str
+    names: tuple[str, ...]
     columns: tuple[str | None, ...]
     bytes: int
     lines: int
@@ -83,7 +84,7 @@ def _first_record(
                     f"{original} has no header" if raw is None else f"{original}: the header is too long"
                 )
             names = _names(raw.data, delimiter, entity, original)
-            found.append(Header(delimiter, _columns(names, entity), raw.offset + raw.length, lines))
+            found.append(Header(delimiter, tuple(names), _columns(names, entity), raw.offset + raw.length, lines))
         except FileRefusedError as error:
             errors.append(error)
     return found, errors
@@ -94,9 +95,10 @@ def _search(start: bytes, entity: Entity, delimiters: tuple[str, ...]) -> list[H
     for number, line, end in _lines(start):
         for delimiter in delimiters:
             try:
-                header = Header(delimiter, _columns(_names(line, delimiter, entity, Path()), entity), end, number)
+                names = _names(line, delimiter, entity, Path())
             except FileRefusedError:
                 continue
+            header = Header(delimiter, tuple(names), _columns(names, entity), end, number)
             if _has_required(header, entity):
                 return [header]
     return []

@@ -10,11 +10,20 @@ from tap_csv.files import Text, last_row
 from tap_csv.settings import Entity
 from tap_csv.sql import literal
 
-_TOTALS = (
-    "(grand |sub ?|sub-|zwischen|gesamt|end|anfangs|opening |closing |ending |beginning )?"
-    "(totals?|sum|summe|saldo|balance|gesamt|totale|somme|suma|summa|totaal|итого)( .*)?:?"
-)
+_TOTAL = (
+    "total", "totals", "subtotal", "sum", "summe", "gesamtsumme", "gesamtbetrag", "zwischensumme", "saldo", "endsaldo",
+    "anfangssaldo", "balance", "gesamt", "totale", "somme", "suma", "summa", "totaal", "totalt", "sammanlagt", "i alt",
+    "yhteensä", "razem", "łącznie", "ogółem", "celkem", "spolu", "összesen", "toplam", "ukupno", "skupaj", "kokku",
+    "kopā", "iš viso", "σύνολο", "итого", "всего", "разом", "усього", "общо", "合計", "総計", "小計", "合计", "总计",
+    "小计", "합계", "총계", "소계", "المجموع", "الإجمالي", 'סה"כ', "tổng cộng", "jumlah",
+)  # fmt: skip
+"""Words for a total, in small letters."""
+_TOTALS = f"((sub[ -])?({'|'.join(_TOTAL)})( .*)?|\\p{{L}}+[ -]({'|'.join(_TOTAL)})):?"
 """What the first filled field of a total row is, in small letters."""
+_COMPARED = 20
+"""Fields by which a repeated header is known."""
+_MANY_VALUES = 3
+"""Declared columns beside the key from which on a row with a few words as its key and none of them is no record."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +39,30 @@ class RowRules:
         return " AND ".join(f"NOT {bad}" for bad in self.reasons.values()) or "true"
 
 
-def row_rules(text: Text, entity: Entity, last_line: int | None) -> RowRules:
+def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
     """The rules of an entity for a file.
 
     Args:
-        last_line: the line of the last record if it alone has no day, else None.
+        footer: the line from which on no row has a day though all before have one, else None.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
-    reasons = {f"key {name} is empty": f"(coalesce(trim({fields[name]}), '') = '')" for name in entity.keys}
+    reasons = {
+        "begins with a byte order mark, as where files were joined; remove the mark": "starts_with(c0, chr(65279))",
+        "repeats the header, as where files were joined; remove the line": _is_header(text),
+    }
+    reasons = {why: f"coalesce({bad}, false)" for why, bad in reasons.items()}
+    reasons |= {f"key {name} is empty": f"(coalesce(trim({fields[name]}), '') = '')" for name in entity.keys}
     for index, name in enumerate(text.columns):
         if name is None:
             reasons[f"a value in field {index + 1}, which has no name in the header"] = f"(c{index} IS NOT NULL)"
     if entity.format.ignore_rows is None:
-        reasons |= _totals(text, entity, fields, last_line)
+        reasons |= _totals(text, entity, fields, footer)
     return RowRules(_ignored(text, entity), reasons)
+
+
+def _is_header(text: Text) -> str:
+    names = list(enumerate(text.names[:_COMPARED]))
+    return f"({' AND '.join(f'trim(c{at}) = {literal(name)}' for at, name in names if name)})"
 
 
 def _first_filled(width: int) -> str:
@@ -61,16 +80,31 @@ def _ignored(text: Text, entity: Entity) -> str:
     return f"({' OR '.join(tests) or 'false'})"
 
 
-def _totals(text: Text, entity: Entity, fields: Mapping[str, str], last_line: int | None) -> dict[str, str]:
-    """Rows of totals: a word for it where another declared column is empty, or the last row alone without a day."""
+def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
+    """Rows of totals and remarks.
+
+    A word for a total is the key, or stands where another declared column is empty; or nothing but a key of several
+    words is filled; or only the last rows have no day.
+    """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())
     empty = " OR ".join(f"{column} IS NULL" for column in watched)
     word = f"regexp_full_match(lower({_first_filled(len(text.columns))}), {literal(_TOTALS)})"
     advice = "declare it in ignore_rows, or ignore_rows: [] if it is data"
-    reasons = {f"looks like a total row; {advice}": f"(CASE WHEN {empty} THEN {word} ELSE false END)"}
-    if last_line:
-        reasons[f"only the last row has no day, so it looks like a total row; {advice}"] = f"(line = {last_line})"
+    words = ", ".join(literal(total) for total in _TOTAL)
+    keys = [f"coalesce(rtrim(lower(trim({fields[key]})), ': ') IN ({words}), false)" for key in entity.keys]
+    is_total = " OR ".join((*keys, f"(CASE WHEN {empty} THEN {word} ELSE false END)"))
+    reasons = {f"looks like a total row; {advice}": f"({is_total})"}
+    values = [fields[name] for name in entity.columns if name in fields]
+    if entity.keys and len(values) >= _MANY_VALUES:
+        words = f"contains(trim({fields[entity.keys[0]]}), ' ')"
+        nothing = " AND ".join((*(f"{column} IS NULL" for column in values), words))
+        reasons[f"has nothing but its key, so it looks like a remark; {advice}"] = f"({nothing})"
+    if footer:
+        numbers = " OR ".join(f"c{at} IS NOT NULL" for at in _positions(text, entity, ("decimal", "integer")))
+        reasons[f"only rows at the end have no day, so it looks like a total row; {advice}"] = (
+            f"(line >= {footer} AND ({numbers}))"
+        )
     return reasons
 
 

@@ -36,6 +36,8 @@ _LONG_LINE = 2_000_000
 MANY_COLUMNS = 300
 """Columns from which on a file is read by one thread, and written in small batches."""
 _BATCH = 2048
+_FOOTER = 3
+"""Rows without a day at the end of a file that are taken for totals, not for records."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,7 @@ def _careful(
         _check_limits(text, 0, quarantine.count, quarantine.lines, quarantine.first)
         return _without_rows(con, text, entity, quarantine.count, cleaned.blank)
     relation = _cleaned_relation(text, cleaned)
-    is_alone = ends_without_day(text, entity) and _counts(
-        con, relation, f"count(*) FILTER ({without_day(text, entity)})"
-    ) == (1,)
-    rules = row_rules(text, entity, cleaned.last if is_alone else None)
+    rules = row_rules(text, entity, _footer(con, relation, text, entity))
     values = Reader(con, relation, text, entity, rules).studied()
     sound = f"{rules.sound} AND {values.readable}"
     rows, ignored, bad = _counts(
@@ -183,6 +182,17 @@ def _careful(
     chosen = f"(SELECT * FROM {values.relation} WHERE NOT {rules.ignored} AND {sound})"
     kept = Values(chosen, values.columns, values.types)
     return Scanned(text, kept, good, quarantine.count, ignored + cleaned.blank)
+
+
+def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
+    """The line from which on no row has a day though all before have one; None where that is no footer."""
+    if not ends_without_day(text, entity):
+        return None
+    none = without_day(text, entity)
+    rows, first, dated = _counts(
+        con, relation, f"count(*) FILTER ({none})", f"min(line) FILTER ({none})", f"max(line) FILTER (NOT ({none}))"
+    )
+    return first if dated < first and (rows == 1 or (dated and rows <= _FOOTER)) else None
 
 
 def _cleaned_relation(text: Text, cleaned: Cleaned) -> str:

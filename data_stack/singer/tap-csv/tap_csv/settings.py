@@ -92,6 +92,11 @@ class Entity:
     def key_columns(self) -> tuple[str, ...]:
         return (self.generated_key,) if self.generated_key else self.keys
 
+    @property
+    def declared(self) -> Mapping[str, ColumnType]:
+        """The columns that each load has, whatever its files hold."""
+        return {**dict.fromkeys((*self.key_columns, *self.constants), STRING), **self.columns}
+
 
 def entities(config: Mapping[str, Any]) -> tuple[Entity, ...]:
     """Check all settings.

@@ -125,7 +125,7 @@ class CSVStream(Stream):
         seen = self._memory.columns
         if not columns:
             columns = {name: self.entity.columns.get(name, STRING) for name in seen}
-        columns |= {name: kind for name, kind in self.entity.columns.items() if name not in columns}
+        columns |= {name: kind for name, kind in self.entity.declared.items() if name not in columns}
         return {name: kind.widest if seen.get(name) else kind for name, kind in columns.items()}
 
     @property

@@ -54,11 +54,15 @@ class TapCSV(Tap):
             self._check_refused()
 
     def _check_refused(self) -> None:
-        """End where no file at all can be loaded; else the report tells of those that cannot."""
+        """Report the refused files. End with an error if nothing is left to load and there is no report to say so."""
         streams = self._csv_streams
+        has_files = any(stream.has_files for stream in streams)  # scans, and by this counts
+        self.report()
+        for stream in streams:
+            if not stream.schema["properties"]:  # all its files are refused, and no column is declared
+                stream.selected = False
         refused = [count.refused for stream in streams for count in stream.counts if count.refused]
-        if refused and not any(stream.has_files for stream in streams):
-            self.report()
+        if refused and not has_files and not self.config.get("report_path"):
             raise TapError(refused[0] if len(refused) == 1 else f"{len(refused)} files: {'; '.join(refused[:5])}")
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -15,13 +15,18 @@ from singer_sdk.singerlib.json import serialize_json
 
 from target_duckdb.errors import TargetError
 
-POSITION = "file_row_number"
-"""Where a row stands in its load; the name that DuckDB gives to the same thing in a Parquet file."""
-
 _ARROW = {
     "BOOLEAN": pa.bool_(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "DATE": pa.date32(),
     "TIMESTAMP": pa.timestamp("us"), "TIME": pa.time64("us"),
 }  # fmt: skip
+
+
+def position_name(columns: Iterable[str]) -> str:
+    """Return a name that no column has, for where a row stands in its load."""
+    name, taken = "position", {column.lower() for column in columns}
+    while name in taken:
+        name += "_"
+    return name
 
 
 def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pa.Table:
@@ -32,7 +37,7 @@ def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
     """
     arrays = [_array(records, name, kind) for name, kind in columns.items()]
     position = pa.array(range(len(records)), pa.int64())
-    return pa.Table.from_arrays([*arrays, position], names=[*columns, POSITION])
+    return pa.Table.from_arrays([*arrays, position], names=[*columns, position_name(columns)])
 
 
 def ascending(path: str, column: str) -> bool:

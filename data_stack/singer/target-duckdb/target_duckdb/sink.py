@@ -12,7 +12,7 @@ from singer_sdk.helpers._batch import BaseBatchFileEncoding
 from singer_sdk.sinks import BatchSink
 
 from target_duckdb.errors import TargetError
-from target_duckdb.rows import arrow_table, ascending
+from target_duckdb.rows import arrow_table, ascending, position_name
 from target_duckdb.table import Load, identifier
 from target_duckdb.types import sql_type
 
@@ -79,7 +79,6 @@ class DuckDBSink(BatchSink):
 
     def _load_parquet(self, path: str) -> None:
         literal = "".join(f"[{c}]" if c in "*?[" else c for c in path).replace("'", "''")
-        relation = f"read_parquet('{literal}', file_row_number = true)"
         try:
             with pq.ParquetFile(path) as file:
                 received, present = file.metadata.num_rows, {field.name: field.type for field in file.schema_arrow}
@@ -92,15 +91,22 @@ class DuckDBSink(BatchSink):
             f"CAST({identifier(name) if name in present else 'NULL'} AS {kind}) AS {identifier(name)}"
             for name, kind in self.columns.items()
         )
+        # DuckDB does not number the rows of a file that has a column of that name
+        is_taken = "file_row_number" in {name.lower() for name in present}
+        number, option = ("row_number() OVER ()", "") if is_taken else ("file_row_number", ", file_row_number = true")
+        position = position_name(self.columns)
+        if is_taken:
+            self._target.connection.execute("SET preserve_insertion_order = true")
+        source = f"(SELECT {selected}, {number} AS {position} FROM read_parquet('{literal}'{option}))"
         self._target.count(self.stream_name, received=received)
-        self._load(f"(SELECT {selected}, file_row_number FROM {relation})" if received else None, distinct=distinct)
+        self._load(source if received else None, distinct=distinct, lasting=True)
 
-    def _load(self, source: str | None, *, distinct: bool = False) -> None:
+    def _load(self, source: str | None, *, distinct: bool = False, lasting: bool = False) -> None:
         table, loaded, replaced = self._target.table(self.stream_name), 0, 0
         with table.transaction():
             kinds = table.fit(self.columns, source)
             if source:
-                load = Load(source, self.columns, self.key_properties, kinds, distinct)
+                load = Load(source, self.columns, self.key_properties, kinds, distinct, lasting)
                 if self._target.config["load_method"] == "upsert" and self.key_properties:
                     loaded, replaced = table.upsert(load)
                 else:

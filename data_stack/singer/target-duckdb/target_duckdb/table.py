@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from target_duckdb.errors import TargetError, of_duckdb
-from target_duckdb.rows import POSITION
+from target_duckdb.rows import position_name
 from target_duckdb.types import is_number, merged, scale_of
 
 
@@ -22,7 +22,7 @@ class Load:
     """Rows to load: `source` is SQL that yields `columns` and each row's position; later positions win.
 
     `kinds` are the types of the table's columns, as `Table.fit` returns them. `distinct` says that no key is null or
-    comes twice, where that is known beforehand.
+    comes twice, where that is known beforehand; `lasting` that the source can be read until the process ends.
     """
 
     source: str
@@ -30,6 +30,12 @@ class Load:
     keys: Sequence[str]
     kinds: Mapping[str, str]
     distinct: bool = False
+    lasting: bool = False
+
+    @property
+    def position(self) -> str:
+        """The column of `source` that has each row's position."""
+        return position_name(self.columns)
 
 
 class Table:
@@ -38,6 +44,8 @@ class Table:
     def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
         self._con, self._schema, self.name = connection, schema, name
         self.sql = f"{identifier(schema)}.{identifier(name)}"
+        self._seen = f"temp.{identifier(f'keys of {name}')}"
+        self._first: str | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -100,12 +108,35 @@ class Table:
     def upsert(self, load: Load) -> tuple[int, int]:
         """Replace rows of the same key, add the others. Of rows with one key the last one wins.
 
-        Returns: how many rows were written, and how many a later row of the load replaced.
+        Returns: how many rows are in the table through this load and were not through earlier ones of this object, and
+            how many rows of all these loads were replaced.
         """
         superseded, source = (0, load.source) if load.distinct else self._last_of_each_key(load)
         is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
+        again = self._count_again(load, source)
         written = self._insert(load, source) if is_empty else self._merge(load, source)
-        return written, superseded
+        return written - again, superseded + again
+
+    def _count_again(self, load: Load, source: str) -> int:
+        """Count the keys of `source` that earlier loads had. Of a first load that lasts, no key is kept for it."""
+        texts = ", ".join(f"CAST({identifier(key)} AS VARCHAR) AS k{at}" for at, key in enumerate(load.keys))
+        names, again = ", ".join(f"k{at}" for at in range(len(load.keys))), 0
+        if self._first is None:
+            self._first = f"SELECT DISTINCT {texts} FROM {load.source}"
+        else:
+            self._keep_first()
+            keys = f"(SELECT {texts} FROM {source})"
+            again = self._count(f"SELECT count(*) FROM {keys} SEMI JOIN {self._seen} USING ({names})")
+            self._con.execute(f"INSERT INTO {self._seen} SELECT * FROM {keys} ANTI JOIN {self._seen} USING ({names})")
+        if not load.lasting:
+            self._keep_first()
+        return again
+
+    def _keep_first(self) -> None:
+        """Keep the keys of the first load."""
+        if self._first:
+            self._con.execute(f"CREATE TEMP TABLE {self._seen.removeprefix('temp.')} AS {self._first}")
+            self._first = ""
 
     def _last_of_each_key(self, load: Load) -> tuple[int, str]:
         """How many rows a later one of the same key supersedes, and SQL for the others.
@@ -118,11 +149,11 @@ class Table:
         if self._count(f"SELECT count(*) FROM {load.source} WHERE {empty_key}"):
             raise TargetError(f"stream {self.name!r} has a record whose key ({', '.join(load.keys)}) is null")
         self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {keys}, max({POSITION}) AS the_last, count(*) AS times "
-            f"FROM {load.source} GROUP BY {keys} HAVING count(*) > 1"
+            f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {keys}, max({load.position}) AS the_last, "
+            f"count(*) AS times FROM {load.source} GROUP BY {keys} HAVING count(*) > 1"
         )
         superseded = self._count("SELECT coalesce(sum(times - 1), 0) FROM temp.repeated")
-        last = f"coalesce(r.the_last = s.{POSITION}, true)"
+        last = f"coalesce(r.the_last = s.{load.position}, true)"
         some = f"(SELECT s.* FROM {load.source} s LEFT JOIN temp.repeated r USING ({keys}) WHERE {last})"
         return superseded, some if superseded else load.source
 

@@ -52,6 +52,7 @@ class TargetDuckDB(Target):
         super().__init__(**kwargs)
         self.max_parallelism = 1  # one connection
         self._counts: dict[str, dict[str, int]] = {}
+        self._tables: dict[str, Table] = {}
         self._in_place = False
 
     @cached_property
@@ -90,7 +91,9 @@ class TargetDuckDB(Target):
         return self._table(stream + (_LOADING if self._overwrites else ""))
 
     def _table(self, name: str) -> Table:
-        return Table(self.connection, self.config["default_target_schema"], name)
+        if name not in self._tables:
+            self._tables[name] = Table(self.connection, self.config["default_target_schema"], name)
+        return self._tables[name]
 
     def count(self, stream: str, *, received: int = 0, loaded: int = 0, replaced: int = 0) -> None:
         """Add to the counts: `received` as messages come in, the others once a load is committed."""

@@ -1,0 +1,25 @@
+"""The reason of a failed load, from what Meltano printed."""
+
+from __future__ import annotations
+
+from stack_runtime.pipeline.extract_load import reason_of
+
+_LOGGING = [
+    "--- Logging error ---",
+    "Traceback (most recent call last):",
+    "AttributeError: 'NoneType' object has no attribute 'disabled'",
+    "Message: 'Run failed'",
+    "Arguments: ()",
+]
+
+
+def test_the_last_sentence_of_a_plugin_is_the_reason() -> None:
+    assert reason_of(["Error: first", "Error: the file is empty", "Run completed"]) == "the file is empty"
+    assert reason_of(["Run started", "an error came", "Run completed"]) == "an error came"
+    assert reason_of([]) == "Meltano ended without a message"
+
+
+def test_errors_of_logging_itself_are_no_reason() -> None:
+    assert reason_of(["Error: the file is empty", *_LOGGING, "Run completed"]) == "the file is empty"
+    assert reason_of([*_LOGGING, "Run completed"]) == "Run completed"
+    assert reason_of([*_LOGGING, "ValueError: no such account", *_LOGGING]) == "no such account"
