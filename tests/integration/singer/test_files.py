@@ -188,6 +188,7 @@ def _zipped(**files: bytes) -> bytes:
         (gzip.compress(b"%PDF-1.7"), "is a PDF"),
         (b"id,,v\n1,2,3\n", "column 2 of the header has no name"),
     ],
+    ids=["two files", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf", "unnamed column"],
 )
 def test_what_is_no_table_is_refused_with_what_to_do(kit: Kit, content: bytes, words: str) -> None:
     done = kit.tap(kit.csv(content), report_path=None)
