@@ -14,11 +14,7 @@ from docker.tls import TLSConfig
 from stack_runtime.docker_endpoint import Endpoint, local_endpoint
 from stack_runtime.docker_problems import explain, forget_missing_helpers
 from stack_runtime.errors import UnreachableError
-from stack_runtime.paths import PROJECT
-
-IMAGES = "fds"
-"""The repository of images that are built for the services."""
-
+from stack_runtime.paths import IMAGES, PROJECT
 
 TIMEOUT_S = 120
 

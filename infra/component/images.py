@@ -12,7 +12,7 @@ import pulumi_docker as docker
 from docker.utils.build import exclude_paths
 
 from infra.services import Build, Service
-from stack_runtime.docker_host import IMAGES
+from stack_runtime.paths import IMAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 

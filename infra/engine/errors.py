@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from stack_runtime.docker_host import IMAGES
 from stack_runtime.docker_problems import RATE_LIMIT
 from stack_runtime.errors import StackError, UnreachableError, UsageError
+from stack_runtime.paths import IMAGES
 
 PROGRAM = "python inline source runtime error: "
 """How the engine's SDK passes on what the program raised while it waited for a server."""

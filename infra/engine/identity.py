@@ -17,7 +17,6 @@ from pathlib import Path
 
 from infra.engine import checkpoint
 from infra.engine.environment import environment
-from infra.engine.errors import to_stack_error
 from infra.engine.state_edits import Deployment, recorded_identity
 from stack_runtime.errors import StackError
 
@@ -105,6 +104,8 @@ class EngineState:
         if done.returncode and "no stack named" in done.stderr:
             return ""
         if done.returncode:
+            from infra.engine.errors import to_stack_error  # imported late: takes 0.3 s, and only failures need it
+
             raise to_stack_error(" ".join(done.stderr.split()) or "the engine gave no reason", self._stack)
         return done.stdout
 

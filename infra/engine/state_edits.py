@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from stack_runtime.docker_host import IMAGES
+from stack_runtime.paths import IMAGES
 
 COMPONENT = "fds:index:DataStack"
 SERVER = "hcloud:index/server:Server"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from docker import DockerClient
 from docker.errors import ImageNotFound
 
-from stack_runtime.docker_host import IMAGES
+from stack_runtime.paths import IMAGES
 
 KEPT = "fds-kit"
 """Repository of images that no container runs; they only keep layers for the next build."""

@@ -11,7 +11,8 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
-from stack_runtime.docker_host import IMAGES, local_docker, remove_unused_images
+from stack_runtime.docker_host import local_docker, remove_unused_images
+from stack_runtime.paths import IMAGES
 
 
 @pytest.fixture
