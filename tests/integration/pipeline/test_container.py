@@ -19,6 +19,7 @@ from agents.tools.airflow import Airflow
 from agents.tools.duckdb import query
 from agents.tools.job_runner import run_job as agents_run
 from agents.tools.pipeline_target import ContainerTarget, local_target, open_target
+from infra import docker_access
 from infra.services.pipeline import SERVICE
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.paths import PROJECT
@@ -153,6 +154,7 @@ def test_the_agents_look_into_the_runner_and_ask_it_for_work(
 
 def test_where_the_agents_find_the_data(container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FDS_DATABASE", raising=False)
+    monkeypatch.setattr(docker_access, "foreign_on", lambda *_: [])  # the container is of no project's state
     for stack, host in ((STACK, "local"), ("nowhere", "local"), ("far", "hetzner")):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  freelancer-data-stack:host: {host}\n")
     with open_target(tmp_path, STACK) as target:
