@@ -128,7 +128,7 @@ def test_no_secret_is_readable_on_the_server_or_in_images(prod: Prod) -> None:
     assert list(state.rglob(f"{STACK}.json")), "there is no state to search"
     grep = ["grep", "-rlF", "-f", "-", str(state)]
     assert subprocess.run(grep, input=lines, capture_output=True, text=True).stdout == "", "state"
-    controls = {"It only reads the published DuckDB file", "name: ai_agent_data_stack"}  # text in each image
+    controls = {"It reads only the published DuckDB file", "name: ai_agent_data_stack"}  # text in each image
     assert _in_layers(prod, "\n".join([lines, *controls])) == controls, "image layers"
 
 

@@ -11,8 +11,8 @@ from tests.kit.project import ROOT, Project
 
 PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "agents.md"}))
 """`docs/agents.md` has its own test, `tests/unit/agents/test_docs.py`."""
-DRAWINGS = ("text",)
-"""Languages of blocks that contain drawings, not commands."""
+DRAWINGS = ("text", "nginx")
+"""Languages of blocks without commands: drawings and configuration."""
 SETTINGS = ("yaml",)
 """Languages of blocks that contain settings; `tests/unit/pipeline/test_sources.py` reads those of docs/data.md."""
 
@@ -40,6 +40,8 @@ RUN_ELSEWHERE = {
     ".venv/bin/fds dbt -- docs generate": (OWN, '"docs", "generate"'),
     ".venv/bin/fds setup --stack prod": ("tests/integration/setup/test_server_setup.py", '"setup"'),
     ".venv/bin/fds up --stack prod": (PROD, '"up"'),
+    ".venv/bin/fds setup --stack home": ("tests/integration/setup/test_server_setup.py", '"setup"'),
+    ".venv/bin/fds up --stack home": ("tests/integration/ssh/conftest.py", '"up", "--stack"'),
     ".venv/bin/fds status --stack prod": ("tests/e2e/prod.py", '"status"'),
     ".venv/bin/fds down --stack prod": ("tests/e2e/test_prod_stack_faults.py", '"down"'),
     "pulumi config set --secret --path secrets.dns_token --stack prod": (
