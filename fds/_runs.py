@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fds.output import say
+from fds.output import answer, say
 
 if TYPE_CHECKING:
     from stack_runtime.errors import StackError
@@ -62,6 +62,21 @@ def check_database(database: Path | None, local: bool, verb: str) -> None:
 
     if database and not local:
         raise UsageError("--database is for local runs", next_command=f"fds {verb} --local --database PATH")
+
+
+def end_with(run: Mapping[str, Any], code: int, *, as_json: bool) -> None:
+    """Print a run, as JSON or for a person, and end the command with the run's exit code.
+
+    Raises:
+        typer.Exit: the exit code is not 0.
+    """
+    if as_json:
+        answer(run)
+    else:
+        show_run(run)
+    if code:
+        say(f"fds: {run['error']}")
+        raise typer.Exit(code)
 
 
 def show_run(run: Mapping[str, Any]) -> None:

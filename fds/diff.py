@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from fds._runs import check_database, run_deployed, run_here, show_run
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds._runs import check_database, end_with, run_deployed, run_here
+from fds.output import AsJson, Debug, Stack
 
 Local = Annotated[bool, typer.Option("--local", help="Compare here, without container and server.")]
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that local runs publish.")]
@@ -31,10 +31,4 @@ def command(
         run, code = run_here(database, lambda pipeline: pipeline.build(plan=True))
     else:
         run, code = run_deployed(stack, None, "diff", [])
-    if as_json:
-        answer(run)
-    else:
-        show_run(run)
-    if code:
-        say(f"fds: {run['error']}")
-        raise typer.Exit(code)
+    end_with(run, code, as_json=as_json)

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from fds._runs import check_database, run_deployed, run_here, show_run
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds._runs import check_database, end_with, run_deployed, run_here
+from fds.output import AsJson, Debug, Stack
 
 Csv = Annotated[Path | None, typer.Option("--csv", help="Load this whole file; default: only new data.")]
 Entity = Annotated[str | None, typer.Option("--entity", help="Entity of the file, as declared in meltano.yml.")]
@@ -60,13 +60,7 @@ def command(
         words = {"--csv": csv, "--entity": entity, "--source": source, "--database": database}
         run["next"] = _again(target, words)
         run["error"] = f"{run['error'].partition('; next: ')[0]}; next: {run['next']}"
-    if as_json:
-        answer(run)
-    else:
-        show_run(run)
-    if code:
-        say(f"fds: {run['error']}")
-        raise typer.Exit(code)
+    end_with(run, code, as_json=as_json)
 
 
 def _again(target: list[str], words: Mapping[str, object]) -> str:
