@@ -1,4 +1,4 @@
-"""A whole deployment, from the checks before it to the health after it: what `fds up` and the agents call."""
+"""Deploy a stack, from the checks before the deployment to the health of the services after it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from stack_runtime.errors import LockedError, StackError, UnreachableError
 from stack_runtime.status import unhealthy
 
 SETTLED_S = 120.0
-"""How long services may take that were healthy before and started again with their server."""
+"""Maximum seconds for services to become healthy after they started with their server."""
 REPAIRS = 2
 """How often to deploy again when the account differs from what was deployed."""
 PAUSE_S = 1.0
-"""Between two looks at the health of the services."""
+"""Seconds between two health checks of the services."""
 
 
 def deploy(
@@ -62,15 +62,14 @@ def deploy(
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
     reconcile(deployment, say, take_over)
     deployment.generate_secrets()
-    pulled = state_edits.pulled_digests(deployment.recorded())
-    former = state_edits.built_images(deployment.recorded()) if not host.makes_machine else None
+    before = deployment.recorded()
     changes = _deployed(deployment, say)
-    for line in replaced_images(pulled, state_edits.pulled_digests(deployment.recorded())):
+    after = deployment.recorded()
+    for line in replaced_images(state_edits.pulled_digests(before), state_edits.pulled_digests(after)):
         say(line)
     if not host.on_this_machine and deployment.plan:
         say(headline(deployment.plan))
-    if former is not None:
-        former -= state_edits.built_images(deployment.recorded())
+    former = None if host.makes_machine else state_edits.built_images(before) - state_edits.built_images(after)
     with daemon(project, stack) as client:
         sick = _sick(client, stack, say)
         if not sick:
@@ -154,7 +153,7 @@ def _leave_working(deployment: StackOperations, say: Callable[[str], None]) -> N
 
 
 def _sick(client: DockerClient, stack: str, say: Callable[[str], None]) -> list[str]:
-    """Services that are not healthy, after those that just started with their server had time to become so."""
+    """Wait for unhealthy services, which may just have started with their server; return those that stay unhealthy."""
     deadline = time.monotonic() + SETTLED_S
     waited_for: list[str] = []
     while (sick := unhealthy(client, stack)) and time.monotonic() < deadline:
