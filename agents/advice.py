@@ -13,7 +13,7 @@ from infra.settings import Settings
 
 RETENTION = timedelta(days=7)
 MIN_SAMPLES = 12
-"""With fewer measurements of a service, propose nothing for it."""
+"""Minimum number of measurements of a service before a change of its reservation is proposed."""
 HEADROOM = 1.25
 SHRINK_BELOW, GROW_ABOVE = 0.6, 0.95
 """Fractions of a reservation. A peak between them changes nothing, so that proposals do not oscillate."""

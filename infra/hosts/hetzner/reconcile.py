@@ -123,7 +123,7 @@ def _may_be_ready(deployment: StackOperations, account: Account, server: str, sa
 
 
 def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
-    """Destroy the server past its protection, and what the engine does not know of."""
+    """Lift the protection of the server, destroy the stack, and remove resources that the engine's record lacks."""
 
     identity = deployment.owner.identity
 

@@ -43,7 +43,7 @@ def _images(client: docker.DockerClient, settings: Settings) -> None:
 
 
 def _ports(client: docker.DockerClient, settings: Settings) -> None:
-    """Ports that this stack's own containers hold already are fine."""
+    """Check that each port is free, or published by a container of this stack."""
     ours = {
         int(binding["HostPort"])
         for item in containers(client, settings.stack)

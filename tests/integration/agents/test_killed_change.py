@@ -1,4 +1,4 @@
-"""Kill the process that applies a change: the approval is used up, and a temporary change is still reverted."""
+"""After a kill of the process that applies a change, its approval cannot be used again, and expiry still reverts it."""
 
 from __future__ import annotations
 

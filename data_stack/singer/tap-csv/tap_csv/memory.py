@@ -42,7 +42,7 @@ class Memory:
         return cls(files, dict(state.get("seen", {})), stale)
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
-        """Files to load again come first, in the order of their first load: so the last value still wins."""
+        """Sort files: those to load again first, in the order of their first load, so the last value of a key stays."""
         known = {path: number for number, path in enumerate(self.files)} if self.stale else {}
         return sorted(paths, key=lambda path: known.get(str(path), len(known)))
 

@@ -21,9 +21,10 @@ _TOTAL = (
 _TOTALS = f"((sub[ -])?({'|'.join(_TOTAL)})( .*)?|\\p{{L}}+[ -]({'|'.join(_TOTAL)})):?"
 """What the first filled field of a total row is, in small letters."""
 _COMPARED = 20
-"""Fields by which a repeated header is known."""
+"""Number of fields that are compared to recognize a repeated header."""
 _MANY_VALUES = 3
-"""Declared columns beside the key from which on a row with a few words as its key and none of them is no record."""
+"""Minimum number of declared columns besides the key for the rule on remarks: a row with a key of several words and no
+other value is then a remark, not a record."""
 
 
 @dataclass(frozen=True)
