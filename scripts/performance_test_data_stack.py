@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable, Iterable
 
 from scripts.benchmarks import deploy, load, pipeline
+from scripts.benchmarks.result import BenchmarkResult
 from stack_runtime.errors import CheckFailedError, StackError
-
-Result = load.Result | deploy.Result | pipeline.Result
 
 
 def main() -> int:
@@ -28,7 +27,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rows < 1 or arguments.rounds < 1:
         parser.error("--rows and --rounds must be positive")
-    benchmarks: dict[str, Callable[[], Result]] = {
+    benchmarks: dict[str, Callable[[], BenchmarkResult]] = {
         "load": lambda: load.measure(arguments.rows, _say),
         "pipeline": lambda: pipeline.measure(arguments.rounds, _say),
         "deploy": lambda: deploy.measure(arguments.rounds, _say),
@@ -50,7 +49,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _print(results: Iterable[Result]) -> None:
+def _print(results: Iterable[BenchmarkResult]) -> None:
     for result in results:
         for line in [*result.lines(), *(f"missed: {text}" for text in result.missed)]:
             print(line)

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +22,7 @@ from infra.engine.stack_operations import StackOperations
 from infra.services import selected
 from infra.stack_file import read
 from scripts.benchmarks.compose import Compose, program
+from scripts.benchmarks.result import BenchmarkResult
 from stack_runtime.docker_host import local_docker
 from stack_runtime.errors import StackError
 
@@ -36,7 +37,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(BenchmarkResult):
     """Seconds of each round, side by side; a ratio is the median of the rounds' own ratios."""
 
     containers: int
@@ -55,20 +56,17 @@ class Result:
         return _ratio(self.nothing_seconds, self.floor_seconds)
 
     @property
-    def missed(self) -> list[str]:
-        """What does not hold."""
-        checks = (
+    def targets(self) -> Sequence[tuple[bool, str]]:
+        limits = (
             (self.cold_ratio, COLD_RATIO, "Compose"),
             (self.nothing_ratio, NOTHING_RATIO, "the engine's floor"),
         )
-        return [f"{ratio} times {what}, not {most}" for ratio, most, what in checks if ratio > most]
+        return [(ratio <= most, f"{ratio} times {what}, not {most}") for ratio, most, what in limits]
 
     def as_json(self) -> dict[str, Any]:
-        ratios = {"cold_ratio": self.cold_ratio, "nothing_ratio": self.nothing_ratio}
-        return asdict(self) | ratios | {"missed": self.missed}
+        return super().as_json() | {"cold_ratio": self.cold_ratio, "nothing_ratio": self.nothing_ratio}
 
     def lines(self) -> list[str]:
-        """The figures for a person."""
         return [
             f"{self.containers} containers, from nothing to healthy, images present, {len(self.cold_seconds)} times",
             f"  Compose                                {median(self.compose_seconds):8.2f} s",

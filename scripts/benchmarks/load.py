@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from scripts.benchmarks.result import BenchmarkResult
 from scripts.benchmarks.watch import Watched, watch
 from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline import meltano_env
@@ -36,7 +37,7 @@ FROM range({rows}) AS t(i)
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(BenchmarkResult):
     """Seconds, ratios and megabytes of one run."""
 
     rows: int
@@ -51,21 +52,15 @@ class Result:
     record_path_ratio: float
 
     @property
-    def missed(self) -> list[str]:
-        """What does not hold."""
+    def targets(self) -> Sequence[tuple[bool, str]]:
         largest = max(self.peak_mb.values())
-        checks = (
+        return (
             (self.record_path_ratio >= RECORD_PATH_RATIO, f"{self.record_path_ratio} times the record path, not 8"),
             (self.ctas_ratio <= CTAS_RATIO, f"{self.ctas_ratio} times CREATE TABLE AS, not {CTAS_RATIO}"),
             (largest < MEMORY_MB, f"{largest:.0f} MB in one process, not below {MEMORY_MB:.0f}"),
         )
-        return [text for holds, text in checks if not holds]
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"missed": self.missed}
 
     def lines(self) -> list[str]:
-        """The figures for a person."""
         return [
             f"{self.rows:,} rows into an empty table",
             f"  CREATE TABLE AS                        {self.ctas_seconds:8.2f} s",

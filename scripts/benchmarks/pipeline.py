@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import duckdb
 
 from scripts.benchmarks.load import write_rows
+from scripts.benchmarks.result import BenchmarkResult
 from scripts.benchmarks.watch import Watched, watch
 from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline import meltano_env
@@ -43,7 +43,7 @@ with duckdb.connect(database, config={"threads": 2}) as connection:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(BenchmarkResult):
     """Seconds and ratio of one run of the benchmark; the peaks of memory are of the large run, by process."""
 
     rows: int
@@ -54,21 +54,15 @@ class Result:
     small_seconds: list[float]
 
     @property
-    def missed(self) -> list[str]:
-        """What does not hold."""
+    def targets(self) -> Sequence[tuple[bool, str]]:
         small, largest = median(self.small_seconds), max(self.peak_mb.values())
-        checks = (
+        return (
             (self.ratio <= SQL_RATIO, f"{self.ratio} times the same SQL, not {SQL_RATIO}"),
             (small <= SMALL_SECONDS, f"{small} s for a small file, not {SMALL_SECONDS}"),
             (largest < MEMORY_MB, f"{largest:.0f} MB in one process, not below {MEMORY_MB:.0f}"),
         )
-        return [text for holds, text in checks if not holds]
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"missed": self.missed}
 
     def lines(self) -> list[str]:
-        """The figures for a person."""
         return [
             f"{self.rows:,} rows through the whole pipeline",
             f"  the same SQL with its tests            {self.sql_seconds:8.2f} s",

@@ -1,0 +1,31 @@
+"""The result of a benchmark: its figures, and the targets that they miss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class BenchmarkResult(ABC):
+    """Base of the results; the fields of a subclass are its figures."""
+
+    @property
+    @abstractmethod
+    def targets(self) -> Sequence[tuple[bool, str]]:
+        """Return each target: whether it is met, and the sentence for when it is not."""
+
+    @abstractmethod
+    def lines(self) -> list[str]:
+        """Return the figures for a person."""
+
+    @property
+    def missed(self) -> list[str]:
+        """Return a sentence for each missed target."""
+        return [text for holds, text in self.targets if not holds]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures by name, and the missed targets."""
+        return asdict(self) | {"missed": self.missed}
