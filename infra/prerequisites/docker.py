@@ -11,8 +11,8 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
-from infra.offline.apt import can_install, install
-from infra.offline.detached import alive, spawn
+from infra.prerequisites.apt import can_install, install
+from infra.prerequisites.detached import alive, spawn
 from infra.prerequisites.prerequisite import Installation, Say, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir

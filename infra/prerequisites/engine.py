@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from infra.engine.environment import VERSION, engine_root
-from infra.offline import engine_build
-from infra.offline.reach import answers
+from infra.prerequisites import offline
+from infra.prerequisites.http_probe import answers
 from infra.prerequisites.prerequisite import Installation, Say
 
 INSTALLER = "https://get.pulumi.com/install.sh"
@@ -49,7 +49,7 @@ class Engine:
 
     def get(self, say: Say) -> Installation:
         if not _install_official(say):
-            engine_build.build(self._own, VERSION, say)
+            offline.require("the Pulumi engine").build_engine(self._own, VERSION, say)
         found = self.find()
         assert found is not None
         return found

@@ -20,7 +20,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from infra.component.images import reference
+from infra.build_context import reference
 from infra.component.networks import INTERNET, networks_of
 from infra.services import catalogue, selected
 from infra.services.traefik import HTTPS

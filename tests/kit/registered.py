@@ -55,12 +55,12 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     import pulumi
     from pulumi.runtime.rpc import unwrap_rpc_secret
 
+    from fds_offline.plugins.docker.package import PACKAGE as DOCKER
+    from fds_offline.plugins.fields import checked
+    from fds_offline.plugins.hcloud.package import PACKAGE as HCLOUD
     from infra.component import generated_secrets
     from infra.component.stack import DataStack
     from infra.hosts.hetzner import server
-    from infra.offline.plugins.docker.package import PACKAGE as DOCKER
-    from infra.offline.plugins.fields import checked
-    from infra.offline.plugins.hcloud.package import PACKAGE as HCLOUD
     from infra.settings import Settings
     from stack_runtime.paths import PROJECT
 

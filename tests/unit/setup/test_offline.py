@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.offline import apt, images, registry
+from fds_offline import apt_sources, images, registry
 from stack_runtime.errors import UnreachableError
 
 
@@ -40,7 +40,7 @@ def test_the_machines_own_mirror_is_used_in_both_formats(tmp_path: Path, name: s
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
-    assert apt.mirrors(tmp_path) == ("http://near/debian", "http://near/debian")
+    assert apt_sources.mirrors(tmp_path) == ("http://near/debian", "http://near/debian")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_other_sources_are_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list.d" / "a.sources").write_text(text)
     with pytest.raises(UnreachableError, match="no source of Debian"):
-        apt.mirrors(tmp_path)
+        apt_sources.mirrors(tmp_path)
 
 
 @pytest.fixture
