@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 
 import pulumi
@@ -11,10 +12,9 @@ from pulumi.runtime import config as runtime_config
 
 from infra import stack_file
 from infra.component import generated_secrets
+from infra.component.args import DataStackArgs, Operation
 from infra.component.stack import DataStack
 from infra.cost import Plan
-from infra.docker_access import keys_folder
-from infra.hosts.hetzner import token
 from infra.hosts.hetzner.account import NOTHING, Account
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError
@@ -50,11 +50,12 @@ def main(
         raise RefusedError(
             f"Pulumi.{stack_name}.yaml no longer says what was approved", next_command="ask for a new plan"
         )
-    token.cache_token(stack_name, runtime_config.CONFIG.get())
-    generated_secrets.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
-    secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
-    keys = keys_folder(project, settings.stack)
-    stack = DataStack(settings, secrets, keys, adopt, wait=wait, project=project, agreed=agreed)
+    names = json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}")
+    generated_secrets.require(settings, names)
+    values = pulumi.Config(PROJECT).get_secret_object("secrets", {})
+    secrets = {name: pulumi.Output.from_input(values).apply(itemgetter(name)) for name in names}
+    operation = Operation(project, adopt, wait, agreed)
+    stack = DataStack(settings.stack, DataStackArgs(settings, secrets, operation=operation))
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -36,7 +36,7 @@ def container(
 ) -> docker.Container:
     """Register one replica of `service`; it counts as made when its health check passes."""
     settings, own = context.settings, service.resources
-    processes = processes_of(service)
+    processes = processes_of(service, context.services)
     return docker.Container(
         labels.container_name(settings.stack, service.name, replica),
         image=context.image_ids[service.name],
@@ -70,14 +70,17 @@ def container(
     )
 
 
-def processes_of(service: Service) -> int:
+def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
     """Return the limit of processes and threads for all containers that run as the user of `service`.
 
     The provider has no input for Docker's limit of one container, and the kernel counts this one per user id. All
     services of the catalogue count, selected or not: otherwise a new profile would replace the containers of others.
+
+    Args:
+        others: services that run beside it, also those outside the catalogue.
     """
     own = service.user.partition(":")[0]
-    every = {each.name: each for each in (*catalogue(), service)}.values()
+    every = {each.name: each for each in (*catalogue(), *others, service)}.values()
     return sum(each.resources.processes for each in every if each.user.partition(":")[0] == own)
 
 

@@ -12,7 +12,9 @@ from infra import build_context
 from infra.services import Build, Service
 
 
-def images_of(services: Sequence[Service], options: pulumi.ResourceOptions) -> dict[str, docker.RemoteImage]:
+def images_of(
+    stack: str, services: Sequence[Service], options: pulumi.ResourceOptions
+) -> dict[str, docker.RemoteImage]:
     """Register the image of each service, and return it by the service's name; a container runs its `image_id`.
 
     The daemon pulls the base images of the Dockerfiles first, because only the daemon knows its mirror; the builder
@@ -20,7 +22,7 @@ def images_of(services: Sequence[Service], options: pulumi.ResourceOptions) -> d
     use that name too. `fds up` removes unused ones when all services are healthy.
     """
     pulled = {
-        name: docker.RemoteImage(re.sub("[:/]", "-", name), name=name, keep_locally=True, opts=options)
+        name: docker.RemoteImage(f"{stack}-{re.sub('[:/@]', '-', name)}", name=name, keep_locally=True, opts=options)
         for name in build_context.pulled_images(services)
     }
     found: dict[str, docker.RemoteImage] = {}
@@ -28,15 +30,15 @@ def images_of(services: Sequence[Service], options: pulumi.ResourceOptions) -> d
         if isinstance(service.image, Build):
             bases = [pulled[base] for base in sorted(build_context.base_images(service.image))]
             after = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=bases))
-            found[service.name] = _built(service, service.image, after)
+            found[service.name] = _built(stack, service, service.image, after)
         else:
             found[service.name] = pulled[service.image]
     return found
 
 
-def _built(service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
+def _built(stack: str, service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
     return docker.RemoteImage(
-        f"{service.name}-image",
+        f"{stack}-{service.name}-image",
         name=build_context.reference(service),
         build=docker.RemoteImageBuildArgs(
             context=str(build_context.ROOT),

@@ -32,7 +32,7 @@ def networks(stack: str, options: pulumi.ResourceOptions) -> dict[str, docker.Ne
     """Register the networks of `stack`."""
     return {
         name: docker.Network(
-            f"{name}-network",
+            f"{stack}-{name}-network",
             name=f"{PROJECT}-{stack}-{name}",
             driver="bridge",
             internal=name != INTERNET,

@@ -18,7 +18,7 @@ from infra.cost.planning.plan import plan
 from infra.cost.planning.planner import converter_for, rank_servers
 from infra.cost.sources import rate, saved
 from infra.hosts.hetzner import token
-from infra.services import selected
+from infra.services import Service, selected
 from infra.settings import Settings
 from stack_runtime.paths import project_dir
 
@@ -32,6 +32,14 @@ def today() -> date:
 
 
 @dataclass(frozen=True)
+class ProgramStack:
+    """Another stack that may share the budget: its settings, and its services outside the catalogue."""
+
+    settings: Settings
+    own: tuple[Service, ...] = ()
+
+
+@dataclass(frozen=True)
 class PlanningInputs:
     """Inputs fetched once, so that several settings are planned with the same figures."""
 
@@ -39,6 +47,8 @@ class PlanningInputs:
     inputs: RentalInputs | None
     """None for a local stack, which needs no prices."""
     machine: capacity.Machine
+    own: tuple[Service, ...] = ()
+    """Services of this stack that are not in the catalogue."""
 
     @classmethod
     def of(
@@ -51,6 +61,8 @@ class PlanningInputs:
         prices_date: date | None = None,
         project: Path | None = None,
         deploying: bool = False,
+        own: Sequence[Service] = (),
+        beside: Sequence[ProgramStack] = (),
     ) -> PlanningInputs:
         """Fetch the planning inputs for `settings`. A local stack needs none.
 
@@ -59,6 +71,8 @@ class PlanningInputs:
 
         Args:
             deploying: the plan decides on a deployment, not only on a report.
+            own: services of this stack that are not in the catalogue.
+            beside: other stacks of the same Pulumi program, which have no stack file of their own.
 
         Raises:
             UsageError: a stack file of the project, or a file of prices, is missing or wrong.
@@ -66,27 +80,28 @@ class PlanningInputs:
             UnreachableError: the API does not answer, or refuses the token.
         """
         if settings.host == "local":
-            return cls(today, None, capacity.this_machine())
+            return cls(today, None, capacity.this_machine(), tuple(own))
         home = project or project_dir()
         folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
         opened_by = token.find(settings.stack, home)
-        neighbours = rented(home, settings.stack)
+        neighbours = [*(ProgramStack(other) for other in rented(home, settings.stack)), *beside]
         if opened_by is not None and (deploying or folder is None):
             known = _from_account(settings, opened_by, neighbours, today, home)
         else:
             prices = saved.read(folder, day=prices_date) if folder else saved.read()
             known = RentalInputs(prices, rate.find(settings, today, ask=folder is not None), today)
         allowed = allow_snapshot or settings.allow_snapshot
-        return cls(today, _with_group(settings, neighbours, replace(known, allow_snapshot=allowed)), capacity.Machine())
+        known = _with_group(settings, neighbours, replace(known, allow_snapshot=allowed))
+        return cls(today, known, capacity.Machine(), tuple(own))
 
     def plan(self, settings: Settings) -> Plan:
         """Plan `settings`, which may differ from the settings that the inputs were fetched for."""
         if self.inputs is None:
-            return plan(settings, selected(settings), None, None, self.today, machine=self.machine)
+            return plan(settings, selected(settings, self.own), None, None, self.today, machine=self.machine)
         known = self.inputs
         return plan(
             settings,
-            selected(settings),
+            selected(settings, self.own),
             known.prices,
             known.rate,
             self.today,
@@ -115,7 +130,7 @@ class PlanningInputs:
 
     def considered(self, settings: Settings) -> list[Candidate]:
         """Return all servers that `settings` allow, best first; empty for a local stack."""
-        return rank_servers(settings, selected(settings), self.inputs) if self.inputs else []
+        return rank_servers(settings, selected(settings, self.own), self.inputs) if self.inputs else []
 
 
 def rented(project: Path, stack: str) -> list[Settings]:
@@ -131,7 +146,7 @@ def rented(project: Path, stack: str) -> list[Settings]:
 
 
 def _from_account(
-    settings: Settings, opened_by: str, neighbours: Sequence[Settings], today: date, project: Path
+    settings: Settings, opened_by: str, neighbours: Sequence[ProgramStack], today: date, project: Path
 ) -> RentalInputs:
     """Fetch today's prices from the stack's account, and the resources in the accounts of all stacks."""
     from infra.cost.sources import (
@@ -140,26 +155,27 @@ def _from_account(
     )
 
     own = live.Account(opened_by)
-    tokens = {token.find(other.stack, project) for other in neighbours} - {opened_by, None}
+    tokens = {token.find(other.settings.stack, project) for other in neighbours} - {opened_by, None}
     prices, fx = own.prices(today), rate.find(settings, today, ask=True)
     entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
     running = held.running(entries, TaxedPrices(prices, settings.tax), converter_for(fx))
     return RentalInputs(prices, fx, today, running=running, deployed=held.deployed(entries, settings.stack))
 
 
-def _with_group(settings: Settings, neighbours: Sequence[Settings], known: RentalInputs) -> RentalInputs:
+def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:
     """Return the inputs with the plans of stacks in the same budget group and the names of the other stacks."""
-    elsewhere = {other.stack: other.budget_group for other in neighbours if other.budget_group != settings.budget_group}
+    groups = {other.settings.stack: other.settings.budget_group for other in neighbours}
     others = tuple(
         plan(
-            other.model_copy(update={"tax": settings.tax}),
-            selected(other),
+            other.settings.model_copy(update={"tax": settings.tax}),
+            selected(other.settings, other.own),
             known.prices,
             known.rate,
             known.today,
             allow_snapshot=True,
         )
         for other in neighbours
-        if other.stack not in elsewhere
+        if other.settings.budget_group == settings.budget_group
     )
+    elsewhere = {stack: group for stack, group in groups.items() if group != settings.budget_group}
     return replace(known, others=others, other_groups=elsewhere)

@@ -10,7 +10,7 @@ import pulumi_docker as docker
 from infra.hosts.base import Host
 
 
-def host(options: pulumi.ResourceOptions) -> Host:
+def host(stack: str, options: pulumi.ResourceOptions) -> Host:
     """The daemon that `DOCKER_HOST` names, or the one at Docker's usual socket."""
     address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    return Host(docker.Provider("docker", host=address, opts=options))
+    return Host(docker.Provider(f"{stack}-docker", host=address, opts=options))

@@ -59,6 +59,7 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     from fds_offline.plugins.fields import checked
     from fds_offline.plugins.hcloud.package import PACKAGE as HCLOUD
     from infra.component import generated_secrets
+    from infra.component.args import DataStackArgs
     from infra.component.stack import DataStack
     from infra.hosts.hetzner import server
     from infra.settings import Settings
@@ -88,7 +89,8 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     setattr(server, "wait_until_ready", lambda access, say, **_: None)  # noqa: B010, there is no server to wait for
 
     async def program() -> None:
-        DataStack(settings, known, Path(os.environ["FDS_PROJECT_DIR"]) / "keys")
+        keys = Path(os.environ["FDS_PROJECT_DIR"]) / "keys"
+        DataStack("prod", DataStackArgs(settings, known, keys=keys))
 
     pulumi.runtime.set_mocks(Provider(), project=PROJECT, stack="prod", preview=False)
     run: Any = pulumi.runtime.test
