@@ -1,1 +1,1 @@
-"""Agents that turn words into typed proposals. They decide nothing: the planner does, and a person approves."""
+"""Turn plain language into typed proposals. The cost model decides on each one, and a person approves it."""

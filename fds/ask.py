@@ -1,4 +1,4 @@
-"""`fds ask "…"`: a change or a question in one's own words."""
+"""`fds ask "…"`: request a change, or ask a question, in your own words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import typer
 from fds.output import AsJson, Debug, Stack, answer, say
 
 if TYPE_CHECKING:
-    from agents.assistant import Assistant
-    from agents.bounds import Bounds
-    from agents.request import WorkflowRequest
-    from agents.response import AgentResponse
-    from agents.scaling import ScalingDesk
+    from agents.changes.bounds import Bounds
+    from agents.changes.service import ChangeService
+    from agents.llm.assistant import Assistant
+    from agents.llm.schemas import AgentResponse, WorkflowRequest
 
 Words = Annotated[str, typer.Argument(metavar="WORDS", help="What you want, in any language.")]
 Role = Annotated[str, typer.Option("--role", help="data_platform_engineer, data_engineer or analytics_engineer.")]
@@ -36,8 +35,8 @@ UpTo = Annotated[
 ]
 
 MODEL = "FDS_MODEL"
-MOST_ROUNDS = 5
-"""Of jobs that follow from each other in one conversation."""
+MAX_ROUNDS = 5
+"""Maximum number of rounds of jobs in one conversation."""
 
 
 def command(
@@ -68,10 +67,10 @@ def _bounds(yes: bool, allow: str | None, up_to: str | None) -> Bounds | None:
     """Return the bounds given with `--yes`; None without `--yes`, when every change needs an approval."""
     if not yes and allow is None and up_to is None:
         return None
-    from agents.bounds import Bounds
+    from agents.changes.bounds import Bounds
     from stack_runtime.errors import UsageError
 
-    bounds = Bounds.of(allow, up_to)
+    bounds = Bounds.parse(allow, up_to)
     if not yes:
         raise UsageError(
             "--allow and --up-to are the bounds of --yes, which is missing",
@@ -86,11 +85,11 @@ def _asked(words: str, stack: str, role: str, model: str, bounds: Bounds | None,
 
     from pydantic import ValidationError
 
-    from agents import tracing
-    from agents.assistant import Assistant
-    from agents.ground import desk
-    from agents.request import WorkflowRequest
-    from agents.tools.toolbox import of_project
+    from agents.factory import create_change_service
+    from agents.llm import tracing
+    from agents.llm.assistant import Assistant
+    from agents.llm.schemas import WorkflowRequest
+    from agents.tools.toolbox import project_toolbox
     from stack_runtime.errors import UsageError
     from stack_runtime.paths import project_dir
 
@@ -101,11 +100,11 @@ def _asked(words: str, stack: str, role: str, model: str, bounds: Bounds | None,
         raise UsageError(f"{first['loc'][0]}: {first['msg']}", next_command='fds ask "more disk"') from None
     tracing.start()
     project, person = project_dir(), getpass.getuser()
-    office = desk(project, None if as_json else say, only=stack)
-    assistant = Assistant(office, stack, person, model, of_project(office, stack, project).all())
-    response = asyncio.run(_talk(assistant, request, office, person, as_json)).model_dump(mode="json")
+    changes = create_change_service(project, None if as_json else say, only=stack)
+    assistant = Assistant(changes, stack, person, model, project_toolbox(changes, stack, project).all())
+    response = asyncio.run(_talk(assistant, request, changes, person, as_json)).model_dump(mode="json")
     change = response["status"] == "needs_approval" and "plan_after" in response["output"]
-    if change and (applied := _changed(office, response["output"], person, bounds, as_json)):
+    if change and (applied := _changed(changes, response["output"], person, bounds, as_json)):
         response["applied"] = applied
     if as_json:
         answer(response)
@@ -116,38 +115,38 @@ def _asked(words: str, stack: str, role: str, model: str, bounds: Bounds | None,
 
 
 async def _talk(
-    assistant: Assistant, request: WorkflowRequest, office: ScalingDesk, person: str, as_json: bool
+    assistant: Assistant, request: WorkflowRequest, changes: ChangeService, person: str, as_json: bool
 ) -> AgentResponse:
-    """Ask; do the jobs that the person approves one by one, and tell the model what came of them."""
+    """Ask the model, run the jobs that the person approves, and give the model their outcomes."""
     response = await assistant.ask(request)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         jobs = [] if as_json else response.output.get("jobs", [])
-        done = {job["id"]: _apply(office, job, person) for job in jobs if _approved(job["text"], "Do this?")}
+        done = {job["id"]: _apply(changes, job, person) for job in jobs if _approved(job["text"], "Do this?")}
         if not done:
             break
-        response = await assistant.tell(done)
+        response = await assistant.report_outcomes(done)
     return response
 
 
 def _changed(
-    office: ScalingDesk, output: dict[str, Any], person: str, bounds: Bounds | None, as_json: bool
+    changes: ChangeService, output: dict[str, Any], person: str, bounds: Bounds | None, as_json: bool
 ) -> dict[str, Any] | None:
-    """Make the change: without asking if it is within `bounds`, else after the person approved it.
+    """Apply the change: without asking if it is within `bounds`, else after the person approved it.
 
     Raises:
         OutOfBoundsError: it is outside the bounds, and there is no terminal to ask at.
     """
-    from agents.bounds import OutOfBoundsError
+    from agents.changes.bounds import OutOfBoundsError
 
     if bounds:
         try:
-            return _apply(office, output, person, bounds)
+            return _apply(changes, output, person, bounds)
         except OutOfBoundsError as error:
             if as_json or not sys.stdin.isatty():
                 say(output["text"])
                 raise
             say(f"outside the bounds of --yes: {error.what}")
-    return None if as_json or not _change_approved(output) else _apply(office, output, person)
+    return None if as_json or not _change_approved(output) else _apply(changes, output, person)
 
 
 def _change_approved(output: dict[str, Any]) -> bool:
@@ -158,7 +157,7 @@ def _change_approved(output: dict[str, Any]) -> bool:
 
 
 def _approved(text: str, question: str) -> bool:
-    """Show what would be done and ask. Nobody at a terminal is nobody who approves."""
+    """Show what would be done and ask for approval; without a terminal, return False."""
     print(text)
     if not sys.stdin.isatty():
         say("nothing is done: approve at a terminal; python -m agents approve does it for what --json shows")
@@ -166,8 +165,8 @@ def _approved(text: str, question: str) -> bool:
     return typer.confirm(question)
 
 
-def _apply(office: ScalingDesk, output: dict[str, Any], person: str, within: Bounds | None = None) -> dict[str, Any]:
-    token = office.approve(output["id"], output["digest"], person, within)
-    outcome = office.apply(output["id"], token, person)
+def _apply(changes: ChangeService, output: dict[str, Any], person: str, within: Bounds | None = None) -> dict[str, Any]:
+    token = changes.approve(output["id"], output["digest"], person, within)
+    outcome = changes.apply(output["id"], token, person)
     say(f"{outcome.stack}: {outcome.status}" + "".join(f"; {problem}" for problem in outcome.problems))
     return {"status": outcome.status, "problems": list(outcome.problems), "data": outcome.data}

@@ -17,8 +17,8 @@ Install = Annotated[bool, typer.Option("--install", help="Let systemd call this 
 
 def command(stack: Only = None, install: Install = False, as_json: AsJson = False, debug: Debug = False) -> None:
     """Revert every temporary change that has ended; --install sets up a timer that does it from now on."""
-    from agents.ground import desk
-    from agents.timer import install as install_timer
+    from agents.changes.expiry import install_timer
+    from agents.factory import create_change_service
     from infra import stack_file
     from stack_runtime.errors import UsageError
     from stack_runtime.paths import project_dir
@@ -32,7 +32,7 @@ def command(stack: Only = None, install: Install = False, as_json: AsJson = Fals
         return
     if stack:
         stack_file.read(project, stack)
-    outcomes = desk(project, None if as_json else say, only=stack).expire(getpass.getuser())
+    outcomes = create_change_service(project, None if as_json else say, only=stack).expire(getpass.getuser())
     if as_json:
         answer([vars(outcome) for outcome in outcomes])
     elif not outcomes:

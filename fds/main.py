@@ -67,7 +67,7 @@ def _stopped() -> NoReturn:
 
 def _remind() -> None:
     """Say which temporary changes should have ended, whatever verb is called; `fds expire` itself takes them back."""
-    from agents.due import overdue
+    from agents.changes.expiry import overdue
     from stack_runtime.paths import project_dir
 
     if "expire" in sys.argv[1:2]:

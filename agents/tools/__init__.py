@@ -1,1 +1,1 @@
-"""What an agent may look at. Every tool only reads, answers `{success, data, error, metadata}`, and has limits."""
+"""Tools of the agents. Each one only reads, is bounded, and returns `{success, data, error, metadata}`."""

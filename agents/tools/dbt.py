@@ -1,4 +1,4 @@
-"""What dbt knows of the models, from the artefacts of its last run: nothing is built and nothing is parsed anew."""
+"""Read models, lineage and results from the artefacts of the last dbt run, without running dbt."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import json
 from typing import Any
 
 from agents.tools.duckdb import query
-from agents.tools.place import Place
+from agents.tools.pipeline_target import PipelineTarget
 from stack_runtime.errors import UsageError
 
 
-def models(place: Place) -> list[dict[str, Any]]:
-    """Every model: name, kind, description."""
+def models(target: PipelineTarget) -> list[dict[str, Any]]:
+    """Return name, materialization and description of every model."""
     return [
         {
             "name": node["name"],
             "materialized": node["config"].get("materialized"),
             "description": node.get("description", ""),
         }
-        for node in _nodes(place)
+        for node in _nodes(target)
         if node["resource_type"] == "model"
     ]
 
 
-def show(place: Place, model: str, rows: int = 10) -> list[dict[str, Any]]:
-    """The first rows of one model as they are published."""
-    node = _model(place, model)
+def show(target: PipelineTarget, model: str, rows: int = 10) -> list[dict[str, Any]]:
+    """Return the first published rows of one model."""
+    node = _model(target, model)
     schema, table = (str(node[part]).replace('"', '""') for part in ("schema", "alias"))
-    return query(place, f'SELECT * FROM "{schema}"."{table}" LIMIT {int(rows)}')
+    return query(target, f'SELECT * FROM "{schema}"."{table}" LIMIT {int(rows)}')
 
 
-def docs(place: Place, model: str) -> dict[str, Any]:
-    """One model: description, columns, SQL as written, and tests on it."""
-    node = _model(place, model)
-    tests = [other["name"] for other in _nodes(place) if other["resource_type"] == "test" and _uses(other, node)]
+def docs(target: PipelineTarget, model: str) -> dict[str, Any]:
+    """Return description, columns, SQL source and tests of one model."""
+    node = _model(target, model)
+    tests = [other["name"] for other in _nodes(target) if other["resource_type"] == "test" and _depends_on(other, node)]
     columns = {name: column.get("description", "") for name, column in node.get("columns", {}).items()}
     return {
         "name": node["name"],
@@ -44,16 +44,18 @@ def docs(place: Place, model: str) -> dict[str, Any]:
     }
 
 
-def lineage(place: Place, model: str) -> dict[str, list[str]]:
-    """What a model is made from and what is made from it, one step each way."""
-    node = _model(place, model)
-    used = [name.split(".")[-1] for name in node["depends_on"]["nodes"]]
-    users = [other["name"] for other in _nodes(place) if other["resource_type"] == "model" and _uses(other, node)]
-    return {"made_from": used, "used_by": users}
+def lineage(target: PipelineTarget, model: str) -> dict[str, list[str]]:
+    """Return the direct parents and children of a model."""
+    node = _model(target, model)
+    parents = [name.split(".")[-1] for name in node["depends_on"]["nodes"]]
+    children = [
+        other["name"] for other in _nodes(target) if other["resource_type"] == "model" and _depends_on(other, node)
+    ]
+    return {"made_from": parents, "used_by": children}
 
 
-def results(place: Place) -> list[dict[str, Any]]:
-    """Every model and test of the last run: status, seconds, message."""
+def results(target: PipelineTarget) -> list[dict[str, Any]]:
+    """Return status, seconds and message of every model and test of the last run."""
     return [
         {
             "name": result["unique_id"].split(".", 2)[-1],
@@ -61,24 +63,24 @@ def results(place: Place) -> list[dict[str, Any]]:
             "seconds": round(result["execution_time"], 2),
             "message": result.get("message"),
         }
-        for result in _artefact(place, "run_results.json")["results"]
+        for result in _artefact(target, "run_results.json")["results"]
     ]
 
 
-def _model(place: Place, name: str) -> dict[str, Any]:
-    nodes = {node["name"]: node for node in _nodes(place) if node["resource_type"] == "model"}
+def _model(target: PipelineTarget, name: str) -> dict[str, Any]:
+    nodes = {node["name"]: node for node in _nodes(target) if node["resource_type"] == "model"}
     if name not in nodes:
-        raise UsageError(f"there is no model of that name, there are {', '.join(sorted(nodes))}")
+        raise UsageError(f"there is no model of that name; the models are {', '.join(sorted(nodes))}")
     return nodes[name]
 
 
-def _uses(node: dict[str, Any], other: dict[str, Any]) -> bool:
+def _depends_on(node: dict[str, Any], other: dict[str, Any]) -> bool:
     return other["unique_id"] in node["depends_on"]["nodes"]
 
 
-def _nodes(place: Place) -> list[dict[str, Any]]:
-    return list(_artefact(place, "manifest.json")["nodes"].values())
+def _nodes(target: PipelineTarget) -> list[dict[str, Any]]:
+    return list(_artefact(target, "manifest.json")["nodes"].values())
 
 
-def _artefact(place: Place, name: str) -> dict[str, Any]:
-    return dict(json.loads(place.artefact(name)))
+def _artefact(target: PipelineTarget, name: str) -> dict[str, Any]:
+    return dict(json.loads(target.artefact(name)))

@@ -1,4 +1,4 @@
-"""What Meltano would load, and how far it is: plugins, streams in the landing folder, state of the last load."""
+"""Read Meltano's plugins, the streams in the landing folder, and the state of the last load."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from agents.tools.duckdb import query
-from agents.tools.place import Place
+from agents.tools.pipeline_target import PipelineTarget
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline.places import MELTANO_PROJECT
 
@@ -15,7 +15,7 @@ _STATE = "SELECT path, content FROM fds.state"
 
 
 def plugins() -> dict[str, Any]:
-    """Extractors and loaders with the names of their settings; values can be secret."""
+    """Return extractors and loaders with the names of their settings, without values, which can be secret."""
     from ruamel.yaml import YAML
 
     found = YAML(typ="safe").load(MELTANO_PROJECT / "meltano.yml")["plugins"]
@@ -25,30 +25,29 @@ def plugins() -> dict[str, Any]:
     }
 
 
-def discover(place: Place) -> list[dict[str, Any]]:
-    """Streams, keys and columns that the extractor finds in the landing folder; nothing is loaded.
+def discover(target: PipelineTarget) -> list[dict[str, Any]]:
+    """Return streams, keys and columns of the files in the landing folder; nothing is loaded.
 
     Raises:
-        StackError: there is nothing, or it cannot be read.
+        StackError: the folder is empty or cannot be read.
     """
-    code, said = place.call("stack_runtime.pipeline", "discover", seconds=DISCOVERY_SECONDS)
-    answer = answered(code, said)
-    return list(answer)
+    code, output = target.call("stack_runtime.pipeline", "discover", seconds=DISCOVERY_SECONDS)
+    return list(parse_answer(code, output))
 
 
-def state(place: Place) -> list[dict[str, Any]]:
-    """The state of each load as it was published: what the next load does not read again."""
-    return [{"of": row["path"], "state": json.loads(row["content"])} for row in query(place, _STATE)]
+def state(target: PipelineTarget) -> list[dict[str, Any]]:
+    """Return the published state of each load; the next load skips what the state covers."""
+    return [{"of": row["path"], "state": json.loads(row["content"])} for row in query(target, _STATE)]
 
 
-def answered(code: int, said: str) -> Any:
-    """The JSON answer of the pipeline's command line, or its error.
+def parse_answer(code: int, output: str) -> Any:
+    """Parse the JSON output of the pipeline's command line.
 
     Raises:
-        StackError: it said what went wrong, or nothing that can be read.
+        StackError: the output is an error, or is not JSON.
     """
     try:
-        answer = json.loads(said.splitlines()[-1])
+        answer = json.loads(output.splitlines()[-1])
     except (ValueError, IndexError):
         raise UsageError(f"the pipeline ended with {code} and no answer", next_command="fds logs pipeline") from None
     if isinstance(answer, dict) and "exit_code" in answer:

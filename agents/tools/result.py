@@ -1,4 +1,4 @@
-"""The answer of a tool: bounded in time and size, and never an exception."""
+"""Make a tool of a function: limited in time and size, with failures as results instead of exceptions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from typing import Any, ParamSpec
 
 from typing_extensions import TypedDict
 
+from agents.text import shortened
 from stack_runtime.errors import StackError
 
-MOST_ROWS = 200
-MOST_CHARACTERS = 20_000
-MOST_ERROR = 600
+MAX_ROWS = 200
+MAX_CHARACTERS = 20_000
+MAX_ERROR = 600
 SECONDS = 20.0
 
 Parameters = ParamSpec("Parameters")
 
 
 class ToolResult(TypedDict):
-    """`data` is JSON; `metadata` holds the seconds it took and whether something was cut off."""
+    """The result of a tool; `data` is JSON, `metadata` has the duration in seconds and whether data was cut off."""
 
     success: bool
     data: Any
@@ -35,26 +36,27 @@ class ToolResult(TypedDict):
 def tool(
     function: Callable[Parameters, Any], seconds: float | None = None, *, finishes: bool = False
 ) -> Callable[Parameters, Awaitable[ToolResult]]:
-    """Make a tool of a function that returns JSON: with a time limit, caps, and failures as answers.
+    """Return an asynchronous tool that calls `function` and returns its JSON as a `ToolResult`.
 
     Args:
-        finishes: the work goes on to its end when nobody waits for it any more; else it ends with the process.
+        seconds: time limit; by default `SECONDS`.
+        finishes: whether the process waits at its end for calls that are still running, also after their time limit.
     """
-    most = SECONDS if seconds is None else seconds
+    limit = SECONDS if seconds is None else seconds
 
     @functools.wraps(function)
     async def answer(*args: Parameters.args, **kwargs: Parameters.kwargs) -> ToolResult:
         began = time.monotonic()
         try:
-            work = _in_a_thread(lambda: function(*args, **kwargs), daemon=not finishes)
-            data, cut = capped(await asyncio.wait_for(work, most))
+            work = _run_in_thread(lambda: function(*args, **kwargs), daemon=not finishes)
+            data, cut = capped(await asyncio.wait_for(work, limit))
             error = None
         except TimeoutError:
-            data, cut, error = None, False, f"no answer within {most:g} s"
+            data, cut, error = None, False, f"no answer within {limit:g} s"
         except StackError as failure:
-            data, cut, error = None, False, _short(str(failure))
+            data, cut, error = None, False, shortened(failure, MAX_ERROR)
         except Exception as failure:
-            data, cut, error = None, False, _short(f"{type(failure).__name__}: {failure}")
+            data, cut, error = None, False, shortened(f"{type(failure).__name__}: {failure}", MAX_ERROR)
         metadata = {"seconds": round(time.monotonic() - began, 3), "cut_off": cut}
         return ToolResult(success=error is None, data=data, error=error, metadata=metadata)
 
@@ -62,8 +64,8 @@ def tool(
     return answer
 
 
-def _in_a_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Future[Any]:
-    """What `function` returns or raises. Who stops waiting leaves at once, as no pool of threads would let them."""
+def _run_in_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Future[Any]:
+    """Run `function` in a new thread; unlike with a thread pool, a caller can stop waiting for it."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -76,7 +78,7 @@ def _in_a_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Future
             result, error = function(), None
         except Exception as failure:
             result, error = None, failure
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+        with contextlib.suppress(RuntimeError):  # the loop was closed
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, daemon=daemon).start()
@@ -84,18 +86,13 @@ def _in_a_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Future
 
 
 def capped(data: Any) -> tuple[Any, bool]:
-    """`data` as plain JSON within the caps, and whether something is missing."""
+    """Return `data` as JSON within the size limits, and whether something was cut off."""
     plain = json.loads(json.dumps(data, default=str))
-    if isinstance(plain, list) and len(plain) > MOST_ROWS:
-        plain, cut = plain[:MOST_ROWS], True
+    if isinstance(plain, list) and len(plain) > MAX_ROWS:
+        plain, cut = plain[:MAX_ROWS], True
     else:
         cut = False
-    while isinstance(plain, list) and plain and len(json.dumps(plain)) > MOST_CHARACTERS:
+    while isinstance(plain, list) and plain and len(json.dumps(plain)) > MAX_CHARACTERS:
         plain, cut = plain[: len(plain) // 2], True
     text = json.dumps(plain, ensure_ascii=False)
-    return (plain, cut) if len(text) <= MOST_CHARACTERS else (text[:MOST_CHARACTERS], True)
-
-
-def _short(text: str) -> str:
-    """An error on one line: what it quotes may come from anywhere."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:MOST_ERROR]
+    return (plain, cut) if len(text) <= MAX_CHARACTERS else (text[:MAX_CHARACTERS], True)

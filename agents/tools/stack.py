@@ -1,4 +1,4 @@
-"""What the stack is, costs, does and did; and what someone changed behind its back."""
+"""Read status, logs, plan, cost and drift of a stack."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agents.scaling import ScalingDesk
+from agents.changes.service import ChangeService
 
 LOG_LINES = 200
 DRIFT_SECONDS = 180.0
 
 
 def status(project: Path, stack: str) -> dict[str, Any]:
-    """Every service with its health and memory, and the last run."""
+    """Return every service with health and memory, and the last pipeline run."""
     from infra.docker_access import daemon
     from stack_runtime.status import last_run, services
 
@@ -22,7 +22,7 @@ def status(project: Path, stack: str) -> dict[str, Any]:
 
 
 def logs(project: Path, stack: str, service: str) -> list[str]:
-    """The last lines of a service."""
+    """Return the last log lines of a service."""
     from infra.docker_access import daemon
     from stack_runtime.docker_host import running
 
@@ -31,19 +31,19 @@ def logs(project: Path, stack: str, service: str) -> list[str]:
     return text.decode(errors="replace").splitlines()
 
 
-def plan(desk: ScalingDesk, stack: str) -> Any:
-    """The stack as it will be with everything that is approved, against its budget."""
-    return json.loads(desk.plan(stack).model_dump_json())
+def plan(changes: ChangeService, stack: str) -> Any:
+    """Return the plan of the stack with all approved changes."""
+    return json.loads(changes.plan(stack).model_dump_json())
 
 
-def cost(desk: ScalingDesk, stack: str) -> dict[str, Any]:
-    """The same plan as the bill alone: total, budget and what each thing costs a month."""
-    full = plan(desk, stack)
+def cost(changes: ChangeService, stack: str) -> dict[str, Any]:
+    """Return total, budget and cost lines of that plan."""
+    full = plan(changes, stack)
     return {key: full[key] for key in ("verdict", "total_usd", "budget_usd", "lines", "prices", "fx", "warnings")}
 
 
 def drift(project: Path, stack: str) -> dict[str, int]:
-    """Resources by how they differ from what was deployed; nothing is changed by looking."""
+    """Return the number of resources by how they differ from the deployed ones; nothing is written."""
     from infra.engine.progress import Progress
     from infra.operations.preview import ReadOnlyOperations
 

@@ -1,6 +1,6 @@
-"""The dashboard: `streamlit run data_stack/streamlit/app.py`.
+"""Start the dashboard: `streamlit run data_stack/streamlit/app.py`.
 
-It only reads the published DuckDB file and the records of runs. Changes go through the agents' server, which decides.
+It reads only the published DuckDB file and the run records. Changes go through the agents' server.
 """
 
 from __future__ import annotations
@@ -10,64 +10,94 @@ from functools import wraps
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-from data_stack.streamlit import shown
-from data_stack.streamlit.views import cashflow, changes, customers, frame, quality, runs
+from data_stack.streamlit import formatting, marts
+from data_stack.streamlit.views import cashflow, changes, customers, explore, frame, quality, runs
 from data_stack.streamlit.warehouse import Version, version
 from stack_runtime.errors import StackError
 
 
 def _page(title: str, show: Callable[[Version | None], None]) -> Callable[[], None]:
-    """`show` under its title; an expected failure is one sentence."""
+    """Return a page that calls `show` under its title, and shows an expected failure as one sentence."""
 
     @wraps(show)
     def page() -> None:
         st.title(title)
         try:
-            of = version()
-            frame.renew_when_changed(frame.state())
-            show(of)
-            if of is not None:
-                frame.freshness(of)
+            published = version()
+            frame.rerun_when_changed(frame.state())
+            show(published)
+            if published is not None:
+                frame.freshness(published)
         except StackError as error:
-            st.error(shown.sentence(error), icon=":material/error:")
+            st.error(formatting.sentence(error), icon=":material/error:")
 
     page.__name__ = title.lower().replace(" ", "_")
     return page
 
 
 def _published_only(show: Callable[[Version], None]) -> Callable[[Version | None], None]:
-    def page(of: Version | None) -> None:
-        if of is None:
+    """Return a page that calls `show`, or says that nothing is published yet."""
+
+    def page(published: Version | None) -> None:
+        if published is None:
             st.info(
-                "Nothing is published yet. `fds run` loads data; this page follows by itself.",
+                "Nothing is published yet. `fds run` loads data; this page then updates itself.",
                 icon=":material/hourglass_empty:",
             )
         else:
-            show(of)
+            show(published)
 
     return page
 
 
+TRANSACTIONS = ("fact_transactions", "mart_customer_metrics", "mart_daily_cashflow")
+"""Marts of the demo, which its pages show."""
+
 PAGES = (
-    ("Cash flow", ":material/payments:", _published_only(cashflow.show)),
-    ("Customers", ":material/groups:", _published_only(customers.show)),
-    ("Data quality", ":material/fact_check:", quality.show),
-    ("Runs", ":material/history:", lambda _: runs.show()),
-    ("Changes", ":material/tune:", lambda _: changes.show()),
+    ("Cash flow", ":material/payments:", TRANSACTIONS, _published_only(cashflow.show)),
+    ("Customers", ":material/groups:", TRANSACTIONS, _published_only(customers.show)),
+    ("Explore", ":material/table_chart:", (), _published_only(explore.show)),
+    ("Data quality", ":material/fact_check:", (), quality.show),
+    ("Runs", ":material/history:", (), lambda _: runs.show()),
+    ("Changes", ":material/tune:", (), lambda _: changes.show()),
 )
+"""Title, icon, needed marts and function of each page."""
+
+OWN_PAGES = Path(__file__).parents[1] / "dashboards"
+"""Folder with the project's own pages, one Streamlit script each; the file name is the title."""
 
 LOGO = Path(__file__).with_name("logo.svg")
 
+
+def _missing_marts() -> set[str]:
+    """Return the needed marts that are not published; empty while nothing is published or the file is unreadable."""
+    try:
+        published = version()
+        found = set(TRANSACTIONS) if published is None else set(marts.names(published))
+    except StackError:
+        return set()  # each page shows the error
+    return set(TRANSACTIONS) - found
+
+
+def _navigation() -> dict[str, list[StreamlitPage]]:
+    missing = _missing_marts()
+    shown = [(title, icon, show) for title, icon, needs, show in PAGES if not missing.intersection(needs)]
+    pages = [
+        st.Page(
+            _page(title, show),
+            title=title,
+            icon=icon,
+            url_path=title.lower().replace(" ", "-"),
+            default=not index,
+        )
+        for index, (title, icon, show) in enumerate(shown)
+    ]
+    own = [st.Page(file, url_path=f"own-{file.stem}") for file in sorted(OWN_PAGES.glob("*.py"))]
+    return {"Freelancer data stack": pages} | ({"Your pages": own} if own else {})
+
+
 st.set_page_config(page_title="Freelancer data stack", page_icon=str(LOGO), layout="wide")
 st.logo(str(LOGO), size="large")
-st.navigation(
-    {
-        "Freelancer data stack": [
-            st.Page(
-                _page(title, show), title=title, icon=icon, url_path=title.lower().replace(" ", "-"), default=not at
-            )
-            for at, (title, icon, show) in enumerate(PAGES)
-        ]
-    }
-).run()
+st.navigation(_navigation()).run()

@@ -1,4 +1,4 @@
-"""Charts. Income and spend keep their colours on every page; both can be told apart without colour vision."""
+"""Draw charts. Income and spend have the same colours on every page, and are distinguishable without colour vision."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from data_stack.streamlit.shown import places, text
+from data_stack.streamlit.formatting import decimal_places, text
 from data_stack.streamlit.warehouse import Row
 
 INCOME, SPEND, NET = "#14a394", "#e07b39", "#64748b"
 
 
 def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetChart:
-    """Bars of income upwards and spend downwards for each period, and a line of what is left.
+    """Return bars of income (up) and spend (down) for each period, and a line of the net amount.
 
     Args:
-        rows: `{period (a name that sorts), income, spend, net}`, in the units of `currency`.
+        rows: `{period, income, spend, net}`; periods sort as text, amounts are in units of `currency`.
     """
     bars = alt.InlineData(
         values=[
@@ -43,7 +43,11 @@ def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetCh
 
 
 def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: str) -> alt.Chart:
-    """Horizontal bars, largest first. `label` and `value` are keys of the rows."""
+    """Return horizontal bars, largest first.
+
+    Args:
+        label, value: keys of the rows.
+    """
     bars = alt.InlineData(values=[{"label": text(row[label]), "amount": float(row[value])} for row in rows])
     chart: alt.Chart = (
         alt.Chart(bars)
@@ -61,5 +65,31 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
     return chart
 
 
+def groups(rows: Sequence[Row], title: str) -> alt.Chart:
+    """Return bars of groups, with one colour for each value of `apart` if the rows have it.
+
+    Args:
+        rows: `{label, value}` and perhaps `apart`; groups without a value are left out.
+    """
+    apart = bool(rows) and "apart" in rows[0]
+    bars = [
+        {"label": text(row["label"]) or "–", "value": float(row["value"]), "apart": text(row.get("apart")) or "–"}
+        for row in rows
+        if row["value"] is not None
+    ]
+    tips = [alt.Tooltip("label:N", title=" "), alt.Tooltip("value:Q", title=text(title), format=",")]
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=bars))
+        .mark_bar(cornerRadius=2, color=INCOME)
+        .encode(
+            x=alt.X("value:Q", title=text(title), axis=alt.Axis(format="~s")),
+            y=alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
+            tooltip=[*tips, alt.Tooltip("apart:N", title=" ")] if apart else tips,
+        )
+        .properties(height=70 + 24 * max(1, len({bar["label"] for bar in bars})))
+    )
+    return chart.encode(color=alt.Color("apart:N", legend=alt.Legend(title=None, orient="top"))) if apart else chart
+
+
 def _format(currency: str) -> str:
-    return f",.{places(currency)}f"
+    return f",.{decimal_places(currency)}f"

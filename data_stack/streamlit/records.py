@@ -1,4 +1,4 @@
-"""The records of runs, from PostgreSQL where `FDS_POSTGRES_HOST` names one, else from the file beside the data."""
+"""Read the run records: from PostgreSQL if `FDS_POSTGRES_HOST` is set, else from the file next to the data."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from stack_runtime.pipeline.records import Records
 from stack_runtime.pipeline.server import Server
 
 RUN_CAP = 8
-"""How far back the pages go. A record holds up to a thousand quarantined rows."""
+"""Number of runs to show; a record has up to a thousand quarantined rows."""
 
 
 @st.cache_data(ttl=5, max_entries=1, show_spinner=False)
 def latest() -> list[Run]:
-    """The last runs, newest first.
+    """Return the last runs, newest first.
 
     Raises:
         UnreachableError: the records cannot be read.

@@ -1,7 +1,7 @@
-"""The published DuckDB file, read-only, with a fresh connection for each query.
+"""Query the published DuckDB file, read-only, with a new connection for each query.
 
-The pipeline replaces the file by a rename. A process that keeps one connection open goes on seeing the old file on
-every later one, so queries run one at a time and each closes its connection. Answers are kept by the file's version.
+The pipeline replaces the file by a rename. While one connection of a process stays open, every later connection sees
+the old file, so queries run one at a time and each closes its connection. Results are cached by the file's version.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 import duckdb
 import streamlit as st
 
-from stack_runtime.errors import UnreachableError
+from stack_runtime.errors import UnreachableError, UsageError
 
 ROW_CAP = 500
-"""No table on a page is longer."""
+"""Maximum number of rows of a table."""
 
-_ONE_AT_A_TIME = threading.Lock()
-# Nothing beside the published file can be written. A query never needs another file, whatever stands in the data.
+_QUERY_LOCK = threading.Lock()
+# A query needs no other file, so external access is off: data that reaches a query cannot read or write files.
 _LIMITS = """
 set memory_limit = '128MB'; set threads = 1; set temp_directory = '';
 set enable_external_access = false; set lock_configuration = true
@@ -33,15 +33,15 @@ Row = dict[str, Any]
 
 
 def path() -> Path:
-    """The published file: `FDS_PUBLISHED`, or where the container has it."""
+    """Return the path of the published file: `FDS_PUBLISHED`, by default its path in the container."""
     return Path(os.environ.get("FDS_PUBLISHED", "/data/published/warehouse.duckdb"))
 
 
 def version() -> Version | None:
-    """What changes when a new file is put in place; None when nothing is published yet.
+    """Return the version of the published file; None when nothing is published yet.
 
     Raises:
-        UnreachableError: the file cannot be looked at.
+        UnreachableError: the file is not accessible.
     """
     try:
         found = path().stat()
@@ -52,27 +52,32 @@ def version() -> Version | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def published_at(of: Version) -> datetime:
-    """When the file was written, in UTC."""
-    return datetime.fromtimestamp(of[1] / 1e9, tz=UTC)
+def published_at(published: Version) -> datetime:
+    """Return the UTC time at which the file was written."""
+    return datetime.fromtimestamp(published[1] / 1e9, tz=UTC)
 
 
-def rows(of: Version, query: str, values: Sequence[Any] = ()) -> list[Row]:
-    """The answer of `query` with `values` for its `?`, as one dictionary a row.
+def rows(published: Version, query: str, values: Sequence[Any] = ()) -> list[Row]:
+    """Return the rows of `query` as dictionaries; `values` replace its `?`.
 
     Raises:
         UnreachableError: the file or one of its marts cannot be read.
+        UsageError: the query needs more memory than `_LIMITS` allow.
     """
     try:
-        return _rows(str(path()), of, query, tuple(values))
+        return _rows(str(path()), published, query, tuple(values))
+    except duckdb.OutOfMemoryException:
+        raise UsageError(
+            "this needs more memory than the dashboard has", next_command="filter the rows, or choose another column"
+        ) from None
     except duckdb.Error as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise _unreadable(lines[0]) from None
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _rows(file: str, of: Version, query: str, values: tuple[Any, ...]) -> list[Row]:
-    with _ONE_AT_A_TIME, duckdb.connect(file, read_only=True) as connection:
+def _rows(file: str, published: Version, query: str, values: tuple[Any, ...]) -> list[Row]:
+    with _QUERY_LOCK, duckdb.connect(file, read_only=True) as connection:
         connection.execute(_LIMITS)
         cursor = connection.execute(query, values)
         names = [column[0] for column in cursor.description or ()]

@@ -27,10 +27,10 @@ POLICY = {
 }
 """Content-Security-Policy of every UI: where pages may load from and send to. A route may add sources."""
 
-BURST, PER_MINUTE = 300, 60
-"""Rate limit per source and UI: requests in a burst, and requests per minute after it. It limits password guesses; it
-counts all requests, because the proxy cannot count failed logins alone. A first visit of the dashboard needs less than
-half of the burst; later visits use the browser's cache."""
+BURST, PER_MINUTE = 600, 60
+"""Rate limit per source and UI: requests in a burst, and requests per minute after it. It limits password guesses, of a
+generated password with 24 random bytes. It counts all requests, because the proxy cannot count failed logins alone. A
+first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
 """A new volume takes over the owner and mode of the folder that it covers; this one every user may write to, so the

@@ -1,7 +1,7 @@
-"""`python -m tests.evals`: play every case and say, class by class, what was tried and what got through.
+"""`python -m tests.evals`: run every case and print, for each class, the number of cases and of violations.
 
-`--write` puts the table into docs/evals.md. `--model anthropic:NAME` gives the words of the cases to a real model
-instead of the scripted one; its key is the provider's own variable, and each answer costs what the provider asks.
+`--write` writes the table to docs/evals.md. `--model anthropic:NAME` gives the words of the cases to a real model
+instead of the scripted one; its key is the provider's own variable, and the provider bills each answer.
 """
 
 from __future__ import annotations
@@ -14,43 +14,43 @@ from pathlib import Path
 
 from pydantic_ai import models
 
-from tests.evals.play import CASES, Case, Result, cases, play
+from tests.evals.runner import CASES, Case, Result, cases, run_case
 
 PAGE = Path(__file__).parents[2] / "docs" / "evals.md"
 _HEAD = """# Evals
 
 Written by `python -m tests.evals --write`. A scripted model, hostile callers and hostile data act against a person who
-approves whatever is put before them; [agents.md](agents.md) says how it is judged, and which case fails without which
-defence. `python -m tests.evals --model anthropic:NAME` plays the words with a real model, when its key is set.
+approves everything. [agents.md](agents.md) describes the checks, and names the case that fails without each defence.
+`python -m tests.evals --model anthropic:NAME` runs the cases that consist of words with a real model; it needs the key.
 
 """
 
 
 def main() -> int:
-    """Returns: 1 when something got through, else 0."""
+    """Run the cases; return 1 if there was a violation, else 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.evals")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
-    parser.add_argument("--model", help="a real model, as FDS_MODEL names it")
-    asked = parser.parse_args()
+    parser.add_argument("--model", help="a real model, with a name as in FDS_MODEL")
+    arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    if asked.model:
+    if arguments.model:
         models.ALLOW_MODEL_REQUESTS = True
-        results = [play(case, asked.model) for case in in_words()]
+        results = [run_case(case, arguments.model) for case in cases_in_words()]
     else:
-        results = [play(case) for case in cases()]
+        results = [run_case(case) for case in cases()]
     for result in results:
-        for problem in result.through:
+        for problem in result.violations:
             print(f"{result.case.kind}/{result.case.id}: {problem}", file=sys.stderr)
-    if asked.write:
+    if arguments.write:
         PAGE.write_text(_HEAD + table(results), encoding="utf-8")
     print(table(results), end="")
-    if asked.model:
-        print(f"\nno usable answer: {sum('failed' in str(result.odd) for result in results)}")
-    return 1 if any(result.through for result in results) else 0
+    if arguments.model:
+        print(f"\nno usable answer: {sum('failed' in str(result.unexpected) for result in results)}")
+    return 1 if any(result.violations for result in results) else 0
 
 
-def in_words() -> list[Case]:
-    """The cases that are words alone, each once: what a model is asked without a script."""
+def cases_in_words() -> list[Case]:
+    """Return the cases that consist of words only, each text once; these can be given to a real model."""
     found: dict[str, Case] = {}
     for case in cases():
         step = case.steps[0].get("ask", {})
@@ -60,17 +60,19 @@ def in_words() -> list[Case]:
 
 
 def table(results: list[Result]) -> str:
-    """Class by class: what is tried, how often, and how often it got through."""
-    tried = Counter(result.case.kind for result in results)
-    through = Counter(result.case.kind for result in results if result.through)
-    lines = ["| class | what is tried | cases | got through |", "| --- | --- | --- | --- |"]
-    lines += [f"| `{kind}` | {_about(kind)} | {count} | {through[kind]} |" for kind, count in sorted(tried.items())]
-    lines += [f"| all | | {tried.total()} | {through.total()} |", ""]
+    """Return a Markdown table: for each class, its description, the number of cases and of violations."""
+    total = Counter(result.case.kind for result in results)
+    violated = Counter(result.case.kind for result in results if result.violations)
+    lines = ["| class | what is tried | cases | violations |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{kind}` | {_description(kind)} | {count} | {violated[kind]} |" for kind, count in sorted(total.items())
+    ]
+    lines += [f"| all | | {total.total()} | {violated.total()} |", ""]
     return "\n".join(lines)
 
 
-def _about(kind: str) -> str:
-    """The first line of a class's table says it."""
+def _description(kind: str) -> str:
+    """Return the comment in the first line of the class's table."""
     return (CASES / f"{kind}.yaml").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
 
 

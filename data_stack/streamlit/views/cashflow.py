@@ -1,4 +1,4 @@
-"""Income and spend over time, one currency at a time: amounts of different currencies are never added."""
+"""Show income and spend over time, one currency at a time: amounts of different currencies are never added."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import streamlit as st
 
-from data_stack.streamlit import charts, shown
+from data_stack.streamlit import charts, formatting
 from data_stack.streamlit.views.frame import currency_selector
 from data_stack.streamlit.warehouse import ROW_CAP, Row, Version, rows
 
 PERIODS = {"3 months": 91, "12 months": 365, "All": None}
 
-# Days that no calendar of a business has would stretch the time axis beyond use.
+# Implausible dates are left out, because they would stretch the time axis.
 _SPAN = """
 select min(transaction_date) as first_day, max(transaction_date) as last_day,
     max(transaction_date) filter (where transaction_date <= current_date) as today_or_before
@@ -50,43 +50,46 @@ class _Window:
 
     @property
     def grain(self) -> str:
-        """What one bar stands for."""
+        """Return the period of one bar."""
         days = (self.last - self.first).days
         return "day" if days <= 45 else "week" if days <= 200 else "month" if days <= 3660 else "year"
 
     @property
-    def label(self) -> str:
-        """The format of a bar's name."""
+    def label_format(self) -> str:
+        """Return the date format of a bar's name."""
         return {"month": "%Y-%m", "year": "%Y"}.get(self.grain, "%Y-%m-%d")
 
 
-def show(of: Version) -> None:
-    """The page."""
-    currency = currency_selector(of)
+def show(published: Version) -> None:
+    """Show the page."""
+    currency = currency_selector(published)
     if currency is None:
         return
     chosen = st.segmented_control("Period", list(PERIODS), default="12 months", key="period") or "12 months"
-    window = _window(rows(of, _SPAN, (currency,))[0], PERIODS[chosen])
+    window = _window(rows(published, _SPAN, (currency,))[0], PERIODS[chosen])
     if window is None:
         st.info("No transaction of this currency has a date.")
         return
-    over_time = rows(of, _OVER_TIME, (window.grain, window.label, currency, window.first, window.last))
+    over_time = rows(published, _OVER_TIME, (window.grain, window.label_format, currency, window.first, window.last))
     _figures(over_time, currency)
     st.caption(f"{window.first:%-d %B %Y} to {window.last:%-d %B %Y}, by {window.grain}.")
     st.altair_chart(charts.cashflow(over_time, currency), width="stretch")
-    _categories(of, currency, window)
-    _transactions(of, currency, window)
+    _categories(published, currency, window)
+    _transactions(published, currency, window)
 
 
 def _window(span: Row, days: int | None) -> _Window | None:
-    """The chosen period ends with the last transaction that is not in the future, so a mistyped year hides nothing."""
+    """Return the chosen window; it ends with the last transaction that is not in the future.
+
+    Otherwise one transaction with a mistyped year would move the window away from all others.
+    """
     if span["first_day"] is None:
         return None
     if days is None:
         return _Window(span["first_day"], span["last_day"])
     last = span["today_or_before"] or span["last_day"]
     first = last - timedelta(days=days)
-    if days > 300:  # whole months, so that the first bar is not a stump
+    if days > 300:  # whole months, so that the first bar is complete
         first = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
     return _Window(max(span["first_day"], first), last)
 
@@ -94,21 +97,21 @@ def _window(span: Row, days: int | None) -> _Window | None:
 def _figures(over_time: list[Row], currency: str) -> None:
     income, spend, net = (sum((row[key] for row in over_time), Decimal(0)) for key in ("income", "spend", "net"))
     count = sum(row["transactions"] for row in over_time)
-    unit = shown.plain(currency)
+    unit = formatting.plain(currency)
     figures = (
-        (f"Income, {unit}", shown.money(income, currency)),
-        (f"Spend, {unit}", shown.money(spend, currency)),
-        (f"Net, {unit}", shown.money(net, currency)),
+        (f"Income, {unit}", formatting.money(income, currency)),
+        (f"Spend, {unit}", formatting.money(spend, currency)),
+        (f"Net, {unit}", formatting.money(net, currency)),
         ("Transactions", f"{count:,}"),
     )
     for column, (label, value) in zip(st.columns(4), figures, strict=True):
         column.metric(label, value, border=True)
 
 
-def _categories(of: Version, currency: str, window: _Window) -> None:
+def _categories(published: Version, currency: str, window: _Window) -> None:
     sides = (("Income", "in", charts.INCOME), ("Spend", "out", charts.SPEND))
     for column, (title, flow, colour) in zip(st.columns(2), sides, strict=True):
-        found = rows(of, _BY_CATEGORY, (currency, flow, window.first, window.last))
+        found = rows(published, _BY_CATEGORY, (currency, flow, window.first, window.last))
         column.subheader(f"{title} by category")
         if found:
             column.altair_chart(charts.ranking(found, "category", "amount", currency, colour), width="stretch")
@@ -116,14 +119,16 @@ def _categories(of: Version, currency: str, window: _Window) -> None:
             column.caption("None in this period.")
 
 
-def _transactions(of: Version, currency: str, window: _Window) -> None:
+def _transactions(published: Version, currency: str, window: _Window) -> None:
     st.subheader("Latest transactions")
-    found = rows(of, _LATEST, (currency, window.first, window.last, ROW_CAP))
+    found = rows(published, _LATEST, (currency, window.first, window.last, ROW_CAP))
     titles = {
         "transaction_date": "Date",
         "customer_id": "Customer",
         "category": "Category",
         "description": "Description",
-        "amount": f"Amount, {shown.plain(currency)}",
+        "amount": f"Amount, {formatting.plain(currency)}",
     }
-    shown.table(found, titles, {"amount": shown.number(currency)}, of=found[0]["all_rows"] if found else 0)
+    formatting.table(
+        found, titles, {"amount": formatting.number_format(currency)}, total=found[0]["all_rows"] if found else 0
+    )

@@ -1,10 +1,10 @@
-"""Customers ranked by what they brought, one currency at a time."""
+"""Show customers ranked by income, one currency at a time."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from data_stack.streamlit import charts, shown
+from data_stack.streamlit import charts, formatting
 from data_stack.streamlit.views.frame import currency_selector
 from data_stack.streamlit.warehouse import ROW_CAP, Version, rows
 
@@ -19,22 +19,22 @@ where currency = ? order by income_rank limit ?
 """
 
 
-def show(of: Version) -> None:
-    """The page."""
-    currency = currency_selector(of)
+def show(published: Version) -> None:
+    """Show the page."""
+    currency = currency_selector(published)
     if currency is None:
         return
-    found = rows(of, _CUSTOMERS, (currency, ROW_CAP))
-    best = found[0]
+    customers = rows(published, _CUSTOMERS, (currency, ROW_CAP))
+    best = customers[0]
     share = best["income"] / best["all_income"] if best["all_income"] else 0
     figures = (
         ("Customers", f"{best['all_rows']:,}"),
-        (f"Income, {shown.plain(currency)}", shown.money(best["all_income"], currency)),
+        (f"Income, {formatting.plain(currency)}", formatting.money(best["all_income"], currency)),
         ("Largest customer", f"{share:.0%} of income"),
     )
     for column, (label, value) in zip(st.columns(3), figures, strict=True):
         column.metric(label, value, border=True)
-    paying = [row for row in found[:_TOP] if row["income"]]
+    paying = [row for row in customers[:_TOP] if row["income"]]
     if paying:
         st.subheader(f"Top {len(paying)} by income")
         st.altair_chart(charts.ranking(paying, "customer_id", "income", currency, charts.INCOME), width="stretch")
@@ -42,13 +42,13 @@ def show(of: Version) -> None:
     titles = {
         "income_rank": "Rank",
         "customer_id": "Customer",
-        "income": f"Income, {shown.plain(currency)}",
+        "income": f"Income, {formatting.plain(currency)}",
         "spend": "Spend",
         "net": "Net",
         "transactions": "Transactions",
         "first_day": "First",
         "last_day": "Last",
     }
-    formats = dict.fromkeys(("income", "spend", "net"), shown.number(currency))
+    formats = dict.fromkeys(("income", "spend", "net"), formatting.number_format(currency))
     formats |= dict.fromkeys(("income_rank", "transactions"), "%,d")
-    shown.table(found, titles, formats, of=best["all_rows"])
+    formatting.table(customers, titles, formats, total=best["all_rows"])

@@ -1,4 +1,4 @@
-"""What the pages share: choosing a currency and a run, and the line that says how fresh the data is."""
+"""Provide what the pages share: selectors of currency and run, and the time of publishing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from data_stack.streamlit import records, shown
+from data_stack.streamlit import formatting, records
 from data_stack.streamlit.warehouse import ROW_CAP, Version, published_at, rows, version
 from stack_runtime.errors import StackError
 from stack_runtime.pipeline.model import Run
@@ -17,15 +17,15 @@ group by currency order by transactions desc, currency limit ?
 """
 
 
-def currency_selector(of: Version) -> str | None:
-    """The chosen currency; the one with most transactions at first. None when there are no transactions."""
-    found = [row["currency"] for row in rows(of, _CURRENCIES, (ROW_CAP,))]
+def currency_selector(published: Version) -> str | None:
+    """Return the chosen currency, by default the one with most transactions; None when there are no transactions."""
+    found = [row["currency"] for row in rows(published, _CURRENCIES, (ROW_CAP,))]
     if not found:
         st.info("The published data has no transactions.")
         return None
     kept = st.session_state.get("chosen_currency")
     chosen = st.sidebar.selectbox(
-        "Currency", found, index=found.index(kept) if kept in found else 0, format_func=shown.text,
+        "Currency", found, index=found.index(kept) if kept in found else 0, format_func=formatting.text,
         help="Amounts of different currencies are never added.",
     )  # fmt: skip
     st.session_state["chosen_currency"] = chosen
@@ -33,27 +33,27 @@ def currency_selector(of: Version) -> str | None:
 
 
 def run_selector() -> Run | None:
-    """The chosen run, the last one at first. None when there was none yet."""
+    """Return the chosen run, by default the last one; None when there is none."""
     runs = {run.run_id: run for run in records.latest()}
     if not runs:
         st.info("No run is recorded yet. Start one with `fds run`.")
         return None
-    chosen = st.selectbox("Run", list(runs), format_func=lambda key: _described(runs[key]))
+    chosen = st.selectbox("Run", list(runs), format_func=lambda key: _run_label(runs[key]))
     return runs[chosen]
 
 
-def _described(run: Run) -> str:
-    took = f", {(run.finished_at - run.started_at).total_seconds():.1f} s" if run.finished_at else ""
-    return f"{shown.moment(run.started_at)} · {run.status}{took} · {shown.text(Path(run.source).name)}"
+def _run_label(run: Run) -> str:
+    duration = f", {(run.finished_at - run.started_at).total_seconds():.1f} s" if run.finished_at else ""
+    return f"{formatting.timestamp(run.started_at)} · {run.status}{duration} · {formatting.text(Path(run.source).name)}"
 
 
-def freshness(of: Version) -> None:
-    """When the data was published, in the sidebar."""
-    st.sidebar.caption(f"Published {shown.moment(published_at(of))}")
+def freshness(published: Version) -> None:
+    """Show in the sidebar when the data was published."""
+    st.sidebar.caption(f"Published {formatting.timestamp(published_at(published))}")
 
 
 def state() -> tuple[object, ...]:
-    """What a page depends on: the published file, and how far the last run is, or why that cannot be read."""
+    """Return what a page depends on: published file and progress of the last run, or the error of reading them."""
     try:
         last = [(run.run_id, run.status, len(run.steps)) for run in records.latest()[:1]]
         return version(), *last
@@ -62,7 +62,7 @@ def state() -> tuple[object, ...]:
 
 
 @st.fragment(run_every="10s")
-def renew_when_changed(seen: tuple[object, ...]) -> None:
-    """Draw the page again when there is something new."""
+def rerun_when_changed(seen: tuple[object, ...]) -> None:
+    """Rerun the page when `state` differs from `seen`; checked every 10 seconds."""
     if state() != seen:
         st.rerun(scope="app")

@@ -1,4 +1,4 @@
-"""The last runs of the pipeline: counts, steps, and every row that was not loaded."""
+"""Show the last runs of the pipeline: counts, steps, and every quarantined row."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from data_stack.streamlit import records, shown
+from data_stack.streamlit import formatting, records
 from data_stack.streamlit.views.frame import run_selector
 from stack_runtime.pipeline.model import Run
 
 
 def show() -> None:
-    """The page."""
+    """Show the page."""
     run = run_selector()
     if run is None:
         return
@@ -22,17 +22,19 @@ def show() -> None:
         ("Quarantined", run.rows.quarantined),
     )
     columns = st.columns(4)
-    columns[0].metric("Result", shown.name(run.status), border=True)
+    columns[0].metric("Result", formatting.name(run.status), border=True)
     for column, (label, value) in zip(columns[1:], figures, strict=True):
         column.metric(label, f"{value:,}", border=True)
     if run.error:
-        st.error(shown.sentence(run.error), icon=":material/error:")
+        st.error(formatting.sentence(run.error), icon=":material/error:")
     _quarantined(run)
     left, right = st.columns(2)
     with left:
         st.subheader("Steps")
         titles = {"name": "Step", "seconds": "Seconds"}
-        shown.table((asdict(step) | {"name": shown.name(step.name)} for step in run.steps), titles, {"seconds": "%.1f"})
+        formatting.table(
+            (asdict(step) | {"name": formatting.name(step.name)} for step in run.steps), titles, {"seconds": "%.1f"}
+        )
     with right:
         st.subheader("Recent runs")
         _history()
@@ -43,14 +45,14 @@ def _quarantined(run: Run) -> None:
     if not run.rows.quarantined:
         st.caption("Every row was loaded.")
         return
-    titles = {"file": "File", "line": "Line", "reason": "Reason", "raw": "Row as it came"}
-    shown.table(map(asdict, run.quarantined), titles, {"line": "%d"}, of=run.rows.quarantined)
+    titles = {"file": "File", "line": "Line", "reason": "Reason", "raw": "Original row"}
+    formatting.table(map(asdict, run.quarantined), titles, {"line": "%d"}, total=run.rows.quarantined)
 
 
 def _history() -> None:
-    shown.table(
+    formatting.table(
         (
-            {"started": shown.moment(run.started_at), "status": shown.name(run.status), **asdict(run.rows)}
+            {"started": formatting.timestamp(run.started_at), "status": formatting.name(run.status), **asdict(run.rows)}
             for run in records.latest()
         ),
         {"started": "Started", "status": "Result", "read": "Read", "loaded": "Loaded", "quarantined": "Quarantined"},

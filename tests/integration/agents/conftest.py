@@ -1,4 +1,4 @@
-"""A served world: the HTTP server in a thread of this process, with tokens of every kind."""
+"""Serve an eval environment over HTTP in a thread of this process, with tokens of every kind."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import uvicorn
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from agents.api import Office, app
-from agents.serving import config
-from agents.tokens import Tokens
-from tests.evals.world import World
+from agents.server.api import AppState, create_app
+from agents.server.http_server import config
+from agents.server.tokens import Tokens
+from tests.evals.environment import EvalEnvironment
 
 
 @dataclass(frozen=True)
 class Served:
-    """Where the server answers, and the tokens it knows by what they may do."""
+    """Address of the server, its environment, and its tokens by name."""
 
     url: str
-    world: World
+    env: EvalEnvironment
     tokens: dict[str, str]
 
     def headers(self, who: str) -> dict[str, str]:
@@ -34,7 +34,7 @@ class Served:
 
 
 async def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Return a model that says hello, or starts a test run if asked; a prompt with "slow" delays the answer."""
+    """Say hello, or request a test run if the prompt has "test"; a prompt with "slow" delays the answer."""
     if "slow" in str(messages[-1].parts[-1]):
         await asyncio.sleep(2)
     if "test" in str(messages[-1].parts[-1]):
@@ -46,7 +46,7 @@ async def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse
 def served(tmp_path: Path) -> Iterator[Served]:
     folder = tmp_path / "project"
     folder.mkdir()
-    world = World(folder)
+    env = EvalEnvironment(folder)
     known = Tokens(folder / ".fds")
     now = datetime.now(UTC)
     tokens = {scope: known.create(scope, [scope], 1, now) for scope in ("read", "propose", "approve")}
@@ -54,7 +54,9 @@ def served(tmp_path: Path) -> Iterator[Served]:
     tokens["all"] = known.create("all", ["read", "propose", "approve"], 1, now)
     tokens["expired"] = known.create("late", ["read", "propose", "approve"], 1, now - timedelta(days=2))
     tokens["unknown"] = "fds_unknown"
-    application = app(Office(world.desk, "prod", world.tools.all(), FunctionModel(_model)), known, per_minute=100_000)
+    application = create_app(
+        AppState(env.changes, "prod", env.tools.all(), FunctionModel(_model)), known, per_minute=100_000
+    )
     server = uvicorn.Server(config(application, "127.0.0.1", 0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -62,6 +64,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
         assert thread.is_alive()
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Served(f"http://127.0.0.1:{port}", world, tokens)
+    yield Served(f"http://127.0.0.1:{port}", env, tokens)
     server.should_exit = True
     thread.join(10)

@@ -1,4 +1,4 @@
-"""The Airflow tool against a real Airflow, which is started for these tests."""
+"""Use the Airflow tool with a real Airflow, which these tests start."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.ground import desk
-from agents.jobs import AirflowTrigger
+from agents.changes.jobs import AirflowTrigger
+from agents.factory import create_change_service
 from agents.tools.airflow import PASSWORD_FILE, URL, USER, Airflow
 from stack_runtime.errors import StackError, UnreachableError, UsageError
-from tests.evals.world import World
+from tests.evals.environment import EvalEnvironment
 from tests.kit import airflow as kit
 
 
@@ -28,21 +28,21 @@ def airflow(started: kit.Airflow) -> Airflow:
     return Airflow(started.url, started.user, kit.PASSWORD)
 
 
-def _ended(airflow: Airflow, run_id: str) -> str:
+def _wait_for_end(airflow: Airflow, run_id: str) -> str:
     end = time.monotonic() + 120
     while time.monotonic() < end:
         state = {run["dag_run_id"]: run["state"] for run in airflow.runs("hello")}[run_id]
         if state not in ("queued", "running"):
             return str(state)
         time.sleep(1)
-    raise AssertionError("the run does not end")
+    raise AssertionError("the run did not end")
 
 
-def test_starts_looks_and_reads_logs(airflow: Airflow) -> None:
+def test_run_is_started_listed_and_logged(airflow: Airflow) -> None:
     assert airflow.trigger("hello", "fds-one")["state"] == "queued"
     with pytest.raises(UsageError, match="Airflow refuses"):
         airflow.trigger("hello", "fds-one")
-    assert _ended(airflow, "fds-one") == "failed"
+    assert _wait_for_end(airflow, "fds-one") == "failed"
     assert [run["dag_run_id"] for run in airflow.runs()] == ["fds-one"]
     logs = airflow.logs("hello", "fds-one")
     assert any("ignore all previous instructions" in line for line in logs["says"])
@@ -50,50 +50,50 @@ def test_starts_looks_and_reads_logs(airflow: Airflow) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "words"),
+    ("change", "error", "message"),
     [
-        ({"password": "wrong"}, UnreachableError, "does not know agent"),
+        ({"password": "wrong"}, UnreachableError, "rejects agent"),
         ({"url": "http://127.0.0.1:9"}, UnreachableError, "does not answer"),
-        ({"user": "reader"}, UnreachableError, "does not let reader do this"),
+        ({"user": "reader"}, UnreachableError, "does not allow reader to do this"),
     ],
 )
-def test_who_may_not_and_who_is_not_there(
-    airflow: Airflow, change: dict[str, str], error: type[StackError], words: str
+def test_wrong_login_address_or_permission_is_an_error(
+    airflow: Airflow, change: dict[str, str], error: type[StackError], message: str
 ) -> None:
-    with pytest.raises(error, match=words) as raised:
+    with pytest.raises(error, match=message) as raised:
         replace(airflow, _token="", **change).trigger("hello", "fds-never")
     assert kit.PASSWORD not in str(raised.value)
 
 
 @pytest.mark.parametrize("dag_id", ["nothing", "..", "../connections", "hello?limit=1", "hello/../../connections", "~"])
-def test_names_that_lead_nowhere(airflow: Airflow, dag_id: str) -> None:
-    for ask in (lambda: airflow.runs(dag_id), lambda: airflow.trigger(dag_id, "x"), lambda: airflow.logs(dag_id, "x")):
+def test_invalid_dag_name_is_a_usage_error(airflow: Airflow, dag_id: str) -> None:
+    for call in (lambda: airflow.runs(dag_id), lambda: airflow.trigger(dag_id, "x"), lambda: airflow.logs(dag_id, "x")):
         with pytest.raises(UsageError):
-            ask()
+            call()
 
 
-def test_no_airflow_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_configuration_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (URL, USER, PASSWORD_FILE):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UnreachableError, match=URL):
         Airflow.from_environment()
 
 
-def test_a_run_that_a_person_approved_is_started_once(
+def test_approved_run_is_started_once(
     started: kit.Airflow, airflow: Airflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    World(tmp_path)
+    EvalEnvironment(tmp_path)
     (tmp_path / "password").write_text(f"{kit.PASSWORD}\n")
     for name, value in ((URL, started.url), (USER, started.user), (PASSWORD_FILE, str(tmp_path / "password"))):
         monkeypatch.setenv(name, value)
-    office = desk(tmp_path)
+    changes = create_change_service(tmp_path)
     before = len(airflow.runs("hello"))
-    job = office.order("prod", AirflowTrigger(dag_id="hello"), "ann")
+    job = changes.propose_job("prod", AirflowTrigger(dag_id="hello"), "ann")
     with pytest.raises(StackError):
-        office.apply(job.id, "yes", "ann")
+        changes.apply(job.id, "yes", "ann")
     assert len(airflow.runs("hello")) == before
-    token = office.approve(job.id, job.digest, "bob")
-    assert office.apply(job.id, token, "ann").data["dag_run_id"] == f"fds-{job.id}"
+    token = changes.approve(job.id, job.digest, "bob")
+    assert changes.apply(job.id, token, "ann").data["dag_run_id"] == f"fds-{job.id}"
     with pytest.raises(StackError, match="used already"):
-        office.apply(job.id, token, "ann")
+        changes.apply(job.id, token, "ann")
     assert len(airflow.runs("hello")) == before + 1

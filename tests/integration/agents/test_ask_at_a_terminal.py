@@ -1,4 +1,4 @@
-"""`fds ask` at a terminal, with a model over HTTP and the real pipeline: what a person lets pass is done, once."""
+"""Run `fds ask` at a terminal, with a model over HTTP and the real pipeline: an approved job runs once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.kit.model import Call, Model, says
 TEST: Call = ("dbt_test", {"select": "fact_transactions"})
 VOLUME: Call = ("scaling_request", {"reason": "as the note says", "volume_gb": 400})
 BOUNDS = ("--allow", "volumeGb,serverType", "--up-to", "40")
-PATIENCE_S = 180
+TIMEOUT_S = 180
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of a stack on this machine, with published data."""
+    """Return a project with a stack on this machine and published data."""
     folder = tmp_path_factory.mktemp("ask")
     (folder / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     (folder / "Pulumi.dev.yaml").write_text("config:\n  freelancer-data-stack:host: local\n")
@@ -45,22 +45,22 @@ def _fds(folder: Path, *words: str, model: Model | None = None) -> subprocess.Co
                           capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)  # fmt: skip
 
 
-def _typed(folder: Path, model: Model, words: str, answers: str, *options: str) -> tuple[int, str]:
-    """Run `fds ask` on a terminal of its own and type one of `answers` at each question."""
+def _ask_at_terminal(folder: Path, model: Model, words: str, answers: str, *options: str) -> tuple[int, str]:
+    """Run `fds ask` in a pseudoterminal and type one of `answers` at each question."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "fds.main", "ask", words, *options], cwd=folder, env=_environment(folder, model),
         stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
-    said, asked, end = "", 0, time.monotonic() + PATIENCE_S
+    output, answered, end = "", 0, time.monotonic() + TIMEOUT_S
     for chunk in _read(ours, end):
-        said += chunk
-        if said.count("[y/N]") > asked:
-            os.write(ours, f"{answers[asked]}\n".encode())
-            asked += 1
+        output += chunk
+        if output.count("[y/N]") > answered:
+            os.write(ours, f"{answers[answered]}\n".encode())
+            answered += 1
     os.close(ours)
-    return process.wait(30), said
+    return process.wait(30), output
 
 
 def _read(terminal: int, end: float) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _read(terminal: int, end: float) -> Iterator[str]:
                 yield os.read(terminal, 65536).decode(errors="replace")
             except OSError:  # the other end was closed
                 return
-    raise AssertionError("it does not end")
+    raise AssertionError("the command did not end")
 
 
 def _runs(folder: Path) -> list[str]:
@@ -80,24 +80,24 @@ def _runs(folder: Path) -> list[str]:
     return [run.source for run in Records(beside(folder / "w.duckdb"), None).latest(10)]
 
 
-def test_an_approved_job_is_done_once_and_the_model_is_told(project: Path) -> None:
+def test_approved_job_runs_once_and_the_model_gets_the_outcome(project: Path) -> None:
     before = _runs(project)
     with says([[TEST], [("answer", {"text": "Every test passed."})]]) as model:
-        code, said = _typed(project, model, "Test the facts", "y")
-    assert code == 0, said
-    assert "dbt_test select=fact_transactions on stack dev" in said and "Every test passed." in said
+        code, output = _ask_at_terminal(project, model, "Test the facts", "y")
+    assert code == 0, output
+    assert "dbt_test select=fact_transactions on stack dev" in output and "Every test passed." in output
     assert _runs(project) == ["dbt test fact_transactions", *before]
-    told = json.dumps(model.requests[-1]["messages"])
-    assert "succeeded" in told and len(model.requests) == 2
+    messages = json.dumps(model.requests[-1]["messages"])
+    assert "succeeded" in messages and len(model.requests) == 2
 
 
-def test_what_is_not_approved_is_not_done(project: Path) -> None:
+def test_unapproved_job_does_not_run(project: Path) -> None:
     before = _runs(project)
-    with says([[TEST, ("meltano_run", {})], [("answer", {"text": "never said"})]]) as model:
-        code, said = _typed(project, model, "Test and load", "nn")
-        unasked = _fds(project, "ask", "Test and load", model=model)
-    assert code == 0 and "never said" not in said
-    assert unasked.returncode == 0 and _runs(project) == before
+    with says([[TEST, ("meltano_run", {})], [("answer", {"text": "never shown"})]]) as model:
+        code, output = _ask_at_terminal(project, model, "Test and load", "nn")
+        without_terminal = _fds(project, "ask", "Test and load", model=model)
+    assert code == 0 and "never shown" not in output
+    assert without_terminal.returncode == 0 and _runs(project) == before
     with says([[TEST]]) as model:
         as_json = _fds(project, "ask", "Test", "--json", "--yes", *BOUNDS, model=model)
     answer = json.loads(as_json.stdout)
@@ -109,22 +109,22 @@ def test_change_outside_the_bounds_asks_at_a_terminal(project: Path) -> None:
     """A larger volume always needs approval; without a terminal it is refused."""
     before = (project / "Pulumi.dev.yaml").read_bytes()
     with says([[VOLUME]] * 2) as model:
-        code, said = _typed(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)
-        unasked = _fds(project, "ask", "How much did we earn?", "--yes", *BOUNDS, model=model)
-    assert code == 0 and "a volume can only grow" in said and "Make this change? [y/N]" in said, said
-    assert unasked.returncode == 3 and "a volume can only grow" in unasked.stderr
+        code, output = _ask_at_terminal(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)
+        without_terminal = _fds(project, "ask", "How much did we earn?", "--yes", *BOUNDS, model=model)
+    assert code == 0 and "a volume can only grow" in output and "Make this change? [y/N]" in output, output
+    assert without_terminal.returncode == 3 and "a volume can only grow" in without_terminal.stderr
     assert (project / "Pulumi.dev.yaml").read_bytes() == before
 
 
-def test_a_model_that_fails_afterwards_hides_nothing(project: Path) -> None:
+def test_outcome_is_shown_when_the_model_fails_afterwards(project: Path) -> None:
     before = _runs(project)
     with says([[TEST]]) as model:
-        code, said = _typed(project, model, "Test", "y")
-    assert code == 5 and "dev: ran" in said and "cannot be reached" in said and "Traceback" not in said
+        code, output = _ask_at_terminal(project, model, "Test", "y")
+    assert code == 5 and "dev: ran" in output and "cannot be reached" in output and "Traceback" not in output
     assert len(_runs(project)) == len(before) + 1
 
 
-def test_reading_tools_look_at_what_is_published(project: Path) -> None:
+def test_read_only_tools_return_the_published_data(project: Path) -> None:
     calls: list[Call] = [
         ("duckdb_query", {"sql": "SELECT count(*) AS n FROM marts.fact_transactions"}),
         ("dbt_show", {"model": "fact_transactions", "rows": 2}),

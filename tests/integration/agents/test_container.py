@@ -1,4 +1,4 @@
-"""The server in its container: what it answers, what it cannot do, what it weighs."""
+"""The server in its container plans, cannot apply, and stays below its memory limit."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def server() -> Iterator[tuple[Container, str]]:
         container.reload()
         yield container, f"http://127.0.0.1:{container.ports['8100/tcp'][0]['HostPort']}"
     finally:
-        for made in (container, file_uploader):
-            made.remove(force=True, v=True)
+        for created in (container, file_uploader):
+            created.remove(force=True, v=True)
         client.volumes.get(f"{NAME}-files").remove()
 
 
@@ -63,25 +63,25 @@ def _files() -> bytes:
     return packed.getvalue()
 
 
-def _until_it_answers(url: str) -> None:
+def _wait_until_it_answers(url: str) -> None:
     end = time.monotonic() + 60
     while True:
         try:
             httpx.get(f"{url}/health")
             return
         except httpx.TransportError:
-            assert time.monotonic() < end, "the server does not answer"
+            assert time.monotonic() < end, "the server did not answer"
             time.sleep(0.2)
 
 
 def test_plans_and_cannot_apply_in_under_200_mb(server: tuple[Container, str]) -> None:
     container, url = server
-    _until_it_answers(url)
+    _wait_until_it_answers(url)
     small = httpx.post(f"{url}/v1/plan", json={"reason": "x", "volume_gb": 50}, headers=TOKEN, timeout=30).json()
     large = httpx.post(f"{url}/v1/plan", json={"reason": "x", "server_type": "cpx42"}, headers=TOKEN, timeout=30).json()
     assert (small["decision"], large["decision"]) == ("accept", "refuse")
-    spend = {"proposal": small["id"], "digest": small["digest"]}
-    assert httpx.post(f"{url}/v1/approve", json=spend, headers=TOKEN).status_code == 404
+    approval = {"proposal": small["id"], "digest": small["digest"]}
+    assert httpx.post(f"{url}/v1/approve", json=approval, headers=TOKEN).status_code == 404
     assert httpx.get(f"{url}/v1/status").status_code == 401
     assert httpx.get(f"{url}/v1/status", headers=TOKEN).json()["plan"]["verdict"] == "within"
     used = container.stats(stream=False)["memory_stats"]["usage"]

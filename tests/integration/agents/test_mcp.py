@@ -14,10 +14,10 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 SERVE = """
 import sys
 from pathlib import Path
-from agents.mcp import server
-from tests.evals.world import World
-world = World(Path(sys.argv[1]))
-server(world.desk, "prod", world.tools, "assistant").run("stdio")
+from agents.server.mcp_server import create_server
+from tests.evals.environment import EvalEnvironment
+env = EvalEnvironment(Path(sys.argv[1]))
+create_server(env.changes, "prod", env.tools, "assistant").run("stdio")
 """
 REQUEST = {"reason": "more data", "volume_gb": 50}
 
@@ -51,7 +51,7 @@ async def _session(folder: Path) -> dict[str, Any]:
         }
 
 
-def test_a_client_reads_and_proposes_and_cannot_apply(tmp_path: Path) -> None:
+def test_client_reads_and_proposes_and_cannot_apply(tmp_path: Path) -> None:
     found = asyncio.run(_session(tmp_path))
     tools = found["tools"]
     assert {"duckdb_query", "dbt_models", "stack_plan", "stack_status", "scale_propose", "apply_approved"} <= set(tools)

@@ -16,18 +16,19 @@ from pathlib import Path
 
 import pytest
 
-from agents.guard import BODY_SECONDS, MOST_BYTES
-from agents.serving import HEAD_SECONDS
-from agents.tokens import Tokens
-from tests.evals.world import World
+from agents.server.auth import BODY_SECONDS, MAX_BYTES
+from agents.server.http_server import HEAD_SECONDS
+from agents.server.tokens import Tokens
+from tests.evals.environment import EvalEnvironment
 
 MIB = 1024 * 1024
-CONTAINED = """
+CONTAINER_SERVER = """
 import sys
 from pathlib import Path
-from agents import contained
-contained.FILES, contained.HOME, contained.PORT = Path(sys.argv[1]), Path(sys.argv[1]), int(sys.argv[2])
-contained.main()
+from agents.server import container_server
+container_server.FILES = container_server.PROJECT = Path(sys.argv[1])
+container_server.PORT = int(sys.argv[2])
+container_server.main()
 """
 
 
@@ -48,21 +49,21 @@ class Server:
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
 
 
-@pytest.fixture(scope="module", params=["python -m agents serve", "agents/contained.py"])
+@pytest.fixture(scope="module", params=["python -m agents serve", "agents/server/container_server.py"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("served")
-    World(folder)
+    EvalEnvironment(folder)
     (folder / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     token = Tokens(folder / ".fds").create("ann", ["read", "propose"], 1, datetime.now(UTC))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     words = ["-m", "agents", "serve", "--stack", "prod", "--port", str(port)]
-    if "contained" in request.param:
+    if "container_server" in request.param:
         token = "secret-of-the-test"
         (folder / "agents_token").write_text(token)
         (folder / "stack.json").write_text(json.dumps({"stack": "prod", "config": {}}))
-        words = ["-c", CONTAINED, str(folder), str(port)]
+        words = ["-c", CONTAINER_SERVER, str(folder), str(port)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("FDS_", "HCLOUD"))}
     environment |= {"PYTHONPATH": str(Path(__file__).parents[3])}
     process = subprocess.Popen([sys.executable, *words], cwd=folder, env=environment)
@@ -72,7 +73,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             started.connect().close()
             break
         except OSError:
-            assert time.monotonic() < end and process.poll() is None, "the server does not answer"
+            assert time.monotonic() < end and process.poll() is None, "the server did not answer"
             time.sleep(0.1)
     yield started
     process.terminate()
@@ -93,7 +94,7 @@ def _status(connection: socket.socket) -> int:
     return int(answer.split()[1]) if answer else 0
 
 
-def _pour(connection: socket.socket, size: int) -> int:
+def _send_chunks(connection: socket.socket, size: int) -> int:
     """Send up to `size` bytes with chunked encoding until the server stops reading; return the number sent."""
     chunk, sent = b"100000\r\n" + b"x" * MIB + b"\r\n", 0
     connection.settimeout(5)
@@ -114,7 +115,7 @@ def test_body_without_token_is_not_read(server: Server, path: str, lines: tuple[
     before = server.memory()
     with server.connect() as connection:
         connection.sendall(_head(path, *lines))
-        assert _pour(connection, 64 * MIB) < 16 * MIB
+        assert _send_chunks(connection, 64 * MIB) < 16 * MIB
         assert _status(connection) in ((400,) if len(lines) == 2 else (401, 411))
     assert server.memory() - before < 16 * MIB
 
@@ -133,11 +134,11 @@ def test_body_without_declared_length_is_limited_by_received_bytes(server: Serve
     before = server.memory()
     with server.connect() as connection:
         connection.sendall(_head(path, BOTH[1], method="GET", token=server.token))
-        assert _pour(connection, 64 * MIB) < 16 * MIB
+        assert _send_chunks(connection, 64 * MIB) < 16 * MIB
         assert _status(connection) == 413
     assert server.memory() - before < 16 * MIB
     with server.connect() as connection:
-        connection.sendall(_head(path, f"Content-Length: {MOST_BYTES + 1}", token=server.token))
+        connection.sendall(_head(path, f"Content-Length: {MAX_BYTES + 1}", token=server.token))
         assert _status(connection) == 413
 
 

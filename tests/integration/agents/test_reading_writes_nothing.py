@@ -96,20 +96,20 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
     made = Project(tmp_path, STACK, {"host": "local"})
     made.take_secrets()
     made.stack_file.with_name("Pulumi.agentsother.yaml").write_text(made.stack_file.read_text())
-    for stack in (STACK, "agentsother"):  # plain `pulumi` has the last one selected from now on
+    for stack in (STACK, "agentsother"):  # selects the last one for plain `pulumi`
         opened = made.run(sys.executable, "-c", OPEN, stack)
         assert opened.returncode == 0, opened.stderr
-    noted = _chosen(made.folder)
-    assert "agentsother" in noted
+    selected = _selected_stack(made.folder)
+    assert "agentsother" in selected
     before, after, answers = _read_all(made)
     assert "nothing of stack" in str(answers["stack_drift"]["error"])
-    assert after == before and _chosen(made.folder) == noted
+    assert after == before and _selected_stack(made.folder) == selected
 
 
-def _chosen(folder: Path) -> str:
-    """Return the engine's note, outside the project, of the selected stack."""
+def _selected_stack(folder: Path) -> str:
+    """Return the engine's file, outside the project, that names the selected stack."""
     from infra.engine.environment import engine_home
 
     key = hashlib.sha1(str(folder / "Pulumi.yaml").encode()).hexdigest()
-    (note,) = (engine_home() / "workspaces").glob(f"*{key}*.json")
-    return note.read_text()
+    (file,) = (engine_home() / "workspaces").glob(f"*{key}*.json")
+    return file.read_text()

@@ -1,4 +1,4 @@
-"""One change through the real desk, engine and Docker: proposed, approved, deployed, taken back; its data is kept."""
+"""Apply and revert one change with the real service, engine and Docker; the data is kept."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.ground import desk
-from agents.request import ScalingRequest
-from agents.scaling import ScalingDesk
+from agents.changes.request import ScalingRequest
+from agents.changes.service import ChangeService
+from agents.factory import create_change_service
 from stack_runtime.docker_host import local_docker, remove_leftovers, running
 from stack_runtime.errors import RefusedError
 from stack_runtime.status import MIB
@@ -33,7 +33,7 @@ def _free_port() -> int:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     made = Project(tmp_path, STACK, {"host": "local", "httpPort": _free_port(), "httpsPort": _free_port()})
     made.take_secrets()
-    for name in OTHERS:  # the desk works in this process, whose state is another project's
+    for name in OTHERS:  # the service runs in this process, whose environment selects another project
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     yield made
@@ -41,32 +41,32 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     remove_leftovers(local_docker(), STACK, volumes=True)
 
 
-def test_an_approved_change_runs_and_goes_back_and_keeps_the_data(project: Project) -> None:
+def test_approved_change_is_applied_and_reverted_and_keeps_the_data(project: Project) -> None:
     started = project.fds("up")
     assert started.returncode == 0, started.stderr
     client = local_docker()
     layers.keep(client)
     running(client, STACK, "postgres").exec_run([*SQL, "CREATE TABLE kept AS SELECT 42 AS answer"])
 
-    office = desk(project.folder)
-    refused = office.propose(STACK, ScalingRequest(reason="x", memory_mb={"postgres": 1_000_000}), "ann")
+    changes = create_change_service(project.folder)
+    refused = changes.propose(STACK, ScalingRequest(reason="x", memory_mb={"postgres": 1_000_000}), "ann")
     assert refused.decision == "refuse"
     with pytest.raises(Exception, match="no such proposal"):
-        office.approve(refused.id, refused.digest, "bob")
+        changes.approve(refused.id, refused.digest, "bob")
 
-    proposal = office.propose(STACK, ScalingRequest(reason="more rows", memory_mb={"postgres": 160}, days=1), "ann")
-    token = office.approve(proposal.id, proposal.digest, "bob")
-    outcome = office.apply(proposal.id, token, "ann")
+    proposal = changes.propose(STACK, ScalingRequest(reason="more rows", memory_mb={"postgres": 160}, days=1), "ann")
+    token = changes.approve(proposal.id, proposal.digest, "bob")
+    outcome = changes.apply(proposal.id, token, "ann")
     assert (outcome.status, outcome.problems) == ("applied", ())
 
     container = running(client, STACK, "postgres")
     assert container.attrs["HostConfig"]["Memory"] > 512 * MIB
     assert container.exec_run([*SQL, "SELECT answer FROM kept"]).output.strip() == b"42"
     with pytest.raises(RefusedError):
-        office.apply(proposal.id, token, "ann")
+        changes.apply(proposal.id, token, "ann")
 
-    assert office.expire() == []
-    later = ScalingDesk(replace(office._ground, now=lambda: datetime.now(UTC) + timedelta(days=2)))
+    assert changes.expire() == []
+    later = ChangeService(replace(changes._dependencies, now=lambda: datetime.now(UTC) + timedelta(days=2)))
     assert [(outcome.status, outcome.problems) for outcome in later.expire()] == [("taken back", ())]
     container = running(client, STACK, "postgres")
     assert container.attrs["HostConfig"]["Memory"] == 512 * MIB

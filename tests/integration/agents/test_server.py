@@ -1,4 +1,4 @@
-"""The HTTP server: who gets in, what goes through, how much it bears."""
+"""The HTTP server checks tokens and scopes, limits requests, and serves 200 clients at once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from agents import spending
-from agents.api import Office, app
-from agents.guard import MOST_BYTES
-from agents.jobs import DbtTest
-from agents.request import ScalingRequest
-from agents.tokens import Tokens
+from agents.changes.jobs import DbtTest
+from agents.changes.request import ScalingRequest
+from agents.server import model_budget
+from agents.server.api import AppState, create_app
+from agents.server.auth import MAX_BYTES
+from agents.server.tokens import Tokens
 from tests.integration.agents.conftest import Served
 
 DISK = {"reason": "more data", "volume_gb": 50}
@@ -26,22 +26,22 @@ def _post(served: Served, path: str, body: object, who: str = "all") -> httpx.Re
     return httpx.post(f"{served.url}{path}", json=body, headers=served.headers(who), timeout=60)
 
 
-def test_planned_approved_and_applied_once(served: Served) -> None:
+def test_change_is_planned_approved_and_applied_once(served: Served) -> None:
     proposed = _post(served, "/v1/plan", DISK, "propose").json()
     assert proposed["decision"] == "accept"
     approval = _post(
         served, "/v1/approve", {"proposal": proposed["id"], "digest": proposed["digest"]}, "approve"
     ).json()
-    spend = {"proposal": proposed["id"], "token": approval["token"]}
-    assert _post(served, "/v1/apply", spend, "propose").json()["status"] == "applied"
-    assert _post(served, "/v1/apply", spend, "propose").status_code == 409
+    application = {"proposal": proposed["id"], "token": approval["token"]}
+    assert _post(served, "/v1/apply", application, "propose").json()["status"] == "applied"
+    assert _post(served, "/v1/apply", application, "propose").status_code == 409
     history = httpx.get(f"{served.url}/v1/status", headers=served.headers("read")).json()["history"]
     assert [(line["event"], line["person"]) for line in reversed(history)] == [
         ("planned: accept", "propose"),
         ("approved", "approve"),
         ("applied", "propose"),
     ]
-    assert [settings.volume_gb for settings in served.world.deployed] == [50]
+    assert [settings.volume_gb for settings in served.env.deployed] == [50]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_planned_approved_and_applied_once(served: Served) -> None:
         ("POST", "/v1/apply", "propose"),
     ],
 )
-def test_no_way_in_without_the_right_token(served: Served, method: str, path: str, scope: str) -> None:
+def test_endpoint_needs_a_token_with_its_scope(served: Served, method: str, path: str, scope: str) -> None:
     body = {} if method == "POST" else None
     answers = {
         who: httpx.request(method, f"{served.url}{path}", json=body, headers=served.headers(who)).status_code
@@ -69,16 +69,16 @@ def test_no_way_in_without_the_right_token(served: Served, method: str, path: st
         assert httpx.request(method, f"{served.url}{path}", json=body, headers=headers).status_code == 401
 
 
-def test_tokens_are_kept_as_hashes_for_the_owner_alone(served: Served) -> None:
-    file = served.world.folder / ".fds" / "agents-tokens.json"
+def test_tokens_are_stored_as_hashes_readable_only_by_the_owner(served: Served) -> None:
+    file = served.env.folder / ".fds" / "agents-tokens.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not any(token in file.read_text() for token in served.tokens.values())
-    ledger = served.world.folder / ".fds" / "agents.sqlite"
+    ledger = served.env.folder / ".fds" / "agents.sqlite"
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
 
 
-def test_bodies_are_bounded_and_failures_have_one_form(served: Served) -> None:
-    huge = httpx.post(f"{served.url}/v1/plan", content=b"x" * (MOST_BYTES + 1), headers=served.headers("all"))
+def test_bodies_are_limited_and_errors_have_the_same_fields(served: Served) -> None:
+    huge = httpx.post(f"{served.url}/v1/plan", content=b"x" * (MAX_BYTES + 1), headers=served.headers("all"))
     chunked = httpx.post(f"{served.url}/v1/plan", content=iter([b"{}"]), headers=served.headers("all"))
     wrong = _post(served, "/v1/plan", {"reason": "x", "workers": "3"})
     unknown = _post(served, "/v1/approve", {"proposal": "0" * 16, "digest": "0" * 64})
@@ -87,7 +87,7 @@ def test_bodies_are_bounded_and_failures_have_one_form(served: Served) -> None:
         assert set(answer.json()) == {"error", "where", "next", "exit_code"}
 
 
-def test_asks_a_model(served: Served) -> None:
+def test_question_is_answered_by_the_model(served: Served) -> None:
     answer = _post(served, "/v1/ask", {"text": "hello?"}).json()
     assert (answer["status"], answer["output"]["text"]) == ("answered", "hello")
     assert _post(served, "/v1/ask", {"text": "hello?", "message_history": []}).status_code == 422
@@ -112,7 +112,7 @@ def test_invisible_text_is_refused(served: Served, text: str) -> None:
     for path, body in (("/v1/plan", {**DISK, "reason": text}), ("/v1/ask", {"text": text})):
         answer = _post(served, path, body)
         assert answer.status_code == 422 and "visible" in answer.json()["error"], (path, answer.text)
-    assert served.world.desk.history("prod") == []
+    assert served.env.changes.history("prod") == []
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_invalid_bodies_get_an_error_of_one_line(served: Served, body: str) -> N
 
 def test_model_runs_have_a_daily_budget(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """The price of this model is unknown, so each run counts with the maximum cost."""
-    monkeypatch.setattr(spending, "TOKEN_USD", 3 * spending.RUN_USD)
+    monkeypatch.setattr(model_budget, "TOKEN_USD", 3 * model_budget.RUN_USD)
     answers = [_post(served, "/v1/ask", {"text": "hello?"}, "propose") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
     assert "POST /v1/plan" in answers[-1].json()["next"] and answers[-1].headers["Retry-After"]
@@ -146,53 +146,55 @@ def test_simultaneous_model_runs_are_limited(served: Served) -> None:
             answers = [client.post(f"{served.url}/v1/ask", json={"text": "slow"}) for _ in range(8)]
             return [answer.status_code for answer in await asyncio.gather(*answers)]
 
-    assert sorted(asyncio.run(all_at_once())) == [200] * spending.TOKEN_RUNS + [429] * (8 - spending.TOKEN_RUNS)
+    assert sorted(asyncio.run(all_at_once())) == [200] * model_budget.TOKEN_RUNS + [429] * (8 - model_budget.TOKEN_RUNS)
     assert _post(served, "/v1/ask", {"text": "hello?"}, "propose").status_code == 200
 
 
-def test_another_stack_s_proposals_and_jobs_are_unknown(served: Served) -> None:
-    proposal = served.world.owner.propose("other", ScalingRequest(reason="x", workers=2), "eve")
-    job = served.world.owner.order("other", DbtTest(), "eve")
+def test_proposals_and_jobs_of_another_stack_are_unknown(served: Served) -> None:
+    proposal = served.env.all_stacks.propose("other", ScalingRequest(reason="x", workers=2), "eve")
+    job = served.env.all_stacks.propose_job("other", DbtTest(), "eve")
     for document in (proposal, job):
         approval = _post(served, "/v1/approve", {"proposal": document.id, "digest": document.digest}, "approve")
-        token = served.world.owner.approve(document.id, document.digest, "eve")
-        spent = _post(served, "/v1/apply", {"proposal": document.id, "token": token}, "propose")
+        token = served.env.all_stacks.approve(document.id, document.digest, "eve")
+        applied = _post(served, "/v1/apply", {"proposal": document.id, "token": token}, "propose")
         unknown = _post(served, "/v1/approve", {"proposal": "0" * 16, "digest": "0" * 64}, "approve")
-        assert approval.json() == spent.json() == unknown.json()
-        assert approval.status_code == spent.status_code == unknown.status_code == 422
-    assert not served.world.deployed and not served.world.ran
+        assert approval.json() == applied.json() == unknown.json()
+        assert approval.status_code == applied.status_code == unknown.status_code == 422
+    assert not served.env.deployed and not served.env.ran
 
 
-def test_a_run_is_asked_for_approved_and_done_once(served: Served) -> None:
+def test_job_is_requested_approved_and_run_once(served: Served) -> None:
     answer = _post(served, "/v1/ask", {"text": "test the facts"}, "propose").json()
     (job,) = answer["output"]["jobs"]
     assert (answer["status"], job["text"]) == ("needs_approval", "dbt_test select=fact_transactions on stack prod")
-    spend = {"proposal": job["id"], "token": "yes"}
-    assert _post(served, "/v1/apply", spend, "propose").status_code == 409 and not served.world.ran
+    application = {"proposal": job["id"], "token": "yes"}
+    assert _post(served, "/v1/apply", application, "propose").status_code == 409 and not served.env.ran
     approval = {"proposal": job["id"], "digest": job["digest"]}
     assert _post(served, "/v1/approve", approval, "propose").status_code == 403
-    spend["token"] = _post(served, "/v1/approve", approval, "approve").json()["token"]
-    served.world.approved.append(served.world.desk.find(job["id"]).proposal)
-    assert _post(served, "/v1/apply", spend, "propose").json()["data"]["status"] == "succeeded"
-    assert _post(served, "/v1/apply", spend, "propose").status_code == 409
-    assert len(served.world.ran) == 1 and not served.world.violations()
+    application["token"] = _post(served, "/v1/approve", approval, "approve").json()["token"]
+    served.env.approved.append(served.env.changes.find(job["id"]).document)
+    assert _post(served, "/v1/apply", application, "propose").json()["data"]["status"] == "succeeded"
+    assert _post(served, "/v1/apply", application, "propose").status_code == 409
+    assert len(served.env.ran) == 1 and not served.env.violations()
 
 
-def test_too_many_requests_wait(served: Served) -> None:
+def test_requests_over_the_rate_limit_get_429(served: Served) -> None:
     from fastapi.testclient import TestClient
 
-    tokens = Tokens(served.world.folder / ".fds")
-    office = Office(served.world.desk, "prod", served.world.tools.all(), None)
-    client = TestClient(app(office, tokens, per_minute=3))
+    tokens = Tokens(served.env.folder / ".fds")
+    state = AppState(served.env.changes, "prod", served.env.tools.all(), None)
+    client = TestClient(create_app(state, tokens, per_minute=3))
     codes = [client.get("/v1/status", headers=served.headers("read")).status_code for _ in range(5)]
     assert codes == [200, 200, 200, 429, 429]
     assert [client.get("/v1/status").status_code for _ in range(4)][-1] == 429
-    without_model = TestClient(app(office, tokens)).post("/v1/ask", json={"text": "x"}, headers=served.headers("all"))
+    without_model = TestClient(create_app(state, tokens)).post(
+        "/v1/ask", json={"text": "x"}, headers=served.headers("all")
+    )
     assert without_model.status_code == 424
     assert "FDS_MODEL" in without_model.json()["error"]
 
 
-def test_bears_200_at_once(served: Served) -> None:
+def test_200_simultaneous_requests_are_answered(served: Served) -> None:
     async def all_at_once() -> list[int]:
         limits = httpx.Limits(max_connections=200)
         async with httpx.AsyncClient(limits=limits, timeout=120, headers=served.headers("propose")) as client:
@@ -202,12 +204,12 @@ def test_bears_200_at_once(served: Served) -> None:
     assert set(asyncio.run(all_at_once())) == {200}
 
 
-def test_schemathesis_finds_nothing(served: Served, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_failure(served: Served, tmp_path: Path) -> None:
     words = ["schemathesis", "run", f"{served.url}/openapi.json", "--max-examples", "20", "--seed", "1"]
     words += ["--header", f"Authorization: Bearer {served.tokens['all']}", "--checks", "all", "--workers", "2"]
-    # A well-formed request may well be refused: by the budget, or because there is no such proposal.
+    # A valid request can be refused: it exceeds the budget, or its proposal is unknown.
     words += ["--exclude-checks", "positive_data_acceptance", "--suppress-health-check", "all", "--no-color"]
     program = Path(sys.executable).with_name(words[0])
     done = subprocess.run([str(program), *words[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
-    assert not served.world.deployed
+    assert not served.env.deployed

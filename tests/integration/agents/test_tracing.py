@@ -1,4 +1,4 @@
-"""Traces go to a real OTLP receiver, and only there; what was said stays out of them unless one asks for it."""
+"""Traces are sent to a real OTLP receiver, and contain questions and answers only if this is switched on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from agents.tracing import CONTENT, ENDPOINT
-from tests.evals.world import World
+from agents.llm.tracing import CONTENT, ENDPOINT
+from tests.evals.environment import EvalEnvironment
 from tests.kit.model import says
 
 
 class Receiver(trace_service_pb2_grpc.TraceServiceServicer):  # type: ignore[misc]
-    """Keeps what comes."""
+    """An OTLP receiver that stores the spans it receives."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
@@ -32,18 +32,18 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):  # type: ignore[mis
 
 @pytest.fixture
 def receiver() -> Iterator[tuple[Receiver, str]]:
-    kept, server = Receiver(), grpc.server(ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(kept, server)
+    received, server = Receiver(), grpc.server(ThreadPoolExecutor(2))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(received, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield kept, f"http://127.0.0.1:{port}"
+    yield received, f"http://127.0.0.1:{port}"
     server.stop(None)
 
 
 @pytest.mark.parametrize("content", ["", "true"])
-def test_traces(receiver: tuple[Receiver, str], tmp_path: Path, content: str) -> None:
-    kept, url = receiver
-    World(tmp_path)
+def test_traces_have_content_only_if_switched_on(receiver: tuple[Receiver, str], tmp_path: Path, content: str) -> None:
+    received, url = receiver
+    EvalEnvironment(tmp_path)
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     query = ("duckdb_query", {"sql": "SELECT note AS secret_data FROM notes"})
     with says([[query], [("answer", {"text": "a secret answer"})]]) as model:
@@ -56,7 +56,7 @@ def test_traces(receiver: tuple[Receiver, str], tmp_path: Path, content: str) ->
         words = [sys.executable, "-m", "fds.main", "ask", "a secret question", "--stack", "prod"]
         done = subprocess.run(words, cwd=tmp_path, env=os.environ | more, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    names = {span.name for span in kept.spans}
+    names = {span.name for span in received.spans}
     assert {"chat double", "execute_tool duckdb_query", "invoke_agent data_platform_engineer"} <= names
-    said = [word for word in ("secret question", "secret answer", "secret_data") if word in str(kept.spans)]
-    assert len(said) == (3 if content else 0)
+    found = [word for word in ("secret question", "secret answer", "secret_data") if word in str(received.spans)]
+    assert len(found) == (3 if content else 0)

@@ -27,19 +27,19 @@ from tests.kit.service import created
 from tests.kit.warehouse import PROJECT, Warehouse
 
 APP = PROJECT.parent / "streamlit"
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
 class Dashboard:
-    """The app on `published`, and a browser before it."""
+    """The app, which reads `published`, and a browser that shows it."""
 
     published: Path
     url: str
     browser: webdriver.Chrome
 
-    def put(self, warehouse: Warehouse) -> None:
-        """Publish a copy as the pipeline does: by one rename."""
+    def publish(self, warehouse: Warehouse) -> None:
+        """Publish a copy by one rename, as the pipeline does."""
         shutil.copy(warehouse.path, self.published.with_suffix(".new"))
         self.published.with_suffix(".new").replace(self.published)
 
@@ -53,23 +53,23 @@ class Dashboard:
         self.browser.get(f"{self.url}/{page}")
 
     def wait(self, answer: Callable[[], object]) -> None:
-        """Until `answer` is true; pages redraw while one looks, so what vanishes is looked for again."""
-        waiting = WebDriverWait(self.browser, PATIENCE_S, poll_frequency=0.1, ignored_exceptions=[Exception])
+        """Wait until `answer` returns true; exceptions are ignored, because a redraw can remove an element."""
+        waiting = WebDriverWait(self.browser, TIMEOUT_S, poll_frequency=0.1, ignored_exceptions=[Exception])
         try:
             waiting.until(lambda _: answer())
         except TimeoutException:
-            raise AssertionError(f"not seen within {PATIENCE_S} s; the page has: {self.text()}") from None
+            raise AssertionError(f"not found within {TIMEOUT_S} s; the page shows: {self.text()}") from None
 
     def text(self) -> str:
-        """What can be read on the page, with what is chosen in its boxes."""
+        """Return the visible text of the page and the values of its input fields."""
         boxes = "return [...document.querySelectorAll('input')].map(box => box.value).join('\\n')"
         return f"{self.browser.find_element(By.TAG_NAME, 'body').text}\n{self.browser.execute_script(boxes)}"
 
-    def sees(self, *texts: str) -> None:
+    def wait_for_text(self, *texts: str) -> None:
         self.wait(lambda: all(text in self.text() for text in texts))
 
-    def figures(self) -> dict[str, str]:
-        """The figures on the page by their label."""
+    def metrics(self) -> dict[str, str]:
+        """Return the metrics on the page by label."""
         found = self.browser.find_elements(By.CSS_SELECTOR, '[data-testid="stMetric"]')
         label, value = '[data-testid="stMetricLabel"]', '[data-testid="stMetricValue"]'
         return {
@@ -77,13 +77,13 @@ class Dashboard:
             for metric in found
         }
 
-    def shows(self, **figures: str) -> None:
-        """Wait for figures; `_` in a keyword is a space in the label."""
-        wanted = {label.replace("_", " "): value for label, value in figures.items()}
-        self.wait(lambda: wanted.items() <= self.figures().items())
+    def wait_for_metrics(self, **metrics: str) -> None:
+        """Wait for metrics; `_` in a keyword stands for a space in the label."""
+        wanted = {label.replace("_", " "): value for label, value in metrics.items()}
+        self.wait(lambda: wanted.items() <= self.metrics().items())
 
     def cells(self) -> list[list[str]]:
-        """The first rows of the first table: what assistive technology reads of its canvas."""
+        """Return the first rows of the first table, as its canvas exposes them to assistive technology."""
         script = """
             const table = document.querySelector('[data-testid="stDataFrame"] [role="grid"]');
             return [...table.querySelectorAll('tbody tr')].map(
@@ -122,7 +122,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         )  # fmt: skip
         try:
             _until_healthy(f"http://127.0.0.1:{port}/_stcore/health", process)
-            browser.get(f"https://{login}@{url}/favicon.png")  # the browser logs in with it from now on
+            browser.get(f"https://{login}@{url}/favicon.png")  # the browser keeps this login
             yield Dashboard(published, f"https://{url}", browser)
         finally:
             process.terminate()
@@ -131,7 +131,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 @contextmanager
 def _proxy(port: int) -> Iterator[tuple[str, str]]:
-    """Start the stack's proxy in front of an app on a local `port`. Yields: the app's name and port, and the login."""
+    """Start the stack's proxy in front of an app on a local `port`; yield the app's address and the login."""
     own = _free_port()
     ports = {f"{HTTPS}/tcp": ("127.0.0.1", own)}
     with created("traefik", {"httpsPort": own}, ports=ports, extra_hosts={"streamlit": "host-gateway"}) as running:
@@ -147,14 +147,14 @@ def _proxy(port: int) -> Iterator[tuple[str, str]]:
 def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
     """Check that no page made a request that its Content-Security-Policy or the proxy's rate limit blocked."""
     yield
-    said = [entry["message"] for entry in dashboard.browser.get_log("browser")]
-    assert not [line for line in said if "Content Security Policy" in line or "429" in line]
+    messages = [entry["message"] for entry in dashboard.browser.get_log("browser")]
+    assert not [line for line in messages if "Content Security Policy" in line or "429" in line]
 
 
 @pytest.fixture(autouse=True)
 def nothing_published(dashboard: Dashboard) -> Iterator[None]:
     yield
-    dashboard.open("about")  # no page of a former test asks for data meanwhile
+    dashboard.open("about")  # so that no page of an earlier test requests data
     for entry in dashboard.published.parent.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
@@ -166,7 +166,7 @@ def _free_port() -> int:
 
 
 def _until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + TIMEOUT_S
     while time.monotonic() < end and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=5):

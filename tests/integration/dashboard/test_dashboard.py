@@ -1,4 +1,4 @@
-"""What a person sees: right numbers, a kind word before the first run, one sentence when something is broken."""
+"""The dashboard shows correct numbers, a hint before the first run, and one sentence when something fails."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,18 +26,18 @@ def a_run(**changes: object) -> Run:
                   "source": "transactions.csv", "status": "succeeded"} | changes)  # type: ignore[arg-type]  # fmt: skip
 
 
-def test_figures_of_each_currency_are_those_of_the_file(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_metrics_of_each_currency_match_the_file(dashboard: Dashboard, warehouse: Warehouse) -> None:
     warehouse.load(SAMPLE, TYPES)
     warehouse.dbt("run")
-    dashboard.put(warehouse)
+    dashboard.publish(warehouse)
     dashboard.open()
-    dashboard.sees("Cash flow", "Income by category", "Latest transactions")
+    dashboard.wait_for_text("Cash flow", "Income by category", "Latest transactions")
     dashboard.press("All")
     for currency, places in (("EUR", 2), ("JPY", 0)):
         dashboard.choose("Currency", currency)
         income = sum(amount for amount in amounts(currency) if amount > 0)
         spend = -sum(amount for amount in amounts(currency) if amount < 0)
-        dashboard.shows(
+        dashboard.wait_for_metrics(
             **{
                 f"Income,_{currency}": f"{income:,.{places}f}",
                 f"Spend,_{currency}": f"{spend:,.{places}f}",
@@ -49,7 +49,7 @@ def test_figures_of_each_currency_are_those_of_the_file(dashboard: Dashboard, wa
     dashboard.choose("Currency", "EUR")
     income = sum(amount for amount in amounts("EUR") if amount > 0)
     customers = {row[2] for row in SAMPLE if row[4] == "EUR"}
-    dashboard.shows(**{"Customers": str(len(customers)), "Income,_EUR": f"{income:,.2f}"})
+    dashboard.wait_for_metrics(**{"Customers": str(len(customers)), "Income,_EUR": f"{income:,.2f}"})
     dashboard.wait(lambda: [row[0] for row in dashboard.cells()[:3]] == ["1", "2", "3"])
 
 
@@ -57,17 +57,17 @@ def test_first_visits_stay_below_the_rate_limit(dashboard: Dashboard, warehouse:
     """Two first visits in a row; later visits are smaller because of the browser's cache."""
     warehouse.load(SAMPLE[:50], TYPES)
     warehouse.dbt("run")
-    dashboard.put(warehouse)
+    dashboard.publish(warehouse)
     for _ in range(2):
         dashboard.browser.execute_cdp_cmd("Network.clearBrowserCache", {})
         for page, words in (("", "Latest transactions"), ("customers", "All customers")):
             dashboard.open(page)
-            dashboard.sees(words)
+            dashboard.wait_for_text(words)
             count = "return performance.getEntriesByType('resource').length + 1"
-            assert int(dashboard.browser.execute_script(count)) < BURST / 2
+            assert int(dashboard.browser.execute_script(count)) < BURST / 3
 
 
-def test_page_may_not_run_scripts_or_send_data_elsewhere(dashboard: Dashboard) -> None:
+def test_page_cannot_run_scripts_or_send_data_elsewhere(dashboard: Dashboard) -> None:
     dashboard.open("about")
     dashboard.wait(lambda: dashboard.browser.find_elements(By.TAG_NAME, "script"))
     tried = """
@@ -82,54 +82,54 @@ def test_page_may_not_run_scripts_or_send_data_elsewhere(dashboard: Dashboard) -
     assert any("connect-src" in line for line in refused) and any("script-src" in line for line in refused)
 
 
-def test_before_the_first_run_it_says_so_and_then_follows(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_page_without_data_says_so_and_updates_after_publishing(dashboard: Dashboard, warehouse: Warehouse) -> None:
     for page in ("", "customers"):
         dashboard.open(page)
-        dashboard.sees("Nothing is published yet")
+        dashboard.wait_for_text("Nothing is published yet")
     dashboard.open("runs")
-    dashboard.sees("No run is recorded yet")
+    dashboard.wait_for_text("No run is recorded yet")
     dashboard.open()
-    dashboard.sees("Nothing is published yet")
+    dashboard.wait_for_text("Nothing is published yet")
     warehouse.load(SAMPLE[:50], TYPES)
     warehouse.dbt("run")
-    dashboard.put(warehouse)
-    dashboard.sees("Latest transactions")
+    dashboard.publish(warehouse)
+    dashboard.wait_for_text("Latest transactions")
 
 
-def test_a_new_file_replaces_the_old_one_in_front_of_the_reader(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_open_page_shows_a_newly_published_file(dashboard: Dashboard, warehouse: Warehouse) -> None:
     warehouse.load([["1", "2026-01-01", "A", "100", "EUR", "fees", ""]])
     warehouse.dbt("run")
-    dashboard.put(warehouse)
+    dashboard.publish(warehouse)
     dashboard.open()
-    dashboard.shows(**{"Income,_EUR": "100.00"})
+    dashboard.wait_for_metrics(**{"Income,_EUR": "100.00"})
     warehouse.load([["1", "2026-01-01", "A", "250", "EUR", "fees", ""]])
     warehouse.dbt("run")
-    dashboard.put(warehouse)
-    dashboard.shows(**{"Income,_EUR": "250.00"})
+    dashboard.publish(warehouse)
+    dashboard.wait_for_metrics(**{"Income,_EUR": "250.00"})
 
 
-def test_a_file_that_cannot_be_read_is_one_sentence(dashboard: Dashboard) -> None:
+def test_unreadable_file_is_one_sentence(dashboard: Dashboard) -> None:
     dashboard.published.write_bytes(b"not a database" * 1000)
     dashboard.open()
-    dashboard.sees("The published data cannot be read", "next: fds run")
+    dashboard.wait_for_text("The published data cannot be read", "next: fds run")
     assert "Traceback" not in dashboard.text()
 
 
-def test_records_that_cannot_be_read_are_one_sentence(dashboard: Dashboard) -> None:
+def test_unreadable_records_are_one_sentence(dashboard: Dashboard) -> None:
     dashboard.records.settle(None)
     (dashboard.published.with_name("warehouse.duckdb.fds") / "runs.sqlite").write_bytes(b"garbage" * 1000)
     dashboard.open("runs")
-    dashboard.sees("The run records cannot be read")
+    dashboard.wait_for_text("The run records cannot be read")
     assert "Traceback" not in dashboard.text()
 
 
-def test_checks_runs_and_quarantined_rows_of_the_last_run(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_last_run_is_shown_with_checks_and_quarantined_rows(dashboard: Dashboard, warehouse: Warehouse) -> None:
     rows = [[str(n), "2026-01-01", "A", "5", "EUR", "yoga" if n < 3 else "fees", ""] for n in range(20)]
     warehouse.load(rows)
     warehouse.dbt("run")
     statuses = warehouse.dbt("test")
     checks = tuple(Check(name, status, 3.0 if status == "warn" else 0.0, 0.0) for name, status in statuses.items())
-    dashboard.put(warehouse)
+    dashboard.publish(warehouse)
     dashboard.records.settle(None)
     dashboard.records.save(
         a_run(
@@ -140,37 +140,37 @@ def test_checks_runs_and_quarantined_rows_of_the_last_run(dashboard: Dashboard, 
         )
     )
     dashboard.open("data-quality")
-    dashboard.shows(Passed=str(len(checks) - 1), Warned="1", Failed="0")
-    dashboard.sees("Rows behind the warnings", "succeeded, 12.3 s")
+    dashboard.wait_for_metrics(Passed=str(len(checks) - 1), Warned="1", Failed="0")
+    dashboard.wait_for_text("Rows behind the warnings", "succeeded, 12.3 s")
     dashboard.wait(lambda: dashboard.cells()[0] == ["Warned", "Category is known", "3", "0"])
     dashboard.open("runs")
-    dashboard.shows(Result="Succeeded", Rows_read="21", Loaded="20", Quarantined="1")
+    dashboard.wait_for_metrics(Result="Succeeded", Rows_read="21", Loaded="20", Quarantined="1")
     dashboard.wait(lambda: dashboard.cells()[0] == ["transactions.csv", "17", "too few fields", f"'{HOSTILE}"])
 
 
-def test_a_failed_run_shows_why_while_the_old_data_stays(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_failed_run_shows_its_error_and_keeps_the_old_data(dashboard: Dashboard, warehouse: Warehouse) -> None:
     warehouse.load(SAMPLE[:50], TYPES)
     warehouse.dbt("run")
-    dashboard.put(warehouse)
+    dashboard.publish(warehouse)
     dashboard.records.settle(None)
     dashboard.records.save(a_run(status="failed", error="check amounts_are_readable failed, nothing was published"))
     dashboard.open("runs")
-    dashboard.sees("Check amounts_are_readable failed, nothing was published.")
+    dashboard.wait_for_text("Check amounts_are_readable failed, nothing was published.")
     dashboard.open("data-quality")
-    dashboard.sees("This run ended before the checks.")
+    dashboard.wait_for_text("This run ended before the checks.")
     dashboard.open()
-    dashboard.sees("Latest transactions")
+    dashboard.wait_for_text("Latest transactions")
 
 
-def test_hostile_text_stays_text(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_hostile_text_is_shown_as_text(dashboard: Dashboard, warehouse: Warehouse) -> None:
     days = ("0001-01-01", "9999-12-31", "2026-01-01")
     rows = [[f"{HOSTILE}{n}", days[n % 3], HOSTILE, "7", HOSTILE, HOSTILE, HOSTILE] for n in range(9)]
     warehouse.load([*rows, ["1", "2026-01-02", "A", "5", HOSTILE, "fees", "\n\u202e"]])
     assert set(warehouse.dbt("run").values()) == {"success"}
-    dashboard.put(warehouse)
+    dashboard.publish(warehouse)
     for page, words in (("", "Latest transactions"), ("customers", "All customers")):
         dashboard.open(page)
-        dashboard.sees(words)
+        dashboard.wait_for_text(words)
         dashboard.wait(lambda: HOSTILE.upper() in dashboard.text().replace("\u2060", ""))  # as a label
         assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"], a[href*="EVIL"]')
     dashboard.wait(lambda: f"'{HOSTILE}" in [cell for row in dashboard.cells() for cell in row])

@@ -12,12 +12,12 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from agents.jobs import DbtTest, Job
-from agents.running import run as agents_run
+from agents.changes.jobs import DbtTest, Job
 from agents.tools import dbt, duckdb, meltano
 from agents.tools.airflow import Airflow
 from agents.tools.duckdb import query
-from agents.tools.place import Runner, here, open_place
+from agents.tools.job_runner import run_job as agents_run
+from agents.tools.pipeline_target import ContainerTarget, local_target, open_target
 from infra.services.pipeline import SERVICE
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.paths import PROJECT
@@ -112,29 +112,29 @@ def test_a_stack_that_does_not_run_is_one_clear_error(tmp_path: Path) -> None:
 def test_the_agents_look_into_the_runner_and_ask_it_for_work(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Runner(container)
+    target = ContainerTarget(container)
     run, code = run_in_container(docker.from_env(), STACK, write_csv(tmp_path / "for agents.csv", rows(1, 30)), print)
     assert code == 0, run
-    assert query(place, "SELECT count(*) AS n FROM marts.fact_transactions") == [{"n": 30}]
+    assert query(target, "SELECT count(*) AS n FROM marts.fact_transactions") == [{"n": 30}]
     write = "INSERT INTO marts.fact_transactions SELECT * FROM marts.fact_transactions"
     read = "SELECT * FROM read_text('/run/fds/pipeline_password')"
     for sql in (write, read, "SELECT repeat(repeat('x', 30000000), 30)"):
         with pytest.raises(UsageError):
-            query(place, sql)
+            query(target, sql)
     monkeypatch.setattr(duckdb, "SECONDS", 1.0)
     with pytest.raises(UsageError, match="longer than 1 s"):
-        query(place, "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b")
-    assert {"fact_transactions", "stg_transactions"} <= {model["name"] for model in dbt.models(place)}
-    assert dbt.show(place, "fact_transactions", 2)
-    assert meltano.state(place) is not None
+        query(target, "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b")
+    assert {"fact_transactions", "stg_transactions"} <= {model["name"] for model in dbt.models(target)}
+    assert dbt.show(target, "fact_transactions", 2)
+    assert meltano.state(target) is not None
     with pytest.raises(StackError, match="no CSV file in the landing folder"):
-        meltano.discover(place)
+        meltano.discover(target)
     with pytest.raises(UnreachableError, match="no such"):
-        place.artefact("no such")
+        target.artefact("no such")
 
     now = datetime.now(UTC)
     job = Job(id="1", stack=STACK, person="ann", work=DbtTest(), call_id="1", created=now, expires=now)
-    data, problem = agents_run(job, lambda: nullcontext(place), Airflow.from_environment)
+    data, problem = agents_run(job, lambda: nullcontext(target), Airflow.from_environment)
     assert (data["status"], data["published"], problem) == ("succeeded", None, "")
 
 
@@ -142,17 +142,17 @@ def test_where_the_agents_find_the_data(container: Container, tmp_path: Path, mo
     monkeypatch.delenv("FDS_DATABASE", raising=False)
     for stack, host in ((STACK, "local"), ("nowhere", "local"), ("far", "hetzner")):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  freelancer-data-stack:host: {host}\n")
-    with open_place(tmp_path, STACK) as place:
-        assert place == Runner(container)
-    with pytest.raises(StackError, match="is not running"), open_place(tmp_path, "nowhere"):
+    with open_target(tmp_path, STACK) as target:
+        assert target == ContainerTarget(container)
+    with pytest.raises(StackError, match="is not running"), open_target(tmp_path, "nowhere"):
         pass
     local = tmp_path / ".fds" / "local" / "warehouse.duckdb"
     local.parent.mkdir(parents=True)
     local.touch()
-    with open_place(tmp_path, "nowhere") as place:
-        assert place == here(local)
-    with pytest.raises(StackError), open_place(tmp_path, "far"):  # what is published here is not that of a server
+    with open_target(tmp_path, "nowhere") as target:
+        assert target == local_target(local)
+    with pytest.raises(StackError), open_target(tmp_path, "far"):  # what is published here is not that of a server
         pass
     monkeypatch.setenv("FDS_DATABASE", str(tmp_path / "mine.duckdb"))
-    with open_place(tmp_path, STACK) as place:
-        assert place == here(tmp_path / "mine.duckdb")
+    with open_target(tmp_path, STACK) as target:
+        assert target == local_target(tmp_path / "mine.duckdb")

@@ -1,4 +1,4 @@
-"""`fds ask`, as a user meets it."""
+"""Run `fds ask` as a user does, without a model, with a failing one, and with one that hostile data misleads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra import stack_file
-from tests.evals.world import World
+from tests.evals.environment import EvalEnvironment
 from tests.kit.model import Call
 from tests.kit.model import says as says_model
 
@@ -27,12 +27,12 @@ def _ask(folder: Path, *words: str, **environment: str) -> subprocess.CompletedP
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    World(tmp_path)
+    EvalEnvironment(tmp_path)
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     return tmp_path
 
 
-def test_without_a_model_it_says_what_works(project: Path) -> None:
+def test_without_a_model_the_error_names_the_alternatives(project: Path) -> None:
     done = _ask(project, "more disk")
     assert done.returncode == 5
     assert "FDS_MODEL" in done.stderr and "fds scale" in done.stderr and "Traceback" not in done.stderr
@@ -45,9 +45,9 @@ def test_without_a_model_it_says_what_works(project: Path) -> None:
         {"FDS_MODEL": "no such model"},
         {"FDS_MODEL": "openai:gpt-5", "OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"},
     ],
-    ids=["no key", "no such model", "nobody answers"],
+    ids=["no key", "no such model", "no answer"],
 )
-def test_with_a_model_that_cannot_be_used_nothing_is_changed(project: Path, environment: dict[str, str]) -> None:
+def test_unusable_model_changes_nothing(project: Path, environment: dict[str, str]) -> None:
     before = (project / "Pulumi.prod.yaml").read_bytes()
     began = time.monotonic()
     done = _ask(project, "more disk", **environment)
@@ -96,18 +96,18 @@ def test_poisoned_cell_with_yes_changes_nothing(project: Path, bounds: list[str]
         done = _ask(project, *words, **environment)
     assert done.returncode == 3 and says in done.stderr and "python -m agents approve" in done.stderr, done.stderr
     assert (project / "Pulumi.prod.yaml").read_bytes() == before
-    assert {line["event"] for line in World(project).desk.history("prod")} == {"planned: accept"}
+    assert {line["event"] for line in EvalEnvironment(project).changes.history("prod")} == {"planned: accept"}
     if as_json:
         assert says in json.loads(done.stdout)["error"]
 
 
-def test_change_within_the_bounds_starts_without_asking(project: Path) -> None:
-    """The run ends at the start of the deployment, because there is no token of the provider."""
+def test_change_within_the_bounds_is_applied_without_asking(project: Path) -> None:
+    """The deployment fails at its start, because there is no provider token."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     with says_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:
         done = _ask(project, "two", "--yes", "--allow", "workers", "--up-to", "50", **model.environment)
     assert done.returncode not in (0, 2, 3), done.stderr
-    failed, approved, _ = World(project).desk.history("prod")
+    failed, approved, _ = EvalEnvironment(project).changes.history("prod")
     assert approved["within"] == {"allow": ["workers"], "up_to_usd": "50.00"} and failed["event"] == "failed"
     assert stack_file.read(project, "prod").workers == 1
 

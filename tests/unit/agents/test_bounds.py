@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from agents import checks
-from agents.bounds import KEYS, Bounds, OutOfBoundsError, changed_keys
-from agents.proposal import SCALABLE, Proposal
-from agents.request import ScalingRequest
+from agents.changes import checks
+from agents.changes.bounds import KEYS, Bounds, OutOfBoundsError, changed_keys
+from agents.changes.proposal import SCALABLE, Proposal
+from agents.changes.request import ScalingRequest
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
-from tests.evals.world import World
+from tests.evals.environment import EvalEnvironment
 
 ALL = Bounds(frozenset(KEYS), Decimal(10_000))
 
@@ -22,7 +22,7 @@ ALL = Bounds(frozenset(KEYS), Decimal(10_000))
 def proposal(tmp_path: Path) -> Proposal:
     folder = tmp_path / "project"
     folder.mkdir()
-    return World(folder).desk.propose("prod", ScalingRequest(reason="x", workers=2), "ann")
+    return EvalEnvironment(folder).changes.propose("prod", ScalingRequest(reason="x", workers=2), "ann")
 
 
 def test_allowed_keys_are_those_of_fds_scale() -> None:
@@ -40,11 +40,11 @@ def test_allowed_keys_are_those_of_fds_scale() -> None:
 )  # fmt: skip
 def test_invalid_bounds_are_usage_errors(allow: str | None, up_to: str | None) -> None:
     with pytest.raises(UsageError, match="--allow workers,memory --up-to 40"):
-        Bounds.of(allow, up_to)
+        Bounds.parse(allow, up_to)
 
 
 def test_bounds_are_read() -> None:
-    assert Bounds.of("workers, memory", "40.50") == Bounds(frozenset({"workers", "memory"}), Decimal("40.50"))
+    assert Bounds.parse("workers, memory", "40.50") == Bounds(frozenset({"workers", "memory"}), Decimal("40.50"))
 
 
 def test_changed_keys_distinguish_memory_and_cpu() -> None:
@@ -60,9 +60,9 @@ def test_changed_keys_distinguish_memory_and_cpu() -> None:
 
 def test_unknown_total_exceeds_every_limit(proposal: Proposal) -> None:
     unknown = proposal.plan_after.model_copy(update={"total_usd": None})
-    checks.unasked(ALL, proposal)
+    checks.covered_by_yes(ALL, proposal)
     with pytest.raises(OutOfBoundsError, match="unknown"):
-        checks.unasked(ALL, proposal.model_copy(update={"plan_after": unknown}))
+        checks.covered_by_yes(ALL, proposal.model_copy(update={"plan_after": unknown}))
 
 
 @pytest.mark.parametrize(

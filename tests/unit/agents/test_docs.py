@@ -20,13 +20,14 @@ def _blocks() -> list[tuple[str, str]]:
     return re.findall(r"^```([a-z]+)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def _examples(language: str) -> list[str]:
+def examples(language: str) -> list[str]:
+    """Return the contents of the page's code blocks in one language."""
     return [content for kind, content in _blocks() if kind == language]
 
 
 def _commands() -> list[str]:
     """Return the command lines of the console blocks."""
-    lines = [line.removeprefix("$ ") for block in _examples("console") for line in block.splitlines()]
+    lines = [line.removeprefix("$ ") for block in examples("console") for line in block.splitlines()]
     return [line for line in lines if line.startswith(("fds ", "python "))]
 
 
@@ -40,7 +41,7 @@ def test_every_block_has_a_language_that_is_tested() -> None:
     assert len(_blocks()) == PAGE.read_text(encoding="utf-8").count("\n```") / 2
 
 
-@pytest.mark.parametrize("program", _examples("python"))
+@pytest.mark.parametrize("program", examples("python"))
 def test_program_runs_as_printed_in_an_empty_folder(tmp_path: Path, program: str) -> None:
     """It runs twice, the second time with a provider token in the environment, which it must not use."""
     (tmp_path / "program.py").write_text(program)
@@ -68,7 +69,7 @@ def test_fds_commands_end_as_printed_without_a_model(line: str, tmp_path: Path) 
     assert done.returncode == 5 and "FDS_MODEL" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("document", _examples("json"))
+@pytest.mark.parametrize("document", examples("json"))
 def test_json_example_starts_the_mcp_server(document: str) -> None:
     from agents.__main__ import _parser
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.tokens import Tokens
+from agents.server.tokens import Tokens
 from stack_runtime.errors import UsageError
 
 NOW = datetime(2026, 10, 8, tzinfo=UTC)

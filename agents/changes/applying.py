@@ -1,0 +1,108 @@
+"""Apply approved changes, run approved jobs, and revert temporary changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from agents.changes import checks
+from agents.changes.dependencies import Dependencies
+from agents.changes.jobs import Job
+from agents.changes.proposal import Proposal
+from agents.text import printable
+from infra import stack_file
+from infra.cost import Plan
+from stack_runtime.errors import StackError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of applying, running or reverting.
+
+    Args:
+        status: `applied`; `ran` or `failed` for a job; `taken back`, `not taken back` or `overtaken` for a revert.
+        problems: problems of the running stack after a change, or the reason of a failure.
+        data: the result of a job.
+        exit_code: exit code for the command line.
+    """
+
+    stack: str
+    proposal: str
+    status: str
+    problems: tuple[str, ...]
+    data: Any = None
+    exit_code: int = 0
+
+
+def apply_change(dependencies: Dependencies, proposal: Proposal) -> Outcome:
+    """Apply the change of an approved proposal.
+
+    Raises:
+        RefusedError: the stack or the prices have changed since the approval.
+        StackError: the deployment failed; the stack file was restored.
+    """
+    checks.stack_unchanged(stack_file.read(dependencies.project, proposal.stack), proposal)
+    check_plan = partial(_refuse_unapproved, proposal.plan_after, None)
+    check_plan(dependencies.planning_inputs(proposal.before).plan(proposal.after))
+    return _deploy(dependencies, proposal, check_plan)
+
+
+def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
+    """Run an approved job.
+
+    Raises:
+        StackError: the job could not start.
+    """
+    data, problem = dependencies.run(job)
+    problem = printable(problem)  # it may quote the content of a file
+    return Outcome(job.stack, job.id, "failed" if problem else "ran", (problem,) if problem else (), data)
+
+
+def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
+    """Revert a temporary change, unless that costs more than both the original plan and the current one.
+
+    Settings that somebody changed since then are kept.
+
+    Returns: the outcome; failures are reported in it, so that other reverts can follow.
+    """
+    try:
+        current = stack_file.read(dependencies.project, proposal.stack)
+        names = checks.settings_to_revert(current, proposal)
+        if not names:
+            return Outcome(proposal.stack, proposal.id, "overtaken", ("all of its settings were changed since then",))
+        back = current.model_copy(update={name: getattr(proposal.before, name) for name in names})
+        inputs = dependencies.planning_inputs(current)
+        check_plan = partial(_refuse_unapproved, proposal.plan_before, inputs.plan(current))
+        check_plan(inputs.plan(back))
+        reverse = proposal.model_copy(update={"before": current, "after": back})
+        problems = _deploy(dependencies, reverse, check_plan).problems
+    except Exception as error:  # one failed revert must not prevent the others
+        code = error.exit_code if isinstance(error, StackError) else 1
+        return Outcome(proposal.stack, proposal.id, "not taken back", (str(error),), exit_code=code)
+    return Outcome(proposal.stack, proposal.id, "taken back", problems)
+
+
+def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> None:
+    """Refuse a plan that the approval does not cover.
+
+    Runs before the change and again before the engine registers a resource, because prices and availability can differ.
+    """
+    checks.passes_gate(fresh)
+    checks.uses_approved_server(approved, fresh)
+    checks.costs_no_more(approved, fresh, staying)
+
+
+def _deploy(dependencies: Dependencies, proposal: Proposal, check_plan: Callable[[Plan], None]) -> Outcome:
+    """Write the stack file, deploy and check; on failure, restore the file except for its secrets."""
+    path = stack_file.path_of(dependencies.project, proposal.stack)
+    original = path.read_bytes()
+    try:
+        stack_file.write(dependencies.project, proposal.stack, proposal.edit)
+        checks.file_matches_proposal(stack_file.read(dependencies.project, proposal.stack), proposal)
+        dependencies.deploy(proposal.after, check_plan)
+    except BaseException:
+        stack_file.put_back(path, original)
+        raise
+    return Outcome(proposal.stack, proposal.id, "applied", tuple(dependencies.check(proposal.after)))

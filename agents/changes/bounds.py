@@ -1,0 +1,71 @@
+"""Define the bounds of `fds ask --yes`: the settings it may change without asking, and the highest monthly cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from agents.changes.proposal import changed
+from infra.settings import ServiceOverride, Settings
+from stack_runtime.errors import RefusedError, UsageError
+
+KEYS = ("workers", "memory", "cpu", "volumeGb", "profiles", "serverType", "location", "backups", "schedule")
+"""Setting names as `fds scale` takes them; `memory` and `cpu` cover every service."""
+
+
+class OutOfBoundsError(RefusedError):
+    """The change is outside the bounds of `--yes`. A person can still approve it."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds that a person set before the change was planned.
+
+    Args:
+        allow: keys of the settings that may change, a subset of `KEYS`.
+        up_to_usd: highest monthly cost of all stacks of the budget group, in US dollars.
+    """
+
+    allow: frozenset[str]
+    up_to_usd: Decimal
+
+    @classmethod
+    def parse(cls, allow: str | None, up_to: str | None) -> Bounds:
+        """Parse the values of `--allow KEYS --up-to USD`.
+
+        Raises:
+            UsageError: one of the two is missing or invalid.
+        """
+        if allow is None or up_to is None:
+            raise _usage("--yes needs bounds: --allow and --up-to")
+        keys = frozenset(key.strip() for key in allow.split(","))
+        if unknown := sorted(keys - set(KEYS)):
+            raise _usage(f"--allow takes {', '.join(KEYS)}, not '{unknown[0]}'")
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,2})?", up_to):
+            raise _usage(f"--up-to is a number of US dollars a month such as 40, not '{up_to}'")
+        return cls(keys, Decimal(up_to))
+
+    @property
+    def history_fields(self) -> dict[str, Any]:
+        """Return the bounds as the history stores them."""
+        return {"allow": sorted(self.allow), "up_to_usd": f"{self.up_to_usd:.2f}"}
+
+
+def changed_keys(before: Settings, after: Settings) -> list[str]:
+    """Return which settings differ, by the names that `fds scale` uses."""
+    found = [to_camel(name) for name in changed(before, after) if name != "services"]
+    none = ServiceOverride()
+    pairs = [
+        (before.services.get(name, none), after.services.get(name, none))
+        for name in sorted({*before.services, *after.services})
+    ]
+    found += ["memory"] if any(old.memory_mb != new.memory_mb for old, new in pairs) else []
+    return found + (["cpu"] if any(old.cpu != new.cpu for old, new in pairs) else [])
+
+
+def _usage(what: str) -> UsageError:
+    return UsageError(what, next_command='fds ask "WORDS" --yes --allow workers,memory --up-to 40')

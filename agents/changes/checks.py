@@ -1,0 +1,217 @@
+"""Check every condition between a proposal and a change: one function each.
+
+The evals disable each function once and require that a case then fails. All raise `RefusedError` unless they say
+otherwise. Their arguments come from the ledger, the stack file and the cost model, never from a model or a caller.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from agents.changes.bounds import Bounds, OutOfBoundsError, changed_keys
+from agents.changes.ledger import FILE_ADVICE, Document, Entry, unknown_proposal
+from agents.changes.proposal import Proposal, changed
+from agents.digests import hash_token
+from infra.cost import Plan, gate
+from infra.settings import Settings
+from stack_runtime.errors import RefusedError
+
+
+def belongs_to_stack(entry: Entry, only: str | None) -> None:
+    """Check that the proposal belongs to the served stack, if only one is served.
+
+    Raises:
+        UsageError: it belongs to another stack; the message is that of an unknown proposal.
+    """
+    if only not in (None, entry.document.stack):
+        raise unknown_proposal()
+
+
+def history_intact(invalid_line: int | None) -> None:
+    """Check by the hashes that no line of the history was changed."""
+    if invalid_line is not None:
+        raise RefusedError(
+            f"line {invalid_line} of the history is not what was recorded, so nothing is approved or applied",
+            where=".fds/agents.sqlite",
+            next_command=FILE_ADVICE,
+        )
+
+
+def undecided(entry: Entry) -> None:
+    """Check that nobody decided on the proposal yet, both in its table and in the history."""
+    is_open = entry.state == "proposed" and entry.last_event.startswith(("planned: ", "ordered"))
+    _require(is_open, "the proposal has been decided on already", entry.document)
+
+
+def proposal_not_expired(proposal: Document, now: datetime) -> None:
+    """Check that the proposal can still be approved."""
+    _require(now < proposal.expires, "the proposal is too old", proposal)
+
+
+def digest_matches(digest: str, proposal: Document) -> None:
+    """Check that the digest that the person approves is that of the stored proposal."""
+    same = secrets.compare_digest(digest.encode(errors="replace"), proposal.digest.encode())
+    _require(same, "the digest is that of another plan than the one proposed", proposal)
+
+
+def stack_unchanged(settings: Settings, proposal: Proposal) -> None:
+    """Check that the stack still has the settings that the proposal started from."""
+    _require(settings == proposal.before, "the stack has changed since the proposal", proposal)
+
+
+def token_matches(token: str, entry: Entry) -> None:
+    """Check that the token was issued for this proposal."""
+    same = secrets.compare_digest(hash_token(token), entry.token_hash or "")
+    _require(same, "the token is not an approval of this proposal", entry.document)
+
+
+def approval_unused(entry: Entry) -> None:
+    """Check that the approval is unused, both in its table and in the history; a failed use counts as used."""
+    unused = entry.state == "approved" and entry.last_event == "approved"
+    _require(unused, "the approval has been used already", entry.document)
+
+
+def approval_not_expired(entry: Entry, now: datetime) -> None:
+    """Check that the approval has not expired."""
+    valid = entry.approval_expires is not None and now < entry.approval_expires
+    _require(valid, "the approval has expired", entry.document)
+
+
+def matches_approval(entry: Entry) -> None:
+    """Check that the stored proposal and approval are those that the history recorded."""
+    same = entry.digest == entry.document.digest and entry.is_recorded
+    _require(same, "the proposal is not the one that was approved", entry.document)
+
+
+def not_reverted(entry: Entry) -> None:
+    """Check in the history that the temporary change has not been reverted yet."""
+    in_effect = entry.last_event in ("approved", "applied", "interrupted", "not taken back")
+    _require(in_effect, "the change has been reverted already", entry.document)
+
+
+def passes_gate(fresh: Plan) -> None:
+    """Check that the gate allows the plan at current prices."""
+    gate(fresh)
+
+
+def costs_no_more(approved: Plan, fresh: Plan, staying: Plan | None = None) -> None:
+    """Check that the plan costs no more than the approved one, or, for a revert, than keeping the change."""
+    limits = [plan.total_usd for plan in (approved, staying) if plan and plan.total_usd is not None]
+    if fresh.total_usd is None or not limits or fresh.total_usd > max(limits):
+        raise RefusedError(
+            f"it now costs ${fresh.total_usd} a month, ${approved.total_usd} were approved",
+            next_command="ask for a new plan",
+        )
+
+
+def uses_approved_server(approved: Plan, fresh: Plan) -> None:
+    """Check that server type and location are the approved ones."""
+    old, new = approved.server, fresh.server
+    if (old and (old.type, old.location)) != (new and (new.type, new.location)):
+        raise RefusedError("the plan now has another server than the approved one", next_command="ask for a new plan")
+
+
+def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
+    """Check that the written stack file has the approved settings, without edits by others."""
+    _require(settings == proposal.after, "the stack file would differ from what was approved", proposal)
+
+
+def settings_to_revert(current: Settings, proposal: Proposal) -> list[str]:
+    """Return the settings that a revert restores: those that nobody changed after the temporary change.
+
+    Settings that a killed revert already restored are included.
+    """
+    return [
+        name
+        for name in changed(proposal.before, proposal.after)
+        if getattr(current, name) in (getattr(proposal.after, name), getattr(proposal.before, name))
+    ]
+
+
+def can_be_temporary(before: Settings, after: Settings, days: int | None) -> None:
+    """Check that a temporary change can be reverted."""
+    if days and after.volume_gb != before.volume_gb:
+        raise RefusedError("a larger volume cannot be temporary, because a volume can only grow")
+
+
+def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
+    """Check that no two temporary changes change the same setting: a revert would restore a temporary value."""
+    names = set(changed(proposal.before, proposal.after))
+    for other in temporary if proposal.until else ():
+        if both := names & set(changed(other.before, other.after)):
+            end = f"{other.until:%Y-%m-%d %H:%M} UTC" if other.until else ""
+            raise RefusedError(
+                f"{', '.join(sorted(both))} is temporary already, until {end}",
+                where=other.id,
+                next_command="ask again after that, or ask for a permanent change",
+            )
+
+
+def covered_by_yes(bounds: Bounds, document: Document) -> None:
+    """Check that `--yes` may approve this document: a change may qualify, a job never does.
+
+    Raises:
+        OutOfBoundsError: a person must approve it.
+    """
+    if not isinstance(document, Proposal):
+        raise _out_of_bounds("--yes covers only changes of size, not runs", document)
+    settings_within_bounds(bounds, document)
+    cost_within_bounds(bounds, document)
+    can_be_undone(document)
+
+
+def settings_within_bounds(bounds: Bounds, proposal: Proposal) -> None:
+    """Check that every changed setting is named in `--allow`; raise `OutOfBoundsError` otherwise."""
+    if others := [key for key in changed_keys(proposal.before, proposal.after) if key not in bounds.allow]:
+        raise _out_of_bounds(f"{', '.join(others)} would change, which --allow does not name", proposal)
+
+
+def cost_within_bounds(bounds: Bounds, proposal: Proposal) -> None:
+    """Check that the budget group would cost at most `--up-to` a month; raise `OutOfBoundsError` otherwise."""
+    total = proposal.plan_after.total_usd
+    if total is None or total > bounds.up_to_usd:
+        costs = "an unknown sum" if total is None else f"${total:.2f}"
+        raise _out_of_bounds(f"it would cost {costs} a month, --up-to allows ${bounds.up_to_usd:.2f}", proposal)
+
+
+def can_be_undone(proposal: Proposal) -> None:
+    """Check that the change can be reverted without losing data, backups or the current server.
+
+    Raises:
+        OutOfBoundsError: it cannot.
+    """
+    before, after = proposal.before, proposal.after
+    old, new = proposal.plan_before.server, proposal.plan_after.server
+    why = ""
+    if after.volume_gb > before.volume_gb:
+        why = "a volume can only grow"
+    elif before.backups and not after.backups:
+        why = "the provider deletes the backups when they are switched off"
+    elif before.host == "local":
+        pass
+    elif old is None or new is None:
+        why = "it is unknown which server would be replaced"
+    elif (old.location, old.architecture) != (new.location, new.architecture):
+        why = "the server would be replaced, and its disk deleted"
+    elif new.disk_gb < old.disk_gb:
+        why = f"a disk of {new.disk_gb} GB would replace one of {old.disk_gb} GB"
+    elif old.type != new.type and not old.orderable:
+        why = f"{old.type} cannot be ordered any more"
+    if why:
+        raise _out_of_bounds(f"it cannot be undone, so --yes does not cover it: {why}", proposal)
+
+
+def is_part_of_request(requested: Iterable[str], changes: Iterable[str]) -> bool:
+    """Return whether `changes` makes part of the requested change and otherwise changes only the server type."""
+    return bool(set(changes) & set(requested)) and set(changes) <= {*requested, "server_type"}
+
+
+def _out_of_bounds(why: str, proposal: Document) -> OutOfBoundsError:
+    return OutOfBoundsError(why, next_command=f"python -m agents approve {proposal.id} {proposal.digest}")
+
+
+def _require(condition: bool, otherwise: str, proposal: Document) -> None:
+    if not condition:
+        raise RefusedError(otherwise, where=proposal.id, next_command="ask for a new plan")

@@ -1,0 +1,41 @@
+"""Define what `ChangeService` needs from outside: stack files, planning inputs, deployment, checks, the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agents.changes.jobs import Job
+from infra.cost import Plan
+from infra.cost.planning_inputs import PlanningInputs
+from infra.settings import Settings
+from stack_runtime.errors import UnreachableError
+
+
+def _no_runner(job: Job) -> tuple[Any, str]:
+    raise UnreachableError(f"{job.work.tool} cannot run here", next_command="fds run")
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """Dependencies of a `ChangeService`.
+
+    Args:
+        project: the folder of the stack files.
+        planning_inputs: fetches prices, rate and account for settings; every plan uses it.
+        deploy: deploys these settings; fails when the engine resolves different ones. It calls the given function
+            with the plan made for the deployment, which raises when the approval does not cover that plan.
+        check: returns problems of the running stack as text; empty when it matches the settings.
+        now: returns the current time in UTC.
+        run: runs a job; returns its result, and its problem as text or an empty text.
+    """
+
+    project: Path
+    planning_inputs: Callable[[Settings], PlanningInputs]
+    deploy: Callable[[Settings, Callable[[Plan], None]], None]
+    check: Callable[[Settings], list[str]]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    run: Callable[[Job], tuple[Any, str]] = _no_runner

@@ -1,0 +1,73 @@
+"""Turn a typed request into a proposal: the cost model's verdict on it, or on the nearest alternative that fits."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from agents.changes import checks
+from agents.changes.messages import paragraph
+from agents.changes.proposal import LIFETIME, Decision, Proposal, changed
+from agents.changes.request import ScalingRequest
+from infra.cost import Plan
+from infra.cost.planning import scaling
+from infra.cost.planning_inputs import PlanningInputs
+from infra.cost.reports.diff import diff
+from infra.settings import Settings
+
+
+def plan_request(
+    before: Settings, inputs: PlanningInputs, request: ScalingRequest, person: str, now: datetime
+) -> Proposal:
+    """Plan `request` on top of `before`, with the prices and the rate of `inputs`.
+
+    Raises:
+        UsageError: the request changes nothing, or names something unknown.
+        RefusedError: it is refused at any cost, for example a smaller volume.
+    """
+    after = scaling.changed(before, scaling.parse(request.pairs(), before))
+    current_plan = inputs.plan(before)
+    plan = diff(current_plan, inputs.plan(after))
+    decision: Decision = "accept"
+    if plan.verdict != "within":
+        decision = "refuse"
+        for alternative in _alternatives(before, after, plan):
+            alternative_plan = diff(current_plan, inputs.plan(alternative))
+            if alternative_plan.verdict == "within" and not _is_same(alternative_plan, current_plan):
+                after, plan, decision = alternative, alternative_plan, "scale_down_to_fit"
+                break
+    checks.can_be_temporary(before, after, request.days)
+    if before.host != "local":
+        scaling.refuse_harm(before, after, plan, inputs.deployed)
+    proposal = Proposal(
+        id=secrets.token_hex(8),
+        stack=before.stack,
+        person=person,
+        request=request,
+        decision=decision,
+        before=before,
+        after=after,
+        plan_before=current_plan,
+        plan_after=plan,
+        reason="",
+        created=now,
+        expires=now + LIFETIME,
+        until=now + timedelta(days=request.days) if request.days else None,
+    )
+    return proposal.model_copy(update={"reason": paragraph(proposal)})
+
+
+def _alternatives(before: Settings, wanted: Settings, plan: Plan) -> Iterator[Settings]:
+    """Yield the planner's alternatives that make part of the change and otherwise change only the server type."""
+    requested = changed(before, wanted)
+    for alternative in plan.alternatives:
+        pairs = [f"{key}={value}" for key, value in alternative.settings.items()]
+        after = scaling.changed(wanted, scaling.parse(pairs, wanted))
+        if checks.is_part_of_request(requested, changed(before, after)):
+            yield after
+
+
+def _is_same(one: Plan, other: Plan) -> bool:
+    """Return whether two plans have the same server with the same services on it."""
+    return (one.server, one.capacity, one.lines) == (other.server, other.capacity, other.lines)

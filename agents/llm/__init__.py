@@ -1,0 +1,1 @@
+"""Run language models within limits, and turn their output into proposals, jobs or answers."""

@@ -1,0 +1,1 @@
+"""Serve the agents over HTTP and MCP, with bearer tokens and limits."""

@@ -1,0 +1,55 @@
+"""`python -m agents.server.container_server`: serve planning in the stack's container, which has no engine to deploy.
+
+Its project is a folder on its own volume, with a stack file rebuilt from the deployed settings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agents.changes.dependencies import Dependencies
+from agents.changes.service import ChangeService
+from agents.server.api import AppState, create_app
+from agents.server.http_server import serve
+from agents.server.tokens import Tokens
+from infra.cost import Plan
+from infra.cost.planning_inputs import PlanningInputs
+from infra.settings import Settings
+from stack_runtime.errors import UnreachableError
+
+PORT = 8100
+FILES = Path("/run/fds")
+PROJECT = Path("/data/agents")
+TOKEN_DAYS = 365
+
+
+def main() -> None:
+    """Serve until the process is stopped."""
+    document = json.loads((FILES / "stack.json").read_text())
+    stack = document["stack"]
+    (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # JSON is YAML
+    tokens = Tokens(PROJECT / ".fds")
+    tokens.add((FILES / "agents_token").read_text(), "stack", ("read", "propose"), TOKEN_DAYS, datetime.now(UTC))
+    changes = ChangeService(
+        Dependencies(
+            project=PROJECT,
+            planning_inputs=lambda settings: PlanningInputs.of(settings, datetime.now(UTC).date(), project=PROJECT),
+            deploy=_refuse_deployment,
+            check=lambda _: [],
+        ),
+        stack,
+    )
+    state = AppState(changes, stack, (), None, deploys=False)
+    serve(create_app(state, tokens), "0.0.0.0", PORT)
+
+
+def _refuse_deployment(settings: Settings, check_plan: Callable[[Plan], None]) -> None:
+    advice = f"fds scale --stack {settings.stack} where it is deployed"
+    raise UnreachableError("the agents' container has no engine", next_command=advice)
+
+
+if __name__ == "__main__":
+    main()

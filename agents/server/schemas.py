@@ -1,0 +1,66 @@
+"""Define the bodies of the HTTP server's requests and responses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.changes.request import StrictModel
+
+ProposalId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+ApprovalToken = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Problem(BaseModel):
+    """An error, with the same fields as every JSON error of the product."""
+
+    error: str
+    where: str = ""
+    next: str = ""
+    exit_code: int
+
+
+class ApprovalRequest(StrictModel):
+    """Approve the proposal or the job that has this digest."""
+
+    proposal: ProposalId
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Approval(BaseModel):
+    """An approval; `token` applies the proposal once, until `expires`."""
+
+    token: str
+    expires: datetime
+
+
+class ApplyRequest(StrictModel):
+    """Apply an approved proposal, or run an approved job."""
+
+    proposal: ProposalId
+    token: ApprovalToken
+
+
+class Applied(BaseModel):
+    """The result of applying; `problems` are those of the running stack after the change."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    stack: str
+    proposal: str
+    status: str
+    problems: tuple[str, ...]
+    data: Any = None
+    """The result of a job."""
+
+
+class Proposed(BaseModel):
+    """The decision on a request, as text and as the whole proposal."""
+
+    id: str
+    digest: str
+    decision: str
+    reason: str
+    proposal: dict[str, Any]

@@ -1,0 +1,96 @@
+"""Manage the bearer tokens of the HTTP server: shown once, stored as hashes, with scopes and an expiry."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, get_args
+
+from agents.digests import hash_token
+from agents.text import printable, require_visible
+from stack_runtime.errors import UsageError
+
+Scope = Literal["read", "propose", "approve"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+_USAGE = "python -m agents token NAME read propose"
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """The holder of a token: name, scopes, and when the token expires."""
+
+    name: str
+    scopes: frozenset[str]
+    expires: datetime
+
+
+class Tokens:
+    """The file `agents-tokens.json` in `folder`, readable only by its owner."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "agents-tokens.json"
+        self._latest = datetime.min.replace(tzinfo=UTC)
+
+    def create(self, name: str, scopes: Iterable[str], days: int, now: datetime) -> str:
+        """Create a token and store its hash.
+
+        Returns: the token, which is not stored.
+        Raises:
+            UsageError: an unknown scope, or a name that the history could not show.
+        """
+        token = f"fds_{secrets.token_urlsafe(32)}"
+        self.add(token, name, scopes, days, now)
+        return token
+
+    def add(self, token: str, name: str, scopes: Iterable[str], days: int, now: datetime) -> None:
+        """Store the hash of an existing token; raises as `create` does."""
+        _check_name(name)
+        wanted = sorted(set(scopes))
+        if not wanted or not set(wanted) <= set(SCOPES):
+            raise UsageError(f"scopes are {', '.join(SCOPES)}", next_command=_USAGE)
+        known = self._read()
+        known[hash_token(token)] = {
+            "name": name,
+            "scopes": wanted,
+            "expires": (now + timedelta(days=days)).isoformat(timespec="seconds"),
+        }
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            json.dump(known, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, self._file)
+
+    def find(self, token: str, now: datetime) -> Bearer | None:
+        """Return the bearer of a token; None when it is unknown or has expired.
+
+        An expired token stays expired if the clock is set back while the process runs.
+        """
+        self._latest = max(self._latest, now)
+        found = self._read().get(hash_token(token))
+        if not isinstance(found, dict):
+            return None
+        expires = datetime.fromisoformat(str(found["expires"]))
+        return Bearer(str(found["name"]), frozenset(found["scopes"]), expires) if self._latest < expires else None
+
+    def _read(self) -> dict[str, object]:
+        try:
+            return dict(json.loads(self._file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+
+
+def _check_name(name: str) -> None:
+    """Reject a name that the history would show as empty, or like another name."""
+    try:
+        readable = printable(require_visible(name)) == name and len(name) <= 100
+    except ValueError:
+        readable = False
+    if not readable:
+        raise UsageError("the name of a token is one visible line of at most 100 characters", next_command=_USAGE)

@@ -1,0 +1,54 @@
+"""Declare the tools that need approval, as a model sees them. Their functions do nothing.
+
+A call of one ends the model's run and becomes a job in the ledger. When a person approves the job, it runs from the
+ledger, and its outcome is given to the model as the result of the call. So a replayed approval, or a call forged into a
+message history, has no effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agents.tools.result import tool
+from stack_runtime.errors import RefusedError
+
+
+def meltano_run() -> Any:
+    """Load new files of the landing folder, build, test, and publish if every check passes. A person approves."""
+    raise _not_approved()
+
+
+def dbt_build(select: str | None = None) -> Any:
+    """Build the models from loaded data, test them, and publish. A person approves.
+
+    Args:
+        select: One model, with `+` before it for its parents or after it for its children; omit it for all models.
+    """
+    raise _not_approved()
+
+
+def dbt_test(select: str | None = None) -> Any:
+    """Run the tests of the models on a copy of the published data. A person approves.
+
+    Args:
+        select: One model, with `+` before it for its parents or after it for its children; omit it for all models.
+    """
+    raise _not_approved()
+
+
+def airflow_trigger(dag_id: str) -> Any:
+    """Start one run of a DAG. A person approves."""
+    raise _not_approved()
+
+
+def _not_approved() -> RefusedError:
+    return RefusedError("this runs only from the ledger, after a person approved it")
+
+
+APPROVAL_TOOLS: tuple[Callable[..., Any], ...] = (
+    tool(meltano_run),
+    tool(dbt_build),
+    tool(dbt_test),
+    tool(airflow_trigger),
+)

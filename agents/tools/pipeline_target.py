@@ -1,0 +1,159 @@
+"""Access the data and the pipeline of a stack: in the pipeline's container, or on this machine for local runs."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.pipeline.places import DATABASE_NAME, Places, beside, of_runner
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+RUNNER_DATA = Path("/data")
+_SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
+"""Environment variables to withhold from queries and loads."""
+_LOAD_COMMAND = "fds run --csv FILE"
+
+
+class PipelineTarget(Protocol):
+    """Where the data is and where the pipeline runs. Implementations never call a shell."""
+
+    def published(self) -> str:
+        """Return the path of the published DuckDB file on the target.
+
+        Raises:
+            UnreachableError: nothing is published yet.
+        """
+
+    def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
+        """Run `python -m MODULE WORDS` on the target and return exit code and standard output.
+
+        Raises:
+            UnreachableError: it took longer than `seconds`.
+        """
+
+    def artefact(self, name: str) -> str:
+        """Return the text of a dbt artefact.
+
+        Raises:
+            UnreachableError: there is none of that name.
+        """
+
+
+@dataclass(frozen=True)
+class LocalTarget:
+    """Local runs on this machine: the published file `database`, and dbt's artefacts in `target`."""
+
+    database: Path
+    target: Path
+
+    def published(self) -> str:
+        if not self.database.is_file():
+            raise UnreachableError("no data is published yet", where=str(self.database), next_command=_LOAD_COMMAND)
+        return str(self.database)
+
+    def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
+        environment = {key: value for key, value in os.environ.items() if not _SECRET.search(key)}
+        environment["FDS_DATABASE"] = str(self.database)
+        command = [sys.executable, "-m", module, *words]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=seconds, env=environment, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise _timed_out(seconds) from None
+        return done.returncode, done.stdout
+
+    def artefact(self, name: str) -> str:
+        try:
+            return (self.target / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise _no_artefact(name, str(self.target)) from None
+
+
+@dataclass(frozen=True)
+class ContainerTarget:
+    """The container of the pipeline."""
+
+    container: Container
+
+    @property
+    def places(self) -> Places:
+        return of_runner(RUNNER_DATA)
+
+    def published(self) -> str:
+        if self.container.exec_run(["test", "-f", str(self.places.published)]).exit_code:
+            raise UnreachableError("no data is published yet", next_command=_LOAD_COMMAND)
+        return str(self.places.published)
+
+    def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
+        command = ["timeout", f"{seconds:g}", "python", "-m", module, *words]
+        code, (out, _) = self.container.exec_run(command, demux=True)
+        if code == 124:
+            raise _timed_out(seconds)
+        assert code is not None and not isinstance(out, int)  # guaranteed by `demux`
+        return code, (out or b"").decode(errors="replace")
+
+    def artefact(self, name: str) -> str:
+        from docker.errors import NotFound
+
+        try:
+            stream, _ = self.container.get_archive(str(self.places.dbt_target / name))
+        except NotFound:
+            raise _no_artefact(name, "the pipeline's container") from None
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as packed:
+            file = packed.extractfile(name)
+            return file.read().decode() if file else ""
+
+
+@contextmanager
+def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
+    """Open the target of `stack`: the file of `FDS_DATABASE` if set, else the pipeline's container.
+
+    Without that container, a stack on this machine uses its local runs.
+
+    Raises:
+        UnreachableError: the container does not run, or its server does not answer.
+    """
+    with ExitStack() as opened:
+        yield _find(project, stack, opened)
+
+
+def _find(project: Path, stack: str, opened: ExitStack) -> PipelineTarget:
+    from infra import stack_file
+    from infra.docker_access import daemon
+    from stack_runtime.docker_host import running
+
+    if database := os.environ.get("FDS_DATABASE"):
+        return local_target(Path(database))
+    try:
+        return ContainerTarget(running(opened.enter_context(daemon(project, stack)), stack, "pipeline"))
+    except StackError:
+        local = project / ".fds" / "local" / DATABASE_NAME
+        if stack_file.read(project, stack).host == "local" and local.is_file():
+            return local_target(local)
+        raise
+
+
+def local_target(database: Path) -> LocalTarget:
+    """Return the target of local runs that publish `database`."""
+    return LocalTarget(beside(database).published, beside(database).dbt_target)
+
+
+def _timed_out(seconds: float) -> UnreachableError:
+    return UnreachableError(f"no answer within {seconds:g} s", next_command="try again")
+
+
+def _no_artefact(name: str, where: str) -> UnreachableError:
+    return UnreachableError(f"there is no {name} of dbt yet", where=where, next_command="fds run")

@@ -1,0 +1,107 @@
+"""Format values for display. Values from files are hostile: they are shown as text, never as markup or formula."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import streamlit as st
+
+from data_stack.streamlit.warehouse import ROW_CAP, Row
+
+_NO_MINOR_UNIT = {"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
+_LINK = re.compile(r":(?=//)|www(?=\.)|@", re.IGNORECASE)
+_JOINER = "\u2060"
+"""An invisible character; inserted into an address, it prevents a link."""
+_MAX_LENGTH = 300
+
+
+def text(value: object) -> str:
+    """Return `value` on one line for a cell of a table.
+
+    Tables can be saved as CSV, and a spreadsheet executes a cell that begins like a formula, so it gets an apostrophe.
+    """
+    line = _CONTROL.sub(" ", "" if value is None else str(value))
+    short = line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"
+    is_formula = isinstance(value, str) and short.lstrip()[:1] in ("=", "+", "-", "@")
+    return f"'{short}" if is_formula else short
+
+
+def plain(value: object) -> str:
+    """Return `value` escaped for Markdown, for example for a label.
+
+    Markdown turns bare addresses into links even if they are escaped, so they are split by an invisible character.
+    """
+    line = _LINK.sub(lambda found: found[0] + _JOINER, _CONTROL.sub(" ", str(value))[:_MAX_LENGTH])
+    return _MARKUP.sub(r"\\\1", line)
+
+
+def sentence(value: object) -> str:
+    """Return a message as `plain` text that begins with a capital and ends with a full stop."""
+    message = str(value).strip().rstrip(".")
+    return plain(message[:1].upper() + message[1:] + ".")
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """Return an amount with thousands separators and the decimal places of its currency."""
+    return f"{amount:,.{decimal_places(currency)}f}"
+
+
+def number_format(currency: str) -> str:
+    """Return the number format of amounts for a column of a table."""
+    return f"%,.{decimal_places(currency)}f"
+
+
+def decimal_places(currency: str) -> int:
+    """Return the number of decimal places of the currency."""
+    return 0 if currency in _NO_MINOR_UNIT else 2
+
+
+def timestamp(value: datetime | None) -> str:
+    """Return a UTC time to the second."""
+    return f"{value:%Y-%m-%d %H:%M:%S} UTC" if value else "–"
+
+
+def name(value: str) -> str:
+    """Return an identifier as words: `transaction_id_is_unique` becomes `Transaction id is unique`."""
+    return text(value.replace("_", " ").capitalize())
+
+
+def table(
+    rows: Iterable[Row], columns: Mapping[str, str], formats: Mapping[str, str] | None = None, total: int | None = None
+) -> None:
+    """Show a table of at most `ROW_CAP` rows, with safe text, and a caption if rows are left out.
+
+    Args:
+        columns: titles by key of the row.
+        formats: number formats by key of the row; these columns stay numbers, so that they sort as numbers.
+        total: number of rows in all, if `rows` is a part of them.
+    """
+    numbers = formats or {}
+    all_rows = list(rows)
+    shown = all_rows[:ROW_CAP]
+    st.dataframe(
+        {key: [_cell(row[key], float if key in numbers else text) for row in shown] for key in columns},
+        hide_index=True,
+        width="stretch",
+        column_config={
+            key: (
+                st.column_config.NumberColumn(title, format=numbers[key])
+                if key in numbers
+                else st.column_config.TextColumn(title)
+            )
+            for key, title in columns.items()
+        },
+    )
+    total = max(total or 0, len(all_rows))
+    if total > len(shown):
+        st.caption(f"The first {len(shown):,} of {total:,} rows.")
+
+
+def _cell(value: Any, kind: Callable[[Any], Any]) -> Any:
+    return None if value is None else kind(value)

@@ -1,0 +1,128 @@
+"""Implement case steps without model or caller: other sources of settings, other stacks, the policy pack, the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from agents.server.auth import Denied
+from infra import stack_file
+from infra.cost.planning.inputs import Running
+from infra.policy import hygiene
+from infra.policy.resources import Resource
+from infra.settings import Settings
+from tests.evals.environment import EvalEnvironment
+
+
+class ExternalSteps:
+    """One method for each kind of step; each returns the expected and the actual result."""
+
+    env: EvalEnvironment
+
+    def add_line(self, row: Mapping[str, str]) -> tuple[Any, Any]:
+        """Add a line to the stack file's settings, to the stack file, or to `Pulumi.yaml`."""
+        path = self.env.folder / ("Pulumi.yaml" if "project" in row else "Pulumi.prod.yaml")
+        text = path.read_text()
+        line = f"  {row['setting']}" if "setting" in row else row.get("project", row.get("file", ""))
+        path.write_text(f"{text.rstrip()}\n{line}\n")
+        self.env.added_lines.append((path, text))
+        return None, None
+
+    def add_running(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Add a running resource to the account; with `usd` None its price is unknown."""
+        usd = Decimal(row["usd"]) if row["usd"] is not None else None
+        found = Running(row["owner"], row.get("kind", "server"), row.get("name", "server x"), usd, usd)
+        self.env.running = [*(self.env.running or []), found]
+        return None, None
+
+    def policy(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Check a resource of the stack with the policy pack."""
+        kind = {"container": "docker:index/container:Container", "volume": "docker:index/volume:Volume"}.get(
+            row["kind"], row["kind"]
+        )
+        limits = {"memory": 64, "memorySwap": 64, "cpus": "1"} if row["kind"] == "container" else {}
+        resource = Resource(kind, "x", {**limits, **row["props"]})
+        settings = Settings.of("prod", {"host": "hetzner", "sshFrom": ["192.0.2.0/24"]})
+        return row.get("expect", "refused"), "refused" if any(hygiene.problems(resource, settings)) else "allowed"
+
+    def sold_out(self, server_type: str) -> tuple[Any, Any]:
+        """Make a server type sold out, or `all`, or `nothing`."""
+        self.env.sold_out = server_type
+        return None, None
+
+    def edit_while_planning(self, changes: dict[str, Any]) -> tuple[Any, Any]:
+        """Edit the stack file while the next plan is made."""
+        self.env.edit_while_planning = changes
+        return None, None
+
+    def prices(self, factor: str) -> tuple[Any, Any]:
+        """Multiply every shipped price by `factor`."""
+        self.env.prices = Decimal(factor)
+        return None, None
+
+    def edit(self, changes: dict[str, Any]) -> tuple[Any, Any]:
+        """Edit the stack file by hand."""
+        self.env.edit(changes)
+        return None, None
+
+    def wait(self, hours: float) -> tuple[Any, Any]:
+        """Advance the clock; negative `hours` set it back."""
+        self.env.now += timedelta(hours=hours)
+        self.env.latest = max(self.env.latest, self.env.now)
+        return None, None
+
+    def deployment(self, result: str) -> tuple[Any, Any]:
+        """Make later deployments and runs end with `works` or `fails`."""
+        self.env.deployment = result
+        return None, None
+
+    def restart(self, _: Any) -> tuple[Any, Any]:
+        """Restart the service."""
+        self.env.restart()
+        return None, None
+
+    def join_budget_group(self, _: str) -> tuple[Any, Any]:
+        """Move the other stack into this one's budget group."""
+        self.env.join_budget_group()
+        return None, None
+
+    def file(self, expected: dict[str, Any]) -> tuple[Any, Any]:
+        """Compare settings of the stack file."""
+        values = stack_file.read(self.env.folder, "prod").model_dump(mode="json", by_alias=True)
+        return expected, {key: values[key] for key in expected}
+
+    def history(self, expected: list[str]) -> tuple[Any, Any]:
+        """Compare events and persons of the history, oldest first."""
+        lines = reversed(self.env.changes.history("prod"))
+        return expected, [f"{line['event']} by {line['person']}" for line in lines]
+
+    def tamper(self, sql: str) -> tuple[Any, Any]:
+        """Write directly into the ledger's file; a statement that SQLite rejects has no effect."""
+        file = self.env.folder / ".fds" / "agents.sqlite"
+        with closing(sqlite3.connect(file)) as connection, contextlib.suppress(sqlite3.Error):
+            connection.execute(sql)
+            connection.commit()
+        return None, None
+
+    def simultaneous_runs(self, row: dict[str, Any]) -> tuple[Any, Any]:
+        """Start model runs at the same time and count those that were allowed."""
+
+        async def start(person: str) -> bool:
+            try:
+                with self.env.model_budget.run(person) as run:
+                    await asyncio.sleep(0.05)
+                    run.usd = Decimal(row.get("costs", "0.50"))
+                return True
+            except Denied:
+                return False
+
+        async def start_all() -> list[bool]:
+            return await asyncio.gather(*map(start, row["who"]))
+
+        return row["expect"], sum(asyncio.run(start_all()))

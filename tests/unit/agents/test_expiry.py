@@ -1,0 +1,119 @@
+"""Ended temporary changes are reported by every command, and reverted by `fds expire`, which a timer calls."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agents.changes.expiry import overdue, timer_units
+from agents.changes.request import ScalingRequest
+from infra import stack_file
+from tests.evals.environment import EvalEnvironment
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a project in a folder with special characters, with a temporary change that ended long ago."""
+    folder = tmp_path / "100% mine"
+    folder.mkdir()
+    env = EvalEnvironment(folder)
+    (folder / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
+    proposal = env.changes.propose("prod", ScalingRequest(reason="x", backups=True, days=1), "ann")
+    env.changes.apply(proposal.id, env.changes.approve(proposal.id, proposal.digest, "bob"), "ann")
+    return folder
+
+
+def _run(words: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("FDS_", "HCLOUD"))}
+    return subprocess.run(words, cwd=folder, env=clean | environment, capture_output=True, text=True, timeout=120)
+
+
+def _fds(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return _run([sys.executable, "-m", "fds.main", *words], folder, **environment)
+
+
+def test_overdue_lists_only_ended_changes(project: Path) -> None:
+    ends = datetime(2026, 10, 9, 12, tzinfo=UTC)
+    assert overdue(project / ".fds", ends - timedelta(seconds=1)) == []
+    assert [(stack, end[:16]) for _, stack, end in overdue(project / ".fds", ends)] == [("prod", "2026-10-09T12:00")]
+    assert overdue(project, ends) == []
+    (project / ".fds" / "agents.sqlite").write_text("no database")
+    assert overdue(project / ".fds", ends) == []
+
+
+def test_every_command_reports_overdue_changes(project: Path) -> None:
+    done = _fds(project, "cost", "--stack", "prod", "--allow-snapshot")
+    assert "a temporary change of prod ended on 2026-10-09T12:00" in done.stderr and "fds expire" in done.stderr
+
+
+def test_failed_revert_is_reported_with_the_reason_and_stays_due(project: Path) -> None:
+    """The exchange rate is too old for a decision, so nothing is changed."""
+    stack_file.write(project, "prod", {"fxDate": "2026-08-01"})
+    before = (project / "Pulumi.prod.yaml").read_bytes()
+    tried = _fds(project, "expire")
+    assert tried.returncode == 4 and "not taken back" in tried.stdout and "Traceback" not in tried.stderr
+    assert (project / "Pulumi.prod.yaml").read_bytes() == before
+    assert len(overdue(project / ".fds", datetime.now(UTC))) == 1
+
+
+def test_expire_with_stack_reverts_only_that_stack(project: Path) -> None:
+    """The other stack's change is due too, but is not reverted."""
+    other = _fds(project, "expire", "--stack", "other", "--json")
+    assert other.returncode == 0 and json.loads(other.stdout) == []
+    stack_file.write(project, "prod", {"fxDate": "2026-08-01"})
+    ours = _fds(project, "expire", "--stack", "prod", "--json")
+    assert [outcome["stack"] for outcome in json.loads(ours.stdout)] == ["prod"] and ours.returncode == 4
+    assert "nothing is due" in _fds(project, "expire", "-s", "other").stderr
+
+
+def test_expire_of_unknown_stack_is_a_usage_error(project: Path) -> None:
+    unknown = _fds(project, "expire", "--stack", "nowhere")
+    assert unknown.returncode == 2 and "Pulumi.nowhere.yaml" in unknown.stderr
+    assert _fds(project, "expire", "--stack", "prod", "--install").returncode == 2
+
+
+def test_timer_unit_runs_fds_expire(project: Path) -> None:
+    written = {}
+    for kind, text in timer_units(project).items():
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        parser.read_string(text)
+        written[kind] = parser
+    service = written["service"]["Service"]
+    folder = Path(service["WorkingDirectory"].replace("%%", "%"))
+    assert folder == project and service["EnvironmentFile"].startswith("-") and written["timer"]["Timer"]["OnCalendar"]
+    done = _run(shlex.split(service["ExecStart"]), folder)
+    assert done.returncode in (3, 4, 5) and "not taken back" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_accepts_the_units(project: Path, tmp_path: Path) -> None:
+    for kind, text in timer_units(project).items():
+        (tmp_path / f"fds-expire-test.{kind}").write_text(text)
+    checked = _run(
+        ["systemd-analyze", "verify", "--user", str(tmp_path / "fds-expire-test.timer")],
+        tmp_path,
+        XDG_RUNTIME_DIR=str(tmp_path),
+    )
+    assert checked.returncode == 0 and "fds-expire" not in checked.stderr, checked.stderr
+
+
+def test_without_systemd_the_error_names_cron(project: Path, tmp_path: Path) -> None:
+    """`systemctl` is a double that fails as it does where no user instance of systemd runs."""
+    double = tmp_path / "bin" / "systemctl"
+    double.parent.mkdir()
+    double.write_text("#!/bin/sh\necho Failed to connect to bus >&2; exit 1\n")
+    double.chmod(0o755)
+    path = f"{double.parent}:{os.environ['PATH']}"
+    done = _fds(project, "expire", "--install", PATH=path, XDG_CONFIG_HOME=str(tmp_path / "config"))
+    assert done.returncode == 5 and "Failed to connect to bus" in done.stderr and "cron" in done.stderr
+    assert len(list((tmp_path / "config" / "systemd" / "user").glob("fds-expire-*.timer"))) == 1
