@@ -11,7 +11,7 @@ from docker.models.containers import Container
 from docker.models.volumes import Volume
 
 from stack_runtime.errors import UnreachableError
-from stack_runtime.paths import PROJECT
+from stack_runtime.labels import SERVICE_LABEL, of_stack
 
 IMAGES = "fds"
 """The repository of images that are built for the services."""
@@ -48,10 +48,10 @@ def connect(address: str) -> docker.DockerClient:
 def containers(client: docker.DockerClient, stack: str, service: str | None = None) -> list[Container]:
     """Containers of `stack`, the file uploader left out, sorted by service."""
     found = client.containers.list(all=True, filters=_ours(stack))
-    wanted = (item for item in found if item.labels.get("fds.service") not in (None, "files"))
+    wanted = (item for item in found if item.labels.get(SERVICE_LABEL) not in (None, "files"))
     return sorted(
-        (item for item in wanted if service in (None, item.labels["fds.service"])),
-        key=lambda item: (item.labels.get("fds.service", ""), item.name or ""),
+        (item for item in wanted if service in (None, item.labels[SERVICE_LABEL])),
+        key=lambda item: (item.labels.get(SERVICE_LABEL, ""), item.name or ""),
     )
 
 
@@ -92,7 +92,7 @@ def ids(client: docker.DockerClient, stack: str) -> set[str]:
 
 
 def _ours(stack: str) -> dict[str, str | list[str] | bool]:
-    return {"label": [f"fds.project={PROJECT}", f"fds.stack={stack}"]}
+    return {"label": [f"{label}={value}" for label, value in of_stack(stack).items()]}
 
 
 def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], networks: set[str]) -> list[str]:

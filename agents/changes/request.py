@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
-from agents.text import printable, require_visible
 from infra.settings import Name
+from stack_runtime.text import printable, require_visible
 
 Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(require_visible), AfterValidator(printable)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9-]{2,32}$")]

@@ -16,7 +16,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Operation:
-    """What `fds up` adds to a deployment. A program of your own leaves it out."""
+    """What `fds up` adds to a deployment."""
 
     project: Path | None = None
     """Folder of the stack files that share the budget; None for that of `infra.engine.environment`."""
@@ -40,4 +40,5 @@ class DataStackArgs:
     """Services outside the catalogue. They start after those of the catalogue and count in the plan."""
     keys: Path | None = None
     """Folder for the key files of a server; None for `.fds/keys/<stack>` in the project."""
-    operation: Operation = Operation()
+    operation: Operation | None = None
+    """Given by `fds up` and the program of the repository; leave it out in a program of your own."""

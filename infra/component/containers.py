@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from infra import labels
 from infra.component.networks import attachments
 from infra.services import Context, Service, Volume, catalogue
 from infra.settings import Settings
+from stack_runtime import labels
 
 WAIT_S = 300
 """How long a container may take to become healthy before the deployment fails, in seconds."""
@@ -53,7 +53,7 @@ def container(
         ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
         security_opts=["no-new-privileges:true"],
-        read_only=not service.writable_root_reason,
+        read_only=True,
         tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777") or None,
         network_mode="bridge",
         networks_advanced=attachments(service, context.networks),
@@ -99,7 +99,7 @@ def _labels(service: Service, context: ContainerContext) -> list[docker.Containe
     """Who it is, and a fingerprint of its files, so that a changed file or secret replaces the container."""
     found = {**labels.of_service(context.settings.stack, service.name), **service.labels}
     if service.route:
-        found["fds.url"] = url_of(service, context.settings)
+        found[labels.URL_LABEL] = url_of(service, context.settings)
     entries = [docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(found.items())]
     if service.files:
         entries.append(docker.ContainerLabelArgs(label=labels.FILES_LABEL, value=_fingerprint(service, context)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pulumi
 import pulumi_docker as docker
 
-from infra import labels
 from infra.services import Service
+from stack_runtime import labels
 from stack_runtime.paths import PROJECT
 
 INTERNET = "internet"

@@ -9,9 +9,8 @@ import pulumi
 import pulumi_docker as docker
 from pulumi.runtime import config as runtime_config
 
-from infra import labels
 from infra.component import generated_secrets, program_stacks
-from infra.component.args import DataStackArgs
+from infra.component.args import DataStackArgs, Operation
 from infra.component.containers import ContainerContext, container, url_of, volumes_of
 from infra.component.files import file_uploader
 from infra.component.images import images_of
@@ -26,7 +25,8 @@ from infra.hosts.base import Host
 from infra.hosts.hetzner import token
 from infra.services import Service, Volume, selected
 from infra.settings import Settings
-from stack_runtime.errors import UsageError
+from stack_runtime import labels
+from stack_runtime.errors import StackError, UsageError
 from stack_runtime.paths import PROJECT
 
 
@@ -42,9 +42,9 @@ class DataStack(pulumi.ComponentResource):
         opts: as for every component.
 
     Raises:
-        UsageError: the name is not that of the settings or is taken in this program, or a service cannot run.
-        RefusedError: over budget, the services do not fit, or a disk would have to shrink.
-        UnknownError: a price, rate or capacity is unknown or too old.
+        pulumi.RunError: the name is not that of the settings or is taken in this program, a service cannot run, the
+            plan is over budget or does not fit, or a price, rate or capacity is unknown or too old. With
+            `args.operation` it is the `StackError` itself.
     """
 
     plan: Plan
@@ -59,19 +59,14 @@ class DataStack(pulumi.ComponentResource):
     """Provider for further containers on the same Docker daemon."""
 
     def __init__(self, name: str, args: DataStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        self._args, self._settings = args, args.settings
-        if name != args.settings.stack:
-            raise UsageError(
-                f"the component is named {name}, and its settings are those of stack {args.settings.stack}",
-                next_command="use one name for both",
-            )
-        token.cache_token(name, runtime_config.CONFIG.get())
-        services = selected(args.settings, args.services)
-        generated_secrets.require_asked(args.settings, args.secrets, services)
-        beside = program_stacks.add(args.settings, args.services)
-        self.plan = plan_for_deployment(args.settings, args.operation.project, args.services, beside)
-        if args.operation.agreed:
-            args.operation.agreed(self.plan)
+        self._settings, self._secrets, self._keys = args.settings, args.secrets, args.keys
+        self._operation = args.operation or Operation()
+        try:
+            services, self.plan = _checked(name, args, self._operation)
+        except StackError as error:
+            if args.operation:
+                raise
+            raise pulumi.RunError(str(error)) from error  # shown without a traceback
         named = pulumi.ResourceOptions(transformations=[_with_former_name(name)])
         super().__init__("fds:index:DataStack", name, None, pulumi.ResourceOptions.merge(opts, named))
         self._register(services)
@@ -79,7 +74,7 @@ class DataStack(pulumi.ComponentResource):
     def _register(self, services: tuple[Service, ...]) -> None:
         needed = generated_secrets.names(self._settings, services)
         secrets = generated_secrets.complete(
-            self._settings.stack, self._args.secrets, needed, pulumi.ResourceOptions(parent=self)
+            self._settings.stack, self._secrets, needed, pulumi.ResourceOptions(parent=self)
         )
         host = self._host(secrets)
         self.docker_provider = host.provider
@@ -101,11 +96,9 @@ class DataStack(pulumi.ComponentResource):
             raise UsageError("a server needs a plan with a server")
         from infra.hosts.hetzner import server
 
-        operation = self._args.operation
-        keys = self._args.keys or keys_folder(operation.project or deployed_project(), stack)
-        return server.host(
-            self._settings, self.plan.server, secrets, keys, operation.adopt, options, wait=operation.wait
-        )
+        keys = self._keys or keys_folder(self._operation.project or deployed_project(), stack)
+        adopt, wait = self._operation.adopt, self._operation.wait
+        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options, wait=wait)
 
     def _containers(
         self,
@@ -145,6 +138,27 @@ class DataStack(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(retain_on_delete=volume.data)),
         )
+
+
+def _checked(name: str, args: DataStackArgs, operation: Operation) -> tuple[tuple[Service, ...], Plan]:
+    """Return the services and their plan if they may be deployed.
+
+    Raises:
+        StackError: as `DataStack` describes.
+    """
+    if name != args.settings.stack:
+        raise UsageError(
+            f"the component is named {name}, and its settings are those of stack {args.settings.stack}",
+            next_command="use one name for both",
+        )
+    token.cache_token(name, runtime_config.CONFIG.get())
+    services = selected(args.settings, args.services)
+    generated_secrets.require_asked(args.settings, args.secrets, services)
+    beside = program_stacks.add(args.settings, args.services)
+    plan = plan_for_deployment(args.settings, operation.project, args.services, beside)
+    if operation.agreed:
+        operation.agreed(plan)
+    return services, plan
 
 
 def _with_former_name(stack: str) -> pulumi.ResourceTransformation:

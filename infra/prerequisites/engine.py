@@ -15,6 +15,7 @@ from infra.engine.environment import VERSION, engine_root
 from infra.prerequisites import offline
 from infra.prerequisites.http_probe import answers
 from infra.prerequisites.prerequisite import Installation, Say
+from stack_runtime.text import last_line
 
 INSTALLER = "https://get.pulumi.com/install.sh"
 INSTALL_SECONDS = 300
@@ -80,8 +81,8 @@ def _install_official(say: Say) -> bool:
                 timeout=INSTALL_SECONDS,
             )
         except (subprocess.SubprocessError, OSError) as error:
-            said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip() or str(error)
-            say(f"the official install did not complete: {said.splitlines()[-1][:200]}")
+            said = (getattr(error, "stderr", None) or b"").decode(errors="replace")
+            say(f"the official install did not complete: {last_line(said, str(error))}")
             return False
         shutil.rmtree(root, ignore_errors=True)
         os.replace(Path(draft) / "bin", _made(root) / "bin")

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.engine.environment import engine_home
+from stack_runtime.files import write_atomically
 
 MARK = "# offline stand-in"
 
@@ -84,8 +85,5 @@ def _text(module: str) -> str:
 
 
 def _write(path: Path, module: str) -> Path:
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(_text(module), encoding="utf-8")
-    draft.chmod(0o755)
-    draft.replace(path)
+    write_atomically(path, _text(module), mode=0o755)
     return path

@@ -74,6 +74,7 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
         (not re.fullmatch(NAME, service.name), "its name has other characters than small letters, digits and -"),
         (service.name in {"files", *before, *(each.name for each in catalogue())}, "its name is taken"),
         (not isinstance(service.image, str), "its image has no name: only images of the catalogue are built"),
+        (not re.fullmatch(r"[1-9]\d*:\d+", service.user), "its user is not UID:GID, or is root"),
         (service.published is not None, "it publishes ports, only the proxy does: give it a route"),
         (set(service.needs) - before, f"it needs {', '.join(sorted(set(service.needs) - before))}, not selected here"),
         (resources.memory_mb > resources.memory_limit_mb, "it reserves more memory than its limit"),

@@ -26,6 +26,7 @@ from infra.prerequisites.detached import spawn, stop
 from infra.prerequisites.http_probe import answers
 from infra.prerequisites.prerequisite import run
 from stack_runtime.errors import UnreachableError
+from stack_runtime.files import write_atomically
 from stack_runtime.paths import cache_dir
 
 PORTS = range(5055, 5075)
@@ -68,9 +69,7 @@ def serve(client: docker.DockerClient) -> str:
     stop(folder() / "reader.log", _program())
     host = bridge(client)
     where, _ = _start(host, read_only=True)
-    draft = folder() / "address.new"
-    draft.write_text(where)
-    os.replace(draft, folder() / "address")
+    write_atomically(folder() / "address", where)
     return where
 
 
@@ -170,9 +169,7 @@ def _configure(mirror: str) -> None:
 
 def _write_config(content: bytes) -> None:
     DAEMON_CONFIG.parent.mkdir(parents=True, exist_ok=True)
-    draft = DAEMON_CONFIG.with_name("daemon.json.fds")
-    draft.write_bytes(content)
-    os.replace(draft, DAEMON_CONFIG)
+    write_atomically(DAEMON_CONFIG, content)
 
 
 def _program() -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack_runtime.files import write_atomically
 from stack_runtime.remote.keys import public_half
 
 DEPLOY_USER = "deploy"
@@ -58,14 +58,6 @@ def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Acce
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     access = Access(address, folder, secrets["ssh_host_key"], public_half(secrets["ssh_boot_key"]))
-    _write(access.key_file, secrets["ssh_key"])
-    _write(folder / "known_hosts", f"{address} {public_half(secrets['ssh_host_key'])}\n")
+    write_atomically(access.key_file, secrets["ssh_key"], mode=0o600)
+    write_atomically(folder / "known_hosts", f"{address} {public_half(secrets['ssh_host_key'])}\n", mode=0o600)
     return access
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""Make text safe to show: a person reads it before approving, and its source may be hostile."""
+"""Make text safe to show: its source may be hostile, and a person decides by it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def printable(text: str) -> str:
 def shortened(text: object, limit: int = 200) -> str:
     """Return the first `limit` printable characters of `text` on one line, for errors that quote foreign text."""
     return printable(str(text))[:limit]
+
+
+def last_line(text: str, otherwise: str, limit: int = 300) -> str:
+    """Return the last line of a program's output that says something, shortened.
+
+    Args:
+        otherwise: what to return for an output without such a line.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    return shortened(lines[-1], limit) if lines else otherwise
 
 
 def require_visible(text: str) -> str:

@@ -8,6 +8,7 @@ PROJECT_LABEL = "fds.project"
 STACK_LABEL = "fds.stack"
 SERVICE_LABEL = "fds.service"
 FILES_LABEL = "fds.files"
+URL_LABEL = "fds.url"
 
 
 def of_stack(stack: str) -> dict[str, str]:
