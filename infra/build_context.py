@@ -10,8 +10,9 @@ from docker.utils.build import exclude_paths
 
 from infra.services import Build, Service
 from stack_runtime.docker_host import IMAGES
+from stack_runtime.source_tree import source_tree
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = source_tree()
 """The build context of every image."""
 
 

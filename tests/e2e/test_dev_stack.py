@@ -235,7 +235,7 @@ def test_down_leaves_nothing_of_ours_and_touches_nothing_else(up: Project) -> No
     try:
         down = up.fds("down")
         assert down.returncode == 0 and "removed Container" in down.stderr, down.stderr
-        assert "Volume postgres-volume" not in down.stderr, "it stays, so it is not said to be removed"
+        assert "postgres-volume" not in down.stderr, "it stays, so it is not said to be removed"
         assert f"{up.stack}: {down.stderr.count('  removed ')} resources and 0 data volumes removed" in down.stderr
         assert _ours(client, up.stack) == []
         label = {"label": f"fds.stack={up.stack}"}
