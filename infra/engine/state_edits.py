@@ -69,6 +69,16 @@ def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
 
 
+def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
+    """Return the URNs, and those that the next update gives to resources with their names of version 0.1.0."""
+    found = set(urns)
+    for urn in sorted(found):
+        head, _, name = urn.rpartition("::")
+        if not name.startswith(f"{stack}-"):
+            found.add(f"{head}::{stack}-{name}")
+    return sorted(found)
+
+
 def host_of(deployment: Deployment) -> str:
     """Return the host of the recorded resources, as the setting `host` names it; empty when there are none."""
     made = [item for item in resources(deployment) if item.get("id")]

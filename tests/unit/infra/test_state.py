@@ -12,6 +12,7 @@ from infra.engine.state_edits import (
     still_there,
     touched,
     unprotected,
+    with_present_names,
     without,
 )
 
@@ -141,3 +142,9 @@ def test_without_its_firewall_a_server_leans_on_nothing_that_is_gone() -> None:
     server = {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", **leaning}
     (left,) = without({"resources": [firewall, server]}, {"firewall"})["resources"]
     assert (left["urn"], left["dependencies"], left["propertyDependencies"]) == (SERVER, [VOLUME], {"firewallIds": []})
+
+
+def test_targets_have_their_former_and_their_present_names() -> None:
+    former, present = "urn:pulumi:prod::p::a$b::firewall", "urn:pulumi:prod::p::a$b::prod-firewall"
+    assert with_present_names([former], "prod") == [former, present]
+    assert with_present_names([present], "prod") == [present]
