@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen
 export PATH := $(PATH):$(CURDIR)/.fds/uv/bin
 PATHS := agents fds infra offline scripts stack_runtime data_stack tests
 
-.PHONY: help up down test check format setup
+.PHONY: help up down test test-slow check audit format setup
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,7 +32,10 @@ down: .venv/.ready ## remove the dev stack (its data stays)
 	@$(RUN) fds down
 
 test: setup ## run every test against the real engine, Docker and databases
-	@. .fds/env && $(RUN) pytest -n 3
+	@. .fds/env && $(RUN) pytest -n 3 -m "not slow"
+
+test-slow: setup ## run the tests that take minutes each
+	@. .fds/env && $(RUN) pytest -m slow
 
 check: .venv/.ready ## format, lint and type checks
 	$(RUN) black --check --quiet $(PATHS)
@@ -40,6 +43,9 @@ check: .venv/.ready ## format, lint and type checks
 	$(RUN) mypy
 	$(RUN) sqlfluff lint --processes 2 data_stack/dbt
 	$(RUN) pymarkdown --config pyproject.toml scan README.md ARCHITECTURE.md CONTRIBUTING.md docs data_stack/singer/*/README.md offline/README.md
+
+audit: .venv/.ready ## look for known vulnerabilities of the locked packages
+	@$(RUN) python -m scripts.audit
 
 format: .venv/.ready ## format Python and SQL
 	$(RUN) black --quiet $(PATHS)

@@ -18,13 +18,13 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Run a command in a running service, for example: fds exec postgres -- psql -U postgres."""
-    from infra.docker_access import address
+    from infra.docker_access import endpoint
     from stack_runtime.docker_host import connect, running
     from stack_runtime.paths import project_dir
 
     terminal = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
-    with address(project_dir(), stack) as where:
+    with endpoint(project_dir(), stack) as where:
         container = running(connect(where), stack, service)
-        docker = ["docker", "--host", where, "exec", *terminal, str(container.id)]
+        docker = ["docker", *where.options(), "exec", *terminal, str(container.id)]
         code = subprocess.run([*docker, *words]).returncode
     raise SystemExit(code)

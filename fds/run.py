@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import logging
-import sys
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from fds._runs import check_database, run_deployed, run_here, show_run
 from fds.output import AsJson, Debug, Stack, answer, say
 
-Csv = Annotated[Path | None, typer.Option("--csv", help="Load this file whole; without it, what is new in landing.")]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Load this file whole; without it, what is new.")]
+Entity = Annotated[str | None, typer.Option("--entity", help="What the file holds, as declared in meltano.yml.")]
+Source = Annotated[str | None, typer.Option("--source", help="Load this extractor of meltano.yml alone.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Show what would change in the marts; publish nothing.")]
+Approve = Annotated[
+    str | None,
+    typer.Option("--approve-over", help="Publish nothing if more rows of a mart would change, such as 10%."),
+]
 Local = Annotated[bool, typer.Option("--local", help="Run here, without container and server.")]
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that a local run publishes.")]
 
 
-SHOWN = 5
-"""How many of the quarantined rows are listed."""
-
-
 def command(
     csv: Csv = None,
+    entity: Entity = None,
+    source: Source = None,
+    plan: Plan = False,
+    approve_over: Approve = None,
     local: Local = False,
     database: Database = None,
     stack: Stack = "dev",
@@ -31,69 +40,36 @@ def command(
     """Run the pipeline: load, transform, test, and publish if every check passes."""
     from stack_runtime import logs
     from stack_runtime.errors import UsageError
+    from stack_runtime.pipeline.diff import parse_share
+    from stack_runtime.pipeline.request import Request
 
     logs.configure(level=logging.WARNING)
-    if database and not local:
-        raise UsageError("--database is for local runs", next_command="fds run --local --database PATH")
-    run, code = _locally(csv, database) if local else _deployed(stack, csv)
+    check_database(database, local, "run")
+    if entity and not csv:
+        raise UsageError("--entity says what a file holds", next_command=f"fds run --csv FILE --entity {entity}")
+    share = parse_share(approve_over) if approve_over else None
+    given = {"--entity": entity, "--source": source, "--approve-over": approve_over}
+    options = [word for name, value in given.items() if value for word in (name, value)] + ["--plan"] * plan
+    if local:
+        request = Request(csv, entity, source, plan, share)
+        run, code = run_here(database, lambda pipeline: pipeline.run(request))
+    else:
+        run, code = run_deployed(stack, csv, "run", options)
+    if share is not None and code and any((mart["share"] or 0) > share for mart in run["diff"] or ()):
+        target = ["--local"] if local else [] if stack == "dev" else ["--stack", stack]
+        words = {"--csv": csv, "--entity": entity, "--source": source, "--database": database}
+        run["next"] = _again(target, words)
+        run["error"] = f"{run['error'].partition('; next: ')[0]}; next: {run['next']}"
     if as_json:
         answer(run)
     else:
-        _show(run)
+        show_run(run)
     if code:
         say(f"fds: {run['error']}")
         raise typer.Exit(code)
 
 
-def _deployed(stack: str, csv: Path | None) -> tuple[dict[str, Any], int]:
-    from infra.docker_access import daemon
-    from stack_runtime.paths import project_dir
-    from stack_runtime.pipeline.remote_run import run_in_container
-
-    with daemon(project_dir(), stack) as client:
-        try:
-            return run_in_container(client, stack, csv, say)
-        except KeyboardInterrupt:
-            say(f"the run goes on in the stack; fds status --stack {stack} tells how it ended")
-            raise typer.Exit(130) from None
-
-
-def _locally(csv: Path | None, database: Path | None) -> tuple[dict[str, Any], int]:
-    from stack_runtime.paths import state_dir
-    from stack_runtime.pipeline.places import DATABASE_NAME, beside
-    from stack_runtime.pipeline.run import Pipeline
-
-    # DuckDB imports it, if it is there (0.4 s), to look for its types among parameters; there are none of those here.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
-    run, failure = Pipeline(beside(database or state_dir() / "local" / DATABASE_NAME), None, say).run(csv)
-    return run.as_json(), failure.exit_code if failure else 0
-
-
-def _show(run: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    console.print(f"Run {run['run_id']}: {run['status']}", markup=False)
-    table = Table()
-    table.add_column("Step")
-    table.add_column("Seconds", justify="right")
-    for step in run["steps"]:
-        table.add_row(step["name"], f"{step['seconds']:.1f}")
-    console.print(table)
-    rows, checks = run["rows"], run["checks"]
-    passed = sum(check["status"] == "pass" for check in checks)
-    console.print(f"Rows read {rows['read']}, loaded {rows['loaded']}, quarantined {rows['quarantined']}")
-    console.print(f"Tests passed {passed} of {len(checks)}")
-    for check in checks:
-        if check["status"] != "pass":
-            console.print(f"  {check['status']}: {check['test_name']} ({check['metric_value']:g} rows)", markup=False)
-    listed = sorted(run["quarantine"], key=lambda row: (row["file"], row["line"]))[:SHOWN]
-    for row in listed:
-        console.print(f"  {row['file']} line {row['line']}: {row['reason']}", markup=False)
-    if more := rows["quarantined"] - len(listed):
-        console.print(f"  and {more} more, which the dashboard's page Runs and --json show")
-    if run["status"] == "succeeded" and not rows["read"]:
-        console.print("No new row was found: the file has none below its header, or landing has nothing new")
-    if run["published"]:
-        console.print(f"Published {run['published']}", markup=False)
+def _again(target: list[str], words: Mapping[str, object]) -> str:
+    """Return the command of the same run that needs no approval."""
+    given = [word for name, value in words.items() if value for word in (name, str(value))]
+    return shlex.join(["fds", "run", *target, *given])

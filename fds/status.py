@@ -60,5 +60,5 @@ def _show_run(console: Any, run: dict[str, Any] | None) -> None:
     passed = sum(check["status"] == "pass" for check in checks)
     console.print(
         f"Last run {run['run_id']}: {run['status']}; rows read {rows['read']}, loaded {rows['loaded']}, "
-        f"quarantined {rows['quarantined']}; tests passed {passed} of {len(checks)}"
+        f"quarantined {rows['quarantined']}, replaced {rows.get('replaced', 0)}; tests passed {passed} of {len(checks)}"
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 from docker import DockerClient
 
 from infra.stack_file import read
-from stack_runtime.docker_host import connect, local_address
+from stack_runtime.docker_endpoint import Endpoint, local_endpoint
+from stack_runtime.docker_host import connect
 from stack_runtime.remote.tunnel import docker_socket
 
 
@@ -19,7 +20,7 @@ def keys_folder(project: Path, stack: str) -> Path:
 
 
 @contextmanager
-def address(project: Path, stack: str) -> Iterator[str]:
+def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
     """Where the daemon of `stack` answers, for as long as the block runs: here, or on the server through SSH.
 
     Raises:
@@ -27,14 +28,14 @@ def address(project: Path, stack: str) -> Iterator[str]:
         UnreachableError: the server does not answer.
     """
     if read(project, stack).host == "local":
-        yield local_address()
+        yield local_endpoint()
         return
     with docker_socket(keys_folder(project, stack)) as socket:
-        yield socket
+        yield Endpoint(socket)
 
 
 @contextmanager
 def daemon(project: Path, stack: str) -> Iterator[DockerClient]:
-    """A client of that daemon; raises as `address` does."""
-    with address(project, stack) as where:
+    """A client of that daemon; raises as `endpoint` does."""
+    with endpoint(project, stack) as where:
         yield connect(where)

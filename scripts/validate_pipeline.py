@@ -12,7 +12,8 @@ from pathlib import Path
 
 from stack_runtime import logs
 from stack_runtime.errors import StackError
-from stack_runtime.pipeline.places import DATABASE_NAME, ROOT, beside
+from stack_runtime.pipeline.paths import DATABASE_NAME, ROOT, beside
+from stack_runtime.pipeline.request import Request
 from stack_runtime.pipeline.run import Pipeline
 
 SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
@@ -23,7 +24,7 @@ def main(csv: Path) -> int:
     logs.configure()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            run, failure = Pipeline(beside(Path(folder) / DATABASE_NAME), None, lambda line: None).run(csv)
+            run, failure = Pipeline(beside(Path(folder) / DATABASE_NAME), None, lambda line: None).run(Request(csv))
         except StackError as error:
             print(error, file=sys.stderr)
             return error.exit_code

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
+from pathlib import Path
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.models.volumes import Volume
+from docker.tls import TLSConfig
 
+from stack_runtime.docker_endpoint import Endpoint, local_endpoint
+from stack_runtime.docker_problems import explain, forget_missing_helpers
 from stack_runtime.errors import UnreachableError
 from stack_runtime.labels import SERVICE_LABEL, of_stack
 
@@ -17,32 +20,41 @@ IMAGES = "fds"
 """The repository of images that are built for the services."""
 
 
-def local_docker() -> docker.DockerClient:
-    """A client of this machine's daemon.
+TIMEOUT_S = 120
+
+
+def local_docker(timeout: int = TIMEOUT_S) -> docker.DockerClient:
+    """Return a client of the daemon that this machine's user works with.
+
+    Args:
+        timeout: seconds that one request may take.
 
     Raises:
-        UnreachableError: none answers.
+        UnreachableError: it does not answer.
     """
-    return connect(local_address())
+    return connect(local_endpoint(), timeout)
 
 
-def local_address() -> str:
-    """The daemon that `DOCKER_HOST` names, or the one at Docker's usual socket."""
-    return os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-
-
-def connect(address: str) -> docker.DockerClient:
-    """A client of the daemon at `address`.
+def connect(endpoint: Endpoint, timeout: int = TIMEOUT_S) -> docker.DockerClient:
+    """Return a client of the daemon at `endpoint`.
 
     Raises:
+        DockerAccessError: the daemon runs, and this user may not use it.
         UnreachableError: no daemon answers there.
     """
     try:
-        client = docker.DockerClient(base_url=address, timeout=120)
+        tls = _tls(endpoint.certificates) if endpoint.certificates else False
+        client = docker.DockerClient(base_url=endpoint.address, timeout=timeout, tls=tls, use_ssh_client=True)
         client.ping()
-    except (DockerException, OSError):
-        raise UnreachableError("Docker is not running", where=address, next_command="fds setup") from None
+    except (DockerException, OSError) as error:
+        raise explain(error, endpoint) from None
+    forget_missing_helpers(client)
     return client
+
+
+def _tls(folder: str) -> TLSConfig:
+    ca, cert, key = (str(Path(folder, name)) for name in ("ca.pem", "cert.pem", "key.pem"))
+    return TLSConfig(client_cert=(cert, key), ca_cert=ca, verify=True)
 
 
 def containers(client: docker.DockerClient, stack: str, service: str | None = None) -> list[Container]:

@@ -8,7 +8,7 @@ from typing import Any
 from agents.tools.duckdb import query
 from agents.tools.pipeline_target import PipelineTarget
 from stack_runtime.errors import StackError, UsageError
-from stack_runtime.pipeline.places import MELTANO_PROJECT
+from stack_runtime.pipeline.paths import MELTANO_PROJECT
 
 DISCOVERY_SECONDS = 60.0
 _STATE = "SELECT path, content FROM fds.state"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stack_runtime.errors import StackError, UnreachableError
-from stack_runtime.pipeline.places import DATABASE_NAME, Places, beside, of_runner
+from stack_runtime.pipeline.paths import DATABASE_NAME, PipelinePaths, beside, of_runner
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -89,13 +89,13 @@ class ContainerTarget:
     container: Container
 
     @property
-    def places(self) -> Places:
+    def paths(self) -> PipelinePaths:
         return of_runner(RUNNER_DATA)
 
     def published(self) -> str:
-        if self.container.exec_run(["test", "-f", str(self.places.published)]).exit_code:
+        if self.container.exec_run(["test", "-f", str(self.paths.published)]).exit_code:
             raise UnreachableError("no data is published yet", next_command=_LOAD_COMMAND)
-        return str(self.places.published)
+        return str(self.paths.published)
 
     def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
         command = ["timeout", f"{seconds:g}", "python", "-m", module, *words]
@@ -109,7 +109,7 @@ class ContainerTarget:
         from docker.errors import NotFound
 
         try:
-            stream, _ = self.container.get_archive(str(self.places.dbt_target / name))
+            stream, _ = self.container.get_archive(str(self.paths.dbt_target / name))
         except NotFound:
             raise _no_artefact(name, "the pipeline's container") from None
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as packed:

@@ -10,9 +10,9 @@ import streamlit as st
 from data_stack.streamlit import warehouse
 from stack_runtime.errors import UnreachableError
 from stack_runtime.pipeline.model import Run
-from stack_runtime.pipeline.places import beside
+from stack_runtime.pipeline.paths import beside
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.records import Records
-from stack_runtime.pipeline.server import Server
 
 RUN_CAP = 8
 """Number of runs to show; a record has up to a thousand quarantined rows."""
@@ -25,12 +25,12 @@ def latest() -> list[Run]:
     Raises:
         UnreachableError: the records cannot be read.
     """
-    server = Server.from_environment()
-    places = beside(warehouse.path())
-    if server is None and not places.records.exists():
+    server = PostgresConfig.from_environment()
+    paths = beside(warehouse.path())
+    if server is None and not paths.records.exists():
         return []
     try:
-        return Records(places, server).latest(RUN_CAP)
+        return Records(paths, server).latest(RUN_CAP)
     except (psycopg.Error, sqlite3.Error, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnreachableError(f"the run records cannot be read: {reason[:200]}", next_command="fds status") from None

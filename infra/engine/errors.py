@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from stack_runtime.docker_host import IMAGES
+from stack_runtime.docker_problems import RATE_LIMIT
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 
 PROGRAM = "python inline source runtime error: "
@@ -32,6 +33,12 @@ _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
 _READ_ONLY = re.compile(r"\(token_readonly\b", re.IGNORECASE)
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
+_IMAGE = re.compile(r"unable to (?:find or )?pull image (?P<name>[^\s:]+(?::[\w.-]+)?)", re.IGNORECASE)
+"""An image of the hub; of one that is still missing after a pull, the official plugin does not know why."""
+_RATE_ADVICE = (
+    "wait until the limit resets (six hours at most); on this machine also docker login and fds setup; "
+    "for a server made from now on, also the setting registryMirror"
+)
 _SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
@@ -83,6 +90,9 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if _FULL.search(reason):
         way = f"make room there or raise volumeGb in Pulumi.{stack}.yaml, then fds up --stack {stack}"
         return UnreachableError(f"a disk of the host is full: {short}", where=where, next_command=way)
+    if RATE_LIMIT.search(reason):
+        what = f"the image hub allows the host no more downloads for now: {short}"
+        return UnreachableError(what, where=where, next_command=f"{_RATE_ADVICE}, then fds up --stack {stack}")
     if of_account := _of_account(reason, short, stack):
         return of_account
     if _TOKEN.search(reason):
@@ -97,6 +107,10 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if _LOST.search(reason):
         way = f"fds up --stack {stack}, which goes on where this one stopped"
         return UnreachableError(f"a connection broke: {short}", where=where, next_command=way)
+    if image := _IMAGE.search(reason):
+        what = f"image {image['name']} could not be pulled on the host: {short}"
+        way = f"fds up --stack {stack} again, or pull it there by hand to see why"
+        return UnreachableError(what, where=where, next_command=way)
     if _SEALED.search(reason):
         way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"
         return UsageError(

@@ -183,6 +183,12 @@ def built_images(deployment: Deployment) -> set[str]:
     return {name for name in names if name.startswith(f"{IMAGES}/")}
 
 
+def pulled_digests(deployment: Deployment) -> dict[str, str]:
+    """Return the digest of each recorded image that was pulled, by the image's name."""
+    outputs = [item.get("outputs") or {} for item in resources(deployment) if item["type"] == IMAGE]
+    return {str(each["name"]): str(each["repoDigest"]) for each in outputs if each.get("repoDigest")}
+
+
 def unprotected(deployment: Deployment) -> Deployment:
     """The record with the engine's protection taken off everything."""
     return {**deployment, "resources": [{**item, "protect": False} for item in resources(deployment)]}

@@ -59,8 +59,11 @@ def deploy(
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
     reconcile(deployment, say)
     deployment.generate_secrets()
+    pulled = state_edits.pulled_digests(deployment.recorded())
     former = state_edits.built_images(deployment.recorded()) if deployment.settings.host == "local" else None
     changes = _deployed(deployment, say)
+    for line in replaced_images(pulled, state_edits.pulled_digests(deployment.recorded())):
+        say(line)
     if deployment.settings.host != "local" and deployment.plan:
         say(headline(deployment.plan))
     with daemon(project, stack) as client:
@@ -71,6 +74,19 @@ def deploy(
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
     return changes
+
+
+def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return one line for each image that another pull brought under the same name; both map names to digests."""
+    return [
+        f"image {name} is not the one of the last deployment: {_digest(before[name])} became {_digest(after[name])}"
+        for name in sorted(before.keys() & after.keys())
+        if before[name] != after[name]
+    ]
+
+
+def _digest(reference: str) -> str:
+    return reference.rpartition("@")[2]
 
 
 def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import docker
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import ImageNotFound
 
 from infra.hosts.hetzner import token
 from infra.services import selected
 from infra.settings import Settings
-from stack_runtime.docker_host import containers, local_docker
+from stack_runtime.docker_endpoint import local_endpoint
+from stack_runtime.docker_host import connect, containers
+from stack_runtime.docker_problems import pull
 from stack_runtime.errors import UnreachableError
 from stack_runtime.remote.tunnel import require_ssh
 
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+"""The lowest port that a user without privileges may open."""
+
 
 def check(settings: Settings) -> None:
-    """Docker answers, the images can be had, the ports are free; for a server, there are a token and `ssh`.
+    """Check that Docker answers, and images and ports can be had; for a server, that there are a token and `ssh`.
 
     Raises:
         UnreachableError: one of these is not so.
@@ -25,9 +31,11 @@ def check(settings: Settings) -> None:
         token.require(settings.stack)
         require_ssh()
         return
-    client = local_docker()
+    endpoint = local_endpoint()
+    client = connect(endpoint)
     _images(client, settings)
-    _ports(client, settings)
+    if endpoint.is_local:  # ports of another machine cannot be probed from here
+        _ports(client, settings)
 
 
 def _images(client: docker.DockerClient, settings: Settings) -> None:
@@ -37,14 +45,7 @@ def _images(client: docker.DockerClient, settings: Settings) -> None:
         try:
             client.images.get(service.image)
         except ImageNotFound:
-            _pull(client, service.image)
-
-
-def _pull(client: docker.DockerClient, image: str) -> None:
-    try:
-        client.images.pull(image)
-    except (APIError, NotFound):
-        raise UnreachableError(f"image {image} is not here and cannot be pulled", next_command="fds setup") from None
+            pull(client, service.image)
 
 
 def _ports(client: docker.DockerClient, settings: Settings) -> None:
@@ -58,6 +59,7 @@ def _ports(client: docker.DockerClient, settings: Settings) -> None:
     for service in selected(settings):
         wanted = service.published(settings) if service.published else {}
         for port in sorted(set(wanted) - ours):
+            _refuse_privileged(client, settings, port)
             if _taken(port):
                 raise UnreachableError(
                     f"port {port} on 127.0.0.1, which {service.name} needs, is taken by another program",
@@ -65,11 +67,28 @@ def _ports(client: docker.DockerClient, settings: Settings) -> None:
                 )
 
 
+def _refuse_privileged(client: docker.DockerClient, settings: Settings, port: int) -> None:
+    """Refuse a port that a Docker daemon without root may not open.
+
+    Raises:
+        UnreachableError: the daemon is rootless and the port is below the kernel's limit for users.
+    """
+    lowest = int(UNPRIVILEGED.read_text()) if UNPRIVILEGED.exists() else 1024
+    if port < lowest and any("rootless" in option for option in client.info().get("SecurityOptions") or []):
+        raise UnreachableError(
+            f"Docker runs without root, so it may not open port {port}, which is below {lowest}",
+            next_command=f"sudo sysctl net.ipv4.ip_unprivileged_port_start={port}, or set httpPort and httpsPort "
+            f"in Pulumi.{settings.stack}.yaml",
+        )
+
+
 def _taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except PermissionError:  # this user may not open the port, but the daemon may
+            return probe.connect_ex(("127.0.0.1", port)) == 0
         except OSError:
             return True
     return False

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
-from docker.errors import DockerException
-
 from infra.prerequisites.apt import can_install, install
 from infra.prerequisites.detached import alive, spawn
 from infra.prerequisites.prerequisite import Installation, Say, run
+from stack_runtime.docker_endpoint import local_endpoint
+from stack_runtime.docker_host import connect
+from stack_runtime.docker_problems import DockerAccessError
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
 
@@ -23,28 +24,27 @@ ASK_SECONDS = 5
 
 @dataclass(frozen=True)
 class Docker:
-    """The daemon that `DOCKER_HOST` names, or the one at Docker's usual socket."""
+    """The daemon that this machine's user works with: see `stack_runtime.docker_endpoint`."""
 
     name: str = "docker"
 
     def find(self) -> Installation | None:
+        endpoint = local_endpoint()
         try:
-            client = docker.from_env(timeout=ASK_SECONDS)
-            try:
+            with contextlib.closing(connect(endpoint, ASK_SECONDS)) as client:
                 version = str(client.version()["Version"])
-            finally:
-                client.close()
-        except (DockerException, OSError):
+        except DockerAccessError:
+            raise  # the daemon runs; starting another would not help
+        except UnreachableError:
             return None
         source = "started by setup" if alive(log_file(), "dockerd") else "running"
-        return Installation(version, source, os.environ.get("DOCKER_HOST", "/var/run/docker.sock"))
+        return Installation(version, source, str(endpoint))
 
     def get(self, say: Say) -> Installation:
-        chosen = os.environ.get("DOCKER_HOST")
-        if chosen:
-            raise UnreachableError(
-                "Docker does not answer", where=chosen, next_command="start it, or unset DOCKER_HOST"
-            )
+        endpoint = local_endpoint()
+        if endpoint.chosen_by:
+            connect(endpoint, ASK_SECONDS)  # raises the error that names what chose the daemon
+            return self._wait()
         if shutil.which("dockerd") is None:
             if not can_install():
                 raise UnreachableError(
@@ -53,9 +53,7 @@ class Docker:
             say("installing docker.io")
             install("docker.io")
         elif os.geteuid() != 0:
-            raise UnreachableError(
-                "Docker is not running, or this user may not use it", next_command="sudo systemctl start docker"
-            )
+            raise UnreachableError("Docker is not running", next_command="sudo systemctl start docker")
         say("starting the daemon")
         start()
         return self._wait()

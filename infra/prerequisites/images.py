@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from functools import cache
 
 from docker import DockerClient
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import DockerException, ImageNotFound
 
 from infra.prerequisites import offline
 from infra.prerequisites.prerequisite import Installation, Say
 from stack_runtime.docker_host import local_docker
+from stack_runtime.docker_problems import hub_refuses, not_pulled, pull
+
+PROBE = "hello-world:latest"
+"""An image of the hub that a mirror of ours never holds."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,8 @@ class Image:
         client = local_docker()
         if _hub_answers():
             say("pulling")
-            try:
-                client.images.pull(self.reference)
-                return self._found(client, "pulled")
-            except (APIError, NotFound) as error:
-                say(f"not pulled: {error.explanation}")
+            pull(client, self.reference)
+            return self._found(client, "pulled")
         how = offline.require(f"the image {self.reference}").provide_image(client, self.reference, say)
         return self._found(client, f"stand-in, {how}")
 
@@ -51,9 +52,15 @@ class Image:
 
 @cache
 def _hub_answers() -> bool:
-    """Return whether the daemon reaches the hub: ask for an image that a mirror of ours never holds."""
+    """Return whether the daemon reaches the hub, by asking for `PROBE`.
+
+    Raises:
+        UnreachableError: the hub answers and refuses, so stand-ins must not take the place of its images.
+    """
     try:
-        local_docker().images.get_registry_data("hello-world:latest")
-    except APIError:
+        local_docker().images.get_registry_data(PROBE)
+    except DockerException as error:
+        if hub_refuses(error):
+            raise not_pulled("the images", error) from None
         return False
     return True

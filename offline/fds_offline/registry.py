@@ -25,6 +25,7 @@ from infra.prerequisites.apt import can_install
 from infra.prerequisites.detached import spawn, stop
 from infra.prerequisites.http_probe import answers
 from infra.prerequisites.prerequisite import run
+from stack_runtime.docker_endpoint import local_endpoint
 from stack_runtime.errors import UnreachableError
 from stack_runtime.files import write_atomically
 from stack_runtime.paths import cache_dir
@@ -140,7 +141,7 @@ def play_hub(client: docker.DockerClient, where: str) -> bool:
 
 
 def _daemon_pid() -> int | None:
-    if os.geteuid() != 0 or os.environ.get("DOCKER_HOST", USUAL_SOCKETS[0]) not in USUAL_SOCKETS:
+    if os.geteuid() != 0 or local_endpoint().address not in USUAL_SOCKETS:
         return None
     try:
         pid = int(DAEMON_PID.read_text())

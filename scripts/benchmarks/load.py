@@ -18,7 +18,7 @@ from stack_runtime.pipeline import meltano_env
 
 RECORD_PATH_RATIO = 8.0
 """`meltano run` with our plugins must be at least this many times as fast as the record path."""
-CTAS_RATIO = 3.0
+CTAS_RATIO = 2.2
 """… and take at most this many times as long as CREATE TABLE AS."""
 MEMORY_MB = 1000.0
 """… in at most this much memory, each process."""
@@ -56,7 +56,7 @@ class Result:
         largest = max(self.peak_mb.values())
         checks = (
             (self.record_path_ratio >= RECORD_PATH_RATIO, f"{self.record_path_ratio} times the record path, not 8"),
-            (self.ctas_ratio <= CTAS_RATIO, f"{self.ctas_ratio} times CREATE TABLE AS, not 3"),
+            (self.ctas_ratio <= CTAS_RATIO, f"{self.ctas_ratio} times CREATE TABLE AS, not {CTAS_RATIO}"),
             (largest < MEMORY_MB, f"{largest:.0f} MB in one process, not below {MEMORY_MB:.0f}"),
         )
         return [text for holds, text in checks if not holds]
@@ -88,8 +88,8 @@ def measure(rows: int, say: Callable[[str], None]) -> Result:
         big, small = folder / "big.csv", folder / "small.csv"
         fewer = min(rows, _RECORD_PATH_ROWS)
         say(f"writing {rows:,} and {fewer:,} rows")
-        _write(big, rows)
-        _write(small, fewer)
+        write_rows(big, rows)
+        write_rows(small, fewer)
         _project(folder)
         say("CREATE TABLE AS")
         ctas = _ctas(big, folder)
@@ -106,7 +106,8 @@ def measure(rows: int, say: Callable[[str], None]) -> Result:
     )  # fmt: skip
 
 
-def _write(path: Path, rows: int) -> None:
+def write_rows(path: Path, rows: int) -> None:
+    """Write a CSV file of transactions."""
     with duckdb.connect() as connection:
         connection.execute(f"COPY ({_ROWS.format(rows=rows)}) TO '{path}' (HEADER)")
 
@@ -155,7 +156,8 @@ def _meltano(folder: Path, csv: Path, tap: str, target: str, rows: int) -> Watch
     database = folder / "loaded.duckdb"
     database.unlink(missing_ok=True)
     storage = {"root": (folder / "batches").as_uri()}
-    entity = {"entity": "transactions", "paths": [str(csv)], "keys": ["id"]}
+    columns = {"date": "date", "amount": "decimal"}  # as the demo declares them
+    entity = {"entity": "transactions", "paths": [str(csv)], "keys": ["id"], "columns": columns}
     environment = {
         "TAP_CSV_ENTITIES": json.dumps([entity]),
         "TAP_CSV_BATCH_CONFIG": json.dumps(

@@ -1,4 +1,4 @@
-"""What the extractor finds in the landing folder: its streams and their types. Nothing is loaded."""
+"""What the extractors find in the landing folder: streams and their types. Nothing is loaded."""
 
 from __future__ import annotations
 
@@ -10,37 +10,46 @@ from typing import Any
 
 from stack_runtime.errors import CheckFailedError, UsageError
 from stack_runtime.pipeline import meltano_env
-from stack_runtime.pipeline.extract_load import Work, environment, landed, reason_of
-from stack_runtime.pipeline.places import MELTANO_PROJECT, Places
+from stack_runtime.pipeline.extract_load import meltano_environment, reason_of
+from stack_runtime.pipeline.paths import MELTANO_PROJECT, PipelinePaths
+from stack_runtime.pipeline.sources import Source, declared_sources, select_landed
+from stack_runtime.pipeline.workspace import Workspace
 
 
-def discover(places: Places) -> list[dict[str, Any]]:
-    """Each stream as `{stream, keys, columns: {name: types}}`, as the files in the landing folder have them now.
+def discover(paths: PipelinePaths) -> list[dict[str, Any]]:
+    """Return each stream as `{stream, keys, columns: {name: types}}`, as the files in the landing folder have them now.
 
     Raises:
         UsageError: there is no file.
         CheckFailedError: the extractor cannot read them.
     """
-    if not landed(places.landing):
-        where = str(places.landing)
+    selection = select_landed(declared_sources(), paths.landing)
+    sources = [source for source in selection.sources if source.entities is not None]
+    if not sources:
+        where = str(paths.landing)
         raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
     meltano_env.prepare(lambda _: None)
     with tempfile.TemporaryDirectory() as folder:
-        work = Work(Path(folder), Path(folder) / "none.duckdb")
-        done = subprocess.run(
-            [str(meltano_env.MELTANO), "--log-format", "plain", "invoke", "--no-install", "tap-csv", "--discover"],
-            cwd=MELTANO_PROJECT,
-            env=environment(work, places.landing, None, work.folder / "meltano.db", None),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        work = Workspace(Path(folder), Path(folder) / "none.duckdb")
+        environment = meltano_environment(work, selection, work.folder / "meltano.db", None)
+        return [stream for source in sources for stream in _streams(source, environment)]
+
+
+def _streams(source: Source, environment: dict[str, str]) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [str(meltano_env.MELTANO), "--log-format", "plain", "invoke", "--no-install", source.name, "--discover"],
+        cwd=MELTANO_PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     try:
         return [_stream(stream) for stream in json.loads(done.stdout)["streams"]]
     except (ValueError, KeyError):
         reason = reason_of(done.stderr.splitlines())
-        raise CheckFailedError(f"nothing was found: {reason}", where="tap-csv", next_command="correct it") from None
+        raise CheckFailedError(f"nothing was found: {reason}", where=source.name, next_command="correct it") from None
 
 
 def _stream(stream: dict[str, Any]) -> dict[str, Any]:

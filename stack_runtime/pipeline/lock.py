@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stack_runtime.errors import LockedError
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 ADVISORY_KEY = 0x66647372
 """The number of the lock in PostgreSQL: "fdsr", so that nothing else uses it by chance."""
@@ -28,7 +28,7 @@ WHERE locktype = 'advisory' AND objid = %s AND granted
 
 
 @contextmanager
-def run_lock(file: Path, run_id: str, server: Server | None) -> Iterator[None]:
+def run_lock(file: Path, run_id: str, server: PostgresConfig | None) -> Iterator[None]:
     """Hold the pipeline for `run_id`.
 
     Raises:
@@ -87,7 +87,7 @@ def _holder(text: str) -> str:
 
 
 @contextmanager
-def _advisory_lock(server: Server, run_id: str) -> Iterator[None]:
+def _advisory_lock(server: PostgresConfig, run_id: str) -> Iterator[None]:
     with server.connect(f"fds run {run_id}", autocommit=True) as connection:
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_KEY,)).fetchone()
         if row is None or not row[0]:

@@ -1,121 +1,106 @@
-"""Marts to PostgreSQL, for BI tools that speak it: every table of schema `marts`, all in one transaction."""
+"""The marts of a database: every table and view of schema `marts`, with columns; and their export to Parquet."""
 
 from __future__ import annotations
 
-import re
+import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import psycopg
-from psycopg import sql
 
-from stack_runtime.errors import CheckFailedError, UnreachableError
-from stack_runtime.pipeline.server import Server
+from stack_runtime.errors import CheckFailedError
 
 SCHEMA = "marts"
 
-_TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ? ORDER BY table_name"
+_MARTS = """SELECT table_name, table_type FROM information_schema.tables
+    WHERE table_catalog = ? AND table_schema = ? ORDER BY table_name"""
 _COLUMNS = """SELECT column_name, data_type FROM duckdb_columns()
-    WHERE schema_name = ? AND table_name = ? ORDER BY column_index"""
-_SERVER_COLUMNS = """SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
-    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""
-
-_TYPES = {
-    "BOOLEAN": "boolean",
-    "TINYINT": "smallint",
-    "SMALLINT": "smallint",
-    "UTINYINT": "smallint",
-    "INTEGER": "integer",
-    "USMALLINT": "integer",
-    "BIGINT": "bigint",
-    "UINTEGER": "bigint",
-    "UBIGINT": "numeric",
-    "HUGEINT": "numeric",
-    "UHUGEINT": "numeric",
-    "FLOAT": "real",
-    "DOUBLE": "double precision",
-    "DATE": "date",
-    "TIME": "time without time zone",
-    "TIMESTAMP": "timestamp without time zone",
-    "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
-    "UUID": "uuid",
-}
-
-Columns = list[tuple[str, str]]
+    WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"""
 
 
-def publish_marts(database: Path, server: Server, scratch: Path) -> None:
-    """Make the server's marts those of `database`. Readers see the old ones until all of the new are there.
+@dataclass(frozen=True)
+class Mart:
+    """A mart: its name, and `(name, DuckDB type)` of its columns."""
 
-    Args:
-        scratch: a folder for one table at a time, as CSV.
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    is_view: bool = False
 
+    def sql(self, database: str | None = None) -> str:
+        """Return its quoted name, in an attached database if one is named."""
+        return ".".join(quoted(part) for part in (database, SCHEMA, self.name) if part)
+
+
+def find_marts(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> list[Mart]:
+    """Return all marts by name, of an attached database if one is named."""
+    current = connection.execute("SELECT current_database()").fetchone()
+    assert current
+    catalog = database or current[0]
+    return [
+        Mart(name, tuple(connection.execute(_COLUMNS, [catalog, SCHEMA, name]).fetchall()), kind == "VIEW")
+        for name, kind in connection.execute(_MARTS, [catalog, SCHEMA]).fetchall()
+    ]
+
+
+def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
+    """Write each mart of `database` as `MART.parquet` into a new folder beside `folder`.
+
+    Returns: the new folder, for `replace_export`.
     Raises:
-        UnreachableError: the server does not answer, or broke off; its marts are then the old ones.
-        CheckFailedError: it refuses a table.
+        CheckFailedError: the name of a mart cannot be that of a file.
     """
-    with duckdb.connect(str(database), read_only=True) as source:
-        tables = [name for (name,) in source.execute(_TABLES, [SCHEMA]).fetchall()]
-        try:
-            with server.connect("fds publish") as target:
-                target.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
-                for table in tables:
-                    _replace(source, target, table, scratch / "mart.csv")
-        except psycopg.OperationalError as error:
-            raise UnreachableError(
-                f"PostgreSQL broke off: {_line(error)}", where=server.host, next_command="fds run again"
-            ) from None
-        except psycopg.Error as error:
-            raise CheckFailedError(
-                f"PostgreSQL refuses the marts: {_line(error)}", where=server.host, next_command="correct it"
-            ) from None
+    new = folder.with_name(f".{folder.name}.{run_id}")
+    new.mkdir()
+    with duckdb.connect(str(database), read_only=True) as connection:
+        for mart in find_marts(connection):
+            if "/" in mart.name or mart.name[0] == "." or len(mart.name.encode()) > 200:
+                raise CheckFailedError(
+                    f"mart {mart.name[:80]!r} cannot be a Parquet file",
+                    where="publish",
+                    next_command="rename the model",
+                )
+            path = str(new / f"{mart.name}.parquet").replace("'", "''")
+            columns = ", ".join(_exact(*column) for column in mart.columns)
+            try:
+                connection.execute(
+                    f"COPY (SELECT {columns} FROM {mart.sql()}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+                )
+            except duckdb.IOException:
+                raise
+            except duckdb.Error as error:
+                reason = str(error).splitlines()[0][:200]
+                raise CheckFailedError(
+                    f"mart {mart.name} cannot be exported as Parquet: {reason}",
+                    where="publish",
+                    next_command="cast the column in the model",
+                ) from None
+    return new
 
 
-def _replace(source: duckdb.DuckDBPyConnection, target: psycopg.Connection[Any], table: str, file: Path) -> None:
-    found = source.execute(_COLUMNS, [SCHEMA, table]).fetchall()
-    columns: Columns = [(name, _type(kind)) for name, kind in found]
-    name = sql.Identifier(SCHEMA, table)
-    if target.execute(_SERVER_COLUMNS, (name.as_string(target),)).fetchall() == columns:
-        # Not TRUNCATE: that waits for every reader, and shows an empty table to those who began before.
-        target.execute(sql.SQL("DELETE FROM {}").format(name))
-    else:
-        definitions = sql.SQL(", ").join(
-            sql.SQL("{} ").format(sql.Identifier(column)) + sql.SQL(kind) for column, kind in columns
-        )
-        target.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))
-        target.execute(sql.SQL("CREATE TABLE {} ({})").format(name, definitions))
-    _export(source, table, columns, file)
-    statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(name)
-    with target.cursor() as cursor, file.open("rb") as data, cursor.copy(statement) as copy:
-        while block := data.read(1 << 18):
-            copy.write(block)
-    file.unlink()
+def _exact(column: str, kind: str) -> str:
+    """A column as it is written: Parquet has no whole numbers of 128 bits, and DuckDB would write rounded ones."""
+    name = quoted(column)
+    return f"CAST({name} AS DECIMAL(38, 0)) AS {name}" if kind in ("HUGEINT", "UHUGEINT") else name
 
 
-def _export(source: duckdb.DuckDBPyConnection, table: str, columns: Columns, file: Path) -> None:
-    def shown(column: str, kind: str) -> str:
-        quoted = _quoted(column)
-        # PostgreSQL has no NUL in text.
-        return f"replace({quoted}::VARCHAR, chr(0), chr(65533)) AS {quoted}" if kind == "text" else quoted
-
-    selected = ", ".join(shown(*column) for column in columns)
-    path = str(file).replace("'", "''")
-    source.execute(
-        f"COPY (SELECT {selected} FROM {_quoted(SCHEMA)}.{_quoted(table)}) "
-        f"TO '{path}' (FORMAT csv, HEADER false, FORCE_QUOTE *)"
-    )
+def replace_export(folder: Path, new: Path) -> None:
+    """Make `folder`, a link, lead to `new` in one step, and remove all older exports."""
+    link = folder.with_name(f".{folder.name}.link")
+    link.unlink(missing_ok=True)
+    link.symlink_to(new.name)
+    os.replace(link, folder)
+    remove_exports(folder, but=new)
 
 
-def _type(duckdb_type: str) -> str:
-    if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", duckdb_type):
-        return f"numeric({match[1]},{match[2]})"
-    return _TYPES.get(duckdb_type, "text")
+def remove_exports(folder: Path, but: Path | None = None) -> None:
+    """Remove the exports beside `folder` that are not in place; those of killed runs are among them."""
+    kept = {folder.resolve(), but}
+    for old in folder.parent.glob(f".{folder.name}.*"):
+        if old.is_dir() and not old.is_symlink() and old not in kept:
+            shutil.rmtree(old, ignore_errors=True)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return `name` as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

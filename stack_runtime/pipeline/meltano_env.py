@@ -1,25 +1,30 @@
 """Meltano's own environment and those of its plugins: made once, checked by fingerprint, the same from every call.
 
-Meltano, the tap and the target cannot share one environment with the rest; each has its own, from the lock file.
+Meltano and each plugin have an environment of their own. Those of Meltano, tap-csv and target-duckdb come from the lock
+file; a plugin from the package index is as its `pip_url` says, so pin the version there.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
-from stack_runtime.pipeline.places import MELTANO_PROJECT, ROOT
+from stack_runtime.pipeline.paths import MELTANO_PROJECT, ROOT
+from stack_runtime.pipeline.sources import declared_loaders, declared_sources
 from stack_runtime.uv import uv
 
 ENVIRONMENT = ROOT / ".venvs" / "meltano"
 MELTANO = ENVIRONMENT / "bin" / "meltano"
 SYSTEM = MELTANO_PROJECT / ".meltano"
 _MARK = SYSTEM / "installed"
+_OUR_PLUGINS = "-e ../singer/"
+"""How the `pip_url` of a plugin of this project begins."""
 
 Say = Callable[[str], None]
 
@@ -49,14 +54,23 @@ def _install(say: Say) -> None:
     say("installing Meltano")
     sync = (*uv(), "sync", "--frozen", "--only-group", "meltano", "--no-install-project")
     _call(sync, ROOT, {"UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)})
-    say("installing tap-csv and target-duckdb")
     plugins = ("--package", "fds-tap-csv", "--package", "fds-target-duckdb")
     constraints = SYSTEM / "constraints.txt"
     export = (*uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
     _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
-    here = str(constraints.relative_to(MELTANO_PROJECT))  # uv parts a list at its spaces, which a path may have
-    _call((str(MELTANO), "install"), MELTANO_PROJECT, {"UV_CONSTRAINT": here, "NO_COLOR": "1"})
+    here = str(constraints.relative_to(MELTANO_PROJECT))  # uv splits a list at its spaces, which a path may have
+    for kind, name, pip_url in _plugins():
+        say(f"installing {name}")
+        locked = {"UV_CONSTRAINT": here} if pip_url.startswith(_OUR_PLUGINS) else {}
+        _call((str(MELTANO), "install", kind, name), MELTANO_PROJECT, locked | {"NO_COLOR": "1"})
     _MARK.write_text(_fingerprint())
+
+
+def _plugins() -> list[tuple[str, str, str]]:
+    """Kind, name and `pip_url` of every plugin that has something to install; one that inherits shares the other's."""
+    taps = [("extractor", source.name, str(source.installation["pip_url"] or "")) for source in declared_sources()]
+    targets = [("loader", str(item["name"]), str(item.get("pip_url") or "")) for item in declared_loaders()]
+    return [plugin for plugin in (*taps, *targets) if plugin[2]]
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
@@ -73,14 +87,11 @@ def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
 
 
 def _fingerprint() -> str:
-    """Changes with the locked packages, the plugins' own definitions, and the place of the project."""
-    digest = hashlib.sha256(str(ROOT).encode())
-    files = (
-        ROOT / "uv.lock",
-        MELTANO_PROJECT / "meltano.yml",
-        *sorted(ROOT.glob("data_stack/singer/*/pyproject.toml")),
-    )
-    for file in files:
+    """Changes with the locked packages, with what plugins are installed from, and with the place of the project."""
+    plugins = [(source.name, dict(source.installation)) for source in declared_sources()]
+    loaders = [(item.get("name"), item.get("pip_url"), item.get("executable")) for item in declared_loaders()]
+    digest = hashlib.sha256(json.dumps([str(ROOT), plugins, loaders], default=str).encode())
+    for file in (ROOT / "uv.lock", *sorted(ROOT.glob("data_stack/singer/*/pyproject.toml"))):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

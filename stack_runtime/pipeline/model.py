@@ -1,8 +1,8 @@
-"""What a run of the pipeline is, and the JSON that tells of it."""
+"""A run of the pipeline, and its JSON."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,11 +13,40 @@ STEPS = ("extract_load", "transform", "test", "publish")
 
 @dataclass(frozen=True)
 class Rows:
-    """CSV records: `read` = `loaded` + `quarantined` in every run that publishes."""
+    """Counts of records: `read` = `loaded` + `quarantined` + `replaced` in every run that publishes.
+
+    `replaced` are those that a later record of the same key, in the same load, took the place of.
+    """
 
     read: int = 0
     loaded: int = 0
     quarantined: int = 0
+    replaced: int = 0
+
+    @property
+    def add_up(self) -> bool:
+        return self.read == self.loaded + self.quarantined + self.replaced
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream of a run. `table` is the table that it was loaded into, as `schema.table`."""
+
+    source: str
+    table: str
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that was not loaded at all, and why."""
+
+    entity: str
+    file: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +82,34 @@ class Quarantined:
 
 
 @dataclass(frozen=True)
+class MartDiff:
+    """What changes in one mart, in rows.
+
+    `share` is the part of the published rows that changes (1.0 is all of them), None for a new mart. `changed` is None
+    where the mart has no unique key: a changed row then counts as one removed and one added. `sums` has the numeric
+    columns whose sum changes, with the sum as published and the new one; `columns` says which columns come, go or
+    change their type.
+    """
+
+    mart: str
+    key: str | None
+    added: int
+    changed: int | None
+    removed: int
+    share: float | None
+    sums: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.added or self.changed or self.removed or self.columns)
+
+    def as_json(self) -> dict[str, Any]:
+        sums = {name: {"published": old, "new": new} for name, (old, new) in self.sums.items()}
+        return {**vars(self), "sums": sums, "columns": list(self.columns)}
+
+
+@dataclass(frozen=True)
 class Run:
     """One run. `published` is the path of the database that it put in place, None as long as it has not."""
 
@@ -66,6 +123,12 @@ class Run:
     checks: tuple[Check, ...] = ()
     published: str | None = None
     error: str = ""
+    streams: tuple[Stream, ...] = ()
+    files: int = 0
+    """How many files were read or refused; not kept in the record."""
+    refused: tuple[Refused, ...] = ()
+    diff: tuple[MartDiff, ...] | None = None
+    """What the run would change in what is published, if it was asked for."""
     quarantined: tuple[Quarantined, ...] = field(default=(), repr=False)
     """The first of the quarantined rows; the files in the quarantine folder hold all."""
 
@@ -85,5 +148,8 @@ class Run:
             "started_at": self.started_at.isoformat(),
             "finished_at": self.finished_at.isoformat() if self.finished_at else None,
             "error": self.error,
+            "streams": [{**vars(stream), "rows": vars(stream.rows)} for stream in self.streams],
+            "refused": [vars(file) for file in self.refused],
+            "diff": None if self.diff is None else [mart.as_json() for mart in self.diff],
             "quarantine": [vars(row) for row in self.quarantined],
         }

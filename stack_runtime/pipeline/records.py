@@ -6,7 +6,7 @@ Both understand the same SQL; the SQLite file is attached under the name `ops`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import UTC, datetime
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stack_runtime.pipeline.lock import ADVISORY_KEY, is_held
-from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
-from stack_runtime.pipeline.places import Places
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Run, Step, Stream
+from stack_runtime.pipeline.paths import PipelinePaths
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS ops.runs (
@@ -35,7 +35,15 @@ _TABLES = (
         run_id TEXT NOT NULL, position INTEGER NOT NULL, entity TEXT NOT NULL, file TEXT NOT NULL,
         line BIGINT NOT NULL, reason TEXT NOT NULL, raw TEXT NOT NULL,
         PRIMARY KEY (run_id, position))""",
+    """CREATE TABLE IF NOT EXISTS ops.streams (
+        run_id TEXT NOT NULL, position INTEGER NOT NULL, source TEXT NOT NULL, table_name TEXT NOT NULL,
+        rows_read BIGINT NOT NULL, rows_loaded BIGINT NOT NULL, rows_quarantined BIGINT NOT NULL,
+        rows_replaced BIGINT NOT NULL, PRIMARY KEY (run_id, position))""",
+    """CREATE TABLE IF NOT EXISTS ops.refused (
+        run_id TEXT NOT NULL, position INTEGER NOT NULL, entity TEXT NOT NULL, file TEXT NOT NULL,
+        reason TEXT NOT NULL, PRIMARY KEY (run_id, position))""",
 )
+_STREAMS = "source, table_name, rows_read, rows_loaded, rows_quarantined, rows_replaced"
 
 _RUN = """INSERT INTO ops.runs (run_id, source, status, started_at, finished_at, rows_read, rows_loaded,
         rows_quarantined, published, error) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
@@ -63,8 +71,8 @@ class _Session(Protocol):
 class Records:
     """The records of one pipeline; each call is one transaction."""
 
-    def __init__(self, places: Places, server: Server | None) -> None:
-        self._places = places
+    def __init__(self, paths: PipelinePaths, server: PostgresConfig | None) -> None:
+        self._paths = paths
         self._server = server
 
     def settle(self, published_run: str | None) -> None:
@@ -78,23 +86,32 @@ class Records:
                 session.execute("CREATE SCHEMA IF NOT EXISTS ops")
             for statement in _TABLES:
                 session.execute(statement)
-            session.execute(_SETTLE, (published_run, published_run, str(self._places.published)))
+            session.execute(_SETTLE, (published_run, published_run, str(self._paths.published)))
 
     def save(self, run: Run) -> None:
         """Write all of `run`; what an earlier call wrote of it is replaced."""
         finished = run.finished_at.isoformat() if run.finished_at else None
         head = (run.run_id, run.source, run.status, run.started_at.isoformat(), finished)
         with self._session() as session:
-            session.execute(_RUN, (*head, *astuple(run.rows), run.published, run.error))
-            self._replace(session, run.run_id, "steps", "name, seconds", run.steps)
-            self._replace(session, run.run_id, "checks", "test_name, status, metric_value, threshold", run.checks)
-            self._replace(session, run.run_id, "quarantine", "entity, file, line, reason, raw", run.quarantined)
+            counts = (run.rows.read, run.rows.loaded, run.rows.quarantined)
+            session.execute(_RUN, (*head, *counts, run.published, run.error))
+            children = (
+                ("steps", "name, seconds", map(astuple, run.steps)),
+                ("checks", "test_name, status, metric_value, threshold", map(astuple, run.checks)),
+                ("streams", _STREAMS, [(item.source, item.table, *astuple(item.rows)) for item in run.streams]),
+                ("refused", "entity, file, reason", map(astuple, run.refused)),
+                ("quarantine", "entity, file, line, reason, raw", map(astuple, run.quarantined)),
+            )
+            for table, columns, items in children:
+                self._replace(session, run.run_id, table, columns, items)
 
     @staticmethod
-    def _replace(session: _Session, run_id: str, table: str, columns: str, items: Sequence[Any]) -> None:
+    def _replace(
+        session: _Session, run_id: str, table: str, columns: str, items: Iterable[tuple[Any, ...]]
+    ) -> None:  # fmt: skip
         session.execute(f"DELETE FROM ops.{table} WHERE run_id = %s", (run_id,))
         marks = ", ".join(["%s"] * (columns.count(",") + 3))
-        rows = [(run_id, position, *astuple(item)) for position, item in enumerate(items)]
+        rows = [(run_id, position, *item) for position, item in enumerate(items)]
         session.many(f"INSERT INTO ops.{table} (run_id, position, {columns}) VALUES ({marks})", rows)
 
     def latest(self, count: int = 1) -> list[Run]:
@@ -111,15 +128,18 @@ class Records:
         def children(table: str, columns: str) -> list[tuple[Any, ...]]:
             return session.execute(f"SELECT {columns} FROM ops.{table} WHERE run_id = %s ORDER BY position", (run_id,))
 
+        streams = tuple(Stream(source, table, Rows(*rows)) for source, table, *rows in children("streams", _STREAMS))
         return Run(
             run_id=run_id,
             source=source,
             status="interrupted" if status == "running" and not alive else status,
             started_at=_moment(started),
             finished_at=_moment(finished) if finished else None,
-            rows=Rows(read, loaded, quarantined),
+            rows=Rows(read, loaded, quarantined, sum(stream.rows.replaced for stream in streams)),
             steps=tuple(Step(*item) for item in children("steps", "name, seconds")),
             checks=tuple(Check(*item) for item in children("checks", "test_name, status, metric_value, threshold")),
+            streams=streams,
+            refused=tuple(Refused(*item) for item in children("refused", "entity, file, reason")),
             quarantined=tuple(Quarantined(*item) for item in children("quarantine", "entity, file, line, reason, raw")),
             published=published,
             error=error,
@@ -127,18 +147,18 @@ class Records:
 
     def _has_tables(self, session: _Session) -> bool:
         if self._server:
-            return session.execute("SELECT to_regclass('ops.quarantine')")[0][0] is not None
-        return bool(session.execute("SELECT 1 FROM ops.sqlite_master WHERE name = 'quarantine'"))
+            return session.execute("SELECT to_regclass('ops.refused')")[0][0] is not None
+        return bool(session.execute("SELECT 1 FROM ops.sqlite_master WHERE name = 'refused'"))
 
     def _is_running(self, session: _Session) -> bool:
         if self._server:
             locks = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
             return bool(session.execute(locks, (ADVISORY_KEY,)))
-        return is_held(self._places.lock)
+        return is_held(self._paths.lock)
 
     @contextmanager
     def _session(self) -> Iterator[_Session]:
-        with _postgres(self._server) if self._server else _sqlite(self._places.records) as session:
+        with _postgres(self._server) if self._server else _sqlite(self._paths.records) as session:
             yield session
 
 
@@ -166,7 +186,7 @@ class _Sqlite:
 
 
 @contextmanager
-def _postgres(server: Server) -> Iterator[_Session]:
+def _postgres(server: PostgresConfig) -> Iterator[_Session]:
     with server.connect("fds records") as connection, connection.cursor() as cursor:
         yield _Postgres(cursor)
 

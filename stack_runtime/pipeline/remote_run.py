@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,26 @@ from docker.models.containers import Container
 
 from stack_runtime.docker_host import running
 from stack_runtime.errors import StackError, UnreachableError
-from stack_runtime.pipeline.places import readable
+from stack_runtime.pipeline import sources
+from stack_runtime.pipeline.paths import readable
 
 SERVICE = "pipeline"
-UPLOADS = "/data/landing/uploads"
+UPLOADS = f"/data/landing/{sources.UPLOADS}"
 """Below the landing folder, but not in it: a run without a file must not load these again."""
 RUNNER_ID = 10001
 
 Say = Callable[[str], None]
 
 
-def run_in_container(client: DockerClient, stack: str, csv: Path | None, say: Say) -> tuple[dict[str, Any], int]:
-    """Run the pipeline of `stack` on its runner, with `csv` or with what is new in its landing folder.
+def run_in_container(
+    client: DockerClient, stack: str, csv: Path | None, say: Say, *, verb: str = "run", options: Sequence[str] = ()
+) -> tuple[dict[str, Any], int]:
+    """Run the pipeline of `stack` on its runner, with `csv` or with what is new in its sources.
 
     Args:
         client: of the daemon that the stack runs on, here or on its server.
+        verb: of the runner's command line: run or diff.
+        options: of that verb.
 
     Returns: the JSON of the run, and the exit code.
     Raises:
@@ -37,7 +42,7 @@ def run_in_container(client: DockerClient, stack: str, csv: Path | None, say: Sa
     """
     file = readable(csv) if csv else None
     runner = running(client, stack, SERVICE)
-    command = ["python", "-m", "stack_runtime.pipeline", "run", "--json"]
+    command = ["python", "-m", "stack_runtime.pipeline", verb, "--json", *options]
     uploaded = ""
     if file:
         say(f"copying {file.name} to the runner")

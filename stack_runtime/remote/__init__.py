@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack_runtime.errors import UnreachableError
 from stack_runtime.files import write_atomically
 from stack_runtime.remote.keys import public_half
 
@@ -60,4 +62,24 @@ def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Acce
     access = Access(address, folder, secrets["ssh_host_key"], public_half(secrets["ssh_boot_key"]))
     write_atomically(access.key_file, secrets["ssh_key"], mode=0o600)
     write_atomically(folder / "known_hosts", f"{address} {public_half(secrets['ssh_host_key'])}\n", mode=0o600)
+    restrict_keys(folder)
     return access
+
+
+def restrict_keys(folder: Path) -> None:
+    """Take the rights of other users away from the key files: `ssh` does not use a private key that others can read.
+
+    Raises:
+        UnreachableError: the rights stay, as on a Windows drive in WSL, or because the files are another user's.
+    """
+    for path in (folder, folder / "id_ed25519"):
+        if not path.exists() or not path.stat().st_mode & 0o077:
+            continue
+        with contextlib.suppress(PermissionError):
+            path.chmod(path.stat().st_mode & 0o700)
+        if path.stat().st_mode & 0o077:
+            raise UnreachableError(
+                "other users may read the key of the server, so ssh refuses it, and this cannot be changed there",
+                where=str(path),
+                next_command="move the project to a folder of your own on a Linux file system",
+            )

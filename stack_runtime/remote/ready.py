@@ -18,11 +18,14 @@ from stack_runtime.remote.connection import Connection
 DEADLINE_S = 900
 """A first boot installs Docker from the distribution; on a small server that takes minutes."""
 BOOT_S = 400.0
-"""The last step of the boot once more: it waits for the data volume for 300 s."""
+"""The last step of the boot once more: it waits for the data volume for 300 s, without a word."""
 GROW_S = 600.0
 PAUSE_S = 1.0
 AGAIN_S = 30.0
 """Interval between two messages about the same wait."""
+
+NO_SUDO = 127
+"""Exit code of a shell that does not find `sudo`, which the boot may still be installing."""
 
 Answer = TypeVar("Answer")
 
@@ -124,7 +127,7 @@ def _hand_over(access: Access) -> bool:
     try:
         with Connection(access, booting=True) as connection:
             code, _ = connection.run(f"sudo {HOST_COMMAND} host-key", stdin=access.host_key)
-            return code == 0
+            return code in (0, NO_SUDO)
     except UnreachableError:
         return False
     except (paramiko.SSHException, OSError):
@@ -149,11 +152,11 @@ def _booted(connection: Connection) -> bool:
     if not json.loads(text)["v1"]["errors"]:
         return True
     if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
-        return True  # its data volume came too late for the first boot, and is there now
+        return True  # the data volume or a package mirror was not there in time, and is there now
     log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
     raise UnreachableError(
         f"the first boot of the server failed:\n{log.strip()}\n",
-        next_command="fds down, then fds up, or repair it with fds exec",
+        next_command="fds up, which repeats the boot; if that fails too, fds down and fds up make a new server",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -12,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stack_runtime.docker_endpoint import SOCKET_PATH_BYTES
 from stack_runtime.errors import UnreachableError
-from stack_runtime.remote import DEPLOY_USER, ssh_options
+from stack_runtime.remote import DEPLOY_USER, restrict_keys, ssh_options
 
 DEADLINE_S = 20.0
 _WAY_ON = "fds up, which switches the server on, or allow this machine's address in the setting sshFrom"
@@ -41,11 +43,12 @@ def docker_socket(folder: Path) -> Iterator[str]:
             Docker does not answer.
     """
     require_ssh()
+    restrict_keys(folder)
     known_hosts = folder / "known_hosts"
     if not known_hosts.exists():
         raise UnreachableError("no server is known here yet", where=str(folder), next_command="fds up")
     address = known_hosts.read_text().split()[0]
-    with tempfile.TemporaryDirectory(prefix="fds-") as place:
+    with tempfile.TemporaryDirectory(prefix="fds-", dir=_short_folder()) as place:
         local = Path(place) / "docker.sock"
         words = ["ssh", *ssh_options(folder), "-nNT", "-o", "ExitOnForwardFailure=yes"]
         words += ["-L", f"{local}:/var/run/docker.sock", f"{DEPLOY_USER}@{address}"]
@@ -56,6 +59,16 @@ def docker_socket(folder: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+def _short_folder() -> str:
+    """Return a folder for the socket: that for temporary files unless the socket's path would become too long there.
+
+    Beside the socket, `ssh` binds a name with a random suffix of 17 bytes first.
+    """
+    usual = tempfile.gettempdir()
+    longest = len(os.fsencode(usual)) + len("/fds-xxxxxxxx/docker.sock") + 17
+    return usual if longest <= SOCKET_PATH_BYTES else "/tmp"
 
 
 def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:

@@ -105,7 +105,7 @@ def test_sample_is_loaded_and_counted(up: Project, tmp_path: Path) -> None:
         records = sum(1 for row in csv.reader(stream) if row) - 1
     rows = run["rows"]
     assert rows["read"] == records
-    assert rows["read"] == rows["loaded"] + rows["quarantined"]
+    assert rows["read"] == rows["loaded"] + rows["quarantined"] + rows["replaced"]
     assert up.json("status")["last_run"]["run_id"] == run["run_id"]
 
 

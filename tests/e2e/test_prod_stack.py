@@ -74,7 +74,8 @@ def test_a_second_up_changes_nothing(prod: Prod) -> None:
 
 def test_the_pipeline_runs_on_the_server(prod: Prod) -> None:
     run = prod.project.json("run", "--csv", str(SAMPLE))
-    assert run["published"] and run["rows"]["read"] == run["rows"]["loaded"] + run["rows"]["quarantined"]
+    rows = run["rows"]
+    assert run["published"] and rows["read"] == rows["loaded"] + rows["quarantined"] + rows["replaced"]
     assert prod.rows() > 0
 
 

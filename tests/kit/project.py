@@ -60,8 +60,8 @@ class Project:
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
         for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
             shutil.copy(ROOT / name, self.folder / name)
-        deploy = self.folder / "infra" / "deploy.py"
-        text, here = deploy.read_text(), 'Path(__file__).resolve().parent / "policy"'
+        deploy = self.folder / "infra" / "engine" / "stack_operations.py"
+        text, here = deploy.read_text(), 'Path(__file__).resolve().parents[1] / "policy"'
         assert here in text
         deploy.write_text(text.replace(here, f'Path("{ROOT / "infra" / "policy"}")'))
 

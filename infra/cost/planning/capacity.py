@@ -14,6 +14,7 @@ from infra.cost.planning.model import Capacity, Need, ServiceNeed
 from infra.cost.planning.prices import ServerType
 from infra.services import Service
 from infra.settings import Settings
+from stack_runtime.docker_endpoint import local_endpoint
 
 SYSTEM_MB = 320
 """An estimate, not measured on a rented server: Debian 12 with sshd, journald, unattended upgrades, dockerd and
@@ -47,8 +48,8 @@ def of_type(kind: ServerType, volume_gb: int) -> Machine:
 
 
 def this_machine() -> Machine:
-    """Return the resources of the Docker host: this machine, or unknown if `DOCKER_HOST` names another."""
-    if os.environ.get("DOCKER_HOST", "unix:").startswith("unix:"):
+    """Return the resources of the Docker host: this machine, or unknown if the daemon is on another."""
+    if local_endpoint().is_local:
         return Machine(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB, os.cpu_count())
     return Machine()
 

@@ -26,6 +26,9 @@ UPGRADES = 'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-
 
 ZRAM = "ALGO=zstd\nPERCENT=50\n"
 
+PACKAGES = "docker.io sudo unattended-upgrades zram-tools"
+"""Packages that the boot installs itself, because cloud-init does not repeat an installation that failed."""
+
 DROP_IN = f"[Service]\nExecStartPre={HOST_COMMAND} mount\nExecStartPost={HOST_COMMAND} guard\n"
 """Docker starts only once its volumes lie on the data volume, and containers never reach the metadata service."""
 
@@ -57,8 +60,6 @@ def user_data(settings: Settings, *, deploy_key: str, boot_key: str, boot_key_pu
             }
         ],
         "write_files": _files(settings, volume_id),
-        "package_update": True,
-        "packages": ["docker.io", "sudo", "unattended-upgrades", "zram-tools"],
         "runcmd": [[HOST_COMMAND, "boot"]],
     }
     return "#cloud-config\n" + json.dumps(document, indent=1)
@@ -67,7 +68,7 @@ def user_data(settings: Settings, *, deploy_key: str, boot_key: str, boot_key_pu
 def _files(settings: Settings, volume_id: str) -> list[dict[str, str]]:
     script = files("infra.hosts.hetzner").joinpath("fds-host.sh").read_text(encoding="utf-8")
     contents = {
-        HOST_COMMAND: script.replace("@VOLUME_ID@", volume_id),
+        HOST_COMMAND: script.replace("@VOLUME_ID@", volume_id).replace("@PACKAGES@", PACKAGES),
         "/etc/ssh/sshd_config.d/10-fds.conf": SSHD,
         "/etc/docker/daemon.json": json.dumps(_daemon(settings), indent=1),
         "/etc/systemd/system/docker.service.d/10-fds.conf": DROP_IN,

@@ -5,6 +5,9 @@ device=/dev/disk/by-id/scsi-0HC_Volume_@VOLUME_ID@
 data=/mnt/data
 volumes=/var/lib/docker/volumes
 key=/etc/ssh/ssh_host_ed25519_key
+packages="@PACKAGES@"
+tries=12
+pause=20
 
 mount_data() { # waits for the device, for a volume is attached after the server is made
   for _ in $(seq 300); do [ -e "$device" ] && break; sleep 1; done
@@ -13,6 +16,26 @@ mount_data() { # waits for the device, for a volume is attached after the server
   mountpoint -q "$data" || mount -t ext4 -o discard,noatime "$device" "$data"
   mkdir -p "$data/volumes"
   mountpoint -q "$volumes" || mount --bind "$data/volumes" "$volumes"
+}
+
+apt() { # keeps the configuration files that cloud-init wrote; fails if any index cannot be fetched
+  apt-get -qy -o APT::Update::Error-Mode=any -o Acquire::Retries=0 -o Acquire::http::Timeout=20 \
+    -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold "$@"
+}
+
+installed() {
+  [ "$(dpkg-query -W -f '${db:Status-Abbrev}\n' $packages 2>/dev/null | grep -c '^ii')" -eq "$(echo $packages | wc -w)" ]
+}
+
+install_packages() { # a mirror may fail for minutes, so this repeats
+  export DEBIAN_FRONTEND=noninteractive
+  for try in $(seq "$tries"); do
+    installed && return 0
+    [ "$try" = 1 ] || sleep "$pause"
+    dpkg --configure -a && apt update && apt install $packages && return 0
+    echo "packages cannot be installed, try $try of $tries" >&2
+  done
+  exit 1
 }
 
 grow() { # a volume grows without its file system; one that is a block group short is as large as it can be
@@ -29,6 +52,7 @@ guard_metadata() { # the metadata service would tell a container the server's us
 
 case "${1-}" in
   boot)
+    install_packages
     if [ -d /run/systemd/system ]; then
       systemctl daemon-reload
       systemctl restart ssh

@@ -64,6 +64,8 @@ def host(
         f"{settings.stack}-docker",
         host=access.apply(lambda known: f"ssh://{DEPLOY_USER}@{known.address}:22"),
         ssh_opts=access.apply(lambda known: known.ssh_options()),
+        context="",  # else the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would replace the server
+        cert_path="",
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(deleted_with=server)),
     )
     return Host(provider, gone_with=server, address=server.ipv4_address)

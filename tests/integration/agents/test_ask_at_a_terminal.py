@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from stack_runtime.pipeline.places import ROOT
+from stack_runtime.pipeline.paths import ROOT
 from tests.kit.model import Call, Model, says
 
 TEST: Call = ("dbt_test", {"select": "fact_transactions"})
@@ -74,7 +74,7 @@ def _read(terminal: int, end: float) -> Iterator[str]:
 
 
 def _runs(folder: Path) -> list[str]:
-    from stack_runtime.pipeline.places import beside
+    from stack_runtime.pipeline.paths import beside
     from stack_runtime.pipeline.records import Records
 
     return [run.source for run in Records(beside(folder / "w.duckdb"), None).latest(10)]

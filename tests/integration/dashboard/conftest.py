@@ -20,7 +20,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from infra.services.traefik import HTTPS
-from stack_runtime.pipeline.places import beside
+from stack_runtime.pipeline.paths import beside
 from stack_runtime.pipeline.records import Records
 from tests.kit.browser import chromium
 from tests.kit.service import created
@@ -45,9 +45,9 @@ class Dashboard:
 
     @property
     def records(self) -> Records:
-        places = beside(self.published)
-        places.make()
-        return Records(places, None)
+        paths = beside(self.published)
+        paths.make()
+        return Records(paths, None)
 
     def open(self, page: str = "") -> None:
         self.browser.get(f"{self.url}/{page}")

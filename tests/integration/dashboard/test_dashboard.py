@@ -33,15 +33,15 @@ def test_metrics_of_each_currency_match_the_file(dashboard: Dashboard, warehouse
     dashboard.open()
     dashboard.wait_for_text("Cash flow", "Income by category", "Latest transactions")
     dashboard.press("All")
-    for currency, places in (("EUR", 2), ("JPY", 0)):
+    for currency, paths in (("EUR", 2), ("JPY", 0)):
         dashboard.choose("Currency", currency)
         income = sum(amount for amount in amounts(currency) if amount > 0)
         spend = -sum(amount for amount in amounts(currency) if amount < 0)
         dashboard.wait_for_metrics(
             **{
-                f"Income,_{currency}": f"{income:,.{places}f}",
-                f"Spend,_{currency}": f"{spend:,.{places}f}",
-                f"Net,_{currency}": f"{income - spend:,.{places}f}",
+                f"Income,_{currency}": f"{income:,.{paths}f}",
+                f"Spend,_{currency}": f"{spend:,.{paths}f}",
+                f"Net,_{currency}": f"{income - spend:,.{paths}f}",
                 "Transactions": f"{len(amounts(currency)):,}",
             }
         )

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections import defaultdict
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 
 import duckdb
@@ -189,3 +189,21 @@ def test_the_committed_sample_loads_without_a_failed_check(warehouse: Warehouse)
         "every_transaction_has_an_amount", "every_transaction_has_a_date",
     }  # fmt: skip
     assert set(statuses.values()) <= {"success", "pass", "warn", "no-op"}
+
+
+@pytest.mark.parametrize("amount", ["0.00014884", "-0.000000000000000001", "1234567890123456789.123456789012345678"])
+def test_amounts_are_never_rounded(warehouse: Warehouse, amount: str) -> None:
+    """Also not where an earlier release has made a table whose amounts had four places."""
+    rows: list[list[str | None]] = [["k1", "2026-01-01", "A", "1.25", "BTC", "fees", ""]]
+    warehouse.load(rows, {"amount": "decimal(18, 4)"})
+    warehouse.dbt("build", "--full-refresh")
+    warehouse.sql("alter table marts.fact_transactions alter amount type decimal(18, 4)")
+    rows.append(["k2", "2026-01-01", "A", amount, "BTC", "fees", ""])
+    for types in ({"amount": "decimal(38, 18)"}, {}):  # as the tap has them, and as text
+        warehouse.load(rows, types)
+        assert set(warehouse.dbt("build").values()) <= {"success", "pass", "warn", "no-op"}
+        found = dict(warehouse.sql("select transaction_id, amount from marts.fact_transactions"))
+        assert found == {"k1": Decimal("1.25"), "k2": Decimal(amount)}
+        with localcontext(prec=50):
+            for mart in ("mart_daily_cashflow", "mart_customer_metrics"):
+                assert warehouse.sql(f"select net from marts.{mart}") == [(Decimal("1.25") + Decimal(amount),)]

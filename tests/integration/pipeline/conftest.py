@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -18,8 +19,7 @@ import psycopg
 import pytest
 
 from stack_runtime.pipeline import meltano_env
-from stack_runtime.pipeline.server import Server
-from tests.kit import forked
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 HEADER = "id,date,customer_id,amount,currency,category,description"
 
@@ -35,7 +35,12 @@ class Ended:
 
 def command(*words: object, environment: Mapping[str, str] | None = None) -> Ended:
     """Run a command line of ours."""
-    return ended(forked.run([*map(str, words)], {**os.environ, **(environment or {})}))
+    return ended(
+        subprocess.run(
+            [sys.executable, "-m", *map(str, words)], env={**os.environ, **(environment or {})},
+            capture_output=True, text=True, check=False,
+        )
+    )  # fmt: skip
 
 
 def ended(process: subprocess.CompletedProcess[str]) -> Ended:
@@ -43,9 +48,9 @@ def ended(process: subprocess.CompletedProcess[str]) -> Ended:
     return Ended(process.returncode, json.loads(process.stdout) if process.stdout.strip() else {}, process.stderr)
 
 
-def fds_run(database: Path, csv: Path | None = None) -> Ended:
+def fds_run(database: Path, csv: Path | None = None, *options: str) -> Ended:
     """`fds run --local --json`."""
-    return command(*local_run(database, csv))
+    return command(*local_run(database, csv), *options)
 
 
 def local_run(database: Path, csv: Path | None = None) -> tuple[str, ...]:
@@ -71,7 +76,7 @@ def _meltano() -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server() -> Iterator[PostgresConfig]:
     """PostgreSQL 15 with the role and databases that the stack gives the pipeline."""
     client = docker.from_env()
     password = secrets.token_hex(8)
@@ -88,7 +93,7 @@ def server() -> Iterator[Server]:
             connection.execute(f"CREATE ROLE pipeline LOGIN PASSWORD '{password}'")
             connection.execute("CREATE DATABASE marts OWNER pipeline")
             connection.execute("CREATE DATABASE meltano OWNER pipeline")
-        yield Server("127.0.0.1", port, "pipeline", password)
+        yield PostgresConfig("127.0.0.1", port, "pipeline", password)
     finally:
         container.remove(force=True, v=True)
         client.close()
@@ -104,7 +109,7 @@ def _connected(server: str) -> psycopg.Connection[Any]:
 
 
 @pytest.fixture
-def runner(server: Server, tmp_path: Path) -> dict[str, str]:
+def runner(server: PostgresConfig, tmp_path: Path) -> dict[str, str]:
     """The environment of a runner with a server, as its container has it."""
     data = tmp_path / "data"
     for folder in ("landing/uploads", "private", "published"):

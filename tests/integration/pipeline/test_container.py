@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import docker
+import duckdb as duckdb_module
 import pytest
 from docker.models.containers import Container
 
@@ -21,7 +22,8 @@ from agents.tools.pipeline_target import ContainerTarget, local_target, open_tar
 from infra.services.pipeline import SERVICE
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.paths import PROJECT
-from stack_runtime.pipeline.places import ROOT
+from stack_runtime.pipeline.development import fetch_published
+from stack_runtime.pipeline.paths import ROOT
 from stack_runtime.pipeline.remote_run import run_in_container
 from tests.integration.pipeline.conftest import rows, write_csv
 from tests.kit import layers
@@ -66,9 +68,11 @@ def test_the_health_check_passes_and_the_idle_runner_is_small(container: Contain
 def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path: Path) -> None:
     said: list[str] = []
     file = write_csv(tmp_path / "never seen.csv", rows(1, 30))
-    run, code = run_in_container(docker.from_env(), STACK, file, said.append)
+    options = ["--entity", "transactions", "--source", "tap-csv"]
+    run, code = run_in_container(docker.from_env(), STACK, file, said.append, options=options)
     assert code == 0, run
-    assert run["rows"] == {"read": 30, "loaded": 30, "quarantined": 0}
+    assert [stream["table"] for stream in run["streams"]] == ["raw_data.transactions"]
+    assert run["rows"] == {"read": 30, "loaded": 30, "quarantined": 0, "replaced": 0}
     assert said[-4:] == ["extract_load", "transform", "test", "publish"]
     _, left = container.exec_run(["find", "/data/landing", "-type", "f"])
     assert left == b""
@@ -81,6 +85,15 @@ def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path:
     kept = container.logs().decode()  # what `fds logs pipeline` shows of runs that were started in the container
     assert kept.count('"run ended"') == 2 and f'"run_id": "{run["run_id"]}"' in kept, kept
     assert f'"run_id": "{failed["run_id"]}"' in kept and '"status": "failed"' in kept
+    diff, code = run_in_container(docker.from_env(), STACK, None, said.append, verb="diff")
+    assert (code, diff["diff"], diff["published"]) == (0, [], None)
+    copy = fetch_published(docker.from_env(), STACK, tmp_path / "copies" / "dev.duckdb")
+    with duckdb_module.connect(str(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM marts.fact_transactions").fetchone() == (30,)
+        connection.execute("DROP TABLE marts.fact_transactions")
+    before = copy.stat().st_mtime_ns
+    fetch_published(docker.from_env(), STACK, copy)
+    assert copy.stat().st_mtime_ns == before  # nothing new is published, so the work on the copy stays
     empty = tmp_path / "empty.csv"
     empty.touch()
     refused, code = run_in_container(docker.from_env(), STACK, empty, said.append)

@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 
 from stack_runtime.pipeline.model import Rows
-from stack_runtime.pipeline.places import of_runner
+from stack_runtime.pipeline.paths import of_runner
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.records import Records
-from stack_runtime.pipeline.server import Server
 from tests.integration.pipeline.conftest import Ended, command, rows, write_csv
 
 BEFORE_THE_RENAME = [
@@ -80,7 +80,7 @@ def reading(database: Path) -> Iterator[Reader]:
         reader.stop()
 
 
-def marts(server: Server) -> tuple[int, ...]:
+def marts(server: PostgresConfig) -> tuple[int, ...]:
     with server.connect("test") as connection:
         row = connection.execute("SELECT count(*), sum(amount)::INT FROM marts.fact_transactions").fetchone()
     assert row
@@ -96,37 +96,41 @@ def identity(file: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: Server) -> None:
-    places = of_runner(Path(runner["FDS_DATA_DIR"]))
-    write_csv(places.landing / "a.csv", rows(1, 100, "10"))
+def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: PostgresConfig) -> None:
+    paths = of_runner(Path(runner["FDS_DATA_DIR"]))
+    write_csv(paths.landing / "a.csv", rows(1, 100, "10"))
     assert run(runner).code == 0
-    write_csv(places.landing / "b.csv", rows(101, 50, "20"))
-    with reading(places.published) as reader:
+    write_csv(paths.landing / "b.csv", rows(101, 50, "20"))
+    with reading(paths.published) as reader:
         for function in BEFORE_THE_RENAME:
-            before = identity(places.published)
+            before = identity(paths.published)
             killed_after(function, runner)
-            assert identity(places.published) == before, function
-            assert totals(places.published) == (100, 1000), function
-            assert Records(places, server).latest()[0].status == "interrupted", function
+            assert identity(paths.published) == before, function
+            assert totals(paths.published) == (100, 1000), function
+            assert Records(paths, server).latest()[0].status == "interrupted", function
             wanted = (150, 2000) if function.endswith("publish_marts") else (100, 1000)
             assert marts(server) == wanted, function
         again = run(runner)
         assert again.code == 0, again
-        assert again.answer["rows"] == {"read": 50, "loaded": 50, "quarantined": 0}
-        assert totals(places.published) == marts(server) == (150, 2000)
+        assert again.answer["rows"] == {"read": 50, "loaded": 50, "quarantined": 0, "replaced": 0}
+        assert totals(paths.published) == marts(server) == (150, 2000)
 
         # Killed right after the rename, it is a run that succeeded; only its record waits for the next one.
-        write_csv(places.landing / "c.csv", rows(151, 10, "100"))
+        write_csv(paths.landing / "c.csv", rows(151, 10, "100"))
         killed_after(AT_THE_RENAME, runner)
-        assert totals(places.published) == marts(server) == (160, 3000)
+        assert totals(paths.published) == marts(server) == (160, 3000)
         last = run(runner)
-        assert last.answer["rows"] == {"read": 0, "loaded": 0, "quarantined": 0}
-        assert totals(places.published) == (160, 3000)
+        assert last.answer["rows"] == {"read": 0, "loaded": 0, "quarantined": 0, "replaced": 0}
+        assert totals(paths.published) == (160, 3000)
     assert reader.errors == []
     assert {(100, 1000), (150, 2000), (160, 3000)} == reader.seen
-    history = Records(places, server).latest(20)
+    history = Records(paths, server).latest(20)
     wanted_statuses = ["succeeded"] * 3 + ["interrupted"] * len(BEFORE_THE_RENAME) + ["succeeded"]
     assert [item.status for item in history] == wanted_statuses
-    assert (history[1].published, history[1].rows) == (str(places.published), Rows(10, 10, 0))
-    assert list(places.work.iterdir()) == []
-    assert [file.name for file in places.published.parent.iterdir()] == [places.published.name]
+    assert (history[1].published, history[1].rows) == (str(paths.published), Rows(10, 10, 0))
+    assert list(paths.work.iterdir()) == []
+    exported = paths.parquet.resolve()
+    assert {file.name for file in paths.published.parent.iterdir()} == {
+        paths.published.name, paths.parquet.name, exported.name
+    }  # fmt: skip
+    assert duckdb.sql(f"SELECT count(*) FROM '{exported}/fact_transactions.parquet'").fetchone() == (160,)

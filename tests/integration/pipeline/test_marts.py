@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from stack_runtime.errors import CheckFailedError, UnreachableError
-from stack_runtime.pipeline.marts import publish_marts
-from stack_runtime.pipeline.server import Server
+from stack_runtime.pipeline.postgres_config import PostgresConfig
+from stack_runtime.pipeline.postgres_marts import publish_marts
 
 TYPED = """CREATE OR REPLACE TABLE marts.typed AS SELECT * FROM (VALUES
     (1::BIGINT, 12.3400::DECIMAL(18, 4), DATE '2026-01-31', TIMESTAMP '2026-01-31 10:20:30.123456',
@@ -21,7 +21,7 @@ TYPED = """CREATE OR REPLACE TABLE marts.typed AS SELECT * FROM (VALUES
 
 
 @pytest.fixture
-def database(tmp_path: Path, server: Server) -> Path:
+def database(tmp_path: Path, server: PostgresConfig) -> Path:
     with server.connect("test", autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS marts CASCADE")
     file = tmp_path / "warehouse.duckdb"
@@ -34,12 +34,12 @@ def change(database: Path, statements: str) -> None:
         connection.execute(statements)
 
 
-def values(server: Server, query: str) -> list[tuple[object, ...]]:
+def values(server: PostgresConfig, query: str) -> list[tuple[object, ...]]:
     with server.connect("test") as connection:
         return connection.execute(query).fetchall()
 
 
-def test_every_value_arrives_as_it_is(database: Path, server: Server, tmp_path: Path) -> None:
+def test_every_value_arrives_as_it_is(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     publish_marts(database, server, tmp_path)
     with duckdb.connect(str(database)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -52,8 +52,69 @@ def test_every_value_arrives_as_it_is(database: Path, server: Server, tmp_path: 
     ]
 
 
+def test_nested_and_rare_types_keep_their_values(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+    change(
+        database,
+        """CREATE TABLE marts.rare AS SELECT [1, 2] AS list, {'a': 'x', 'b': [0.5]} AS record, MAP {'k': 1} AS map,
+            '{"deep": [null]}'::JSON AS document, '\\x00\\xFFa'::BLOB AS bytes, INTERVAL 3 MONTH AS span,
+            TIMESTAMP_NS '2026-01-01 00:00:00.123456' AS fine, 'b'::ENUM('a', 'b') AS kind,
+            DATE '0044-03-15 (BC)' AS ides,
+            uuid '00000000-0000-0000-0000-000000000007' AS id, TIME '10:11:12' AS clock""",
+    )
+    publish_marts(database, server, tmp_path)
+    types = values(
+        server, "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'rare' ORDER BY 1"
+    )
+    assert dict(types) == {
+        "list": "jsonb", "record": "jsonb", "map": "jsonb", "document": "jsonb", "bytes": "bytea", "span": "interval",
+        "fine": "timestamp without time zone", "kind": "text", "ides": "date", "id": "uuid",
+        "clock": "time without time zone",
+    }  # fmt: skip
+    query = "SELECT list, record, map, document, bytes, span = '3 months', fine::text, kind, ides::text FROM marts.rare"
+    assert values(server, query) == [
+        ([1, 2], {"a": "x", "b": [0.5]}, {"k": 1}, {"deep": [None]}, b"\x00\xffa", True,
+         "2026-01-01 00:00:00.123456", "b", "0044-03-15 BC")
+    ]  # fmt: skip
+
+
+def test_a_view_is_published_and_a_removed_mart_disappears(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
+    change(
+        database,
+        "CREATE TABLE marts.old AS SELECT 1 AS one; CREATE VIEW marts.seen AS SELECT one + 1 AS two FROM marts.old",
+    )
+    publish_marts(database, server, tmp_path)
+    assert values(server, "SELECT two FROM marts.seen") == [(2,)]
+    with server.connect("person") as connection:
+        connection.execute("CREATE TABLE marts.notes AS SELECT 'mine' AS note")
+    change(database, "DROP VIEW marts.seen; DROP TABLE marts.old")
+    publish_marts(database, server, tmp_path)
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts' ORDER BY 1"
+    assert values(server, tables) == [("notes",), ("typed",)]
+
+
+def test_a_removed_mart_that_a_view_of_a_person_needs_stops_the_publication(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
+    change(database, "CREATE TABLE marts.old AS SELECT 1 AS one")
+    publish_marts(database, server, tmp_path)
+    with server.connect("person") as connection:
+        connection.execute("CREATE VIEW marts.mine AS SELECT one FROM marts.old")
+    change(database, "DROP TABLE marts.old; DELETE FROM marts.typed")
+    with pytest.raises(CheckFailedError, match="mine"):
+        publish_marts(database, server, tmp_path)
+    assert values(server, "SELECT (SELECT count(*) FROM marts.typed), (SELECT one FROM marts.mine)") == [(4, 1)]
+
+
+def test_a_name_that_postgresql_would_cut_is_refused(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+    change(database, f"CREATE TABLE marts.long AS SELECT 1 AS {'x' * 64}")
+    with pytest.raises(CheckFailedError, match="63 bytes"):
+        publish_marts(database, server, tmp_path)
+
+
 def test_a_nul_that_postgresql_cannot_hold_is_shown_as_a_replacement(
-    database: Path, server: Server, tmp_path: Path
+    database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.words AS SELECT 'a' || chr(0) || 'b' AS word")
     publish_marts(database, server, tmp_path)
@@ -61,7 +122,7 @@ def test_a_nul_that_postgresql_cannot_hold_is_shown_as_a_replacement(
 
 
 def test_a_reader_sees_the_old_marts_until_all_new_ones_are_there(
-    database: Path, server: Server, tmp_path: Path
+    database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     publish_marts(database, server, tmp_path)
     with server.connect("reader") as reader:
@@ -74,7 +135,7 @@ def test_a_reader_sees_the_old_marts_until_all_new_ones_are_there(
 
 
 def test_a_persons_view_survives_and_a_refusal_leaves_every_table_as_it_was(
-    database: Path, server: Server, tmp_path: Path
+    database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.zoo AS SELECT 1 AS animal")
     publish_marts(database, server, tmp_path)
@@ -89,7 +150,7 @@ def test_a_persons_view_survives_and_a_refusal_leaves_every_table_as_it_was(
     assert values(server, "SELECT (SELECT count(*) FROM marts.typed), (SELECT animal FROM marts.my_zoo)") == [(0, 2)]
 
 
-def test_changed_columns_replace_the_table(database: Path, server: Server, tmp_path: Path) -> None:
+def test_changed_columns_replace_the_table(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     publish_marts(database, server, tmp_path)
     change(database, "CREATE OR REPLACE TABLE marts.typed AS SELECT 1.5::DECIMAL(9, 2) AS other")
     publish_marts(database, server, tmp_path)
@@ -99,10 +160,10 @@ def test_changed_columns_replace_the_table(database: Path, server: Server, tmp_p
 
 def test_a_server_that_does_not_answer_is_one_clear_error(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="PostgreSQL does not answer"):
-        publish_marts(database, Server("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
+        publish_marts(database, PostgresConfig("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
 
 
-def test_a_wrong_password_is_never_shown(database: Path, server: Server, tmp_path: Path) -> None:
+def test_a_wrong_password_is_never_shown(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError) as caught:
-        publish_marts(database, Server(server.host, server.port, "pipeline", "s3cret-guess"), tmp_path)
+        publish_marts(database, PostgresConfig(server.host, server.port, "pipeline", "s3cret-guess"), tmp_path)
     assert "s3cret-guess" not in str(caught.value)

@@ -12,10 +12,10 @@ import pytest
 
 from stack_runtime.errors import LockedError
 from stack_runtime.pipeline.lock import run_lock
-from stack_runtime.pipeline.model import Check, Quarantined, Rows, Run, Step
-from stack_runtime.pipeline.places import Places, beside
+from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Run, Step, Stream
+from stack_runtime.pipeline.paths import PipelinePaths, beside
+from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.records import Records
-from stack_runtime.pipeline.server import Server
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -23,8 +23,8 @@ HOLD = """
 import sys
 from pathlib import Path
 from stack_runtime.pipeline.lock import run_lock
-from stack_runtime.pipeline.server import Server
-server = Server(sys.argv[2], int(sys.argv[3]), "pipeline", sys.argv[4]) if len(sys.argv) > 2 else None
+from stack_runtime.pipeline.postgres_config import PostgresConfig
+server = PostgresConfig(sys.argv[2], int(sys.argv[3]), "pipeline", sys.argv[4]) if len(sys.argv) > 2 else None
 with run_lock(Path(sys.argv[1]), "holder-1", server):
     print("held", flush=True)
     sys.stdin.read()
@@ -33,40 +33,43 @@ with run_lock(Path(sys.argv[1]), "holder-1", server):
 
 def full_run(run_id: str, started: datetime) -> Run:
     return Run(
-        run_id, started, "a.csv", "succeeded", started + timedelta(seconds=3), Rows(3, 2, 1),
+        run_id, started, "a.csv", "succeeded", started + timedelta(seconds=3), Rows(4, 2, 1, 1),
         (Step("extract_load", 1.25), Step("transform", 0.5)), (Check("a", "pass", 0.0, 0.0), Check("b", "warn", 2, 10)),
-        "/data/warehouse.duckdb", "", (Quarantined("transactions", "a.csv", 4, "ragged", 'x,"ä\n'),),
+        "/data/warehouse.duckdb", "",
+        streams=(Stream("tap-csv", "raw_data.a", Rows(3, 2, 1)), Stream("tap-x", "x.b", Rows(1, 0, 0, 1))),
+        refused=(Refused("b", "b.csv", "the file is empty"),), 
+        quarantined=(Quarantined("transactions", "a.csv", 4, "ragged", 'x,"ä\n'),),
     )  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def backend(request: pytest.FixtureRequest) -> Server | None:
+def backend(request: pytest.FixtureRequest) -> PostgresConfig | None:
     if request.param == "sqlite":
         return None
-    server: Server = request.getfixturevalue("server")
+    server: PostgresConfig = request.getfixturevalue("server")
     with server.connect("test", autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS ops CASCADE")
     return server
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def paths(tmp_path: Path) -> PipelinePaths:
     found = beside(tmp_path / "warehouse.duckdb")
     found.make()
     return found
 
 
-def holder(places: Places, server: Server | None) -> subprocess.Popen[str]:
+def holder(paths: PipelinePaths, server: PostgresConfig | None) -> subprocess.Popen[str]:
     more = [server.host, str(server.port), server.password] if server else []
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(places.lock), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(paths.lock), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout and process.stdout.readline() == "held\n"
     return process
 
 
-def test_what_is_saved_is_what_is_read(places: Places, backend: Server | None) -> None:
-    records = Records(places, backend)
+def test_what_is_saved_is_what_is_read(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+    records = Records(paths, backend)
     assert records.latest() == []
     records.settle(None)
     first, second = full_run("r1", NOW), full_run("r2", NOW + timedelta(minutes=1))
@@ -76,26 +79,30 @@ def test_what_is_saved_is_what_is_read(places: Places, backend: Server | None) -
     assert records.latest(1) == [second]
 
 
-def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(places: Places, backend: Server | None) -> None:
-    records = Records(places, backend)
+def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(
+    paths: PipelinePaths, backend: PostgresConfig | None
+) -> None:
+    records = Records(paths, backend)
     records.settle(None)
     open_run = replace(full_run("r1", NOW), status="running", finished_at=None, published=None)
     records.save(open_run)
-    process = holder(places, backend)
+    process = holder(paths, backend)
     assert records.latest()[0].status == "running"
     process.kill()
     process.wait()
     assert records.latest()[0].status == "interrupted"
-    with run_lock(places.lock, "next", backend):
+    with run_lock(paths.lock, "next", backend):
         records.settle("r1")
     settled = records.latest()[0]
-    assert (settled.status, settled.published, settled.rows) == ("succeeded", str(places.published), Rows(3, 2, 1))
+    assert (settled.status, settled.published, settled.rows) == ("succeeded", str(paths.published), Rows(4, 2, 1, 1))
 
 
-def test_a_living_holder_is_named_and_a_dead_one_never_blocks(places: Places, backend: Server | None) -> None:
-    process = holder(places, backend)
+def test_a_living_holder_is_named_and_a_dead_one_never_blocks(
+    paths: PipelinePaths, backend: PostgresConfig | None
+) -> None:
+    process = holder(paths, backend)
     # Of another machine's pipeline, as it were: the server alone keeps the two apart.
-    lock = places.lock.with_name("elsewhere") if backend else places.lock
+    lock = paths.lock.with_name("elsewhere") if backend else paths.lock
     with pytest.raises(LockedError, match=r"run holder-1 .*since 20\d\d-\d\d-\d\dT"), run_lock(lock, "second", backend):
         pass
     process.kill()

@@ -160,7 +160,10 @@ def test_a_new_version_that_is_not_healthy_leaves_the_old_one_running(
         ({"gpus": "all"}, "does not implement this input"),
         ({"memory": -5}, "at least 0"),
         ({"restart": "perhaps"}, "must match"),
-        ({"image": "fds-plugins-test:absent"}, "is not on the host and cannot be pulled"),
+        (
+            {"image": "fds-plugins-test:absent"},
+            "Unable to create container with image fds-plugins-test:absent: unable to pull image",
+        ),
         ({"uploads": [{"file": "/bin/x", "content": "x"}]}, "read-only"),
         ({"healthcheck": None, "wait": True}, "has no healthcheck"),
     ],

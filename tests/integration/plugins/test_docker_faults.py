@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -16,6 +17,8 @@ import pulumi_docker
 import pytest
 from pulumi.automation.errors import CommandError
 
+from stack_runtime.docker_host import local_docker
+from stack_runtime.errors import UnreachableError
 from tests.integration.plugins.conftest import Stacks, containers
 from tests.kit.engine import changes
 
@@ -80,6 +83,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "#!/bin/sh\n"
         f'echo "$@" >> {found}\n'
         'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
+        "unset DOCKER_HOST DOCKER_CONTEXT\n"  # of this side, not of the server's
         'while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "exec $*"\n'
     )
     fake.chmod(0o755)
@@ -109,6 +113,18 @@ def test_a_daemon_over_ssh_gets_the_options_and_the_errors_of_ssh(
     host = "ssh://deploy@refused:2222"
     with pytest.raises(CommandError, match=r"Host key verification failed\."):
         ours.up()
+
+
+def test_sdk_reaches_a_daemon_over_ssh_by_the_same_program(
+    asked: Path, daemon: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@accepted:2222")
+    with contextlib.closing(local_docker()) as client:
+        assert client.info()["ID"] == daemon.info()["ID"]
+    assert set(asked.read_text().splitlines()) == {"-l deploy -p 2222 -- accepted docker system dial-stdio"}
+    monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@refused")
+    with pytest.raises(UnreachableError, match=r"Docker does not answer.*unset DOCKER_HOST"):
+        local_docker()
 
 
 @pytest.mark.usefixtures("asked")

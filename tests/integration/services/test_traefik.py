@@ -5,13 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from infra.services.traefik import BURST, HTTPS
+from infra.services.traefik import BURST, HTTP, HTTPS
 from tests.kit.service import Running, created
 
 NAME = "dashboard.localhost"
@@ -61,6 +63,57 @@ def test_every_answer_has_the_security_headers(proxy: Running) -> None:
         assert "camera=()" in headers["Permissions-Policy"]
         assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "max-age=" in headers["Strict-Transport-Security"]
+
+
+def test_proxy_in_front_that_speaks_plain_http_to_it_is_always_redirected(proxy: Running) -> None:
+    connection = http.client.HTTPConnection(proxy.address, HTTP, timeout=20)
+    for claimed in ({}, {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Ssl": "on", "Forwarded": "proto=https"}):
+        connection.request("GET", "/runs?a=1", headers={"Host": NAME, **claimed})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status in (301, 308)
+        assert str(answer.headers["Location"]).startswith(f"https://{NAME}:8443/runs")
+    connection.close()
+
+
+def test_proxy_in_front_that_speaks_https_to_it_is_served(proxy: Running) -> None:
+    """The front proxy ends the visitor's HTTP or TLS, keeps the host's name, and does not check the certificate."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _front_of(proxy))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        for password, wanted in (("wrong", 401), (proxy.context.secrets["ui_password"], 502)):
+            login = b64encode(f"admin:{password}".encode()).decode()
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+            connection.request("GET", "/", headers={"Host": NAME, "Authorization": f"Basic {login}"})
+            answer = connection.getresponse()
+            assert answer.status == wanted, "502 comes after the login: no dashboard runs in this test"
+            connection.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _front_of(proxy: Running) -> type[BaseHTTPRequestHandler]:
+    """Return the handler of a reverse proxy that takes plain HTTP and passes it on over HTTPS, as in docs/server.md."""
+
+    class Front(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            unchecked = ssl.create_default_context()
+            unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(proxy.address, HTTPS, context=unchecked, timeout=20)
+            connection.request("GET", self.path, headers=dict(self.headers))
+            answer = connection.getresponse()
+            body = answer.read()
+            connection.close()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output quiet."""
+
+    return Front
 
 
 @pytest.mark.parametrize("broken", ["not a configuration", json.dumps({"http": {}})])

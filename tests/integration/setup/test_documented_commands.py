@@ -13,6 +13,8 @@ PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT /
 """`docs/agents.md` has its own test, `tests/unit/agents/test_docs.py`."""
 DRAWINGS = ("text",)
 """Languages of blocks that contain drawings, not commands."""
+SETTINGS = ("yaml",)
+"""Languages of blocks that contain settings; `tests/unit/pipeline/test_sources.py` reads those of docs/data.md."""
 
 RUN_HERE = {
     "uv run fds run --local --csv data_stack/samples/transactions.csv --database first.duckdb": {0},
@@ -22,6 +24,7 @@ RUN_HERE = {
 }
 """Allowed exit codes of each command in a new clone."""
 
+OWN = "tests/integration/pipeline/test_own_project.py"
 DEV, PROD = "tests/e2e/test_dev_stack.py", "tests/e2e/test_prod_stack.py"
 RUN_ELSEWHERE = {
     "make up": (DEV, '"up"'),
@@ -30,6 +33,11 @@ RUN_ELSEWHERE = {
     "pulumi config get --path secrets.ui_password --stack dev": (DEV, '"--path", "secrets.ui_password"'),
     ".venv/bin/fds run --csv my.csv": (DEV, '"run", "--csv"'),
     ".venv/bin/fds run --csv my.csv --json": (DEV, '"run", "--csv"'),
+    ".venv/bin/fds run --csv my.csv --plan": (OWN, '"--plan"'),
+    ".venv/bin/fds run": (OWN, 'project.local("run")'),
+    ".venv/bin/fds diff": (OWN, 'project.local("diff")'),
+    ".venv/bin/fds dbt -- run --select my_model": (OWN, '"dbt", "--local", "--", "run", "--select"'),
+    ".venv/bin/fds dbt -- docs generate": (OWN, '"docs", "generate"'),
     ".venv/bin/fds setup --stack prod": ("tests/integration/setup/test_server_setup.py", '"setup"'),
     ".venv/bin/fds up --stack prod": (PROD, '"up"'),
     ".venv/bin/fds status --stack prod": ("tests/e2e/prod.py", '"status"'),
@@ -47,7 +55,7 @@ def _commands() -> list[str]:
     found: list[str] = []
     for page in PAGES:
         for language, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
-            if language not in DRAWINGS:
+            if language not in DRAWINGS + SETTINGS:
                 assert language in ("bash", "console"), f"{page.name}: what tests a block in {language!r}?"
                 lines = (re.sub(r"\s+#.*", "", line).strip() for line in body.splitlines())
                 found += [line for line in lines if line]

@@ -44,7 +44,7 @@ def test_the_target_says_so_and_keeps_what_was_there(kit: Kit, small_disk: Path)
     assert done.code == 1
     assert "no space left on the disk" in done.sentence
     assert not done.out
-    assert Kit(small_disk).query("SELECT * FROM t") == [(1, "a")]
+    assert Kit(small_disk).query("SELECT * FROM t") == [("1", "a")]
 
 
 def test_the_tap_says_so_and_sends_nothing(kit: Kit, small_disk: Path) -> None:

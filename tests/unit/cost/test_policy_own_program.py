@@ -63,3 +63,10 @@ def test_the_whole_stack_is_within_the_budget_and_fits_as_it_grows(profile: str)
     for count in range(1, len(inputs) + 1):
         assert problem(settings, inputs[:count], INPUTS) == ""
     assert problem(settings, outputs, INPUTS) == ""
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_variables_of_the_environment_do_not_replace_the_host(host: str) -> None:
+    _, inputs, _ = program(host, "lean")
+    provider = next(each for each in inputs if each.kind == "pulumi:providers:docker")
+    assert provider.props["context"] == provider.props["certPath"] == ""

@@ -12,6 +12,7 @@ from infra.cost import Deployed, Machine, Plan, gate, plan
 from infra.cost.planning.messages import LOCAL_ONLY, SERVER_ONLY
 from infra.cost.reports.actual import ask
 from infra.cost.reports.markdown import render
+from infra.cost.reports.text import headline
 from infra.cost.sources.live import Account
 from infra.services import Service, catalogue, selected
 from infra.settings import Settings
@@ -83,6 +84,7 @@ def test_a_zone_that_does_not_hold_the_domain_is_refused(domain: str) -> None:
 def test_settings_of_new_servers_are_reported_if_a_server_may_exist(name: str) -> None:
     own = kit.settings(**{name: VALUES[name]})
     assert _said(kit.planned(own), "an existing server", name)
+    assert name in headline(kit.planned(own)), "which `fds up` prints"
     assert _said(kit.planned(own, deployed=Deployed("cpx22", "fsn1", 10, 80)), "an existing server", name)
     assert not _said(kit.planned(own, deployed=Deployed()), name)
 

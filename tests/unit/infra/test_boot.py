@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.hosts.hetzner.boot import user_data
 from infra.settings import Settings
-from stack_runtime.remote import keys, write_access
+from stack_runtime.errors import UnreachableError
+from stack_runtime.remote import keys, restrict_keys, write_access
 
 
 def _document(**values: Any) -> tuple[dict[str, Any], str, str]:
@@ -54,9 +58,92 @@ def test_host_script_is_valid_shell() -> None:
     assert subprocess.run(["sh", "-n"], input=script.encode()).returncode == 0
 
 
+def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int, list[str]]:
+    """Run the installation of packages against doubles of apt and dpkg; return its exit code and the apt commands.
+
+    Args:
+        failures: how many commands of apt fail first, as they do while a mirror is away.
+        update: `true` when the update never counts as one of them.
+    """
+    document, _, _ = _document()
+    script = next(entry["content"] for entry in document["write_files"] if entry["path"].endswith("fds-host"))
+    functions = script.partition('case "${1-}"')[0].replace("pause=20", "pause=0")
+    (tmp_path / "left").write_text(str(failures))
+    programs = {
+        "apt-get": f'echo "$@" >> calls; case "$*" in *update) ! {update} || exit 0;; esac\n'
+        'left=$(cat left); [ "$left" = 0 ] || { echo $((left - 1)) > left; exit 100; }\n'
+        'case "$*" in *install*) touch installed;; esac',
+        "dpkg": '[ "$*" = "--configure -a" ]',
+        "dpkg-query": "[ -e installed ] || exit 1; shift 3; for name; do echo 'ii '; done",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-c", f"{functions}\ninstall_packages"], cwd=tmp_path, env={"PATH": path})
+    return done.returncode, (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
+
+
+def test_packages_are_installed_by_the_boot_step_that_is_repeated() -> None:
+    document, _, _ = _document()
+    assert "packages" not in document, "cloud-init tries once"
+    assert document["runcmd"] == [["/usr/local/sbin/fds-host", "boot"]]
+
+
+def test_boot_repeats_the_installation_while_a_mirror_fails(tmp_path: Path) -> None:
+    code, calls = _install(tmp_path, failures=3)
+    assert code == 0
+    assert [call.split()[-1] for call in calls[:3]] == ["update"] * 3
+    assert calls[-1].endswith("install docker.io sudo unattended-upgrades zram-tools")
+    assert all("--force-confold" in call for call in calls), "else the files of cloud-init would be replaced"
+
+
+def test_boot_repeats_an_installation_that_broke_off(tmp_path: Path) -> None:
+    code, calls = _install(tmp_path, failures=1, update="true")
+    assert (code, [call.split()[-1] for call in calls]) == (0, ["update", "zram-tools", "update", "zram-tools"])
+
+
+def test_boot_gives_up_on_a_mirror_that_stays_away(tmp_path: Path) -> None:
+    code, calls = _install(tmp_path, failures=10**6)
+    assert code == 1
+    assert len(calls) == 12
+
+
+def test_boot_leaves_installed_packages_alone(tmp_path: Path) -> None:
+    (tmp_path / "installed").touch()
+    assert _install(tmp_path, failures=10**6) == (0, [])
+
+
+def test_keys_that_others_may_read_are_restricted(tmp_path: Path) -> None:
+    access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
+    access.key_file.chmod(0o644)
+    access.folder.chmod(0o755)
+    assert b"UNPROTECTED" in _used_by_ssh(access.key_file).stderr
+    restrict_keys(access.folder)
+    assert _used_by_ssh(access.key_file).returncode == 0
+    assert access.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_keys_that_cannot_be_restricted_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
+    access.key_file.chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # a double of a file system that keeps all rights
+    with pytest.raises(UnreachableError, match=r"ssh refuses it.*move the project") as raised:
+        restrict_keys(access.folder)
+    assert raised.value.exit_code == 5
+
+
+def _used_by_ssh(key: Path) -> subprocess.CompletedProcess[bytes]:
+    """Let OpenSSH read a private key, with the check of its rights that `ssh` makes too."""
+    return subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def _secrets() -> dict[str, str]:
+    return {name: keys.generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
+
+
 def test_access_files_are_for_the_owner_alone(tmp_path: Path) -> None:
-    secrets = {name: keys.generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
-    access = write_access(tmp_path / "keys", "192.0.2.1", secrets)
+    access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     assert access.key_file.stat().st_mode & 0o077 == 0
     assert (access.folder / "known_hosts").read_text().startswith("192.0.2.1 ssh-ed25519 ")
     assert "StrictHostKeyChecking=yes" in access.ssh_options()

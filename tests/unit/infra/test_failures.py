@@ -19,7 +19,15 @@ from infra.engine.errors import PROGRAM, to_stack_error
             5,
             "goes on",
         ),
-        ("RemoteImage b: unable to pull image redis:7: no such host", 1, "next: fds doctor"),
+        ("RemoteImage b: unable to pull image redis:7: no such host", 5, "image redis:7 could not be pulled"),
+        ("RemoteImage b: unable to find or pull image a.io/b/c:v3.7", 5, "image a.io/b/c:v3.7 could not be pulled"),
+        (
+            "RemoteImage b: Unable to read Docker image into resource: unable to pull image redis:7: error pulling "
+            "image redis:7: Error response from daemon: toomanyrequests: You have reached your pull rate limit.",
+            5,
+            "allows the host no more downloads for now",
+        ),
+        ("Container c: Unable to create container with image a:1: toomanyrequests: Rate exceeded", 5, "docker login"),
         ("Volume data: the service is currently unavailable (unavailable, 4c0d)", 5, "next: wait some minutes"),
         ("SshKey deploy: hcloud: server responded with status code 503", 5, "the Hetzner API is busy"),
         (

@@ -36,7 +36,7 @@ def test_a_boot_that_waited_in_vain_for_its_volume_is_made_up_for() -> None:
 
 
 def test_a_boot_that_fails_again_is_told_with_its_log() -> None:
-    with pytest.raises(UnreachableError, match="no such device"):
+    with pytest.raises(UnreachableError, match=r"no such device[^;]*; next: fds up, which repeats the boot"):
         _booted(PlayedConnection(_answers(FAILED, 1)))  # type: ignore[arg-type]
 
 
@@ -59,6 +59,30 @@ def test_a_host_key_that_cannot_be_handed_over_is_given_up_at_the_deadline(
 ) -> None:
     monkeypatch.setattr(ready, "Connection", ForeignServer)
     with pytest.raises(UnreachableError, match=r"cannot be handed over: .*not the pinned one"):
+        ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
+
+
+class BootingServer:
+    """In place of a connection: a fresh server that has no `sudo` yet, since its packages are still being installed."""
+
+    def __init__(self, access: Access, *, booting: bool = False) -> None:
+        if not booting:
+            raise UnreachableError("a host key that is not the pinned one", next_command="find out why")
+
+    def __enter__(self) -> BootingServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to close."""
+
+    def run(self, command: str, *, stdin: str = "", timeout: float = 60.0) -> tuple[int, str]:
+        assert command.startswith("sudo ")
+        return 127, "bash: line 1: sudo: command not found"
+
+
+def test_server_that_still_installs_sudo_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ready, "Connection", BootingServer)
+    with pytest.raises(UnreachableError, match="cannot be handed over"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
 
 

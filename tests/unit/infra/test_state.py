@@ -7,6 +7,7 @@ from typing import Any
 from infra.engine.state_edits import (
     built_images,
     changed_unnoticed,
+    pulled_digests,
     recorded_ids,
     recorded_server,
     still_there,
@@ -15,6 +16,7 @@ from infra.engine.state_edits import (
     with_present_names,
     without,
 )
+from infra.operations.deploy import replaced_images
 
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
 
@@ -148,3 +150,17 @@ def test_targets_have_their_former_and_their_present_names() -> None:
     former, present = "urn:pulumi:prod::p::a$b::firewall", "urn:pulumi:prod::p::a$b::prod-firewall"
     assert with_present_names([former], "prod") == [former, present]
     assert with_present_names([present], "prod") == [present]
+
+
+def test_image_that_was_pulled_anew_under_its_name_is_reported() -> None:
+    def record(digest: str) -> dict[str, Any]:
+        outputs = {"name": "redis:7", "repoDigest": f"redis@sha256:{digest}" if digest else ""}
+        return {"resources": [{"urn": "urn:i", "type": "docker:index/remoteImage:RemoteImage", "outputs": outputs}]}
+
+    first, second = pulled_digests(record("aa")), pulled_digests(record("bb"))
+    assert first == {"redis:7": "redis@sha256:aa"}
+    assert replaced_images(first, first) == replaced_images({}, second) == []
+    assert replaced_images(first, second) == [
+        "image redis:7 is not the one of the last deployment: sha256:aa became sha256:bb"
+    ]
+    assert pulled_digests(record("")) == {}, "an image that was built on the host has none"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from stack_runtime.errors import UnreachableError
-from stack_runtime.remote import tunnel
+from stack_runtime.remote import tunnel, write_access
+from stack_runtime.remote.keys import generate
 
 ANSWER = b"HTTP/1.0 200 OK\r\n\r\nOK"
 REFUSED = "channel 2: open failed: connect failed: Connection refused"
@@ -74,3 +78,50 @@ def test_an_ssh_that_ends_is_told_by_its_last_word(tmp_path: Path) -> None:
         pytest.raises(UnreachableError, match=r"SSH to 127\.0\.0\.1 failed: Host key verification failed"),
     ):
         tunnel._wait(process, tmp_path / "docker.sock", "127.0.0.1")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """Return a folder with the key files of a server, which others may read."""
+    folder = tmp_path / "keys"
+    access = write_access(
+        folder, "192.0.2.1", {name: generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
+    )
+    access.key_file.chmod(0o644)
+    return folder
+
+
+@pytest.fixture
+def playing_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a double of `ssh` on PATH: like the real one, it refuses open keys and socket paths that are too long."""
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import socket, stat, os, sys\n"
+        "words = sys.argv\n"
+        "if os.stat(words[words.index('-i') + 1]).st_mode & 0o077: sys.exit('UNPROTECTED PRIVATE KEY FILE!')\n"
+        "path = words[words.index('-L') + 1].partition(':')[0]\n"
+        "if len(path) + 17 > 107: sys.exit(f'unix_listener: path \"{path}\" too long for Unix domain socket')\n"
+        "listening = socket.socket(socket.AF_UNIX)\n"
+        "listening.bind(path)\n"
+        "listening.listen()\n"
+        "while True:\n"
+        "    line, _ = listening.accept()\n"
+        f"    line.recv(100); line.sendall({ANSWER!r}); line.close()\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("playing_ssh")
+@pytest.mark.parametrize("depth", [0, 1, 8])
+def test_socket_path_stays_short_in_a_deep_folder_for_temporary_files(
+    depth: int, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path.joinpath(*["a-folder-name-of-30-characters"] * depth)
+    deep.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with tunnel.docker_socket(keys) as address:
+        assert len(address.removeprefix("unix://")) <= 107 - 17
+    assert (keys / "id_ed25519").stat().st_mode & 0o077 == 0

@@ -14,7 +14,7 @@ def test_the_json_of_a_run_has_exactly_the_names_of_the_contract() -> None:
     run = Run("r1", STARTED, "a.csv", rows=Rows(3, 2, 1), checks=(Check("unique", "pass", 0.0, 0.0),))
     document = json.loads(json.dumps(run.with_step(Step("extract_load", 1.5)).as_json()))
     assert list(document)[:6] == ["run_id", "status", "rows", "steps", "checks", "published"]
-    assert document["rows"] == {"read": 3, "loaded": 2, "quarantined": 1}
+    assert document["rows"] == {"read": 3, "loaded": 2, "quarantined": 1, "replaced": 0}
     assert document["steps"] == [{"name": "extract_load", "seconds": 1.5}]
     assert document["checks"] == [{"test_name": "unique", "status": "pass", "metric_value": 0.0, "threshold": 0.0}]
     assert document["published"] is None

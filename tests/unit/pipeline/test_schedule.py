@@ -13,7 +13,7 @@ import pytest
 
 from infra.services.pipeline import SERVICE
 from infra.settings import Settings
-from stack_runtime.pipeline.places import ROOT
+from stack_runtime.pipeline.paths import ROOT
 
 DOCKERFILE = ROOT / "data_stack" / "images" / "pipeline" / "Dockerfile"
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tap_csv.errors import TapError
-from tap_csv.settings import dialect, entities
+from tap_csv.settings import entities
 from tap_csv.tap import TapCSV
 from target_duckdb.target import TargetDuckDB
 
 _SINGER = Path(__file__).parents[3] / "data_stack" / "singer"
+_T = {"entity": "t", "path": "x"}
 
 
 @pytest.mark.parametrize(("plugin", "folder"), [(TapCSV, "tap-csv"), (TargetDuckDB, "target-duckdb")])
@@ -31,27 +33,77 @@ def test_each_setting_has_a_row_in_the_readme(plugin: Any, folder: str) -> None:
         ({"delimiter": '"'}, "same character"),
         ({"quotechar": ""}, "setting quotechar"),
         ({"encoding": "klingon"}, "'klingon'"),
-        ({"max_record_bytes": 0}, "max_record_bytes"),
+        ({"encoding": "base64"}, "'base64'"),
+        ({"skip_rows": -1}, "skip_rows"),
+        ({"skip_rows": "many"}, "skip_rows"),
+        ({"header_match": "close"}, "exact, loose"),
+        ({"ignore_rows": ["("]}, "no regular expression"),
+        ({"ignore_rows": ["x*"]}, "matches every row"),
+        ({"null_words": "NULL"}, "list of texts"),
+        ({"decimal": ";"}, "setting decimal"),
+        ({"thousands": "x"}, "setting thousands"),
+        ({"decimal": ",", "thousands": ","}, "same character"),
+        ({"currency_signs": ["5"]}, "no sign of a currency"),
+        ({"negatives": ["red"]}, "parentheses, trailing_minus"),
+        ({"date_formats": []}, "at least one"),
+        ({"date_formats": ["%d.%m."]}, "year, month and day"),
+        ({"date_formats": ["%Q-%m-%d"]}, "%Q"),
+        ({"date_formats": ["%d/%m/%Y", "%m/%d/%Y"]}, "same texts"),
+        ({"date_formats": ["iso", "%Y-%d-%m"]}, "same texts"),
+        ({"date_formats": ["%d.%m.%Y %I:%M"]}, "%p"),
+        ({"timezone": "Mars/Olympus"}, "Europe/Berlin"),
+        ({"earliest_date": "soon"}, "2026-12-31"),
+        ({"earliest_date": "2030-01-01", "latest_date": "2020-01-01"}, "after latest_date"),
     ],
 )
-def test_a_dialect_that_cannot_work_is_refused(settings: dict[str, Any], words: str) -> None:
-    given = {"delimiter": "auto", "quotechar": '"', "encoding": "utf-8", "max_record_bytes": 100} | settings
-    with pytest.raises(TapError, match=words):
-        dialect(given)
+def test_a_format_that_cannot_work_is_refused_for_all_and_for_one(settings: dict[str, Any], words: str) -> None:
+    for config in ({"entities": [_T]} | settings, {"entities": [_T | settings]}):
+        with pytest.raises(TapError, match=re.escape(words)) as refused:
+            entities(config)
+        assert "\n" not in refused.value.message
 
 
 @pytest.mark.parametrize(
     ("entity", "words"),
     [
-        ({}, "has no paths"),
-        ({"path": "x", "incremental": "column"}, "replication_key"),
-        ({"path": "x", "replication_key": "day"}, "replication_key"),
-        ({"path": "x", "columns": {"a": "decimal(40,2)"}}, "decimal"),
+        ({"path": None}, "has no paths"),
+        ({"incremental": "column"}, "replication_key"),
+        ({"replication_key": "day"}, "replication_key"),
+        ({"incremental": "column", "replication_key": "day"}, "needs a declared type"),
+        ({"incremental": "always"}, "file, column, none"),
+        ({"on_missing_rows": "delete"}, "keep"),
+        ({"columns": {"a": "decimal(40,2)"}}, "decimal"),
+        ({"columns": {"a": "number"}}, "string, integer, decimal"),
+        ({"columns": ["a"]}, "must map names"),
+        ({"keys": ["id"], "columns": {"id": "integer"}}, "keys are text"),
+        ({"keys": ["id"], "generated_key": "row"}, "choose one"),
+        ({"keys": ["id"], "constants": {"id": "1"}}, "two settings"),
+        ({"constants": {"a": "1"}, "columns": {"a": "integer"}}, "are text"),
+        ({"constants": {"a": 1}}, "must map names to texts"),
+        ({"renames": {"x": "a", "y": "a"}}, "one name"),
+        ({"debit_credit": {"amount": {"debit": "Soll"}}}, "debit and credit"),
+        ({"debit_credit": {"a": {"debit": "b", "credit": "c"}}, "columns": {"a": "integer"}}, "must be a decimal"),
+        ({"decimel": ","}, "'decimel' is unknown; known are entity, paths"),
     ],
 )
 def test_an_entity_that_cannot_work_is_refused(entity: dict[str, Any], words: str) -> None:
-    with pytest.raises(TapError, match=words):
-        entities({"entities": [{"entity": "t"} | entity]})
+    with pytest.raises(TapError, match=re.escape(words)) as refused:
+        entities({"entities": [_T | entity]})
+    assert "'t'" in refused.value.message
+
+
+def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(TapError, match=r"'delimeter' is unknown; known are .*delimiter"):
+        entities({"entities": [_T], "delimeter": ";"})
+
+
+def test_an_entity_decides_over_the_settings_for_all() -> None:
+    shared = {"decimal": ",", "timezone": "Europe/Berlin", "null_words": ["-"]}
+    one, other = entities({"entities": [_T, _T | {"entity": "u", "decimal": ".", "null_words": []}], **shared})
+    assert (one.format.numbers.decimal, one.format.null_words) == (",", ("-",))
+    assert (other.format.numbers.decimal, other.format.null_words) == (".", ())
+    assert one.format.dates.timezone == other.format.dates.timezone == "Europe/Berlin"
+    assert one.fingerprint != other.fingerprint
 
 
 def test_an_entity_comes_once() -> None:

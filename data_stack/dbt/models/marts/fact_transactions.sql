@@ -1,5 +1,6 @@
 -- All transactions. An incremental run compares every staged row with what is here and writes what differs, so late
--- rows, corrected rows and rows taken back all arrive, and the result is that of a full refresh.
+-- rows, corrected rows and rows taken back all arrive, and the result is that of a full refresh. The hook is for
+-- tables of earlier releases, whose amounts had four places.
 
 {% set attributes = ['transaction_date', 'customer_id', 'amount', 'currency', 'category', 'flow', 'description'] %}
 
@@ -8,6 +9,7 @@
     incremental_strategy='merge',
     unique_key='transaction_id',
     on_schema_change='append_new_columns',
+    pre_hook="alter table if exists {{ this.include(database=false) }} alter amount type decimal(38, 18)",
     merge_clauses={
         'when_matched': [{
             'condition': '(DBT_INTERNAL_SOURCE.' ~ attributes | join(', DBT_INTERNAL_SOURCE.')

@@ -17,7 +17,7 @@ typed as (
             try_cast(date as date), try_cast(try_cast(date as timestamp) as date)
         ) as transaction_date,
         coalesce(nullif(trim(cast(customer_id as varchar)), ''), 'unknown') as customer_id,
-        try_cast(amount as decimal(18, 4)) as amount,
+        try_cast(amount as decimal(38, 18)) as amount,
         coalesce(nullif(upper(trim(cast(currency as varchar))), ''), 'XXX') as currency,
         coalesce(nullif(lower(trim(cast(category as varchar))), ''), 'uncategorised') as category,
         cast(description as varchar) as description,

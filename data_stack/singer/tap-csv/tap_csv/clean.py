@@ -8,29 +8,40 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tap_csv.errors import TapError
+from tap_csv.errors import FileRefusedError
 from tap_csv.files import Text
 from tap_csv.quarantine import Quarantine
 from tap_csv.records import Raw, Records
-from tap_csv.settings import Dialect
+from tap_csv.settings import Entity
 
 csv.field_size_limit(sys.maxsize)
+
+BLANK = " \t"
+"""A row with nothing else in its fields is no record."""
+SWALLOWED = 3
+"""Lines of a quoted field that have as many fields as the file, from which on a stray quote is suspected."""
+SWALLOWED_PAIRS = 20
+"""The same in a file of two columns: there, prose with commas has such lines too."""
 
 
 @dataclass
 class Cleaned:
     """`path` has no header; its first two columns are line and offset.
 
-    `longest` is its longest line in bytes, `broken` tells whether a value has a line end in it.
+    `longest` is its longest line in bytes, `broken` tells whether a value has a line end in it. `last` is the line
+    of the last record.
     """
 
     path: Path
     written: int = 0
+    blank: int = 0
     longest: int = 0
     broken: bool = False
+    last: int = 0
 
 
 @dataclass
@@ -43,21 +54,28 @@ class _Evidence:
     """Line and byte of the first that is not valid."""
 
 
-def clean(text: Text, dialect: Dialect, path: Path, quarantine: Quarantine) -> Cleaned:
+def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cleaned:
     """Part good records from bad ones.
 
     Raises:
-        TapError: more rows speak against the encoding than for it.
+        FileRefusedError: more rows speak against the encoding than for it.
     """
     cleaned, evidence = Cleaned(path), _Evidence()
     delimiter = text.delimiter.encode()
+    nothing = delimiter + BLANK.encode()
     with text.path.open("rb") as stream, path.open("wb") as out:
         stream.seek(text.header_bytes)
-        records = Records(stream, text.delimiter, text.quote, dialect.max_record_bytes, line=text.header_lines + 1)
-        for raw in records:
-            data, reason = _checked(raw, text, dialect, evidence)
+        for raw in Records(stream, text.delimiter, text.quote, entity.max_record_bytes, line=text.header_lines + 1):
+            if not raw.cut and not raw.data.strip(nothing):
+                cleaned.blank += 1
+                continue
+            data, reason = _checked(raw, text, entity, evidence)
+            if not reason and not data:
+                cleaned.blank += 1
+                continue
+            cleaned.last = raw.line
             if reason:
-                quarantine.add(text.original, raw.line, reason, raw.data)
+                quarantine.add(text.original, raw, reason)
                 continue
             line = b"%d%b%d%b%b\n" % (raw.line, delimiter, raw.offset, delimiter, data)
             cleaned.longest = max(cleaned.longest, len(line))
@@ -65,45 +83,70 @@ def clean(text: Text, dialect: Dialect, path: Path, quarantine: Quarantine) -> C
             cleaned.written += 1
             out.write(line)
     if evidence.against > evidence.valid:
-        raise TapError(
-            f"{text.original} is not valid {dialect.encoding} at byte {evidence.first[1]}, line {evidence.first[0]}; "
-            "correct the setting encoding"
+        raise FileRefusedError(
+            f"{text.original} is not valid {entity.format.encoding} at byte {evidence.first[1]}, line "
+            f"{evidence.first[0]}; correct the setting encoding, cp1252 is usual where Excel saved it"
         )
     return cleaned
 
 
-def record_at(text: Text, dialect: Dialect, offset: int) -> bytes:
-    """The raw text of the record that begins at an offset."""
+def record_at(text: Text, entity: Entity, offset: int, line: int) -> Raw:
+    """The record that begins at an offset."""
     with text.path.open("rb") as stream:
         stream.seek(offset)
-        return next(iter(Records(stream, text.delimiter, text.quote, dialect.max_record_bytes))).data
+        return next(iter(Records(stream, text.delimiter, text.quote, entity.max_record_bytes, line=line)))
 
 
-def _checked(raw: Raw, text: Text, dialect: Dialect, evidence: _Evidence) -> tuple[bytes, str]:
-    """The record as it may be written, or the reason why not."""
+def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:
+    """How many lines inside a quoted field look like rows of the file; 0 where that may be chance."""
+    least = SWALLOWED if width > 2 else SWALLOWED_PAIRS
+    for field in fields:
+        inner = field.split("\n")[1:-1] if width > 1 else []
+        rows = sum(line.count(delimiter) == width - 1 for line in inner)
+        if rows >= least and rows * 2 >= len(inner):
+            return rows
+    return 0
+
+
+def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple[bytes, str]:
+    """The record as it may be written, or the reason why not; neither where all its fields are blank."""
     if raw.cut:
-        return b"", f"record of {raw.length} bytes, longer than max_record_bytes {dialect.max_record_bytes}"
-    data, fields = raw.data, []
-    if not data.isascii():
+        return b"", f"record of {raw.length} bytes, longer than max_record_bytes {entity.max_record_bytes}"
+    if not raw.data.isascii():
         try:
-            data.decode("utf-8")
+            raw.data.decode("utf-8")
             evidence.valid += 1
         except UnicodeDecodeError as error:
             position = raw.offset + error.start
             evidence.first = evidence.first if evidence.against else (raw.line, position)
             evidence.against += 1
-            return b"", f"not valid {dialect.encoding} at byte {position}"
-    if b"\0" in data:
+            return (
+                b"",
+                f"not valid {entity.format.encoding} at byte {position}; correct the row or the setting encoding",
+            )
+    if b"\0" in raw.data:
         return b"", "holds a NUL byte"
-    if raw.quoted:
-        try:
-            quoted = data.decode("utf-8")
-            fields = next(csv.reader([quoted], delimiter=text.delimiter, quotechar=text.quote, strict=True))
-        except csv.Error as error:
-            return b"", f"quotes are not closed or not doubled: {error}"
-        quote = text.quote
-        data = text.delimiter.join(f"{quote}{f.replace(quote, quote * 2)}{quote}" for f in fields).encode()
-    count = len(fields) or data.count(text.delimiter.encode()) + 1
-    if count != len(text.header):
-        return b"", f"{count} fields where the header has {len(text.header)}"
-    return data, ""
+    width = len(text.columns)
+    if not raw.quoted:
+        count = raw.data.count(text.delimiter.encode()) + 1
+        return raw.data, "" if count == width else f"{count} fields where the header has {width}"
+    return _unquoted(raw, text, width)
+
+
+def _unquoted(raw: Raw, text: Text, width: int) -> tuple[bytes, str]:
+    spans = f"; the record spans {raw.lines} lines, from {raw.line} to {raw.line + raw.lines - 1}"
+    spans = spans if raw.lines > 1 else ""
+    try:
+        fields = next(
+            csv.reader([raw.data.decode("utf-8")], delimiter=text.delimiter, quotechar=text.quote, strict=True)
+        )
+    except csv.Error as error:
+        return b"", f"quotes are not closed or not doubled: {error}{spans}"
+    if not any(field.strip(BLANK) for field in fields):
+        return b"", ""
+    if len(fields) != width:
+        return b"", f"{len(fields)} fields where the header has {width}{spans}"
+    if rows := swallowed_lines(fields, text.delimiter, width):
+        return b"", f"a stray quote has swallowed lines: {rows} lines of a quoted field look like rows{spans}"
+    quote = text.quote
+    return text.delimiter.join(f"{quote}{f.replace(quote, quote * 2)}{quote}" for f in fields).encode(), ""

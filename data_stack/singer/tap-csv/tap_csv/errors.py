@@ -1,4 +1,4 @@
-"""The one error a user may see."""
+"""The errors a user may see: each is one sentence on standard error, exit code 1, no traceback."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import click
 
 
 class TapError(click.ClickException):
-    """The run cannot go on: one sentence on standard error, exit code 1, no traceback."""
+    """The run cannot go on."""
+
+
+class FileRefusedError(TapError):
+    """One file cannot be loaded; the others can."""
 
 
 def of_os(error: OSError, path: Path) -> TapError:
-    """Say what the operating system did not allow."""
+    """Say what the operating system did not allow. A full disk ends the run, anything else is about this file."""
     if error.errno == errno.ENOSPC:
         return TapError(f"no space left on the disk while writing {path}; free some space, then run again")
-    return TapError(f"{path} cannot be read or written: {error.strerror or error}")
+    return FileRefusedError(f"{path} cannot be read or written: {error.strerror or error}")
 
 
 def of_duckdb(error: Exception, path: Path) -> TapError:
@@ -24,4 +28,4 @@ def of_duckdb(error: Exception, path: Path) -> TapError:
     text = str(error)
     if "No space left" in text or "not enough disk space" in text.lower():
         return TapError(f"no space left on the disk while {path} was read; free some space, then run again")
-    return TapError(f"{path} cannot be read: {text.splitlines()[0]}")
+    return FileRefusedError(f"{path} cannot be read: {text.splitlines()[0]}")

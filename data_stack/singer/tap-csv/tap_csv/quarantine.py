@@ -5,32 +5,66 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tap_csv.errors import of_os
+from tap_csv.records import Raw
+
+
+@dataclass(frozen=True)
+class First:
+    """The first bad row of a file."""
+
+    line: int
+    reason: str
 
 
 class Quarantine:
-    """Collects in a folder of its own; `publish` puts the file where users look, in one step."""
+    """Collects in a folder of its own; `publish` puts the file where users look, in one step.
+
+    `count` and `lines` are records and physical lines of the file that `begin` named, `first` is its first bad row.
+    """
 
     def __init__(self, entity: str, folder: Path) -> None:
         self._entity = entity
         self._path = folder / f"{entity}.jsonl".replace("/", "_")
         self._stream = self._path.open("w", encoding="utf-8")
-        self.count = 0
+        self._total = 0
+        self.begin()
 
-    def add(self, file: Path, line: int, reason: str, raw: bytes) -> None:
-        """`line` is the physical line, from 1, at which the record begins. Bytes that are no UTF-8 are escaped."""
-        text = raw.decode("utf-8", "backslashreplace")
-        row = {"entity": self._entity, "file": str(file), "line": line, "reason": reason, "raw": text}
+    def begin(self) -> None:
+        """Count anew, for another file."""
+        self._mark = self._stream.tell()
+        self.count = self.lines = 0
+        self.first: First | None = None
+
+    def add(self, file: Path, raw: Raw, reason: str) -> None:
+        """Keep a record. Bytes that are no UTF-8 are escaped."""
+        text = raw.data.decode("utf-8", "backslashreplace")
+        row = {
+            "entity": self._entity, "file": str(file), "line": raw.line, "lines": raw.lines, "reason": reason,
+            "raw": text,
+        }  # fmt: skip
         self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self._total += 1
         self.count += 1
+        self.lines += raw.lines
+        if self.first is None or raw.line < self.first.line:
+            self.first = First(raw.line, reason)
+
+    def forget(self) -> None:
+        """Drop the rows of the file at hand: it is refused as a whole."""
+        self._stream.seek(self._mark)
+        self._stream.truncate()
+        self._total -= self.count
+        self.begin()
 
     def publish(self, folder: Path) -> None:
         """Leave the file in `folder`; without a row there is none."""
         self._stream.close()
-        if not self.count:
+        if not self._total:
             return
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         final = folder / f"{self._path.stem}-{moment}-{os.getpid()}.jsonl"

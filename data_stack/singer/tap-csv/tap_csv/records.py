@@ -20,9 +20,10 @@ _State = Literal["start", "plain", "quoted", "closing"]
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One record: `data` without its line end. `length` counts bytes with the line end."""
+    """One record: `data` without its line end. `length` counts bytes with the line end; `lines` are physical ones."""
 
     line: int
+    lines: int
     offset: int
     length: int
     data: bytes
@@ -78,7 +79,7 @@ class Records:
             data = data[:-2] if data.endswith(b"\r\n") else data[:-1]
         elif data.endswith(b"\r"):
             data = data[:-1]
-        return Raw(begins, offset, length, data, quoted, cut)
+        return Raw(begins, max(1, self.line - begins), offset, length, data, quoted, cut)
 
     def _after(self, piece: bytes, state: _State) -> _State:
         """The state behind a piece: `quoted` means that a quoted field is still open."""

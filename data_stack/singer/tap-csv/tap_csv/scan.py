@@ -1,9 +1,9 @@
-"""Reads a file once to know its records and types, then once more to write them as Parquet.
+"""Reads a file once to know its records and values, then once more to write them as Parquet.
 
 DuckDB reads the file itself where it provably sees the same records as Python's csv reader: its strict mode
 reports no error, and every byte of the file is accounted for by a value, a delimiter, a quote or a line end (DuckDB
-forgives blanks around quotes, empty fields too many and blank lines: each leaves bytes over). Any other file goes
-through the careful reader first.
+forgives blanks around quotes, empty fields too many and blank lines: each leaves bytes over). Any other file, and one
+with a row to ignore or to quarantine, goes through the careful reader first.
 """
 
 from __future__ import annotations
@@ -14,130 +14,245 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from tap_csv.clean import clean, record_at
-from tap_csv.errors import TapError
+from tap_csv.clean import Cleaned, clean, record_at
+from tap_csv.errors import FileRefusedError, TapError
 from tap_csv.files import Bytes, Text, measure
-from tap_csv.infer import inferred
-from tap_csv.quarantine import Quarantine
-from tap_csv.settings import Dialect, Entity
+from tap_csv.quarantine import First, Quarantine
+from tap_csv.rows import RowRules, ends_without_day, row_rules, swallowed, without_day
+from tap_csv.settings import Entity
 from tap_csv.sql import csv_relation, identifier, literal
-from tap_csv.types import ColumnType, has_form
+from tap_csv.types import STRING, ColumnType
+from tap_csv.values import Reader, Values
+
+FEW = 20
+"""Bad lines of a file that a person can look at one by one."""
+MOST_BAD = 0.2
+"""The share of bad lines from which on a file counts as misread, if they are more than FEW."""
 
 _LONG_LINE = 2_000_000
 """Bytes; DuckDB sets its buffers by the longest line, so a longer one is read with settings of its own."""
+MANY_COLUMNS = 300
+"""Columns from which on a file is read by one thread, and written in small batches."""
+_BATCH = 2048
 
 
 @dataclass(frozen=True)
 class Scanned:
-    """A file whose every record is known: `relation` has the good ones as text, in columns c0, c1…"""
+    """A file whose every record is known: `values` reads the `good` ones."""
 
     text: Text
-    relation: str
-    columns: Mapping[str, ColumnType]
+    values: Values
     good: int
     bad: int
+    ignored: int
 
 
-def scan(
-    con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, dialect: Dialect, folder: Path, quarantine: Quarantine
-) -> Scanned:
-    """Find the records, the bad ones and the types of a file.
+def scan(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, folder: Path, quarantine: Quarantine) -> Scanned:
+    """Find the records of a file, the bad ones, and how its values are read.
 
     Raises:
-        TapError: the file as a whole cannot be read.
+        FileRefusedError: the file as a whole cannot be loaded.
     """
-    return _direct(con, text, entity) or _careful(con, text, entity, dialect, folder, quarantine)
+    return _direct(con, text, entity) or _careful(con, text, entity, folder, quarantine)
 
 
 def write_parquet(
-    con: duckdb.DuckDBPyConnection, scanned: Scanned, columns: Mapping[str, ColumnType], path: Path,
+    con: duckdb.DuckDBPyConnection, scanned: Scanned, entity: Entity, columns: Mapping[str, ColumnType], path: Path,
     compression: str, where: str = "true",
 ) -> int:  # fmt: skip
     """Write the good records in the given types. Columns that the file lacks are NULL.
 
     Returns: how many were written.
     """
-    positions = {name: f"c{index}" for index, name in enumerate(scanned.text.header)}
+    found = scanned.values
     typed = ", ".join(
-        f"{kind.cast(positions.get(name, 'NULL'))} AS {identifier(name)}" for name, kind in columns.items()
+        f"CAST({found.columns.get(name, 'NULL')} AS {kind.sql}) AS {identifier(name)}" for name, kind in columns.items()
     )
-    options = f"FORMAT parquet, COMPRESSION {compression}"
-    query = f"SELECT * FROM (SELECT {typed} FROM {scanned.relation}) WHERE {where}"
-    row = con.execute(f"COPY ({query}) TO {literal(str(path))} ({options})").fetchone()
-    written = int(row[0]) if row else 0
+    query = f"SELECT {typed} FROM {found.relation}"
+    if entity.generated_key in columns:
+        key = identifier(entity.generated_key or "")
+        number = f"{key} || '-' || row_number() OVER (PARTITION BY {key})"
+        query = f"SELECT * REPLACE ({number} AS {key}) FROM ({query})"
+    chosen = f"SELECT * FROM ({query}) WHERE {where}"
+    if len(columns) > MANY_COLUMNS:
+        written = _write_by_arrow(con, chosen, path, compression)
+    else:
+        options = f"FORMAT parquet, COMPRESSION {compression}"
+        row = con.execute(f"COPY ({chosen}) TO {literal(str(path))} ({options})").fetchone()
+        written = int(row[0]) if row else 0
     if where == "true" and written != scanned.good:
         raise TapError(f"{scanned.text.original} changed while it was read; run again")
+    return written
+
+
+def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str) -> int:
+    """Write in small batches: DuckDB itself would hold half a megabyte for each column."""
+    batches, written = con.execute(query).fetch_record_batch(_BATCH), 0
+    codec = compression.replace("uncompressed", "none")
+    with pq.ParquetWriter(path, batches.schema, compression=codec) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            written += batch.num_rows
     return written
 
 
 def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scanned | None:
     """Read by DuckDB alone; None where that is not safe."""
     size = measure(text)
-    width = len(text.header)
+    width = len(text.columns)
     crlf = size.returns > 0
     # With one column a blank line could be a record; a header over two lines is for the careful reader.
     if width < 2 or text.header_lines != 1 or size.nulls or (crlf and not size.returns == size.crlf == size.feeds):
         return None
     if not size.total:
-        return _without_rows(text, entity, 0)
-    names = [f"c{index}" for index in range(width)]
-    checks = {
-        "rows": "count(*)",
-        "bytes": _counted(names, text.quote if size.quotes else ""),
-        "bad": f"count(*) FILTER (NOT {_good(text, entity)})",
-    }
+        return _without_rows(con, text, entity, 0, 0)
+    if ends_without_day(text, entity):
+        return None
     # Several threads can lose their way among quoted line ends; then one reads all.
     for whole in (False, True) if size.quotes else (False,):
+        names = [f"c{index}" for index in range(width)]
         relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf, whole=whole)
         try:
-            columns, found = inferred(con, relation, text.header, entity.columns, checks)
+            return _read_directly(con, relation, text, entity, size)
+        except _OtherRecordsError:
+            continue
         except duckdb.Error:
             continue  # the careful reader finds out which record it is
-        if found["bytes"] == _expected(size, found["rows"], width):
-            return None if found["bad"] else Scanned(text, relation, columns, found["rows"], 0)
     return None
 
 
+class _OtherRecordsError(Exception):
+    """DuckDB sees other records than Python's csv reader."""
+
+
+def _read_directly(
+    con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity, size: Bytes
+) -> Scanned | None:
+    names = [f"c{index}" for index in range(len(text.columns))]
+    rules = row_rules(text, entity, None)
+    reader = Reader(con, relation, text, entity, rules)
+    values, plain = reader.plainest()
+    sound = f"NOT {rules.ignored} AND {rules.sound}"
+    # counted over the file itself: null words would change the number of bytes
+    wanted = ("count(*)", _counted(names, text.quote if size.quotes else ""), f"count(*) FILTER (NOT ({sound}))")
+    is_plain = plain if values.relation == relation else "false"
+    rows, counted, unsound, other = _counts(con, relation, *wanted, f"count(*) FILTER (NOT ({is_plain}))")
+    if counted != _expected(size, rows, len(names)):
+        raise _OtherRecordsError
+    has_long_values = size.quotes and size.feeds > rows
+    if unsound or (
+        has_long_values and _counts(con, relation, f"count(*) FILTER ({swallowed(names, text.delimiter)})")[0]
+    ):
+        return None
+    if other:
+        values = reader.studied()
+        if _counts(con, values.relation, f"count(*) FILTER (NOT ({values.readable}))")[0]:
+            return None
+    return Scanned(text, values, rows, 0, 0)
+
+
 def _careful(
-    con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, dialect: Dialect, folder: Path, quarantine: Quarantine
+    con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, folder: Path, quarantine: Quarantine
 ) -> Scanned:
-    before = quarantine.count
-    cleaned = clean(text, dialect, Path(tempfile.mkstemp(".csv", dir=folder)[1]), quarantine)
-    good = cleaned.written
-    names = ["line", "begins", *(f"c{index}" for index in range(len(text.header)))]
+    cleaned = clean(text, entity, Path(tempfile.mkstemp(".csv", dir=folder)[1]), quarantine)
+    if not cleaned.written:
+        _check_limits(text, 0, quarantine.count, quarantine.lines, quarantine.first)
+        return _without_rows(con, text, entity, quarantine.count, cleaned.blank)
+    relation = _cleaned_relation(text, cleaned)
+    is_alone = ends_without_day(text, entity) and _counts(
+        con, relation, f"count(*) FILTER ({without_day(text, entity)})"
+    ) == (1,)
+    rules = row_rules(text, entity, cleaned.last if is_alone else None)
+    values = Reader(con, relation, text, entity, rules).studied()
+    sound = f"{rules.sound} AND {values.readable}"
+    rows, ignored, bad = _counts(
+        con, values.relation, "count(*)", f"count(*) FILTER ({rules.ignored})",
+        f"count(*) FILTER (NOT {rules.ignored} AND NOT ({sound}))",
+    )  # fmt: skip
+    if rows != cleaned.written:
+        raise TapError(f"{text.original}: {cleaned.written} records were written, {rows} read back; report this")
+    good = rows - ignored - bad
+    reasons = _Reasons(con, values, rules, sound)
+    _check_limits(text, good, quarantine.count + bad, quarantine.lines + bad, reasons.first(quarantine.first, bad))
+    for line, offset, reason in reasons.all() if bad else ():
+        quarantine.add(text.original, record_at(text, entity, offset, line), reason)
+    if not good:
+        return _without_rows(con, text, entity, quarantine.count, ignored + cleaned.blank)
+    chosen = f"(SELECT * FROM {values.relation} WHERE NOT {rules.ignored} AND {sound})"
+    kept = Values(chosen, values.columns, values.types)
+    return Scanned(text, kept, good, quarantine.count, ignored + cleaned.blank)
+
+
+def _cleaned_relation(text: Text, cleaned: Cleaned) -> str:
+    names = ["line", "begins", *(f"c{index}" for index in range(len(text.columns)))]
     longest = cleaned.longest if cleaned.longest > _LONG_LINE else None
     relation = csv_relation(
         cleaned.path, names, text.delimiter, text.quote, header=False, longest=longest, whole=cleaned.broken
     )
-    if good:
-        reasons = f"SELECT line, begins, {_reason(text, entity)} FROM {relation} WHERE NOT {_good(text, entity)}"
-        for line, offset, reason in con.execute(reasons).fetchall():
-            quarantine.add(text.original, int(line), reason, record_at(text, dialect, int(offset)))
-            good -= 1
-    if not good:
-        return _without_rows(text, entity, quarantine.count - before)
-    relation = f"(SELECT * FROM {relation} WHERE {_good(text, entity)})"
-    columns, found = inferred(con, relation, text.header, entity.columns, {"rows": "count(*)"})
-    if found["rows"] != good:
-        raise TapError(f"{text.original}: {good} good records were written, {found['rows']} read back; report this")
-    return Scanned(text, relation, columns, good, quarantine.count - before)
+    return f"(SELECT * REPLACE (CAST(line AS BIGINT) AS line, CAST(begins AS BIGINT) AS begins) FROM {relation})"
 
 
-def _without_rows(text: Text, entity: Entity, bad: int) -> Scanned:
-    return Scanned(text, "", dict.fromkeys(text.header, ColumnType("empty")) | dict(entity.columns), 0, bad)
+class _Reasons:
+    """The bad rows of a careful reading: line, offset and reason each."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, values: Values, rules: RowRules, sound: str) -> None:
+        told = {bad: literal(why) for why, bad in rules.reasons.items()} | dict(values.bad)
+        cases = " ".join(f"WHEN {bad} THEN {why}" for bad, why in told.items()) or "WHEN true THEN ''"
+        self._con = con
+        self._query = (
+            f"SELECT line, begins, CASE {cases} END FROM {values.relation} "
+            f"WHERE NOT {rules.ignored} AND NOT ({sound}) ORDER BY line"
+        )
+
+    def all(self) -> list[tuple[int, int, str]]:
+        return self._con.execute(self._query).fetchall()
+
+    def first(self, other: First | None, count: int) -> First | None:
+        """The first bad row of the file."""
+        row = self._con.execute(f"{self._query} LIMIT 1").fetchone() if count else None
+        if row and (other is None or row[0] < other.line):
+            return First(row[0], row[2])
+        return other
+
+
+def _check_limits(text: Text, good: int, bad: int, lines: int, first: First | None) -> None:
+    """A few bad rows are quarantined; what is left of a misread file must not pass for the data.
+
+    Raises:
+        FileRefusedError: no row could be loaded, or more than `FEW` lines are bad and they are over `MOST_BAD`.
+    """
+    if first and (not good or (lines > FEW and lines > MOST_BAD * (good + lines))):
+        within = f" (on {lines} lines)" if lines != bad else ""
+        raise FileRefusedError(
+            f"{bad} of {good + bad} rows cannot be loaded{within}; the first is line {first.line} of {text.original}: "
+            f"{first.reason}"
+        )
+
+
+def _without_rows(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, bad: int, ignored: int) -> Scanned:
+    names = [name for name in text.columns if name]
+    made = [*entity.constants, *entity.debit_credit, *filter(None, [entity.generated_key])]
+    types = {name: entity.columns.get(name, STRING) for name in (*names, *made)}
+    return Scanned(text, Values("", {}, types), 0, bad, ignored)
+
+
+def _counts(con: duckdb.DuckDBPyConnection, relation: str, *wanted: str) -> tuple[int, ...]:
+    row = con.execute(f"SELECT {', '.join(wanted)} FROM {relation}").fetchone()
+    return tuple(int(count or 0) for count in row or ())
 
 
 def _counted(names: list[str], quote: str) -> str:
     """SQL: the bytes of all values; quotes inside them are left out, as they are of the file."""
-    text = [f"sum(strlen({name}))" for name in names]
+    text = [f"coalesce(sum(strlen({name})), 0)" for name in names]
     if quote:
         one = literal(quote)
         text += [
-            f"-sum(CASE WHEN contains({n}, {one}) THEN strlen({n}) - strlen(replace({n}, {one}, '')) END)"
+            f"-coalesce(sum(CASE WHEN contains({n}, {one}) THEN strlen({n}) - strlen(replace({n}, {one}, '')) END), 0)"
             for n in names
         ]
-    return " + ".join(f"coalesce({part}, 0)" for part in text)
+    return f"list_sum([{', '.join(text)}])"
 
 
 def _expected(size: Bytes, rows: int, width: int) -> int:
@@ -145,21 +260,3 @@ def _expected(size: Bytes, rows: int, width: int) -> int:
     end = 2 if size.returns else 1
     ends = rows * end - (0 if size.ends_with_newline else end)
     return size.total - size.quotes - rows * (width - 1) - ends
-
-
-def _conditions(text: Text, entity: Entity) -> dict[str, str]:
-    """SQL conditions on a good record, by the reason that their failure is."""
-    column = {name: f"c{index}" for index, name in enumerate(text.header)}
-    keys = {f"key {name} is empty": f"(coalesce(trim({column[name]}), '') <> '')" for name in entity.keys}
-    types = {f"column {name} is no {kind.kind}": kind.satisfied(column[name]) for name, kind in entity.columns.items()}
-    forms = {f"column {name} is no {form}": has_form(form, column[name]) for name, form in entity.forms.items()}
-    return keys | types | forms
-
-
-def _good(text: Text, entity: Entity) -> str:
-    return f"({' AND '.join(_conditions(text, entity).values()) or 'true'})"
-
-
-def _reason(text: Text, entity: Entity) -> str:
-    cases = " ".join(f"WHEN NOT {sql} THEN {literal(why)}" for why, sql in _conditions(text, entity).items())
-    return f"CASE {cases} END" if cases else "''"

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import BATCH_CONFIG
 
 from tap_csv.errors import TapError
-from tap_csv.types import FORMS, ColumnType, declared
-
-DELIMITERS = (",", ";", "\t", "|")
-"""What `delimiter: auto` tells apart."""
+from tap_csv.formats import FORMAT_NAMES, FORMAT_PROPERTIES, Format, choice, read_format, texts
+from tap_csv.types import NARROW, STRING, ColumnType, declared
 
 Incremental = Literal["none", "file", "column"]
 
+_NAMES = th.ObjectType(additional_properties=th.StringType)
 _ENTITY = th.ObjectType(
     th.Property("entity", th.StringType, required=True, description="Name of the stream."),
     th.Property("paths", th.ArrayType(th.StringType), description="Files or globs, read in this order."),
     th.Property("path", th.StringType, description="One file or glob, instead of `paths`."),
-    th.Property("keys", th.ArrayType(th.StringType), default=[], description="Columns that identify a record."),
-    th.Property("columns", th.ObjectType(additional_properties=th.StringType), description="Types by column name."),
-    th.Property("incremental", th.StringType, default="file", allowed_values=["none", "file", "column"]),
+    th.Property("keys", th.ArrayType(th.StringType), description="Columns that identify a record."),
+    th.Property("generated_key", th.StringType, description="Name of a key column to add, instead of `keys`."),
+    th.Property("columns", _NAMES, description="Types by column name; other columns are text."),
+    th.Property("renames", _NAMES, description="Names of the file to column names."),
+    th.Property("constants", _NAMES, description="Columns that every row gets."),
+    th.Property("debit_credit", th.ObjectType(additional_properties=_NAMES), description="A column from two."),
+    th.Property("incremental", th.StringType, description="file, column or none."),
     th.Property("replication_key", th.StringType, description="The column of `incremental: column`."),
+    th.Property("on_missing_rows", th.StringType, description="keep: rows that a replaced file lacks stay."),
+    *FORMAT_PROPERTIES,
 )
 
 SETTINGS = th.PropertiesList(
     th.Property("entities", th.ArrayType(_ENTITY), required=True, description="What to read."),
-    th.Property("delimiter", th.StringType, default="auto", description="One character, or auto: one of , ; tab |"),
-    th.Property("quotechar", th.StringType, default='"', description="Character around fields, doubled inside them."),
-    th.Property("encoding", th.StringType, default="utf-8", description="Encoding of the files."),
     th.Property("quarantine_dir", th.StringType, default="quarantine", description="Folder for rows that are bad."),
     th.Property("report_path", th.StringType, description="JSON file for the counts of the run."),
     th.Property("max_record_bytes", th.IntegerType, default=16 * 2**20, description="A longer record is bad."),
+    *FORMAT_PROPERTIES,
 ).to_dict()
 SETTINGS["properties"] |= deepcopy(BATCH_CONFIG["properties"])
 
@@ -43,65 +48,63 @@ COMPRESSIONS = ("snappy", "zstd", "gzip", "none")
 """Of Parquet batches; the SDK's own list knows gzip and none, which is all that its JSON Lines have."""
 SETTINGS["properties"]["batch_config"]["properties"]["encoding"]["properties"]["compression"]["enum"] = COMPRESSIONS
 
+ENTITY_NAMES: tuple[str, ...] = tuple(_ENTITY.to_dict()["properties"])
+
 
 @dataclass(frozen=True)
-class Dialect:
-    """How the text of a file becomes fields. `delimiter` is None where each file's header decides."""
+class DebitCredit:
+    """The two columns of the file that make one signed column."""
 
-    delimiter: str | None
-    quote: str
-    encoding: str
-    max_record_bytes: int
+    debit: str
+    credit: str
 
 
 @dataclass(frozen=True)
 class Entity:
-    """One stream: its files, its keys, and the types and forms that it insists on."""
+    """One stream: its files, how they are read, its keys, and the types of its columns.
+
+    `columns` has the declared types, without keys. `fingerprint` changes with whatever changes the values.
+    """
 
     name: str
     paths: tuple[str, ...]
-    keys: tuple[str, ...]
-    columns: Mapping[str, ColumnType]
-    forms: Mapping[str, str]
-    incremental: Incremental
-    replication_key: str | None
+    keys: tuple[str, ...] = ()
+    generated_key: str | None = None
+    columns: Mapping[str, ColumnType] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    debit_credit: Mapping[str, DebitCredit] = field(default_factory=dict)
+    incremental: Incremental = "file"
+    replication_key: str | None = None
+    format: Format = field(default_factory=Format)
+    max_record_bytes: int = 16 * 2**20
+    fingerprint: str = ""
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Columns that each header must have."""
-        key = (self.replication_key,) if self.replication_key else ()
-        return tuple(dict.fromkeys((*self.keys, *self.columns, *self.forms, *key)))
+        """Columns that each file must have, by their names after `renames`."""
+        made = {*self.constants, *self.debit_credit}
+        wanted = [name for name in (*self.keys, *self.columns, self.replication_key) if name and name not in made]
+        pairs = [name for pair in self.debit_credit.values() for name in (pair.debit, pair.credit)]
+        return tuple(dict.fromkeys((*wanted, *pairs)))
 
-
-def dialect(config: Mapping[str, Any]) -> Dialect:
-    """Check delimiter, quote and encoding.
-
-    Raises:
-        TapError: a setting cannot work.
-    """
-    delimiter, quote, encoding = str(config["delimiter"]), str(config["quotechar"]), str(config["encoding"])
-    found = None if delimiter == "auto" else {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
-    for name, value in (("delimiter", found), ("quotechar", quote)):
-        if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n\0"):
-            raise TapError(f"setting {name} must be one ASCII character, not {value!r}")
-    if quote == found:
-        raise TapError("settings delimiter and quotechar are the same character")
-    try:
-        "".encode(encoding)
-    except LookupError:
-        raise TapError(f"setting encoding names no encoding that is known: {encoding!r}") from None
-    if config["max_record_bytes"] < 1:
-        raise TapError("setting max_record_bytes must be positive")
-    return Dialect(found, quote, encoding, int(config["max_record_bytes"]))
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        return (self.generated_key,) if self.generated_key else self.keys
 
 
 def entities(config: Mapping[str, Any]) -> tuple[Entity, ...]:
-    """Check the entities.
+    """Check all settings.
 
     Raises:
         TapError: an entity has no files, is there twice, or asks for what cannot be.
     """
-    found = tuple(_entity(raw) for raw in config["entities"])
+    _check_known(config, SETTINGS["properties"], "setting")
+    if config.get("max_record_bytes", 1) < 1:
+        raise TapError("setting max_record_bytes must be positive")
+    shared: dict[str, Any] = {name: config[name] for name in FORMAT_NAMES if config.get(name) is not None}
+    limit = int(config.get("max_record_bytes") or 16 * 2**20)
+    found = tuple(_entity(raw, shared, limit) for raw in config["entities"])
     names = [entity.name.lower() for entity in found]
     for name in names:
         if names.count(name) > 1:
@@ -109,16 +112,86 @@ def entities(config: Mapping[str, Any]) -> tuple[Entity, ...]:
     return found
 
 
-def _entity(raw: Mapping[str, Any]) -> Entity:
-    name = str(raw["entity"])
-    paths = tuple(raw.get("paths") or ()) + ((raw["path"],) if raw.get("path") else ())
+def _check_known(given: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        raise TapError(f"{what} {unknown!r} is unknown; known are {', '.join(known)}")
+
+
+def _entity(raw: Mapping[str, Any], shared: dict[str, Any], limit: int) -> Entity:
+    name = str(raw.get("entity") or "")
+    if not name:
+        raise TapError("setting entities holds one without the name `entity`")
+    try:
+        _check_known(raw, ENTITY_NAMES, "setting")
+        own = {key: value for key, value in raw.items() if value is not None}
+        return _checked(name, own, shared | {key: own[key] for key in FORMAT_NAMES if key in own}, limit)
+    except TapError as error:
+        raise TapError(f"entity {name!r}: {error.message}") from None
+
+
+def _checked(name: str, raw: Mapping[str, Any], given: Mapping[str, Any], limit: int) -> Entity:
+    paths = texts(raw, "paths") + ((str(raw["path"]),) if raw.get("path") else ())
     if not paths:
-        raise TapError(f"entity {name!r} has no paths")
-    incremental: Incremental = raw.get("incremental") or "file"
-    key = raw.get("replication_key")
-    if (incremental == "column") != bool(key):
-        raise TapError(f"entity {name!r}: replication_key goes with incremental: column, and only with it")
-    texts = dict(raw.get("columns") or {})
-    columns = {column: declared(column, text) for column, text in texts.items() if text not in FORMS}
-    forms = {column: text for column, text in texts.items() if text in FORMS}
-    return Entity(name, paths, tuple(raw.get("keys") or ()), columns, forms, incremental, key)
+        raise TapError("it has no paths")
+    incremental: Incremental = choice(raw, "incremental", ("file", "column", "none"))  # type: ignore[assignment]
+    choice(raw, "on_missing_rows", ("keep",))
+    keys, generated = texts(raw, "keys"), raw.get("generated_key")
+    types = {column: declared(column, text) for column, text in _mapping(raw, "columns").items()}
+    pairs = {into: _pair(into, pair) for into, pair in _mapping(raw, "debit_credit", dict).items()}
+    types |= {into: types.get(into, NARROW) for into in pairs}
+    entity = Entity(
+        name, paths, keys, generated, {column: kind for column, kind in types.items() if column not in keys},
+        _mapping(raw, "renames"), _mapping(raw, "constants"), pairs, incremental, raw.get("replication_key"),
+        read_format(given), limit, _fingerprint(raw, given),
+    )  # fmt: skip
+    _check_columns(entity, types)
+    return entity
+
+
+def _mapping(raw: Mapping[str, Any], name: str, kind: type = str) -> dict[str, Any]:
+    value = raw.get(name) or {}
+    if not isinstance(value, Mapping) or not all(isinstance(item, kind) for item in value.values()):
+        raise TapError(f"setting {name} must map names to {'texts' if kind is str else 'settings'}, not {value!r}")
+    return dict(value)
+
+
+def _pair(into: str, raw: Mapping[str, Any]) -> DebitCredit:
+    if set(raw) != {"debit", "credit"} or not all(isinstance(name, str) for name in raw.values()):
+        raise TapError(f"setting debit_credit: {into!r} must name the two columns debit and credit")
+    return DebitCredit(raw["debit"], raw["credit"])
+
+
+def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
+    """Refuse names that contradict each other."""
+    typed_key = next((key for key in entity.keys if types.get(key, STRING) != STRING), None)
+    if typed_key:
+        raise TapError(f"column {typed_key!r} is a key, and keys are text; declare no other type for it")
+    if entity.keys and entity.generated_key:
+        raise TapError("it has both keys and generated_key; choose one")
+    made = [*entity.constants, *entity.debit_credit, *filter(None, [entity.generated_key])]
+    twice = next((name for name in made if made.count(name) > 1 or name in entity.keys), None)
+    if twice:
+        raise TapError(f"column {twice!r} comes from two settings")
+    constant = next((name for name in entity.constants if types.get(name, STRING) != STRING), None)
+    if constant:
+        raise TapError(f"column {constant!r} is one of constants, which are text; declare no other type for it")
+    targets = list(entity.renames.values())
+    if len(set(targets)) < len(targets):
+        raise TapError("setting renames gives two columns one name")
+    key = entity.replication_key
+    if (entity.incremental == "column") != bool(key):
+        raise TapError("replication_key goes with incremental: column, and only with it")
+    if key and entity.columns.get(key, STRING).kind in ("string", "boolean"):
+        raise TapError(f"replication_key {key!r} needs a declared type: date, datetime, integer or decimal")
+    bad = next(
+        (name for name, kind in entity.columns.items() if name in entity.debit_credit and kind.kind != "decimal"), None
+    )
+    if bad:
+        raise TapError(f"column {bad!r} is made by debit_credit, so it must be a decimal")
+
+
+def _fingerprint(raw: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """A digest of what changes the values; neither paths nor the way to find new rows do."""
+    kept = {key: value for key, value in {**raw, **given}.items() if key not in ("path", "paths", "incremental")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()

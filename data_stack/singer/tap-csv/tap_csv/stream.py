@@ -14,13 +14,16 @@ import duckdb
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.streams import Stream
 
-from tap_csv.errors import TapError, of_duckdb, of_os
+from tap_csv.containers import content_digest
+from tap_csv.errors import FileRefusedError, TapError, of_duckdb, of_os
 from tap_csv.files import find, prepare
+from tap_csv.memory import LoadedFile, Memory
 from tap_csv.quarantine import Quarantine
-from tap_csv.scan import Scanned, scan, write_parquet
-from tap_csv.settings import Dialect, Entity
+from tap_csv.report import Counts
+from tap_csv.scan import MANY_COLUMNS, Scanned, scan, write_parquet
+from tap_csv.settings import Entity
 from tap_csv.sql import identifier, literal
-from tap_csv.types import ColumnType, merged
+from tap_csv.types import STRING, WIDE, ColumnType
 
 if TYPE_CHECKING:
     from tap_csv.tap import TapCSV
@@ -28,81 +31,107 @@ if TYPE_CHECKING:
 _PAGE = 10_000
 
 
-@dataclass
-class Counts:
-    """Records of one file: read = emitted + quarantined. `skipped` ones were loaded by an earlier run."""
-
-    path: str
-    read: int = 0
-    emitted: int = 0
-    quarantined: int = 0
-    skipped: int = 0
-
-
 @dataclass(frozen=True)
 class _File:
-    """A file that is to be loaded. `stamp` tells whether it is still what it was."""
+    """A file that is to be loaded."""
 
     scanned: Scanned
     stamp: tuple[int, int]
+    digest: str
+
+    @property
+    def path(self) -> Path:
+        return self.scanned.text.original
 
 
 class CSVStream(Stream):
     """The files of one entity. Nothing is emitted before every file of every entity has been scanned."""
 
-    def __init__(self, tap: TapCSV, entity: Entity, dialect: Dialect) -> None:
-        self._csv_tap, self.entity, self._dialect = tap, entity, dialect
+    def __init__(self, tap: TapCSV, entity: Entity) -> None:
+        self._csv_tap, self.entity = tap, entity
         super().__init__(tap, name=entity.name)
-        self.primary_keys = entity.keys
+        self.primary_keys = entity.key_columns
         self.replication_key = entity.replication_key
         self.counts: list[Counts] = []
         self._quarantine = Quarantine(entity.name, tap.folder)
+        self._touched: dict[str, LoadedFile] = {}
 
     @property
     def schema(self) -> dict[str, Any]:
-        keys = self.entity.keys
+        keys = self.entity.key_columns
         properties = {name: kind.json_schema(nullable=name not in keys) for name, kind in self._columns.items()}
         return {"type": "object", "properties": properties, "required": list(keys)}
 
     @cached_property
+    def _memory(self) -> Memory:
+        return Memory.of_state(self.stream_state, self.entity.fingerprint)
+
+    @cached_property
     def _files(self) -> list[_File]:
-        """Scan what an earlier run has not loaded yet."""
-        files = []
-        for path in find(self.entity):
-            stamp = _stamp(path)
-            known = self._known.get(str(path))
-            if known and tuple(known["stamp"]) == stamp:
-                self.counts.append(Counts(str(path), skipped=known["records"]))
-                continue
-            folder, connection = self._csv_tap.folder, self._csv_tap.connection
+        """Scan what an earlier run has not loaded yet. A file that is refused is reported, and leaves the others be."""
+        files: list[_File] = []
+        for path in self._memory.in_order(find(self.entity)):
             try:
-                text = prepare(path, self._dialect, self.entity, folder)
-                scanned = scan(connection, text, self.entity, self._dialect, folder, self._quarantine)
+                file = self._scanned(path, files)
+            except FileRefusedError as error:
+                self._refuse(path, error)
+                continue
             except OSError as error:
-                raise of_os(error, path) from None
-            except duckdb.Error as error:
-                raise of_duckdb(error, path) from None
-            self.counts.append(Counts(str(path), read=scanned.good + scanned.bad, quarantined=scanned.bad))
-            files.append(_File(scanned, stamp))
+                if isinstance(said := of_os(error, path), FileRefusedError):
+                    self._refuse(path, said)
+                    continue
+                raise said from None
+            if file:
+                files.append(file)
         return files
+
+    def _scanned(self, path: Path, files: list[_File]) -> _File | None:
+        """A file to load; None where its content is loaded already."""
+        stamp = _stamp(path)
+        incremental = self.entity.incremental == "file"
+        known = self._memory.unchanged(path, stamp) if incremental else None
+        digest = content_digest(path) if incremental and not known else ""
+        if incremental and not known:
+            known = self._memory.same_content(digest)
+            known = known or next((_loaded(file) for file in files if file.digest == digest), None)
+        if known:
+            self._touched[str(path)] = LoadedFile(stamp, known.digest, known.records)
+            self.counts.append(Counts(str(path), skipped=known.records))
+            return None
+        self._quarantine.begin()
+        try:
+            text = prepare(path, self.entity, self._csv_tap.folder)
+            if len(text.columns) > MANY_COLUMNS:  # one thread needs what two have else
+                self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
+            scanned = scan(self._csv_tap.connection, text, self.entity, self._csv_tap.folder, self._quarantine)
+        except duckdb.Error as error:
+            raise of_duckdb(error, path) from None
+        read = scanned.good + scanned.bad
+        self.counts.append(Counts(str(path), read=read, quarantined=scanned.bad, ignored=scanned.ignored))
+        return _File(scanned, stamp, digest)
+
+    def _refuse(self, path: Path, error: FileRefusedError) -> None:
+        self._quarantine.forget()
+        self.counts.append(Counts(str(path), refused=error.message))
+        self.logger.warning("refused: %s", error.message)
 
     @cached_property
     def _columns(self) -> dict[str, ColumnType]:
         """The columns of all files, each wide enough for all, and for what earlier runs have sent."""
-        remembered = {name: ColumnType(*kind) for name, kind in self.stream_state.get("columns", {}).items()}
         columns: dict[str, ColumnType] = {}
         for file in self._files:
-            for name, kind in file.scanned.columns.items():
-                columns[name] = merged(columns[name], kind) if name in columns else kind
-        if not self._files:
-            return remembered
-        wide = {name: merged(kind, remembered.get(name, kind)) for name, kind in columns.items()}
-        return wide | dict(self.entity.columns)
+            for name, kind in file.scanned.values.types.items():
+                columns[name] = kind if columns.get(name) != WIDE else WIDE
+        seen = self._memory.columns
+        if not columns:
+            columns = {name: self.entity.columns.get(name, STRING) for name in seen}
+        columns |= {name: kind for name, kind in self.entity.columns.items() if name not in columns}
+        return {name: kind.widest if seen.get(name) else kind for name, kind in columns.items()}
 
     @property
-    def _known(self) -> dict[str, Any]:
-        files: dict[str, Any] = self.stream_state.get("files", {}) if self.entity.incremental == "file" else {}
-        return files
+    def has_files(self) -> bool:
+        """Whether any file is to be loaded."""
+        return bool(self._files)
 
     def get_batches(
         self, batch_config: BatchConfig, context: Mapping[str, Any] | None = None
@@ -136,20 +165,22 @@ class CSVStream(Stream):
         columns = {name: kind for name, kind in self._columns.items() if self.mask[("properties", name)]}
         where, bookmark = self._newer()
         for number, file in enumerate(self._files):
-            scanned, count = file.scanned, counts[str(file.scanned.text.original)]
-            if scanned.good:
+            count = counts[str(file.path)]
+            if file.scanned.good:
                 path = folder / f"{stem}-{number}.parquet"
                 try:
                     folder.mkdir(parents=True, exist_ok=True)
-                    count.emitted = write_parquet(self._csv_tap.connection, scanned, columns, path, compression, where)
+                    count.emitted = write_parquet(
+                        self._csv_tap.connection, file.scanned, self.entity, columns, path, compression, where
+                    )
                     bookmark = self._bookmark(path, bookmark)
                 except OSError as error:
                     raise of_os(error, path) from None
                 except duckdb.Error as error:
-                    raise of_duckdb(error, scanned.text.original) from None
-                if _stamp(scanned.text.original) != file.stamp:
-                    raise TapError(f"{scanned.text.original} changed while it was read; run again")
-                count.skipped = scanned.good - count.emitted
+                    raise of_duckdb(error, file.path) from None
+                if _stamp(file.path) != file.stamp:
+                    raise TapError(f"{file.path} changed while it was read; run again")
+                count.skipped = file.scanned.good - count.emitted
                 count.read = count.emitted + count.quarantined
                 yield path
         self._remember(bookmark)
@@ -174,23 +205,27 @@ class CSVStream(Stream):
 
     def _remember(self, bookmark: str | None) -> None:
         """Put into the state what this run has loaded; it is written only behind the last of its messages."""
-        self._next_state: dict[str, Any] = {
-            "columns": {n: [k.kind, k.digits, k.scale] for n, k in self._columns.items()}
-        }
+        seen = {**self._memory.columns, **{name: kind == WIDE for name, kind in self._columns.items()}}
+        self._next_state: dict[str, Any] = {"seen": seen, "settings": self.entity.fingerprint}
         if self.entity.incremental == "file":
-            loaded = {
-                str(f.scanned.text.original): {"stamp": list(f.stamp), "records": f.scanned.good} for f in self._files
-            }
-            self._next_state["files"] = self._known | loaded
+            # a file that is loaded anew moves to the end: the order is that of the last loads
+            loaded = {str(file.path): _loaded(file) for file in self._files}
+            kept = {path: known for path, known in self._memory.files.items() if path not in loaded}
+            files = kept | self._touched | loaded
+            self._next_state["files"] = {path: file.as_json() for path, file in files.items()}
         if bookmark is not None:
             self._next_state |= {"replication_key": self.entity.replication_key, "replication_key_value": bookmark}
 
     def _finish(self) -> None:
         self.stream_state.update(self._next_state)
-        self._csv_tap.write_report()
+        self._csv_tap.report()
 
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
         """The bookmark is the greatest value of the whole load, set when all of it is out."""
+
+
+def _loaded(file: _File) -> LoadedFile:
+    return LoadedFile(file.stamp, file.digest, file.scanned.good)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

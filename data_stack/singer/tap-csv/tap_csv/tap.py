@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -18,8 +16,9 @@ from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 
-from tap_csv.errors import of_os
-from tap_csv.settings import SETTINGS, dialect, entities
+from tap_csv.errors import TapError, of_os
+from tap_csv.report import write_report
+from tap_csv.settings import SETTINGS, entities
 from tap_csv.stream import CSVStream
 
 _MEMORY = "400MB"
@@ -48,10 +47,23 @@ class TapCSV(Tap):
         self._mapper_wanted = True
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """The last step of the constructor."""
+        """The last step of the constructor: from here on, every file has been scanned."""
         super().load_state(state)
         if self._mapper_wanted:
             super().setup_mapper()
+            self._check_refused()
+
+    def _check_refused(self) -> None:
+        """End where no file at all can be loaded; else the report tells of those that cannot."""
+        streams = self._csv_streams
+        refused = [count.refused for stream in streams for count in stream.counts if count.refused]
+        if refused and not any(stream.has_files for stream in streams):
+            self.report()
+            raise TapError(refused[0] if len(refused) == 1 else f"{len(refused)} files: {'; '.join(refused[:5])}")
+
+    @property
+    def _csv_streams(self) -> list[CSVStream]:
+        return [stream for stream in self.streams.values() if isinstance(stream, CSVStream)]
 
     @property
     def catalog(self) -> Catalog:
@@ -60,8 +72,7 @@ class TapCSV(Tap):
 
     def discover_streams(self) -> list[CSVStream]:
         """One stream an entity."""
-        how = dialect(self.config)
-        return [CSVStream(self, entity, how) for entity in entities(self.config)]
+        return [CSVStream(self, entity) for entity in entities(self.config)]
 
     @cached_property
     def folder(self) -> Path:
@@ -92,21 +103,7 @@ class TapCSV(Tap):
             shutil.rmtree(self.folder, ignore_errors=True)
         os._exit(128 + signum)
 
-    def write_report(self) -> None:
-        """Put the counts of all entities so far in place, in one step."""
-        if not (target := self.config.get("report_path")):
-            return
-        report = {}
-        for stream in self.streams.values():
-            assert isinstance(stream, CSVStream)
-            files = [asdict(count) for count in stream.counts]
-            totals = {what: sum(file[what] for file in files) for what in ("read", "emitted", "quarantined")}
-            report[stream.name] = totals | {"files": files}
-        path = Path(target)
-        part = path.with_name(f"{path.name}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({"entities": report}, indent=1))
-            part.replace(path)
-        except OSError as error:
-            raise of_os(error, path) from None
+    def report(self) -> None:
+        """Write the counts of all entities so far."""
+        if target := self.config.get("report_path"):
+            write_report(Path(target), {stream.name: stream.counts for stream in self._csv_streams})

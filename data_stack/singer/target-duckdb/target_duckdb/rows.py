@@ -36,19 +36,28 @@ def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
 
 
 def ascending(path: str, column: str) -> bool:
-    """Whether each value of a column of a Parquet file is greater than the one before, and none is null.
+    """Whether each text of a column of a Parquet file is after the one before, and none is null.
 
-    Ids mostly are in order, and this shows it in a fraction of the time that looking for repeated ones takes.
+    Shorter texts are before longer ones, as numbers and most numbered ids have it. Ids mostly are in order, and this
+    shows it in a fraction of the time that looking for repeated ones takes.
     """
     last = None
     for batch in pq.ParquetFile(path).iter_batches(batch_size=1_000_000, columns=[column]):
         values = batch.column(0)
-        if values.null_count or (last is not None and len(values) and values[0].as_py() <= last):
+        if values.null_count or (last is not None and len(values) and not _before(last, values[0])):
             return False
-        if not pc.all(pc.greater(values[1:], values[:-1]), min_count=0).as_py():
+        lengths = pc.binary_length(values)
+        longer, same = pc.greater(lengths[1:], lengths[:-1]), pc.equal(lengths[1:], lengths[:-1])
+        ordered = pc.or_(longer, pc.and_(same, pc.greater(values[1:], values[:-1])))
+        if not pc.all(ordered, min_count=0).as_py():
             return False
-        last = values[-1].as_py() if len(values) else last
+        last = values[-1] if len(values) else last
     return True
+
+
+def _before(one: pa.Scalar, other: pa.Scalar) -> bool:
+    first, second = (value.as_py().encode() for value in (one, other))
+    return (len(first), first) < (len(second), second)
 
 
 def _array(records: Sequence[Mapping[str, Any]], name: str, kind: str) -> pa.Array:

@@ -50,13 +50,20 @@ class DuckDBSink(BatchSink):
         if missing:
             raise TargetError(f"stream {self.stream_name!r} lacks its key {', '.join(missing)}")
         self._target.begin(self.stream_name)
-        self._load(None, 0)
+        self._load(None)
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Count a record as its message comes in."""
+        self._target.count(self.stream_name, received=1)
+        super().process_record(record, context)
 
     def process_batch(self, context: Mapping[str, Any]) -> None:
         records = context.get("records", [])
+        if "batch_id" not in context:  # the SDK read them from a batch file, so no message of their own was counted
+            self._target.count(self.stream_name, received=len(records))
         connection = self._target.connection
         connection.register("incoming", arrow_table(records, self.columns))
-        self._load("incoming", len(records))
+        self._load("incoming" if records else None)
         connection.unregister("incoming")
 
     def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
@@ -77,24 +84,25 @@ class DuckDBSink(BatchSink):
             with pq.ParquetFile(path) as file:
                 received, present = file.metadata.num_rows, {field.name: field.type for field in file.schema_arrow}
             keys = self.key_properties
-            is_number = (
-                len(keys) == 1 and self.columns[keys[0]] == "BIGINT" and pa.types.is_integer(present.get(keys[0]))
-            )
-            distinct = is_number and ascending(path, keys[0])
+            is_text = len(keys) == 1 and self.columns[keys[0]] == "VARCHAR" and pa.types.is_string(present.get(keys[0]))
+            distinct = is_text and ascending(path, keys[0])
         except (OSError, pa.ArrowException) as error:
             raise TargetError(f"batch file {path} of stream {self.stream_name!r} cannot be read: {error}") from None
         selected = ", ".join(
             f"CAST({identifier(name) if name in present else 'NULL'} AS {kind}) AS {identifier(name)}"
             for name, kind in self.columns.items()
         )
-        self._load(f"(SELECT {selected}, file_row_number FROM {relation})", received, distinct=distinct)
+        self._target.count(self.stream_name, received=received)
+        self._load(f"(SELECT {selected}, file_row_number FROM {relation})" if received else None, distinct=distinct)
 
-    def _load(self, source: str | None, received: int, *, distinct: bool = False) -> None:
-        table, loaded = self._target.table(self.stream_name), 0
+    def _load(self, source: str | None, *, distinct: bool = False) -> None:
+        table, loaded, replaced = self._target.table(self.stream_name), 0, 0
         with table.transaction():
             kinds = table.fit(self.columns, source)
-            if source and received:
+            if source:
                 load = Load(source, self.columns, self.key_properties, kinds, distinct)
-                upsert = self._target.config["load_method"] == "upsert" and self.key_properties
-                loaded = table.upsert(load) if upsert else table.append(load)
-        self._target.count(self.stream_name, received, loaded)
+                if self._target.config["load_method"] == "upsert" and self.key_properties:
+                    loaded, replaced = table.upsert(load)
+                else:
+                    loaded = table.append(load)
+        self._target.count(self.stream_name, loaded=loaded, replaced=replaced)

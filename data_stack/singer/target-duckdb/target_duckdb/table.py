@@ -10,7 +10,7 @@ import duckdb
 
 from target_duckdb.errors import TargetError, of_duckdb
 from target_duckdb.rows import POSITION
-from target_duckdb.types import is_number, merged
+from target_duckdb.types import is_number, merged, scale_of
 
 
 def identifier(name: str) -> str:
@@ -97,15 +97,15 @@ class Table:
         """Add all rows. Returns: how many."""
         return self._insert(load, load.source)
 
-    def upsert(self, load: Load) -> int:
+    def upsert(self, load: Load) -> tuple[int, int]:
         """Replace rows of the same key, add the others. Of rows with one key the last one wins.
 
-        Returns: how many rows went in or were superseded within the load: all of them.
+        Returns: how many rows were written, and how many a later row of the load replaced.
         """
         superseded, source = (0, load.source) if load.distinct else self._last_of_each_key(load)
         is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
         written = self._insert(load, source) if is_empty else self._merge(load, source)
-        return written + superseded
+        return written, superseded
 
     def _last_of_each_key(self, load: Load) -> tuple[int, str]:
         """How many rows a later one of the same key supersedes, and SQL for the others.
@@ -148,7 +148,9 @@ class Table:
         if old == kind or (is_number(old) and is_number(kind) and self._exact(source, name, kind, old)):
             return old
         wide = merged(old, kind)
-        if wide != "DOUBLE":
+        if wide == "VARCHAR" and is_number(old) and is_number(kind):  # the bounds do not fit, the values may
+            wide = f"DECIMAL(38,{max(scale_of(old), scale_of(kind))})"
+        elif wide != "DOUBLE":
             return wide
         exact = self._exact(self.sql, column, old, wide) and self._exact(source, name, kind, wide)
         return wide if exact else "VARCHAR"

@@ -37,7 +37,10 @@ class TargetDuckDB(Target):
             "load_method", th.StringType, default="upsert", allowed_values=["upsert", "append-only", "overwrite"],
             description="Replace rows by key (append where a stream has none), add rows, or replace the table.",
         ),
-        th.Property("report_path", th.StringType, description="JSON file for the counts of the run."),
+        th.Property(
+            "report_path", th.StringType,
+            description="JSON file for the counts of the run; environment variables in it ($NAME) are replaced.",
+        ),
         th.Property("memory_limit", th.StringType, default="700MB", description="What DuckDB may use of memory."),
         th.Property("add_record_metadata", th.BooleanType, default=False, description="Add the SDK's _sdc columns."),
     ).to_dict()  # fmt: skip
@@ -77,7 +80,7 @@ class TargetDuckDB(Target):
     def begin(self, stream: str) -> None:
         """The first schema of a stream in this run: an overwriting load begins with an empty table beside the old."""
         if stream not in self._counts:
-            self._counts[stream] = {"received": 0, "loaded": 0}
+            self._counts[stream] = {"received": 0, "loaded": 0, "replaced": 0}
             if self._overwrites:
                 with self.table(stream).transaction():
                     self.table(stream).drop()
@@ -89,10 +92,10 @@ class TargetDuckDB(Target):
     def _table(self, name: str) -> Table:
         return Table(self.connection, self.config["default_target_schema"], name)
 
-    def count(self, stream: str, received: int, loaded: int) -> None:
-        """Add to the counts, once a load is committed."""
-        self._counts[stream]["received"] += received
-        self._counts[stream]["loaded"] += loaded
+    def count(self, stream: str, *, received: int = 0, loaded: int = 0, replaced: int = 0) -> None:
+        """Add to the counts: `received` as messages come in, the others once a load is committed."""
+        for name, number in (("received", received), ("loaded", loaded), ("replaced", replaced)):
+            self._counts[stream][name] += number
 
     def get_sink(
         self, stream_name: str, *, record: dict[str, Any] | None = None, schema: dict[str, Any] | None = None,
@@ -142,11 +145,13 @@ class TargetDuckDB(Target):
     def _write_report(self) -> None:
         if not (target := self.config.get("report_path")):
             return
-        path = Path(target)
+        path = Path(os.path.expandvars(target))
         part = path.with_name(f"{path.name}.part")
+        schema = {"schema": self.config["default_target_schema"]}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({"streams": self._counts}, indent=1))
+            streams = {name: schema | counts for name, counts in self._counts.items()}
+            part.write_text(json.dumps({"streams": streams}, indent=1))
             part.replace(path)
         except OSError as error:
             raise TargetError(f"{path} cannot be written: {error.strerror}") from None

@@ -53,6 +53,11 @@ def is_number(name: str) -> bool:
     return name in ("BIGINT", "DOUBLE") or bool(_DECIMAL.fullmatch(name))
 
 
+def scale_of(name: str) -> int:
+    """Digits after the point of a BIGINT or a DECIMAL; none of a DOUBLE."""
+    return _bounds(name)[1]
+
+
 def _bounds(name: str) -> tuple[int, int]:
     match = _DECIMAL.fullmatch(name)
     return (int(match[1]) - int(match[2]), int(match[2])) if match else (_BIGINT_DIGITS, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -26,6 +27,7 @@ from fds_offline.plugins.resources import PluginError
 REQUEST_SECONDS = 1200
 """How long one request may take: a build step or a pull is silent for minutes; the official limit is 20 minutes."""
 CONNECTIONS = 64
+USUAL_HOST = "unix:///var/run/docker.sock"
 
 
 def connect(settings: dict[str, Any]) -> APIClient:
@@ -34,13 +36,37 @@ def connect(settings: dict[str, Any]) -> APIClient:
     Raises:
         PluginError: when the daemon does not answer.
     """
-    host = settings.get("host") or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    host = _of_context(settings) or settings.get("host") or os.environ.get("DOCKER_HOST") or USUAL_HOST
+    tls = _tls(settings)
     try:
-        if host.startswith("ssh://"):
-            return _SSHClient(host, _ssh_options(settings))
-        return APIClient(host, version="auto", timeout=REQUEST_SECONDS, tls=_tls(settings), max_pool_size=CONNECTIONS)
+        if host.startswith("ssh://") and not tls:
+            return _without_logins(_SSHClient(host, _ssh_options(settings)))
+        client = APIClient(host, version="auto", timeout=REQUEST_SECONDS, tls=tls, max_pool_size=CONNECTIONS)
+        return _without_logins(client)
     except (DockerException, requests.RequestException, OSError) as error:
         raise PluginError(f"the Docker daemon at {host} does not answer: {_said_by_ssh(error) or error}") from error
+
+
+def _of_context(settings: dict[str, Any]) -> str:
+    """Return the host of the context that is given, or that `DOCKER_CONTEXT` names; it takes precedence over `host`."""
+    name = settings["context"] if settings.get("context") is not None else os.environ.get("DOCKER_CONTEXT", "")
+    if not name:
+        return ""
+    for file in Path.home().glob(".docker/contexts/meta/*/meta.json"):
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            found = json.loads(file.read_text())
+            if found["Name"] == name:
+                return str(found["Endpoints"]["docker"]["Host"])
+    raise PluginError(f"Error loading Docker context '{name}': context '{name}' not found")
+
+
+def _without_logins(client: APIClient) -> APIClient:
+    """Drop what `docker login` stored and credential helpers: the official provider knows only `registryAuth`."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as empty:
+        empty.write('{"auths": {"unused.invalid": {}}}')  # without any, the SDK would read the user's again
+        empty.flush()
+        client.reload_config(dockercfg_path=empty.name)
+    return client
 
 
 class SSHError(OSError):
@@ -74,7 +100,8 @@ def _ssh_options(settings: dict[str, Any]) -> list[str]:
 
 
 def _tls(settings: dict[str, Any]) -> Any:
-    folder = settings.get("certPath") or os.environ.get("DOCKER_CERT_PATH")
+    given = settings.get("certPath")
+    folder = os.environ.get("DOCKER_CERT_PATH") if given is None else given
     if not folder:
         return False
     ca, cert, key = (str(Path(folder, name)) for name in ("ca.pem", "cert.pem", "key.pem"))

@@ -23,7 +23,8 @@ class Container:
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Make and start it. What fails after it was made leaves it there, and recorded."""
-        find_or_pull(client, inputs["image"], inputs.get("platform"))
+        failure = f"Unable to create container with image {inputs['image']}"
+        find_or_pull(client, inputs["image"], inputs.get("platform"), failure=failure)
         made = client.create_container_from_config(container_config(inputs), inputs["name"], inputs.get("platform"))
         resource_id = made["Id"]
         try:

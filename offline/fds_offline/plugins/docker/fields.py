@@ -9,8 +9,9 @@ CONFIG = {
     "host": Field("string"),
     "sshOpts": Field("string"),
     "certPath": Field("string"),
+    "context": Field("string"),
     "disableDockerDaemonCheck": Field("string"),
-    **missing("caMaterial", "certMaterial", "context", "keyMaterial", "registryAuth"),
+    **missing("caMaterial", "certMaterial", "keyMaterial", "registryAuth"),
 }
 _BUILD = {
     "context": Field("string", required=True),

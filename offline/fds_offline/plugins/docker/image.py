@@ -10,6 +10,8 @@ from fds_offline.plugins.docker.build import build
 from fds_offline.plugins.docker.connection import is_remote
 from fds_offline.plugins.resources import PluginError, State
 
+_UNREADABLE = "Unable to read Docker image into resource"
+
 
 class RemoteImage:
     """An image by name. Its ID is the image's ID followed by the name, as the official provider has it."""
@@ -63,8 +65,11 @@ def _digest(name: str, digests: list[str]) -> str:
     return next((digest for digest in digests if digest.split("@")[0] == repository), "")
 
 
-def find_or_pull(client: Any, name: str, platform: str | None = None) -> dict[str, Any]:
+def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure: str = _UNREADABLE) -> dict[str, Any]:
     """The image of this name or ID, pulled when the host does not have it.
+
+    Args:
+        failure: how the error begins.
 
     Raises:
         PluginError: when it cannot be had.
@@ -76,12 +81,15 @@ def find_or_pull(client: Any, name: str, platform: str | None = None) -> dict[st
     except ImageNotFound:
         pass
     try:
-        for line in client.pull(*_repository_and_tag(name), platform=platform, stream=True, decode=True):
-            if "error" in line:
-                raise PluginError(f"image {name} cannot be pulled: {line['error']}")
-        return dict(client.inspect_image(name))
+        for _ in client.pull(*_repository_and_tag(name), platform=platform, stream=True, decode=True):
+            pass  # the official provider does not read the stream either, so a reason in it is lost
     except APIError as error:
-        raise PluginError(f"image {name} is not on the host and cannot be pulled: {error.explanation}") from error
+        reason = f"error pulling image {name}: Error response from daemon: {error.explanation}"
+        raise PluginError(f"{failure}: unable to pull image {name}: {reason}") from error
+    try:
+        return dict(client.inspect_image(name))
+    except ImageNotFound as error:
+        raise PluginError(f"{failure}: unable to find or pull image {name}") from error
 
 
 def _repository_and_tag(name: str) -> tuple[str, str | None]:

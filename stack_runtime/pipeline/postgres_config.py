@@ -15,7 +15,7 @@ PASSWORD_FILE = Path("/run/fds/pipeline_password")
 
 
 @dataclass(frozen=True)
-class Server:
+class PostgresConfig:
     """How to reach it. The password never leaves this process except in the environment of Meltano's."""
 
     host: str
@@ -24,7 +24,7 @@ class Server:
     password: str
 
     @classmethod
-    def from_environment(cls) -> Server | None:
+    def from_environment(cls) -> PostgresConfig | None:
         """From `FDS_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD_FILE`; None without a host.
 
         Raises:

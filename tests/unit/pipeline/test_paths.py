@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from stack_runtime.errors import UsageError
-from stack_runtime.pipeline.places import beside, of_runner, readable
+from stack_runtime.pipeline.paths import beside, of_runner, readable
 
 
 @pytest.mark.parametrize("name", ["a.duckdb", "my-data.db", "_x9.ddb"])
 def test_a_database_has_its_private_folder_beside_it(tmp_path: Path, name: str) -> None:
-    places = beside(tmp_path / name)
-    places.make()
-    assert places.published == tmp_path / name
-    assert places.root == tmp_path / f"{name}.fds"
-    assert places.work.is_dir() and places.landing.is_dir()
+    paths = beside(tmp_path / name)
+    paths.make()
+    assert paths.published == tmp_path / name
+    assert paths.root == tmp_path / f"{name}.fds"
+    assert paths.work.is_dir() and paths.landing.is_dir()
 
 
 @pytest.mark.parametrize("name", ["main.duckdb", "TEMP.db", "a.b.duckdb", "9.duckdb", "a b.duckdb", "a.csv", ".duckdb"])
@@ -32,9 +32,9 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
 
 
 def test_readers_of_the_runner_see_a_folder_of_their_own() -> None:
-    places = of_runner(Path("/data"))
-    assert places.published.parent == Path("/data/published")
-    assert places.published.parent not in places.root.parents
+    paths = of_runner(Path("/data"))
+    assert paths.published.parent == Path("/data/published")
+    assert paths.published.parent not in paths.root.parents
 
 
 def test_a_place_below_a_file_is_one_clear_error(tmp_path: Path) -> None:

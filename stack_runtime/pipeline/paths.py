@@ -1,4 +1,4 @@
-"""Where a pipeline keeps what: derived from one database path, or from the runner's data folder."""
+"""The folders and files of a pipeline: derived from one database path, or from the runner's data folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DATABASE_NAME = "warehouse.duckdb"
 
 
 @dataclass(frozen=True)
-class Places:
+class PipelinePaths:
     """The folders and files of one pipeline. `root` is private; readers see `published` alone."""
 
     published: Path
@@ -54,6 +54,16 @@ class Places:
     def dbt_target(self) -> Path:
         return self.root / "dbt"
 
+    @property
+    def parquet(self) -> Path:
+        """A link to the folder of the marts as Parquet files, beside the published database."""
+        return self.published.with_name(f"{self.published.stem}-parquet")
+
+    @property
+    def development(self) -> Path:
+        """The copy of the published database that `fds dbt` works on, in a folder of its own."""
+        return self.root / "development" / self.published.name
+
     def make(self) -> None:
         """Make the folders.
 
@@ -65,6 +75,12 @@ class Places:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make a folder: {error.strerror}", where=str(error.filename)) from None
+        if self.parquet.exists() and not self.parquet.is_symlink():
+            raise UsageError(
+                "the folder for Parquet files is there already, and not from a run",
+                where=str(self.parquet),
+                next_command="rename it, or choose another --database",
+            )
         for folder in (self.root, self.published.parent):
             if not os.access(folder, os.W_OK):
                 raise UsageError(
@@ -72,7 +88,7 @@ class Places:
                 )
 
 
-def beside(database: Path) -> Places:
+def beside(database: Path) -> PipelinePaths:
     """Embedded: everything private in the folder `<database>.fds`.
 
     Raises:
@@ -96,12 +112,12 @@ def beside(database: Path) -> Places:
             f"a database path cannot hold {' '.join(unusable)!r}", where=str(database), next_command="choose another"
         )
     root = database.with_name(f"{database.name}.fds")
-    return Places(published=database, root=root, landing=root / "landing")
+    return PipelinePaths(published=database, root=root, landing=root / "landing")
 
 
-def of_runner(data: Path) -> Places:
+def of_runner(data: Path) -> PipelinePaths:
     """In the runner's container: `landing`, `private` and `published` below its data folder."""
-    return Places(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
+    return PipelinePaths(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
 
 
 def readable(csv: Path) -> Path:

@@ -1,0 +1,194 @@
+"""Numbers as people write them: separators, signs and exponents, in SQL over a whole column.
+
+Which of `.` and `,` is the decimal separator is declared, or proven by every value of the column; a number that
+could mean two things is never read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tap_csv.sql import literal
+from tap_csv.types import ColumnType
+
+Separator = Literal[".", ","]
+
+SPACES = "\\s\\x{00A0}\\x{2007}\\x{2009}\\x{202F}"
+"""For a character class: every space that groups thousands somewhere."""
+APOSTROPHES = "'\\x{2019}"
+_MINUS = "\N{MINUS SIGN}"
+_EXPONENT = "([eE][+-]?[0-9]{1,2})?"
+_SIGN = f"[+-]?[{SPACES}]*"
+
+
+@dataclass(frozen=True)
+class NumberRules:
+    """What is declared. None is open: the column must prove it. `thousands` is `""` where there are no groups."""
+
+    decimal: Separator | None = None
+    thousands: str | None = None
+    currency_signs: tuple[str, ...] = ()
+    parentheses: bool = False
+    trailing_minus: bool = False
+
+    @property
+    def separator(self) -> Separator | None:
+        """The decimal separator, where the settings say it."""
+        others: dict[str | None, Separator] = {".": ",", ",": "."}
+        return self.decimal or others.get(self.thousands)
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How the numbers of a column are read.
+
+    `decimal` is None where nothing in the column says it: then only numbers without a separator are read. `mixed`
+    columns have proof of both: then only numbers are read that need no proof.
+    """
+
+    decimal: Separator | None
+    mixed: bool = False
+
+
+def is_plain(column: str, kind: ColumnType, places: int) -> str:
+    """SQL: whether a text is a number with exactly so many places that needs no proof and no cleaning. Fast."""
+    if kind.kind == "integer":
+        return f"(strlen({column}) < 19 AND coalesce(CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) = {column}, false))"
+    exact = f"TRY_CAST({column} AS DECIMAL(18,{places}))"
+    longest = min(14, kind.precision - kind.scale) + (places + 1 if places else 0)
+    short = f"strlen({column}) <= {longest} + starts_with({column}, '-')::INT"
+    return f"({short} AND coalesce(CAST({exact} AS VARCHAR) = {column}, false))"
+
+
+def core(column: str, rules: NumberRules) -> str:
+    """SQL: a text without currency sign, with its sign in front as an ASCII character."""
+    text = f"replace(trim({column}), '{_MINUS}', '-')"
+    if rules.currency_signs:
+        signs = "|".join(re.escape(sign) for sign in sorted(rules.currency_signs, key=len, reverse=True))
+        front = literal(f"^([+(-]?)[{SPACES}]*(?:{signs})[{SPACES}]*")
+        back = literal(f"[{SPACES}]*(?:{signs})[{SPACES}]*([)-]?)$")
+        text = (
+            f"CASE WHEN regexp_matches({text}, {front}) THEN regexp_replace({text}, {front}, '\\1') "
+            f"ELSE regexp_replace({text}, {back}, '\\1') END"
+        )
+    if rules.parentheses:
+        text = f"regexp_replace({text}, '^\\(([^()+-]+)\\)$', '-\\1')"
+    if rules.trailing_minus:
+        text = f"regexp_replace({text}, '^([^()+-]+)-$', '-\\1')"
+    return text
+
+
+def evidence(core_column: str) -> dict[Separator, str]:
+    """SQL, by separator: whether a number can only be read with it as the decimal separator."""
+    return {".": _proves(core_column, ".", ","), ",": _proves(core_column, ",", ".")}
+
+
+def _proves(column: str, decimal: str, other: str) -> str:
+    d, o = re.escape(decimal), re.escape(other)
+    groups = f"[0-9]{{1,3}}({o}[0-9]{{2,3}})*{o}[0-9]{{3}}"
+    forms = (
+        f"{groups}{d}[0-9]+",  # both, the decimal one last
+        f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # only thousands come twice
+        f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
+        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # groups have three digits
+        f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",  # and begin with one to three, without a zero
+        f"[0-9]*{d}[0-9]+[eE][+-]?[0-9]{{1,2}}",
+    )
+    expression = literal(f"{_SIGN}({'|'.join(forms)})")
+    return f"regexp_full_match({column}, {expression})"
+
+
+def convention(rules: NumberRules, found: Mapping[Separator, int]) -> Convention:
+    """The convention of a column: as declared, or by the number of values that prove each separator."""
+    if rules.separator:
+        return Convention(rules.separator)
+    proven: list[Separator] = [separator for separator, count in found.items() if count]
+    if len(proven) == 2:
+        return Convention(".", mixed=True)
+    return Convention(proven[0] if proven else None)
+
+
+def plain(core_column: str, rules: NumberRules, how: Convention) -> str:
+    """SQL: a number as `-1234.56`, with or without exponent; NULL where the convention does not read it."""
+    fits = f"regexp_full_match({core_column}, {literal(_grammar(rules, how))})"
+    if how.mixed:
+        fits = f"{_proves(core_column, '.', ',')} AND {fits}"
+        fits = f"({fits} OR regexp_full_match({core_column}, '{_SIGN}[0-9]+{_EXPONENT}'))"
+    drop = literal(f"[{SPACES}{APOSTROPHES}{'.' if how.decimal == ',' else ','}]")
+    bare = f"regexp_replace({core_column}, {drop}, '', 'g')"
+    pointed = f"replace({bare}, ',', '.')" if how.decimal == "," else bare
+    return f"CASE WHEN {fits} THEN {pointed} END"
+
+
+def _grammar(rules: NumberRules, how: Convention) -> str:
+    whole = ["[0-9]+"]
+    for separator in _thousands(rules, how):
+        inner = "{2,3}" if separator in ".," else "{3}"
+        mark = {" ": f"[{SPACES}]", "'": f"[{APOSTROPHES}]"}.get(separator, re.escape(separator))
+        whole.append(f"[0-9]{{1,3}}({mark}[0-9]{inner})*{mark}[0-9]{{3}}")
+    if how.decimal is None:
+        return f"{_SIGN}({'|'.join(whole)}){_EXPONENT}"
+    fraction = f"{re.escape(how.decimal)}[0-9]+"
+    return f"{_SIGN}(({'|'.join(whole)})({fraction})?|{fraction}){_EXPONENT}"
+
+
+def _thousands(rules: NumberRules, how: Convention) -> str:
+    """Characters that may group thousands; a space and an apostrophe stand for their whole families."""
+    if how.mixed:
+        return ""
+    if rules.thousands is not None:
+        return rules.thousands
+    return {".": ", '", ",": ". '", None: " '"}[how.decimal]
+
+
+def is_exact(plain_column: str, kind: ColumnType) -> str:
+    """SQL: whether a plain number keeps every digit in the widest type of its column."""
+    scale = 0 if kind.kind == "integer" else kind.widest.scale
+    mantissa, power = f"split_part(lower({plain_column}), 'e', 1)", f"split_part(lower({plain_column}), 'e', 2)"
+    power = f"coalesce(TRY_CAST(ltrim({power}, '+') AS INTEGER), 0)"
+    places = f"strlen(rtrim(split_part({mantissa}, '.', 2), '0')) - {power}"
+    fits = "true" if kind.kind != "integer" else f"strlen({plain_column}) < 40"
+    return f"({fits} AND {places} <= {scale} AND {value(plain_column, kind.widest)} IS NOT NULL)"
+
+
+def value(plain_column: str, kind: ColumnType) -> str:
+    """SQL: a plain number in the type of its column; NULL where it does not fit."""
+    if kind.kind == "integer":  # by way of a decimal: `1e3` is whole
+        return f"TRY_CAST(TRY_CAST({plain_column} AS DECIMAL(18,0)) AS BIGINT)"
+    return f"TRY_CAST({plain_column} AS {kind.sql})"
+
+
+def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Convention) -> str:
+    """SQL: the reason why a text is no number of its column, and what to declare."""
+    text = f"trim({column})"
+    begin = f"'column ' || {literal(name)} || ' is no {kind.kind} like 1234.56: ''' || left({text}, 40) || ''' "
+    if kind.kind == "integer":
+        size = "is not whole or has more than 18 digits"
+    else:
+        widest = kind.widest
+        before = widest.precision - widest.scale
+        size = (
+            f"has more than {before} digits before the point or {widest.scale} places; declare decimal(p,s) or string"
+        )
+    both = "stands in a column with decimal commas and decimal points; correct the file"
+    ambiguous = 'is ambiguous: thousands or decimal places; declare decimal: "." or decimal: ","'
+    other = "has a decimal comma, spaces or thousands separators that nothing declares; declare decimal and thousands"
+    letters = "\\p{L}{1,4}[.]?"
+    sign = f"[\\p{{Sc}}]|^[+-]?{letters}[{SPACES}]*[+-]?[0-9]|[0-9][{SPACES}]*{letters}$"
+    cases = {
+        f"{plain_column} IS NOT NULL": size,
+        _matches(text, "\\(.*\\)"): "is in parentheses; declare negatives: [parentheses]",
+        _matches(text, f".*[0-9].*[{_MINUS}-]"): "has a trailing minus; declare negatives: [trailing_minus]",
+        f"regexp_matches({text}, '{sign}')": "has a currency sign or other letters; a sign must be in currency_signs",
+        _matches(text, f"[+{_MINUS}-]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}"): both if how.mixed else ambiguous,
+        _matches(text, f"[+{_MINUS}-]?[0-9][0-9.,{SPACES}{APOSTROPHES}]*"): both if how.mixed else other,
+    }
+    told = " ".join(f"WHEN {test} THEN {begin}{why.replace(chr(39), chr(39) * 2)}'" for test, why in cases.items())
+    return f"CASE {told} ELSE {begin}is not a number; if it means nothing, declare it in null_words' END"
+
+
+def _matches(column: str, expression: str) -> str:
+    return f"regexp_full_match({column}, {literal(expression)})"

@@ -1,0 +1,143 @@
+"""From a file as it lies there (packed, in any encoding) to plain UTF-8 text on disk."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from tap_csv.errors import FileRefusedError
+
+_CHUNK = 1 << 20
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_SAVE = "save the table as CSV UTF-8 and load that"
+_FOREIGN = {
+    b"\xd0\xcf\x11\xe0": f"is an old Excel workbook (.xls); open it in a spreadsheet program, {_SAVE}",
+    b"PK\x05\x06": "is an empty zip archive",
+    b"%PDF": f"is a PDF; {_SAVE}, or ask the sender for a CSV export",
+    b"PAR1": "is a Parquet file, which this tap does not read",
+    b"SQLite format 3": "is a SQLite database, which this tap does not read",
+    b"7z\xbc\xaf": "is a 7z archive; unpack it and load the file in it",
+    b"Rar!": "is a RAR archive; unpack it and load the file in it",
+    b"BZh": "is packed with bzip2; unpack it and load the file in it",
+    b"\xfd7zXZ": "is packed with xz; unpack it and load the file in it",
+    b"\x28\xb5\x2f\xfd": "is packed with zstd; unpack it and load the file in it",
+}
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8: "utf-8-sig",
+}  # fmt: skip
+"""By what the file begins with; the longer ones first, for utf-32 begins as utf-16 does."""
+_UTF8 = ("utf-8", "utf-8-sig")
+
+
+def content_digest(path: Path) -> str:
+    """A digest of the file as it lies there."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def plain_text(original: Path, encoding: str, folder: Path) -> Path:
+    """The text of a file as UTF-8: the file itself where it is that already, else a new file in `folder`.
+
+    Raises:
+        FileRefusedError: it is no text, damaged, or not in its encoding.
+        OSError: it cannot be read or written.
+    """
+    with original.open("rb") as stream:
+        start = stream.read(16)
+    _refuse_foreign(original, start)
+    packed = start.startswith((_GZIP, _ZIP))
+    with _opened(original, start) as stream:
+        head = stream.read(4096)
+    _refuse_foreign(original, head)
+    found = next((name for mark, name in _MARKS.items() if head.startswith(mark)), codecs.lookup(encoding).name)
+    if found in _UTF8:
+        _refuse_unmarked_utf16(original, head)
+    if found in _UTF8 and not packed:
+        return original
+    path = Path(tempfile.mkstemp(".csv", dir=folder)[1])
+    with path.open("wb") as out, _opened(original, start) as stream:
+        chunks = _chunks(stream, original)
+        out.writelines(chunks if found in _UTF8 else _transcoded(chunks, original, found))
+    return path
+
+
+def _refuse_foreign(original: Path, start: bytes) -> None:
+    for mark, what in _FOREIGN.items():
+        if start.startswith(mark):
+            raise FileRefusedError(f"{original} {what}")
+    if start.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:9].lower().startswith((b"<!doctype", b"<html", b"<table", b"<?xml")):
+        raise FileRefusedError(f"{original} is a web page or XML, not CSV; open it in a spreadsheet program, {_SAVE}")
+
+
+def _refuse_unmarked_utf16(original: Path, head: bytes) -> None:
+    if len(head) >= 8 and head.count(b"\0") * 5 > len(head) * 2:
+        order = "utf-16-be" if head[:1] == b"\0" else "utf-16-le"
+        raise FileRefusedError(f"{original} looks like utf-16 without a byte order mark; set encoding: {order}")
+
+
+def _opened(original: Path, start: bytes) -> IO[bytes]:
+    if start.startswith(_ZIP):
+        return _only_member(original)
+    return cast(IO[bytes], gzip.open(original)) if start.startswith(_GZIP) else original.open("rb")
+
+
+def _only_member(original: Path) -> IO[bytes]:
+    """The one file of an archive."""
+    try:
+        archive = zipfile.ZipFile(original)
+        names = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in names if not info.filename.startswith(("__MACOSX/", "."))]
+        if any(info.filename in ("[Content_Types].xml", "mimetype", "Index/Document.iwa") for info in names):
+            raise FileRefusedError(
+                f"{original} is a workbook of Excel or another spreadsheet program; open it there, {_SAVE}"
+            )
+        if len(members) != 1:
+            inside = ", ".join(info.filename for info in members[:5])
+            raise FileRefusedError(
+                f"{original} is a zip archive of {len(members)} files, not of one ({inside}); unpack it and load them"
+            )
+        return archive.open(members[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise FileRefusedError(f"{original} is a zip archive that cannot be read: {error}") from None
+
+
+def _chunks(stream: IO[bytes], original: Path) -> Iterator[bytes]:
+    try:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+    except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
+        raise FileRefusedError(
+            f"{original} is a damaged {'zip' if 'CRC' in str(error) else 'gzip'} file: {error}"
+        ) from None
+
+
+def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Iterator[bytes]:
+    """UTF-8. What reads as UTF-8 with letters beyond ASCII is hardly in another encoding of single bytes."""
+    decoder, other = codecs.getincrementaldecoder(encoding)(), codecs.getincrementaldecoder("utf-8")()
+    is_utf8, is_ascii = not encoding.startswith(("utf-16", "utf-32")), True
+    try:
+        for chunk in chunks:
+            is_ascii = is_ascii and chunk.isascii()
+            is_utf8 = is_utf8 and _reads(other, chunk)
+            yield decoder.decode(chunk).encode("utf-8")
+        yield decoder.decode(b"", final=True).encode("utf-8")
+    except UnicodeError as error:
+        raise FileRefusedError(f"{original} is not valid {encoding} ({error}); correct the setting encoding") from None
+    if is_utf8 and not is_ascii:
+        raise FileRefusedError(f"{original} is utf-8, not {encoding}; correct the setting encoding")
+
+
+def _reads(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+    try:
+        decoder.decode(chunk)
+    except UnicodeError:
+        return False
+    return True

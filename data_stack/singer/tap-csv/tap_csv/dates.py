@@ -1,0 +1,165 @@
+"""Days and times: which texts are read by which formats, in SQL over a whole column."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import duckdb
+
+from tap_csv.errors import TapError
+from tap_csv.sql import literal
+
+ISO = "iso"
+
+_DATE = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_SECONDS = "(:[0-5][0-9]([.][0-9]{1,9})?)?"
+_OFFSET = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_LOCAL = f"{_DATE}[T ]{_CLOCK}{_SECONDS}"
+
+_DIRECTIVES = {
+    "Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "(0?[1-9]|1[0-2])", "d": "(0?[1-9]|[12][0-9]|3[01])",
+    "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}", "H": "([01]?[0-9]|2[0-3])", "I": "(0?[1-9]|1[0-2])", "M": "[0-5][0-9]",
+    "S": "[0-5][0-9]", "f": "[0-9]{1,6}", "p": "(?i:am|pm)", "z": "[+-][0-9]{2}:?[0-9]{2}",
+}  # fmt: skip
+"""Directives of strptime that may stand in a format, and what each reads. A year always has its whole length: DuckDB
+alone would read `05/01/26` by `%d/%m/%Y` as a day of the year 26."""
+
+
+@dataclass(frozen=True)
+class DateRules:
+    """How a text becomes a day or a time: `formats` are `iso` or those of strptime."""
+
+    formats: tuple[str, ...]
+    timezone: str
+    earliest: date
+    latest: date
+
+
+def check_formats(formats: tuple[str, ...]) -> None:
+    """Check that each format reads a whole day, and that no two read the same text.
+
+    Raises:
+        TapError: one of them cannot be used.
+    """
+    if not formats:
+        raise TapError("setting date_formats is empty; name at least one format, for example iso")
+    for text in formats:
+        _check(text)
+    for index, one in enumerate(formats):
+        for other in formats[index + 1 :]:
+            if _same_texts(one, other):
+                raise TapError(f"setting date_formats: {one!r} and {other!r} read the same texts as different days")
+
+
+def _check(text: str) -> None:
+    if text == ISO:
+        return
+    found = re.findall(r"%(.?)", text)
+    unknown = [name for name in found if name not in _DIRECTIVES]
+    if unknown:
+        known = ", ".join(f"%{name}" for name in _DIRECTIVES)
+        raise TapError(f"setting date_formats: {text!r} holds %{unknown[0]}, which is none of {known}")
+    if len(set(found)) != len(found) or not ({"Y", "y"} & set(found) and {"m", "b", "B"} & set(found) and "d" in found):
+        raise TapError(f"setting date_formats: {text!r} does not name year, month and day once each")
+    if ("I" in found) != ("p" in found):
+        raise TapError(f"setting date_formats: {text!r} must have both %I and %p, or use %H")
+
+
+def _same_texts(one: str, other: str) -> bool:
+    """Whether some text fits both formats, judged by samples of each."""
+    return any(re.fullmatch(pattern(two), sample) for a, two in ((one, other), (other, one)) for sample in _samples(a))
+
+
+def _samples(text: str) -> list[str]:
+    if text == ISO:
+        return ["2026-01-02", "2026-01-02 03:04:05", "2026-01-02T03:04:05+01:00"]
+    spelled = text.replace("%z", "+0100")
+    days = (datetime(2026, 1, 2, 3, 4, 5), datetime(2012, 11, 10, 11, 12, 13))  # noqa: DTZ001
+    padded = [day.strftime(spelled) for day in days]
+    return [*padded, re.sub(r"(?<![0-9])0(?=[0-9])", "", padded[0])]
+
+
+def pattern(text: str) -> str:
+    """The regular expression of a format, for Python and for DuckDB."""
+    if text == ISO:
+        return f"{_DATE}|{_LOCAL}{_OFFSET}?"
+    parts = re.split(r"%(.)", text)
+    return "".join(_DIRECTIVES[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
+
+
+def is_plain_day(column: str, rules: DateRules) -> str:
+    """SQL: whether a text is a plausible day as `2026-12-31`. Many times as fast as `moment`."""
+    if ISO not in rules.formats:
+        return "false"
+    # ten characters: 'infinity' too is a date, and comes back as it was
+    return (
+        f"(strlen({column}) = 10 AND coalesce(CAST(TRY_CAST({column} AS DATE) AS VARCHAR) = {column}, false) "
+        f"AND {column} BETWEEN '{rules.earliest}' AND '{rules.latest}')"
+    )
+
+
+def moment(column: str, rules: DateRules) -> str:
+    """SQL: a text as TIMESTAMP, the wall time of the time zone; NULL where no format reads it."""
+    text = f"trim({column})"
+    cases = " ".join(_case(text, form, rules.timezone) for form in rules.formats)
+    return f"CASE {cases} END"
+
+
+def _case(text: str, form: str, zone: str) -> str:
+    def fits(expression: str) -> str:
+        return f"regexp_full_match({text}, {literal(expression)})"
+
+    def local(instant: str) -> str:
+        return f"timezone({literal(zone)}, {instant})"
+
+    if form != ISO:
+        read = f"try_strptime({text}, {literal(form)})"
+        return f"WHEN {fits(pattern(form))} THEN {local(read) if '%z' in form else read}"
+    # DuckDB wants seconds before an offset
+    whole = f"regexp_replace({text}, '^(.{{10}})[T ](.{{5}})([Z+-])', '\\1 \\2:00\\3')"
+    return (
+        f"WHEN {fits(f'{_DATE}|{_LOCAL}')} THEN TRY_CAST({text} AS TIMESTAMP) "
+        f"WHEN {fits(_LOCAL + _OFFSET)} THEN {local(f'TRY_CAST({whole} AS TIMESTAMPTZ)')}"
+    )
+
+
+def is_plausible(moment_column: str, rules: DateRules) -> str:
+    """SQL: whether a TIMESTAMP lies in the plausible range."""
+    return f"(CAST({moment_column} AS DATE) BETWEEN DATE '{rules.earliest}' AND DATE '{rules.latest}')"
+
+
+def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRules) -> str:
+    """SQL: the reason why a text is no plausible day or time, and what to declare."""
+    what = "day" if kind == "date" else "time"
+    shown, text = f"'''' || left(trim({column}), 40) || ''''", f"trim({column})"
+    column_is = f"'column ' || {literal(name)} || "
+    begin = f"{column_is} ' is no {what} like 2026-12-31: ' || {shown} || "
+    range_ = f"' is a day before {rules.earliest} or after {rules.latest}: '"
+    numbers = "[0-9]{1,2}([./-])[0-9]{1,2}([./-])"
+    first, second = (f"regexp_extract({text}, '{numbers}', {group})" for group in (1, 2))
+    order = f"""'["%d' || {first} || '%m' || {second} || """
+    years = literal(" has a year of two digits; declare its order, for example date_formats: ")
+    months = literal(" does not say which is the month; declare it, for example date_formats: ")
+    other = literal(f" is not read by date_formats {', '.join(rules.formats)}; declare its format there")
+    return (
+        f"CASE WHEN {moment_column} IS NOT NULL "
+        f"THEN {column_is} {range_} || {shown} || '; if that is right, set earliest_date or latest_date' "
+        f"WHEN regexp_full_match({text}, '{numbers}[0-9]{{2}}( .*)?') THEN {begin} {years} || {order} '%y\"]' "
+        f"WHEN regexp_full_match({text}, '{numbers}[0-9]{{4}}( .*)?') THEN {begin} {months} || {order} '%Y\"]' "
+        f"ELSE {begin} {other} END"
+    )
+
+
+def check_timezone(name: str) -> None:
+    """Check a name of the IANA time zone database.
+
+    Raises:
+        TapError: there is no such time zone.
+    """
+    try:
+        duckdb.execute("SELECT timezone(?, TIMESTAMPTZ '2026-01-01 00:00:00+00')", [name]).fetchall()
+    except duckdb.Error:
+        raise TapError(f"setting timezone names no time zone: {name!r}; an example is Europe/Berlin") from None

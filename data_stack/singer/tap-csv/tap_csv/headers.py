@@ -1,0 +1,174 @@
+"""Finds the header of a file, below what may stand above it, and says which column each field is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tap_csv.errors import FileRefusedError
+from tap_csv.formats import DELIMITERS
+from tap_csv.records import Records
+from tap_csv.settings import Entity
+
+_SEARCHED_LINES = 100
+_SEARCHED_BYTES = 1 << 20
+_SEP = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\r|\n)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Header:
+    """`columns` has the name of each field, None for one without a name.
+
+    `bytes` and `lines` count everything up to and with the line end of the header.
+    """
+
+    delimiter: str
+    columns: tuple[str | None, ...]
+    bytes: int
+    lines: int
+
+
+def find_header(original: Path, path: Path, entity: Entity) -> Header:
+    """Find the first line that names every required column.
+
+    Raises:
+        FileRefusedError: there is none, or it cannot be used.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(_SEARCHED_BYTES)
+    delimiters = (entity.format.delimiter,) if entity.format.delimiter else DELIMITERS
+    offset, line = 0, 0
+    if sep := _SEP.match(start):
+        offset, line = sep.end(), 1
+        named = sep[1].decode("latin-1")
+        delimiters = (named,) if named.isascii() and not entity.format.delimiter else delimiters
+    if entity.format.skip_rows is not None:
+        offset, line = _after_lines(start, entity.format.skip_rows, original)
+    readings, errors = _first_record(path, original, entity, delimiters, offset, line)
+    complete = [header for header in readings if _has_required(header, entity)]
+    if not complete and entity.required and entity.format.skip_rows is None:
+        complete = _search(start, entity, delimiters)
+    if not complete and not readings:
+        raise errors[0]
+    best = max(complete or readings, key=lambda header: len(header.columns))
+    _check(best, original, entity)
+    return best
+
+
+def _after_lines(start: bytes, count: int, original: Path) -> tuple[int, int]:
+    ends = [match.end() for _, match in zip(range(count), re.finditer(rb"\r\n|\r|\n", start), strict=False)]
+    if len(ends) < count:
+        raise FileRefusedError(f"{original} has only {len(ends)} lines, fewer than skip_rows {count}")
+    return (ends[-1] if ends else 0), count
+
+
+def _first_record(
+    path: Path, original: Path, entity: Entity, delimiters: tuple[str, ...], offset: int, line: int
+) -> tuple[list[Header], list[FileRefusedError]]:
+    """The first record by each delimiter that can read it."""
+    found, errors = [], []
+    for delimiter in delimiters:
+        with path.open("rb") as stream:
+            stream.seek(offset)
+            records = Records(stream, delimiter, entity.format.quote, entity.max_record_bytes, line=line + 1)
+            raw = next(iter(records), None)
+            lines = records.line - 1
+        try:
+            if raw is None or raw.cut:
+                raise FileRefusedError(
+                    f"{original} has no header" if raw is None else f"{original}: the header is too long"
+                )
+            names = _names(raw.data, delimiter, entity, original)
+            found.append(Header(delimiter, _columns(names, entity), raw.offset + raw.length, lines))
+        except FileRefusedError as error:
+            errors.append(error)
+    return found, errors
+
+
+def _search(start: bytes, entity: Entity, delimiters: tuple[str, ...]) -> list[Header]:
+    """The first whole line further down that names every required column, if there is one."""
+    for number, line, end in _lines(start):
+        for delimiter in delimiters:
+            try:
+                header = Header(delimiter, _columns(_names(line, delimiter, entity, Path()), entity), end, number)
+            except FileRefusedError:
+                continue
+            if _has_required(header, entity):
+                return [header]
+    return []
+
+
+def _lines(start: bytes) -> Iterator[tuple[int, bytes, int]]:
+    at = 0
+    for number, match in zip(range(1, _SEARCHED_LINES + 1), re.finditer(rb"\r\n|\r|\n", start), strict=False):
+        yield number, start[at : match.start()], match.end()
+        at = match.end()
+
+
+def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[str]:
+    try:
+        text = line.decode("utf-8")
+        rows = csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, quotechar=entity.format.quote, strict=True
+        )
+        return [name.strip() for name in next(rows, [])]
+    except UnicodeDecodeError as error:
+        raise FileRefusedError(
+            f"{original} is not valid {entity.format.encoding} at byte {error.start} of its header; "
+            "correct the setting encoding, cp1252 is usual where Excel saved it"
+        ) from None
+    except csv.Error as error:
+        raise FileRefusedError(f"{original}: the header cannot be read: {error}") from None
+
+
+def _columns(names: list[str], entity: Entity) -> tuple[str | None, ...]:
+    """The columns as the entity knows them: renamed, and spelled as it spells them."""
+    key = _loose if entity.format.loose_header else str
+    renames = {key(old): new for old, new in entity.renames.items()}
+    known = {key(name): name for name in entity.required}
+    return tuple(renames.get(key(name)) or known.get(key(name)) or name or None for name in names)
+
+
+def _loose(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
+
+
+def _has_required(header: Header, entity: Entity) -> bool:
+    return set(entity.required) <= set(header.columns)
+
+
+def _check(header: Header, original: Path, entity: Entity) -> None:
+    columns = list(header.columns)
+    while columns and columns[-1] is None:  # spreadsheet programs leave such columns behind
+        columns.pop()
+    names = [name or "" for name in columns]
+    lower = [name.lower() for name in names]
+    twice = sorted({name for name in lower if name and lower.count(name) > 1})
+    missing = [name for name in entity.required if name not in names]
+    if missing:
+        raise FileRefusedError(_lacks(header, names, missing, original, entity))
+    if "" in lower or not names:
+        raise FileRefusedError(f"{original}: column {lower.index('') + 1 if names else 1} of the header has no name")
+    if twice:
+        raise FileRefusedError(
+            f"{original}: the header names {', '.join(map(repr, twice))} more than once; rename one of them in the file"
+        )
+    made = {*entity.constants, *entity.debit_credit, entity.generated_key}
+    both = next((name for name in names if name in made), None)
+    if both:
+        raise FileRefusedError(f"{original}: column {both!r} is in the file and in the settings; remove it from one")
+
+
+def _lacks(header: Header, names: list[str], missing: list[str], original: Path, entity: Entity) -> str:
+    advice = "if they have other names there, declare renames; if other lines stand above the header, set skip_rows"
+    if not entity.format.loose_header and {_loose(name) for name in missing} <= {_loose(name) for name in names}:
+        advice = "set header_match: loose"
+    shown = ", ".join(map(repr, names[:20]))
+    return (
+        f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {header.lines}, read with delimiter "
+        f"{header.delimiter!r}, has {shown}; {advice}"
+    )

@@ -1,0 +1,58 @@
+"""What earlier runs have loaded, as it travels in the Singer state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """A file as it was when it was loaded. `stamp` is size in bytes and time of change in nanoseconds."""
+
+    stamp: tuple[int, int]
+    digest: str
+    records: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"stamp": list(self.stamp), "digest": self.digest, "records": self.records}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The loaded files by path, in the order in which they were loaded, and the columns seen in them.
+
+    `columns` says of each whether it is a decimal that needed the wide type.
+    """
+
+    files: Mapping[str, LoadedFile] = field(default_factory=dict)
+    columns: Mapping[str, bool] = field(default_factory=dict)
+    stale: bool = False
+    """Whether the entity's settings have changed since: then every file is loaded again."""
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], fingerprint: str) -> Memory:
+        files = {
+            path: LoadedFile(tuple(known["stamp"]), str(known.get("digest", "")), int(known["records"]))
+            for path, known in state.get("files", {}).items()
+        }
+        stale = bool(files) and state.get("settings") != fingerprint
+        return cls(files, dict(state.get("seen", {})), stale)
+
+    def in_order(self, paths: Iterable[Path]) -> list[Path]:
+        """Files to load again come first, in the order of their first load: so the last value still wins."""
+        known = {path: number for number, path in enumerate(self.files)} if self.stale else {}
+        return sorted(paths, key=lambda path: known.get(str(path), len(known)))
+
+    def unchanged(self, path: Path, stamp: tuple[int, int]) -> LoadedFile | None:
+        """What is known of a file that nobody has touched since it was loaded."""
+        known = None if self.stale else self.files.get(str(path))
+        return known if known and known.stamp == stamp else None
+
+    def same_content(self, digest: str) -> LoadedFile | None:
+        """A loaded file, under any name, whose latest content this is."""
+        if self.stale:
+            return None
+        return next((known for known in self.files.values() if known.digest == digest), None)

@@ -1,0 +1,266 @@
+"""From the texts of a file to typed values: SQL for each column, and for the rows that have a value nobody can read.
+
+First everything is read in the plainest way (`2026-12-31`, `1234.56`), which is fast and enough for most files. Only a
+file with other values is studied: which separator a column proves, which formats its days have.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import duckdb
+
+from tap_csv import amounts, dates
+from tap_csv.amounts import Convention
+from tap_csv.files import Text
+from tap_csv.rows import RowRules
+from tap_csv.settings import DebitCredit, Entity
+from tap_csv.sql import literal
+from tap_csv.types import STRING, WIDE, ColumnType
+
+_SAMPLE = 2000
+_NUMBERS = ("integer", "decimal")
+
+
+@dataclass(frozen=True)
+class Values:
+    """A file as SQL: `relation` has its fields c0, c1… and what they need; `columns` has an expression for each name.
+
+    `bad` has the SQL of a reason by the condition under which it holds. A column of `types` is text where not declared.
+    """
+
+    relation: str
+    columns: Mapping[str, str]
+    types: Mapping[str, ColumnType]
+    bad: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def readable(self) -> str:
+        """SQL: whether every value of a row is read."""
+        return " AND ".join(f"NOT {condition}" for condition in self.bad) or "true"
+
+
+class Reader:
+    """Finds out how the values of one file are read."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity, rules: RowRules
+    ) -> None:
+        self._con, self._entity, self._rules = con, entity, rules
+        self._fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
+        self._typed = {name: kind for name, kind in entity.columns.items() if name in self._fields and kind != STRING}
+        self._relation = self._without_null_words(relation)
+
+    def plainest(self) -> tuple[Values, str]:
+        """All values in their plainest form, and SQL for whether a row has only such values."""
+        tests = []
+        for name, kind in self._typed.items():
+            tests.append(f"({self._fields[name]} IS NULL OR {self._is_plain(self._fields[name], kind)})")
+        if self._entity.debit_credit:
+            tests.append("false")
+        columns = {
+            name: column if name not in self._typed else f"CAST({column} AS {self._typed[name].sql})"
+            for name, column in self._fields.items()
+        }
+        return self._values(self._relation, columns, self._typed, {}), " AND ".join(tests) or "true"
+
+    def studied(self) -> Values:
+        """All values by what is declared, and by what the columns prove."""
+        helpers = self._helpers()
+        relation = f"(SELECT *, {', '.join(helpers.values())} FROM {self._relation})" if helpers else self._relation
+        how = self._conventions(relation)
+        plains = ", ".join(f"{self._plain(column, how[column])} AS {column}_plain" for column in how)
+        relation = f"(SELECT *, {plains} FROM {relation})" if plains else relation
+        columns, types = dict(self._fields), dict(self._typed)
+        bad: dict[str, str] = {}
+        for name, kind in self._typed.items():
+            columns[name], found = self._read(name, self._fields[name], kind, how)
+            bad |= found
+        for into, pair in self._entity.debit_credit.items():
+            columns[into], found = self._signed(into, pair, how, relation)
+            types[into] = self._entity.columns[into]
+            bad |= found
+        wide = self._wide(relation, columns, types)
+        types |= dict.fromkeys(wide, WIDE)
+        columns |= {name: columns[name].replace(_NARROW_MARK, types[name].sql) for name in types}
+        return self._values(relation, columns, types, bad)
+
+    def _without_null_words(self, relation: str) -> str:
+        words = ", ".join(literal(word) for word in self._entity.format.null_words)
+        if not words:
+            return relation
+        changed = [column for name, column in self._fields.items() if name not in self._entity.keys]
+        cases = ", ".join(
+            f"CASE WHEN trim({column}) NOT IN ({words}) THEN {column} END AS {column}" for column in changed
+        )
+        return f"(SELECT * REPLACE ({cases}) FROM {relation})" if changed else relation
+
+    def _values(
+        self, relation: str, columns: Mapping[str, str], types: Mapping[str, ColumnType], bad: Mapping[str, str]
+    ) -> Values:
+        constants = {name: literal(value) for name, value in self._entity.constants.items()}
+        made = {self._entity.generated_key: self._row_hash()} if self._entity.generated_key else {}
+        columns = {**made, **columns, **constants}
+        return Values(relation, columns, {name: types.get(name, STRING) for name in columns}, bad)
+
+    def _row_hash(self) -> str:
+        """SQL: a digest of a row that neither the order of columns nor new empty ones change."""
+        filled = ", ".join(
+            f"CASE WHEN {self._fields[name]} IS NOT NULL THEN {literal(name + '=')} || {self._fields[name]} END"
+            for name in sorted(self._fields)
+        )
+        return f"md5(concat_ws(chr(31), {filled}))"
+
+    def _is_plain(self, column: str, kind: ColumnType) -> str:
+        if kind.kind in _NUMBERS:
+            return amounts.is_plain(column, kind, self._places(column, kind))
+        if kind.kind == "boolean":
+            return f"({column} IN ('true', 'false'))"
+        if kind.kind == "date":
+            return dates.is_plain_day(column, self._entity.format.dates)
+        return "false"
+
+    def _places(self, column: str, kind: ColumnType) -> int:
+        """The number of decimal places that most values have, of those that need no proof."""
+        if self._entity.format.numbers.separator == "," or kind.kind == "integer":
+            return 0
+        return min(self._likely_places[column], kind.scale)
+
+    @cached_property
+    def _likely_places(self) -> dict[str, int]:
+        """By field: the places that most of the first values have; 0 where that number of places proves nothing."""
+        columns = list(self._numeric())
+        texts = ", ".join(f"strlen(split_part({column}, '.', 2))" for column in columns)
+        rows = self._con.execute(f"SELECT {texts} FROM {self._relation} LIMIT {_SAMPLE}").fetchall()
+        allowed = (1, 2, 3, 4) if self._entity.format.numbers.separator else (1, 2, 4)
+        usual = (Counter(count for count in counts if count is not None) for counts in zip(*rows, strict=True))
+        likely = [counts.most_common(1)[0][0] if counts else 0 for counts in usual] or [0] * len(columns)
+        return {column: count if count in allowed else 0 for column, count in zip(columns, likely, strict=True)}
+
+    def _numeric(self) -> dict[str, ColumnType]:
+        """The fields that hold numbers, with the types they end in."""
+        found = {self._fields[name]: kind for name, kind in self._typed.items() if kind.kind in _NUMBERS}
+        for into, pair in self._entity.debit_credit.items():
+            found |= dict.fromkeys((self._fields[pair.debit], self._fields[pair.credit]), self._entity.columns[into])
+        return found
+
+    def _helpers(self) -> dict[str, str]:
+        """What is worked out once for each value: numbers without signs, and moments."""
+        numbers, days = self._entity.format.numbers, self._entity.format.dates
+        helpers = {}
+        for column, kind in self._numeric().items():
+            plain = self._is_plain(column, kind)
+            helpers[column] = (
+                f"CASE WHEN {plain} THEN {column} WHEN trim({column}) <> '' THEN {amounts.core(column, numbers)} END "
+                f"AS {column}_core, coalesce({plain}, false) AS {column}_is_plain"
+            )
+        for name, kind in self._typed.items():
+            column = self._fields[name]
+            if kind.kind in ("date", "datetime"):
+                quick = f"WHEN {dates.is_plain_day(column, days)} THEN CAST(CAST({column} AS DATE) AS TIMESTAMP)"
+                helpers[column] = f"CASE {quick} ELSE {dates.moment(column, days)} END AS {column}_moment"
+        return helpers
+
+    def _conventions(self, relation: str) -> dict[str, Convention]:
+        """How the numbers of each column are read, from all rows that are not ignored."""
+        numbers, columns = self._entity.format.numbers, self._numeric()
+        open_ = [column for column in columns if not numbers.separator]
+        counts: dict[str, Any] = {}
+        if open_:
+            wanted = {}
+            for column, kind in ((column, columns[column]) for column in open_):
+                places = self._places(column, kind)
+                for separator, proof in amounts.evidence(f"{column}_core").items():
+                    plain = "true" if separator == "." and places else "false"
+                    wanted[f"{column}{separator}"] = (
+                        f"count(*) FILTER (CASE WHEN {column}_is_plain THEN {plain} ELSE {proof} END)"
+                    )
+            sound = f"NOT {self._rules.ignored} AND {self._rules.sound}"
+            counts = self._aggregate(f"{relation} WHERE {sound}", wanted)
+        found = {
+            column: amounts.convention(numbers, {".": counts.get(f"{column}.", 0), ",": counts.get(f"{column},", 0)})
+            for column in columns
+        }
+        for pair in self._entity.debit_credit.values():  # what one of the two proves holds for the other
+            debit, credit = self._fields[pair.debit], self._fields[pair.credit]
+            for one, other in ((debit, credit), (credit, debit)):
+                found[one] = found[other] if found[one].decimal is None else found[one]
+        return found
+
+    def _plain(self, column: str, how: Convention) -> str:
+        cleaned = amounts.plain(f"{column}_core", self._entity.format.numbers, how)
+        return f"CASE WHEN {column}_is_plain THEN {column} ELSE {cleaned} END"
+
+    def _read(
+        self, name: str, column: str, kind: ColumnType, how: Mapping[str, Convention]
+    ) -> tuple[str, dict[str, str]]:
+        """SQL for the value of a column, and the reasons why it may have none."""
+        filled = f"coalesce(trim({column}), '') <> ''"
+        if kind.kind in _NUMBERS:
+            return _number(column, kind), self._unreadable_number(name, column, kind, how[column])
+        if kind.kind == "boolean":
+            word = f"lower(trim({column}))"
+            why = f"'column ' || {literal(name)} || ' is none of true, false, yes, no, 1, 0'"
+            known = f"{word} IN ('true', 'false', 'yes', 'no', '1', '0')"
+            return f"({word} IN ('true', 'yes', '1'))", {f"({filled} AND NOT {known})": why}
+        days, moment = self._entity.format.dates, f"{column}_moment"
+        bad = f"({filled} AND NOT coalesce({dates.is_plausible(moment, days)}, false))"
+        return f"CAST({moment} AS {kind.sql})", {bad: dates.why_not(name, column, moment, kind.kind, days)}
+
+    @staticmethod
+    def _unreadable_number(name: str, column: str, kind: ColumnType, how: Convention) -> dict[str, str]:
+        plain = f"{column}_plain"
+        exact = f"(CASE WHEN {column}_is_plain THEN true ELSE coalesce({amounts.is_exact(plain, kind)}, false) END)"
+        bad = f"(coalesce(trim({column}), '') <> '' AND NOT {exact})"
+        return {bad: amounts.why_not(name, column, plain, kind, how)}
+
+    def _signed(
+        self, into: str, pair: DebitCredit, how: Mapping[str, Convention], relation: str
+    ) -> tuple[str, dict[str, str]]:
+        """SQL for one signed number from two columns. An empty field and a zero are the same there."""
+        kind = self._entity.columns[into]
+        debit, credit = self._fields[pair.debit], self._fields[pair.credit]
+        bad = self._unreadable_number(pair.debit, debit, kind, how[debit])
+        bad |= self._unreadable_number(pair.credit, credit, kind, how[credit])
+        out, into_ = (amounts.value(f"{column}_plain", kind.widest) for column in (debit, credit))
+        signs = self._aggregate(
+            relation, {"plus": f"count(*) FILTER ({out} > 0)", "minus": f"count(*) FILTER ({out} < 0)"}
+        )
+        if signs["plus"] and signs["minus"]:
+            bad[f"coalesce({out} < 0, false)"] = literal(f"column {pair.debit} has both signs; correct the file")
+        bad[f"coalesce({out} <> 0 AND {into_} <> 0, false)"] = literal(
+            f"columns {pair.debit} and {pair.credit} both have an amount; correct the row"
+        )
+        bad[f"coalesce({into_} < 0, false)"] = literal(f"column {pair.credit} has a negative amount; correct the row")
+        low, high = _number(debit, kind), _number(credit, kind)
+        return f"(CASE WHEN {out} <> 0 THEN -abs({low}) ELSE coalesce({high}, {low}) END)", bad
+
+    def _wide(self, relation: str, columns: Mapping[str, str], types: Mapping[str, ColumnType]) -> list[str]:
+        """The columns of undetermined decimals that have a value which does not fit the narrow type."""
+        wanted = {}
+        for name, kind in types.items():
+            if kind.kind == "decimal" and not kind.fixed:
+                narrow = columns[name].replace(_NARROW_MARK, kind.sql)
+                wide = columns[name].replace(_NARROW_MARK, WIDE.sql)
+                wanted[name] = f"count(*) FILTER ({narrow} IS DISTINCT FROM {wide})"
+        return [name for name, count in self._aggregate(relation, wanted).items() if count]
+
+    def _aggregate(self, relation: str, wanted: Mapping[str, str]) -> dict[str, Any]:
+        if not wanted:
+            return {}
+        row = self._con.execute(f"SELECT {', '.join(wanted.values())} FROM {relation}").fetchone()
+        return dict(zip(wanted, row or (), strict=True))
+
+
+_NARROW_MARK = "FDS_DECIMAL"
+"""Stands for the type of an undetermined decimal until all values are known."""
+
+
+def _number(column: str, kind: ColumnType) -> str:
+    if kind.kind == "decimal" and not kind.fixed:
+        return f"TRY_CAST({column}_plain AS {_NARROW_MARK})"
+    return amounts.value(f"{column}_plain", kind)

@@ -1,0 +1,40 @@
+"""`fds diff`: what the models would change in the published marts."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fds._runs import check_database, run_deployed, run_here, show_run
+from fds.output import AsJson, Debug, Stack, answer, say
+
+Local = Annotated[bool, typer.Option("--local", help="Compare here, without container and server.")]
+Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that local runs publish.")]
+
+
+def command(
+    local: Local = False,
+    database: Database = None,
+    stack: Stack = "dev",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Build and test the models on what is loaded already, and show what would change; load and publish nothing."""
+    from stack_runtime import logs
+
+    logs.configure(level=logging.WARNING)
+    check_database(database, local, "diff")
+    if local:
+        run, code = run_here(database, lambda pipeline: pipeline.build(plan=True))
+    else:
+        run, code = run_deployed(stack, None, "diff", [])
+    if as_json:
+        answer(run)
+    else:
+        show_run(run)
+    if code:
+        say(f"fds: {run['error']}")
+        raise typer.Exit(code)

@@ -1,0 +1,91 @@
+"""Check the locked Python packages against the advisories of the package index: `make audit`.
+
+Exit codes: 0 no known vulnerability; 1 at least one; 5 some packages were not checked, as where the index of this
+machine serves packages without advisories.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.uv import uv
+
+ROOT = Path(__file__).resolve().parents[1]
+AUDITOR = "pip-audit==2.10.1"
+SETS = (("--all-groups", "--no-group=meltano"), ("--only-group=meltano",))
+"""What is exported from the lock file: the group `meltano` conflicts with the others, so it goes apart."""
+SHOWN = 5
+"""Names of unchecked packages to show."""
+
+
+def main() -> int:
+    """Audit every package of the lock file and print the result."""
+    try:
+        packages = [package for groups in SETS for package in _audited(groups)]
+    except StackError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return error.exit_code
+    lines, code = result(packages)
+    print("\n".join(lines))
+    return code
+
+
+def result(packages: Sequence[dict[str, Any]]) -> tuple[list[str], int]:
+    """Return the report of audited packages, one line per finding, and the exit code.
+
+    Args:
+        packages: entries of pip-audit's JSON: `name` with `version` and `vulns`, or with `skip_reason`.
+    """
+    checked = {(package["name"], package["version"]): package["vulns"] for package in packages if "vulns" in package}
+    skipped = sorted({package["name"] for package in packages if "vulns" not in package})
+    lines = [
+        f"{name} {version}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'no version yet'}"
+        for (name, version), vulnerabilities in sorted(checked.items())
+        for found in vulnerabilities
+    ]
+    code = 1 if lines else 5 if skipped or not checked else 0
+    lines.append(f"audit: {len(checked)} packages checked, {len(lines)} known vulnerabilities")
+    if skipped:
+        more = ", …" if len(skipped) > SHOWN else ""
+        lines.append(
+            f"audit: NOT checked: {len(skipped)} packages, for which the index has no advisories "
+            f"({', '.join(skipped[:SHOWN])}{more})"
+        )
+    return lines, code
+
+
+def _audited(groups: Sequence[str]) -> list[dict[str, Any]]:
+    """Return pip-audit's entries for the locked packages of these dependency groups.
+
+    Raises:
+        UnreachableError: uv or the auditor cannot be run.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        locked = Path(folder) / "requirements.txt"
+        export = ["export", "--frozen", "--quiet", "--no-emit-workspace", "--no-hashes", "--output-file", str(locked)]
+        _run([*uv(), *export, *groups])
+        audit = ["--requirement", str(locked), "--no-deps", "--disable-pip", "--format=json", "--progress-spinner=off"]
+        said = _run([*uv(), "tool", "run", "--quiet", AUDITOR, *audit], allowed=(0, 1))
+    try:
+        return list(json.loads(said)["dependencies"])
+    except (ValueError, LookupError):
+        raise UnreachableError("pip-audit gave no result", next_command="make audit again") from None
+
+
+def _run(command: Sequence[str], allowed: Sequence[int] = (0,)) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode not in allowed:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise UnreachableError(f"{Path(command[0]).name} failed: {last[:300]}", next_command="make audit again")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

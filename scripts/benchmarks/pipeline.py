@@ -1,0 +1,129 @@
+"""How long a whole local run takes: against the same SQL with its tests in DuckDB alone, and for a small file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import duckdb
+
+from scripts.benchmarks.load import write_rows
+from scripts.benchmarks.watch import Watched, watch
+from stack_runtime.errors import CheckFailedError
+from stack_runtime.pipeline import meltano_env
+from stack_runtime.pipeline.paths import beside
+
+SQL_RATIO = 3.0
+"""A whole run of a million rows may take at most this many times as long as the same SQL with its tests."""
+SMALL_SECONDS = 6.0
+"""A run of ten rows may take at most this long on two cores."""
+MEMORY_MB = 1000.0
+"""What each process may use at most."""
+_ROWS = 1_000_000
+_BY_HAND = """
+import json, sys, duckdb
+csv, database, manifest = sys.argv[1:]
+nodes = json.load(open(manifest))["nodes"].values()
+with duckdb.connect(database, config={"threads": 2}) as connection:
+    connection.execute("CREATE SCHEMA raw_data; CREATE SCHEMA staging; CREATE SCHEMA intermediate; CREATE SCHEMA marts")
+    connection.execute(f"CREATE TABLE raw_data.transactions AS SELECT * FROM read_csv('{csv}')")
+    for node in sorted((n for n in nodes if n["resource_type"] == "model"), key=lambda n: n["depth"]):
+        kind = "VIEW" if node["config"]["materialized"] == "view" else "TABLE"
+        connection.execute(f"CREATE {kind} {node['schema']}.{node['alias']} AS {node['compiled']}")
+    for node in nodes:
+        if node["resource_type"] == "test":
+            connection.execute(f"SELECT count(*) FROM ({node['compiled']})").fetchall()
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds and ratio of one run of the benchmark; the peaks of memory are of the large run, by process."""
+
+    rows: int
+    sql_seconds: float
+    run_seconds: float
+    ratio: float
+    peak_mb: dict[str, float]
+    small_seconds: list[float]
+
+    @property
+    def missed(self) -> list[str]:
+        """What does not hold."""
+        small, largest = median(self.small_seconds), max(self.peak_mb.values())
+        checks = (
+            (self.ratio <= SQL_RATIO, f"{self.ratio} times the same SQL, not {SQL_RATIO}"),
+            (small <= SMALL_SECONDS, f"{small} s for a small file, not {SMALL_SECONDS}"),
+            (largest < MEMORY_MB, f"{largest:.0f} MB in one process, not below {MEMORY_MB:.0f}"),
+        )
+        return [text for holds, text in checks if not holds]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"missed": self.missed}
+
+    def lines(self) -> list[str]:
+        """The figures for a person."""
+        return [
+            f"{self.rows:,} rows through the whole pipeline",
+            f"  the same SQL with its tests            {self.sql_seconds:8.2f} s",
+            f"  fds run --local                        {self.run_seconds:8.2f} s",
+            f"  ratio (at most {SQL_RATIO})                    {self.ratio:8.2f}",
+            *(f"  peak of {name:31}{peak:8.1f} MB" for name, peak in sorted(self.peak_mb.items())),
+            f"ten rows, median of {len(self.small_seconds)}                  {median(self.small_seconds):8.2f} s",
+        ]
+
+
+def measure(rounds: int, say: Callable[[str], None]) -> Result:
+    """Measure everything in one run, in a temporary folder."""
+    meltano_env.prepare(say)
+    with tempfile.TemporaryDirectory(prefix="pipeline-") as name:
+        folder = Path(name)
+        big, small, database = folder / "big.csv", folder / "small.csv", folder / "warehouse.duckdb"
+        write_rows(big, _ROWS)
+        write_rows(small, 10)
+        say("fds run --local, ten rows")
+        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # the first parses all models
+        database.unlink()
+        say(f"fds run --local, {_ROWS:,} rows")
+        ours = _run(big, database)
+        with duckdb.connect(str(database), read_only=True) as connection:
+            found = connection.execute("SELECT count(*) FROM marts.fact_transactions").fetchone()
+        if found != (_ROWS,):
+            raise CheckFailedError(f"{_ROWS} rows were written, {found} arrived", where="fds run")
+        say("the same SQL with its tests")
+        manifest = _compiled(beside(database).dbt_target, folder / "compiled.json")
+        by_hand = watch(
+            [sys.executable, "-c", _BY_HAND, str(big), str(folder / "hand.duckdb"), str(manifest)], folder, {}
+        )
+    return Result(
+        _ROWS, round(by_hand.seconds, 2), round(ours.seconds, 2), round(ours.seconds / by_hand.seconds, 2),
+        {name: round(peak, 1) for name, peak in ours.peaks.items()}, [round(seconds, 2) for seconds in times],
+    )  # fmt: skip
+
+
+def _run(csv: Path, database: Path) -> Watched:
+    command = [sys.executable, "-m", "fds.main", "run", "--local", "--json", "--csv", str(csv)]
+    return watch([*command, "--database", str(database)], Path.cwd(), {})
+
+
+def _compiled(target: Path, file: Path) -> Path:
+    """Write the models and tests of the last run as dbt compiled them, each with its depth in the graph."""
+    nodes = json.loads((target / "manifest.json").read_text())["nodes"]
+    texts = {path.stem: path.read_text() for path in (target / "compiled").rglob("*.sql")}
+
+    def depth(name: str) -> int:
+        return 1 + max(map(depth, nodes[name]["depends_on"]["nodes"]), default=0) if name in nodes else 0
+
+    found = {
+        name: {"resource_type": node["resource_type"], "schema": node["schema"], "alias": node["alias"],
+               "config": node["config"], "depth": depth(name), "compiled": texts[node["name"]]}
+        for name, node in nodes.items()
+    }  # fmt: skip
+    file.write_text(json.dumps({"nodes": found}))
+    return file

@@ -1,0 +1,137 @@
+"""The counts of a load, from the reports of taps and targets: every record read is accounted for in every stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stack_runtime.errors import CheckFailedError
+from stack_runtime.pipeline.model import Quarantined, Refused, Rows, Stream
+from stack_runtime.pipeline.sources import Source
+from stack_runtime.pipeline.workspace import Workspace
+
+KEPT_CHARACTERS = 2000
+"""How much of a quarantined row the record of a run holds."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did: counts by stream, and the files that were read and that were refused."""
+
+    streams: tuple[Stream, ...]
+    refused: tuple[Refused, ...]
+    files: int
+    are_files_judged: bool
+    """Whether the taps refuse files with too many unreadable rows themselves."""
+
+    @property
+    def rows(self) -> Rows:
+        return sum((stream.rows for stream in self.streams), Rows())
+
+
+def tap_report(work: Workspace, source: str) -> Path:
+    return work.reports / f"tap-of-{source}.json"
+
+
+def target_report(work: Workspace, source: str) -> Path:
+    return work.reports / f"target-of-{source}.json"
+
+
+def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
+    """Read the reports of all `sources`.
+
+    Raises:
+        CheckFailedError: a report is missing, two sources wrote the same table, or counts do not add up.
+    """
+    streams: list[Stream] = []
+    refused: list[Refused] = []
+    files = []
+    for source in sources:
+        target = _report(target_report(work, source.name), "streams")
+        tap = _report(tap_report(work, source.name), "entities") if source.entities is not None else None
+        streams += _streams(source.name, tap, target)
+        for name, entity in (tap or {}).items():
+            files += entity["files"]
+            refused += [
+                Refused(name, str(file["path"]), str(file["refused"]))
+                for file in entity["files"]
+                if file.get("refused")
+            ]
+    tables = [stream.table.lower() for stream in streams]
+    if twice := next((stream for stream in streams if tables.count(stream.table.lower()) > 1), None):
+        writers = " and ".join(stream.source for stream in streams if stream.table.lower() == twice.table.lower())
+        raise CheckFailedError(
+            f"{writers} both load into {twice.table}",
+            where="extract_load",
+            next_command="give one of them another load_schema in meltano.yml",
+        )
+    are_judged = bool(files) and all("refused" in file for file in files)
+    return Loaded(tuple(streams), tuple(refused), len(files), are_judged)
+
+
+def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, Any]) -> Iterator[Stream]:
+    """Combine the two reports of one source. The target counts what it received, the tap also what it did not send."""
+    for name, received in target.items():
+        loaded, replaced = received["loaded"], received["replaced"]
+        read = Rows(received["received"], loaded, 0, replaced)
+        if tap is not None:
+            entity = tap.get(name) or {"read": 0, "emitted": 0, "quarantined": 0}
+            if entity["emitted"] != received["received"]:
+                raise _mismatch(name, f"{entity['emitted']} were sent and {received['received']} were received")
+            held_back = entity["read"] - entity["emitted"] - entity["quarantined"]
+            if held_back not in (0, entity.get("replaced", 0)):
+                raise _mismatch(name, f"{entity['read']} were read, {entity['emitted']} were sent")
+            read = Rows(entity["read"], loaded, entity["quarantined"], replaced + held_back)
+        if not read.add_up:
+            raise _mismatch(
+                name, f"read {read.read}, loaded {loaded}, quarantined {read.quarantined}, replaced {replaced}"
+            )
+        yield Stream(source, f"{received['schema']}.{name}", read)
+    if missing := sorted(set(tap or ()) - set(target)):
+        entity = (tap or {})[missing[0]]
+        if entity["emitted"]:
+            raise _mismatch(missing[0], f"{entity['emitted']} were sent and none was received")
+        yield from (
+            Stream(source, name, Rows((tap or {})[name]["read"], 0, (tap or {})[name]["quarantined"]))
+            for name in missing
+        )
+
+
+def _mismatch(stream: str, what: str) -> CheckFailedError:
+    return CheckFailedError(
+        f"the rows of {stream} do not add up: {what}",
+        where="extract_load",
+        next_command="fds run again; report it if it stays",
+    )
+
+
+def _report(file: Path, key: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(file.read_text())[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CheckFailedError("the counts of the load are missing", where=file.name, next_command="fds run") from None
+    return found
+
+
+def read_quarantine(folder: Path) -> Iterator[Quarantined]:
+    """Yield the quarantined rows of a run, each with the path of its file and a bounded part of its text."""
+    for file in sorted(folder.rglob("*.jsonl")):
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                row = json.loads(line)
+                yield Quarantined(
+                    entity=str(row["entity"]),
+                    file=str(row["file"]),
+                    line=int(row["line"] or 0),
+                    reason=_bounded(row["reason"]),
+                    raw=_bounded(row["raw"]),
+                )
+
+
+def _bounded(value: object) -> str:
+    """Text as PostgreSQL takes it: no NUL, no endless row."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.replace("\0", "\ufffd")[:KEPT_CHARACTERS]

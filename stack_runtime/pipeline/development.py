@@ -1,0 +1,88 @@
+"""A copy of the published data for work on models: what dbt does to it, no reader sees."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack_runtime.pipeline.dbt_packages import dbt_environment, dbt_program
+from stack_runtime.pipeline.paths import DATABASE_NAME, PipelinePaths, of_runner
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+def copy_published(paths: PipelinePaths) -> Path:
+    """Copy the database that local runs publish, unless the copy is of it already.
+
+    Returns: the path of the copy. Without published data there is none yet, and dbt makes an empty one.
+    """
+    copy = paths.development
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    if paths.published.is_file():
+        found = paths.published.stat()
+        version = f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
+        if _is_old(copy, version):
+            part = copy.with_name(f"{copy.name}.part")
+            shutil.copyfile(paths.published, part)
+            _replace(copy, part, version)
+    return copy
+
+
+def fetch_published(client: DockerClient, stack: str, copy: Path) -> Path:
+    """Fetch the database that `stack` publishes to `copy`, unless the copy is of it already.
+
+    Raises:
+        UnreachableError: the runner does not run, or nothing is published yet.
+    """
+    from docker.errors import NotFound
+
+    from stack_runtime.docker_host import running
+    from stack_runtime.errors import UnreachableError
+
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    published = of_runner(Path("/data")).published
+    runner = running(client, stack, "pipeline")
+    try:
+        blocks, found = runner.get_archive(str(published))
+    except NotFound:
+        raise UnreachableError("no data is published yet", next_command="fds run --csv FILE") from None
+    assert found is not None  # Docker sends it with each archive
+    version = f"{stack} {found['mtime']} {found['size']}"
+    if _is_old(copy, version):
+        part, packed = copy.with_name(f"{copy.name}.part"), copy.with_name(f"{copy.name}.tar")
+        with packed.open("wb") as file:
+            file.writelines(blocks)
+        with tarfile.open(packed) as archive:
+            content = archive.extractfile(DATABASE_NAME)
+            assert content is not None  # it is a file, or there is no archive
+            with part.open("wb") as file:
+                shutil.copyfileobj(content, file)
+        packed.unlink()
+        _replace(copy, part, version)
+    return copy
+
+
+def run_dbt(words: Sequence[str], database: Path) -> int:
+    """Run dbt with the project's models on `database`, at this terminal. Returns: dbt's exit code."""
+    target = database.with_name(f"{database.stem}-target")
+    target.mkdir(exist_ok=True)
+    return subprocess.run([dbt_program(), *words], env=dbt_environment(database, target), check=False).returncode
+
+
+def _is_old(copy: Path, version: str) -> bool:
+    mark = copy.with_name(f"{copy.name}.version")
+    return not copy.is_file() or not mark.is_file() or mark.read_text() != version
+
+
+def _replace(copy: Path, part: Path, version: str) -> None:
+    mark = copy.with_name(f"{copy.name}.version")
+    mark.unlink(missing_ok=True)
+    copy.with_name(f"{copy.name}.wal").unlink(missing_ok=True)
+    os.replace(part, copy)
+    mark.write_text(version)

@@ -1,0 +1,54 @@
+"""A run in progress: each step is timed, announced, and recorded as soon as it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from stack_runtime import logs
+from stack_runtime.pipeline.model import Run, Status, Step
+from stack_runtime.pipeline.records import Records
+
+Say = Callable[[str], None]
+
+
+class Job:
+    """The run in progress.
+
+    Args:
+        say: called with the name of each step as it begins.
+    """
+
+    def __init__(self, run: Run, records: Records, say: Say) -> None:
+        self.run = run
+        self._records = records
+        self._say = say
+        self._log = logs.logger("pipeline").bind(run_id=run.run_id)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step."""
+        self._say(name)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            step = Step(name, round(time.monotonic() - began, 3))
+            self.run = self.run.with_step(step)
+            self._log.info("step ended", step=name, seconds=step.seconds)
+        self.save()
+
+    def save(self) -> None:
+        """Record the run as it is now."""
+        self._records.save(self.run)
+
+    def finish(self, status: Status, error: str = "") -> None:
+        """Record the end of the run; a failed run has published nothing."""
+        published = self.run.published if status == "succeeded" else None
+        self.run = replace(self.run, status=status, error=error, published=published, finished_at=datetime.now(UTC))
+        rows = vars(self.run.rows)
+        self._log.info("run ended", status=status, error=error, **{f"rows_{key}": value for key, value in rows.items()})
+        self.save()

@@ -1,0 +1,137 @@
+"""The load of one run: its counts and checks, its quarantined rows, and what must not be published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from stack_runtime.errors import CheckFailedError
+from stack_runtime.pipeline.counts import read_quarantine
+from stack_runtime.pipeline.extract_load import extract_load
+from stack_runtime.pipeline.model import Check, Refused, Run
+from stack_runtime.pipeline.postgres_config import PostgresConfig
+from stack_runtime.pipeline.sources import Selection
+from stack_runtime.pipeline.workspace import Workspace
+
+KEPT_ROWS = 1000
+"""How many quarantined rows of a run its record holds; the files hold all."""
+FEW = 20
+"""Quarantined rows that a person can look at one by one."""
+MOST_UNREADABLE = 0.2
+"""The share of rows that may be quarantined; dbt's checks hold values that other loaders bring to the same."""
+
+
+def load(
+    run: Run,
+    work: Workspace,
+    selection: Selection,
+    system_database: Path,
+    postgres: PostgresConfig | None,
+    given: Mapping[Path, Path],
+) -> tuple[Run, bool]:
+    """Load what `selection` names.
+
+    Args:
+        given: files as the user named them, by the paths that the tap reads; these are loaded whole, and leave the
+            state as it is.
+
+    Returns: `run` with counts, a check a stream, refused files and quarantined rows; and whether the taps have refused
+        files with too many unreadable rows.
+    Raises:
+        CheckFailedError: a source cannot be read, or the counts do not add up.
+    """
+    try:
+        loaded = extract_load(work, selection, system_database, postgres, whole=bool(given))
+    except CheckFailedError as error:
+        error.what = _as_given(error.what, given)
+        raise
+    refused = [*(Refused("", str(file), why) for file, why in selection.unclaimed), *loaded.refused]
+    rows = islice(read_quarantine(work.quarantine), KEPT_ROWS)
+    counted = replace(
+        run,
+        rows=loaded.rows,
+        streams=loaded.streams,
+        files=loaded.files + len(selection.unclaimed),
+        refused=tuple(
+            replace(item, file=_name(item.file, given), reason=_as_given(item.reason, given)) for item in refused
+        ),
+        quarantined=tuple(replace(row, file=_name(row.file, given)) for row in rows),
+        checks=tuple(  # or the load had failed
+            Check(f"rows_read_are_accounted_for_in_{stream.table}", "pass", 0.0, 0.0) for stream in loaded.streams
+        ),
+    )
+    return counted, loaded.are_files_judged
+
+
+def refuse_unreadable(run: Run, selection: Selection, *, alone: bool, judged: bool) -> None:
+    """Refuse to publish if too little of the files could be loaded. A few bad rows never stop a run.
+
+    Args:
+        alone: the one file of the run was named by the user.
+        judged: the taps have refused files with too many unreadable rows.
+
+    Raises:
+        CheckFailedError: the only file, or each file of a run without other sources, was refused; or no row could be
+            loaded; or more than `FEW` were not and they are over `MOST_UNREADABLE`.
+    """
+    others = any(source.entities is None for source in selection.sources)
+    if run.refused and (alone or (len(run.refused) == run.files and not others)):
+        raise CheckFailedError(
+            f"nothing was loaded: {_listed(run.refused)}", where="extract_load", next_command="correct it, run again"
+        )
+    for stream in () if judged else run.streams:
+        rows = stream.rows
+        nothing = rows.read and rows.quarantined == rows.read
+        if nothing or (rows.quarantined > FEW and rows.quarantined > MOST_UNREADABLE * rows.read):
+            entity = stream.table.rpartition(".")[2]
+            first = next((row for row in run.quarantined if row.entity == entity), run.quarantined[0])
+            raise CheckFailedError(
+                f"{rows.quarantined} of {rows.read} rows cannot be loaded, nothing was published; "
+                f"the first is line {first.line} of {first.file}: {first.reason}",
+                where="extract_load",
+                next_command="correct the file, run again",
+            )
+
+
+def refusal_of(run: Run) -> CheckFailedError | None:
+    """Return the error that tells of refused files after the others were published; None if there is none."""
+    if not run.refused:
+        return None
+    count = len(run.refused)
+    return CheckFailedError(
+        f"{count} of {run.files} files {'was' if count == 1 else 'were'} refused: {_listed(run.refused)}",
+        next_command="correct or remove it, run again",
+    )
+
+
+def refuse_large_changes(run: Run, limit: float) -> None:
+    """Refuse to publish without a person if more than `limit` (0.1 is 10%) of the rows of a mart would change.
+
+    A mart that is not published yet does not count.
+
+    Raises:
+        CheckFailedError: at least one mart changes by more.
+    """
+    over = [f"{mart.mart} by {mart.share:.1%}" for mart in run.diff or () if mart.share and mart.share > limit]
+    if over:
+        raise CheckFailedError(
+            f"more than {limit * 100:g}% of the rows would change, nothing was published: {', '.join(over[:5])}",
+            next_command="look at the changes, then run again without --approve-over",
+        )
+
+
+def _listed(refused: tuple[Refused, ...]) -> str:
+    more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
+    return "; ".join(f"{item.file}: {item.reason}" for item in refused[:3]) + more
+
+
+def _as_given(text: str, given: Mapping[Path, Path]) -> str:
+    for path, name in given.items():
+        text = text.replace(str(path), str(name))
+    return text
+
+
+def _name(file: str, given: Mapping[Path, Path]) -> str:
+    return given.get(Path(file), Path(file)).name

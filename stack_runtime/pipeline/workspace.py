@@ -1,0 +1,163 @@
+"""The folder of one run: a private copy of the published database, with the loaders' state in it.
+
+So nothing needs repair after a killed or failed run, and data and state change in one rename.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.paths import PipelinePaths
+
+_PUBLISHED_RUN = "SELECT run_id FROM fds.publication"
+_HAS_TABLE = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'fds' AND table_name = ?"
+
+Relation = tuple[str, str]
+"""Schema and name of a table or view."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of one run and what is in it."""
+
+    folder: Path
+    database: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.folder / "quarantine"
+
+    @property
+    def reports(self) -> Path:
+        """One JSON file of counts from each tap of ours, and one from each target."""
+        return self.folder / "reports"
+
+    @property
+    def batches(self) -> Path:
+        return self.folder / "batches"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "meltano.log"
+
+
+def published_run(database: Path) -> str | None:
+    """Return the run that published `database`; None if there is no file, or no run of ours published it.
+
+    Raises:
+        UsageError: it is not a DuckDB file, or another program writes it.
+    """
+    if not database.exists():
+        return None
+    if database.with_name(f"{database.name}.wal").exists():
+        raise UsageError(
+            "another program writes this database, or ended without closing it",
+            where=str(database),
+            next_command="open and close it once with duckdb, or choose another --database",
+        )
+    try:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            if not connection.execute(_HAS_TABLE, ["publication"]).fetchone():
+                return None
+            row = connection.execute(_PUBLISHED_RUN).fetchone()
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise UsageError(
+            f"not a DuckDB database that can be opened: {reason}", where=str(database), next_command="choose another"
+        ) from None
+    return str(row[0]) if row else None
+
+
+def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
+    """Remove what dead runs left, and make the folder of this one with its copy of the published database."""
+    for leftover in paths.work.iterdir():
+        shutil.rmtree(leftover, ignore_errors=True)
+        # A run that was killed may have left Meltano's system database half migrated; nothing in it is needed.
+        system_database(paths).unlink(missing_ok=True)
+    folder = paths.work / run_id
+    folder.mkdir()
+    work = Workspace(folder, folder / paths.published.name)
+    work.state.mkdir()
+    if paths.published.exists():
+        shutil.copyfile(paths.published, work.database)
+        _restore_state(work)
+    link = paths.current.with_name("current.new")
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder)
+    link.replace(paths.current)
+    return work
+
+
+def system_database(paths: PipelinePaths) -> Path:
+    """Meltano's own database, where there is no PostgreSQL for it."""
+    return paths.root / "meltano.db"
+
+
+def end_work(work: Workspace) -> None:
+    """Remove the folder of a run."""
+    shutil.rmtree(work.folder, ignore_errors=True)
+
+
+def _restore_state(work: Workspace) -> None:
+    with duckdb.connect(str(work.database)) as connection:
+        if not connection.execute(_HAS_TABLE, ["state"]).fetchone():
+            return
+        for path, content in connection.execute("SELECT path, content FROM fds.state").fetchall():
+            file = work.state / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+
+
+def remove_old_models(work: Workspace, relations: Iterable[Relation]) -> None:
+    """Drop what dbt built in an earlier run and no longer has a model for; remember `relations` for the next run.
+
+    Only what an earlier run remembered is dropped: other tables in the same schemas may be a person's.
+    """
+    now = {(schema.lower(), name.lower()) for schema, name in relations}
+    with duckdb.connect(str(work.database)) as connection:
+        connection.execute("BEGIN")
+        if connection.execute(_HAS_TABLE, ["models"]).fetchone():
+            for schema, name in connection.execute("SELECT schema_name, name FROM fds.models").fetchall():
+                if (schema, name) not in now:
+                    _drop(connection, schema, name)
+        connection.execute("CREATE SCHEMA IF NOT EXISTS fds")
+        connection.execute("CREATE OR REPLACE TABLE fds.models (schema_name VARCHAR, name VARCHAR)")
+        if now:
+            connection.executemany("INSERT INTO fds.models VALUES (?, ?)", sorted(now))
+        connection.execute("COMMIT")
+
+
+def _drop(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
+    kind = connection.execute(
+        "SELECT table_type FROM information_schema.tables WHERE table_catalog = current_database() "
+        "AND lower(table_schema) = ? AND lower(table_name) = ?",
+        [schema, name],
+    ).fetchone()
+    if kind:
+        quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name))
+        connection.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {quoted}")
+
+
+def seal(work: Workspace, run_id: str) -> None:
+    """Write the run and Meltano's state into the database, and fold its log into the one file."""
+    files = [file for file in work.state.rglob("*") if file.name == "state.json"]
+    state = [(str(file.relative_to(work.state)), file.read_text()) for file in files]
+    with duckdb.connect(str(work.database)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS fds")
+        connection.execute("CREATE OR REPLACE TABLE fds.publication AS SELECT ? AS run_id", [run_id])
+        connection.execute("CREATE OR REPLACE TABLE fds.state (path VARCHAR, content VARCHAR)")
+        if state:
+            connection.executemany("INSERT INTO fds.state VALUES (?, ?)", state)
+        connection.execute("COMMIT")
+        connection.execute("FORCE CHECKPOINT")

@@ -1,0 +1,169 @@
+"""What this machine's real Docker daemon refuses becomes an error with the next command, and nothing is replaced."""
+
+from __future__ import annotations
+
+import grp  # noqa: F401, the child below may not read files of another user's Python
+import json
+import multiprocessing
+import os
+import pwd
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fds_offline import images as stand_ins
+from infra.operations import preflight
+from infra.prerequisites import images
+from infra.prerequisites.docker import Docker
+from infra.settings import Settings
+from stack_runtime.docker_endpoint import DEFAULT_ADDRESS, local_endpoint
+from stack_runtime.docker_host import connect, local_docker
+from stack_runtime.docker_problems import pull
+from stack_runtime.errors import StackError, UnreachableError
+from tests.kit.hub import RATE_LIMIT, UNAUTHORIZED, refusing_hub
+
+NOBODY = pwd.getpwnam("nobody").pw_uid
+
+
+def _as_nobody(work: Callable[[], Any]) -> Any:
+    """Return the result of `work`, or its error as text, from a forked process of a user without privileges."""
+    ours, theirs = multiprocessing.get_context("fork").Pipe()
+
+    def child() -> None:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        try:
+            theirs.send(work())
+        except StackError as error:
+            theirs.send(f"{type(error).__name__} {error.exit_code} {error}")
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    assert ours.poll(30)
+    found = ours.recv()
+    process.join()
+    return found
+
+
+@pytest.fixture
+def own_socket() -> None:
+    """Skip where the daemon is not behind the usual socket, or that is open to all."""
+    local_docker().close()  # and import now what the child may not read
+    if local_endpoint().address != DEFAULT_ADDRESS:
+        pytest.skip("this machine's daemon has a socket of its own")
+
+
+@pytest.mark.usefixtures("own_socket")
+@pytest.mark.parametrize("ask", [lambda: connect(local_endpoint()), lambda: Docker().find()])
+def test_user_outside_of_the_docker_group_is_told_the_command(ask: Callable[[], object]) -> None:
+    said = _as_nobody(ask)
+    group = Path("/var/run/docker.sock").group()
+    assert said.startswith("DockerAccessError 5 this user may not use Docker")
+    assert f"sudo usermod -aG {group} nobody, then log in again" in said or group == "root"
+
+
+def test_port_below_1024_is_probed_without_root() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        privileged = next(port for port in range(1, 80) if not preflight._taken(port))
+        assert _as_nobody(lambda: preflight._taken(privileged)) is False, "the daemon opens it, not this user"
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", privileged))
+        listening.listen()
+        assert _as_nobody(lambda: preflight._taken(privileged)) is True
+
+
+class RootlessDaemon:
+    """Double of a client whose daemon says that it runs without root, in the words of Docker's `info`."""
+
+    def info(self) -> dict[str, object]:
+        return {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}
+
+
+def test_rootless_daemon_is_not_asked_for_a_privileged_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = tmp_path / "ip_unprivileged_port_start"
+    limit.write_text("1024\n")
+    monkeypatch.setattr(preflight, "UNPRIVILEGED", limit)
+    settings = Settings.of("dev", {})
+    refuse = preflight._refuse_privileged
+    with pytest.raises(UnreachableError, match=r"may not open port 443, .*sysctl .*=443, or set httpPort"):
+        refuse(RootlessDaemon(), settings, 443)  # type: ignore[arg-type]
+    refuse(RootlessDaemon(), settings, 8443)  # type: ignore[arg-type]
+    refuse(local_docker(), settings, 443)
+    limit.write_text("443\n")
+    refuse(RootlessDaemon(), settings, 443)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def no_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test when a stand-in is made."""
+    monkeypatch.setattr(stand_ins, "provide", lambda *_: pytest.fail("made a stand-in under an official name"))
+    forget = images._hub_answers.cache_clear
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("no_stand_in")
+@pytest.mark.parametrize(
+    ("refusal", "says"), [(RATE_LIMIT, "no more downloads for now.*docker login"), (UNAUTHORIZED, "unauthorized")]
+)
+def test_hub_that_refuses_is_not_replaced(
+    refusal: tuple[int, str, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing_hub(refusal) as hub:
+        monkeypatch.setattr(images, "PROBE", f"{hub}/library/hello-world:latest")
+        with pytest.raises(UnreachableError, match=says) as raised:
+            images.Image("redis:7").get(lambda _: None)
+    assert raised.value.exit_code == 5
+
+
+@pytest.mark.usefixtures("no_stand_in")
+def test_image_that_a_reachable_hub_refuses_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_hub_answers", lambda: True)
+    with refusing_hub(RATE_LIMIT) as hub, pytest.raises(UnreachableError, match="no more downloads"):
+        images.Image(f"{hub}/library/redis:7").get(lambda _: None)
+
+
+def test_deployment_names_the_rate_limit() -> None:
+    client = local_docker()
+    with refusing_hub(RATE_LIMIT) as hub, pytest.raises(UnreachableError, match="docker login, or wait"):
+        pull(client, f"{hub}/library/redis:7")
+
+
+@pytest.fixture
+def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of a Docker configuration of its own."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    return tmp_path / "config.json"
+
+
+@pytest.mark.parametrize("settings", [{"credsStore": "desktop.exe"}, {"credHelpers": {"HUB": "gone"}}])
+def test_missing_credential_helper_does_not_prevent_a_pull(settings: dict[str, Any], login: Path) -> None:
+    with refusing_hub(RATE_LIMIT) as hub:
+        login.write_text(json.dumps(settings).replace("HUB", hub))
+        said = r"no more downloads.*docker-credential-\S+ is not installed"  # so the hub was asked
+        with pytest.raises(UnreachableError, match=said):
+            pull(local_docker(), f"{hub}/library/redis:7")
+
+
+def test_missing_credential_helper_does_not_prevent_a_build(login: Path, tmp_path: Path) -> None:
+    login.write_text('{"credsStore": "desktop.exe"}')
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL test=helper\n")
+    client = local_docker()
+    image, _ = client.images.build(path=str(tmp_path))
+    client.images.remove(str(image.id))
+
+
+def test_failing_credential_helper_is_named(login: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = tmp_path / "docker-credential-broken"
+    helper.write_text("#!/bin/sh\necho 'error getting credentials: exec format error'; exit 1\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    login.write_text('{"credsStore": "broken"}')
+    with pytest.raises(UnreachableError, match=rf"credential helper of Docker fails.*remove it from {login}"):
+        pull(local_docker(), "redis:7")

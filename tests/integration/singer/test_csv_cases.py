@@ -1,0 +1,85 @@
+"""CSV files as people have them: every value is right in the table, or its row or file is refused with what to do.
+
+`csv_cases/cases.json` has the steps of each case (`csv`: one file, `landing`: a folder that files are added to), the
+true rows as `{id: [day, amount, currency]}`, and the outcome: `read` where all are loaded, `told` where some are
+quarantined or refused with a message that matches `told`. `declared` are settings with which all rows are loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.singer import Kit
+
+CASES_FOLDER = Path(__file__).parent / "csv_cases"
+CASES: dict[str, dict[str, Any]] = json.loads((CASES_FOLDER / "cases.json").read_text())
+COLUMNS = {
+    "date": "date", "customer_id": "string", "amount": "decimal", "currency": "string", "category": "string",
+    "description": "string",
+}  # fmt: skip
+
+Rows = dict[str, tuple[str | None, Decimal | None, str | None]]
+
+
+def truths(case: dict[str, Any]) -> list[Rows]:
+    """The readings of a case that are right, each as a whole."""
+    readings = [case["rows"], *case.get("or_rows", [])]
+    return [{i: (day, Decimal(amount), currency) for i, (day, amount, currency) in rows.items()} for rows in readings]
+
+
+def play(kit: Kit, case: dict[str, Any], entity: dict[str, Any]) -> tuple[Rows, str]:
+    """Load all steps by tap and target. Returns: what is in the table, and all that was said."""
+    said: list[str] = []
+    state: dict[str, Any] | None = None
+    landing = kit.folder / "landing"
+    landing.mkdir()
+    for step in case["steps"]:
+        files = [CASES_FOLDER / step["csv"]] if "csv" in step else land(CASES_FOLDER / step["landing"], landing)
+        done = kit.tap(*files, entity=entity, state=state, **case.get("settings", {}))
+        if done.code:
+            said.append(done.sentence)
+        else:
+            loaded = kit.target(done.out)
+            assert loaded.code == 0, loaded.error
+            assert kit.counts["emitted"] == kit.loaded["received"] == kit.loaded["loaded"] + kit.loaded["replaced"]
+            state = done.state if "landing" in step else None
+        said += [file["refused"] for file in kit.counts["files"] if file["refused"]]
+    said += [f"{row['reason']}: {row['raw']}" for row in kit.quarantined]
+    query = "SELECT id, date::VARCHAR, amount, trim(currency) FROM t"
+    found = kit.query(query) if kit.database.exists() else []
+    return {key: (day, amount, currency) for key, day, amount, currency in found}, "\n".join(said)
+
+
+def land(source: Path, landing: Path) -> list[Path]:
+    for file in source.glob("[!.]*"):
+        shutil.copyfile(file, landing / file.name)
+    return sorted(landing.iterdir())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_value_is_wrong_and_nothing_is_lost_in_silence(kit: Kit, name: str) -> None:
+    case = CASES[name]
+    rows, said = play(kit, case, {"columns": COLUMNS})
+    assert any(all(truth.get(key) == row for key, row in rows.items()) for truth in truths(case)), rows
+    if case["outcome"] == "read":
+        assert rows in truths(case)
+    else:
+        assert rows not in truths(case)
+        assert re.search(case["told"], said, re.DOTALL), said
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "declared" in case])
+def test_what_the_message_names_reads_every_row(kit: Kit, name: str) -> None:
+    case = CASES[name]
+    columns = {
+        column: kind for column, kind in COLUMNS.items() if column not in case["declared"].get("debit_credit", {})
+    }
+    rows, _ = play(kit, case, {"columns": columns} | case["declared"])
+    assert rows in truths(case)

@@ -1,0 +1,171 @@
+"""Which files are loaded, which are refused by themselves, and what the report says of each."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zipfile
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.kit.singer import Kit
+
+_TYPED = {"columns": {"day": "date", "amount": "decimal"}}
+
+
+def test_a_refused_file_is_named_and_the_others_load(kit: Kit) -> None:
+    kit.csv("id,day,amount\n1,2026-01-01,1.50\n", "a.csv")
+    kit.csv("id,day\n2,2026-01-01\n", "b.csv")
+    kit.csv("id,day,amount\n" + "".join(f"x{i},0{i % 9}/02/2026,1.50\n" for i in range(30)), "c.csv")
+    kit.csv(b"%PDF-1.7", "d.csv")
+    kit.csv("", "e.csv")
+    kit.load(kit.folder / "*.csv", entity=_TYPED)
+    refused = {os.path.basename(file["path"]): file["refused"] for file in kit.counts["files"]}  # noqa: PTH119
+    assert refused.pop("a.csv") is None
+    words = {
+        "b.csv": "lacks 'amount'",
+        "c.csv": "30 of 30 rows cannot be loaded",
+        "d.csv": "is a PDF",
+        "e.csv": "is empty",
+    }
+    assert refused.keys() == words.keys()
+    assert all(name in refused[name] and word in refused[name] for name, word in words.items())
+    assert kit.counts == kit.counts | {"read": 1, "emitted": 1, "quarantined": 0}
+    assert kit.quarantined == []
+    assert kit.query("SELECT id FROM t") == [("1",)]
+
+
+def test_the_tap_fails_with_every_reason_where_no_file_can_be_loaded(kit: Kit) -> None:
+    kit.csv("x\n1\n", "a.csv")
+    kit.csv("", "b.csv")
+    done = kit.tap(kit.folder / "*.csv")
+    assert done.code == 1
+    assert "lacks 'id'" in done.sentence and "b.csv is empty" in done.sentence
+    assert [file["refused"] is None for file in kit.counts["files"]] == [False, False]
+
+
+@pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
+def test_limits_count_lines_of_one_file(kit: Kit, bad: int, loads: bool) -> None:
+    """More than 20 bad lines and more than a fifth; a quarantined record counts with all its lines."""
+    stray = '1,"' + "\n" * (bad - 1) + 'x"y\n'
+    kit.csv("id,note\n" + "".join(f"g{i},x\n" for i in range(60)) + stray, "a.csv")
+    kit.csv("id,note\n" + "".join(f"h{i},x\n" for i in range(1000)), "b.csv")
+    kit.load(kit.folder / "*.csv")
+    first = kit.counts["files"][0]
+    assert (first["refused"] is None) == loads
+    if loads:
+        assert kit.quarantined[0]["lines"] == bad
+        assert f"spans {bad} lines" in kit.quarantined[0]["reason"]
+    else:
+        assert f"1 of 61 rows cannot be loaded (on {bad} lines)" in first["refused"]
+
+
+def test_a_touched_renamed_or_copied_file_is_skipped_and_a_restored_one_is_loaded(kit: Kit) -> None:
+    old, new = "id,v\n1,old\n", "id,v\n1,new\n"
+    state = kit.load(kit.csv(old, "jan.csv")).state
+    kit.csv(new, "mar.csv")
+    state = kit.load(kit.folder / "*.csv", state=state).state
+    os.utime(kit.csv(old, "jan.csv"), (1, 1))
+    kit.csv(old, "apr.csv")
+    state = kit.load(kit.folder / "*.csv", state=state).state
+    assert [(file["read"], file["skipped"]) for file in kit.counts["files"]] == [(0, 1)] * 3
+    assert kit.query("SELECT v FROM t") == [("new",)]
+    kit.csv(new, "jan.csv")
+    state = kit.load(kit.folder / "jan.csv", state=state).state
+    assert kit.counts["skipped"] == 1
+    kit.csv("id,v\n1,third\n", "jan.csv")
+    state = kit.load(kit.folder / "jan.csv", state=state).state
+    kit.csv("id,v\n1,fourth\n", "jan.csv")
+    state = kit.load(kit.folder / "jan.csv", state=state).state
+    kit.csv("id,v\n1,third\n", "jan.csv")  # what was there before, put back on purpose
+    kit.load(kit.folder / "jan.csv", state=state)
+    assert kit.query("SELECT v FROM t") == [("third",)]
+
+
+def test_after_a_change_of_settings_all_files_are_loaded_again_in_their_old_order(kit: Kit) -> None:
+    state = kit.load(kit.csv("id,v\n1,01/02/2026\n2,2026-01-01\n", "z.csv"), entity={"columns": {"v": "date"}}).state
+    assert kit.counts["quarantined"] == 1
+    kit.csv("id,v\n2,2026-01-02\n", "a.csv")  # later than z.csv, though earlier by name
+    state = kit.load(kit.folder / "*.csv", entity={"columns": {"v": "date"}}, state=state).state
+    kit.load(kit.folder / "*.csv", entity={"columns": {"v": "date"}, "date_formats": ["iso", "%d/%m/%Y"]}, state=state)
+    assert kit.query("SELECT id, v::VARCHAR FROM t ORDER BY id") == [("1", "2026-02-01"), ("2", "2026-01-02")]
+
+
+def test_a_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
+    entity = {"generated_key": "row"}
+    kit.load(kit.csv("day,v\n1,a\n1,a\n2,b\n"), keys=(), entity=entity)
+    kit.load(kit.csv("v,day,extra\na,1,\na,1,\nb,2,\nc,3,\n"), keys=(), entity=entity)
+    assert kit.query("SELECT day, v FROM t ORDER BY ALL") == [("1", "a"), ("1", "a"), ("2", "b"), ("3", "c")]
+    assert kit.query("SELECT count(DISTINCT row) FROM t") == [(4,)]
+
+
+def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
+    entity = {"debit_credit": {"amount": {"debit": "out", "credit": "in"}}, "decimal": ",", "constants": {"cur": "EUR"}}
+    rows = ['1,"1.234,50",', "2,,7", '3,"0,00","2,00"', "4,,", "5,1,2", "6,,-3"]
+    kit.load(kit.csv("id,out,in\n" + "\n".join(rows) + "\n"), entity=entity)
+    assert kit.query("SELECT id, amount, cur FROM t ORDER BY id") == [
+        ("1", Decimal("-1234.5"), "EUR"), ("2", Decimal(7), "EUR"), ("3", Decimal(2), "EUR"), ("4", None, "EUR"),
+    ]  # fmt: skip
+    assert [row["line"] for row in kit.quarantined] == [6, 7]
+
+
+@pytest.mark.parametrize("rows", [3, 500])
+def test_a_file_of_2000_columns(kit: Kit, rows: int) -> None:
+    names = [f"n{i}" for i in range(1999)]
+    line = ",".join(["1.5"] * 1999)
+    path = kit.csv(f"id,{','.join(names)}\n" + "".join(f"{i},{line}\n" for i in range(rows)))
+    kit.load(path, entity={"columns": dict.fromkeys(names[:500], "decimal")})
+    assert kit.query("SELECT count(*), sum(n0), min(n1998) FROM t") == [(rows, Decimal("1.5") * rows, "1.5")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"skip_rows": 2}, "id,v\nnot,this\nid,v\n1,a\n"),
+        ({"ignore_rows": ["Saldo", "#"]}, "id,v\n# c,\n1,a\nSaldo alt,5\n"),
+        ({"renames": {"Nr": "id"}, "header_match": "loose"}, " NR ,V\n1,a\n"),
+        ({"null_words": ["-"]}, "id,v,w\n1,a,-\n"),
+        ({}, 'sep=;\n"id";"v"\n1;a\n'),
+        ({}, "id,v,,\n1,a,,\n,,,\n"),
+    ],
+)
+def test_a_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) -> None:
+    kit.load(kit.csv(text), entity=settings)
+    assert kit.query("SELECT id, v FROM t" if "V" not in text else 'SELECT id, "V" FROM t') == [("1", "a")]
+    assert kit.counts["quarantined"] == 0
+    if "null_words" in settings:
+        assert kit.query("SELECT w FROM t") == [(None,)]
+
+
+def _zipped(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_", "."), content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (_zipped(a_csv=b"id\n1\n", b_csv=b"id\n1\n"), "zip archive of 2 files"),
+        (_zipped(), "empty zip archive"),
+        (_zipped(a_csv=b"id\n1\n")[:-30], "zip archive that cannot be read"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "old Excel workbook"),
+        (b"\n<html><table>", "web page"),
+        ("id,v\n1,a\n".encode("utf-16-le"), "set encoding: utf-16-le"),
+        (gzip.compress(b"%PDF-1.7"), "is a PDF"),
+        (b"id,,v\n1,2,3\n", "column 2 of the header has no name"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_what_to_do(kit: Kit, content: bytes, words: str) -> None:
+    done = kit.tap(kit.csv(content))
+    assert done.code == 1 and words in done.sentence and "t.csv" in done.sentence
+
+
+def test_utf_8_is_not_read_as_another_encoding(kit: Kit) -> None:
+    done = kit.tap(kit.csv("id,v\n1,Müller\n"), encoding="cp1252")
+    assert done.code == 1 and "is utf-8, not cp1252" in done.sentence

@@ -1,0 +1,120 @@
+"""Sources and entities as `meltano.yml` declares them, and the files that belong to them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.paths import ROOT
+from stack_runtime.pipeline.sources import Source, declared_sources, select_entity, select_landed, select_sources
+
+READS_FILES = "settings: [{name: entities}, {name: quarantine_dir}, {name: report_path}]"
+PROJECT = f"""
+plugins:
+  extractors:
+    - name: tap-csv
+      pip_url: tap
+      {READS_FILES}
+      config: {{entities: [{{entity: hours, path: "h*.csv"}}, {{entity: invoices}}]}}
+    - name: tap-csv--bank
+      inherit_from: tap-csv
+      config: {{entities: [{{entity: bank, paths: [b/*.csv, b/*.txt]}}]}}
+    - {{name: tap-api, pip_url: tap-api==1, config: {{entities: [1]}}}}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "meltano.yml"
+    file.write_text(text)
+    return file
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> tuple[Source, ...]:
+    return declared_sources(write(tmp_path, PROJECT))
+
+
+def test_all_extractors_are_sources(sources: tuple[Source, ...]) -> None:
+    entities = {s.name: None if s.entities is None else [e["entity"] for e in s.entities] for s in sources}
+    assert entities == {"tap-csv": ["hours", "invoices"], "tap-csv--bank": ["bank"], "tap-api": None}
+    assert sources[1].installation["pip_url"] == "tap" and sources[1].environment_prefix == "TAP_CSV__BANK"
+
+
+def test_the_documented_extractors_are_well_declared(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL | re.MULTILINE)
+    project = yaml.safe_load(PROJECT)
+    project["plugins"]["extractors"] = project["plugins"]["extractors"][:1]
+    for block in blocks:
+        project["plugins"]["extractors"] += yaml.safe_load(block)
+    sources = {source.name: source for source in declared_sources(write(tmp_path, yaml.safe_dump(project)))}
+    assert set(sources) == {"tap-csv", "tap-jsonl", "tap-csv--bank"}
+    assert sources["tap-jsonl"].installation["pip_url"] == "tap-jsonl==0.3.1"
+    assert sources["tap-jsonl"].entities is None and sources["tap-csv--bank"].entities
+
+
+def test_one_source_and_one_entity_are_selected_by_name(sources: tuple[Source, ...]) -> None:
+    assert [source.name for source in select_sources(sources, "tap-api")] == ["tap-api"]
+    assert select_entity(sources, "bank") == (sources[1], "bank")
+    assert select_entity(sources[1:], None) == (sources[1], "bank")
+    for wrong in (None, "Bank", "none"):
+        with pytest.raises(UsageError) as caught:
+            select_entity(sources, wrong)
+        assert "hours, invoices, bank" in caught.value.next_command
+    with pytest.raises(UsageError, match="no source tap-none"):
+        select_sources(sources, "tap-none")
+
+
+def test_files_go_to_the_entity_whose_path_matches(sources: tuple[Source, ...], tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    for name in ("H1.CSV", "invoices/a[1].xlsx", "b/x.csv", "b/y.TXT", "b/deep/z.csv", "other.pdf", ".hidden",
+                 "uploads/0/h1.csv", "b/.part.csv"):  # fmt: skip
+        (landing / name).parent.mkdir(parents=True, exist_ok=True)
+        (landing / name).touch()
+    found = select_landed(sources, landing)
+    names = {entity: [str(file.relative_to(landing)) for file in files] for entity, files in found.files.items()}
+    assert names == {"hours": ["H1.CSV"], "invoices": ["invoices/a[1].xlsx"], "bank": ["b/x.csv", "b/y.TXT"]}
+    assert [str(file.relative_to(landing)) for file, _ in found.unclaimed] == ["b/deep/z.csv", "other.pdf"]
+    assert [source.name for source in found.sources] == ["tap-csv", "tap-csv--bank", "tap-api"]
+    alone = select_landed(sources, landing, "tap-csv--bank")
+    assert [source.name for source in alone.sources] == ["tap-csv--bank"] and alone.unclaimed == ()
+
+
+def test_a_file_of_two_entities_is_refused(tmp_path: Path) -> None:
+    sources = declared_sources(write(tmp_path, PROJECT.replace("b/*.csv", "h1*")))
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "h1.csv").touch()
+    ((_, reason),) = select_landed(sources, tmp_path / "landing").unclaimed
+    assert reason == "the paths of hours and bank all match it"
+
+
+def test_a_source_without_files_is_left_out(sources: tuple[Source, ...], tmp_path: Path) -> None:
+    assert [source.name for source in select_landed(sources, tmp_path / "none").sources] == ["tap-api"]
+
+
+def test_an_absolute_path_is_read_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINE", str(tmp_path / "mine"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x.csv").touch()
+    sources = declared_sources(write(tmp_path, PROJECT.replace("b/*.csv", "$MINE/*.csv")))
+    assert select_landed(sources, tmp_path / "none").files["bank"] == (tmp_path / "mine" / "x.csv",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plugins: [", "", "plugins: {extractors: {}}", "plugins: {extractors: [1]}",
+        "plugins: {extractors: [{name: '; rm'}]}",
+        "plugins: {extractors: [{name: a, inherit_from: a}]}", PROJECT.replace("entity: bank", "entity: hours"),
+        PROJECT.replace("entity: bank", "entity: ../bank"), PROJECT.replace("entity: bank", "entity: uploads"),
+        PROJECT.replace("[{entity: bank, paths: [b/*.csv, b/*.txt]}]", "bank"),
+    ],
+)  # fmt: skip
+def test_what_is_not_well_declared_is_one_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        declared_sources(write(tmp_path, text))
+    assert caught.value.where.endswith("meltano.yml") and caught.value.next_command
+    assert "\n" not in str(caught.value)
