@@ -80,7 +80,6 @@ class StackOperations:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        self._refuse_another_host()
         self._wait = not only
         self._run(
             lambda: self._stack.up(
@@ -113,13 +112,16 @@ class StackOperations:
         if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
             raise self._locked()
 
-    def _refuse_another_host(self) -> None:
+    def refuse_another_host(self, record: state_edits.Deployment) -> None:
         """Refuse a change of the setting `host`: the engine would delete everything on the old host.
+
+        Args:
+            record: the engine's record of the stack.
 
         Raises:
             RefusedError: the recorded resources are on another host than the settings name.
         """
-        host, stack = state_edits.host_of(self.recorded()), self.settings.stack
+        host, stack = state_edits.host_of(record), self.settings.stack
         if host not in ("", self.settings.host):
             raise RefusedError(
                 f"stack {stack} is on host {host} and cannot move to {self.settings.host}",

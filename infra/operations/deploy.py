@@ -57,15 +57,16 @@ def deploy(
     """
     check(read(project, stack))
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
-    reconcile(deployment, say)
+    record = reconcile(deployment, say)
+    deployment.refuse_another_host(record)
     deployment.generate_secrets()
-    pulled = state_edits.pulled_digests(deployment.recorded())
-    former = state_edits.built_images(deployment.recorded()) if deployment.settings.host == "local" else None
     changes = _deployed(deployment, say)
-    for line in replaced_images(pulled, state_edits.pulled_digests(deployment.recorded())):
-        say(line)
+    if changes.keys() - {"same"}:
+        for line in replaced_images(*map(state_edits.pulled_digests, (record, deployment.recorded()))):
+            say(line)
     if deployment.settings.host != "local" and deployment.plan:
         say(headline(deployment.plan))
+    former = state_edits.built_images(record) if deployment.settings.host == "local" else None
     with daemon(project, stack) as client:
         sick = _sick(client, stack, say)
         if not sick:

@@ -55,8 +55,9 @@ class ReadOnlyOperations(StackOperations):
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        self._refuse_another_host()
-        refresh = self._lost_containers(say)
+        record = self.recorded()
+        self.refuse_another_host(record)
+        refresh = self._lost_containers(record, say)
         self._run(
             lambda: self._stack.preview(
                 on_event=watch.on_event,
@@ -138,9 +139,9 @@ class ReadOnlyOperations(StackOperations):
                 )
         return str(copy)
 
-    def _lost_containers(self, say: Say) -> bool:
+    def _lost_containers(self, record: state_edits.Deployment, say: Say) -> bool:
         """Return whether recorded containers are gone, so that the preview must refresh first."""
-        recorded = state_edits.ids_of(self.recorded(), state_edits.CONTAINER)
+        recorded = state_edits.ids_of(record, state_edits.CONTAINER)
         if not recorded:
             return False
         try:

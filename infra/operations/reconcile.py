@@ -16,10 +16,12 @@ from stack_runtime.remote import write_access
 Say = Callable[[str], None]
 
 
-def reconcile(deployment: StackOperations, say: Say) -> None:
+def reconcile(deployment: StackOperations, say: Say) -> state_edits.Deployment:
     """Correct the engine's record, start what was stopped, and remove containers that the record does not have.
 
     All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
+
+    Returns: the engine's record.
 
     Raises:
         LockedError: another deployment is running.
@@ -31,11 +33,13 @@ def reconcile(deployment: StackOperations, say: Say) -> None:
     if account is not None:
         server = state_edits.recorded_server(record)
         if server is None:
-            return
+            return record
         _let_in(deployment, account, record, say)
         if not _may_be_ready(deployment, account, server, say):
-            return
-    _remove_strays(deployment, deployment.recorded(), say)
+            return record
+        record = deployment.recorded()
+    _remove_strays(deployment, record, say)
+    return record
 
 
 def bring_in_line(deployment: StackOperations, say: Say) -> Account | None:
