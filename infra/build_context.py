@@ -16,11 +16,14 @@ ROOT = source_tree()
 """The build context of every image."""
 
 
-def reference(service: Service) -> str:
-    """Return name and tag of the image on the host; the tag of a built image is a digest of what goes into it."""
+def reference(stack: str, service: Service) -> str:
+    """Return name and tag of the image on the host; the tag of a built image is a digest of what goes into it.
+
+    Each stack has names of its own, so that removing them takes no image from another stack.
+    """
     if isinstance(service.image, str):
         return service.image
-    return f"{IMAGES}/{service.name}:{content_digest(service.image)}"
+    return f"{IMAGES}/{stack}-{service.name}:{content_digest(service.image)}"
 
 
 def pulled_images(services: Iterable[Service]) -> list[str]:

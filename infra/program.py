@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from infra.component import generated_secrets
 from infra.component.args import DataStackArgs, Operation
 from infra.component.stack import DataStack
 from infra.cost import Plan
-from infra.hosts.hetzner.account import NOTHING, Account
+from infra.engine.identity import Owner
+from infra.hosts import take_configuration
+from infra.ownership import claim
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError
 from stack_runtime.paths import PROJECT
@@ -23,26 +25,28 @@ from stack_runtime.paths import PROJECT
 
 def main(
     project: Path,
-    adopt: Account = NOTHING,
+    adopt: Mapping[str, str] | None = None,
     approved: Settings | None = None,
     agreed: Callable[[Plan], None] | None = None,
     *,
     wait: bool = True,
+    owner: Owner | None = None,
 ) -> Plan:
     """Run the Pulumi program; raise before any resource is registered when the settings may not be deployed.
 
     Args:
         project: the folder of the stack file.
-        adopt: resources that an interrupted deployment left in the account.
+        adopt: import ids of resources that an interrupted deployment left, by kind.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
         wait: wait until the server is ready; False when only account resources are updated.
+        owner: the stack's identity and record; None to skip the check whether another stack has its name.
 
     Returns: the plan that passed the gate.
 
     Raises:
         UsageError: the stack file is wrong, or the engine resolved settings that differ from it.
-        RefusedError: the settings or the plan are not the approved ones.
+        RefusedError: the settings or the plan are not the approved ones, or another stack has the stack's name.
     """
     stack_name = pulumi.get_stack()
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())
@@ -50,11 +54,15 @@ def main(
         raise RefusedError(
             f"Pulumi.{stack_name}.yaml no longer says what was approved", next_command="ask for a new plan"
         )
+    take_configuration(stack_name, runtime_config.CONFIG.get())  # `claim` needs the token
     names = json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}")
     generated_secrets.require(settings, names)
-    values = pulumi.Config(PROJECT).get_secret_object("secrets", {})
-    secrets = {name: pulumi.Output.from_input(values).apply(itemgetter(name)) for name in names}
-    operation = Operation(project, adopt, wait, agreed)
+    values = pulumi.Output.from_input(pulumi.Config(PROJECT).get_secret_object("secrets", {}))
+    secrets = {name: values.apply(itemgetter(name)) for name in names}
+    if owner is not None:
+        claim(settings, project, owner, write=not pulumi.runtime.is_dry_run())
+    identity = owner.identity if owner else ""
+    operation = Operation(project, adopt or {}, wait, agreed, identity)
     stack = DataStack(settings.stack, DataStackArgs(settings, secrets, operation=operation))
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")

@@ -131,15 +131,21 @@ def remove_unused_images(client: docker.DockerClient, among: Collection[str] | N
     """Remove images that were built for a stack and that no container uses.
 
     Args:
-        among: names of images to look at. None means all, and what interrupted builds left: for a daemon that serves
-            one stack alone, for another's image looks unused while its containers are replaced.
+        among: names of images that the stack no longer needs; one that another stack has too only loses this name. None
+            means all, and what interrupted builds left: for a daemon that serves one stack alone, for another's image
+            looks unused while its containers are replaced.
 
     Returns: names of the images.
     """
     used = {item["ImageID"] for item in client.api.containers(all=True)}
     built = client.images.list(filters={"reference": f"{IMAGES}/*"})
-    tags = (tag for image in built if image.id not in used for tag in image.tags)
-    unused = sorted(tag for tag in tags if among is None or tag in among)
+    unused = sorted(
+        tag
+        for image in built
+        for tag in image.tags
+        if (image.id not in used or (among is not None and set(image.tags) - set(among)))
+        and (among is None or tag in among)
+    )
     for tag in unused:
         client.images.remove(tag)
     if among is None:

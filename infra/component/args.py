@@ -9,7 +9,6 @@ from pathlib import Path
 import pulumi
 
 from infra.cost import Plan
-from infra.hosts.hetzner.account import NOTHING, Account
 from infra.services import Service
 from infra.settings import Settings
 
@@ -20,12 +19,14 @@ class Operation:
 
     project: Path | None = None
     """Folder of the stack files that share the budget; None for that of `infra.engine.environment`."""
-    adopt: Account = NOTHING
-    """Resources that an interrupted deployment left in the account (see `infra.operations.reconcile`)."""
+    adopt: Mapping[str, str] = field(default_factory=dict)
+    """Import ids of resources that an interrupted deployment left, by kind (see `infra.hosts`)."""
     wait: bool = True
     """Wait until the server is ready; False when only account resources are updated."""
     agreed: Callable[[Plan], None] | None = None
     """Raises an error for a plan that the approval does not cover; called before anything is registered."""
+    identity: str = ""
+    """The stack's identity (see `infra.engine.identity`), for a label; empty for no label."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import pulumi
 
+from infra.hosts import HOSTS, host_of
 from infra.services import Service, selected
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
@@ -14,9 +15,6 @@ from stack_runtime.remote import keys
 
 BYTES = 24
 """Entropy of a generated password, in bytes."""
-
-SSH_KEYS = ("ssh_key", "ssh_host_key", "ssh_boot_key")
-"""Key pairs of a server: for logging in, for proving itself, and for proving itself at the first boot only."""
 
 
 def names(settings: Settings, services: Collection[Service] | None = None) -> set[str]:
@@ -28,7 +26,7 @@ def names(settings: Settings, services: Collection[Service] | None = None) -> se
     services = selected(settings) if services is None else services
     own = {name for service in services for name in service.secrets}
     roles = {f"{service.role}_password" for service in services if service.role}
-    return own | roles | set(SSH_KEYS if settings.host == "hetzner" else ())
+    return own | roles | set(host_of(settings).generated_keys)
 
 
 def require(settings: Settings, present: Collection[str]) -> None:
@@ -80,4 +78,5 @@ def complete(
 
 def value(name: str) -> str:
     """Return a new value for the secret `name`: a private key in OpenSSH's form, or a password safe in URLs and SQL."""
-    return keys.generate() if name in SSH_KEYS else secrets.token_urlsafe(BYTES)
+    pairs = {key for host in HOSTS.values() for key in host.generated_keys}
+    return keys.generate() if name in pairs else secrets.token_urlsafe(BYTES)

@@ -18,8 +18,8 @@ def images_of(
     """Register the image of each service, and return it by the service's name; a container runs its `image_id`.
 
     The daemon pulls the base images of the Dockerfiles first, because only the daemon knows its mirror; the builder
-    uses what is there. The engine removes no image: another stack, or another folder's build of the same files, may
-    use that name too. `fds up` removes unused ones when all services are healthy.
+    uses what is there. The engine removes no image, because a container may still run the former one. `fds up` removes
+    unused ones when all services are healthy.
     """
     pulled = {
         name: docker.RemoteImage(f"{stack}-{re.sub('[:/@]', '-', name)}", name=name, keep_locally=True, opts=options)
@@ -39,7 +39,7 @@ def images_of(
 def _built(stack: str, service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
     return docker.RemoteImage(
         f"{stack}-{service.name}-image",
-        name=build_context.reference(service),
+        name=build_context.reference(stack, service),
         build=docker.RemoteImageBuildArgs(
             context=str(build_context.ROOT),
             dockerfile=build.dockerfile,

@@ -18,16 +18,15 @@ from infra.component.networks import networks
 from infra.cost import Plan, gate
 from infra.cost.planning.scaling import refuse_harm
 from infra.cost.planning_inputs import PlanningInputs, ProgramStack, today
-from infra.docker_access import keys_folder
 from infra.engine.environment import deployed_project
-from infra.hosts import local
-from infra.hosts.base import Host
-from infra.hosts.hetzner import token
+from infra.engine.state_edits import COMPONENT
+from infra.hosts import host_of, take_configuration
+from infra.hosts.base import DockerTarget, TargetInputs
 from infra.services import Service, Volume, selected
 from infra.settings import Settings
 from stack_runtime import labels
 from stack_runtime.errors import StackError, UsageError
-from stack_runtime.paths import PROJECT
+from stack_runtime.paths import PROJECT, keys_folder
 
 
 class DataStack(pulumi.ComponentResource):
@@ -68,7 +67,7 @@ class DataStack(pulumi.ComponentResource):
                 raise
             raise pulumi.RunError(str(error)) from error  # shown without a traceback
         named = pulumi.ResourceOptions(transformations=[_with_former_name(name)])
-        super().__init__("fds:index:DataStack", name, None, pulumi.ResourceOptions.merge(opts, named))
+        super().__init__(COMPONENT, name, None, pulumi.ResourceOptions.merge(opts, named))
         self._register(services)
 
     def _register(self, services: tuple[Service, ...]) -> None:
@@ -76,29 +75,38 @@ class DataStack(pulumi.ComponentResource):
         secrets = generated_secrets.complete(
             self._settings.stack, self._secrets, needed, pulumi.ResourceOptions(parent=self)
         )
-        host = self._host(secrets)
-        self.docker_provider = host.provider
-        self.host = host.address or pulumi.Output.from_input("127.0.0.1")
-        self._options = pulumi.ResourceOptions(parent=self, provider=host.provider, deleted_with=host.gone_with)
+        target = self._target(secrets)
+        self.docker_provider = target.provider
+        self.host = pulumi.Output.from_input(target.address)
+        self._options = pulumi.ResourceOptions(parent=self, provider=target.provider, deleted_with=target.gone_with)
         made = networks(self._settings.stack, self._options)
         self.networks = {name: network.name for name, network in made.items()}
         self._containers(services, secrets, made)
         self.urls = {service.name: url_of(service, self._settings) for service in services if service.route}
         self.register_outputs(
-            {"urls": self.urls, "plan": self.plan.model_dump(mode="json"), "networks": self.networks, "host": self.host}
+            {
+                "urls": self.urls,
+                "plan": self.plan.model_dump(mode="json"),
+                "networks": self.networks,
+                "host": self.host,
+                "identity": self._operation.identity,
+            }
         )
 
-    def _host(self, secrets: pulumi.Output[Mapping[str, str]]) -> Host:
-        options, stack = pulumi.ResourceOptions(parent=self), self._settings.stack
-        if self._settings.host == "local":
-            return local.host(stack, options)
-        if self.plan.server is None:
-            raise UsageError("a server needs a plan with a server")
-        from infra.hosts.hetzner import server
-
-        keys = self._keys or keys_folder(self._operation.project or deployed_project(), stack)
-        adopt, wait = self._operation.adopt, self._operation.wait
-        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options, wait=wait)
+    def _target(self, secrets: pulumi.Output[Mapping[str, str]]) -> DockerTarget:
+        operation = self._operation
+        keys = self._keys or keys_folder(operation.project or deployed_project(), self._settings.stack)
+        inputs = TargetInputs(
+            self._settings,
+            self.plan,
+            secrets,
+            keys,
+            pulumi.ResourceOptions(parent=self),
+            operation.adopt,
+            operation.wait,
+            operation.identity,
+        )
+        return host_of(self._settings).target(inputs)
 
     def _containers(
         self,
@@ -151,11 +159,13 @@ def _checked(name: str, args: DataStackArgs, operation: Operation) -> tuple[tupl
             f"the component is named {name}, and its settings are those of stack {args.settings.stack}",
             next_command="use one name for both",
         )
-    token.cache_token(name, runtime_config.CONFIG.get())
+    take_configuration(name, runtime_config.CONFIG.get())
     services = selected(args.settings, args.services)
     generated_secrets.require_asked(args.settings, args.secrets, services)
     beside = program_stacks.add(args.settings, args.services)
-    plan = plan_for_deployment(args.settings, operation.project, args.services, beside)
+    plan = plan_for_deployment(
+        args.settings, operation.project, operation.identity or None, own=args.services, beside=beside
+    )
     if operation.agreed:
         operation.agreed(plan)
     return services, plan
@@ -180,6 +190,8 @@ def _with_former_name(stack: str) -> pulumi.ResourceTransformation:
 def plan_for_deployment(
     settings: Settings,
     project: Path | None = None,
+    identity: str | None = None,
+    *,
     own: Sequence[Service] = (),
     beside: Sequence[ProgramStack] = (),
 ) -> Plan:
@@ -187,6 +199,7 @@ def plan_for_deployment(
 
     Args:
         project: the folder of the stack files that share the budget; None for that of `infra.engine.environment`.
+        identity: the stack's identity; None when it is not known.
         own: services of this stack that are not in the catalogue.
         beside: other stacks of the same program.
 
@@ -194,8 +207,9 @@ def plan_for_deployment(
         RefusedError: over budget, the services do not fit, or a running server or volume would be replaced or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
+    home = project or deployed_project()
     basis = PlanningInputs.of(
-        settings, today(), project=project or deployed_project(), deploying=True, own=own, beside=beside
+        settings, today(), project=home, deploying=True, identity=identity, own=own, beside=beside
     )
     plan = basis.plan(settings)
     gate(plan)

@@ -7,6 +7,7 @@ from typing import Any
 
 from stack_runtime.docker_host import IMAGES
 
+COMPONENT = "fds:index:DataStack"
 SERVER = "hcloud:index/server:Server"
 VOLUME = "hcloud:index/volume:Volume"
 RECORD = "hcloud:index/zoneRrset:ZoneRrset"
@@ -69,6 +70,12 @@ def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
 
 
+def recorded_identity(deployment: Deployment) -> str:
+    """Return the identity of the stack that was recorded with its resources; empty for an earlier version's record."""
+    outputs = (item.get("outputs") or {} for item in resources(deployment) if item["type"] == COMPONENT)
+    return next((str(found["identity"]) for found in outputs if found.get("identity")), "")
+
+
 def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
     """Return the URNs, and those that the next update gives to resources with their names of version 0.1.0."""
     found = set(urns)
@@ -77,14 +84,6 @@ def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
         if not name.startswith(f"{stack}-"):
             found.add(f"{head}::{stack}-{name}")
     return sorted(found)
-
-
-def host_of(deployment: Deployment) -> str:
-    """Return the host of the recorded resources, as the setting `host` names it; empty when there are none."""
-    made = [item for item in resources(deployment) if item.get("id")]
-    if any(kind_of(item) for item in made):
-        return "hetzner"
-    return "local" if any(item["type"] == CONTAINER for item in made) else ""
 
 
 def ids_of(deployment: Deployment, kind: str) -> set[str]:
