@@ -5,7 +5,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .fds/uv/bin/uv)
 RUN := $(UV) run --frozen
 # where a uv that had to be fetched lies, for all that looks it up by name
 export PATH := $(PATH):$(CURDIR)/.fds/uv/bin
-PATHS := agents fds infra scripts stack_runtime data_stack tests
+PATHS := agents fds infra offline scripts stack_runtime data_stack tests
 
 .PHONY: help up down test test-slow check audit format setup
 
@@ -42,7 +42,7 @@ check: .venv/.ready ## format, lint and type checks
 	$(RUN) ruff check --quiet $(PATHS)
 	$(RUN) mypy
 	$(RUN) sqlfluff lint --processes 2 data_stack/dbt
-	$(RUN) pymarkdown --config pyproject.toml scan README.md ARCHITECTURE.md CONTRIBUTING.md docs data_stack/singer/*/README.md
+	$(RUN) pymarkdown --config pyproject.toml scan README.md ARCHITECTURE.md CONTRIBUTING.md docs data_stack/singer/*/README.md offline/README.md
 
 audit: .venv/.ready ## look for known vulnerabilities of the locked packages
 	@$(RUN) python -m scripts.audit

@@ -7,6 +7,7 @@ import ssl
 import sys
 
 from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.text import shortened
 
 _OF_LIBRARIES = (
     ("requests", "RequestException"),
@@ -30,5 +31,5 @@ def lost(error: BaseException) -> StackError | None:
             known.append(getattr(sys.modules[module], name))
     if not isinstance(error, tuple(known)):
         return None
-    words = " ".join(str(error).split())[:300] or type(error).__name__
+    words = shortened(error, 300) or type(error).__name__
     return UnreachableError(f"a connection broke: {words}", next_command="the same command again, or fds doctor")

@@ -21,12 +21,13 @@ def command(
     from infra.docker_access import daemon
     from stack_runtime.docker_host import containers
     from stack_runtime.errors import UsageError
+    from stack_runtime.labels import SERVICE_LABEL
     from stack_runtime.paths import project_dir
 
     with daemon(project_dir(), stack) as client:
         found = containers(client, stack, service)
         if not found:
-            known = ", ".join(sorted({item.labels["fds.service"] for item in containers(client, stack)})) or "none"
+            known = ", ".join(sorted({item.labels[SERVICE_LABEL] for item in containers(client, stack)})) or "none"
             raise UsageError(f"no service {service} in stack {stack}, running: {known}", next_command="fds status")
         for chunk in found[0].logs(stream=True, tail=tail, follow=follow):
             sys.stdout.buffer.write(chunk)

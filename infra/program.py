@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from pathlib import Path
 
 import pulumi
@@ -11,6 +12,7 @@ from pulumi.runtime import config as runtime_config
 
 from infra import stack_file
 from infra.component import generated_secrets
+from infra.component.args import DataStackArgs, Operation
 from infra.component.stack import DataStack
 from infra.cost import Plan
 from infra.engine.identity import Owner
@@ -18,7 +20,7 @@ from infra.hosts import take_configuration
 from infra.ownership import claim
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError
-from stack_runtime.paths import PROJECT, keys_folder
+from stack_runtime.paths import PROJECT
 
 
 def main(
@@ -52,14 +54,16 @@ def main(
         raise RefusedError(
             f"Pulumi.{stack_name}.yaml no longer says what was approved", next_command="ask for a new plan"
         )
-    take_configuration(stack_name, runtime_config.CONFIG.get())
-    generated_secrets.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
-    secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
-    keys = keys_folder(project, settings.stack)
+    take_configuration(stack_name, runtime_config.CONFIG.get())  # `claim` needs the token
+    names = json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}")
+    generated_secrets.require(settings, names)
+    values = pulumi.Output.from_input(pulumi.Config(PROJECT).get_secret_object("secrets", {}))
+    secrets = {name: values.apply(itemgetter(name)) for name in names}
     if owner is not None:
         claim(settings, project, owner, write=not pulumi.runtime.is_dry_run())
     identity = owner.identity if owner else ""
-    stack = DataStack(settings, secrets, keys, adopt, wait=wait, project=project, agreed=agreed, identity=identity)
+    operation = Operation(project, adopt or {}, wait, agreed, identity)
+    stack = DataStack(settings.stack, DataStackArgs(settings, secrets, operation=operation))
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan

@@ -19,6 +19,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from infra.settings import NAME, Settings
 from stack_runtime.errors import UsageError
+from stack_runtime.files import write_atomically
 from stack_runtime.paths import PROJECT
 
 SECRETS = "secrets"
@@ -160,7 +161,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
         document["config"] = {}
     for key, value in changes.items():
         document["config"][f"{PROJECT}:{key}"] = _quoted(value)
-    _replace(path, _dumped(document))
+    write_atomically(path, _dumped(document))
 
 
 def put_back(path: Path, original: bytes) -> None:
@@ -177,27 +178,17 @@ def put_back(path: Path, original: bytes) -> None:
     if document.get("config") is None:
         document["config"] = {}
     if secrets is None or secrets == document["config"].get(f"{PROJECT}:{SECRETS}"):
-        _replace(path, original)
+        write_atomically(path, original)
         return
     document["config"][f"{PROJECT}:{SECRETS}"] = secrets
     document |= {key: now[key] for key in _TOP_LEVEL - {"config"} if key in now}
-    _replace(path, _dumped(document))
+    write_atomically(path, _dumped(document))
 
 
 def _dumped(document: Any) -> bytes:
     stream = BytesIO()
     _yaml().dump(document, stream)
     return stream.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write the file anew; a kill leaves the old one."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
 
 
 def _quoted(value: Any) -> Any:

@@ -14,7 +14,8 @@ from docker.tls import TLSConfig
 from stack_runtime.docker_endpoint import Endpoint, local_endpoint
 from stack_runtime.docker_problems import explain, forget_missing_helpers
 from stack_runtime.errors import UnreachableError
-from stack_runtime.paths import IMAGES, PROJECT
+from stack_runtime.labels import SERVICE_LABEL, of_stack
+from stack_runtime.paths import IMAGES
 
 TIMEOUT_S = 120
 
@@ -56,10 +57,10 @@ def _tls(folder: str) -> TLSConfig:
 def containers(client: docker.DockerClient, stack: str, service: str | None = None) -> list[Container]:
     """Containers of `stack`, the file uploader left out, sorted by service."""
     found = client.containers.list(all=True, filters=_ours(stack))
-    wanted = (item for item in found if item.labels.get("fds.service") not in (None, "files"))
+    wanted = (item for item in found if item.labels.get(SERVICE_LABEL) not in (None, "files"))
     return sorted(
-        (item for item in wanted if service in (None, item.labels["fds.service"])),
-        key=lambda item: (item.labels.get("fds.service", ""), item.name or ""),
+        (item for item in wanted if service in (None, item.labels[SERVICE_LABEL])),
+        key=lambda item: (item.labels.get(SERVICE_LABEL, ""), item.name or ""),
     )
 
 
@@ -100,7 +101,7 @@ def ids(client: docker.DockerClient, stack: str) -> set[str]:
 
 
 def _ours(stack: str) -> dict[str, str | list[str] | bool]:
-    return {"label": [f"fds.project={PROJECT}", f"fds.stack={stack}"]}
+    return {"label": [f"{label}={value}" for label, value in of_stack(stack).items()]}
 
 
 def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], networks: set[str]) -> list[str]:

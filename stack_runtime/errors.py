@@ -15,6 +15,7 @@ exit code of the command line:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 _ANY_STACK = re.compile(r"\bfds (?!expire\b)[a-z]+\b(?![^,;&]*--stack)")
 """A command that could name a stack and does not; `fds expire` is for all of them."""
@@ -50,6 +51,18 @@ class StackError(Exception):
     def as_json(self) -> dict[str, object]:
         """The same error for programs: `{error, where, next, exit_code}`."""
         return {"error": self.what, "where": self.where, "next": self.next_command, "exit_code": self.exit_code}
+
+    @staticmethod
+    def from_json(document: Mapping[str, object]) -> StackError:
+        """Return the error that another process wrote with `as_json`.
+
+        Raises:
+            KeyError: it is not such a document.
+        """
+        what, where, advice = (str(document[key]) for key in ("error", "where", "next"))
+        error, code = StackError(what, where=where, next_command=advice), document["exit_code"]
+        error.exit_code = code if isinstance(code, int) else StackError.exit_code
+        return error
 
 
 class UsageError(StackError):

@@ -11,6 +11,7 @@ import docker
 from docker.models.containers import Container
 
 from stack_runtime.docker_host import containers
+from stack_runtime.labels import SERVICE_LABEL
 from stack_runtime.status import held_memory
 
 INTERVAL_S = 0.5
@@ -30,7 +31,7 @@ def watch(client: docker.DockerClient, stack: str, work: Callable[[], None], idl
 
     Returns: use by service; `idle_mb` is the highest sample at rest, `peak_mb` the highest while working.
     """
-    found = {item.labels["fds.service"]: item for item in containers(client, stack)}
+    found = {item.labels[SERVICE_LABEL]: item for item in containers(client, stack)}
     uses = {name: Use() for name in found}
     until = time.monotonic() + idle_s
     while time.monotonic() < until:

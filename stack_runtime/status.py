@@ -12,6 +12,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from stack_runtime.docker_host import containers
+from stack_runtime.labels import SERVICE_LABEL, URL_LABEL
 
 MIB = 1024 * 1024
 
@@ -31,7 +32,7 @@ def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = 
 
 def missing(found: Collection[Container], wanted: Collection[str]) -> list[str]:
     """Names of `wanted` services without a container; none where nothing was `found`, for nothing was deployed."""
-    return sorted(set(wanted) - {str(item.labels["fds.service"]) for item in found}) if found else []
+    return sorted(set(wanted) - {str(item.labels[SERVICE_LABEL]) for item in found}) if found else []
 
 
 def _row_of_missing(service: str) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def _row_of_missing(service: str) -> dict[str, Any]:
 
 def unhealthy(client: docker.DockerClient, stack: str) -> list[str]:
     """Names of the services that do not run or do not answer."""
-    return sorted({str(i.labels.get("fds.service")) for i in containers(client, stack) if _health(i) != "healthy"})
+    return sorted({str(i.labels.get(SERVICE_LABEL)) for i in containers(client, stack) if _health(i) != "healthy"})
 
 
 def _health(container: Container) -> str:
@@ -53,8 +54,8 @@ def _health(container: Container) -> str:
 def _row(container: Container) -> dict[str, Any]:
     state = container.attrs["State"]
     return {
-        "service": container.labels.get("fds.service", ""),
-        "url": container.labels.get("fds.url", ""),
+        "service": container.labels.get(SERVICE_LABEL, ""),
+        "url": container.labels.get(URL_LABEL, ""),
         "health": _health(container),
         "memory_mb": held_memory(container) if state["Status"] == "running" else None,
         "memory_limit_mb": container.attrs["HostConfig"]["Memory"] / MIB,

@@ -11,10 +11,10 @@ from agents.changes import checks
 from agents.changes.dependencies import Dependencies
 from agents.changes.jobs import Job
 from agents.changes.proposal import Proposal
-from agents.text import printable
 from infra import stack_file
 from infra.cost import Plan
 from stack_runtime.errors import StackError
+from stack_runtime.text import printable
 
 
 @dataclass(frozen=True)

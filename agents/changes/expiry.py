@@ -71,7 +71,7 @@ def timer_units(project: Path) -> dict[str, str]:
         "service": (
             f"[Unit]\nDescription={description}\n\n"
             f"[Service]\nType=oneshot\nWorkingDirectory={_escaped(project)}\n"
-            f"EnvironmentFile=-{_escaped(project / '.env')}\nExecStart={python} -m fds.main expire\n"
+            f"EnvironmentFile=-{_escaped(project / '.env')}\nExecStart={python} -P -m fds.main expire\n"
         ),
         "timer": (
             f"[Unit]\nDescription={description}\n\n"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, create_model
 
-from agents.text import printable, require_visible
 from infra.scalable import SCALABLE
 from infra.settings import Name
+from stack_runtime.text import printable, require_visible
 
 Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(require_visible), AfterValidator(printable)]
 

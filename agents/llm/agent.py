@@ -39,8 +39,8 @@ from pydantic_ai.models import Model
 from agents.changes.request import ScalingRequest
 from agents.llm import tracing
 from agents.llm.schemas import AgentRole, Answer, WorkflowRequest
-from agents.text import shortened
 from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.text import shortened
 
 warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # the token limit applies in that case
 

@@ -19,11 +19,11 @@ from agents.changes.request import ScalingRequest
 from agents.changes.service import ChangeService
 from agents.llm.agent import AgentOutput, BaseAgent, Limits, Pending
 from agents.llm.schemas import AgentResponse, AgentRole, Answer, ResponseStatus, ValidationResult, WorkflowRequest
-from agents.text import printable
 from agents.tools.approval_tools import APPROVAL_TOOLS
 from infra.services import profiles, selected
 from infra.settings import Settings
 from stack_runtime.errors import StackError, UsageError
+from stack_runtime.text import printable
 
 MAX_JOBS = 4
 """Maximum number of jobs in one response, so that a person can read them all before approving."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agents.changes.request import StrictModel
-from agents.text import require_visible
+from stack_runtime.text import require_visible
 
 Text = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(require_visible)]
 AgentRole = Literal["data_platform_engineer", "data_engineer", "analytics_engineer"]

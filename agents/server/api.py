@@ -21,8 +21,8 @@ from agents.server.auth import Authenticator, AuthMiddleware, Denied, denied_res
 from agents.server.model_budget import ModelBudget
 from agents.server.schemas import Applied, ApplyRequest, Approval, ApprovalRequest, Problem, Proposed
 from agents.server.tokens import Bearer, Tokens
-from agents.text import shortened
 from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.text import shortened
 
 PER_MINUTE = 600
 _STATUS = {2: 422, 3: 409, 4: 424, 5: 424, 7: 423}

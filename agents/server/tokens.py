@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from agents.digests import hash_token
-from agents.text import printable, require_visible
 from stack_runtime.errors import UsageError
+from stack_runtime.files import write_atomically
+from stack_runtime.text import printable, require_visible
 
 Scope = Literal["read", "propose", "approve"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -60,12 +60,7 @@ class Tokens:
             "expires": (now + timedelta(days=days)).isoformat(timespec="seconds"),
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            json.dump(known, stream, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, self._file)
+        write_atomically(self._file, json.dumps(known, indent=1), mode=0o600)
 
     def find(self, token: str, now: datetime) -> Bearer | None:
         """Return the bearer of a token; None when it is unknown or has expired.

@@ -13,8 +13,8 @@ import httpx2 as httpx
 from pydantic import TypeAdapter, ValidationError
 
 from agents.changes.jobs import DagId
-from agents.text import shortened
 from stack_runtime.errors import UnreachableError, UsageError
+from stack_runtime.text import shortened
 
 URL, USER, PASSWORD_FILE = "FDS_AIRFLOW_URL", "FDS_AIRFLOW_USER", "FDS_AIRFLOW_PASSWORD_FILE"
 SECONDS = 15.0

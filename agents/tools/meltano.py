@@ -51,7 +51,5 @@ def parse_answer(code: int, output: str) -> Any:
     except (ValueError, IndexError):
         raise UsageError(f"the pipeline ended with {code} and no answer", next_command="fds logs pipeline") from None
     if isinstance(answer, dict) and "exit_code" in answer:
-        error = StackError(answer["error"], where=answer["where"], next_command=answer["next"])
-        error.exit_code = answer["exit_code"]
-        raise error
+        raise StackError.from_json(answer)
     return answer

@@ -13,8 +13,8 @@ from typing import Any, ParamSpec
 
 from typing_extensions import TypedDict
 
-from agents.text import shortened
 from stack_runtime.errors import StackError
+from stack_runtime.text import shortened
 
 MAX_ROWS = 200
 MAX_CHARACTERS = 20_000

@@ -80,6 +80,6 @@ def _to_stack_error(error: HTTPError) -> StackError:
         return UnreachableError("this server can plan, but not deploy", next_command="fds ask or fds scale")
     try:
         body = json.loads(error.read(_MAX_BYTES))
-        return StackError(str(body["error"]), where=str(body["where"]), next_command=str(body["next"]))
+        return StackError.from_json(body)
     except (ValueError, KeyError, TypeError):
         return UnreachableError(f"the agents' server failed with {error.code}", next_command="fds logs agents")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from infra import labels
 from infra.component.networks import attachments
 from infra.hosts import host_of
 from infra.services import Context, Service, Volume, catalogue
 from infra.settings import Settings
+from stack_runtime import labels
 
 WAIT_S = 300
 """How long a container may take to become healthy before the deployment fails, in seconds."""
@@ -37,7 +37,7 @@ def container(
 ) -> docker.Container:
     """Register one replica of `service`; it counts as made when its health check passes."""
     settings, own = context.settings, service.resources
-    processes = processes_of(service)
+    processes = processes_of(service, context.services)
     return docker.Container(
         labels.container_name(settings.stack, service.name, replica),
         image=context.image_ids[service.name],
@@ -54,7 +54,7 @@ def container(
         ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
         security_opts=["no-new-privileges:true"],
-        read_only=not service.writable_root_reason,
+        read_only=True,
         tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777") or None,
         network_mode="bridge",
         networks_advanced=attachments(service, context.networks),
@@ -71,14 +71,17 @@ def container(
     )
 
 
-def processes_of(service: Service) -> int:
+def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
     """Return the limit of processes and threads for all containers that run as the user of `service`.
 
     The provider has no input for Docker's limit of one container, and the kernel counts this one per user id. All
     services of the catalogue count, selected or not: otherwise a new profile would replace the containers of others.
+
+    Args:
+        others: services that run beside it, also those outside the catalogue.
     """
     own = service.user.partition(":")[0]
-    every = {each.name: each for each in (*catalogue(), service)}.values()
+    every = {each.name: each for each in (*catalogue(), *others, service)}.values()
     return sum(each.resources.processes for each in every if each.user.partition(":")[0] == own)
 
 
@@ -97,7 +100,7 @@ def _labels(service: Service, context: ContainerContext) -> list[docker.Containe
     """Who it is, and a fingerprint of its files, so that a changed file or secret replaces the container."""
     found = {**labels.of_service(context.settings.stack, service.name), **service.labels}
     if service.route:
-        found["fds.url"] = url_of(service, context.settings)
+        found[labels.URL_LABEL] = url_of(service, context.settings)
     entries = [docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(found.items())]
     if service.files:
         entries.append(docker.ContainerLabelArgs(label=labels.FILES_LABEL, value=_fingerprint(service, context)))

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_docker as docker
 
-from infra import labels
 from infra.component.containers import files_volume
 from infra.services import Context, File, Service
 from infra.settings import Settings
+from stack_runtime import labels
 
 
 def file_uploader(

@@ -1,12 +1,14 @@
-"""Secrets that nobody has to think of: which ones a stack needs, and how each is generated."""
+"""Which secrets a stack needs, and how those that are not given are generated."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+
+import pulumi
 
 from infra.hosts import HOSTS, host_of
-from infra.services import selected
+from infra.services import Service, selected
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
 from stack_runtime.remote import keys
@@ -15,19 +17,23 @@ BYTES = 24
 """Entropy of a generated password, in bytes."""
 
 
-def names(settings: Settings) -> set[str]:
-    """Names of all secrets that these settings need and that can be generated."""
-    services = selected(settings)
+def names(settings: Settings, services: Collection[Service] | None = None) -> set[str]:
+    """Return the names of all secrets that these settings need and that can be generated.
+
+    Args:
+        services: what runs; None for the services of the catalogue that the settings select.
+    """
+    services = selected(settings) if services is None else services
     own = {name for service in services for name in service.secrets}
     roles = {f"{service.role}_password" for service in services if service.role}
     return own | roles | set(host_of(settings).generated_keys)
 
 
 def require(settings: Settings, present: Collection[str]) -> None:
-    """Look for the secrets that these settings need, as plain `pulumi up` generates none.
+    """Refuse settings whose generated secrets are not in the stack file, because plain `pulumi up` generates none.
 
     Raises:
-        UsageError: one is not among those `present`.
+        UsageError: a secret is not among those `present`.
     """
     if names(settings) - set(present):
         raise UsageError(
@@ -35,10 +41,19 @@ def require(settings: Settings, present: Collection[str]) -> None:
             where=f"Pulumi.{settings.stack}.yaml",
             next_command=f"fds up --stack {settings.stack}",
         )
-    for service in selected(settings):
+    require_asked(settings, present, selected(settings))
+
+
+def require_asked(settings: Settings, present: Collection[str], services: Iterable[Service]) -> None:
+    """Refuse settings that need a secret which cannot be generated and is not given.
+
+    Raises:
+        UsageError: such a secret is not among those `present`.
+    """
+    stack = settings.stack
+    for service in services:
         for name in service.asked(settings):
             if name not in present:
-                stack = settings.stack
                 raise UsageError(
                     f"the secret {name} that {service.name} needs is not set",
                     where=f"Pulumi.{stack}.yaml",
@@ -46,7 +61,22 @@ def require(settings: Settings, present: Collection[str]) -> None:
                 )
 
 
+def complete(
+    stack: str, given: Mapping[str, pulumi.Input[str]], needed: Iterable[str], options: pulumi.ResourceOptions
+) -> pulumi.Output[Mapping[str, str]]:
+    """Return the given secrets and one generated value for each other one that is needed, as a secret.
+
+    The engine keeps what was generated first as a `Stash` in its state, encrypted, and returns it on every later run.
+    """
+    once = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(ignore_changes=["input"]))
+    kept = {
+        name: pulumi.Stash(f"{stack}-secret-{name}", once, input=pulumi.Output.secret(value(name))).output
+        for name in sorted(set(needed) - set(given))
+    }
+    return pulumi.Output.secret(pulumi.Output.all(**given, **kept))
+
+
 def value(name: str) -> str:
-    """A new value for the secret `name`: a private key in OpenSSH's PEM form, or a password safe in URLs and SQL."""
+    """Return a new value for the secret `name`: a private key in OpenSSH's form, or a password safe in URLs and SQL."""
     pairs = {key for host in HOSTS.values() for key in host.generated_keys}
     return keys.generate() if name in pairs else secrets.token_urlsafe(BYTES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pulumi
 import pulumi_docker as docker
 
-from infra import labels
 from infra.services import Service
+from stack_runtime import labels
 from stack_runtime.paths import PROJECT
 
 INTERNET = "internet"
@@ -32,7 +32,7 @@ def networks(stack: str, options: pulumi.ResourceOptions) -> dict[str, docker.Ne
     """Register the networks of `stack`."""
     return {
         name: docker.Network(
-            f"{name}-network",
+            f"{stack}-{name}-network",
             name=f"{PROJECT}-{stack}-{name}",
             driver="bridge",
             internal=name != INTERNET,

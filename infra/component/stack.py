@@ -1,28 +1,32 @@
-"""`DataStack`: the whole data platform as one Pulumi component, for a program of one's own too."""
+"""`DataStack`: the whole data platform as one Pulumi component, for a program of your own too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
+from pulumi.runtime import config as runtime_config
 
-from infra import labels
+from infra.component import generated_secrets, program_stacks
+from infra.component.args import DataStackArgs, Operation
 from infra.component.containers import ContainerContext, container, url_of, volumes_of
 from infra.component.files import file_uploader
 from infra.component.images import images_of
 from infra.component.networks import networks
 from infra.cost import Plan, gate
 from infra.cost.planning.scaling import refuse_harm
-from infra.cost.planning_inputs import PlanningInputs, today
+from infra.cost.planning_inputs import PlanningInputs, ProgramStack, today
 from infra.engine.environment import deployed_project
 from infra.engine.state_edits import COMPONENT
-from infra.hosts import host_of
-from infra.hosts.base import TargetInputs
+from infra.hosts import host_of, take_configuration
+from infra.hosts.base import DockerTarget, TargetInputs
 from infra.services import Service, Volume, selected
 from infra.settings import Settings
-from stack_runtime.paths import PROJECT
+from stack_runtime import labels
+from stack_runtime.errors import StackError, UsageError
+from stack_runtime.paths import PROJECT, keys_folder
 
 
 class DataStack(pulumi.ComponentResource):
@@ -31,55 +35,85 @@ class DataStack(pulumi.ComponentResource):
     It calls the gate first, so settings that would exceed their budget raise an error before anything is registered.
 
     Args:
-        settings: the checked settings of the stack.
-        secrets: generated secrets by name (see `infra.component.generated_secrets`), as a secret output.
-        keys: folder for the server's key files; not needed on this machine.
-        adopt: import ids of resources that an interrupted deployment left, by kind (see `infra.hosts`).
-        wait: wait until the server is ready; False when only account resources are updated.
-        project: the folder of the stack files that share the budget; None for that of `infra.engine.environment`.
-        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
-        identity: the stack's identity (see `infra.engine.identity`), for a label; empty for no label.
-
-    Outputs: `urls`, addresses by service name; `plan`, the plan that passed the gate.
+        name: the name of the data stack, equal to `args.settings.stack`. Resources, labels, containers, networks,
+            volumes and the server are named after it, so it must be unique on its Docker daemon and in its account.
+        args: settings, secrets and further services.
+        opts: as for every component.
 
     Raises:
-        RefusedError: over budget, the services do not fit, or a disk would have to shrink.
-        UnknownError: a price, rate or capacity is unknown or too old.
+        pulumi.RunError: the name is not that of the settings or is taken in this program, a service cannot run, the
+            plan is over budget or does not fit, or a price, rate or capacity is unknown or too old. With
+            `args.operation` it is the `StackError` itself.
     """
 
-    urls: dict[str, str]
     plan: Plan
+    """The plan that passed the gate."""
+    urls: Mapping[str, str]
+    """Address of each service with a user interface, by the service's name."""
+    networks: Mapping[str, pulumi.Output[str]]
+    """Names of the Docker networks `internet`, `web` and `data`. Services reach each other by name in `data`."""
+    host: pulumi.Output[str]
+    """Address of the machine: the server's IPv4 address, or `127.0.0.1`."""
+    docker_provider: docker.Provider
+    """Provider for further containers on the same Docker daemon."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        secrets: pulumi.Input[Mapping[str, str]],
-        keys: Path | None = None,
-        adopt: Mapping[str, str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-        *,
-        wait: bool = True,
-        project: Path | None = None,
-        agreed: Callable[[Plan], None] | None = None,
-        identity: str = "",
-    ) -> None:
-        self.plan = plan_for_deployment(settings, project, identity or None)
-        self._identity = identity
-        if agreed:
-            agreed(self.plan)
-        super().__init__(COMPONENT, settings.stack, None, opts)
-        self._settings = settings
-        services = selected(settings)
-        known = pulumi.Output.secret(secrets)
-        options = pulumi.ResourceOptions(parent=self)
-        inputs = TargetInputs(settings, self.plan, known, keys, options, adopt or {}, wait, identity)
-        target = host_of(settings).target(inputs)
+    def __init__(self, name: str, args: DataStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        self._settings, self._secrets, self._keys = args.settings, args.secrets, args.keys
+        self._operation = args.operation or Operation()
+        try:
+            services, self.plan = _checked(name, args, self._operation)
+        except StackError as error:
+            if args.operation:
+                raise
+            raise pulumi.RunError(str(error)) from error  # shown without a traceback
+        named = pulumi.ResourceOptions(transformations=[_with_former_name(name)])
+        super().__init__(COMPONENT, name, None, pulumi.ResourceOptions.merge(opts, named))
+        self._register(services)
+
+    def _register(self, services: tuple[Service, ...]) -> None:
+        needed = generated_secrets.names(self._settings, services)
+        secrets = generated_secrets.complete(
+            self._settings.stack, self._secrets, needed, pulumi.ResourceOptions(parent=self)
+        )
+        target = self._target(secrets)
+        self.docker_provider = target.provider
+        self.host = pulumi.Output.from_input(target.address)
         self._options = pulumi.ResourceOptions(parent=self, provider=target.provider, deleted_with=target.gone_with)
-        self._containers(services, known)
-        self.urls = {service.name: url_of(service, settings) for service in services if service.route}
-        self.register_outputs({"urls": self.urls, "plan": self.plan.model_dump(mode="json"), "identity": identity})
+        made = networks(self._settings.stack, self._options)
+        self.networks = {name: network.name for name, network in made.items()}
+        self._containers(services, secrets, made)
+        self.urls = {service.name: url_of(service, self._settings) for service in services if service.route}
+        self.register_outputs(
+            {
+                "urls": self.urls,
+                "plan": self.plan.model_dump(mode="json"),
+                "networks": self.networks,
+                "host": self.host,
+                "identity": self._operation.identity,
+            }
+        )
 
-    def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
+    def _target(self, secrets: pulumi.Output[Mapping[str, str]]) -> DockerTarget:
+        operation = self._operation
+        keys = self._keys or keys_folder(operation.project or deployed_project(), self._settings.stack)
+        inputs = TargetInputs(
+            self._settings,
+            self.plan,
+            secrets,
+            keys,
+            pulumi.ResourceOptions(parent=self),
+            operation.adopt,
+            operation.wait,
+            operation.identity,
+        )
+        return host_of(self._settings).target(inputs)
+
+    def _containers(
+        self,
+        services: tuple[Service, ...],
+        secrets: pulumi.Output[Mapping[str, str]],
+        made_networks: dict[str, docker.Network],
+    ) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
         images = images_of(self._settings.stack, services, self._options)
         image_ids = {name: image.image_id for name, image in images.items()}
@@ -88,7 +122,7 @@ class DataStack(pulumi.ComponentResource):
             settings=self._settings,
             services=services,
             secrets=secrets,
-            networks=networks(self._settings.stack, self._options),
+            networks=made_networks,
             volumes=volumes,
             file_uploader=file_uploader(self._settings, services, secrets, volumes, image_ids[proxy], self._options),
             image_ids=image_ids,
@@ -104,7 +138,7 @@ class DataStack(pulumi.ComponentResource):
     def _volume(self, volume: Volume) -> docker.Volume:
         """Data volumes outlive the stack: only `fds down --volumes` removes them."""
         return docker.Volume(
-            f"{volume.name}-volume",
+            f"{self._settings.stack}-{volume.name}-volume",
             name=f"{PROJECT}-{self._settings.stack}-{volume.name}",
             labels=[
                 docker.VolumeLabelArgs(label=key, value=value)
@@ -114,19 +148,68 @@ class DataStack(pulumi.ComponentResource):
         )
 
 
-def plan_for_deployment(settings: Settings, project: Path | None = None, identity: str | None = None) -> Plan:
+def _checked(name: str, args: DataStackArgs, operation: Operation) -> tuple[tuple[Service, ...], Plan]:
+    """Return the services and their plan if they may be deployed.
+
+    Raises:
+        StackError: as `DataStack` describes.
+    """
+    if name != args.settings.stack:
+        raise UsageError(
+            f"the component is named {name}, and its settings are those of stack {args.settings.stack}",
+            next_command="use one name for both",
+        )
+    take_configuration(name, runtime_config.CONFIG.get())
+    services = selected(args.settings, args.services)
+    generated_secrets.require_asked(args.settings, args.secrets, services)
+    beside = program_stacks.add(args.settings, args.services)
+    plan = plan_for_deployment(
+        args.settings, operation.project, operation.identity or None, own=args.services, beside=beside
+    )
+    if operation.agreed:
+        operation.agreed(plan)
+    return services, plan
+
+
+def _with_former_name(stack: str) -> pulumi.ResourceTransformation:
+    """Return a transformation that adds the name without the prefix `<stack>-` as an alias to every child.
+
+    Stacks deployed by version 0.1.0 or older have children of those names; the alias keeps them from being replaced.
+    """
+
+    def add_alias(found: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        former = found.name.removeprefix(f"{stack}-")
+        if former == found.name:
+            return None
+        alias = pulumi.ResourceOptions(aliases=[pulumi.Alias(name=former)])
+        return pulumi.ResourceTransformationResult(found.props, pulumi.ResourceOptions.merge(found.opts, alias))
+
+    return add_alias
+
+
+def plan_for_deployment(
+    settings: Settings,
+    project: Path | None = None,
+    identity: str | None = None,
+    *,
+    own: Sequence[Service] = (),
+    beside: Sequence[ProgramStack] = (),
+) -> Plan:
     """Return the plan of these settings after the gate and the check for harmful changes passed.
 
     Args:
         project: the folder of the stack files that share the budget; None for that of `infra.engine.environment`.
         identity: the stack's identity; None when it is not known.
+        own: services of this stack that are not in the catalogue.
+        beside: other stacks of the same program.
 
     Raises:
         RefusedError: over budget, the services do not fit, or a running server or volume would be replaced or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
+    home = project or deployed_project()
     basis = PlanningInputs.of(
-        settings, today(), project=project or deployed_project(), deploying=True, identity=identity
+        settings, today(), project=home, deploying=True, identity=identity, own=own, beside=beside
     )
     plan = basis.plan(settings)
     gate(plan)

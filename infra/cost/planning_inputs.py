@@ -18,7 +18,7 @@ from infra.cost.planning.plan import plan
 from infra.cost.planning.planner import converter_for, rank_servers
 from infra.cost.sources import rate, saved
 from infra.hosts import account_token, host_of
-from infra.services import selected
+from infra.services import Service, selected
 from infra.settings import Settings
 from stack_runtime.paths import project_dir
 
@@ -32,6 +32,14 @@ def today() -> date:
 
 
 @dataclass(frozen=True)
+class ProgramStack:
+    """Another stack that may share the budget: its settings, and its services outside the catalogue."""
+
+    settings: Settings
+    own: tuple[Service, ...] = ()
+
+
+@dataclass(frozen=True)
 class PlanningInputs:
     """Inputs fetched once, so that several settings are planned with the same figures."""
 
@@ -40,6 +48,8 @@ class PlanningInputs:
     """None for a local stack, which needs no prices."""
     machine: Machine | None
     """The machine that the containers run on, where it exists already."""
+    own: tuple[Service, ...] = ()
+    """Services of this stack that are not in the catalogue."""
 
     @classmethod
     def of(
@@ -54,6 +64,8 @@ class PlanningInputs:
         deploying: bool = False,
         rented: bool = False,
         identity: str | None = None,
+        own: Sequence[Service] = (),
+        beside: Sequence[ProgramStack] = (),
     ) -> PlanningInputs:
         """Fetch the planning inputs for `settings`. A local stack needs no prices.
 
@@ -65,6 +77,8 @@ class PlanningInputs:
             rented: read the price list whatever host the settings name, for resources that the program added.
             identity: the stack's identity, by which resources of another stack with its name are told apart; None when
                 it is not known.
+            own: services of this stack that are not in the catalogue.
+            beside: other stacks of the same Pulumi program, which have no stack file of their own.
 
         Raises:
             UsageError: a stack file of the project, or a file of prices, is missing or wrong.
@@ -73,22 +87,23 @@ class PlanningInputs:
         """
         host = host_of(settings)
         if host.on_this_machine and not rented:
-            return cls(today, None, this_machine())
+            return cls(today, None, this_machine(), tuple(own))
         home = project or project_dir()
         machine = host.machine(settings, home)
-        neighbours = paid_stacks(home, settings.stack)
+        others = [*(ProgramStack(other) for other in paid_stacks(home, settings.stack)), *beside]
+        neighbours = [other.settings for other in others]
         known = _Sources(settings, neighbours, today, home, rented, identity).read(prices_dir, prices_date, deploying)
         known = replace(known, allow_snapshot=allow_snapshot or settings.allow_snapshot, machine=machine)
-        return cls(today, _with_group(settings, neighbours, known), machine)
+        return cls(today, _with_group(settings, others, known), machine, tuple(own))
 
     def plan(self, settings: Settings) -> Plan:
         """Plan `settings`, which may differ from the settings that the inputs were fetched for."""
         if self.inputs is None:
-            return plan(settings, selected(settings), None, None, self.today, machine=self.machine)
+            return plan(settings, selected(settings, self.own), None, None, self.today, machine=self.machine)
         known = self.inputs
         return plan(
             settings,
-            selected(settings),
+            selected(settings, self.own),
             known.prices,
             known.rate,
             self.today,
@@ -120,7 +135,7 @@ class PlanningInputs:
         """Return all servers that `settings` allow, best first; empty for a host that does not rent one."""
         if self.inputs is None or not host_of(settings).makes_machine:
             return []
-        return rank_servers(settings, selected(settings), self.inputs)
+        return rank_servers(settings, selected(settings, self.own), self.inputs)
 
 
 def paid_stacks(project: Path, stack: str) -> list[Settings]:
@@ -190,20 +205,21 @@ class _Sources:
         return RentalInputs(prices, fx, self.today, running=running, deployed=deployed)
 
 
-def _with_group(settings: Settings, neighbours: Sequence[Settings], known: RentalInputs) -> RentalInputs:
+def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:
     """Return the inputs with the plans of stacks in the same budget group and the names of the other stacks."""
-    elsewhere = {other.stack: other.budget_group for other in neighbours if other.budget_group != settings.budget_group}
+    groups = {other.settings.stack: other.settings.budget_group for other in neighbours}
     others = tuple(
         plan(
-            other.model_copy(update={"tax": settings.tax}),
-            selected(other),
+            other.settings.model_copy(update={"tax": settings.tax}),
+            selected(other.settings, other.own),
             known.prices,
             known.rate,
             known.today,
             # the age of list and rate is judged with the stack itself, that of a stated price only here
-            allow_snapshot=known.allow_snapshot or host_of(other).makes_machine,
+            allow_snapshot=known.allow_snapshot or host_of(other.settings).makes_machine,
         )
         for other in neighbours
-        if other.stack not in elsewhere
+        if other.settings.budget_group == settings.budget_group and not host_of(other.settings).on_this_machine
     )
+    elsewhere = {stack: group for stack, group in groups.items() if group != settings.budget_group}
     return replace(known, others=others, other_groups=elsewhere)

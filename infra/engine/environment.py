@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
+from stack_runtime.files import write_atomically
 from stack_runtime.paths import cache_dir, project_dir
 
 VERSION = "3.259.0"
@@ -75,9 +76,7 @@ def write_env_file(project: Path, stack: str) -> Path:
     kept = sorted(name for name in values if name not in ("PATH", "PULUMI_CONFIG_PASSPHRASE"))
     lines = [f'export PATH="$PATH":{shlex.quote(extra)}', *(f"export {n}={shlex.quote(values[n])}" for n in kept)]
     path = project / ".fds" / "env"
-    draft = path.with_name(f"env.{os.getpid()}")
-    draft.write_text("# Written by fds setup, for `. .fds/env`\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    write_atomically(path, "# Written by fds setup, for `. .fds/env`\n" + "\n".join(lines) + "\n")
     return path
 
 

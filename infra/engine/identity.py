@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.engine import checkpoint
 from infra.engine.environment import environment
 from infra.engine.state_edits import Deployment, recorded_identity
+from infra.engine.workspaces import backend_folder
 from stack_runtime.errors import StackError
 
 TAG = "fds:identity"
@@ -91,7 +91,7 @@ class EngineState:
 
     def _pulumi(self, *words: str) -> str:
         """Return the standard output; empty when the state has no such stack."""
-        root = checkpoint.folder(self._variables.get("PULUMI_BACKEND_URL", ""))
+        root = backend_folder(self._variables.get("PULUMI_BACKEND_URL", ""))
         if root is not None and not root.is_dir():
             return ""  # the engine would write into an empty backend, even to list
         done = subprocess.run(

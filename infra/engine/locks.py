@@ -1,4 +1,8 @@
-"""What a killed deployment leaves in a file backend: its lock, and side files of the record that are torn."""
+"""Release what a killed deployment leaves in a file backend: its lock, and side files of the record that are torn.
+
+The engine's own command for it, `pulumi cancel`, releases every lock, also that of a running deployment. Only the lock
+files tell which process holds them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from infra.engine.checkpoint import folder
+from infra.engine.workspaces import backend_folder
 from stack_runtime.paths import PROJECT
 
 
@@ -40,7 +44,7 @@ def drop_torn(backend: str, stack: str) -> None:
 
     The record itself changes in one rename; it needs no attributes. Where somebody deploys, nothing is touched.
     """
-    root = folder(backend)
+    root = backend_folder(backend)
     if root is None or holder(backend, stack):
         return
     side_files = (f"stacks/{PROJECT}/{stack}.{name}.attrs" for name in ("json*", "pulumi-tags"))
@@ -54,7 +58,7 @@ def drop_torn(backend: str, stack: str) -> None:
 
 
 def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    root = folder(backend)
+    root = backend_folder(backend)
     if root is None:
         return
     for path in sorted(root.glob(f"locks/**/{PROJECT}/{stack}/*.json")):

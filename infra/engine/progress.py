@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pulumi.automation import EngineEvent, OpType
 from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
 
+from stack_runtime.text import shortened
+
 _DONE = {
     "create": "created",
     "update": "updated",
@@ -99,7 +101,7 @@ class Progress:
 
     def first_violation(self) -> str:
         """The first thing that the policy pack refused, on one line, or nothing."""
-        return self._violations[0][:600] if self._violations else ""
+        return shortened(self._violations[0], 600) if self._violations else ""
 
     def first_error(self) -> str:
         """The first error the engine reported, on one line, or nothing."""

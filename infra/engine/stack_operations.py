@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from pulumi import automation as auto
-from pulumi.automation._stack import StackInitMode
 
 from infra.component import generated_secrets
 from infra.cost import Plan, sold_out
-from infra.engine import checkpoint, state_edits
-from infra.engine.automation import Stack, Workspace
+from infra.engine import state_edits
 from infra.engine.environment import environment
 from infra.engine.errors import to_stack_error
 from infra.engine.identity import EngineState, Owner
@@ -84,11 +82,10 @@ class StackOperations:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
-        self.refuse_another_host()
         self._wait = not only
         self._run(
             lambda: self._stack.up(
-                target=list(only) or None,
+                target=state_edits.with_present_names(only, self.settings.stack) or None,
                 on_event=watch.on_event,
                 suppress_outputs=True,
                 show_secrets=False,
@@ -167,8 +164,7 @@ class StackOperations:
 
     def recorded(self) -> state_edits.Deployment:
         """The engine's record of the stack."""
-        found = checkpoint.read(self._environment["PULUMI_BACKEND_URL"], self.settings.stack)
-        return found if found is not None else dict(self._run(self._stack.export_stack).deployment or {})
+        return dict(self._run(self._stack.export_stack).deployment or {})
 
     def record(self, deployment: state_edits.Deployment) -> None:
         """Replace the engine's record."""
@@ -194,8 +190,8 @@ class StackOperations:
         return environment(self.project, self.settings.stack)
 
     def _open(self) -> auto.Stack:
-        workspace = Workspace(self.project, program=self._program, env_vars=self._environment)
-        return Stack(self.settings.stack, workspace, StackInitMode.CREATE_OR_SELECT)
+        workspace = auto.LocalWorkspace(str(self.project), program=self._program, env_vars=self._environment)
+        return auto.Stack.create_or_select(self.settings.stack, workspace)
 
     def _program(self) -> None:
         try:

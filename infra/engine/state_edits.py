@@ -76,6 +76,16 @@ def recorded_identity(deployment: Deployment) -> str:
     return next((str(found["identity"]) for found in outputs if found.get("identity")), "")
 
 
+def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
+    """Return the URNs, and those that the next update gives to resources with their names of version 0.1.0."""
+    found = set(urns)
+    for urn in sorted(found):
+        head, _, name = urn.rpartition("::")
+        if not name.startswith(f"{stack}-"):
+            found.add(f"{head}::{stack}-{name}")
+    return sorted(found)
+
+
 def ids_of(deployment: Deployment, kind: str) -> set[str]:
     """Ids of all recorded resources of the engine's type `kind`."""
     return {str(item["id"]) for item in resources(deployment) if item["type"] == kind and item.get("id")}

@@ -42,6 +42,8 @@ class DockerTarget:
 
     provider: docker.Provider
     gone_with: pulumi.Resource | None = None
+    address: pulumi.Input[str] = "127.0.0.1"
+    """Address of the machine."""
 
 
 @dataclass(frozen=True)

@@ -60,20 +60,19 @@ def deploy(
     host = host_of(settings)
     host.preflight(settings, project)
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
-    reconcile(deployment, say, take_over)
+    former = reconcile(deployment, say, take_over)
     deployment.generate_secrets()
-    before = deployment.recorded()
     changes = _deployed(deployment, say)
-    after = deployment.recorded()
-    for line in replaced_images(state_edits.pulled_digests(before), state_edits.pulled_digests(after)):
+    record = deployment.recorded() if changes.keys() - {"same"} else former
+    for line in replaced_images(*map(state_edits.pulled_digests, (former, record))):
         say(line)
     if not host.on_this_machine and deployment.plan:
         say(headline(deployment.plan))
-    former = None if host.makes_machine else state_edits.built_images(before) - state_edits.built_images(after)
+    unused = None if host.makes_machine else state_edits.built_images(former) - state_edits.built_images(record)
     with daemon(project, stack) as client:
         sick = _sick(client, stack, say)
         if not sick:
-            for image in remove_unused_images(client, former):
+            for image in remove_unused_images(client, unused):
                 say(f"removed image {image}, which no service uses any more")
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")

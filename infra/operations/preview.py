@@ -11,16 +11,15 @@ from functools import cached_property
 from pathlib import Path
 
 from pulumi import automation as auto
-from pulumi.automation._stack import StackInitMode
 
 from infra.component import generated_secrets
 from infra.docker_access import daemon
-from infra.engine import checkpoint, state_edits
-from infra.engine.automation import ReadingWorkspace, ScratchWorkspace, Stack
+from infra.engine import state_edits
 from infra.engine.environment import environment
 from infra.engine.identity import EngineState, Owner
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
+from infra.engine.workspaces import ReadingWorkspace, ScratchWorkspace, backend_folder
 from infra.hosts import host_of
 from infra.stack_file import SECRETS, config, path_of, write
 from stack_runtime.docker_host import containers, ids
@@ -60,7 +59,7 @@ class ReadOnlyOperations(StackOperations):
         """
         watch = self._progress
         self.refuse_another_host()
-        refresh = self._lost_containers(say)
+        refresh = self._lost_containers(self.recorded(), say)
         self._run(
             lambda: self._stack.preview(
                 on_event=watch.on_event,
@@ -100,11 +99,11 @@ class ReadOnlyOperations(StackOperations):
 
     def _open(self) -> auto.Stack:
         stack = self.settings.stack
-        root = checkpoint.folder(self._environment["PULUMI_BACKEND_URL"])
+        root = backend_folder(self._environment["PULUMI_BACKEND_URL"])
         if root is None or root.is_dir():  # the engine would write into an empty backend, even to list its stacks
             try:
-                workspace = ReadingWorkspace(self.project, program=self._program, env_vars=self._environment)
-                return Stack(stack, workspace, StackInitMode.SELECT)
+                workspace = ReadingWorkspace(str(self.project), program=self._program, env_vars=self._environment)
+                return auto.Stack.select(stack, workspace)
             except auto.StackNotFoundError:
                 pass
         if self._scratch is None:
@@ -122,9 +121,9 @@ class ReadOnlyOperations(StackOperations):
         self._config_file()
         project = auto.ProjectSettings(name=PROJECT, runtime="python")
         workspace = ScratchWorkspace(
-            scratch, program=self._program, project_settings=project, env_vars=self._environment
+            str(scratch), program=self._program, project_settings=project, env_vars=self._environment
         )
-        return Stack(self.settings.stack, workspace, StackInitMode.CREATE)
+        return auto.Stack.create(self.settings.stack, workspace)
 
     def _config_file(self) -> str | None:
         """Copy the stack file to the scratch folder and add the secrets that `fds up` would generate.
@@ -147,9 +146,9 @@ class ReadOnlyOperations(StackOperations):
                 )
         return str(copy)
 
-    def _lost_containers(self, say: Say) -> bool:
+    def _lost_containers(self, record: state_edits.Deployment, say: Say) -> bool:
         """Return whether recorded containers are gone, so that the preview must refresh first."""
-        recorded = state_edits.ids_of(self.recorded(), state_edits.CONTAINER)
+        recorded = state_edits.ids_of(record, state_edits.CONTAINER)
         if not recorded:
             return False
         try:

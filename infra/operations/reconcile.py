@@ -14,11 +14,13 @@ from stack_runtime.docker_host import ids, remove_unrecorded, start_stopped
 Say = Callable[[str], None]
 
 
-def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> None:
+def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> state_edits.Deployment:
     """Correct the engine's record, start what was stopped, and remove containers that the record does not have.
 
     Args:
         take_over: what a person typed to take over resources of another stack with this name.
+
+    Returns: the engine's record.
 
     Raises:
         ForeignError: another stack owns something with this stack's name.
@@ -30,8 +32,11 @@ def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> Non
     host = host_of(deployment.settings)
     host.prepare(deployment, say, deploying=True)
     claim(deployment.settings, deployment.project, deployment.owner, take_over=take_over)
-    if host.reconcile(deployment, say):
-        _remove_strays(deployment, deployment.recorded(), say)
+    ready = host.reconcile(deployment, say)
+    record = deployment.recorded()
+    if ready:
+        _remove_strays(deployment, record, say)
+    return record
 
 
 def _remove_strays(deployment: StackOperations, record: state_edits.Deployment, say: Say) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra import labels
 from infra.policy.inputs import is_unset
 from infra.policy.resources import CONTAINER, IMAGE, Resource, Unknown
 from infra.services import selected
 from infra.settings import Settings
+from stack_runtime import labels
 
 Port = tuple[Any, Any, Any, Any]
 """Address and port on the host, port inside, protocol."""

@@ -1,4 +1,4 @@
-"""What the stack needs on this machine before it can be deployed, in the order in which setup sees to it."""
+"""Find or get what the stack needs on this machine before it can be deployed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ __all__ = ["Installation", "Prerequisite", "Say", "prepare", "prerequisites_of_s
 
 
 def prerequisites_of_stack(project: Path) -> list[Prerequisite]:
-    """Everything that setup sees to."""
-    from infra.offline.images import RECIPES
+    """Return everything that setup prepares, in order."""
+    from infra.build_context import pulled_images
+    from infra.prerequisites import offline
     from infra.prerequisites.docker import Docker
     from infra.prerequisites.engine import Engine
-    from infra.prerequisites.images import Image, Mirror
+    from infra.prerequisites.images import Image
     from infra.prerequisites.meltano import Meltano
     from infra.prerequisites.plugins import Plugins
+    from infra.services import catalogue
 
-    references = tuple(RECIPES)
+    references, replacement = pulled_images(catalogue()), offline.find()
     return [
         Engine(),
         Plugins(project),
         Docker(),
         *(Image(reference) for reference in references),
-        Mirror(references),
+        *(replacement.prerequisites(references) if replacement else []),
         Meltano(),
     ]
 

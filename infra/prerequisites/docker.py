@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.offline.apt import can_install, install
-from infra.offline.detached import alive, spawn
+from infra.prerequisites.apt import can_install, install
+from infra.prerequisites.detached import alive, spawn
 from infra.prerequisites.prerequisite import Installation, Say, run
 from stack_runtime.docker_endpoint import local_endpoint
 from stack_runtime.docker_host import connect

@@ -12,9 +12,10 @@ from functools import cached_property
 from pathlib import Path
 
 from infra.engine.environment import VERSION, engine_root
-from infra.offline import engine_build
-from infra.offline.reach import answers
+from infra.prerequisites import offline
+from infra.prerequisites.http_probe import answers
 from infra.prerequisites.prerequisite import Installation, Say
+from stack_runtime.text import last_line
 
 INSTALLER = "https://get.pulumi.com/install.sh"
 INSTALL_SECONDS = 300
@@ -49,7 +50,7 @@ class Engine:
 
     def get(self, say: Say) -> Installation:
         if not _install_official(say):
-            engine_build.build(self._own, VERSION, say)
+            offline.require("the Pulumi engine").build_engine(self._own, VERSION, say)
         found = self.find()
         assert found is not None
         return found
@@ -80,8 +81,8 @@ def _install_official(say: Say) -> bool:
                 timeout=INSTALL_SECONDS,
             )
         except (subprocess.SubprocessError, OSError) as error:
-            said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip() or str(error)
-            say(f"the official install did not complete: {said.splitlines()[-1][:200]}")
+            said = (getattr(error, "stderr", None) or b"").decode(errors="replace")
+            say(f"the official install did not complete: {last_line(said, str(error))}")
             return False
         shutil.rmtree(root, ignore_errors=True)
         os.replace(Path(draft) / "bin", _made(root) / "bin")

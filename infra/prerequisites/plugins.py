@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from infra.engine.environment import engine_root, plugins_folder, search_path
-from infra.offline import plugins
-from infra.offline.reach import answers
+from infra.prerequisites import launchers, offline
 from infra.prerequisites.engine import INSTALLER
+from infra.prerequisites.http_probe import answers
 from infra.prerequisites.prerequisite import Installation, Say
 from stack_runtime.paths import cache_dir
 
 DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}
-"""The plugins that the engine can download, and the Python package that says which version."""
+"""The plugins that the engine can download, and the Python package whose version they have."""
+
+NAMES = (*DOWNLOADED, "pulumi-language-python")
+"""All plugins that the programs need, by their names on PATH."""
 
 DOWNLOAD_SECONDS = 120
 REMEMBERED_SECONDS = 24 * 3600
@@ -36,8 +37,8 @@ class Plugins:
         missing = self._missing()
         if any(name in DOWNLOADED for name in missing) and not _asked_lately():
             return None
-        written = plugins.launchers(plugins_folder(self.project))
-        if written != set(missing) or not all(map(self._is_ours, missing)):
+        written = launchers.launchers(plugins_folder(self.project))
+        if written != set(missing) or not all(map(self._is_current, missing)):
             return None  # one too many would win over an official plugin that came later
         return self._found(missing)
 
@@ -48,22 +49,24 @@ class Plugins:
                     self._download(name, say)
             _remember()
         missing = self._missing()
-        plugins.install(plugins_folder(self.project), missing)
+        modules = offline.require(f"the plugin {missing[0]}").plugins if missing else {}
+        launchers.install(plugins_folder(self.project), {name: modules[name] for name in missing})
         return self._found(missing)
 
     def _missing(self) -> list[str]:
         """Those without an official plugin."""
-        return [name for name in plugins.MODULES if self._official(name) is None]
+        return [name for name in NAMES if self._official(name) is None]
 
     def _official(self, name: str) -> Path | None:
         beside = engine_root() / "bin" / name
         if os.access(beside, os.X_OK):
             return beside
-        return plugins.official(name, version(DOWNLOADED[name]) if name in DOWNLOADED else None)
+        return launchers.official(name, version(DOWNLOADED[name]) if name in DOWNLOADED else None)
 
-    def _is_ours(self, name: str) -> bool:
-        """The launcher runs with this Python environment."""
-        return shlex.quote(sys.executable) in (plugins_folder(self.project) / name).read_text()
+    def _is_current(self, name: str) -> bool:
+        """Return whether the launcher starts the installed stand-in with this Python environment."""
+        replacement, folder = offline.find(), plugins_folder(self.project)
+        return replacement is not None and launchers.is_current(folder, name, replacement.plugins[name])
 
     def _found(self, stand_ins: list[str]) -> Installation:
         if not stand_ins:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stack_runtime.errors import UnreachableError
+from stack_runtime.text import last_line
 
 Say = Callable[[str], None]
 """Takes a line of progress."""
@@ -81,8 +82,8 @@ def run(
     except OSError as error:
         raise UnreachableError(f"{what}: {error.strerror}", where=str(command[0]), next_command=next_command) from None
     if process.returncode:
-        last = next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {process.returncode}")
-        raise UnreachableError(f"{what}: {last[:300]}", where=str(command[0]), next_command=next_command)
+        last = last_line("".join(lines), f"exit code {process.returncode}")
+        raise UnreachableError(f"{what}: {last}", where=str(command[0]), next_command=next_command)
     return "".join(lines)
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import cache
 
 from infra.services._model import Build, Context, File, Health, Metrics, Resources, Route, Service, Volume, secret
-from infra.settings import Settings
+from infra.settings import NAME, Settings
 from stack_runtime.errors import UsageError
 
 __all__ = [
@@ -43,21 +45,48 @@ def profiles() -> tuple[str, ...]:
     return tuple(sorted({service.profile for service in catalogue()}))
 
 
-def selected(settings: Settings) -> tuple[Service, ...]:
+def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, ...]:
     """Return the services that these settings run, with overrides applied and only the files that the settings need.
 
+    Args:
+        own: services outside the catalogue; all of them run, after those of the catalogue.
+
     Raises:
-        UsageError: a profile or a service is not in the catalogue.
+        UsageError: a profile or a service is unknown, or one of `own` cannot run beside the catalogue.
     """
-    _refuse_unknown(settings)
+    _refuse_unknown(settings, own)
     chosen = set(profiles()) if "full" in settings.profiles else set(settings.profiles)
-    return tuple(_adapted(service, settings) for service in catalogue() if service.profile in chosen)
+    found = [service for service in catalogue() if service.profile in chosen]
+    for service in own:
+        _refuse_unusable(service, {each.name for each in found})
+        found.append(service)
+    return tuple(_adapted(service, settings) for service in found)
 
 
-def _refuse_unknown(settings: Settings) -> None:
+def _refuse_unusable(service: Service, before: Set[str]) -> None:
+    """Refuse a service outside the catalogue that breaks a rule which tests check for the catalogue.
+
+    Args:
+        before: names of the services that start before it.
+    """
+    resources = service.resources
+    for is_wrong, problem in (
+        (not re.fullmatch(NAME, service.name), "its name has other characters than small letters, digits and -"),
+        (service.name in {"files", *before, *(each.name for each in catalogue())}, "its name is taken"),
+        (not isinstance(service.image, str), "its image has no name: only images of the catalogue are built"),
+        (not re.fullmatch(r"[1-9]\d*:\d+", service.user), "its user is not UID:GID, or is root"),
+        (service.published is not None, "it publishes ports, only the proxy does: give it a route"),
+        (set(service.needs) - before, f"it needs {', '.join(sorted(set(service.needs) - before))}, not selected here"),
+        (resources.memory_mb > resources.memory_limit_mb, "it reserves more memory than its limit"),
+    ):
+        if is_wrong:
+            raise UsageError(f"the service {service.name!r} cannot run: {problem}", next_command="correct the service")
+
+
+def _refuse_unknown(settings: Settings, own: Sequence[Service]) -> None:
     for kind, asked, known in (
         ("profile", settings.profiles, {*profiles(), "full"}),
-        ("service", settings.services, {service.name for service in catalogue()}),
+        ("service", settings.services, {service.name for service in (*catalogue(), *own)}),
     ):
         for name in asked:
             if name not in known:

@@ -115,12 +115,11 @@ class Service:
     """One service of the stack; its single definition."""
 
     name: str
-    summary: str
     image: str | Build
     resources: Resources
     health: Health
     user: str
-    """`uid:gid`; root only with a `root_reason`."""
+    """`uid:gid`; never root."""
     profile: str = "lean"
     entrypoint: tuple[str, ...] = ()
     """Replaces the entrypoint of the image, if set."""
@@ -153,9 +152,8 @@ class Service:
     """Whether an update keeps the old container until the new one is healthy; two versions then run together."""
     architectures: tuple[str, ...] = ("x86", "arm")
     shm_mb: int = 0
-    root_reason: str = ""
-    writable_root_reason: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of its containers, beside those of the stack."""
 
     def replicas(self, settings: Settings) -> int:
         """Return the number of containers of this service."""

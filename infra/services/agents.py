@@ -21,7 +21,6 @@ def _stack(context: Context) -> str:
 
 SERVICE = Service(
     name="agents",
-    summary="Agents: plan changes of the stack's size",
     image=Build("data_stack/images/agents/Dockerfile"),
     profile="agents",
     user="10001:10001",

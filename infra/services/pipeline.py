@@ -23,7 +23,6 @@ def _environment(settings: Settings) -> Mapping[str, str]:
 
 SERVICE = Service(
     name="pipeline",
-    summary="Pipeline runner: Meltano, dbt, publishing",
     image=Build("data_stack/images/pipeline/Dockerfile"),
     user="10001:10001",
     environment=_environment,

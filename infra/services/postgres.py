@@ -98,7 +98,6 @@ _OPTIONS = tuple(
 
 SERVICE = Service(
     name="postgres",
-    summary="PostgreSQL 15: run records, Meltano state, marts",
     image="postgres:15",
     user="999:999",
     entrypoint=("bash", "/run/fds/start.sh"),

@@ -26,7 +26,6 @@ _ANSWERS = (
 
 SERVICE = Service(
     name="redis",
-    summary="Redis 7: queue and cache",
     image="redis:7",
     profile="queue",
     user="999:999",

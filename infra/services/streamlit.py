@@ -15,7 +15,6 @@ _POLICY = {
 
 SERVICE = Service(
     name="streamlit",
-    summary="Dashboard: cash flow, customers, data quality, runs, changes",
     image=Build("data_stack/images/streamlit/Dockerfile"),
     user="10001:10001",
     environment=lambda _: {

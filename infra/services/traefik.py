@@ -186,7 +186,6 @@ def _ports(settings: Settings) -> Mapping[int, int]:
 
 SERVICE = Service(
     name="traefik",
-    summary="Traefik: TLS and login in front of every UI",
     image="traefik:v3.7",
     user="65532:65532",
     command=("traefik", "--configfile=/run/fds/traefik.yml"),

@@ -113,7 +113,7 @@ def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]
         "shm_size": f"{service.shm_mb}m" if service.shm_mb else None,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "read_only": not service.writable_root_reason,
+        "read_only": True,
         "tmpfs": [f"{path}:rw,nosuid,nodev,size=256m,mode=1777" for path in service.tmpfs],
         "ports": [f"127.0.0.1:{out}:{into}" for out, into in (service.published or (lambda _: {}))(settings).items()],
         "volumes": mounts,

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from infra.component.images import reference
+from infra.build_context import reference
 from infra.engine.environment import plugins_folder, search_path
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack_runtime.errors import UsageError
+from stack_runtime.source_tree import source_tree
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository, or its copy in the runner image."""
+ROOT = source_tree()
+"""The repository, or its copy in the runner image or of an installed wheel."""
 
 MELTANO_PROJECT = ROOT / "data_stack" / "meltano"
 DBT_PROJECT = ROOT / "data_stack" / "dbt"

@@ -52,7 +52,7 @@ def run_in_container(
     if uploaded:  # what is said of the file names it as the user did
         document |= {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
     if "run_id" not in document:
-        raise _as_error(document, code)
+        raise StackError.from_json(document)
     return document, code
 
 
@@ -115,9 +115,3 @@ def _tell(line: bytes, say: Say) -> None:
     except (ValueError, AttributeError, KeyError):
         if text := line.decode(errors="replace").strip():
             say(text)
-
-
-def _as_error(document: dict[str, Any], code: int) -> StackError:
-    error = StackError(document["error"], where=document["where"], next_command=document["next"])
-    error.exit_code = code
-    return error

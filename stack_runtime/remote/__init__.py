@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from stack_runtime.errors import UnreachableError
+from stack_runtime.files import write_atomically
 from stack_runtime.remote.keys import public_half
 
 DEPLOY_USER = "deploy"
@@ -102,8 +102,4 @@ def restrict_keys(folder: Path) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write a file for the owner alone, as a whole; a kill leaves the old one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    os.replace(temporary, path)
+    write_atomically(path, text, mode=0o600)

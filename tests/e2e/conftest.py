@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hcloud import Client
 
-from infra.offline import registry
+from fds_offline import registry
 from stack_runtime.docker_host import local_docker
 from tests.e2e.killing import deploy_with_kills
 from tests.e2e.prod import SETTINGS, STACK, Prod

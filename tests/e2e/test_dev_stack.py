@@ -20,7 +20,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from infra.component.images import reference
+from infra.build_context import reference
 from infra.component.networks import INTERNET, networks_of
 from infra.services import catalogue, selected
 from infra.services.traefik import HTTPS
@@ -236,7 +236,7 @@ def test_down_removes_the_stack_and_keeps_other_resources(up: Project) -> None:
     try:
         down = up.fds("down")
         assert down.returncode == 0 and "removed Container" in down.stderr, down.stderr
-        assert "Volume postgres-volume" not in down.stderr, "a kept volume must not be reported as removed"
+        assert "postgres-volume" not in down.stderr, "a kept volume must not be reported as removed"
         assert f"{up.stack}: {down.stderr.count('  removed ')} resources and 0 data volumes removed" in down.stderr
         assert _ours(client, up.stack) == []
         label = {"label": f"fds.stack={up.stack}"}

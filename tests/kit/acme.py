@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from infra.offline.engine_build import go_program
+from fds_offline.engine_build import go_program
 from stack_runtime.paths import cache_dir
 from tests.kit.names import NameServer, Resolve
 

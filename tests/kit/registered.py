@@ -55,12 +55,13 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     import pulumi
     from pulumi.runtime.rpc import unwrap_rpc_secret
 
+    from fds_offline.plugins.docker.package import PACKAGE as DOCKER
+    from fds_offline.plugins.fields import checked
+    from fds_offline.plugins.hcloud.package import PACKAGE as HCLOUD
     from infra.component import generated_secrets
+    from infra.component.args import DataStackArgs
     from infra.component.stack import DataStack
     from infra.hosts.hetzner import server
-    from infra.offline.plugins.docker.package import PACKAGE as DOCKER
-    from infra.offline.plugins.fields import checked
-    from infra.offline.plugins.hcloud.package import PACKAGE as HCLOUD
     from infra.settings import Settings
     from stack_runtime.paths import PROJECT
 
@@ -88,7 +89,8 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     setattr(server, "wait_until_ready", lambda access, say, **_: None)  # noqa: B010, no server is created
 
     async def program() -> None:
-        DataStack(settings, known, Path(os.environ["FDS_PROJECT_DIR"]) / "keys")
+        keys = Path(os.environ["FDS_PROJECT_DIR"]) / "keys"
+        DataStack("prod", DataStackArgs(settings, known, keys=keys))
 
     pulumi.runtime.set_mocks(Provider(), project=PROJECT, stack="prod", preview=False)
     run: Any = pulumi.runtime.test

@@ -1,4 +1,4 @@
-"""Walls between packages: only `infra.hosts` knows which hosts there are."""
+"""Walls between packages: only `infra.hosts` knows which hosts there are, and nothing imports the offline package."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ failed call means."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Yield every module of the product outside `infra/hosts` by its path; stand-ins for downloads are left out."""
+    """Yield every module of the product outside `infra/hosts` by its path."""
     for package in PRODUCT:
         for path in sorted((ROOT / package).rglob("*.py")):
             own = path.relative_to(ROOT)
             hidden = any(part.startswith(".") for part in own.parts)  # environments that setup made
-            if not hidden and not str(own).startswith(("infra/hosts/", "infra/offline/")):
+            if not hidden and not str(own).startswith("infra/hosts/"):
                 yield str(own), ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -98,3 +98,11 @@ def test_no_module_outside_hosts_imports_one_kind_of_host() -> None:
 def test_every_host_that_the_settings_allow_is_registered() -> None:
     assert set(get_args(Settings.model_fields["host"].annotation)) == HOSTS.keys()
     assert all(Path(ROOT, "infra", "hosts", name, "host.py").is_file() for name in HOSTS)
+
+
+@pytest.mark.parametrize("folder", PRODUCT)
+def test_product_does_not_import_the_offline_package(folder: str) -> None:
+    """It is found by its entry point, so its name is not even mentioned."""
+    sources = [path for path in (ROOT / folder).rglob("*.py") if ".meltano" not in path.parts]
+    assert sources, "nothing was looked at"
+    assert not [path for path in sources if "fds_offline" in path.read_text(encoding="utf-8")]

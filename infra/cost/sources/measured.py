@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cost.planning.model import Plan
+from stack_runtime.files import write_atomically
 
 _MOST_BYTES = 65_536
 _MOST_MB = 16_777_216
@@ -44,9 +45,7 @@ def leave(project: Path, stack: str, rows: Sequence[Mapping[str, Any]], today: d
         return
     path = path_of(project, stack)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps({"date": today.isoformat(), "services": dict(sorted(held.items()))}) + "\n")
-    os.replace(draft, path)
+    write_atomically(path, json.dumps({"date": today.isoformat(), "services": dict(sorted(held.items()))}) + "\n")
 
 
 def beside(plan: Plan, project: Path, today: date) -> Plan:

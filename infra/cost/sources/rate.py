@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -18,6 +17,7 @@ from infra.cost.sources.saved import SHIPPED
 from infra.settings import Settings
 from stack_runtime.deadline import within
 from stack_runtime.errors import UnknownError
+from stack_runtime.files import write_atomically
 from stack_runtime.paths import cache_dir
 
 ECB = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
@@ -111,8 +111,6 @@ def _remember(fx: Fx) -> None:
     path = _cache()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"rate": str(fx.rate), "date": fx.date.isoformat()}))
-        os.replace(temporary, path)
+        write_atomically(path, json.dumps({"rate": str(fx.rate), "date": fx.date.isoformat()}))
     except OSError:
         return

@@ -14,6 +14,7 @@ from requests import RequestException
 from infra.hosts.hetzner import token
 from stack_runtime.errors import StackError, UnknownError, UnreachableError, UsageError
 from stack_runtime.paths import PROJECT
+from stack_runtime.text import shortened
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
 SECONDS = (5.0, 30.0)
@@ -95,18 +96,14 @@ def failure(error: HCloudException | OSError, advice: str = "try again") -> Stac
     if isinstance(error, APIException):
         return _refusal(error, advice)
     if isinstance(error, HCloudException):
-        return unreachable(f"the API gave up: {_printable(error)}", advice)
-    name = type(error).__name__ if isinstance(error, RequestException) else _printable(error)
+        return unreachable(f"the API gave up: {shortened(error)}", advice)
+    name = type(error).__name__ if isinstance(error, RequestException) else shortened(error)
     return unreachable(f"the API does not answer ({name})", advice)
 
 
 def unreachable(what: str, advice: str) -> UnreachableError:
     """A failure of the API, with its address."""
     return UnreachableError(what, where=endpoint(), next_command=advice)
-
-
-def _printable(text: object) -> str:
-    return "".join(c for c in str(text) if c.isprintable())[:200]
 
 
 def _refusal(error: APIException, advice: str) -> StackError:
@@ -125,4 +122,4 @@ def _refusal(error: APIException, advice: str) -> StackError:
         return unreachable("the API has had too many requests", "wait some minutes")
     if isinstance(code, int) and code < 400:
         return UnknownError("the API's answer is not JSON", where=endpoint(), next_command=advice)
-    return unreachable(f"the API answers {_printable(f'{code}: {error.message}')}", advice)
+    return unreachable(f"the API answers {shortened(f'{code}: {error.message}')}", advice)

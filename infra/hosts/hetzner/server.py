@@ -51,14 +51,14 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
     )
     made.dns(server.ipv4_address)
     provider = docker.Provider(
-        "docker",
+        f"{settings.stack}-docker",
         host=access.apply(lambda known: f"ssh://{DEPLOY_USER}@{known.address}:22"),
         ssh_opts=access.apply(lambda known: known.ssh_options()),
         context="",  # else the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would replace the server
         cert_path="",
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(deleted_with=server)),
     )
-    return DockerTarget(provider, gone_with=server)
+    return DockerTarget(provider, gone_with=server, address=server.ipv4_address)
 
 
 async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: str, wait: bool) -> Access:
@@ -76,11 +76,14 @@ class _ServerResources:
     ) -> None:
         self._settings = settings
         self._adopt = adopt
+        self._stack = settings.stack
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
         self._labels |= {IDENTITY: identity} if identity else {}
         # A provider of one's own does not look into the stack file by itself.
-        self._provider = hcloud.Provider("hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options)
+        self._provider = hcloud.Provider(
+            f"{settings.stack}-hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options
+        )
         self._options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(provider=self._provider))
 
     def _with(self, kind: str, more: pulumi.ResourceOptions | None = None) -> pulumi.ResourceOptions:
@@ -92,7 +95,7 @@ class _ServerResources:
     def volume(self, location: str) -> hcloud.Volume:
         """The data volume: it outlives the server and the stack."""
         return hcloud.Volume(
-            "data",
+            f"{self._stack}-data",
             name=f"{self._name}-data",
             size=self._settings.volume_gb,
             location=location,
@@ -108,13 +111,17 @@ class _ServerResources:
         """The server; neither its user data nor its keys ever replace it."""
         public = secrets.apply(lambda found: public_half(found["ssh_key"]))
         key = hcloud.SshKey(
-            "deploy", name=f"{self._name}-deploy", public_key=public, labels=self._labels, opts=self._with("ssh_key")
+            f"{self._stack}-deploy",
+            name=f"{self._name}-deploy",
+            public_key=public,
+            labels=self._labels,
+            opts=self._with("ssh_key"),
         )
         kept = pulumi.ResourceOptions(
             protect=True, ignore_changes=["userData", "sshKeys", "image"], additional_secret_outputs=["userData"]
         )
         server = hcloud.Server(
-            "server",
+            f"{self._stack}-server",
             name=self._name,
             server_type=planned.type,
             location=planned.location,
@@ -143,7 +150,7 @@ class _ServerResources:
 
     def _firewall(self) -> hcloud.Firewall:
         return hcloud.Firewall(
-            "firewall",
+            f"{self._stack}-firewall",
             name=self._name,
             rules=[
                 hcloud.FirewallRuleArgs(
@@ -160,10 +167,14 @@ class _ServerResources:
 
     def _private_network(self, server: hcloud.Server, location: str) -> None:
         network = hcloud.Network(
-            "network", name=self._name, ip_range="10.80.0.0/16", labels=self._labels, opts=self._with("network")
+            f"{self._stack}-network",
+            name=self._name,
+            ip_range="10.80.0.0/16",
+            labels=self._labels,
+            opts=self._with("network"),
         )
         subnet = hcloud.NetworkSubnet(
-            "subnet",
+            f"{self._stack}-subnet",
             network_id=network.id.apply(int),
             type="cloud",
             network_zone=ZONES.get(location, "eu-central"),
@@ -171,7 +182,7 @@ class _ServerResources:
             opts=self._with("subnet"),
         )
         hcloud.ServerNetwork(
-            "private-address",
+            f"{self._stack}-private-address",
             server_id=server.id.apply(int),
             network_id=network.id.apply(int),  # the subnet's id is not known of an adopted one
             opts=self._with("server_network", pulumi.ResourceOptions(deleted_with=server, depends_on=[subnet])),
@@ -180,7 +191,7 @@ class _ServerResources:
     def attachment(self, server: hcloud.Server, volume: hcloud.Volume) -> hcloud.VolumeAttachment:
         """The data volume on the server; the server mounts it by the volume's id."""
         return hcloud.VolumeAttachment(
-            "data-attachment",
+            f"{self._stack}-data-attachment",
             server_id=server.id.apply(int),
             volume_id=volume.id.apply(int),
             automount=False,
@@ -195,7 +206,7 @@ class _ServerResources:
         below = self._settings.domain.removesuffix(zone).rstrip(".")
         for label in (below or "@", f"*.{below}" if below else "*"):
             hcloud.ZoneRrset(
-                f"record-{label}",
+                f"{self._stack}-record-{label}",
                 zone=zone,
                 name=label,
                 type="A",

@@ -11,6 +11,7 @@ from pathlib import Path
 from infra import stack_file
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.paths import project_dir
+from stack_runtime.text import last_line
 
 VARIABLE = "HCLOUD_TOKEN"
 KEY = "hcloud:token"
@@ -70,12 +71,12 @@ def _in_file(stack: str, project: Path | None) -> str:
 
 
 def _decrypted(project: Path, stack: str) -> str:
-    from infra.engine.checkpoint import folder
     from infra.engine.environment import environment
+    from infra.engine.workspaces import backend_folder
 
     surroundings = environment(project, stack, make=False)
     backend = surroundings["PULUMI_BACKEND_URL"]
-    root = folder(backend)
+    root = backend_folder(backend)
     if root is not None and not root.is_dir():  # the engine would create the folder
         raise _no_stack(stack, backend)
     command = ["pulumi", "config", "get", KEY, "--stack", stack, "--non-interactive"]
@@ -88,8 +89,7 @@ def _decrypted(project: Path, stack: str) -> str:
 def _undecrypted(said: str, stack: str, backend: str) -> StackError:
     """Return the error for a token that the engine does not return, from its standard error."""
     where = f"{KEY} in Pulumi.{stack}.yaml"
-    lines = [line.removeprefix("error: ").strip() for line in said.splitlines() if line.strip()]
-    reason = lines[-1][:300] if lines else "the engine gave no reason"
+    reason = last_line(said, "the engine gave no reason").removeprefix("error: ")
     if re.search(r"no stack named .* found", said):
         return _no_stack(stack, backend)
     if re.search(r"passphrase|message authentication failed", said, re.IGNORECASE):

@@ -44,7 +44,7 @@ class LocalHost(Host):
         return plan_local(settings, services, inputs)
 
     def target(self, inputs: TargetInputs) -> DockerTarget:
-        return DockerTarget(docker_provider(inputs.options))
+        return DockerTarget(docker_provider(inputs.settings.stack, inputs.options))
 
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
         from infra.engine.state_edits import CONTAINER
@@ -65,7 +65,7 @@ class LocalHost(Host):
         return "images are here, ports are free or held by containers of the stack"
 
 
-def docker_provider(options: pulumi.ResourceOptions) -> docker.Provider:
+def docker_provider(stack: str, options: pulumi.ResourceOptions) -> docker.Provider:
     """Return a provider for the daemon that this machine's user works with.
 
     The provider prefers `DOCKER_CONTEXT` and `DOCKER_CERT_PATH` of the environment to its host, unless they are given.
@@ -73,4 +73,6 @@ def docker_provider(options: pulumi.ResourceOptions) -> docker.Provider:
     import pulumi_docker as docker
 
     found = local_endpoint()
-    return docker.Provider("docker", host=found.address, context="", cert_path=found.certificates, opts=options)
+    return docker.Provider(
+        f"{stack}-docker", host=found.address, context="", cert_path=found.certificates, opts=options
+    )

@@ -36,14 +36,14 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         return docker_address(settings)
 
     provider = docker.Provider(
-        "docker",
+        f"{settings.stack}-docker",
         host=pulumi.Output.unsecret(inputs.secrets.apply(address)),
         ssh_opts=ssh_options(folder),
         context="",  # else the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would replace the server
         cert_path="",
         opts=inputs.options,
     )
-    return DockerTarget(provider)
+    return DockerTarget(provider, address=settings.ssh_host)
 
 
 def docker_address(settings: Settings) -> str:

@@ -11,7 +11,7 @@ import httpx2 as httpx
 import pytest
 from docker.models.containers import Container
 
-from infra.component.images import ROOT
+from infra.build_context import ROOT
 from infra.services import Context, selected
 from infra.services.agents import SERVICE
 from infra.settings import Settings

@@ -15,8 +15,9 @@ from typing import Any
 import docker
 import pytest
 
+from fds_offline.plugins import MODULES
 from infra.engine.environment import search_path
-from infra.offline import plugins
+from infra.prerequisites import launchers
 from tests.kit.engine import Stack, inline_stack
 from tests.kit.project import ROOT
 
@@ -36,7 +37,7 @@ def engine() -> Path:
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the launchers of all stand-ins."""
     folder = tmp_path_factory.mktemp("stand-ins")
-    plugins.install(folder, plugins.MODULES)
+    launchers.install(folder, MODULES)
     return folder
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from fds_offline import images as stand_ins
 from infra.hosts.local import preflight
-from infra.offline import images as stand_ins
 from infra.prerequisites import images
 from infra.prerequisites.docker import Docker
 from infra.settings import Settings

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 import docker
 import pytest
 
-from infra.offline import images, registry
+from fds_offline import images, registry
 from stack_runtime.docker_host import local_docker
 
 REFERENCE = "debian:12-slim"

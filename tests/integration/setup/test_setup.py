@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from infra.engine.environment import VERSION, engine_root
-from infra.offline.reach import answers
 from infra.prerequisites.engine import INSTALLER, Engine
+from infra.prerequisites.http_probe import answers
 
 ROOT = Path(__file__).parents[3]
 FDS = Path(sys.executable).parent / "fds"
@@ -95,7 +95,7 @@ def test_killed_engine_build_leaves_no_engine(tmp_path: Path, monkeypatch: pytes
     if Engine().find() is not None or answers(INSTALLER):
         pytest.skip("this machine has the official engine, so it never builds one")
     code = (
-        "from infra.offline import engine_build; from pathlib import Path; import sys;"
+        "from fds_offline import engine_build; from pathlib import Path; import sys;"
         "engine_build.build(Path(sys.argv[1]), sys.argv[2], lambda line: print(line, flush=True))"
     )
     target = engine_root() / "bin" / "pulumi"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from infra.offline import registry
+from fds_offline import registry
 from stack_runtime.docker_host import local_docker
 from stack_runtime.remote import keys
 from tests.e2e.conftest import LAYERS

@@ -14,8 +14,8 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
+from fds_offline import registry
 from infra.component import generated_secrets
-from infra.offline import registry
 from infra.services import Context, Service, selected
 from infra.services.traefik import DNS_TOKEN, HTTP, HTTPS
 from infra.settings import Settings

@@ -16,8 +16,8 @@ ALLOWED = {
     "llm": {"changes", "tools", "llm"},
     "server": {"changes", "tools", "llm", "server"},
 }
-"""Which packages each package may import; modules outside of packages, such as `agents.text`, import none."""
-SHARED = ("text", "digests")
+"""Which packages each package may import; modules outside of packages, such as `agents.digests`, import none."""
+SHARED = ("digests",)
 IMPORT_ALL = """
 import importlib, pkgutil, agents
 for module in pkgutil.walk_packages(agents.__path__, "agents."):

@@ -39,7 +39,6 @@ def service(
     limit = memory_mb if limit_mb is None else limit_mb
     return Service(
         name=name,
-        summary=name,
         image=f"{name}:1",
         resources=Resources(memory_mb, limit, cpu, cpu_limit, disk_gb, image_mb=100, measured="test"),
         health=Health(("true",)),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.component import images
+from infra import build_context
 from infra.services import Build
 
 RECIPE = """FROM python:3.11-slim
@@ -27,30 +27,30 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text(name)
     (tmp_path / ".dockerignore").write_text("# nothing\n**/*.pyc\n")
     (tmp_path / "Dockerfile").write_text(RECIPE)
-    monkeypatch.setattr(images, "ROOT", tmp_path)
+    monkeypatch.setattr(build_context, "ROOT", tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize("name", ["one/a.txt", "two/c.txt", "three/d.txt", "uv.lock", "Dockerfile"])
 def test_changed_input_of_an_image_changes_its_tag(tree: Path, name: str) -> None:
-    before = images._content(Build("Dockerfile"))
+    before = build_context.content_digest(Build("Dockerfile"))
     (tree / name).write_text(RECIPE + "# changed")
-    assert images._content(Build("Dockerfile")) != before
+    assert build_context.content_digest(Build("Dockerfile")) != before
 
 
 @pytest.mark.parametrize("name", ["one/b.txt", "four/e.txt", "two/x.pyc"])
 def test_changed_file_outside_the_image_keeps_its_tag(tree: Path, name: str) -> None:
-    before = images._content(Build("Dockerfile"))
+    before = build_context.content_digest(Build("Dockerfile"))
     (tree / name).write_text("changed")
-    assert images._content(Build("Dockerfile")) == before
+    assert build_context.content_digest(Build("Dockerfile")) == before
 
 
 def test_base_images_do_not_include_build_stages(tree: Path) -> None:
     (tree / "Dockerfile").write_text("FROM one:1 AS first\nFROM two:2\nCOPY --from=first /a /b\nFROM first AS last\n")
-    assert images._bases(Build("Dockerfile")) == {"one:1", "two:2"}
+    assert build_context.base_images(Build("Dockerfile")) == {"one:1", "two:2"}
 
 
-RECIPES = sorted(images.ROOT.glob("data_stack/images/*/Dockerfile"))
+RECIPES = sorted(build_context.ROOT.glob("data_stack/images/*/Dockerfile"))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)

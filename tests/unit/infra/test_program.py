@@ -9,7 +9,8 @@ import pulumi
 import pytest
 
 from infra import program
-from infra.component import generated_secrets
+from infra.component import generated_secrets, program_stacks
+from infra.component.args import DataStackArgs, Operation
 from infra.component.stack import DataStack
 from infra.cost import Plan
 from infra.cost.sources.saved import SHIPPED
@@ -44,8 +45,9 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     values = {f"{PROJECT}:{key}": value for key, value in {**RENTED, "budgetUsd": "40"}.items()}
     monkeypatch.setattr(program, "runtime_config", SimpleNamespace(CONFIG=SimpleNamespace(get=lambda: values)))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
-    monkeypatch.setattr(pulumi.Config, "require_secret_object", lambda *_: {})
+    monkeypatch.setattr(pulumi.Config, "get_secret_object", lambda *_: {})
     monkeypatch.setattr(generated_secrets, "require", lambda *_: None)
+    monkeypatch.setattr(program_stacks, "get_root_resource", lambda: None)
     monkeypatch.setenv("FDS_PRICES_DIR", str(SHIPPED))
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("HCLOUD_TOKEN", raising=False)
@@ -66,4 +68,4 @@ def test_stacks_of_the_project_in_the_environment_are_not_counted(
 
 def test_unapproved_plan_registers_nothing() -> None:
     with pytest.raises(_PassedError):  # raised before the component is registered, which needs an engine
-        DataStack(Settings(stack="dev"), {}, agreed=_raise_passed)
+        DataStack("dev", DataStackArgs(Settings(stack="dev"), operation=Operation(agreed=_raise_passed)))

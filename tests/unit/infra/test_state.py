@@ -13,6 +13,7 @@ from infra.engine.state_edits import (
     still_there,
     touched,
     unprotected,
+    with_present_names,
     without,
 )
 from infra.operations.deploy import replaced_images
@@ -161,3 +162,9 @@ def test_changed_digest_of_an_image_name_is_reported() -> None:
         "image redis:7 is not the one of the last deployment: sha256:aa became sha256:bb"
     ]
     assert pulled_digests(record("")) == {}, "an image built on the host has no digest"
+
+
+def test_targets_have_their_former_and_their_present_names() -> None:
+    former, present = "urn:pulumi:prod::p::a$b::firewall", "urn:pulumi:prod::p::a$b::prod-firewall"
+    assert with_present_names([former], "prod") == [former, present]
+    assert with_present_names([present], "prod") == [present]

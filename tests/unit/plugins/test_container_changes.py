@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from infra.offline.plugins.docker.package import PACKAGE
-from infra.offline.plugins.provider import StandIn
-from infra.offline.plugins.values import plain_map, wrapped_map
+from fds_offline.plugins.docker.package import PACKAGE
+from fds_offline.plugins.provider import StandIn
+from fds_offline.plugins.values import plain_map, wrapped_map
 
 URN = "urn:pulumi:dev::project::my:component:Stack$docker:index/container:Container::web"
 BASE: dict[str, Any] = {

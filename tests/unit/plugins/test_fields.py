@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.offline.plugins.fields import DEFAULTS, Field, changes, checked, missing, planned, refreshed
-from infra.offline.plugins.values import UNKNOWN
+from fds_offline.plugins.fields import DEFAULTS, Field, changes, checked, missing, planned, refreshed
+from fds_offline.plugins.values import UNKNOWN
 
 PORT = {"internal": Field("int", required=True), "ip": Field("string", default="::")}
 FIELDS = {

@@ -11,10 +11,10 @@ import pulumi_docker
 import pulumi_hcloud
 import pytest
 
-from infra.offline.plugins.docker.package import PACKAGE as DOCKER
-from infra.offline.plugins.fields import Fields
-from infra.offline.plugins.hcloud.package import PACKAGE as HCLOUD
-from infra.offline.plugins.resources import Kind
+from fds_offline.plugins.docker.package import PACKAGE as DOCKER
+from fds_offline.plugins.fields import Fields
+from fds_offline.plugins.hcloud.package import PACKAGE as HCLOUD
+from fds_offline.plugins.resources import Kind
 
 KINDS = [
     pytest.param(sdk, token, kind, id=token.rsplit(":", maxsplit=1)[-1] + "-" + sdk.__name__)

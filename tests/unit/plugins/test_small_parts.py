@@ -14,16 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.offline import plugins
-from infra.offline.plugins.docker.connection import _command
-from infra.offline.plugins.docker.container_config import container_config, nanoseconds
-from infra.offline.plugins.docker.container_fields import CONTAINER_FIELDS
-from infra.offline.plugins.docker.container_state import _cpus, _duration
-from infra.offline.plugins.fields import changes, checked
-from infra.offline.plugins.hcloud.server_fields import SERVER, user_data_hash
-from infra.offline.plugins.language.toolchain import Toolchain, ToolchainError
-from infra.offline.plugins.resources import PluginError
-from infra.offline.plugins.values import plain, wrapped
+from fds_offline.plugins import MODULES
+from fds_offline.plugins.docker.connection import _command
+from fds_offline.plugins.docker.container_config import container_config, nanoseconds
+from fds_offline.plugins.docker.container_fields import CONTAINER_FIELDS
+from fds_offline.plugins.docker.container_state import _cpus, _duration
+from fds_offline.plugins.fields import changes, checked
+from fds_offline.plugins.hcloud.server_fields import SERVER, user_data_hash
+from fds_offline.plugins.language.toolchain import Toolchain, ToolchainError
+from fds_offline.plugins.resources import PluginError
+from fds_offline.plugins.values import plain, wrapped
+from infra.prerequisites import launchers
 from infra.services import Service, catalogue
 
 PLAIN = st.recursive(
@@ -146,43 +147,47 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def _of(name: str) -> dict[str, str]:
+    return {name: MODULES[name]}
+
+
 def test_official_plugin_is_found_on_path_beside_the_engine_and_in_its_home(bare_machine: Path) -> None:
     name = "pulumi-resource-docker"
-    assert plugins.official(name) is None
+    assert launchers.official(name) is None
     cached = executable(bare_machine / "home/plugins/resource-docker-v5.2.0" / name)
     (bare_machine / "home/plugins/resource-docker-build-v0.1.0").mkdir()
-    assert plugins.official(name) == plugins.official(name, "5.2.0") == cached
-    assert plugins.official(name, "5.2.1") is None, "the engine uses only the version that the program requires"
+    assert launchers.official(name) == launchers.official(name, "5.2.0") == cached
+    assert launchers.official(name, "5.2.1") is None, "the engine uses only the version that the program requires"
     partial = bare_machine / "home/plugins/resource-docker-v5.2.0.partial"
     partial.touch()
-    assert plugins.official(name) is None, "the engine ignores a plugin with an incomplete download"
+    assert launchers.official(name) is None, "the engine ignores a plugin with an incomplete download"
     partial.unlink()
     engine = executable(bare_machine / "real/pulumi")
     (bare_machine / "bin").mkdir()
     (bare_machine / "bin/pulumi").symlink_to(engine)
     beside = executable(bare_machine / "real" / name)
-    assert plugins.official(name) == beside
+    assert launchers.official(name) == beside
     on_path = executable(bare_machine / "bin" / name)
-    assert plugins.official(name) == on_path
+    assert launchers.official(name) == on_path
 
 
 def test_launcher_of_a_stand_in_is_not_official(bare_machine: Path) -> None:
-    written = plugins.install(bare_machine / "bin", ["pulumi-resource-docker"])
+    written = launchers.install(bare_machine / "bin", _of("pulumi-resource-docker"))
     assert written == [bare_machine / "bin/pulumi-resource-docker"]
-    assert plugins.official("pulumi-resource-docker") is None
+    assert launchers.official("pulumi-resource-docker") is None
 
 
 def test_install_writes_requested_launchers_and_removes_others(tmp_path: Path) -> None:
-    plugins.install(tmp_path, plugins.MODULES)
-    assert {path.name for path in tmp_path.iterdir()} == set(plugins.MODULES)
+    launchers.install(tmp_path, MODULES)
+    assert {path.name for path in tmp_path.iterdir()} == set(MODULES)
     (other := tmp_path / "somebody-elses").write_text("")
-    plugins.install(tmp_path, ["pulumi-language-python"])
+    launchers.install(tmp_path, _of("pulumi-language-python"))
     assert {path.name for path in tmp_path.iterdir()} == {"pulumi-language-python", other.name}
     assert stat.S_IMODE((tmp_path / "pulumi-language-python").stat().st_mode) == 0o755
 
 
 def test_launcher_ends_with_its_parent_process(tmp_path: Path) -> None:
-    (launcher,) = plugins.install(tmp_path, ["pulumi-resource-hcloud"])
+    (launcher,) = launchers.install(tmp_path, _of("pulumi-resource-hcloud"))
     (tmp_path / "infra.py").write_text("raise SystemExit('the working folder must not be searched')")
     ours, theirs = os.pipe()
     engine = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdout=-1, close_fds=False).stdout.readline()"

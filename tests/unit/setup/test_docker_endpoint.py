@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fds_offline import registry
 from infra.cost.planning.capacity import Machine, this_machine
-from infra.offline import registry
 from infra.prerequisites.docker import Docker
 from stack_runtime.docker_endpoint import DEFAULT_ADDRESS, Endpoint, local_endpoint
 from stack_runtime.docker_host import local_docker

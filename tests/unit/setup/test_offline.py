@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.offline import apt, images, registry
+from fds_offline import apt_sources, images, registry
 from stack_runtime.errors import UnreachableError
 
 
@@ -40,7 +40,7 @@ def test_mirror_is_read_from_both_formats_of_apt_sources(tmp_path: Path, name: s
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
-    assert apt.mirrors(tmp_path) == ("http://near/debian", "http://near/debian")
+    assert apt_sources.mirrors(tmp_path) == ("http://near/debian", "http://near/debian")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_sources_without_a_usable_debian_mirror_are_an_error(tmp_path: Path, tex
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list.d" / "a.sources").write_text(text)
     with pytest.raises(UnreachableError, match="no source of Debian"):
-        apt.mirrors(tmp_path)
+        apt_sources.mirrors(tmp_path)
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from fds_offline.plugins import MODULES
 from infra.engine.environment import VERSION, plugins_folder
-from infra.offline.plugins import MODULES
-from infra.prerequisites import Installation, Prerequisite, Say, prepare
+from infra.prerequisites import Installation, Prerequisite, Say, offline, prepare, prerequisites_of_stack
 from infra.prerequisites import docker as docker_module
+from infra.prerequisites import engine as engine_module
 from infra.prerequisites import plugins as plugins_module
 from infra.prerequisites.docker import Docker
 from infra.prerequisites.engine import Engine
@@ -150,8 +151,40 @@ def test_stand_ins_are_removed_once_official_plugins_exist(tmp_path: Path, monke
     prerequisite = plugins_module.Plugins(tmp_path)
     assert prerequisite.get(lambda _: None).source.startswith("stand-in")
     assert prerequisite.find() is not None
+    launcher = plugins_folder(tmp_path) / "pulumi-resource-docker"
+    text = launcher.read_text()
+    launcher.write_text(text.replace("fds_offline", "an.older.package"))
+    assert prerequisite.find() is None, "it starts what is no longer there"
+    assert prerequisite.get(lambda _: None).source.startswith("stand-in") and launcher.read_text() == text
     for name in MODULES:
         _executable(tmp_path / "bin" / name)
     assert prerequisite.find() is None, "a launcher that is still there would take precedence"
     assert prerequisite.get(lambda _: None) == prerequisite.find() == Installation("", "official")
     assert list(plugins_folder(tmp_path).iterdir()) == []
+
+
+def test_without_the_offline_package_one_sentence_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(plugins_module, "answers", lambda _: False)
+    monkeypatch.setattr(engine_module, "answers", lambda _: False)
+    monkeypatch.setattr(offline, "entry_points", lambda **_: ())
+    offline.find.cache_clear()
+    try:
+        for piece in (Engine(), plugins_module.Plugins(tmp_path)):
+            assert piece.find() is None
+            with pytest.raises(UnreachableError, match="install the package fds-offline") as raised:
+                piece.get(lambda _: None)
+            assert raised.value.exit_code == 5 and "\n" not in str(raised.value)
+        names = [piece.name for piece in prerequisites_of_stack(tmp_path)]
+        assert "image python:3.11-slim" in names and "image mirror" not in names
+    finally:
+        offline.find.cache_clear()
+
+
+def test_the_offline_package_is_found_by_its_entry_point() -> None:
+    replacement = offline.find()
+    assert replacement is not None
+    assert set(replacement.plugins) == set(plugins_module.NAMES) == set(MODULES)

@@ -1,0 +1,35 @@
+"""Recognize failed imports: an extra is not installed, or another package hides one of ours."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from stack_runtime.errors import StackError, UnreachableError
+
+_EXTRAS = {"dbt": "local", "yaml": "local"} | dict.fromkeys(
+    ("fastapi", "h11", "httpx2", "mcp", "opentelemetry", "pydantic_ai", "starlette", "uvicorn"), "agents"
+)
+"""The extra that installs a module."""
+
+_OURS = ("agents", "data_stack", "infra", "stack_runtime")
+"""Our packages whose names others use too."""
+
+
+def failed_import(error: BaseException) -> StackError | None:
+    """Return the error for a failed import with a known reason; None for any other failure."""
+    if not isinstance(error, ImportError):
+        return None
+    module = (error.name or "").partition(".")[0]
+    if module in _EXTRAS:
+        return UnreachableError(
+            f"this needs the Python package {module}, which is not installed",
+            next_command=f"pip install 'freelancer-data-stack[{_EXTRAS[module]}]'",
+        )
+    if module in _OURS:
+        found = importlib.util.find_spec(module)
+        return UnreachableError(
+            f"the Python package {module} is not that of freelancer-data-stack, another one has the same name",
+            where=str(found and (found.origin or list(found.submodule_search_locations or ())[:1])),
+            next_command="uv tool install 'freelancer-data-stack[all]', which has an environment of its own",
+        )
+    return None

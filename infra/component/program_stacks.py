@@ -1,0 +1,37 @@
+"""Remember which data stacks one Pulumi program has, because they share budgets and a Docker daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import pulumi
+from pulumi.runtime.settings import get_root_resource
+
+from infra.cost.planning_inputs import ProgramStack
+from infra.services import Service
+from infra.settings import Settings
+from stack_runtime.errors import UsageError
+
+_stacks: WeakKeyDictionary[pulumi.Resource, list[ProgramStack]] = WeakKeyDictionary()
+"""By the engine's root resource: one process may run several programs, one after the other."""
+
+
+def add(settings: Settings, own: Sequence[Service]) -> list[ProgramStack]:
+    """Add a stack to the running program, and return those that were added before it.
+
+    Raises:
+        UsageError: the program has a stack of this name.
+    """
+    root = get_root_resource()
+    if root is None:  # no engine
+        return []
+    stacks = _stacks.setdefault(root, [])
+    if any(other.settings.stack == settings.stack for other in stacks):
+        raise UsageError(
+            f"the program has two data stacks with the name {settings.stack}",
+            next_command="give each a name of its own: containers, networks and volumes are named after it",
+        )
+    before = list(stacks)
+    stacks.append(ProgramStack(settings, tuple(own)))
+    return before

@@ -1,0 +1,26 @@
+"""Install packages of the distribution, where that is Debian or Ubuntu and the user is root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from infra.prerequisites.prerequisite import run
+
+
+def can_install() -> bool:
+    """Return whether this is root on Debian, Ubuntu or another system with apt."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(*packages: str) -> None:
+    """Install packages of the distribution.
+
+    Raises:
+        UnreachableError: a package does not exist, or its archive does not answer.
+    """
+    what, follow = f"{', '.join(packages)} cannot be installed", f"apt-get update && apt-get install {packages[0]}"
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-q"], what=what, next_command=follow, environment=quiet)
+    command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages]
+    run(command, what=what, next_command=follow, environment=quiet)

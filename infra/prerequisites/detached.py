@@ -1,0 +1,42 @@
+"""Start, find and stop processes that outlive setup."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+
+def spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start `command` in a session of its own, so that it outlives setup; its pid lies beside `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+        )
+    log.with_suffix(".pid").write_text(str(process.pid))
+    return process
+
+
+def alive(log: Path, program: str) -> bool:
+    """True when the process that `spawn` started with this log still runs as `program`."""
+    return _pid(log, program) is not None
+
+
+def stop(log: Path, program: str) -> None:
+    """End that process if it still runs, for example because whoever started it was killed."""
+    pid = _pid(log, program)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+def _pid(log: Path, program: str) -> int | None:
+    try:
+        pid = int(log.with_suffix(".pid").read_text())
+        # the kernel keeps fifteen characters of a program's name
+        return pid if Path(f"/proc/{pid}/comm").read_text().strip() == Path(program).name[:15] else None
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,20 @@
+"""Find out within a bounded time whether an HTTP address answers."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+
+SECONDS = 4.0
+
+
+def answers(url: str) -> bool:
+    """True when a server answers at `url`, an HTTP address of our own making, with success or by asking who one is."""
+    request = urllib.request.Request(url, method="HEAD")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code == 401
+    except (OSError, ValueError):
+        return False

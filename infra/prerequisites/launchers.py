@@ -1,0 +1,89 @@
+"""Find official Pulumi plugins, and write launchers for the stand-ins of those that are missing.
+
+The engine looks for a plugin on PATH before it looks into its own plugin folder, so a stand-in on PATH would win over
+an installed official plugin. Therefore launchers are written only for plugins that `official` does not find, into a
+folder that the caller puts last on PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.engine.environment import engine_home
+from stack_runtime.files import write_atomically
+
+MARK = "# offline stand-in"
+
+
+def official(name: str, version: str | None = None) -> Path | None:
+    """Return where the official plugin `name` (such as `pulumi-resource-docker`) is installed, or None.
+
+    Searches PATH, the engine's folder and its plugin folder; launchers of ours do not count.
+
+    Args:
+        version: what the programs need; the engine takes no other version from its plugin folder, but any from PATH.
+    """
+    folders = [Path(folder) for folder in os.get_exec_path() if folder]
+    engine = shutil.which("pulumi")
+    if engine is not None:
+        folders.append(Path(engine).resolve().parent)
+    for folder in folders:
+        found = folder / name
+        if os.access(found, os.X_OK) and found.is_file() and not _ours(found):
+            return found
+    return _in_plugin_folder(name, version)
+
+
+def _ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return MARK.encode() in file.read(200)
+
+
+def _in_plugin_folder(name: str, version: str | None) -> Path | None:
+    stem = re.escape(name.removeprefix("pulumi-"))
+    wanted = re.escape(version) if version else r"\d.*"
+    for folder in sorted((engine_home() / "plugins").glob("*"), reverse=True):
+        partial = folder.with_name(f"{folder.name}.partial").exists()  # its download was broken off
+        if re.fullmatch(f"{stem}-v{wanted}", folder.name) and (folder / name).is_file() and not partial:
+            return folder / name
+    return None
+
+
+def launchers(folder: Path) -> set[str]:
+    """Return the plugins for which `folder` holds a launcher of ours."""
+    return {path.name for path in folder.glob("pulumi-*") if path.is_file() and _ours(path)}
+
+
+def install(target: Path, modules: Mapping[str, str]) -> list[Path]:
+    """Write launchers into `target`, and remove those of ours that are not in `modules`.
+
+    Args:
+        modules: the Python module that each plugin starts, by the plugin's name on PATH.
+
+    Returns: the launchers, in the order of `modules`.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for name in launchers(target) - set(modules):
+        (target / name).unlink()
+    return [_write(target / name, module) for name, module in modules.items()]
+
+
+def is_current(folder: Path, name: str, module: str) -> bool:
+    """Return whether the launcher of `name` in `folder` starts `module` with this Python environment."""
+    return (folder / name).read_text(encoding="utf-8") == _text(module)
+
+
+def _text(module: str) -> str:
+    """Return a launcher. `-P` keeps the folder in which the engine starts it out of Python's search path."""
+    return f'#!/bin/sh\n{MARK}\nexec {shlex.quote(sys.executable)} -P -m {module} "$@"\n'
+
+
+def _write(path: Path, module: str) -> Path:
+    write_atomically(path, _text(module), mode=0o755)
+    return path

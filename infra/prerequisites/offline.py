@@ -1,0 +1,79 @@
+"""Find the package that replaces downloads where only package registries can be reached.
+
+It is a distribution of its own, `fds-offline`, that registers an entry point. Nothing here imports it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from docker import DockerClient
+
+from infra.prerequisites.prerequisite import Prerequisite, Say
+from stack_runtime.errors import UnreachableError
+
+GROUP = "freelancer_data_stack.offline"
+"""The entry point group; the first entry in it is used. It names a class without arguments that is an `Offline`."""
+
+
+class Offline(Protocol):
+    """What replaces downloads."""
+
+    plugins: Mapping[str, str]
+    """The Python module that replaces each provider plugin, by the plugin's name on PATH."""
+
+    def build_engine(self, target: Path, version: str, say: Say) -> None:
+        """Build the Pulumi command line of this version and put it at `target`.
+
+        Raises:
+            UnreachableError: it cannot be built.
+        """
+
+    def is_stand_in(self, client: DockerClient, reference: str) -> bool:
+        """Return whether the daemon's image of this name was built here."""
+
+    def is_current(self, client: DockerClient, reference: str) -> bool:
+        """Return whether the daemon has the image: the official one, or one of today's recipe."""
+
+    def provide_image(self, client: DockerClient, reference: str, say: Say) -> str:
+        """Build the image or load it from this machine's registry.
+
+        Returns: how the image was made, for a person.
+
+        Raises:
+            UnreachableError: there is no recipe, or it cannot be built on this machine.
+        """
+
+    def prerequisites(self, references: Sequence[str]) -> list[Prerequisite]:
+        """Return what setup prepares after the images `references`."""
+
+
+@cache
+def find() -> Offline | None:
+    """Return the installed replacement of downloads, or None."""
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        found: Offline = entry.load()()
+        return found
+    return None
+
+
+def require(what: str) -> Offline:
+    """Return the installed replacement of downloads.
+
+    Args:
+        what: what cannot be downloaded, for the error.
+
+    Raises:
+        UnreachableError: it is not installed.
+    """
+    found = find()
+    if found is None:
+        raise UnreachableError(
+            f"{what} cannot be downloaded here",
+            next_command="allow the download, or install the package fds-offline, which replaces it; then fds setup",
+        )
+    return found

@@ -1,0 +1,227 @@
+"""The usual images, built from Debian and Python packages where no hub answers.
+
+Each folder here is a recipe that behaves like the official image in what its user can see. An image made from one says
+so in its labels, with a fingerprint of everything that went into it, and is made again only when that changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, BuildError, ImageNotFound, NotFound
+
+from fds_offline import registry
+from fds_offline.apt_sources import KEYRING, RELEASE, mirrors, sources_file
+from infra.prerequisites.apt import can_install, install
+from infra.prerequisites.prerequisite import Say, digest, run
+from stack_runtime.errors import UnreachableError
+from stack_runtime.paths import cache_dir
+
+RECIPES = {
+    "debian:12-slim": "debian",
+    "python:3.11-slim": "python",
+    "postgres:15": "postgres",
+    "redis:7": "redis",
+    "traefik:v3.7": "traefik",
+}
+"""What can be built, and from which folder; each after those it starts from."""
+
+STAND_IN = "fds.stand-in"
+"""The label of an image made here; its value is the recipe's fingerprint."""
+
+_NOT_IN_BASE = (
+    "./etc/apt/sources.list", "./var/cache/apt/*", "./var/cache/debconf/*-old", "./var/lib/apt/lists/*",
+    "./var/log/*.log", "./usr/share/info/*", "./usr/share/locale/*", "./usr/share/man/*",
+)  # fmt: skip
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+
+@cache
+def fingerprint(reference: str) -> str:
+    """Changes with the recipe, with those it starts from, and with this machine's certificates and mirrors."""
+    folder = _folder(reference)
+    parts: list[bytes | str] = []
+    for path in sorted(folder.iterdir()):
+        parts += [path.name, path.read_bytes()]
+    parts += [fingerprint(base) for base in bases(reference)]
+    if not bases(reference):
+        parts += [certificates().read_bytes(), sources_file()]
+    return digest(*parts)
+
+
+def bases(reference: str) -> list[str]:
+    """The recipes that this one starts from."""
+    text = (_folder(reference) / "Dockerfile").read_text()
+    return [name for name in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if name in RECIPES]
+
+
+def is_current(client: docker.DockerClient, reference: str) -> bool:
+    """The daemon has the image: the official one, or the one of today's recipe."""
+    with contextlib.suppress(ImageNotFound):
+        made_from = client.images.get(reference).labels.get(STAND_IN)
+        return made_from is None or made_from == fingerprint(reference)
+    return False
+
+
+def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
+    """Load the image from this machine's registry, as for a fresh daemon, else build it.
+
+    Returns: `from this machine's registry` or `built here`.
+
+    Raises:
+        UnreachableError: there is no recipe, or it cannot be built on this machine.
+    """
+    if reference not in RECIPES:
+        raise UnreachableError(
+            f"image {reference} is missing and no hub answers", next_command=f"docker pull {reference}, where one does"
+        )
+    if registry.holds(_repository(reference), fingerprint(reference)):
+        with registry.writer() as where:
+            if _load(client, reference, where):
+                return "from this machine's registry"
+    for base in bases(reference):
+        if not is_current(client, base):
+            provide(client, base, say)
+    _build(client, reference, say)
+    return "built here"
+
+
+def is_stored(reference: str) -> bool:
+    """The registry offers today's recipe under the image's usual name too."""
+    return all(registry.holds(_repository(reference), tag) for tag in (fingerprint(reference), _tag(reference)))
+
+
+def store(client: docker.DockerClient, reference: str, where: str) -> None:
+    """Push the daemon's image to the registry that takes pushes at `where`.
+
+    Raises:
+        UnreachableError: the daemon cannot push there, as when it runs on another machine.
+    """
+    name = f"{where}/{_repository(reference)}"
+    for tag in (_tag(reference), fingerprint(reference)):
+        client.images.get(reference).tag(name, tag)
+        try:
+            for line in client.api.push(name, tag=tag, stream=True, decode=True):
+                if "error" in line:
+                    raise UnreachableError(f"{reference} cannot be stored: {line['error']}", next_command="fds setup")
+        finally:
+            client.images.remove(f"{name}:{tag}")
+
+
+def is_stand_in(client: docker.DockerClient, reference: str) -> bool:
+    """The daemon's image was made here."""
+    try:
+        return STAND_IN in client.images.get(reference).labels
+    except ImageNotFound:
+        return False
+
+
+def certificates() -> Path:
+    """The bundle of certificates that this machine trusts."""
+    chosen = os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile
+    for path in (*chosen, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"):
+        if path and Path(path).is_file():
+            return Path(path)
+    raise UnreachableError("this machine has no certificates", next_command="apt-get install ca-certificates")
+
+
+def _folder(reference: str) -> Path:
+    return Path(__file__).parent / RECIPES[reference]
+
+
+def _repository(reference: str) -> str:
+    name = reference.partition(":")[0]
+    return name if "/" in name else f"library/{name}"
+
+
+def _tag(reference: str) -> str:
+    return reference.partition(":")[2]
+
+
+def _load(client: docker.DockerClient, reference: str, where: str) -> bool:
+    """False when this daemon cannot reach the registry, as when it runs on another machine."""
+    try:
+        image = client.images.pull(f"{where}/{_repository(reference)}", tag=fingerprint(reference))
+    except (APIError, NotFound):
+        return False
+    image.tag(*reference.split(":"))
+    client.images.remove(f"{where}/{_repository(reference)}:{fingerprint(reference)}")
+    return True
+
+
+def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
+    with tempfile.TemporaryDirectory(dir=_made(cache_dir() / "images"), prefix="context-") as name:
+        context = Path(name)
+        shutil.copytree(_folder(reference), context, dirs_exist_ok=True)
+        if not bases(reference):
+            os.link(_root_file_system(say), context / "rootfs.tar")
+            (context / "ca-bundle.crt").write_bytes(certificates().read_bytes())
+            (context / "debian.sources").write_text(sources_file())
+        for file in context.iterdir():  # whatever a package lost, or this shell's umask takes away
+            file.chmod(0o755 if file.suffix == ".sh" else 0o644)
+        say(f"building {reference}")
+        proxies = {key: os.environ[key] for key in _PROXIES if key in os.environ}
+        labels = {STAND_IN: fingerprint(reference)}
+        try:
+            client.images.build(path=name, tag=reference, labels=labels, buildargs=proxies, rm=True, forcerm=True)
+        except (BuildError, APIError) as error:
+            raise UnreachableError(
+                f"image {reference} cannot be built: {_reason(error)}", next_command="fds setup again"
+            ) from None
+
+
+def _reason(error: Any) -> str:
+    """The last lines of a build that say something, on one line."""
+    said = [str(line.get("stream", "")).strip() for line in getattr(error, "build_log", None) or []]
+    return " ".join([line for line in said if line][-2:] or [str(error)])[-400:]
+
+
+def _root_file_system(say: Say) -> Path:
+    """Debian's smallest system as a tar file, made once for each mirror."""
+    target = _made(cache_dir() / "images") / f"rootfs-{digest(*mirrors(), *_NOT_IN_BASE)}.tar"
+    if target.exists():
+        return target
+    follow = "sudo fds setup"
+    if os.geteuid() != 0:
+        raise UnreachableError("images can neither be pulled nor, without root, be built", next_command=follow)
+    if shutil.which("debootstrap") is None or not Path(KEYRING).exists():
+        if not can_install():
+            raise UnreachableError("images cannot be built without debootstrap", next_command="install debootstrap")
+        say("installing debootstrap")
+        install("debootstrap", "debian-archive-keyring")
+    say("making a Debian root file system, half a minute")
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="rootfs-") as work:
+        root = f"{work}/root"
+        # in a mount namespace of its own: what it mounts goes with it, whatever happens to it
+        command = ["unshare", "--mount", "debootstrap", f"--keyring={KEYRING}", "--variant=minbase", RELEASE, root]
+        run([*command, mirrors()[0]], what="the Debian base cannot be made", next_command=follow)
+        draft = Path(work) / "rootfs.tar"
+        left_out = [f"--exclude={pattern}" for pattern in _NOT_IN_BASE]
+        packing: list[str | Path] = ["tar", "-C", root, "--numeric-owner", *left_out, "-cf", draft, "."]
+        run(packing, what="the Debian base cannot be packed", next_command=follow)
+        os.replace(draft, target)
+    return target
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def remove_leftovers() -> None:
+    """Remove what killed builds left in the cache."""
+    for path in (cache_dir() / "images").glob("context-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in (cache_dir() / "images").glob("rootfs-*"):
+        if path.is_dir():
+            subprocess.run(["rm", "-rf", "--one-file-system", str(path)], check=False)

@@ -1,0 +1,54 @@
+"""The prerequisite `image mirror`: hands the images built here to the daemon and to test servers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import docker
+
+from fds_offline import images, registry
+from infra.prerequisites.prerequisite import Installation, Say
+from stack_runtime.docker_host import local_docker
+from stack_runtime.errors import UnreachableError
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The registry of this machine; needed only where images are stand-ins."""
+
+    references: tuple[str, ...]
+    """Images that may be stand-ins."""
+    name: str = "image mirror"
+
+    def find(self) -> Installation | None:
+        client = local_docker()
+        stand_ins = self._stand_ins(client)
+        if not stand_ins:
+            return Installation("", "not needed")
+        where = registry.address()
+        if where is None or not all(images.is_stored(reference) for reference in stand_ins):
+            return None
+        return self._found(client, where) if registry.is_hub(client, where) or not registry.may_configure() else None
+
+    def get(self, say: Say) -> Installation:
+        client = local_docker()
+        missing = [reference for reference in self._stand_ins(client) if not images.is_stored(reference)]
+        try:
+            if missing:
+                with registry.writer() as where:
+                    for reference in missing:
+                        say(f"storing {reference}")
+                        images.store(client, reference, where)
+            where = registry.serve(client)
+        except UnreachableError as error:
+            # the daemon has the images; only test servers would miss the registry
+            return Installation("", f"not used: {error.what}")
+        registry.play_hub(client, where)
+        return self._found(client, where)
+
+    def _found(self, client: docker.DockerClient, where: str) -> Installation:
+        played = "plays the hub" if registry.is_hub(client, where) else "not used by this daemon, which has the images"
+        return Installation(f"{len(self._stand_ins(client))} images", played, where)
+
+    def _stand_ins(self, client: docker.DockerClient) -> list[str]:
+        return [reference for reference in self.references if images.is_stand_in(client, reference)]

@@ -1,0 +1,15 @@
+"""Stand-ins for Pulumi plugins, used only where the official ones cannot be downloaded."""
+
+MODULES = {
+    "pulumi-resource-docker": "fds_offline.plugins.docker",
+    "pulumi-resource-hcloud": "fds_offline.plugins.hcloud",
+    "pulumi-language-python": "fds_offline.plugins.language",
+}
+"""The name of each plugin on PATH, and the module that replaces it."""
+
+_MESSAGE_BYTES = 400 * 1024 * 1024
+GRPC_OPTIONS = [
+    ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+    ("grpc.max_send_message_length", _MESSAGE_BYTES),
+]
+"""The limits that Pulumi's SDK sets, too."""

@@ -1,0 +1,99 @@
+"""`docker:index/remoteImage:RemoteImage` of the offline stand-in: an image pulled or built on the target host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound
+
+from fds_offline.plugins.docker.build import build
+from fds_offline.plugins.docker.connection import is_remote
+from fds_offline.plugins.resources import PluginError, State
+
+_UNREADABLE = "Unable to read Docker image into resource"
+
+
+class RemoteImage:
+    """An image by name. Its ID is the image's ID followed by the name, as the official provider has it."""
+
+    def create(self, client: Any, inputs: State) -> tuple[str, State]:
+        """Build the image when a build is given, else find it on the host or pull it."""
+        if inputs.get("build"):
+            if inputs.get("pullTriggers"):
+                raise PluginError(f"image {inputs['name']}: pullTriggers and build exclude each other")
+            if is_remote(client) and not inputs["build"]["useLegacyBuilder"]:
+                raise PluginError(
+                    f"image {inputs['name']}: without useLegacyBuilder the official provider builds it by buildx, "
+                    "on this machine's daemon, and does not find it at the host"
+                )
+            build(client, inputs["name"], inputs["build"])
+        image = find_or_pull(client, inputs["name"], inputs.get("platform"))
+        return image["Id"] + inputs["name"], _state(inputs, image)
+
+    def read(self, client: Any, resource_id: str, state: State) -> State | None:
+        """The image that bears the name now."""
+        name = state.get("name") or resource_id
+        try:
+            image = client.inspect_image(name)
+        except ImageNotFound:
+            return None
+        return {**_state({**state, "name": name}, image), "id": image["Id"] + name}
+
+    def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
+        """Only what concerns removal changes in place."""
+        return _state(inputs, find_or_pull(client, inputs["name"], inputs.get("platform")))
+
+    def delete(self, client: Any, resource_id: str, state: State) -> None:
+        """Remove the name (and the image with its last name) unless it is to be kept."""
+        if state.get("keepLocally"):
+            return
+        try:
+            client.remove_image(state["name"], force=bool(state.get("forceRemove")))
+        except ImageNotFound:
+            return
+
+
+def _state(inputs: State, image: dict[str, Any]) -> State:
+    return {**inputs, "imageId": image["Id"], "repoDigest": _digest(inputs["name"], image.get("RepoDigests") or [])}
+
+
+def _digest(name: str, digests: list[str]) -> str:
+    """The digest under the repository of `name`."""
+    repository = name.split("@")[0]
+    if ":" in repository.rsplit("/", maxsplit=1)[-1]:
+        repository = repository.rsplit(":", maxsplit=1)[0]
+    return next((digest for digest in digests if digest.split("@")[0] == repository), "")
+
+
+def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure: str = _UNREADABLE) -> dict[str, Any]:
+    """The image of this name or ID, pulled when the host does not have it.
+
+    Args:
+        failure: how the error begins.
+
+    Raises:
+        PluginError: when it cannot be had.
+    """
+    if not name:
+        raise PluginError("an image needs a name")
+    try:
+        return dict(client.inspect_image(name))
+    except ImageNotFound:
+        pass
+    try:
+        for _ in client.pull(*_repository_and_tag(name), platform=platform, stream=True, decode=True):
+            pass  # the official provider does not read the stream either, so a reason in it is lost
+    except APIError as error:
+        reason = f"error pulling image {name}: Error response from daemon: {error.explanation}"
+        raise PluginError(f"{failure}: unable to pull image {name}: {reason}") from error
+    try:
+        return dict(client.inspect_image(name))
+    except ImageNotFound as error:
+        raise PluginError(f"{failure}: unable to find or pull image {name}") from error
+
+
+def _repository_and_tag(name: str) -> tuple[str, str | None]:
+    if "@" in name:
+        return name, None
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")

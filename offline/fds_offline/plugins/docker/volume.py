@@ -1,0 +1,46 @@
+"""`docker:index/volume:Volume` of the offline stand-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docker.errors import NotFound
+
+from fds_offline.plugins.docker.common import from_labels, remove_when_unused, to_labels
+from fds_offline.plugins.resources import PluginError, State
+
+
+class Volume:
+    """A named volume; its ID is its name. Nothing of it can be changed in place."""
+
+    def create(self, client: Any, inputs: State) -> tuple[str, State]:
+        """Make the volume; an existing one of this name is taken as it is, as the daemon does."""
+        made = client.create_volume(
+            inputs["name"], inputs.get("driver"), inputs.get("driverOpts"), to_labels(inputs.get("labels"))
+        )
+        state = self.read(client, made["Name"], {})
+        if state is None:
+            raise PluginError(f"the volume {inputs['name']} vanished while it was made")
+        return made["Name"], state
+
+    def read(self, client: Any, resource_id: str, state: State) -> State | None:
+        """The real state."""
+        try:
+            found = client.inspect_volume(resource_id)
+        except NotFound:
+            return None
+        return {
+            "name": found["Name"],
+            "labels": from_labels(found["Labels"]),
+            "driver": found["Driver"],
+            "driverOpts": found["Options"] or {},
+            "mountpoint": found["Mountpoint"],
+        }
+
+    def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
+        """There is nothing to change in place; the engine asks after a failed creation."""
+        return self.read(client, resource_id, state) or state
+
+    def delete(self, client: Any, resource_id: str, state: State) -> None:
+        """Remove it as soon as no container uses it, for at most 30 s."""
+        remove_when_unused(lambda: client.remove_volume(resource_id, force=True), "volume is in use")

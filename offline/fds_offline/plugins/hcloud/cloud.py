@@ -1,0 +1,147 @@
+"""The Hetzner Cloud API as the resources use it: requests through the hcloud SDK, actions waited for."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from hcloud import APIException, Client, HCloudException
+
+from fds_offline.plugins.resources import NotReadyError, PluginError, State
+
+ENDPOINT = "https://api.hetzner.cloud/v1"
+TOKEN_CHARACTERS = 64
+REQUEST_SECONDS = (10.0, 120.0)
+"""To connect, and to answer."""
+TRIES = 5
+LONGEST_PAUSE_SECONDS = 5.0
+ACTION_SECONDS = 5400.0
+"""How long an action may take; the official limit for a server."""
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+Body = dict[str, Any]
+
+
+def connect(settings: State) -> Cloud:
+    """The project that the provider's inputs, or the environment, name.
+
+    Raises:
+        PluginError: without a token, or for settings that cannot be read.
+    """
+    token = settings.get("token") or os.environ.get("HCLOUD_TOKEN") or ""
+    if len(token) != TOKEN_CHARACTERS:
+        raise PluginError(f"the Hetzner Cloud token (HCLOUD_TOKEN) must have exactly {TOKEN_CHARACTERS} characters")
+    endpoint = settings.get("endpoint") or os.environ.get("HCLOUD_ENDPOINT") or ENDPOINT
+    interval = settings.get("pollInterval") or "500ms"
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", interval)
+    if found is None:
+        raise PluginError(f"pollInterval must be a duration such as 500ms, not '{interval}'")
+    growth = 1 if settings.get("pollFunction") == "constant" else 2
+    client = Client(token, endpoint.rstrip("/"), application_name="freelancer-data-stack", timeout=REQUEST_SECONDS)
+    return Cloud(client, float(found[1]) * _UNITS[found[2]], growth)
+
+
+class Cloud:
+    """One project. The SDK retries conflicts, rate limits and time-outs by itself."""
+
+    def __init__(self, client: Client, poll_seconds: float, poll_growth: int) -> None:
+        self._client = client
+        self._poll = poll_seconds
+        self._growth = poll_growth
+
+    def request(self, method: str, path: str, body: Body | None = None) -> Body:
+        """One request. An API that is unavailable (503) is not asked again, as by the official provider."""
+        return self._client.request(method, path, json=body)
+
+    def get(self, path: str, kind: str) -> Body | None:
+        """The object under `kind` in the answer, or None when there is none."""
+        try:
+            return dict(self.request("GET", path)[kind])
+        except APIException as error:
+            if error.code == "not_found":
+                return None
+            raise
+
+    def do(self, method: str, path: str, body: Body | None = None) -> Body:
+        """A request whose actions are waited for."""
+        answer = self.request(method, path, body)
+        self.settle(answer)
+        return answer
+
+    def settle(self, answer: Body) -> None:
+        """Wait for every action that an answer names.
+
+        Raises:
+            PluginError: when one fails.
+        """
+        single = [answer["action"]] if answer.get("action") else []
+        for action in [*single, *answer.get("actions", ()), *answer.get("next_actions", ())]:
+            self._wait(action)
+
+    def _wait(self, action: Body) -> None:
+        deadline = time.monotonic() + ACTION_SECONDS
+        pause = self._poll
+        while action["status"] == "running":
+            if time.monotonic() > deadline:
+                raise PluginError(f"{action['command']} did not end in {ACTION_SECONDS:.0f} s")
+            time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
+            pause *= self._growth
+            action = self.request("GET", f"/actions/{action['id']}")["action"]
+        if action["status"] == "error":
+            error = action.get("error") or {}
+            raise PluginError(f"{action['command']} failed: {error.get('message')} ({error.get('code')})")
+
+    def delete(self, path: str, tries: int = TRIES, again: tuple[str, ...] = ("conflict", "locked")) -> None:
+        """Delete; what is gone already is no error, what is still in use is tried again."""
+        try:
+            self.retry(lambda: self.do("DELETE", path), again, tries)
+        except APIException as error:
+            if error.code != "not_found":
+                raise
+
+    def retry(self, work: Callable[[], Any], again: tuple[str, ...], tries: int = TRIES) -> Any:
+        """Do `work`, again with growing pauses while the API answers one of the codes `again`."""
+        for attempt in range(tries):
+            try:
+                return work()
+            except APIException as error:
+                if error.code not in again or attempt == tries - 1:
+                    raise
+            time.sleep(min(LONGEST_PAUSE_SECONDS, 2**attempt))
+        return None
+
+
+@contextmanager
+def recorded(resource_id: str, inputs: State) -> Iterator[None]:
+    """From here on the thing exists: what fails in this block leaves it recorded."""
+    try:
+        yield
+    except (APIException, PluginError, requests.RequestException) as error:
+        raise NotReadyError(readable(error) or str(error), resource_id, inputs) from error
+
+
+def readable(error: Exception) -> str | None:
+    """Return an expected failure in one line; a broken connection in the words of the official provider."""
+    if isinstance(error, requests.ConnectionError) and error.request is not None:
+        return f'{str(error.request.method).capitalize()} "{error.request.url}": EOF'
+    return str(error) if isinstance(error, (HCloudException, requests.RequestException)) else None
+
+
+def given(inputs: Mapping[str, Any], **names: str) -> Body:
+    """The parts of a request body that were given: API name to input name."""
+    return {api: inputs[name] for api, name in names.items() if inputs.get(name) is not None}
+
+
+def number(resource_id: str) -> str | None:
+    """A numeric ID for a path, or None: what is no number names nothing."""
+    return resource_id if re.fullmatch(r"\d+", resource_id) else None
+
+
+def protect(cloud: Cloud, path: str, **what: bool) -> None:
+    """Set protections."""
+    cloud.do("POST", f"{path}/actions/change_protection", dict(what))

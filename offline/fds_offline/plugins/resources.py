@@ -1,0 +1,98 @@
+"""What a stand-in provider is made of: resources with their fields, and the failures they know."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from fds_offline.plugins.fields import Fields
+
+State = dict[str, Any]
+
+
+class PluginError(Exception):
+    """A failure with a message that says it all; the engine prints it."""
+
+
+class CrashError(Exception):
+    """The official plugin crashes here on a null pointer, and so does its stand-in."""
+
+
+class NotReadyError(PluginError):
+    """The resource exists but differs from its inputs: the update fails, and `state` is recorded with `initErrors`."""
+
+    def __init__(self, message: str, resource_id: str, state: State) -> None:
+        super().__init__(message)
+        self.resource_id = resource_id
+        self.state = state
+
+
+class Resource(Protocol):
+    """What is done with one kind of resource. `client` is what `Package.connect` gave."""
+
+    def create(self, client: Any, inputs: State) -> tuple[str, State]:
+        """Make it; returns its ID and state."""
+        ...
+
+    def read(self, client: Any, resource_id: str, state: State) -> State | None:
+        """The real state, or None when it is gone. `state` is what was recorded; empty on an import."""
+        ...
+
+    def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
+        """Change it in place; returns the new state."""
+        ...
+
+    def delete(self, client: Any, resource_id: str, state: State) -> None:
+        """Remove it; one that is gone already is no error."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of resource: its fields, and where its `Resource` is.
+
+    The module is imported when something is done. An update that changes nothing only checks and compares, and so
+    never loads the client's SDK.
+    """
+
+    fields: Fields
+    module: str
+    name: str
+    delete_first: bool = False
+    """A replacement removes the old one first, unless the program says otherwise."""
+    partial: bool = False
+    """Whether a failed update records the new inputs, applied or not, with `initErrors`, after which the engine's next
+    update is empty and does nothing. Resources of the Terraform SDK 2 behave so behind Pulumi's bridge."""
+
+    @cached_property
+    def resource(self) -> Resource:
+        """The one that does it."""
+        made: Resource = getattr(importlib.import_module(self.module), self.name)()
+        return made
+
+
+@dataclass(frozen=True)
+class Package:
+    """A provider: its name and version, its own inputs, its kinds of resources by type token."""
+
+    name: str
+    version: str
+    config: Fields
+    kinds: Mapping[str, Kind]
+    client: str
+    """The module with `connect(settings)`, which gives the client, and `readable(error)`, which gives the text of an
+    expected failure of that client, or None."""
+
+    def connect(self, settings: State) -> Any:
+        """A client for the provider's inputs."""
+        return importlib.import_module(self.client).connect(settings)
+
+    def readable(self, error: Exception) -> str | None:
+        """What a user reads of an expected failure; None for a mistake of ours."""
+        if isinstance(error, PluginError):
+            return str(error)
+        say: Callable[[Exception], str | None] = importlib.import_module(self.client).readable
+        return say(error)

@@ -1,0 +1,26 @@
+"""Labels on everything that is ours: how status, logs, adoption and clean-up find it again."""
+
+from __future__ import annotations
+
+from stack_runtime.paths import PROJECT
+
+PROJECT_LABEL = "fds.project"
+STACK_LABEL = "fds.stack"
+SERVICE_LABEL = "fds.service"
+FILES_LABEL = "fds.files"
+URL_LABEL = "fds.url"
+
+
+def of_stack(stack: str) -> dict[str, str]:
+    """Labels that every container, network and volume of `stack` carries."""
+    return {PROJECT_LABEL: PROJECT, STACK_LABEL: stack}
+
+
+def of_service(stack: str, service: str) -> dict[str, str]:
+    """Labels of one service's container."""
+    return {**of_stack(stack), SERVICE_LABEL: service}
+
+
+def container_name(stack: str, service: str, replica: int = 0) -> str:
+    """Return the name of a container's resource; the container's name in Docker starts with it."""
+    return f"{stack}-{service}-{replica}" if replica else f"{stack}-{service}"

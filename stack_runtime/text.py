@@ -1,0 +1,41 @@
+"""Make text safe to show: its source may be hostile, and a person decides by it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_INVISIBLE = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159)).union(
+    range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
+)
+"""Characters that Python calls printable but that are invisible: fillers, blank patterns, variation selectors."""
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, without control and invisible characters."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable() and ord(c) not in _INVISIBLE)
+
+
+def shortened(text: object, limit: int = 200) -> str:
+    """Return the first `limit` printable characters of `text` on one line, for errors that quote foreign text."""
+    return printable(str(text))[:limit]
+
+
+def last_line(text: str, otherwise: str, limit: int = 300) -> str:
+    """Return the last line of a program's output that says something, shortened.
+
+    Args:
+        otherwise: what to return for an output without such a line.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    return shortened(lines[-1], limit) if lines else otherwise
+
+
+def require_visible(text: str) -> str:
+    """Return `text` unchanged if it has a visible character.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if not any(unicodedata.category(c)[0] in "LNPS" for c in printable(text)):
+        raise ValueError("the text has no visible character")
+    return text

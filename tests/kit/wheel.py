@@ -1,0 +1,55 @@
+"""The product as its users install it: a wheel in an environment without this repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack_runtime.uv import uv
+from tests.kit.project import OTHERS, ROOT
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment with the wheel, and with nothing of the repository on its path."""
+
+    environment: Path
+    cache: Path
+
+    @property
+    def python(self) -> Path:
+        return self.environment / "bin" / "python"
+
+    def variables(self, **more: str) -> dict[str, str]:
+        """Return the environment variables of a command in it, with a cache of its own."""
+        kept = {name: value for name, value in os.environ.items() if name not in (*OTHERS, "PYTHONPATH", "VIRTUAL_ENV")}
+        return {**kept, "FDS_CACHE_DIR": str(self.cache), **more}
+
+    def run(self, *words: str, cwd: Path) -> str:
+        """Run Python in it and return what it prints."""
+        done = subprocess.run([self.python, *words], cwd=cwd, env=self.variables(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def build(folder: Path, source: Path = ROOT) -> Path:
+    """Build the wheel of `source` into `folder`, by way of the source distribution."""
+    _uv("build", "--quiet", "--out-dir", str(folder), str(source))
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def install(wheel: Path, folder: Path, extras: str = "") -> Installed:
+    """Install the wheel, with extras such as `[local]`, into a new environment below `folder`."""
+    environment = folder / "venv"
+    _uv("venv", "--quiet", "--python", "3.11", str(environment))
+    _uv("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), f"{wheel}{extras}")
+    return Installed(environment, folder / "cache")
+
+
+def _uv(*words: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    done = subprocess.run([*uv(), *words], env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

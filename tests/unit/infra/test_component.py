@@ -1,0 +1,182 @@
+"""The component as a program of your own uses it: documented examples, names, refusals, the plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.cost.planning_inputs import PlanningInputs, ProgramStack
+from infra.cost.sources.saved import SHIPPED
+from infra.services import Build, Health, Resources, Service, catalogue, selected
+from infra.settings import Settings
+from stack_runtime.errors import UsageError
+from tests.kit.project import ROOT
+
+PAGE = (ROOT / "docs" / "component.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+PRELUDE = """import pulumi
+from infra import DataStack, DataStackArgs, Service, Settings
+name = "shop-test"
+settings = Settings(stack=name)
+"""
+RUN = """
+import json, sys, pulumi
+found = []
+class Engine(pulumi.runtime.Mocks):
+    def call(self, args): return {}, None
+    def new_resource(self, args):
+        found.append([args.typ, args.name])
+        return args.name, {"imageId": "sha256:0", "output": args.inputs.get("input"), **args.inputs}
+async def program(): exec(sys.argv[1], {})
+pulumi.runtime.set_mocks(Engine(), project="own", stack="test", preview=False)
+try:
+    pulumi.runtime.test(program)()
+except pulumi.RunError as error:
+    print(json.dumps([str(error), len(found)]))
+else:
+    print(json.dumps(found))
+"""
+"""Runs a program with Pulumi's mocks in place of an engine; prints what it registered, or its error."""
+
+OWN = Service(
+    name="greeter",
+    image="python:3.11-slim",
+    user="10001:10001",
+    resources=Resources(memory_mb=100, memory_limit_mb=200, cpu=0.1, cpu_limit=0.5),
+    health=Health(("true",)),
+)
+
+
+def _run(program: str, folder: Path) -> Any:
+    (folder / "Pulumi.yaml").write_text("name: own\nruntime: python\n")
+    environment = {**os.environ, "FDS_PROJECT_DIR": str(folder)}
+    done = subprocess.run([sys.executable, "-c", RUN, program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_documented_program_registers_children_named_after_the_component(example: str, tmp_path: Path) -> None:
+    found = _run(example if "pulumi.export" in example else PRELUDE + example, tmp_path)
+    assert ["fds:index:DataStack", "shop-test"] in found
+    inside = [name for kind, name in found if not kind.startswith(("pulumi:pulumi:", "fds:"))]
+    assert len(inside) > 20 and all(name.startswith("shop-test-") for name in inside), inside
+    assert ("shop-test-greeter" in inside) is ("greeter" in example)
+
+
+def test_there_are_documented_programs() -> None:
+    assert len(EXAMPLES) == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("DataStack('other', DataStackArgs(settings))", "one name for both"),
+        ("[DataStack(name, DataStackArgs(settings)) for _ in range(2)]", "two data stacks with the name shop-test"),
+        (
+            "DataStack(name, DataStackArgs(Settings(stack=name, profiles=('nothing',))))",
+            "unknown profile 'nothing'",
+        ),
+        (
+            "DataStack(name, DataStackArgs(Settings(stack=name, services={'postgres': {'memory_mb': 1_000_000}})))",
+            "does not fit",
+        ),
+    ],
+)
+def test_program_that_may_not_be_deployed_is_refused_without_a_traceback(
+    program: str, said: str, tmp_path: Path
+) -> None:
+    error, registered = _run(PRELUDE + program, tmp_path)
+    assert said in error
+    assert registered <= 1 or "range(2)" in program, "nothing but the stack itself is registered"
+
+
+def test_secrets_that_are_given_are_not_generated(tmp_path: Path) -> None:
+    given = PRELUDE + "DataStack(name, DataStackArgs(settings, secrets={'ui_password': 'x'}))"
+    kept = {name for kind, name in _run(given, tmp_path) if kind == "pulumi:index:Stash"}
+    assert "shop-test-secret-postgres_password" in kept and "shop-test-secret-ui_password" not in kept
+
+
+@pytest.mark.parametrize("name", ["DataStack", "DataStackArgs", "Service", "Settings"])
+def test_public_name_is_what_its_module_has(name: str) -> None:
+    import infra
+
+    assert getattr(infra, name).__name__ == name and name in infra.__all__
+
+
+def test_settings_are_imported_without_pulumi() -> None:
+    """The image of the agents has no Pulumi."""
+    code = "import sys, infra; infra.Settings, infra.Service; print('pulumi' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+def test_unknown_public_name_is_an_attribute_error() -> None:
+    import infra
+
+    with pytest.raises(AttributeError, match="Datastack"):
+        _ = infra.Datastack
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "postgres"}, "its name is taken"),
+        ({"name": "agents"}, "its name is taken"),
+        ({"name": "files"}, "its name is taken"),
+        ({"name": "Greeter"}, "small letters"),
+        ({"name": "../greeter"}, "small letters"),
+        ({"image": Build("Dockerfile")}, "its image has no name"),
+        ({"user": "0:0"}, "is root"),
+        ({"user": "root"}, "UID:GID"),
+        ({"published": lambda _: {80: 80}}, "publishes ports"),
+        ({"needs": ("redis",)}, "it needs redis, not selected here"),
+        ({"resources": Resources(200, 100, 0.1, 0.5)}, "more memory than its limit"),
+    ],
+)
+def test_service_that_breaks_a_rule_of_the_catalogue_is_refused(changed: dict[str, Any], said: str) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(UsageError, match=said):
+        selected(Settings(stack="dev"), [replace(OWN, **changed)])
+
+
+def test_own_service_comes_last_and_takes_overrides() -> None:
+    settings = Settings.of("dev", {"services": {"greeter": {"memoryMb": 150}}})
+    found = selected(settings, [OWN])
+    assert found[-1].name == "greeter" and found[-1].resources.memory_mb == 150
+    assert len(found) == len(selected(Settings(stack="dev"))) + 1 <= len(catalogue()) + 1
+
+
+def test_own_service_counts_in_the_plan() -> None:
+    settings, today = Settings(stack="dev"), date(2026, 11, 1)
+    alone = PlanningInputs.of(settings, today).plan(settings)
+    with_own = PlanningInputs.of(settings, today, own=[OWN]).plan(settings)
+    assert with_own.capacity.memory_mb.reserved == alone.capacity.memory_mb.reserved + 100
+
+
+def test_stacks_of_one_program_share_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HCLOUD_TOKEN", raising=False)
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
+    (tmp_path / "Pulumi.yaml").write_text("name: own\nruntime: python\n")
+    rate = {"fx_rate": "1.1637", "fx_date": date(2026, 10, 28)}
+    first, second = (Settings(stack=name, host="hetzner", **rate) for name in ("one", "two"))  # type: ignore[arg-type]
+
+    def total(*beside: ProgramStack) -> Any:
+        inputs = PlanningInputs.of(
+            second, date(2026, 10, 29), prices_dir=SHIPPED, project=tmp_path, allow_snapshot=True, beside=beside
+        )
+        return inputs.plan(second)
+
+    alone, together = total(), total(ProgramStack(first))
+    assert alone.verdict == "within" and together.verdict == "over"
+    assert together.total_usd == 2 * alone.total_usd
+    other_budget = first.model_copy(update={"budget_group": "another"})
+    assert total(ProgramStack(other_budget)).total_usd == alone.total_usd

@@ -1,0 +1,94 @@
+"""What is imported is declared, and users can install each part by an extra."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.project import ROOT
+
+OWN = {"agents", "data_stack", "fds", "fds_offline", "infra", "scripts", "stack_runtime"}
+DECLARED_IN = {
+    "agents": ("agents",),
+    "fds": ("agents", "local"),
+    "infra": (),
+    "stack_runtime": ("local",),
+}
+"""Which extras a package of the wheel may use, beside the dependencies."""
+
+
+def _project(folder: Path = ROOT) -> dict[str, Any]:
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _imports(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the imported modules that are neither our own nor of the standard library."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in {name.partition(".")[0] for name in names} - OWN:
+                if name not in sys.stdlib_module_names:
+                    yield name, path
+
+
+def _name(requirement: str) -> str:
+    """Return the normalized name of the distribution in a requirement."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
+
+
+def _undeclared(folder: Path, requirements: list[str]) -> set[str]:
+    """Return `module in file` for each import that no requirement provides directly."""
+    declared, providers = {_name(each) for each in requirements}, packages_distributions()
+    return {
+        f"{module} in {path.relative_to(folder)}"
+        for module, path in _imports(folder)
+        if not declared & {_name(each) for each in providers.get(module, ())}
+    }
+
+
+@pytest.mark.parametrize("package", DECLARED_IN)
+def test_every_direct_import_is_declared(package: str) -> None:
+    project = _project()["project"]
+    extras = [each for extra in DECLARED_IN[package] for each in project["optional-dependencies"][extra]]
+    assert list(_imports(ROOT / package)), "nothing was looked at"
+    assert not _undeclared(ROOT / package, [*project["dependencies"], *extras])
+
+
+def test_every_direct_import_of_the_offline_package_is_declared() -> None:
+    requirements = _project(ROOT / "offline")["project"]["dependencies"]
+    assert not _undeclared(ROOT / "offline", requirements)
+
+
+def test_undeclared_import_is_found() -> None:
+    assert {found.partition(" ")[0] for found in _undeclared(ROOT / "infra" / "engine", ["typer"])} == {"pulumi"}
+
+
+def test_groups_and_extras_ask_for_the_same_versions() -> None:
+    document = _project()
+    extras, groups = document["project"]["optional-dependencies"], document["dependency-groups"]
+    seen: dict[str, set[str]] = {}
+    lists = [document["project"]["dependencies"], *extras.values(), *groups.values()]
+    for requirement in (each for entries in lists for each in entries if isinstance(each, str)):
+        seen.setdefault(_name(requirement), set()).add(requirement.partition("[")[0] + requirement.partition("]")[2])
+    assert not {name: found for name, found in seen.items() if len(found) > 1 and name != "freelancer-data-stack"}
+
+
+def test_all_is_every_extra() -> None:
+    extras = _project()["project"]["optional-dependencies"]
+    (whole,) = extras["all"]
+    assert set(re.findall(r"\w+", whole.partition("[")[2])) == set(extras) - {"all"}
+
+
+def test_wheel_has_the_packages_that_users_need() -> None:
+    packages = _project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert packages == ["agents", "data_stack", "fds", "infra", "stack_runtime"]
