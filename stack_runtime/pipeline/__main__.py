@@ -47,9 +47,7 @@ def main() -> int:
     history.add_argument("--last", type=int, default=1)
     verbs.add_parser("ready", help="exit with 0 if a run can start")
     for verb in (run, diff, history):
-        verb.add_argument(
-            "--json", action="store_true", help="accepted for symmetry with fds; the output is always JSON"
-        )
+        verb.add_argument("--json", action="store_true", help="no effect; the output is always JSON")
     arguments = parser.parse_args()
     try:
         if arguments.verb == "run":

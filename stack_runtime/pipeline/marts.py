@@ -48,7 +48,7 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
 
     Returns: the new folder, for `replace_export`.
     Raises:
-        CheckFailedError: the name of a mart is no valid file name, or Parquet lacks the type of a column.
+        CheckFailedError: the name of a mart is no valid file name, or a column cannot be exported.
     """
     new = folder.with_name(f".{folder.name}.{run_id}")
     new.mkdir()
