@@ -1,4 +1,4 @@
-"""What makes a row good, whatever its values mean: SQL conditions, each with the reason that its failure is."""
+"""Build SQL conditions for bad and ignored rows, apart from the values of typed columns."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _TOTALS = (
     "(grand |sub ?|sub-|zwischen|gesamt|end|anfangs|opening |closing |ending |beginning )?"
     "(totals?|sum|summe|saldo|balance|gesamt|totale|somme|suma|summa|totaal|итого)( .*)?:?"
 )
-"""What the first filled field of a total row is, in small letters."""
+"""Regular expression for the first filled field of a total row, in lower case."""
 
 
 @dataclass(frozen=True)
 class RowRules:
-    """SQL for the rows of a file: `ignored` ones are left out; `reasons` has the condition under which each holds."""
+    """SQL conditions for the rows of a file: `ignored` rows to leave out, and `reasons` with the condition of each."""
 
     ignored: str
     reasons: Mapping[str, str]
 
     @property
     def sound(self) -> str:
-        """SQL: whether no reason holds."""
+        """SQL condition: no reason applies to the row."""
         return " AND ".join(f"NOT {bad}" for bad in self.reasons.values()) or "true"
 
 
 def row_rules(text: Text, entity: Entity, last_line: int | None) -> RowRules:
-    """The rules of an entity for a file.
+    """Return the rules of an entity for a file.
 
     Args:
-        last_line: the line of the last record if it alone has no day, else None.
+        last_line: line of the last record if it is the only one without a day, else None.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
     reasons = {f"key {name} is empty": f"(coalesce(trim({fields[name]}), '') = '')" for name in entity.keys}
@@ -52,7 +52,10 @@ def _first_filled(width: int) -> str:
 
 
 def _ignored(text: Text, entity: Entity) -> str:
-    """SQL: whether a row is empty, or of `ignore_rows`. Rows with a key are not empty, which is looked at anyway."""
+    """Return an SQL condition: the row is blank or matches `ignore_rows`.
+
+    With keys there is no condition for blank rows, because the check of the keys finds them.
+    """
     width = len(text.columns)
     blank = " AND ".join(f"(c{index} IS NULL OR trim(c{index}, {literal(BLANK)}) = '')" for index in range(width))
     tests = [] if entity.keys else [f"({blank})"]
@@ -62,7 +65,7 @@ def _ignored(text: Text, entity: Entity) -> str:
 
 
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], last_line: int | None) -> dict[str, str]:
-    """Rows of totals: a word for it where another declared column is empty, or the last row alone without a day."""
+    """Return the reasons for rows of totals: a word for a total with an empty column, or the only row without a day."""
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())
     empty = " OR ".join(f"{column} IS NULL" for column in watched)
@@ -75,13 +78,13 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], last_line: in
 
 
 def _positions(text: Text, entity: Entity, kinds: tuple[str, ...]) -> list[int]:
-    """Where the declared columns of some kinds stand."""
+    """Return the positions of the declared columns of these kinds."""
     wanted = {name for name, kind in entity.columns.items() if kind.kind in kinds}
     return [at for at, name in enumerate(text.columns) if name in wanted]
 
 
 def ends_without_day(text: Text, entity: Entity) -> bool:
-    """Whether the last line of a file has a number and no day, though the entity has days."""
+    """Return whether the last line has a number but no day, although the entity declares days."""
     days = _positions(text, entity, ("date", "datetime"))
     numbers = _positions(text, entity, ("decimal", "integer"))
     if not days or not numbers or entity.format.ignore_rows is not None:
@@ -92,12 +95,12 @@ def ends_without_day(text: Text, entity: Entity) -> bool:
 
 
 def without_day(text: Text, entity: Entity) -> str:
-    """SQL: whether a row has no day at all."""
+    """Return an SQL condition: all day and time columns of the row are empty."""
     return " AND ".join(f"coalesce(trim(c{at}), '') = ''" for at in _positions(text, entity, ("date", "datetime")))
 
 
 def swallowed(names: Sequence[str], delimiter: str) -> str:
-    """SQL: whether a quoted field holds lines that look like rows; as `clean.swallowed_lines` has it."""
+    """Return an SQL condition: a quoted field has lines that look like rows, as in `clean.swallowed_lines`."""
     width, one = len(names), literal(delimiter)
     if width < 2:
         return "false"
