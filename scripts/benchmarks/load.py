@@ -1,4 +1,4 @@
-"""How fast CSV files get into DuckDB: against DuckDB's own reader, and against the Singer SDK's record path."""
+"""Measure the load of CSV files into DuckDB relative to DuckDB's own reader and to records of the Singer SDK."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline import meltano_env
 
 RECORD_PATH_RATIO = 8.0
-"""`meltano run` with our plugins must be at least this many times as fast as the record path."""
+"""Minimum speed of `meltano run` with our plugins relative to the record path of the SDK."""
 CTAS_RATIO = 2.2
-"""… and take at most this many times as long as CREATE TABLE AS."""
+"""Maximum time of `meltano run` relative to CREATE TABLE AS."""
 MEMORY_MB = 1000.0
-"""… in at most this much memory, each process."""
+"""Maximum memory of each process of `meltano run`."""
 _RECORD_PATH_ROWS = 1_000_000
 
 _ROWS = """
@@ -37,7 +37,7 @@ FROM range({rows}) AS t(i)
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds, ratios and megabytes of one run."""
+    """Seconds, ratios and megabytes of one benchmark run."""
 
     rows: int
     ctas_seconds: float
@@ -52,7 +52,7 @@ class Result:
 
     @property
     def missed(self) -> list[str]:
-        """What does not hold."""
+        """Return the missed targets, one text each."""
         largest = max(self.peak_mb.values())
         checks = (
             (self.record_path_ratio >= RECORD_PATH_RATIO, f"{self.record_path_ratio} times the record path, not 8"),
@@ -65,7 +65,7 @@ class Result:
         return asdict(self) | {"missed": self.missed}
 
     def lines(self) -> list[str]:
-        """The figures for a person."""
+        """Return the results as lines of text."""
         return [
             f"{self.rows:,} rows into an empty table",
             f"  CREATE TABLE AS                        {self.ctas_seconds:8.2f} s",
@@ -81,7 +81,7 @@ class Result:
 
 
 def measure(rows: int, say: Callable[[str], None]) -> Result:
-    """Measure everything in one run, in a temporary folder."""
+    """Run all measurements in a temporary folder."""
     meltano_env.prepare(say)
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         folder = Path(name)
@@ -122,7 +122,7 @@ def _ctas(csv: Path, folder: Path) -> Watched:
 
 
 def _project(folder: Path) -> None:
-    """A Meltano project whose plugins are those of this environment."""
+    """Create a Meltano project with the plugins of this environment."""
     own = Path(sys.executable).parent
     for kind, script in (("tap", "tap"), ("target", "target")):
         path = folder / f"{kind}-reference"
@@ -152,7 +152,7 @@ def _project(folder: Path) -> None:
 
 
 def _meltano(folder: Path, csv: Path, tap: str, target: str, rows: int) -> Watched:
-    """One full load into an empty database, checked to hold every row."""
+    """Run a full load into an empty database and check the number of rows."""
     database = folder / "loaded.duckdb"
     database.unlink(missing_ok=True)
     storage = {"root": (folder / "batches").as_uri()}
