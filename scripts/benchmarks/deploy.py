@@ -56,7 +56,7 @@ class Result:
 
     @property
     def missed(self) -> list[str]:
-        """Return the missed targets, one text each."""
+        """Missed targets, one text each."""
         checks = (
             (self.cold_ratio, COLD_RATIO, "Compose"),
             (self.nothing_ratio, NOTHING_RATIO, "the engine's floor"),

@@ -52,7 +52,7 @@ class Result:
 
     @property
     def missed(self) -> list[str]:
-        """Return the missed targets, one text each."""
+        """Missed targets, one text each."""
         largest = max(self.peak_mb.values())
         checks = (
             (self.record_path_ratio >= RECORD_PATH_RATIO, f"{self.record_path_ratio} times the record path, not 8"),

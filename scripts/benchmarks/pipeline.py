@@ -55,7 +55,7 @@ class Result:
 
     @property
     def missed(self) -> list[str]:
-        """Return the missed targets, one text each."""
+        """Missed targets, one text each."""
         small, largest = median(self.small_seconds), max(self.peak_mb.values())
         checks = (
             (self.ratio <= SQL_RATIO, f"{self.ratio} times the same SQL, not {SQL_RATIO}"),

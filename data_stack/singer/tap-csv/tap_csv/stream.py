@@ -221,7 +221,7 @@ class CSVStream(Stream):
         self._csv_tap.report()
 
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
-        """The bookmark is the greatest value of the whole load, set when all of it is out."""
+        """Do nothing: `_finish` sets the bookmark to the greatest value after the whole load."""
 
 
 def _loaded(file: _File) -> LoadedFile:
@@ -229,6 +229,6 @@ def _loaded(file: _File) -> LoadedFile:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of change in nanoseconds."""
+    """Return size in bytes and modification time in nanoseconds."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns

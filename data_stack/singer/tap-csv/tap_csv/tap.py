@@ -1,4 +1,4 @@
-"""The tap itself."""
+"""Define the tap: settings, state, report and temporary files."""
 
 from __future__ import annotations
 
