@@ -47,7 +47,8 @@ def advise(settings: Settings, samples: Sequence[Mapping[str, float]]) -> Scalin
                 wanted[name] = size
     if not wanted:
         return None
-    return ScalingRequest(reason=f"peaks of {len(samples)} measurements in {RETENTION.days} days", memory_mb=wanted)
+    reason = f"peaks of {len(samples)} measurements in {RETENTION.days} days"
+    return ScalingRequest.model_validate({"reason": reason, "memory_mb": wanted})
 
 
 def _time_of(line: str) -> datetime:

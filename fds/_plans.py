@@ -57,6 +57,8 @@ def basis(
 ) -> PlanningInputs:
     """What plans for these settings are made from, as the command line names it."""
     from infra.cost.planning_inputs import PlanningInputs, today
+    from infra.engine.identity import known
+    from infra.hosts import host_of
 
     return PlanningInputs.of(
         settings,
@@ -65,6 +67,7 @@ def basis(
         prices_dir=prices,
         prices_date=_day(prices_date),
         project=project,
+        identity=None if host_of(settings).on_this_machine else known(project, settings.stack),
     )
 
 

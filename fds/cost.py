@@ -90,11 +90,13 @@ def _actual(plan: Plan, basis: PlanningInputs, *, as_json: bool) -> None:
 
     from infra.cost.reports import actual, report
     from infra.cost.sources.live import Account
-    from infra.hosts.hetzner import token
+    from infra.engine.identity import known
+    from stack_runtime.paths import project_dir
 
-    if basis.inputs is None:
+    if basis.inputs is None or basis.inputs.prices is None:
         raise UsageError(f"stack {plan.stack} runs on your own machine", next_command="fds cost --actual --stack prod")
-    found = actual.ask(plan, basis.inputs.prices, Account(token.require(plan.stack)), datetime.now(UTC))
+    account, identity = Account.of(plan.stack), known(project_dir(), plan.stack)
+    found = actual.ask(plan, basis.inputs.prices, account, datetime.now(UTC), identity)
     if as_json:
         answer(found.model_dump(mode="json"))
     else:

@@ -1,4 +1,4 @@
-"""`fds diff`: what the models would change in the published marts."""
+"""`fds diff`: show what the models would change in the published marts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def command(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Build and test the models on what is loaded already, and show what would change; load and publish nothing."""
+    """Build and test the models on loaded data and show what would change, without loading or publishing."""
     from stack_runtime import logs
 
     logs.configure(level=logging.WARNING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from fds.output import AsJson, Debug, Stack, answer, say
@@ -35,9 +36,10 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 def _checks(stack: str) -> dict[str, Callable[[], str]]:
     from infra.docker_access import daemon
     from infra.engine.environment import environment
-    from infra.operations.preflight import check
+    from infra.hosts import host_of
     from infra.stack_file import read
-    from stack_runtime.paths import project_dir
+    from stack_runtime.docker_host import connect
+    from stack_runtime.paths import keys_folder, project_dir
 
     def settings() -> str:
         found = read(project_dir(), stack)
@@ -45,13 +47,15 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
     def machine() -> str:
         found = read(project_dir(), stack)
-        check(found)
-        local = "images are here, ports are free or held by containers of the stack"
-        return local if found.host == "local" else "a token and ssh are here"
+        host = host_of(found)
+        # a Docker that several stacks share is refused when another stack of this name holds its ports
+        with nullcontext() if host.makes_machine else daemon(project_dir(), stack):
+            return host.preflight(found, project_dir())
 
     def docker() -> str:
-        with daemon(project_dir(), stack) as client:
-            return f"version {client.version()['Version']}"
+        found = read(project_dir(), stack)  # whose the stack on it is, the check of services says
+        with host_of(found).docker_endpoint(found, keys_folder(project_dir(), stack)) as where:
+            return f"version {connect(where).version()['Version']}"
 
     return {
         "settings": settings,
@@ -64,7 +68,6 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
 def _unhealthy(stack: str) -> str:
     from infra.docker_access import daemon
-    from infra.operations.preview import recorded_containers
     from infra.services import selected
     from infra.stack_file import read
     from stack_runtime.docker_host import containers
@@ -75,14 +78,6 @@ def _unhealthy(stack: str) -> str:
     wanted = [service.name for service in selected(read(project_dir(), stack))]
     with daemon(project_dir(), stack) as client:
         there, sick = containers(client, stack), unhealthy(client, stack)
-    known = recorded_containers(project_dir(), stack)
-    if foreign := [item for item in there if item.id not in known]:
-        raise UnreachableError(
-            f"{len(foreign)} of {len(there)} containers of a stack {stack} are not in this folder's state, "
-            "so another clone of the project has deployed them",
-            where=str(foreign[0].name),
-            next_command="fds doctor in that clone, or fds up --stack NAME here, with a name of its own",
-        )
     if gone := missing(there, wanted):
         raise UnreachableError(f"not there: {', '.join(gone)}", next_command=f"fds up --stack {stack}")
     if sick:

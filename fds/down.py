@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fds._take_over import TakeOver, confirmed
 from fds.output import AsJson, Debug, Stack, answer, say
 
 Volumes = Annotated[bool, typer.Option("--volumes", help="Remove the data as well.")]
@@ -14,18 +15,29 @@ Confirm = Annotated[str, typer.Option("--confirm", help="Name of the stack, to r
 
 
 def command(
-    stack: Stack = "dev", volumes: Volumes = False, confirm: Confirm = "", as_json: AsJson = False, debug: Debug = False
+    stack: Stack = "dev",
+    volumes: Volumes = False,
+    confirm: Confirm = "",
+    take_over: TakeOver = "",
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Remove every container, network and server of the stack; data volumes stay unless --volumes is said."""
     from infra.engine.progress import Progress
     from infra.engine.stack_operations import StackOperations
+    from infra.hosts import host_of
     from infra.operations.destroy import remove
     from stack_runtime.paths import project_dir
 
     deployment = StackOperations(project_dir(), stack, Progress(None if as_json else say))
-    if deployment.settings.host == "hetzner":
-        _ask(stack, volumes, confirm)
-    removed = remove(deployment, volumes=volumes, say=say)
+    if what := host_of(deployment.settings).loses(deployment.settings, volumes=volumes):
+        _ask(stack, what, volumes, confirm)
+    removed = confirmed(
+        lambda typed: remove(deployment, volumes=volumes, say=say, take_over=typed),
+        take_over,
+        "This removes them" + ("" if volumes else ", without their data"),
+        f"fds down --stack {stack}{' --volumes' if volumes else ''}",
+    )
     if as_json:
         answer({"stack": stack, "resources": removed.resources, "volumes_removed": removed.volumes})
     else:
@@ -33,12 +45,11 @@ def command(
         say(f"{stack}: {removed.resources} resources and {len(removed.volumes)} data volumes removed{kept}")
 
 
-def _ask(stack: str, volumes: bool, confirm: str) -> None:
-    """A server goes only when someone has typed the name of its stack."""
+def _ask(stack: str, what: str, volumes: bool, confirm: str) -> None:
+    """Refuse to delete `what` until someone has typed the name of the stack."""
     from stack_runtime.errors import UsageError
 
     way = f"fds down --stack {stack}{' --volumes' if volumes else ''} --confirm {stack}"
-    what = "the server and its data" if volumes else "the server (its data volume stays, and is billed)"
     if not confirm and not sys.stdin.isatty():
         raise UsageError(f"this deletes {what}, and nobody is there to be asked", next_command=way)
     typed = confirm or typer.prompt(f"This deletes {what}. Type the name of the stack to go on", err=True)

@@ -1,4 +1,4 @@
-"""`fds expire`: temporary changes whose time is over go back to what was before."""
+"""`fds expire`: revert temporary changes that have ended."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 from fds.output import AsJson, Debug, answer, say
 
 Only = Annotated[
-    str | None, typer.Option("--stack", "-s", help="The one stack to look at; all of the project when left out.")
+    str | None, typer.Option("--stack", "-s", help="Revert changes of this stack; default: all of the project.")
 ]
-Install = Annotated[bool, typer.Option("--install", help="Let systemd call this every quarter of an hour.")]
+Install = Annotated[bool, typer.Option("--install", help="Set up a systemd timer that runs this every 15 minutes.")]
 
 
 def command(stack: Only = None, install: Install = False, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Revert every temporary change that has ended; --install sets up a timer that does it from now on."""
+    """Revert every temporary change that has ended; --install sets up a timer for it."""
     from agents.changes.expiry import install_timer
     from agents.factory import create_change_service
     from infra import stack_file
@@ -25,7 +25,7 @@ def command(stack: Only = None, install: Install = False, as_json: AsJson = Fals
 
     project = project_dir()
     if install and stack:
-        raise UsageError("the timer looks at all stacks", next_command="fds expire --install")
+        raise UsageError("the timer works for all stacks", next_command="fds expire --install")
     if install:
         for line in install_timer(project):
             say(line)

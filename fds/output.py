@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from typing import Annotated, Any
 
 import typer
 
+from stack_runtime.errors import UsageError
+
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack: dev, prod, or one of your own.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
+AcceptHostKey = Annotated[
+    str,
+    typer.Option(
+        "--accept-host-key",
+        metavar="SHA256:…",
+        help="Accept this host key of a server of your own, without a question.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
 
@@ -21,3 +32,14 @@ def say(line: str) -> None:
 def answer(document: Any) -> None:
     """An answer for a program."""
     print(json.dumps(document, indent=2, default=str))
+
+
+def ask(question: str, *, hidden: bool = False) -> str:
+    """Ask the person at the terminal; the question goes to stderr, beside the answer for programs."""
+    try:
+        if hidden:
+            return getpass.getpass(f"{question}: ").strip()
+        print(f"{question}: ", end="", file=sys.stderr, flush=True)
+        return input().strip()
+    except EOFError:
+        raise UsageError("no answer came", next_command="the same command again") from None

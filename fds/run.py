@@ -13,9 +13,9 @@ import typer
 from fds._runs import check_database, run_deployed, run_here, show_run
 from fds.output import AsJson, Debug, Stack, answer, say
 
-Csv = Annotated[Path | None, typer.Option("--csv", help="Load this file whole; without it, what is new.")]
-Entity = Annotated[str | None, typer.Option("--entity", help="What the file holds, as declared in meltano.yml.")]
-Source = Annotated[str | None, typer.Option("--source", help="Load this extractor of meltano.yml alone.")]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Load this whole file; default: only new data.")]
+Entity = Annotated[str | None, typer.Option("--entity", help="Entity of the file, as declared in meltano.yml.")]
+Source = Annotated[str | None, typer.Option("--source", help="Load only this extractor of meltano.yml.")]
 Plan = Annotated[bool, typer.Option("--plan", help="Show what would change in the marts; publish nothing.")]
 Approve = Annotated[
     str | None,

@@ -8,13 +8,13 @@ import typer
 
 from fds import _plans
 from fds.output import AsJson, Debug, Stack, answer, say
+from infra.scalable import SCALABLE
 
 Pairs = Annotated[
     list[str],
     typer.Argument(
         metavar="KEY=VALUE…",
-        help="workers, memory.SERVICE (MiB), cpu.SERVICE (cores), volumeGb, profiles, serverType, location, backups, "
-        "schedule",
+        help="; ".join(f"{one.key}: {one.label}" for one in SCALABLE),
     ),
 ]
 Apply = Annotated[bool, typer.Option("--apply", help="Write the stack file when the plan is within the budget.")]
@@ -46,8 +46,7 @@ def command(
     wanted = scaling.changed(settings, changes)
     basis = _plans.basis(settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date)
     plan = diff(basis.plan(settings), basis.plan(wanted))
-    if settings.host != "local":
-        scaling.refuse_harm(settings, wanted, plan, basis.deployed)
+    scaling.refuse_harm(settings, wanted, plan, basis.deployed)
     if as_json:
         answer(plan.model_dump(mode="json"))
     else:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 import time
 from pathlib import Path
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AcceptHostKey, AsJson, Debug, Stack, answer, ask, say
 from infra.prerequisites import Installation, Prerequisite, Say
-from stack_runtime.errors import UsageError
 
 
-def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+def command(
+    stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: AsJson = False, debug: Debug = False
+) -> None:
     """Find or get engine, plugins, Docker, images and environments; for a server, ask for token, domain and e-mail."""
     from infra.engine.environment import write_env_file
+    from infra.hosts import host_of
     from infra.prerequisites import prepare, prerequisites_of_stack
+    from infra.stack_file import read
     from stack_runtime.paths import project_dir
 
     began = time.monotonic()
     project = project_dir()
+    if accept_host_key:
+        settings = read(project, stack)
+        host_of(settings).trust(settings, project, None, accept_host_key)
     _refuse_early(project, stack)
     rows: list[dict[str, str]] = []
     progress = _Progress()
@@ -43,9 +48,10 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
 def _refuse_early(project: Path, stack: str) -> None:
     """Without a terminal, report missing values of a server's stack before engine and images are fetched."""
+    from infra.hosts import host_of
     from infra.stack_file import read
 
-    if read(project, stack).host == "hetzner" and not sys.stdin.isatty():
+    if host_of(read(project, stack)).needs_setup and not sys.stdin.isatty():
         from infra.operations.setup_prompts import refuse_incomplete
 
         refuse_incomplete(project, stack)
@@ -53,28 +59,18 @@ def _refuse_early(project: Path, stack: str) -> None:
 
 def _told(project: Path, stack: str) -> list[str]:
     """Ask what a server's stack still needs. Returns: names of what was stored."""
+    from infra.hosts import host_of
     from infra.stack_file import read
 
-    if read(project, stack).host != "hetzner":
+    if not host_of(read(project, stack)).needs_setup:
         return []
     from infra.engine.environment import environment
     from infra.operations.setup_prompts import complete
 
-    stored = complete(project, stack, _ask if sys.stdin.isatty() else None, say)
+    stored = complete(project, stack, ask if sys.stdin.isatty() else None, say)
     say(f"Pulumi.{stack}.yaml: " + (f"stored {', '.join(stored)}" if stored else "nothing is missing"))
     say(f"state: {environment(project, stack)['PULUMI_BACKEND_URL']} (PULUMI_BACKEND_URL names another place)")
     return stored
-
-
-def _ask(question: str, *, hidden: bool = False) -> str:
-    """Ask the person at the terminal; the question goes to stderr, beside the answer for programs."""
-    try:
-        if hidden:
-            return getpass.getpass(f"{question}: ").strip()
-        print(f"{question}: ", end="", file=sys.stderr, flush=True)
-        return input().strip()
-    except EOFError:
-        raise UsageError("no answer came", next_command="the same command again") from None
 
 
 class _Progress:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds._take_over import TakeOver, confirmed
+from fds.output import AcceptHostKey, AsJson, Debug, Stack, answer, ask, say
 
 
-def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+def command(
+    stack: Stack = "dev",
+    take_over: TakeOver = "",
+    accept_host_key: AcceptHostKey = "",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
     """Deploy the stack and wait until every service is healthy."""
+    from infra.hosts import host_of
     from infra.operations.deploy import deploy
+    from infra.stack_file import read
     from stack_runtime.paths import project_dir
 
     began = time.monotonic()
-    changes = deploy(project_dir(), stack, say, watched=not as_json)
+    settings = read(project_dir(), stack)
+    host_of(settings).trust(settings, project_dir(), ask if sys.stdin.isatty() else None, accept_host_key)
+    changes = confirmed(
+        lambda typed: deploy(project_dir(), stack, say, watched=not as_json, take_over=typed),
+        take_over,
+        "This stack takes them over: their containers are replaced, their data stays",
+        f"fds up --stack {stack}",
+    )
     changed = sum(count for operation, count in changes.items() if operation != "same")
     seconds = round(time.monotonic() - began, 1)
     if as_json:

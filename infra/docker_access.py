@@ -8,15 +8,13 @@ from pathlib import Path
 
 from docker import DockerClient
 
+from infra.engine.identity import of_project
+from infra.hosts import host_of
+from infra.ownership import foreign_on, refuse
 from infra.stack_file import read
-from stack_runtime.docker_endpoint import Endpoint, local_endpoint
+from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.docker_host import connect
-from stack_runtime.remote.tunnel import docker_socket
-
-
-def keys_folder(project: Path, stack: str) -> Path:
-    """Where the key files of a stack's server lie: for the owner alone, and never in version control."""
-    return project / ".fds" / "keys" / stack
+from stack_runtime.paths import keys_folder
 
 
 @contextmanager
@@ -25,13 +23,16 @@ def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
 
     Raises:
         UsageError: there is no such stack.
+        ForeignError: another stack of this name owns what is on a Docker that several stacks may share.
         UnreachableError: the server does not answer.
     """
-    if read(project, stack).host == "local":
-        yield local_endpoint()
-        return
-    with docker_socket(keys_folder(project, stack)) as socket:
-        yield Endpoint(socket)
+    settings = read(project, stack)
+    host = host_of(settings)
+    with host.docker_endpoint(settings, keys_folder(project, stack)) as where:
+        if not host.makes_machine:
+            foreign = foreign_on(connect(where), stack, lambda: of_project(project, stack))
+            refuse(stack, foreign, host.docker_name(settings))
+        yield where
 
 
 @contextmanager

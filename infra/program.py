@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pulumi
@@ -13,36 +13,38 @@ from infra import stack_file
 from infra.component import generated_secrets
 from infra.component.stack import DataStack
 from infra.cost import Plan
-from infra.docker_access import keys_folder
-from infra.hosts.hetzner import token
-from infra.hosts.hetzner.account import NOTHING, Account
+from infra.engine.identity import Owner
+from infra.hosts import take_configuration
+from infra.ownership import claim
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError
-from stack_runtime.paths import PROJECT
+from stack_runtime.paths import PROJECT, keys_folder
 
 
 def main(
     project: Path,
-    adopt: Account = NOTHING,
+    adopt: Mapping[str, str] | None = None,
     approved: Settings | None = None,
     agreed: Callable[[Plan], None] | None = None,
     *,
     wait: bool = True,
+    owner: Owner | None = None,
 ) -> Plan:
     """Run the Pulumi program; raise before any resource is registered when the settings may not be deployed.
 
     Args:
         project: the folder of the stack file.
-        adopt: resources that an interrupted deployment left in the account.
+        adopt: import ids of resources that an interrupted deployment left, by kind.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
         wait: wait until the server is ready; False when only account resources are updated.
+        owner: the stack's identity and record; None to skip the check whether another stack has its name.
 
     Returns: the plan that passed the gate.
 
     Raises:
         UsageError: the stack file is wrong, or the engine resolved settings that differ from it.
-        RefusedError: the settings or the plan are not the approved ones.
+        RefusedError: the settings or the plan are not the approved ones, or another stack has the stack's name.
     """
     stack_name = pulumi.get_stack()
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())
@@ -50,11 +52,14 @@ def main(
         raise RefusedError(
             f"Pulumi.{stack_name}.yaml no longer says what was approved", next_command="ask for a new plan"
         )
-    token.cache_token(stack_name, runtime_config.CONFIG.get())
+    take_configuration(stack_name, runtime_config.CONFIG.get())
     generated_secrets.require(settings, json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}"))
     secrets = pulumi.Config(PROJECT).require_secret_object("secrets")
     keys = keys_folder(project, settings.stack)
-    stack = DataStack(settings, secrets, keys, adopt, wait=wait, project=project, agreed=agreed)
+    if owner is not None:
+        claim(settings, project, owner, write=not pulumi.runtime.is_dry_run())
+    identity = owner.identity if owner else ""
+    stack = DataStack(settings, secrets, keys, adopt, wait=wait, project=project, agreed=agreed, identity=identity)
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan

@@ -10,6 +10,7 @@ import json
 import re
 import ssl
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from ipaddress import ip_network
@@ -31,6 +32,21 @@ Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False)]
 
 
+@dataclass(frozen=True)
+class Scale:
+    """Metadata of a setting whose change is a matter of size: `fds scale`, agents and the dashboard may change it.
+
+    Args:
+        label: short name with the unit, such as "Data volume in GB".
+        help: what a user should know before a change; empty when the label says it.
+        key: first part of the name that `fds scale` takes; empty for the name in the stack file.
+    """
+
+    label: str
+    help: str = ""
+    key: str = ""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -38,17 +54,33 @@ class _Frozen(BaseModel):
 class ServiceOverride(_Frozen):
     """What a stack may change of one service. Megabytes are MiB; the limit of memory follows in proportion."""
 
-    memory_mb: int | None = Field(default=None, ge=16, le=1_048_576)
-    cpu: Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False)] | None = None
-    """Cores that it can count on; its limit rises with them where it was lower."""
+    memory_mb: Annotated[
+        Annotated[int, Field(ge=16, le=1_048_576)] | None,
+        Scale("Memory of a service in MiB", "what it reserves; its limit follows in proportion", "memory"),
+    ] = None
+    cpu: Annotated[
+        Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False)] | None,
+        Scale("Cores of a service", "what it reserves, in hundredths; a lower limit rises to it", "cpu"),
+    ] = None
+
+
+class ServerPrice(_Frozen):
+    """What a server costs that the user already has, as the user states it."""
+
+    amount: Money
+    currency: Literal["EUR", "USD"]
+    tax: Literal["gross", "net"]
+    per: Literal["hour", "month", "year"]
+    date: date
+    """The day on which the price was looked up."""
 
 
 class Settings(_Frozen):
     """Settings of one stack. Money in the unit of the name; sizes in GB as the provider sells them."""
 
     stack: Name
-    host: Literal["local", "hetzner"] = "local"
-    profiles: tuple[Name, ...] = ("lean",)
+    host: Literal["local", "hetzner", "ssh"] = "local"
+    profiles: Annotated[tuple[Name, ...], Scale("Profiles", "the groups of services that run")] = ("lean",)
     """Which services run: `lean` is always on; `full` means every profile of the catalogue."""
 
     budget_usd: Money = Decimal("50")
@@ -61,10 +93,20 @@ class Settings(_Frozen):
     allow_snapshot: bool = False
     """Plan on prices or a rate older than allowed; every report then says so."""
 
-    server_type: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,32}$")] = "auto"
-    location: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,32}$")] = "fsn1"
-    backups: bool = False
-    volume_gb: int = Field(default=10, ge=10, le=10_240)
+    server_type: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9-]{2,32}$"),
+        Scale(
+            "Server type", "a type of the provider, or `auto` for the cheapest that fits; it sets the server's cores"
+        ),
+    ] = "auto"
+    location: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9-]{2,32}$"),
+        Scale("Location", "a place of the provider, or `auto` for the cheapest; an existing server cannot move"),
+    ] = "fsn1"
+    backups: Annotated[bool, Scale("Backups", "the provider's copies of the server's disk")] = False
+    volume_gb: Annotated[int, Field(ge=10, le=10_240), Scale("Data volume in GB", "it can only grow")] = 10
     snapshot_gb: int = Field(default=0, ge=0, le=10_240)
     offsite_gb: int = Field(default=0, ge=0, le=102_400)
     offsite_eur_per_gb: Money | None = None
@@ -72,9 +114,19 @@ class Settings(_Frozen):
     traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False)] = Decimal(1)
     """Expected outgoing traffic a month in TB."""
 
-    workers: int = Field(default=1, ge=1, le=64)
+    ssh_host: Annotated[str, Field(pattern=r"^$|^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")] = ""
+    """Name or address of a server that the user already has, for the host `ssh`."""
+    ssh_port: int = Field(default=22, ge=1, le=65_535)
+    ssh_user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "root"
+    """Who prepares that server at first: root, or a user who may use sudo without a password."""
+    server_price: ServerPrice | None = None
+    """What that server costs; without it, no plan of a stack on it has a verdict."""
+
+    workers: Annotated[int, Field(ge=1, le=64), Scale("Workers", "how many run jobs in parallel")] = 1
     services: Mapping[Name, ServiceOverride] = Field(default_factory=dict)
-    schedule: Literal["never", "hourly", "daily", "weekly"] = "never"
+    schedule: Annotated[
+        Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
+    ] = "never"
     """When the runner loads what is new in its landing folder: on the hour, at midnight, on Mondays; in UTC."""
 
     domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"

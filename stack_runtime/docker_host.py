@@ -134,16 +134,21 @@ def remove_unused_images(client: docker.DockerClient, among: Collection[str] | N
     """Remove images that were built for a stack and that no container uses.
 
     Args:
-        among: names of the images to consider. None means all images and the remains of interrupted builds. Use None
-            only if the daemon serves a single stack: the image of another stack looks unused while that stack
-            replaces its containers.
+        among: names of images that the stack no longer needs; an image that another stack also names only loses this
+            name. None means all images and the remains of interrupted builds. Use None only if the daemon serves a
+            single stack: the image of another stack looks unused while that stack replaces its containers.
 
     Returns: names of the removed images.
     """
     used = {item["ImageID"] for item in client.api.containers(all=True)}
     built = client.images.list(filters={"reference": f"{IMAGES}/*"})
-    tags = (tag for image in built if image.id not in used for tag in image.tags)
-    unused = sorted(tag for tag in tags if among is None or tag in among)
+    unused = sorted(
+        tag
+        for image in built
+        for tag in image.tags
+        if (image.id not in used or (among is not None and set(image.tags) - set(among)))
+        and (among is None or tag in among)
+    )
     for tag in unused:
         client.images.remove(tag)
     if among is None:

@@ -5,7 +5,7 @@ code of the command line:
 
     StackError (1)
     ├── UsageError (2)        usage or invalid settings
-    ├── RefusedError (3)      over budget, or does not fit
+    ├── RefusedError (3)      over budget, does not fit, or belongs to another stack
     ├── UnknownError (4)      a price, a rate or a capacity is unknown or too old: nothing was decided
     ├── UnreachableError (5)  engine, Docker, host or API is missing or does not answer
     ├── CheckFailedError (6)  a data check failed, nothing was published
@@ -62,7 +62,7 @@ class UsageError(StackError):
 
 
 class RefusedError(StackError):
-    """The plan is over budget, or the services do not fit the server."""
+    """The plan is over budget, the services do not fit the server, or another stack owns the resources."""
 
     exit_code = 3
 

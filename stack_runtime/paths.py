@@ -36,3 +36,8 @@ def project_dir() -> Path:
 def state_dir() -> Path:
     """Return the folder of the project's local state (engine state, passphrase, `env`), which is not committed."""
     return project_dir() / ".fds"
+
+
+def keys_folder(project: Path, stack: str) -> Path:
+    """Return the folder with the key files of a stack's server: for the owner alone, and never in version control."""
+    return project / ".fds" / "keys" / stack

@@ -1,4 +1,4 @@
-"""How the tests are shared out between the processes of `pytest -n`."""
+"""Distribute the tests over the processes of `pytest -n`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class ByFolder(LoadScopeScheduling):
-    """A folder's tests stay in one process and in their order; so do those of the one prod stack."""
+    """Keep the tests of a folder, and those of the prod stack, in one process and in order."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.partition("::")[0])
@@ -20,12 +20,12 @@ class ByFolder(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
-    """The longest scopes come first as they are collected, which the number of their tests does not tell."""
+    """Keep the order of collection, which has the slowest folders first, instead of sorting by number of tests."""
     config.option.loadscopereorder = False
     return ByFolder(config, log)
 
 
 def pytest_collection_finish() -> None:
-    """What was imported to collect the tests stays; the collector of garbage need not look through it again."""
+    """Exclude everything imported so far from garbage collection, because it is never freed."""
     gc.collect()
     gc.freeze()

@@ -10,10 +10,11 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from agents.changes.proposal import changed
+from infra.scalable import SCALABLE
 from infra.settings import ServiceOverride, Settings
 from stack_runtime.errors import RefusedError, UsageError
 
-KEYS = ("workers", "memory", "cpu", "volumeGb", "profiles", "serverType", "location", "backups", "schedule")
+KEYS = tuple(one.key.partition(".")[0] for one in SCALABLE)
 """Setting names as `fds scale` takes them; `memory` and `cpu` cover every service."""
 
 
@@ -63,8 +64,11 @@ def changed_keys(before: Settings, after: Settings) -> list[str]:
         (before.services.get(name, none), after.services.get(name, none))
         for name in sorted({*before.services, *after.services})
     ]
-    found += ["memory"] if any(old.memory_mb != new.memory_mb for old, new in pairs) else []
-    return found + (["cpu"] if any(old.cpu != new.cpu for old, new in pairs) else [])
+    return found + [
+        one.key.partition(".")[0]
+        for one in SCALABLE
+        if one.per_service and any(getattr(old, one.name) != getattr(new, one.name) for old, new in pairs)
+    ]
 
 
 def _usage(what: str) -> UsageError:

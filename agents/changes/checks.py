@@ -15,6 +15,7 @@ from agents.changes.ledger import FILE_ADVICE, Document, Entry, unknown_proposal
 from agents.changes.proposal import Proposal, changed
 from agents.digests import hash_token
 from infra.cost import Plan, gate
+from infra.hosts import host_of
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError
 
@@ -189,7 +190,7 @@ def can_be_undone(proposal: Proposal) -> None:
         why = "a volume can only grow"
     elif before.backups and not after.backups:
         why = "the provider deletes the backups when they are switched off"
-    elif before.host == "local":
+    elif not host_of(before).makes_machine:
         pass
     elif old is None or new is None:
         why = "it is unknown which server would be replaced"

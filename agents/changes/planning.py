@@ -38,8 +38,7 @@ def plan_request(
                 after, plan, decision = alternative, alternative_plan, "scale_down_to_fit"
                 break
     checks.can_be_temporary(before, after, request.days)
-    if before.host != "local":
-        scaling.refuse_harm(before, after, plan, inputs.deployed)
+    scaling.refuse_harm(before, after, plan, inputs.deployed)
     proposal = Proposal(
         id=secrets.token_hex(8),
         stack=before.stack,

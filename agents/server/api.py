@@ -70,9 +70,10 @@ deployment_router = APIRouter(prefix="/v1", responses=_PROBLEMS)
 
 @planning_router.get("/status")
 def status(state: State, _: Reader) -> dict[str, Any]:
-    """Return the plan of the stack with all approved changes, and its history."""
+    """Return the plan of the stack with all approved changes, its history, and the JSON schema of a request."""
     plan = state.changes.plan(state.stack).model_dump(mode="json")
-    return {"stack": state.stack, "plan": plan, "history": state.changes.history(state.stack)}
+    schema = ScalingRequest.model_json_schema()
+    return {"stack": state.stack, "plan": plan, "history": state.changes.history(state.stack), "request": schema}
 
 
 @planning_router.post("/plan")

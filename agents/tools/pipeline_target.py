@@ -133,6 +133,7 @@ def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
 def _find(project: Path, stack: str, opened: ExitStack) -> PipelineTarget:
     from infra import stack_file
     from infra.docker_access import daemon
+    from infra.hosts import host_of
     from stack_runtime.docker_host import running
 
     if database := os.environ.get("FDS_DATABASE"):
@@ -141,7 +142,7 @@ def _find(project: Path, stack: str, opened: ExitStack) -> PipelineTarget:
         return ContainerTarget(running(opened.enter_context(daemon(project, stack)), stack, "pipeline"))
     except StackError:
         local = project / ".fds" / "local" / DATABASE_NAME
-        if stack_file.read(project, stack).host == "local" and local.is_file():
+        if host_of(stack_file.read(project, stack)).on_this_machine and local.is_file():
             return local_target(local)
         raise
 

@@ -43,7 +43,7 @@ class AgentsClient:
             raise UnreachableError("there is no token for the agents' server", next_command="enter yours") from None
 
     def status(self) -> dict[str, Any]:
-        """Return `{stack, plan, history}`."""
+        """Return `{stack, plan, history, request}`; `request` is the JSON schema of what `plan` takes."""
         return self._send("/v1/status")
 
     def plan(self, request: dict[str, Any]) -> dict[str, Any]:

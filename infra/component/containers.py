@@ -11,6 +11,7 @@ import pulumi_docker as docker
 
 from infra import labels
 from infra.component.networks import attachments
+from infra.hosts import host_of
 from infra.services import Context, Service, Volume, catalogue
 from infra.settings import Settings
 
@@ -107,7 +108,8 @@ def url_of(service: Service, settings: Settings) -> str:
     """Where a person opens the service; empty when it has no route."""
     if service.route is None:
         return ""
-    port = "" if settings.host == "hetzner" else f":{settings.https_port}"
+    _, https = host_of(settings).ports(settings)
+    port = "" if https == 443 else f":{https}"
     return f"https://{service.route.host}.{settings.domain}{port}"
 
 

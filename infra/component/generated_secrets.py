@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 
+from infra.hosts import HOSTS, host_of
 from infra.services import selected
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
@@ -13,16 +14,13 @@ from stack_runtime.remote import keys
 BYTES = 24
 """Entropy of a generated password, in bytes."""
 
-SSH_KEYS = ("ssh_key", "ssh_host_key", "ssh_boot_key")
-"""Key pairs of a server: for logging in, for proving itself, and for proving itself at the first boot only."""
-
 
 def names(settings: Settings) -> set[str]:
     """Names of all secrets that these settings need and that can be generated."""
     services = selected(settings)
     own = {name for service in services for name in service.secrets}
     roles = {f"{service.role}_password" for service in services if service.role}
-    return own | roles | set(SSH_KEYS if settings.host == "hetzner" else ())
+    return own | roles | set(host_of(settings).generated_keys)
 
 
 def require(settings: Settings, present: Collection[str]) -> None:
@@ -50,4 +48,5 @@ def require(settings: Settings, present: Collection[str]) -> None:
 
 def value(name: str) -> str:
     """A new value for the secret `name`: a private key in OpenSSH's PEM form, or a password safe in URLs and SQL."""
-    return keys.generate() if name in SSH_KEYS else secrets.token_urlsafe(BYTES)
+    pairs = {key for host in HOSTS.values() for key in host.generated_keys}
+    return keys.generate() if name in pairs else secrets.token_urlsafe(BYTES)

@@ -17,12 +17,13 @@ from stack_runtime.docker_host import IMAGES
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def images_of(services: Sequence[Service], options: pulumi.ResourceOptions) -> dict[str, docker.RemoteImage]:
+def images_of(
+    stack: str, services: Sequence[Service], options: pulumi.ResourceOptions
+) -> dict[str, docker.RemoteImage]:
     """The image of each service on the host, by the service's name; `image_id` is what a container runs.
 
     What the recipes start from is pulled by the daemon, which knows its mirror, and the builder takes what is there.
-    The engine removes none: another stack, or another folder's build of the same, may have that name too. The
-    deployment does it, once all is healthy.
+    The engine removes none: a container may still run the former image. The deployment does it, once all is healthy.
     """
     bases = {each.name: _bases(each.image) for each in services if isinstance(each.image, Build)}
     named = {each.name: each.image for each in services if isinstance(each.image, str)}
@@ -35,14 +36,14 @@ def images_of(services: Sequence[Service], options: pulumi.ResourceOptions) -> d
         if isinstance(service.image, Build):
             after = pulumi.ResourceOptions(depends_on=[pulled[base] for base in bases[service.name]])
             merged = pulumi.ResourceOptions.merge(options, after)
-            found[service.name] = _built(service, service.image, merged)
+            found[service.name] = _built(stack, service, service.image, merged)
     return found
 
 
-def _built(service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
+def _built(stack: str, service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
     return docker.RemoteImage(
         f"{service.name}-image",
-        name=reference(service),
+        name=reference(stack, service),
         build=docker.RemoteImageBuildArgs(
             context=str(ROOT),
             dockerfile=build.dockerfile,
@@ -54,11 +55,14 @@ def _built(service: Service, build: Build, options: pulumi.ResourceOptions) -> d
     )
 
 
-def reference(service: Service) -> str:
-    """Name and tag of the image on the host; of one that is built, the tag says what went into it."""
+def reference(stack: str, service: Service) -> str:
+    """Name and tag of the image on the host; of one that is built, the tag says what went into it.
+
+    Each stack has names of its own, so that removing them takes no image from another stack.
+    """
     if isinstance(service.image, str):
         return service.image
-    return f"{IMAGES}/{service.name}:{_content(service.image)}"
+    return f"{IMAGES}/{stack}-{service.name}:{_content(service.image)}"
 
 
 def _bases(build: Build) -> set[str]:

@@ -17,12 +17,11 @@ from infra.cost import Plan, gate
 from infra.cost.planning.scaling import refuse_harm
 from infra.cost.planning_inputs import PlanningInputs, today
 from infra.engine.environment import deployed_project
-from infra.hosts import local
-from infra.hosts.base import Host
-from infra.hosts.hetzner.account import NOTHING, Account
+from infra.engine.state_edits import COMPONENT
+from infra.hosts import host_of
+from infra.hosts.base import TargetInputs
 from infra.services import Service, Volume, selected
 from infra.settings import Settings
-from stack_runtime.errors import UsageError
 from stack_runtime.paths import PROJECT
 
 
@@ -34,11 +33,12 @@ class DataStack(pulumi.ComponentResource):
     Args:
         settings: the checked settings of the stack.
         secrets: generated secrets by name (see `infra.component.generated_secrets`), as a secret output.
-        keys: folder for the server's key files; needed for the host `hetzner` alone.
-        adopt: resources that an interrupted deployment left in the account (see `infra.operations.reconcile`).
+        keys: folder for the server's key files; not needed on this machine.
+        adopt: import ids of resources that an interrupted deployment left, by kind (see `infra.hosts`).
         wait: wait until the server is ready; False when only account resources are updated.
         project: the folder of the stack files that share the budget; None for that of `infra.engine.environment`.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+        identity: the stack's identity (see `infra.engine.identity`), for a label; empty for no label.
 
     Outputs: `urls`, addresses by service name; `plan`, the plan that passed the gate.
 
@@ -55,39 +55,33 @@ class DataStack(pulumi.ComponentResource):
         settings: Settings,
         secrets: pulumi.Input[Mapping[str, str]],
         keys: Path | None = None,
-        adopt: Account = NOTHING,
+        adopt: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
         *,
         wait: bool = True,
         project: Path | None = None,
         agreed: Callable[[Plan], None] | None = None,
+        identity: str = "",
     ) -> None:
-        self.plan = plan_for_deployment(settings, project)
+        self.plan = plan_for_deployment(settings, project, identity or None)
+        self._identity = identity
         if agreed:
             agreed(self.plan)
-        super().__init__("fds:index:DataStack", settings.stack, None, opts)
+        super().__init__(COMPONENT, settings.stack, None, opts)
         self._settings = settings
         services = selected(settings)
         known = pulumi.Output.secret(secrets)
-        host = self._host(known, keys, adopt, wait)
-        self._options = pulumi.ResourceOptions(parent=self, provider=host.provider, deleted_with=host.gone_with)
+        options = pulumi.ResourceOptions(parent=self)
+        inputs = TargetInputs(settings, self.plan, known, keys, options, adopt or {}, wait, identity)
+        target = host_of(settings).target(inputs)
+        self._options = pulumi.ResourceOptions(parent=self, provider=target.provider, deleted_with=target.gone_with)
         self._containers(services, known)
         self.urls = {service.name: url_of(service, settings) for service in services if service.route}
-        self.register_outputs({"urls": self.urls, "plan": self.plan.model_dump(mode="json")})
-
-    def _host(self, secrets: pulumi.Output[Mapping[str, str]], keys: Path | None, adopt: Account, wait: bool) -> Host:
-        options = pulumi.ResourceOptions(parent=self)
-        if self._settings.host == "local":
-            return local.host(options)
-        if self.plan.server is None or keys is None:
-            raise UsageError("a server needs a plan with a server and a folder for its keys")
-        from infra.hosts.hetzner import server
-
-        return server.host(self._settings, self.plan.server, secrets, keys, adopt, options, wait=wait)
+        self.register_outputs({"urls": self.urls, "plan": self.plan.model_dump(mode="json"), "identity": identity})
 
     def _containers(self, services: tuple[Service, ...], secrets: pulumi.Output[Mapping[str, str]]) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
-        images = images_of(services, self._options)
+        images = images_of(self._settings.stack, services, self._options)
         image_ids = {name: image.image_id for name, image in images.items()}
         proxy = next(service.name for service in services if service.published)
         context = ContainerContext(
@@ -120,17 +114,20 @@ class DataStack(pulumi.ComponentResource):
         )
 
 
-def plan_for_deployment(settings: Settings, project: Path | None = None) -> Plan:
+def plan_for_deployment(settings: Settings, project: Path | None = None, identity: str | None = None) -> Plan:
     """Return the plan of these settings after the gate and the check for harmful changes passed.
 
     Args:
         project: the folder of the stack files that share the budget; None for that of `infra.engine.environment`.
+        identity: the stack's identity; None when it is not known.
 
     Raises:
         RefusedError: over budget, the services do not fit, or a running server or volume would be replaced or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
-    basis = PlanningInputs.of(settings, today(), project=project or deployed_project(), deploying=True)
+    basis = PlanningInputs.of(
+        settings, today(), project=project or deployed_project(), deploying=True, identity=identity
+    )
     plan = basis.plan(settings)
     gate(plan)
     if basis.deployed is not None:

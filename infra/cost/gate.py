@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra.cost.planning.messages import raised
 from infra.cost.planning.model import Plan
 from infra.cost.reports.text import table
+from infra.hosts import host_of
 from stack_runtime.errors import RefusedError, StackError, UnknownError
 
 
@@ -32,5 +33,5 @@ def _next(plan: Plan) -> str:
         changes = " ".join(f"{key}={value}" for key, value in best.settings.items())
         return f"fds scale {changes} --stack {plan.stack} --apply ({best.describe}, ${best.total_usd:.2f})"
     if plan.verdict == "unknown":
-        return f"fds cost --stack {plan.stack} with HCLOUD_TOKEN set, or --allow-snapshot"
+        return host_of(plan).way_to_a_verdict(plan.stack)
     return f"fds cost --stack {plan.stack} --explain"

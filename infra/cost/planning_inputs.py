@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from infra import stack_file
-from infra.cost.planning import capacity
+from infra.cost.planning.capacity import Machine, this_machine
 from infra.cost.planning.choice import Candidate, Deployed
 from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.lines import TaxedPrices
@@ -17,7 +17,7 @@ from infra.cost.planning.model import Plan
 from infra.cost.planning.plan import plan
 from infra.cost.planning.planner import converter_for, rank_servers
 from infra.cost.sources import rate, saved
-from infra.hosts.hetzner import token
+from infra.hosts import account_token, host_of
 from infra.services import selected
 from infra.settings import Settings
 from stack_runtime.paths import project_dir
@@ -38,7 +38,8 @@ class PlanningInputs:
     today: date
     inputs: RentalInputs | None
     """None for a local stack, which needs no prices."""
-    machine: capacity.Machine
+    machine: Machine | None
+    """The machine that the containers run on, where it exists already."""
 
     @classmethod
     def of(
@@ -51,33 +52,34 @@ class PlanningInputs:
         prices_date: date | None = None,
         project: Path | None = None,
         deploying: bool = False,
+        rented: bool = False,
+        identity: str | None = None,
     ) -> PlanningInputs:
-        """Fetch the planning inputs for `settings`. A local stack needs none.
+        """Fetch the planning inputs for `settings`. A local stack needs no prices.
 
         Prices come from `prices_dir` or `FDS_PRICES_DIR`; else from the API with the stack's token; else from the
         package. With a token, a deployment uses only prices of the API.
 
         Args:
             deploying: the plan decides on a deployment, not only on a report.
+            rented: read the price list whatever host the settings name, for resources that the program added.
+            identity: the stack's identity, by which resources of another stack with its name are told apart; None when
+                it is not known.
 
         Raises:
             UsageError: a stack file of the project, or a file of prices, is missing or wrong.
             UnknownError: the prices that were read are invalid or inconsistent.
             UnreachableError: the API does not answer, or refuses the token.
         """
-        if settings.host == "local":
-            return cls(today, None, capacity.this_machine())
+        host = host_of(settings)
+        if host.on_this_machine and not rented:
+            return cls(today, None, this_machine())
         home = project or project_dir()
-        folder = prices_dir or (Path(os.environ[PRICES_VARIABLE]) if os.environ.get(PRICES_VARIABLE) else None)
-        opened_by = token.find(settings.stack, home)
-        neighbours = rented(home, settings.stack)
-        if opened_by is not None and (deploying or folder is None):
-            known = _from_account(settings, opened_by, neighbours, today, home)
-        else:
-            prices = saved.read(folder, day=prices_date) if folder else saved.read()
-            known = RentalInputs(prices, rate.find(settings, today, ask=folder is not None), today)
-        allowed = allow_snapshot or settings.allow_snapshot
-        return cls(today, _with_group(settings, neighbours, replace(known, allow_snapshot=allowed)), capacity.Machine())
+        machine = host.machine(settings, home)
+        neighbours = paid_stacks(home, settings.stack)
+        known = _Sources(settings, neighbours, today, home, rented, identity).read(prices_dir, prices_date, deploying)
+        known = replace(known, allow_snapshot=allow_snapshot or settings.allow_snapshot, machine=machine)
+        return cls(today, _with_group(settings, neighbours, known), machine)
 
     def plan(self, settings: Settings) -> Plan:
         """Plan `settings`, which may differ from the settings that the inputs were fetched for."""
@@ -95,13 +97,14 @@ class PlanningInputs:
             running=known.running,
             deployed=known.deployed,
             allow_snapshot=known.allow_snapshot,
+            machine=self.machine,
         )
 
     def without(self, server_type: str, location: str) -> PlanningInputs:
         """Return the same inputs with one server type marked as sold out at one location."""
         if self.inputs is None:
             return self
-        prices = self.inputs.prices
+        prices = self.inputs.price_list
         kind = prices.server_types[server_type]
         gone = kind.offers[location].model_copy(update={"available": False})
         kind = kind.model_copy(update={"offers": {**kind.offers, location: gone}})
@@ -114,12 +117,14 @@ class PlanningInputs:
         return self.inputs.deployed if self.inputs else None
 
     def considered(self, settings: Settings) -> list[Candidate]:
-        """Return all servers that `settings` allow, best first; empty for a local stack."""
-        return rank_servers(settings, selected(settings), self.inputs) if self.inputs else []
+        """Return all servers that `settings` allow, best first; empty for a host that does not rent one."""
+        if self.inputs is None or not host_of(settings).makes_machine:
+            return []
+        return rank_servers(settings, selected(settings), self.inputs)
 
 
-def rented(project: Path, stack: str) -> list[Settings]:
-    """Return the settings of the project's other stacks on rented servers; empty for a project that is not ours.
+def paid_stacks(project: Path, stack: str) -> list[Settings]:
+    """Return the settings of the project's other stacks on paid servers; empty for a project that is not ours.
 
     Raises:
         UsageError: a stack file cannot be read; leaving it out would make the sum too low.
@@ -127,24 +132,62 @@ def rented(project: Path, stack: str) -> list[Settings]:
     if not stack_file.is_ours(project):
         return []
     found = (stack_file.read(project, name) for name in stack_file.names(project) if name != stack)
-    return [other for other in found if other.host != "local"]
+    return [other for other in found if not host_of(other).on_this_machine]
 
 
-def _from_account(
-    settings: Settings, opened_by: str, neighbours: Sequence[Settings], today: date, project: Path
-) -> RentalInputs:
-    """Fetch today's prices from the stack's account, and the resources in the accounts of all stacks."""
-    from infra.cost.sources import (
-        held,
-        live,  # imported late: takes 0.3 s, and only this path needs it
-    )
+@dataclass(frozen=True)
+class _Sources:
+    """Where prices, rate and running resources of a stack and its neighbours come from."""
 
-    own = live.Account(opened_by)
-    tokens = {token.find(other.stack, project) for other in neighbours} - {opened_by, None}
-    prices, fx = own.prices(today), rate.find(settings, today, ask=True)
-    entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
-    running = held.running(entries, TaxedPrices(prices, settings.tax), converter_for(fx))
-    return RentalInputs(prices, fx, today, running=running, deployed=held.deployed(entries, settings.stack))
+    settings: Settings
+    neighbours: Sequence[Settings]
+    today: date
+    project: Path
+    rented: bool
+    identity: str | None
+
+    def read(self, prices_dir: Path | None, prices_date: date | None, deploying: bool) -> RentalInputs:
+        """Return price list, rate and running resources; no list when no stack of the group is on a server of it."""
+        variable = os.environ.get(PRICES_VARIABLE)
+        folder = prices_dir or (Path(variable) if variable else None)
+        if not self._needs_list():
+            return RentalInputs(None, rate.find(self.settings, self.today, ask=True), self.today)
+        opened_by = next(filter(None, self._tokens()), None)
+        if opened_by is not None and (deploying or folder is None):
+            return self._from_accounts(opened_by)
+        prices = saved.read(folder, day=prices_date) if folder else saved.read()
+        return RentalInputs(prices, rate.find(self.settings, self.today, ask=folder is not None), self.today)
+
+    def _own_is_on_list(self) -> bool:
+        return self.rented or host_of(self.settings).makes_machine
+
+    def _needs_list(self) -> bool:
+        group = (other for other in self.neighbours if other.budget_group == self.settings.budget_group)
+        return self._own_is_on_list() or any(host_of(other).makes_machine for other in group)
+
+    def _tokens(self) -> Iterator[str | None]:
+        """Yield the token of this stack's account, else those of its neighbours' accounts."""
+        if self._own_is_on_list():
+            yield account_token(self.settings, self.project)
+            return
+        for other in self.neighbours:
+            yield host_of(other).account_token(other, self.project)
+
+    def _from_accounts(self, opened_by: str) -> RentalInputs:
+        """Fetch today's prices from one account, and the resources in the accounts of all stacks."""
+        from infra.cost.sources import (
+            held,
+            live,  # imported late: takes 0.3 s, and only this path needs it
+        )
+
+        own = live.Account(opened_by)
+        tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {opened_by, None}
+        prices, fx = own.prices(self.today), rate.find(self.settings, self.today, ask=True)
+        entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
+        mine = held.Own(self.settings.stack, self.identity)
+        running = held.running(entries, TaxedPrices(prices, self.settings.tax), converter_for(fx), mine)
+        deployed = held.deployed(entries, mine) if self._own_is_on_list() else None
+        return RentalInputs(prices, fx, self.today, running=running, deployed=deployed)
 
 
 def _with_group(settings: Settings, neighbours: Sequence[Settings], known: RentalInputs) -> RentalInputs:
@@ -157,7 +200,8 @@ def _with_group(settings: Settings, neighbours: Sequence[Settings], known: Renta
             known.prices,
             known.rate,
             known.today,
-            allow_snapshot=True,
+            # the age of list and rate is judged with the stack itself, that of a stated price only here
+            allow_snapshot=known.allow_snapshot or host_of(other).makes_machine,
         )
         for other in neighbours
         if other.stack not in elsewhere

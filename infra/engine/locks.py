@@ -43,7 +43,8 @@ def drop_torn(backend: str, stack: str) -> None:
     root = folder(backend)
     if root is None or holder(backend, stack):
         return
-    for path in [root / "meta.yaml.attrs", *root.glob(f"stacks/{PROJECT}/{stack}.json*.attrs")]:
+    side_files = (f"stacks/{PROJECT}/{stack}.{name}.attrs" for name in ("json*", "pulumi-tags"))
+    for path in [root / "meta.yaml.attrs", *(path for pattern in side_files for path in root.glob(pattern))]:
         try:
             json.loads(path.read_text())
         except FileNotFoundError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,9 +19,10 @@ from infra.engine import checkpoint, state_edits
 from infra.engine.automation import Stack, Workspace
 from infra.engine.environment import environment
 from infra.engine.errors import to_stack_error
+from infra.engine.identity import EngineState, Owner
 from infra.engine.locks import drop_torn, holder, release_dead
 from infra.engine.progress import Progress
-from infra.hosts.hetzner.account import NOTHING
+from infra.hosts import host_of, recorded_host
 from infra.program import main
 from infra.settings import Settings
 from infra.stack_file import SECRETS, config, read
@@ -57,8 +59,8 @@ class StackOperations:
         self._agreed = agreed
         self.project = project
         self._progress = progress
-        self.adopt = NOTHING
-        """What the account holds and the engine does not know of; the next `up` takes it over."""
+        self.adopt: Mapping[str, str] = {}
+        """Import ids, by kind, of what the host holds and the engine does not know of; the next `up` adopts it."""
         self.refresh_first = False
         """Something recorded is gone, so the next `up` looks at what is really there."""
         self.leaving = False
@@ -107,6 +109,11 @@ class StackOperations:
         """Read these resources again, and believe what is there."""
         self._run(lambda: self._stack.refresh(target=list(urns), suppress_outputs=True, color="never"))
 
+    @cached_property
+    def owner(self) -> Owner:
+        """The stack's identity, which is made on first use, and its record."""
+        return EngineState(self.project, self.settings.stack, self._environment).owner(write=True)
+
     def refuse_locked(self) -> None:
         """
         Raises:
@@ -121,7 +128,7 @@ class StackOperations:
         Raises:
             RefusedError: the recorded resources are on another host than the settings name.
         """
-        host, stack = state_edits.host_of(self.recorded()), self.settings.stack
+        host, stack = recorded_host(self.recorded()), self.settings.stack
         if host not in ("", self.settings.host):
             raise RefusedError(
                 f"stack {stack} is on host {host} and cannot move to {self.settings.host}",
@@ -156,7 +163,7 @@ class StackOperations:
 
     def _policies(self) -> list[str] | None:
         """Where there is a bill, the policy pack judges what is really in the stack, beside the program's own gate."""
-        return [str(POLICY_PACK)] if self.settings.host == "hetzner" else None
+        return None if host_of(self.settings).on_this_machine else [str(POLICY_PACK)]
 
     def recorded(self) -> state_edits.Deployment:
         """The engine's record of the stack."""
@@ -192,7 +199,7 @@ class StackOperations:
 
     def _program(self) -> None:
         try:
-            self.plan = main(self.project, self.adopt, self._approved, self._agreed, wait=self._wait)
+            self.plan = main(self.project, self.adopt, self._approved, self._agreed, wait=self._wait, owner=self.owner)
         except StackError as refusal:
             self._refusal = refusal
             raise

@@ -7,6 +7,7 @@ from typing import Any
 
 from stack_runtime.docker_host import IMAGES
 
+COMPONENT = "fds:index:DataStack"
 SERVER = "hcloud:index/server:Server"
 VOLUME = "hcloud:index/volume:Volume"
 RECORD = "hcloud:index/zoneRrset:ZoneRrset"
@@ -69,12 +70,10 @@ def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
 
 
-def host_of(deployment: Deployment) -> str:
-    """Return the host of the recorded resources, as the setting `host` names it; empty when there are none."""
-    made = [item for item in resources(deployment) if item.get("id")]
-    if any(kind_of(item) for item in made):
-        return "hetzner"
-    return "local" if any(item["type"] == CONTAINER for item in made) else ""
+def recorded_identity(deployment: Deployment) -> str:
+    """Return the identity of the stack that was recorded with its resources; empty for an earlier version's record."""
+    outputs = (item.get("outputs") or {} for item in resources(deployment) if item["type"] == COMPONENT)
+    return next((str(found["identity"]) for found in outputs if found.get("identity")), "")
 
 
 def ids_of(deployment: Deployment, kind: str) -> set[str]:

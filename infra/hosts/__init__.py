@@ -1,1 +1,46 @@
-"""Hosts that containers can run on: one package or module for each."""
+"""The hosts that containers can run on: one package for each kind, found by the setting `host`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from infra.hosts.base import Host
+from infra.hosts.hetzner.host import HetznerHost
+from infra.hosts.local.host import LocalHost
+from infra.hosts.ssh.host import SshHost
+from infra.settings import Settings
+
+HOSTS: Mapping[str, Host] = {host.name: host for host in (HetznerHost(), SshHost(), LocalHost())}
+"""Every host by its name. `recorded_host` takes the first that matches: the local one matches any container."""
+
+
+class _OnAHost(Protocol):
+    """Settings or a plan, which name the host of their stack."""
+
+    @property
+    def host(self) -> str: ...
+
+
+def host_of(stack: _OnAHost) -> Host:
+    """Return the host that settings or a plan name."""
+    return HOSTS[stack.host]
+
+
+def recorded_host(deployment: Mapping[str, Any]) -> str:
+    """Return the name of the host that the resources of an exported deployment are on; empty when there are none."""
+    made = [item for item in deployment.get("resources") or [] if item.get("id")]
+    return next((name for name, host in HOSTS.items() if host.holds(made)), "")
+
+
+def account_token(settings: Settings, project: Path | None = None) -> str | None:
+    """Return the stack's token at the provider with the price list, whatever its host; None when there is none."""
+    found = (host.account_token(settings, project) for host in HOSTS.values())
+    return next(filter(None, found), None)
+
+
+def take_configuration(stack: str, configuration: Mapping[str, str]) -> None:
+    """Let every host keep what it needs of the engine's decrypted configuration of `stack`."""
+    for host in HOSTS.values():
+        host.take_configuration(stack, configuration)

@@ -1,20 +1,254 @@
-"""Where containers go: each host yields a Docker provider, and what the end of its containers depends on."""
+"""The interface of a host: the machine that a stack's containers run on, and everything that depends on its kind.
+
+`infra.hosts.host_of` returns the host of a stack. No other package compares the setting `host` with a name.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pulumi
-import pulumi_docker as docker
+from infra.settings import Settings
+from stack_runtime.docker_endpoint import Endpoint
+from stack_runtime.errors import UsageError
+
+if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
+    import pulumi
+    import pulumi_docker as docker
+
+    from infra.cost.planning.capacity import Machine
+    from infra.cost.planning.inputs import RentalInputs
+    from infra.cost.planning.lines import Amount
+    from infra.cost.planning.model import Plan
+    from infra.engine.identity import Owner
+    from infra.engine.stack_operations import StackOperations
+    from infra.operations.setup_prompts import SetupPrompter
+    from infra.services import Service
+
+Say = Callable[[str], None]
+"""Function that takes one line of output for a person."""
 
 
 @dataclass(frozen=True)
-class Host:
-    """A Docker daemon that containers can be put on.
+class DockerTarget:
+    """A Docker daemon in the program.
 
     `gone_with` is the machine below it: once that is destroyed, nothing on it needs to be removed one by one.
     """
 
     provider: docker.Provider
     gone_with: pulumi.Resource | None = None
-    address: pulumi.Output[str] | None = None
+
+
+@dataclass(frozen=True)
+class TargetInputs:
+    """What a host needs to register its resources.
+
+    Args:
+        plan: the plan that passed the gate.
+        secrets: generated secrets by name.
+        keys: folder for the key files of `ssh`, readable by the owner alone; None in a program without one.
+        options: options of every resource.
+        adopt: import ids of resources that an interrupted deployment left, by kind.
+        wait: wait until the machine is ready; False when only account resources are updated.
+        identity: the stack's identity, for a label.
+    """
+
+    settings: Settings
+    plan: Plan
+    secrets: pulumi.Output[Mapping[str, str]]
+    keys: Path | None
+    options: pulumi.ResourceOptions
+    adopt: Mapping[str, str] = field(default_factory=dict)
+    wait: bool = True
+    identity: str = ""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was removed: number of resources, and names of data volumes."""
+
+    resources: int
+    volumes: list[str]
+
+
+class Host(ABC):
+    """One kind of host. An instance holds no state; what it needs to know is in the settings of a stack."""
+
+    name: str
+    """Value of the setting `host`."""
+    where: str
+    """Start of a sentence about a stack on it, such as "on this machine"."""
+    on_this_machine: bool = False
+    """Whether it is this machine: then nothing is paid for, and nothing is reachable from elsewhere."""
+    makes_machine: bool = False
+    """Whether a deployment creates the machine for one stack alone, with a data volume that can only grow.
+
+    Otherwise the machine is there before and after the stack, and may serve others too."""
+    bind_address: str = "0.0.0.0"
+    """Address of the machine on which the proxy's ports are published."""
+    generated_keys: tuple[str, ...] = ()
+    """Names of the secrets that are SSH key pairs of this host."""
+    unused_settings: tuple[str, ...] = ()
+    """Settings (names of the model's fields) that have no effect on this host."""
+
+    def ports(self, settings: Settings) -> tuple[int, int]:
+        """Return the ports of the machine for HTTP and HTTPS."""
+        return 80, 443
+
+    # Planning
+
+    @abstractmethod
+    def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
+        """Plan what the settings cost on this host and whether they may be deployed. Pure."""
+
+    def bill(self, settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
+        """Return what the machine costs beside the resources of the stack, and why some of it is unknown. Pure."""
+        return (), ()
+
+    def machine(self, settings: Settings, project: Path) -> Machine | None:
+        """Return the resources of a machine that exists; None for a host whose plan chooses the machine."""
+        return None
+
+    def way_to_a_verdict(self, stack: str) -> str:
+        """Return the next command where a plan has no verdict, because something that it needs is unknown."""
+        return f"fds cost --stack {stack} --explain"
+
+    def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
+        """Return the token of the stack's account at the provider with the price list; None when there is none.
+
+        Raises:
+            StackError: the stored token cannot be decrypted.
+        """
+        return None
+
+    def take_configuration(self, stack: str, configuration: Mapping[str, str]) -> None:
+        """Keep values of the engine's decrypted configuration that later calls need."""
+        return
+
+    # The Pulumi program
+
+    @abstractmethod
+    def target(self, inputs: TargetInputs) -> DockerTarget:
+        """Register the resources of the machine and return its Docker daemon.
+
+        Raises:
+            UsageError: the program gave too little, such as no folder for keys.
+        """
+
+    @abstractmethod
+    def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
+        """Return whether resources in the engine's record were deployed to this kind of host."""
+
+    # Commands
+
+    @abstractmethod
+    def docker_endpoint(self, settings: Settings, keys: Path) -> AbstractContextManager[Endpoint]:
+        """Return a context in which the yielded endpoint leads to the machine's Docker.
+
+        Raises:
+            UnreachableError: the machine does not answer.
+        """
+
+    def docker_name(self, settings: Settings) -> str:
+        """Return what a person calls that Docker."""
+        return "Docker on the server"
+
+    def may_hold(self, keys: Path) -> bool:
+        """Return whether the machine's Docker may hold something of the stack; False before a first deployment."""
+        return True
+
+    def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
+        """Check whose the machine is, and mark it (see `infra.ownership`); only for a host that makes its machine."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def preflight(self, settings: Settings, project: Path) -> str:
+        """Check what must be true before a deployment touches anything; return in a few words what is.
+
+        Raises:
+            UnreachableError: something is missing; the message names the next command.
+        """
+
+    def trust(self, settings: Settings, project: Path, ask: Callable[[str], str] | None, accepted: str) -> None:
+        """Make sure that a person has accepted the host key of a machine that is not ours.
+
+        Args:
+            ask: shows a text to a person and returns the answer; None where no person is.
+            accepted: fingerprint that was accepted beforehand.
+
+        Raises:
+            UnreachableError: the key was not accepted, or is another one than before.
+            UsageError: a key was accepted for a host that has none to accept.
+        """
+        if accepted:
+            raise UsageError(f"host {self.name} has no host key to accept", next_command="leave out --accept-host-key")
+
+    def prepare(self, operations: StackOperations, say: Say, *, deploying: bool) -> None:
+        """Make Docker reachable on a machine that exists.
+
+        Args:
+            deploying: for a deployment, which may be refused; False for the removal of the stack.
+
+        Raises:
+            RefusedError, UnknownError: the gate refuses the deployment.
+        """
+        return
+
+    def reconcile(self, operations: StackOperations, say: Say) -> bool:
+        """Bring the engine's record in line with what a killed deployment or a person left behind.
+
+        Called before a deployment. Returns: whether Docker can be reached now.
+        """
+        return True
+
+    def bring_in_line(self, operations: StackOperations, say: Say) -> None:
+        """Correct the engine's record between two attempts of a deployment."""
+        return
+
+    def differences(self, operations: StackOperations) -> dict[str, str]:
+        """Return how the machine differs from the settings after a deployment: a text for each kind of resource."""
+        return {}
+
+    def repair(self, operations: StackOperations, wrong: Mapping[str, str], say: Say) -> None:
+        """Prepare another deployment that repairs these `differences`."""
+        return
+
+    def after_failure(self, operations: StackOperations, say: Say) -> None:
+        """Leave a machine that works after a deployment failed."""
+        return
+
+    def destroy(self, operations: StackOperations, *, volumes: bool, say: Say) -> Removed:
+        """Destroy the machine with everything on it; only for a host that makes its machine."""
+        raise NotImplementedError
+
+    def leave(self, operations: StackOperations, say: Say) -> None:
+        """Undo changes of a machine that stays, after the stack's containers were removed."""
+        return
+
+    def loses(self, settings: Settings, *, volumes: bool) -> str:
+        """Return what `fds down` would delete for good, to be confirmed; empty to remove without a question."""
+        return ""
+
+    # Setup
+
+    @property
+    def needs_setup(self) -> bool:
+        """Whether `fds setup` asks a person for values of a stack on it."""
+        return not self.on_this_machine
+
+    def missing(self, settings: Settings, configuration: Mapping[str, Any]) -> dict[str, str]:
+        """Return the commands that provide what only a person can, by what is missing.
+
+        Args:
+            configuration: the stack file's, by key.
+        """
+        return {}
+
+    def prompt(self, prompter: SetupPrompter) -> list[str]:
+        """Ask for what is `missing` and store it. Returns: names of what was stored."""
+        return []

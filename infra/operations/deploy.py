@@ -16,9 +16,8 @@ from infra.engine import state_edits
 from infra.engine.errors import retry_when_busy
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
-from infra.hosts.hetzner.account import NOTHING
-from infra.operations.preflight import check
-from infra.operations.reconcile import bring_in_line, differences, read_again, reconcile
+from infra.hosts import host_of
+from infra.operations.reconcile import reconcile
 from infra.settings import Settings
 from infra.stack_file import read
 from stack_runtime.docker_host import remove_unused_images
@@ -41,6 +40,7 @@ def deploy(
     watched: bool = True,
     approved: Settings | None = None,
     agreed: Callable[[Plan], None] | None = None,
+    take_over: str = "",
 ) -> dict[str, int]:
     """Bring the stack to what its file says, and wait until every service is healthy.
 
@@ -49,23 +49,28 @@ def deploy(
         watched: report each resource as well, not only repairs.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+        take_over: what a person typed to take over resources of another stack with this name.
 
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
     Raises:
         StackError: of every kind that `StackOperations` raises, and UnreachableError for a sick service.
     """
-    check(read(project, stack))
+    settings = read(project, stack)
+    host = host_of(settings)
+    host.preflight(settings, project)
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
-    reconcile(deployment, say)
+    reconcile(deployment, say, take_over)
     deployment.generate_secrets()
     pulled = state_edits.pulled_digests(deployment.recorded())
-    former = state_edits.built_images(deployment.recorded()) if deployment.settings.host == "local" else None
+    former = state_edits.built_images(deployment.recorded()) if not host.makes_machine else None
     changes = _deployed(deployment, say)
     for line in replaced_images(pulled, state_edits.pulled_digests(deployment.recorded())):
         say(line)
-    if deployment.settings.host != "local" and deployment.plan:
+    if not host.on_this_machine and deployment.plan:
         say(headline(deployment.plan))
+    if former is not None:
+        former -= state_edits.built_images(deployment.recorded())
     with daemon(project, stack) as client:
         sick = _sick(client, stack, say)
         if not sick:
@@ -95,16 +100,16 @@ def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[s
     Raises:
         UnreachableError: the account still differs after `REPAIRS` further deployments.
     """
+    host = host_of(deployment.settings)
     try:
         changes = _through(deployment, say)
         for _ in range(REPAIRS):
-            if not (wrong := differences(deployment)):
+            if not (wrong := host.differences(deployment)):
                 return changes
             say(f"{_told(wrong)}, although the deployment succeeded; repairing it")
-            bring_in_line(deployment, say)
-            read_again(deployment, state_edits.urns_of(deployment.recorded(), wrong), say)
+            host.repair(deployment, wrong, say)
             changes = _added(changes, _through(deployment, say))
-        if wrong := differences(deployment):
+        if wrong := host.differences(deployment):
             stack = deployment.settings.stack
             raise UnreachableError(
                 f"the deployment succeeded, but {_told(wrong)}", where="the Hetzner account",
@@ -114,7 +119,7 @@ def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[s
     except LockedError:
         raise  # whoever holds the lock may have switched the server off for a reason
     except StackError:
-        _leave_switched_on(deployment, say)
+        _leave_working(deployment, say)
         raise
 
 
@@ -122,11 +127,11 @@ def _through(deployment: StackOperations, say: Callable[[str], None]) -> dict[st
     """Deploy, and deploy again after an adoption: adopted resources are imported without changes."""
 
     def mend() -> None:
-        bring_in_line(deployment, say)
+        host_of(deployment.settings).bring_in_line(deployment, say)
 
     changes = retry_when_busy(deployment.up, say, mend)
-    while deployment.adopt.ids:
-        deployment.adopt = NOTHING
+    while deployment.adopt:
+        deployment.adopt = {}
         changes = _added(changes, retry_when_busy(deployment.up, say, mend))
     return changes
 
@@ -140,16 +145,10 @@ def _told(wrong: Mapping[str, str]) -> str:
     return " and ".join(f"the {kind.replace('_', ' ')} {text}" for kind, text in sorted(wrong.items()))
 
 
-def _leave_switched_on(deployment: StackOperations, say: Callable[[str], None]) -> None:
-    """A server is switched off to be resized; when the resize is refused, it serves on as it was."""
-    if deployment.settings.host != "hetzner":
-        return
-    from infra.hosts.hetzner import recovery
-
+def _leave_working(deployment: StackOperations, say: Callable[[str], None]) -> None:
+    """Leave a working server after a failure; what fails here is only reported, because the first failure counts."""
     try:
-        server = state_edits.recorded_server(deployment.recorded())
-        if server:
-            recovery.switch_on(deployment.settings, server, say)
+        host_of(deployment.settings).after_failure(deployment, say)
     except StackError as error:
         say(f"the server may be off: {error}")
 

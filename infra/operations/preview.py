@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from pulumi import automation as auto
@@ -17,10 +18,12 @@ from infra.docker_access import daemon
 from infra.engine import checkpoint, state_edits
 from infra.engine.automation import ReadingWorkspace, ScratchWorkspace, Stack
 from infra.engine.environment import environment
+from infra.engine.identity import EngineState, Owner
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
+from infra.hosts import host_of
 from infra.stack_file import SECRETS, config, path_of, write
-from stack_runtime.docker_host import containers, ids, local_docker
+from stack_runtime.docker_host import containers, ids
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import PROJECT
 
@@ -77,15 +80,20 @@ class ReadOnlyOperations(StackOperations):
 
         Raises:
             NotDeployedError: nothing of the stack is deployed.
-            UnreachableError: this machine's Docker does not answer.
+            UnreachableError: Docker does not answer on a machine that is not part of the stack.
         """
         if not state_edits.resources(self.recorded()):
             raise self._not_deployed()
-        if self.settings.host == "local":
-            local_docker()  # an unreachable daemon would look like one without containers
+        if not host_of(self.settings).makes_machine:  # an unreachable daemon would look like one without containers
+            with daemon(self.project, self.settings.stack):
+                pass
         watch = self._progress
         self._run(lambda: self._stack.preview_refresh(on_event=watch.on_event, color="never"))
         return watch.changes
+
+    @cached_property
+    def owner(self) -> Owner:
+        return EngineState(self.project, self.settings.stack, self._environment).owner(write=False)
 
     def _surroundings(self) -> dict[str, str]:
         return environment(self.project, self.settings.stack, make=False)
@@ -151,7 +159,7 @@ class ReadOnlyOperations(StackOperations):
                         say(f"  would start {item.name}, which is stopped")
                 return bool(recorded - ids(client, self.settings.stack))
         except UnreachableError as error:
-            if self.settings.host == "local":
+            if not host_of(self.settings).makes_machine:
                 raise
             say(f"the server's containers cannot be read, so the preview assumes them unchanged: {error.what}")
             return False
@@ -168,15 +176,3 @@ def rehearsal(project: Path, stack: str, progress: Progress) -> Iterator[ReadOnl
     """Open a stack for a preview, whether it exists or not; temporary files are deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="fds-preview-") as scratch:
         yield ReadOnlyOperations(project, stack, progress, Path(scratch))
-
-
-def recorded_containers(project: Path, stack: str) -> set[str]:
-    """Return the ids of the containers deployed from this project; empty when the stack does not exist.
-
-    Raises:
-        UnreachableError: the engine is missing.
-    """
-    try:
-        return state_edits.ids_of(ReadOnlyOperations(project, stack, Progress(None)).recorded(), state_edits.CONTAINER)
-    except NotDeployedError:
-        return set()

@@ -5,7 +5,6 @@ Every answer is kept as soon as it is checked, so that whoever stops half way is
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
-from infra.hosts.hetzner import api, token
+from infra.hosts import host_of
 from infra.services import selected
 from infra.settings import Settings
 from infra.stack_file import SECRETS, config, read, write
@@ -46,13 +45,14 @@ def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
         UsageError: something is missing and nobody can be asked, or no usable answer came.
         UnreachableError: the API refuses the token, or does not answer.
     """
-    if read(project, stack).host != "hetzner":
+    host = host_of(read(project, stack))
+    if not host.needs_setup:
         return []
     if ask is None:
         refuse_incomplete(project, stack)
     deployment = StackOperations(project, stack, Progress(None))
     prompter = SetupPrompter(deployment, ask, say)
-    return [*prompter.token(), *prompter.plain(), *prompter.given_secrets(), *deployment.generate_secrets()]
+    return [*host.prompt(prompter), *prompter.plain(), *prompter.given_secrets(), *deployment.generate_secrets()]
 
 
 def refuse_incomplete(project: Path, stack: str) -> None:
@@ -62,10 +62,8 @@ def refuse_incomplete(project: Path, stack: str) -> None:
         UsageError: at least one value is missing.
     """
     known = config(project, stack)
-    commands = {}
-    if not (known.get(token.KEY) or os.environ.get(token.VARIABLE)):
-        commands["a Hetzner token"] = "export HCLOUD_TOKEN=TOKEN"
     settings = read(project, stack)
+    commands = host_of(settings).missing(settings, known)
     for name in _unset(settings):
         commands[name] = f"pulumi config set {name} {name.upper()} --stack {stack}"
     for name in _ungiven(settings, _secrets_in(known)):
@@ -100,21 +98,10 @@ class SetupPrompter:
     """Looks for each thing where it may be, and asks for it only when it is nowhere."""
 
     def __init__(self, deployment: StackOperations, ask: Ask | None, say: Say) -> None:
-        self._deployment = deployment
-        self._project, self._stack = deployment.project, deployment.settings.stack
-        self._ask = ask
+        self.deployment = deployment
+        self.project, self.stack = deployment.project, deployment.settings.stack
+        self.ask = ask
         self._say = say
-
-    def token(self) -> list[str]:
-        """A token that the API takes, from the variable, the stack file, or a person; kept when it is new."""
-        stored, given = token.stored(self._stack), os.environ.get(token.VARIABLE, "")
-        found = given or stored or self._usable("Hetzner Cloud API token (read and write)", api.verify, hidden=True)
-        api.verify(found)
-        if found == stored:
-            return []
-        self._deployment.keep_secret(token.KEY, found)
-        token.cache_token(self._stack, {token.KEY: found})
-        return ["token"]
 
     def plain(self) -> list[str]:
         """Domain and e-mail address."""
@@ -122,30 +109,30 @@ class SetupPrompter:
             "domain": "Domain (the dashboard will be at dashboard.DOMAIN)",
             "email": "E-mail address (for the certificate authority)",
         }
-        unset = _unset(read(self._project, self._stack))
+        unset = _unset(read(self.project, self.stack))
         for name in unset:
-            answer = self._usable(questions[name], partial(self._check, name))
-            write(self._project, self._stack, {name: answer})
+            answer = self.usable(questions[name], partial(self._check, name))
+            write(self.project, self.stack, {name: answer})
         return unset
 
     def given_secrets(self) -> list[str]:
         """Secrets that a service needs and that nobody can generate."""
-        ungiven = _ungiven(read(self._project, self._stack), self._deployment.secrets())
+        ungiven = _ungiven(read(self.project, self.stack), self.deployment.secrets())
         for name in ungiven:
-            answer = self._usable(f"Secret {name} (docs/server.md)", _not_empty, hidden=True)
-            self._deployment.keep_secret(f"{PROJECT}:{SECRETS}.{name}", answer)
+            answer = self.usable(f"Secret {name} (docs/server.md)", _not_empty, hidden=True)
+            self.deployment.keep_secret(f"{PROJECT}:{SECRETS}.{name}", answer)
         return ungiven
 
     def _check(self, name: str, value: str) -> None:
         if value in UNSET:
             raise UsageError(f"a server needs its own {name}", next_command=f"pulumi config set {name} VALUE")
-        Settings.of(self._stack, {name: value})
+        Settings.of(self.stack, {name: value})
 
-    def _usable(self, question: str, check: Callable[[str], None], *, hidden: bool = False) -> str:
+    def usable(self, question: str, check: Callable[[str], None], *, hidden: bool = False) -> str:
         """An answer that passes `check`; whoever gives three that do not gets the reason of the last."""
-        assert self._ask is not None
+        assert self.ask is not None
         for left in reversed(range(TRIES)):
-            answer = self._ask(question, hidden=hidden)
+            answer = self.ask(question, hidden=hidden)
             try:
                 check(answer)
                 return answer

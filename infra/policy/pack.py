@@ -11,7 +11,7 @@ from infra import stack_file
 from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning_inputs import PlanningInputs, today
 from infra.engine.environment import deployed_project
-from infra.hosts.hetzner import token
+from infra.hosts import host_of, take_configuration
 from infra.policy import hygiene
 from infra.policy.pricing import problem
 from infra.policy.publishing import image_problem, publishers_of
@@ -33,15 +33,14 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 @cache
 def _settings() -> Settings:
     settings = settings_of(os.environ)
-    token.cache_token(settings.stack, json.loads(os.environ.get("PULUMI_CONFIG") or "{}"))
+    take_configuration(settings.stack, json.loads(os.environ.get("PULUMI_CONFIG") or "{}"))
     return settings
 
 
 @cache
-def _inputs() -> RentalInputs | None:
-    """Fetch prices. They are needed if any resource is rented, whatever host the settings name."""
-    rented = _settings().model_copy(update={"host": "hetzner"})
-    return PlanningInputs.of(rented, today(), project=deployed_project(), deploying=True).inputs
+def _inputs(rented: bool) -> RentalInputs | None:
+    """Fetch prices; with `rented` resources those of the price list, whatever host the settings name."""
+    return PlanningInputs.of(_settings(), today(), project=deployed_project(), deploying=True, rented=rented).inputs
 
 
 def unclean(resource: Resource) -> list[str]:
@@ -78,9 +77,9 @@ class Budget:
         try:
             settings = _settings()
             rented = [one for one in resources if one.custom and one.package not in ("docker", "pulumi")]
-            if settings.host == "local" and not rented:
+            if host_of(settings).on_this_machine and not rented:
                 return ""
-            inputs = _inputs()
+            inputs = _inputs(bool(rented))
             return problem(settings, resources, inputs) if inputs else "no prices are known"
         except StackError as error:
             return str(error)

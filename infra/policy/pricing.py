@@ -10,6 +10,7 @@ from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.lines import Amount, TaxedPrices
 from infra.cost.planning.planner import judge
 from infra.cost.reports.text import money
+from infra.hosts import host_of
 from infra.policy.resources import CONTAINER, IMAGE, NETWORK, SERVER, VOLUME, Resource, UnknownInputError
 from infra.policy.room import lacking, servers
 from infra.settings import Settings
@@ -30,23 +31,25 @@ FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
 """Kinds of resources that are free. Any kind that is neither listed here nor priced below is refused."""
 
 
+_Reader = Callable[[Settings, Sequence[Resource], TaxedPrices], Iterator[Amount]]
+
+
 def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInputs) -> str:
     """Return why these resources may not be in the stack, or an empty text.
 
     Args:
         inputs: prices, rate and the other stacks of the budget group, as for a plan.
     """
-    tariff = TaxedPrices(inputs.prices, settings.tax)
-    doubts: list[str] = []
-    amounts: list[Amount] = []
+    stated, unknown = host_of(settings).bill(settings, inputs)
+    amounts, doubts = [*stated], [*unknown]
     lacks: list[str] = []
     try:
-        lacks = lacking(resources, inputs.prices)
+        lacks = lacking(resources, inputs)
     except UnknownInputError as error:
         doubts.append(str(error))
-    for price in (_resources, _besides):
+    for price in _readers(settings, inputs):
         try:
-            amounts += price(settings, resources, tariff)
+            amounts += price(settings, resources, TaxedPrices(inputs.price_list, settings.tax))
         except (UnknownInputError, UnknownError) as error:
             doubts.append(str(error))
     found = judge(settings, inputs, amounts, doubts, lacking="; ".join(lacks))
@@ -54,6 +57,13 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInp
         return ""
     bill = ", ".join(f"{line.resource} {money(line.monthly_usd)}" for line in found.lines)
     return f"{found.verdict.replace('_', ' ')}: {found.reason} ({bill})"
+
+
+def _readers(settings: Settings, inputs: RentalInputs) -> Sequence[_Reader]:
+    """Return what prices resources; without a price list there are only free ones."""
+    if inputs.prices is None:
+        return ()
+    return (_resources, _besides) if host_of(settings).makes_machine else (_resources,)
 
 
 def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:

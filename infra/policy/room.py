@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from infra.cost.planning.capacity import Demand, Machine, of_type
-from infra.cost.planning.prices import PriceList
+from infra.cost.planning.inputs import RentalInputs
 from infra.policy.inputs import number
 from infra.policy.resources import CONTAINER, SERVER, Resource
 
 
-def lacking(resources: Sequence[Resource], prices: PriceList) -> list[str]:
+def lacking(resources: Sequence[Resource], inputs: RentalInputs) -> list[str]:
     """Return a text for each resource of which the containers need more than the servers have.
 
     Values that only the plan knows count as zero here: CPU reservations, and sizes of images and data.
@@ -19,14 +19,28 @@ def lacking(resources: Sequence[Resource], prices: PriceList) -> list[str]:
     Raises:
         UnknownInputError: a limit is not known yet.
     """
-    kinds = [prices.server_types.get(str(server.props.get("serverType"))) for server in servers(resources)]
+    types = inputs.prices.server_types if inputs.prices else {}
+    kinds = [types.get(str(server.props.get("serverType"))) for server in servers(resources)]
     machines = [of_type(kind, volume_gb=0) for kind in kinds if kind]
+    if inputs.machine is not None:
+        machines.append(inputs.machine)
     if not machines:
         return []
-    memory, cores, disk = (
-        sum(getattr(machine, name) for machine in machines) for name in ("memory_mb", "cores", "disk_gb")
-    )
+    memory, cores, disk = (_sum(getattr(machine, name) for machine in machines) for name in _CAPACITIES)
     return _demand(resources).problems(Machine(memory, cores, disk))
+
+
+_CAPACITIES = ("memory_mb", "cores", "disk_gb")
+
+
+def _sum(sizes: Iterable[int | None]) -> int | None:
+    """Return the sum of sizes; None if one is unknown."""
+    total = 0
+    for size in sizes:
+        if size is None:
+            return None
+        total += size
+    return total
 
 
 def _demand(resources: Sequence[Resource]) -> Demand:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from infra.hosts import host_of
 from infra.settings import Settings
 
 
@@ -164,5 +165,5 @@ class Service:
         """Return the published ports: address and port on the host, port in the container."""
         if self.published is None:
             return ()
-        address = "0.0.0.0" if settings.host == "hetzner" else "127.0.0.1"
+        address = host_of(settings).bind_address
         return tuple((address, outside, inside) for outside, inside in sorted(self.published(settings).items()))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import bcrypt
 
+from infra.hosts import host_of
 from infra.services._model import Context, File, Health, Resources, Route, Service, Volume
 from infra.settings import Settings
 
@@ -55,7 +56,7 @@ def _static(context: Context) -> str:
     settings = context.settings
     web = {
         "address": f":{HTTP}",
-        "http": {"redirections": {"entryPoint": {"to": f":{_published(settings)[1]}", "scheme": "https"}}},
+        "http": {"redirections": {"entryPoint": {"to": f":{host_of(settings).ports(settings)[1]}", "scheme": "https"}}},
     }
     configuration: dict[str, object] = {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
@@ -70,7 +71,7 @@ def _static(context: Context) -> str:
 
 def _has_certificates(settings: Settings) -> bool:
     """Return whether a CA issues certificates; a local stack has no public name and uses a self-signed one."""
-    return settings.host == "hetzner" and settings.domain != "localhost"
+    return not host_of(settings).on_this_machine and settings.domain != "localhost"
 
 
 def _by_dns(settings: Settings) -> bool:
@@ -178,13 +179,8 @@ def _to_bcrypt(text: str) -> str:
     return text[:21] + "."
 
 
-def _published(settings: Settings) -> tuple[int, int]:
-    """Host ports for HTTP and HTTPS: the standard ones on a server, above 1024 on a laptop."""
-    return (80, 443) if settings.host == "hetzner" else (settings.http_port, settings.https_port)
-
-
 def _ports(settings: Settings) -> Mapping[int, int]:
-    http, https = _published(settings)
+    http, https = host_of(settings).ports(settings)
     return {http: HTTP, https: HTTPS}
 
 

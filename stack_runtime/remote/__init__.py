@@ -33,14 +33,27 @@ class Access:
     @property
     def key_file(self) -> Path:
         """Path of the private key for the login."""
-        return self.folder / "id_ed25519"
+        return key_file(self.folder)
 
 
-def ssh_options(folder: Path) -> list[str]:
-    """Options for the `ssh` command: the key of this folder and no other, its host key and no other."""
+def key_file(folder: Path) -> Path:
+    """Return the path of the private key that logs in."""
+    return folder / "id_ed25519"
+
+
+def known_hosts(folder: Path) -> Path:
+    """Return the path of the file with the server's address and pinned host key."""
+    return folder / "known_hosts"
+
+
+def ssh_options(folder: Path, *, own_key: bool = True) -> list[str]:
+    """Return options for the `ssh` command: the key of this folder and no other, its host key and no other.
+
+    Args:
+        own_key: False to log in with the keys of the SSH agent or the default ones of this machine's user instead.
+    """
     settings = {
-        "IdentitiesOnly": "yes",
-        "UserKnownHostsFile": f'"{folder / "known_hosts"}"',  # else two files, where the path has a space
+        "UserKnownHostsFile": f'"{known_hosts(folder)}"',  # else two files, where the path has a space
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "BatchMode": "yes",
@@ -48,7 +61,9 @@ def ssh_options(folder: Path) -> list[str]:
         "ServerAliveInterval": 10,
         "ServerAliveCountMax": 6,
     }
-    words = ["-F", "none", "-i", str(folder / "id_ed25519")]
+    words = ["-F", "none"]
+    if own_key:
+        words += ["-i", str(key_file(folder)), "-o", "IdentitiesOnly=yes"]
     return words + [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
 
 
@@ -58,10 +73,9 @@ def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Acce
     Args:
         secrets: `ssh_key`, `ssh_host_key`, `ssh_boot_key`: private keys in OpenSSH's PEM form.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     access = Access(address, folder, secrets["ssh_host_key"], public_half(secrets["ssh_boot_key"]))
-    _write(access.key_file, secrets["ssh_key"])
-    _write(folder / "known_hosts", f"{address} {public_half(secrets['ssh_host_key'])}\n")
+    write_private(access.key_file, secrets["ssh_key"])
+    write_private(known_hosts(folder), f"{address} {public_half(secrets['ssh_host_key'])}\n")
     restrict_keys(folder)
     return access
 
@@ -72,7 +86,7 @@ def restrict_keys(folder: Path) -> None:
     Raises:
         UnreachableError: the permissions cannot be changed: a Windows drive in WSL, or files of another user.
     """
-    for path in (folder, folder / "id_ed25519"):
+    for path in (folder, key_file(folder)):
         if not path.exists() or not path.stat().st_mode & 0o077:
             continue
         with contextlib.suppress(PermissionError):
@@ -85,7 +99,9 @@ def restrict_keys(folder: Path) -> None:
             )
 
 
-def _write(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file for the owner alone, as a whole; a kill leaves the old one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stack_runtime.docker_endpoint import SOCKET_PATH_BYTES
 from stack_runtime.errors import UnreachableError
-from stack_runtime.remote import DEPLOY_USER, restrict_keys, ssh_options
+from stack_runtime.remote import DEPLOY_USER, known_hosts, restrict_keys, ssh_options
 
 DEADLINE_S = 20.0
 _ADVICE = "fds up, which switches the server on, or allow this machine's address in the setting sshFrom"
@@ -44,13 +44,12 @@ def docker_socket(folder: Path) -> Iterator[str]:
     """
     require_ssh()
     restrict_keys(folder)
-    known_hosts = folder / "known_hosts"
-    if not known_hosts.exists():
+    if not known_hosts(folder).exists():
         raise UnreachableError("no server is known here yet", where=str(folder), next_command="fds up")
-    address = known_hosts.read_text().split()[0]
+    address, port = destination(known_hosts(folder).read_text())
     with tempfile.TemporaryDirectory(prefix="fds-", dir=_short_folder()) as place:
         local = Path(place) / "docker.sock"
-        words = ["ssh", *ssh_options(folder), "-nNT", "-o", "ExitOnForwardFailure=yes"]
+        words = ["ssh", *ssh_options(folder), "-nNT", "-o", "ExitOnForwardFailure=yes", "-p", port]
         words += ["-L", f"{local}:/var/run/docker.sock", f"{DEPLOY_USER}@{address}"]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
@@ -59,6 +58,15 @@ def docker_socket(folder: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+def destination(known: str) -> tuple[str, str]:
+    """Return address and port of the first entry of known hosts, which is `ADDRESS KEY` or `[ADDRESS]:PORT KEY`."""
+    name = known.split()[0]
+    if name.startswith("["):
+        address, _, port = name[1:].rpartition("]:")
+        return address, port
+    return name, "22"
 
 
 def _short_folder() -> str:

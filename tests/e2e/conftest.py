@@ -1,4 +1,4 @@
-"""The prod stack: one played account and one server for all tests of it, which lead it from birth to end in order."""
+"""Provide the prod stack: one simulated account and one server, which all its tests use in their order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hcloud import Client
 
 from infra.offline import registry
 from stack_runtime.docker_host import local_docker
-from tests.e2e.killing import killed_until_through
+from tests.e2e.killing import deploy_with_kills
 from tests.e2e.prod import SETTINGS, STACK, Prod
 from tests.kit.acme import CertificateAuthority
 from tests.kit.hetzner import HetznerAPI
@@ -17,18 +17,18 @@ from tests.kit.https import Visitor
 from tests.kit.project import Project
 
 ZONE = "example.test"
-NAMED = {
+DOMAIN_SETTINGS = {
     "domain": f"data.{ZONE}",
     "dnsZone": ZONE,
     "email": f"somebody@{ZONE}",
 }
 LAYERS = "fds-kit-layers"
-"""The Docker volume that hands image layers on from one run of the tests to the next."""
+"""The Docker volume that keeps image layers from one test run to the next."""
 
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[HetznerAPI]:
-    """An account that holds a DNS zone and nothing else."""
+    """Yield an account with only a DNS zone."""
     with HetznerAPI(servers=True, layers=LAYERS) as api:
         Client(token=api.token, api_endpoint=api.endpoint).zones.create(name=ZONE, mode="primary")
         yield api
@@ -36,36 +36,36 @@ def cloud() -> Iterator[HetznerAPI]:
 
 @pytest.fixture(scope="session")
 def authority(cloud: HetznerAPI) -> Iterator[CertificateAuthority]:
-    """A certificate authority that finds servers by the records in the account's zone."""
+    """Yield a certificate authority that resolves names by the records in the account's zone."""
     with CertificateAuthority(registry.bridge(local_docker()), cloud.resolve) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def account(cloud: HetznerAPI, authority: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> Prod:
-    """The account, and a project that is about to deploy to it."""
-    reached = {
+    """Return the account, and a project that has not been deployed yet."""
+    urls = {
         "registryMirror": f"http://{registry.serve(local_docker())}",
         "certificates": authority.directory,
         "certificateRoot": authority.root,
     }
-    folder, settings = tmp_path_factory.mktemp("a prod "), SETTINGS | NAMED | reached
+    folder, settings = tmp_path_factory.mktemp("a prod "), SETTINGS | DOMAIN_SETTINGS | urls
     return Prod(cloud, Project(folder, STACK, settings, dict(cloud.environment), sources=True))
 
 
 @pytest.fixture(scope="session")
-def born(account: Prod) -> tuple[Prod, set[str]]:
-    """The stack, deployed by deployments that were killed at each kind of step; and those kinds."""
-    return account, killed_until_through(account)
+def deployed_after_kills(account: Prod) -> tuple[Prod, set[str]]:
+    """Deploy the stack with deployments killed at each kind of step; return the stack and these kinds."""
+    return account, deploy_with_kills(account)
 
 
 @pytest.fixture(scope="session")
-def prod(born: tuple[Prod, set[str]]) -> Prod:
-    """The stack, deployed."""
-    return born[0]
+def prod(deployed_after_kills: tuple[Prod, set[str]]) -> Prod:
+    """Return the deployed stack."""
+    return deployed_after_kills[0]
 
 
 @pytest.fixture(scope="session")
 def visitor(cloud: HetznerAPI, authority: CertificateAuthority) -> Visitor:
-    """Somebody outside, who finds the server as the authority does, and trusts it."""
+    """Return an HTTPS client that resolves names like the authority and trusts it."""
     return Visitor(cloud.resolve, authority.issuer())

@@ -1,4 +1,4 @@
-"""The prod stack on the played account, as the tests look at it: from outside, from its console, and by its account."""
+"""Access the prod stack in tests: from outside, on the server's console, and by the simulated account."""
 
 from __future__ import annotations
 
@@ -37,68 +37,68 @@ class Prod:
 
     @property
     def server(self) -> BoundServer:
-        """The server, as the account tells of it."""
+        """Return the server from the account."""
         return Client(token=self.api.token, api_endpoint=self.api.endpoint).servers.get_all()[0]
 
     @property
     def machines(self) -> Containers:
-        """Where the server runs."""
+        """Return the containers that simulate the account's servers."""
         assert isinstance(self.api.machines, Containers)
         return self.api.machines
 
     def console(self, *command: str) -> str:
-        """What a command says on the server, without SSH."""
+        """Run a command on the server without SSH and return its output."""
         return self.machines.run(self.server.id, *command)
 
     def docker(self, *words: str) -> list[str]:
-        """Lines of a Docker command on the server."""
+        """Run a Docker command on the server and return the lines of its output."""
         return self.console("docker", *words).splitlines()
 
     def inspect(self) -> list[dict[str, Any]]:
-        """Everything that Docker on the server says of each container, running or not."""
+        """Return `docker inspect` of every container on the server, running or not."""
         return list(json.loads(self.console("docker", "inspect", *self.docker("ps", "--all", "--quiet"))))
 
     def containers(self) -> dict[str, str]:
-        """Id of the container of each service; each has one, or the answer would be ambiguous."""
+        """Return the container id of each service; assert that each service has exactly one container."""
         found = [(item["Config"]["Labels"].get("fds.service", "?"), item["Id"]) for item in self.inspect()]
         assert len(dict(found)) == len(found), f"doubled or foreign containers: {found}"
         return dict(found)
 
     def uis(self) -> list[str]:
-        """Names under which a person opens the UIs."""
+        """Return the host names of the UIs."""
         urls = [item["Config"]["Labels"].get("fds.url") for item in self.inspect()]
         return [str(urlsplit(url).hostname) for url in urls if url]
 
     def images(self) -> list[str]:
-        """Our own images on the server by name and tag, and those without a name."""
+        """Return name and tag of our own images on the server, and images without a name."""
         lines = self.docker("images", "--format", "{{.Repository}}:{{.Tag}}")
         return sorted(line for line in lines if line.startswith(("fds/", "<none>")))
 
     def ssh_from(self) -> list[str]:
-        """From where the firewall lets SSH in."""
+        """Return the networks from which the firewall allows SSH."""
         rules = Client(token=self.api.token, api_endpoint=self.api.endpoint).firewalls.get_all()[0].rules or []
         return next(list(rule.source_ips) for rule in rules if rule.port == "22")
 
-    def in_account(self) -> dict[str, int]:
-        """How many of each kind the account holds, of kinds that it holds any of."""
+    def resource_counts(self) -> dict[str, int]:
+        """Return the number of resources of each kind in the account, without kinds that have none."""
         return {kind: count for kind, count in self.api.account().items() if count}
 
-    def ordered(self) -> int:
-        """How many servers were ever made."""
+    def servers_created(self) -> int:
+        """Return the number of servers that were ever created."""
         return sum(entry.path == "/servers" and entry.status == 201 for entry in self.api.writes())
 
     def rows(self) -> int:
-        """Transactions in the published file."""
+        """Return the number of transactions in the published file."""
         done = self.project.fds("exec", "pipeline", "--", "python", "-c", ROWS)
         assert done.returncode == 0, done.stderr
         return int(done.stdout)
 
     def health(self) -> dict[str, str]:
-        """Health by service."""
+        """Return the health of each service."""
         return {row["service"]: row["health"] for row in self.project.json("status")["services"]}
 
-    def becomes(self, health: Mapping[str, str]) -> bool:
-        """Whether the services are as healthy within two minutes, which a server that has just started needs."""
+    def reaches_health(self, health: Mapping[str, str]) -> bool:
+        """Return whether the services reach this health within two minutes, the time a restarted server needs."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             done = self.project.fds("status", "--json")
@@ -108,14 +108,14 @@ class Prod:
             time.sleep(1)
         return False
 
-    def recorded(self) -> int:
-        """How many containers the engine believes in."""
+    def recorded_containers(self) -> int:
+        """Return the number of containers in the engine's state."""
         file = next((self.project.folder / ".fds" / "state").rglob(f"{STACK}.json"))
         resources = json.loads(file.read_text())["checkpoint"]["latest"]["resources"]
         return [item["type"] for item in resources].count("docker:index/container:Container")
 
     def start(self, verb: str, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a verb of the command line in a process group of its own."""
+        """Start a command of `fds` in its own process group."""
         return subprocess.Popen(
             [sys.executable, "-m", "fds.main", verb, "--stack", self.project.stack, *words],
             cwd=self.project.folder,
@@ -127,7 +127,7 @@ class Prod:
         )
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Change the project's own sources."""
+        """Replace text in the project's copy of the sources."""
         file = Path(self.project.folder, path)
         text = file.read_text(encoding="utf-8")
         assert old in text, f"{path} has no {old}"
@@ -135,7 +135,7 @@ class Prod:
 
     @contextmanager
     def edited(self, *changes: tuple[str, str, str]) -> Iterator[None]:
-        """Change the project's own sources (`path, old, new`), for as long as the block runs."""
+        """Replace text in the project's copy of the sources (`path, old, new`) while the block runs."""
         for path, old, new in changes:
             self.edit(path, old, new)
         try:
@@ -145,21 +145,21 @@ class Prod:
                 self.edit(path, new, old)
 
     def secrets(self) -> dict[str, str]:
-        """Every secret of the stack in the clear, and its token; of keys in PEM form a line from their middle."""
+        """Return every decrypted secret of the stack and its token; for a PEM key, a line from its middle."""
         found = json.loads(self.project.engine("config", "get", "secrets").stdout)
         values = {name: value.splitlines()[len(value.splitlines()) // 2] for name, value in found.items()}
         return {**values, "HCLOUD_TOKEN": self.api.token}
 
     def settings(self) -> dict[str, Any]:
-        """What the stack file says."""
+        """Return the settings in the stack file."""
         return dict(yaml.safe_load(self.project.stack_file.read_text())["config"])
 
 
-def refused(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """The command ended with `code` and one error, which holds `words` and a way on."""
-    said = result.stderr
-    assert result.returncode == code, result.stdout + said
-    assert sum(line.startswith("fds: ") for line in said.splitlines()) == 1 and "next: " in said, said
-    assert "Traceback" not in said, said
+def assert_refused(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """Assert that a command exited with `code` and one error, which contains `words` and a next step."""
+    stderr = result.stderr
+    assert result.returncode == code, result.stdout + stderr
+    assert sum(line.startswith("fds: ") for line in stderr.splitlines()) == 1 and "next: " in stderr, stderr
+    assert "Traceback" not in stderr, stderr
     for word in words:
-        assert word in said, said
+        assert word in stderr, stderr

@@ -1,4 +1,4 @@
-"""After a deployment that was killed before it could write down what it had made: `fds down`, and a wrong token."""
+"""Test `fds down` after a deployment that was killed before it recorded a resource that it had created."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hcloud import Client
 
-from tests.e2e.killing import killed_at
-from tests.e2e.prod import SETTINGS, Prod, refused
+from tests.e2e.killing import kill_at
+from tests.e2e.prod import SETTINGS, Prod, assert_refused
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import Project
 
@@ -19,7 +19,7 @@ KINDS = ("servers", "firewalls", "networks", "ssh_keys", "volumes")
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Prod]:
-    """An account that holds nothing, and a project that is about to deploy to it."""
+    """Yield an empty account, and a project that has not been deployed yet."""
     with HetznerAPI() as api:
         project = Project(tmp_path, STACK, SETTINGS, dict(api.environment))
         project.take_secrets()
@@ -28,15 +28,15 @@ def empty(tmp_path: Path) -> Iterator[Prod]:
 
 @pytest.fixture
 def killed(empty: Prod) -> Prod:
-    """An account with a server that nobody recorded, and all that came before it."""
-    killed_at(empty, "POST /servers")
+    """Return an account with a server that is missing in the state, and the resources created before it."""
+    kill_at(empty, "POST /servers")
     empty.api.settle()
-    assert empty.in_account()["servers"] == 1
+    assert empty.resource_counts()["servers"] == 1
     return empty
 
 
 def _down(prod: Prod) -> str:
-    """Take it down with its data. Returns: what was said."""
+    """Remove the stack with its data, assert that the account is empty, and return the output."""
     down = prod.project.fds("down", "--volumes", "--confirm", STACK)
     assert down.returncode == 0, down.stderr
     prod.api.settle()
@@ -44,11 +44,11 @@ def _down(prod: Prod) -> str:
     return down.stderr
 
 
-def test_what_nobody_recorded_is_removed(killed: Prod) -> None:
+def test_unrecorded_server_is_removed(killed: Prod) -> None:
     assert "(server), which an interrupted deployment left behind" in _down(killed)
 
 
-def test_what_is_gone_already_is_forgotten(killed: Prod) -> None:
+def test_deleted_resources_are_removed_from_the_state(killed: Prod) -> None:
     client = Client(killed.api.token, killed.api.endpoint, poll_interval=0.02)
     for volume in client.volumes.get_all():
         volume.change_protection(delete=False).wait_until_finished()
@@ -59,24 +59,26 @@ def test_what_is_gone_already_is_forgotten(killed: Prod) -> None:
             if hasattr(action, "wait_until_finished"):
                 action.wait_until_finished()
             gone.append(f"{kind.removesuffix('s').replace('_', ' ')} {each.id} is gone from the account")
-    said = _down(killed)
-    assert all(line in said for line in gone[1:]), said  # the server itself was never recorded
+    output = _down(killed)
+    assert all(line in output for line in gone[1:]), output  # the server is not in the state
 
 
-def test_up_with_the_token_of_another_project_forgets_nothing(empty: Prod) -> None:
-    killed_at(empty, "POST /volumes/N/actions/attach")
+def test_up_with_the_token_of_another_project_keeps_the_state(empty: Prod) -> None:
+    kill_at(empty, "POST /volumes/N/actions/attach")
     with HetznerAPI() as another:
-        refused(empty.project.fds("up", **another.environment), 5, "HCLOUD_TOKEN holds nothing of the stack", STACK)
+        assert_refused(
+            empty.project.fds("up", **another.environment), 5, "HCLOUD_TOKEN holds nothing of the stack", STACK
+        )
         assert another.writes() == []
     assert "is gone from the account" not in _down(empty)
 
 
-def test_what_lost_its_labels_is_not_taken_for_gone(killed: Prod) -> None:
+def test_resource_without_labels_is_not_reported_as_gone(killed: Prod) -> None:
     client = Client(killed.api.token, killed.api.endpoint)
     client.networks.get_all()[0].update(labels={})
     assert "is gone from the account" not in _down(killed)
 
 
-def test_an_api_that_is_busy_is_waited_for(killed: Prod) -> None:
+def test_down_waits_for_a_busy_api(killed: Prod) -> None:
     killed.api.faults.add("DELETE", "/networks/[0-9]+$", 1, "503")
     assert "trying again in 2 s" in _down(killed)

@@ -1,8 +1,8 @@
-"""The prod stack on the played Hetzner account, from an empty one on: killed at every step, run, looked into, changed.
+"""Test the prod stack on a simulated Hetzner account: deployed with kills at every step, run, inspected and changed.
 
-One server lives through this file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py`, in their order, for
-booting one takes the better part of a minute. Writes to the API are killed at each kind; steps on the server too, but
-several services do the same steps there, so one of each kind stands for all.
+This file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py` use one server in this order, because a boot
+takes most of a minute. Deployments are killed at each kind of API write and at each kind of step on the server; as
+services have the same steps, one kill for each kind is enough.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.killing import build_steps, killed_until_through
+from tests.e2e.killing import build_steps, deploy_with_kills
 from tests.e2e.prod import LEAN, STACK, Prod
 from tests.e2e.test_dev_stack import SAMPLE
 from tests.kit.hetzner.scan import open_ports
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(1500)
 
 ONE_OF_EACH = {
     "servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2,
-    "zones": 1, "rrsets": 4,  # two of the zone's own, the domain and what lies below it
+    "zones": 1, "rrsets": 4,  # two default record sets of the zone, and those of the domain and its subdomains
 }  # fmt: skip
 WRITES = {
     "POST /ssh_keys", "POST /networks", "POST /networks/N/actions/add_subnet", "POST /firewalls", "POST /volumes",
@@ -33,53 +33,57 @@ WRITES = {
     "POST /zones/example.test/rrsets",
 }  # fmt: skip
 STEPS = {
-    "network create", "volume create", "image tag", "container create carrier",
+    "network create", "volume create", "image tag", "container create uploader",
     "container create service", "container start service",
 }  # fmt: skip
 IDLE = "trap exit TERM; sleep 600 & wait"
-"""Never healthy, but stopped at once."""
+"""A command that never becomes healthy and stops at once."""
 NETWORKS = {"data", "internet", "web"}
 VOLUMES = {"certificates", "postgres", "published", "warehouse", *(f"{name}-files" for name in LEAN)}
 
 
-def _nothing_doubled_or_orphaned(prod: Prod) -> None:
-    """What the account and the server hold is what the engine believes in, and one of each."""
-    assert prod.in_account() == ONE_OF_EACH
-    assert prod.ordered() == 1, "a server was replaced"
+def _assert_one_of_each_resource(prod: Prod) -> None:
+    """Assert that account and server have exactly one of each resource in the engine's state."""
+    assert prod.resource_counts() == ONE_OF_EACH
+    assert prod.servers_created() == 1, "a server was replaced"
     assert sorted(prod.containers()) == ["files", *LEAN]
-    assert prod.recorded() == len(LEAN) + 1
+    assert prod.recorded_containers() == len(LEAN) + 1
     networks = set(prod.docker("network", "ls", "--format", "{{.Name}}"))
     assert networks == {"bridge", "host", "none"} | {f"freelancer-data-stack-{STACK}-{name}" for name in NETWORKS}
     volumes = set(prod.docker("volume", "ls", "--format", "{{.Name}}"))
     assert volumes == {f"freelancer-data-stack-{STACK}-{name}" for name in VOLUMES}
-    assert [image.partition(":")[0] for image in prod.images()] == ["fds/pipeline", "fds/streamlit"]
+    assert [image.partition(":")[0] for image in prod.images()] == [
+        f"fds/{prod.project.stack}-{name}" for name in ("pipeline", "streamlit")
+    ]
 
 
-def test_it_is_born_of_deployments_that_were_killed_at_every_step(born: tuple[Prod, set[str]]) -> None:
-    prod, killed_at = born
-    assert killed_at >= WRITES, sorted(WRITES - killed_at)
-    assert killed_at >= STEPS, sorted(STEPS - killed_at)
-    _nothing_doubled_or_orphaned(prod)
+def test_deployments_killed_at_every_step_leave_one_of_each_resource(
+    deployed_after_kills: tuple[Prod, set[str]],
+) -> None:
+    prod, killed_steps = deployed_after_kills
+    assert killed_steps >= WRITES, sorted(WRITES - killed_steps)
+    assert killed_steps >= STEPS, sorted(STEPS - killed_steps)
+    _assert_one_of_each_resource(prod)
 
 
 def test_every_service_is_healthy(prod: Prod) -> None:
     assert prod.health() == dict.fromkeys(LEAN, "healthy")
 
 
-def test_a_second_up_changes_nothing(prod: Prod) -> None:
+def test_repeated_up_changes_nothing(prod: Prod) -> None:
     before = len(prod.api.writes())
     assert prod.project.json("up")["changed"] == 0
     assert len(prod.api.writes()) == before
 
 
-def test_the_pipeline_runs_on_the_server(prod: Prod) -> None:
+def test_pipeline_runs_on_the_server(prod: Prod) -> None:
     run = prod.project.json("run", "--csv", str(SAMPLE))
     rows = run["rows"]
     assert run["published"] and rows["read"] == rows["loaded"] + rows["quarantined"] + rows["replaced"]
     assert prod.rows() > 0
 
 
-def test_every_ui_has_a_certificate_that_an_authority_issued_and_a_login(prod: Prod, visitor: Visitor) -> None:
+def test_every_ui_has_an_issued_certificate_and_a_login(prod: Prod, visitor: Visitor) -> None:
     names, password = prod.uis(), prod.secrets()["ui_password"]
     assert names == [f"dashboard.{prod.settings()['freelancer-data-stack:domain']}"]
     for name in names:
@@ -94,20 +98,20 @@ def test_only_three_ports_are_open(prod: Prod) -> None:
     assert open_ports(prod.machines.bridge_address(prod.server.id)) == {22, 80, 443}
 
 
-def test_no_container_may_do_more_than_it_must(prod: Prod) -> None:
+def test_containers_on_the_server_are_hardened(prod: Prod) -> None:
     for item in prod.inspect():
-        host, carrier = item["HostConfig"], item["Config"]["Labels"]["fds.service"] == "files"
+        host, uploader = item["HostConfig"], item["Config"]["Labels"]["fds.service"] == "files"
         assert host["Memory"] > 0 and host["NanoCpus"] > 0 and host["CapDrop"] == ["ALL"] and not host["Privileged"]
         assert not any("docker.sock" in mount["Source"] for mount in item["Mounts"])
         assert host["NetworkMode"] != "host" and host["PidMode"] == "" and not host["Devices"]
-        if carrier:  # never started; files are copied through it
+        if uploader:  # never started; files are copied through it
             assert item["State"]["Status"] == "created"
         else:
             assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"]
             assert item["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
-def test_no_secret_lies_where_it_may_be_read(prod: Prod) -> None:
+def test_no_secret_is_readable_on_the_server_or_in_images(prod: Prod) -> None:
     secrets = prod.secrets()
     assert len(secrets) >= 6
     processes = prod.console("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
@@ -117,19 +121,19 @@ def test_no_secret_lies_where_it_may_be_read(prod: Prod) -> None:
     images = prod.console("docker", "inspect", *prod.images())
     seen = {"inspect": json.dumps(prod.inspect()), "processes": processes, "logs": logs, "journal": journal}
     for place, text in (seen | {"images": images, "history": history}).items():
-        assert len(text) > 100, f"nothing was looked at in {place}"
+        assert len(text) > 100, f"no text was searched in {place}"
         assert [name for name, secret in secrets.items() if secret in text] == [], place
     lines = "\n".join(secrets.values())
     state = prod.project.folder / ".fds" / "state"
-    assert list(state.rglob(f"{STACK}.json")), "there is no state to look into"
+    assert list(state.rglob(f"{STACK}.json")), "there is no state to search"
     grep = ["grep", "-rlF", "-f", "-", str(state)]
     assert subprocess.run(grep, input=lines, capture_output=True, text=True).stdout == "", "state"
-    controls = {"It only reads the published DuckDB file", "name: ai_agent_data_stack"}  # one of each image
+    controls = {"It only reads the published DuckDB file", "name: ai_agent_data_stack"}  # text in each image
     assert _in_layers(prod, "\n".join([lines, *controls])) == controls, "image layers"
 
 
 def _in_layers(prod: Prod, lines: str) -> set[str]:
-    """Which of `lines` stand in a file of any layer of our own images."""
+    """Return those of `lines` that are in a file of any layer of our own images."""
     images = json.loads(prod.console("docker", "inspect", *prod.images()))
     layers = {
         part
@@ -144,7 +148,7 @@ def _in_layers(prod: Prod, lines: str) -> set[str]:
     return set(done.stdout.splitlines())
 
 
-def test_drift_is_found(prod: Prod) -> None:
+def test_changed_label_is_reported_as_drift(prod: Prod) -> None:
     labels = dict(prod.server.labels or {})
     prod.server.update(labels={**labels, "managed-by": "someone"})
     drift = prod.project.fds("drift", "--json")
@@ -152,25 +156,25 @@ def test_drift_is_found(prod: Prod) -> None:
     prod.server.update(labels=labels)
 
 
-def test_an_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
+def test_update_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
     before, images, name = prod.containers(), prod.images(), prod.uis()[0]
     certificate = visitor.serial(name)
-    # as no build before, or its layers would be there already; the next deployment goes back
+    # a text that no build had before, so that no layer exists already; the next deployment reverts the change
     code = ("stack_runtime/status.py", '"""What', f'"""Changed by test {uuid4()}: what')
     proxy = ("infra/services/traefik.py", '"stsSeconds": 31_536_000', '"stsSeconds": 31_536_001')
     steps = {"image tag", "container destroy service", "container create service"} | build_steps(prod)
     with prod.edited(code, proxy):
-        assert killed_until_through(prod, steps) == steps
-    _nothing_doubled_or_orphaned(prod)
+        assert deploy_with_kills(prod, steps) == steps
+    _assert_one_of_each_resource(prod)
     after = prod.containers()
     assert {name for name in after if after[name] != before[name]} == {"files", "pipeline", "streamlit", "traefik"}
-    assert not set(images) & set(prod.images()), "an image that nothing uses any more is still there"
+    assert not set(images) & set(prod.images()), "an unused image was not removed"
     assert prod.health() == dict.fromkeys(LEAN, "healthy")
-    assert "31536001" in str(visitor.get(name).headers["Strict-Transport-Security"]), "the old proxy is still there"
-    assert visitor.serial(name) == certificate, "the new proxy ordered a certificate that the old one had"
+    assert "31536001" in str(visitor.get(name).headers["Strict-Transport-Security"]), "the old proxy still runs"
+    assert visitor.serial(name) == certificate, "the new proxy did not reuse the stored certificate"
 
 
-def test_a_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
+def test_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
     before = prod.containers()["streamlit"]
     impatient = (
         "infra/component/containers.py",
@@ -186,5 +190,5 @@ def test_a_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
     )
     assert any(re.match(rf"{before} .*\(healthy\)", line) for line in running), running
     prod.project.json("up")
-    _nothing_doubled_or_orphaned(prod)
+    _assert_one_of_each_resource(prod)
     assert prod.health() == dict.fromkeys(LEAN, "healthy")

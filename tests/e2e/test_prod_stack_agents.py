@@ -1,4 +1,4 @@
-"""Agents change the prod stack only within the budget, and only as a person approved."""
+"""Test that agents change the prod stack only within the budget and with a person's approval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kit.project import OTHERS
 
 @pytest.fixture
 def changes(prod: Prod, monkeypatch: pytest.MonkeyPatch) -> ChangeService:
-    """Return the service as a person has it who may deploy this stack."""
+    """Return the change service for a person who may deploy this stack."""
     for name in OTHERS:
         monkeypatch.delenv(name, raising=False)
     for name, value in prod.project.environment.items():
@@ -43,5 +43,5 @@ def test_approved_larger_server_keeps_the_data(prod: Prod, changes: ChangeServic
     assert (outcome.status, outcome.problems) == ("applied", ())
     assert prod.server.server_type.name == "cpx32"
     containers = prod.containers()
-    prod.project.json("up")  # from another folder, so images are looked up again and found
+    prod.project.json("up")  # run from another folder, so that the images must be found again
     assert (prod.containers(), prod.rows()) == (containers, rows)

@@ -1,6 +1,6 @@
-"""The prod stack's server meets every fault that has been thought of, each with a way on; at the end nothing is left.
+"""Test that the prod stack recovers from each fault or names the next step, and that `fds down` removes everything.
 
-It goes on where `test_prod_stack.py` left off, with the same server, in the order of the tests.
+The tests continue after `test_prod_stack_agents.py` with the same server, in their order.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hcloud import Client
 
-from tests.e2e.killing import killed_until_through
-from tests.e2e.prod import LEAN, STACK, Prod, refused
+from tests.e2e.killing import deploy_with_kills
+from tests.e2e.prod import LEAN, STACK, Prod, assert_refused
 from tests.e2e.test_dev_stack import SAMPLE
 from tests.kit.hetzner.scan import open_ports
 from tests.kit.https import Visitor, assert_guarded
@@ -28,100 +28,100 @@ FILL = "fallocate --length $(($(stat --file-system --format '%f * %S' /mnt/data)
 
 
 def _type(prod: Prod) -> str:
-    """The type of the server."""
+    """Return the type of the server."""
     return str(prod.server.server_type.name)
 
 
 def _file_system_gb(prod: Prod) -> int:
-    """Size of the data volume's file system in GB."""
+    """Return the size of the data volume's file system in GB."""
     return int(prod.console("df", "--output=size", "--block-size=GB", "/mnt/data").split()[-1].removesuffix("GB"))
 
 
-def test_over_budget_is_refused_before_any_write(prod: Prod) -> None:
+def test_up_over_budget_is_refused_before_any_write(prod: Prod) -> None:
     before = len(prod.api.writes())
     prod.project.configure({"budgetUsd": "20"})
     result = prod.project.fds("up")
     prod.project.configure({"budgetUsd": "60"})
-    refused(result, 3, "over the budget of $20.00")
+    assert_refused(result, 3, "over the budget of $20.00")
     assert len(prod.api.writes()) == before
 
 
-def test_a_wrong_token_is_named(prod: Prod) -> None:
-    refused(prod.project.fds("up", HCLOUD_TOKEN="0" * 64), 5, "HCLOUD_TOKEN")
-    refused(prod.project.fds("up", HCLOUD_TOKEN=""), 5, "HCLOUD_TOKEN is not set")
+def test_wrong_or_missing_token_is_named(prod: Prod) -> None:
+    assert_refused(prod.project.fds("up", HCLOUD_TOKEN="0" * 64), 5, "HCLOUD_TOKEN")
+    assert_refused(prod.project.fds("up", HCLOUD_TOKEN=""), 5, "HCLOUD_TOKEN is not set")
 
 
-def test_a_wrong_host_key_is_refused(prod: Prod) -> None:
+def test_wrong_host_key_is_refused(prod: Prod) -> None:
     key = "/etc/ssh/ssh_host_ed25519_key"
     prod.console(
         "sh", "-c", f"mkdir /root/kept && cp {key}* /root/kept && rm {key}* && ssh-keygen -qt ed25519 -N '' -f {key}"
     )
     prod.console("systemctl", "reload", "ssh")
-    refused(prod.project.fds("status"), 5, "Host key verification failed")
-    refused(prod.project.fds("up"), 5, "not the pinned one")
+    assert_refused(prod.project.fds("status"), 5, "Host key verification failed")
+    assert_refused(prod.project.fds("up"), 5, "not the pinned one")
     prod.console("sh", "-c", "cp /root/kept/* /etc/ssh/ && systemctl reload ssh")
     assert prod.health() == HEALTHY
 
 
-def test_disks_never_shrink(prod: Prod) -> None:
+def test_server_type_with_a_smaller_disk_is_refused(prod: Prod) -> None:
     before = len(prod.api.writes())
     prod.api.set_available("cx23", "fsn1", True)
     prod.project.configure({"serverType": "cx23"})
     result = prod.project.fds("up")
     prod.api.set_available("cx23", "fsn1", False)
     prod.project.configure({"serverType": _type(prod)})
-    refused(result, 3, "80 GB cannot shrink to the 40 GB of cx23")
+    assert_refused(result, 3, "80 GB cannot shrink to the 40 GB of cx23")
     assert len(prod.api.writes()) == before
 
 
-def test_a_server_type_that_is_sold_out_leaves_the_old_one_on(prod: Prod) -> None:
+def test_sold_out_server_type_leaves_the_old_server_running(prod: Prod) -> None:
     before = _type(prod)
     prod.project.configure({"serverType": OTHER[before]})
     prod.api.faults.add("POST", "/actions/change_type", 1, "412")
-    refused(prod.project.fds("up"), 3, "sold out", "fds scale")
+    assert_refused(prod.project.fds("up"), 3, "sold out", "fds scale")
     assert (prod.server.status, _type(prod)) == ("running", before)
-    assert prod.becomes(HEALTHY), "the server is on, and its services are not"
+    assert prod.reaches_health(HEALTHY), "the services did not start again with the server"
 
 
-def test_another_server_type_keeps_the_data_however_often_it_is_killed(prod: Prod) -> None:
+def test_change_of_server_type_with_kills_keeps_the_data(prod: Prod) -> None:
     rows, containers, other = prod.rows(), prod.containers(), OTHER[_type(prod)]
     steps = {f"POST /servers/N/actions/{action}" for action in ("poweroff", "change_type")}
-    assert killed_until_through(prod, steps) == steps
+    assert deploy_with_kills(prod, steps) == steps
     assert (prod.server.status, _type(prod)) == ("running", other)
     assert prod.health() == HEALTHY
-    assert (prod.rows(), prod.containers(), prod.ordered()) == (rows, containers, 1)
+    assert (prod.rows(), prod.containers(), prod.servers_created()) == (rows, containers, 1)
     assert prod.project.json("up")["changed"] == 0
 
 
-def test_a_volume_grows_with_its_file_system_however_often_it_is_killed(prod: Prod) -> None:
+def test_growth_of_the_volume_with_kills_grows_the_file_system(prod: Prod) -> None:
     rows = prod.rows()
     prod.project.configure({"volumeGb": 11})
     steps = {"POST /volumes/N/actions/resize"}
-    assert killed_until_through(prod, steps) == steps
+    assert deploy_with_kills(prod, steps) == steps
     assert (prod.rows(), _file_system_gb(prod)) == (rows, 11)
     prod.project.configure({"volumeGb": 10})
     result = prod.project.fds("up")
     prod.project.configure({"volumeGb": 11})
-    refused(result, 3, "cannot shrink to 10 GB", f"next: fds scale volumeGb=11 --stack {STACK}")
+    assert_refused(result, 3, "cannot shrink to 10 GB", f"next: fds scale volumeGb=11 --stack {STACK}")
 
 
-def test_the_second_of_two_people_is_told_of_the_first(prod: Prod) -> None:
+def test_second_concurrent_deployment_is_refused_and_names_the_first(prod: Prod) -> None:
     prod.project.configure({"sshFrom": ["127.0.0.0/8"]})
     prod.api.faults.add("POST", "/actions/set_rules", 1, "pause_before")
     first = prod.start("up", "--json")
     prod.api.faults.wait_paused()
     second = prod.project.fds("up")
     prod.api.faults.release()
-    said, complained = first.communicate(timeout=300)
-    refused(second, 7, getpass.getuser(), "since 20", "pulumi cancel")
-    assert first.returncode == 0, said + complained
+    stdout, stderr = first.communicate(timeout=300)
+    assert_refused(second, 7, getpass.getuser(), "since 20", "pulumi cancel")
+    assert first.returncode == 0, stdout + stderr
     assert prod.ssh_from() == ["127.0.0.0/8"]
 
 
-def test_an_api_that_is_busy_or_unavailable_is_waited_for(prod: Prod) -> None:
+def test_up_waits_for_a_busy_or_unavailable_api(prod: Prod) -> None:
     prod.project.configure({"sshFrom": []})
-    asked = {"GET /servers": "503", "GET /pricing": "429", "POST /actions/set_rules": "503"}
-    for request, kind in asked.items():
+    faults = {"GET /servers": "503", "GET /pricing": "429", "POST /actions/set_rules": "503"}
+    for request, kind in faults.items():
         method, path = request.split()
         prod.api.faults.add(method, f"{path}$", 2, kind)
     before = len(prod.api.journal)
@@ -131,26 +131,26 @@ def test_an_api_that_is_busy_or_unavailable_is_waited_for(prod: Prod) -> None:
     assert prod.ssh_from() == ["0.0.0.0/0", "::/0"]
 
 
-def test_a_profile_is_added_though_the_disk_is_full_first_and_the_server_reboots_then(prod: Prod) -> None:
+def test_profile_is_added_after_a_full_disk_and_a_reboot(prod: Prod) -> None:
     before = prod.containers()
     prod.project.configure({"profiles": ["lean", "queue"]})
     prod.console("sh", "-c", FILL)
     full = prod.project.fds("up")
     prod.console("rm", "--force", "/mnt/data/fill", "/mnt/data/rest")
-    refused(full, 5, "disk of the host is full", "make room")
+    assert_refused(full, 5, "disk of the host is full", "make room")
     process = prod.start("up")
     for line in process.stderr or ():
         if "created Volume redis" in line or "Container" in line:
             prod.console("systemctl", "--no-block", "reboot")
             break
-    _, complained = process.communicate(timeout=300)
-    assert process.returncode in (0, 5) and "Traceback" not in complained
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode in (0, 5) and "Traceback" not in stderr
     prod.project.json("up")
     assert prod.health() == {**HEALTHY, "redis": "healthy"}
     assert {name: prod.containers()[name] for name in LEAN} == {name: before[name] for name in LEAN}
 
 
-def test_a_profile_is_removed_and_the_others_stay(prod: Prod) -> None:
+def test_removed_profile_leaves_the_other_containers_unchanged(prod: Prod) -> None:
     before = prod.containers()
     prod.project.configure({"profiles": ["lean"]})
     prod.project.json("up")
@@ -159,23 +159,23 @@ def test_a_profile_is_removed_and_the_others_stay(prod: Prod) -> None:
     assert {name: after[name] for name in LEAN} == {name: before[name] for name in LEAN}
 
 
-def test_ssh_that_breaks_in_the_middle_of_a_build_is_got_over(prod: Prod) -> None:
+def test_up_after_ssh_broke_during_a_build_succeeds(prod: Prod) -> None:
     dockerfile = "data_stack/images/streamlit/Dockerfile"
     prod.edit(dockerfile, "USER 10001:10001", "RUN sleep 60\nUSER 10001:10001")
     process = prod.start("up")
     while not prod.console("sh", "-c", "pgrep --exact --full 'sleep 60' || true"):
         assert process.poll() is None, process.communicate()
         time.sleep(0.5)
-    # each connection there is; one that has ended meanwhile is as good as broken
+    # end every SSH connection; one may have ended already
     prod.console("sh", "-c", "for pid in $(pgrep --full '^sshd: deploy'); do kill $pid || true; done")
-    _, complained = process.communicate(timeout=300)
-    assert process.returncode == 5 and "which goes on where this one stopped" in complained, complained
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 5 and "which goes on where this one stopped" in stderr, stderr
     prod.edit(dockerfile, "RUN sleep 60\nUSER 10001:10001", "USER 10001:10001")
     prod.project.json("up")
-    assert sorted(prod.containers()) == ["files", *LEAN], "what was being built is still there"
+    assert sorted(prod.containers()) == ["files", *LEAN], "the container of the interrupted build was not removed"
 
 
-def test_what_was_deleted_beside_the_server_comes_back(prod: Prod) -> None:
+def test_deleted_firewall_network_and_key_are_restored(prod: Prod) -> None:
     api = Client(token=prod.api.token, api_endpoint=prod.api.endpoint)
     (firewall,), (network,), (key,) = api.firewalls.get_all(), api.networks.get_all(), api.ssh_keys.get_all()
     for action in api.firewalls.remove_from_resources(firewall, firewall.applied_to or []):
@@ -183,51 +183,57 @@ def test_what_was_deleted_beside_the_server_comes_back(prod: Prod) -> None:
     for each in (firewall, network, key):
         each.delete()
     containers = prod.containers()
-    said = prod.project.fds("up").stderr
+    stdout = prod.project.fds("up").stderr
     for kind, each in {"firewall": firewall, "network": network, "ssh key": key}.items():
-        assert f"{kind} {each.id} is gone from the account" in said, said
-    assert prod.in_account() == {**prod.in_account(), "servers": 1, "firewalls": 1, "networks": 1, "ssh_keys": 1}
+        assert f"{kind} {each.id} is gone from the account" in stdout, stdout
+    assert prod.resource_counts() == {
+        **prod.resource_counts(),
+        "servers": 1,
+        "firewalls": 1,
+        "networks": 1,
+        "ssh_keys": 1,
+    }
     public = prod.server.public_net
     assert public is not None and len(public.firewalls or ()) == len(prod.server.private_net or ()) == 1
     assert open_ports(prod.machines.bridge_address(prod.server.id)) == {22, 80, 443}
-    assert (prod.containers(), prod.ordered(), prod.project.json("up")["changed"]) == (containers, 1, 0)
+    assert (prod.containers(), prod.servers_created(), prod.project.json("up")["changed"]) == (containers, 1, 0)
 
 
-def test_a_server_that_was_deleted_comes_back_with_its_data(prod: Prod, visitor: Visitor) -> None:
+def test_deleted_server_is_restored_with_its_data(prod: Prod, visitor: Visitor) -> None:
     rows, gone, name = prod.rows(), prod.server, prod.uis()[0]
     address, certificate = prod.api.resolve(name), visitor.serial(name)
     gone.change_protection(delete=False, rebuild=False).wait_until_finished()
     gone.delete().wait_until_finished()
-    refused(prod.project.fds("status"), 5, "SSH to")
+    assert_refused(prod.project.fds("status"), 5, "SSH to")
     prod.project.json("up")
-    assert prod.server.id != gone.id and prod.ordered() == 2
+    assert prod.server.id != gone.id and prod.servers_created() == 2
     assert (prod.health(), prod.rows()) == (HEALTHY, rows)
-    assert prod.api.resolve(name) != address, "the name still leads to the old server"
+    assert prod.api.resolve(name) != address, "the name still resolves to the old server"
     assert_guarded(visitor, name, prod.secrets()["ui_password"])
-    assert visitor.serial(name) == certificate, "the new server ordered a certificate that lies on the data volume"
+    assert visitor.serial(name) == certificate, "the new server did not reuse the certificate on the data volume"
     assert prod.project.json("run", "--csv", str(SAMPLE))["published"]
     assert prod.project.json("up")["changed"] == 0
 
 
-def test_down_asks_first(prod: Prod) -> None:
-    refused(prod.project.fds("down", "--confirm", "another"), 2, "not confirmed")
-    refused(prod.project.fds("down"), 2, f"--confirm {STACK}")
+def test_down_without_confirmation_is_refused(prod: Prod) -> None:
+    assert_refused(prod.project.fds("down", "--confirm", "another"), 2, "not confirmed")
+    assert_refused(prod.project.fds("down"), 2, f"--confirm {STACK}")
     assert prod.server.protection == {"delete": True, "rebuild": True}
-    assert prod.in_account()["servers"] == 1
+    assert prod.resource_counts()["servers"] == 1
 
 
-def test_down_ends_clean_though_nothing_answers_and_leaves_nothing(prod: Prod, tmp_path: Path) -> None:
+def test_down_of_an_unreachable_server_leaves_only_data_and_zone(prod: Prod, tmp_path: Path) -> None:
     state = prod.project.folder / ".fds" / "state"
     shutil.copytree(state, tmp_path / "state")
     prod.console("systemctl", "stop", "ssh", "docker.socket", "docker")
     down = prod.project.fds("down", "--confirm", STACK)
     assert down.returncode == 0, down.stderr
     prod.api.settle()
-    assert prod.in_account() == {"volumes": 1, "zones": 1, "rrsets": 2}, "the data volume and somebody's zone stay"
-    # What another person's state still says: as if the server had been deleted in the console.
+    assert prod.resource_counts() == {"volumes": 1, "zones": 1, "rrsets": 2}, "data volume and existing zone must stay"
+    # Restore the state, as if the server had been deleted in the console.
     shutil.rmtree(state)
     shutil.copytree(tmp_path / "state", state)
     gone = prod.project.fds("down", "--volumes", "--confirm", STACK)
     assert gone.returncode == 0 and "is gone from the account" in gone.stderr, gone.stderr
     prod.api.settle()
-    assert prod.in_account() == {"zones": 1, "rrsets": 2}
+    assert prod.resource_counts() == {"zones": 1, "rrsets": 2}

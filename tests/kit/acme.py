@@ -1,8 +1,7 @@
-"""A certificate authority for tests: pebble, Let's Encrypt's own test server, with a name server beside it.
+"""Run a certificate authority for tests: Pebble, the ACME test server of Let's Encrypt, and a name server.
 
-Pebble is the real program, installed from its Go module at a fixed version into the cache. It checks challenges as
-Let's Encrypt does, at port 80 of the address that the name server gives for a name, and issues from a root of its own
-that nobody trusts.
+Pebble is installed from its Go module at a fixed version into the cache. It checks challenges as Let's Encrypt does,
+at port 80 of the address that the name server returns for a name, and issues from its own untrusted root.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ START_SECONDS = 20.0
 
 
 class CertificateAuthority:
-    """An ACME server on an address of this machine, while the block runs.
+    """An ACME server on a local address, which runs while the block runs.
 
     Args:
-        address: where it answers; containers reach the one of Docker's bridge.
-        resolve: how names resolve for the authority.
+        address: local address on which it listens; containers reach that of Docker's bridge.
+        resolve: returns the addresses of a name.
     """
 
     def __init__(self, address: str, resolve: Resolve) -> None:
@@ -49,14 +48,14 @@ class CertificateAuthority:
         self._address = address
         self._pebble: subprocess.Popen[bytes] | None = None
         self.root = _certificate(Path(self._folder.name), address)
-        """PEM that proves the directory itself, for the setting `certificateRoot`."""
+        """PEM certificate of the directory's own HTTPS server, for the setting `certificateRoot`."""
         self.directory = f"https://{address}:{self._ports['acme']}/dir"
-        """For the setting `certificates`."""
+        """URL of the ACME directory, for the setting `certificates`."""
 
     def __enter__(self) -> CertificateAuthority:
         self._names.start()
         command = [str(program()), "-config", str(self._configuration()), "-dnsserver", self._names.address, "-strict"]
-        # without its pauses for practice; those refusals of good nonces that a client must bear stay on
+        # switch off the artificial delays, and keep the random refusals of valid nonces, which a client must handle
         environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1"}
         with (Path(self._folder.name) / "log").open("wb") as log:
             self._pebble = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -72,17 +71,17 @@ class CertificateAuthority:
         self._folder.cleanup()
 
     def stop(self) -> None:
-        """From now on nobody issues certificates; those that were issued can still be verified by `issuer`."""
+        """Stop the server; issued certificates can still be verified with the result of `issuer`."""
         if self._pebble is not None:
             self._pebble.terminate()
             self._pebble.wait(10)
 
     def issuer(self) -> str:
-        """PEM of the root that issued certificates are verified by. A new one at every start."""
+        """Return the PEM root of issued certificates; it is new at every start."""
         return self._ask(self._ports["management"], "/roots/0")
 
     def log(self) -> str:
-        """What pebble said, for the message of a failed test."""
+        """Return Pebble's log, for the message of a failed test."""
         return (Path(self._folder.name) / "log").read_text(errors="replace")[-4000:]
 
     def _configuration(self) -> Path:
@@ -114,7 +113,7 @@ class CertificateAuthority:
 
 
 def program() -> Path:
-    """Pebble; installed from its Go module the first time, which takes half a minute."""
+    """Return the path of Pebble; the first call installs it from its Go module, which takes half a minute."""
     target = cache_dir() / "test-kit" / f"pebble-{VERSION}" / "pebble"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +125,7 @@ def program() -> Path:
 
 
 def _certificate(folder: Path, address: str) -> str:
-    """A self-signed certificate for the authority's own address. Returns: its PEM, which is its root too."""
+    """Write a self-signed certificate for the authority's address, and return its PEM, which is also its root."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ACME directory of a test")])
     now = datetime.datetime.now(datetime.UTC)

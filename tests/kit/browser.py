@@ -1,4 +1,4 @@
-"""The distribution's Chromium, without a window."""
+"""Run the distribution's Chromium without a window."""
 
 import os
 import shutil
@@ -20,9 +20,9 @@ _FLAGS = (
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """A browser with the new folder `profile`; the test is skipped where there is none and none can be installed."""
-    if not _found() and not _installed():
-        pytest.skip("chromium and chromedriver are not here and could not be installed from the distribution")
+    """Yield a browser with the new folder `profile`; skip the test if none exists and none can be installed."""
+    if not _is_installed() and not _install():
+        pytest.skip("chromium and chromedriver are missing and could not be installed from the distribution")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for flag in (*_FLAGS, f"--user-data-dir={profile}"):
@@ -34,13 +34,13 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         browser.quit()
 
 
-def _found() -> bool:
+def _is_installed() -> bool:
     return bool(shutil.which("chromium") and shutil.which("chromedriver"))
 
 
-def _installed() -> bool:
+def _install() -> bool:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return False
     command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium", "chromium-driver"]
     subprocess.run(["apt-get", "update", "--quiet"], check=False, capture_output=True)
-    return subprocess.run(command, check=False, capture_output=True).returncode == 0 and _found()
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0 and _is_installed()

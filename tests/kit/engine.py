@@ -1,4 +1,4 @@
-"""Stacks of inline programs under the real engine, for tests of single resources."""
+"""Run stacks of inline programs with the real engine, for tests of single resources."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ Result = TypeVar("Result", auto.UpResult, auto.RefreshResult, auto.DestroyResult
 
 
 class Stack(automation.Stack):
-    """Tells from the engine's events what came of an update."""
+    """A stack whose results are taken from the engine's events."""
 
     def up(self, **options: Any) -> auto.UpResult:
-        result, events = _heard(super().up, options)
-        result.outputs = {name: auto.OutputValue(value, secret=False) for name, value in _exported(events).items()}
+        result, events = _run_with_events(super().up, options)
+        result.outputs = {name: auto.OutputValue(value, secret=False) for name, value in _outputs(events).items()}
         return result
 
     def refresh(self, **options: Any) -> auto.RefreshResult:
-        return _heard(super().refresh, options)[0]
+        return _run_with_events(super().refresh, options)[0]
 
     def destroy(self, **options: Any) -> auto.DestroyResult:
-        return _heard(super().destroy, options)[0]
+        return _run_with_events(super().destroy, options)[0]
 
 
-def _heard(update: Callable[..., Result], options: Mapping[str, Any]) -> tuple[Result, list[auto.EngineEvent]]:
-    """What the update came to, with the number of resources by operation, and all events of it."""
+def _run_with_events(
+    update: Callable[..., Result], options: Mapping[str, Any]
+) -> tuple[Result, list[auto.EngineEvent]]:
+    """Run an update; return its result with the number of resources by operation, and its events."""
     events: list[auto.EngineEvent] = []
     result = update(on_event=events.append, **options)
     (summary,) = [event.summary_event for event in events if event.summary_event]
@@ -39,21 +41,21 @@ def _heard(update: Callable[..., Result], options: Mapping[str, Any]) -> tuple[R
     return result, events
 
 
-def _exported(events: list[auto.EngineEvent]) -> dict[str, Any]:
-    """What the stack exports, as it was last told of."""
+def _outputs(events: list[auto.EngineEvent]) -> dict[str, Any]:
+    """Return the outputs of the stack from the last event that contains them."""
     steps = [event.res_outputs_event.metadata for event in events if event.res_outputs_event]
     states = [step.new for step in steps if step.type == "pulumi:pulumi:Stack"]
     return dict(states[-1].outputs) if states and states[-1] else {}
 
 
 def inline_stack(folder: Path, project: str, name: str, program: Callable[[], None], **environment: str) -> Stack:
-    """The stack `name` of a project in an existing folder, made where it is not there yet."""
+    """Return the stack `name` of a project in an existing folder; create it if it is missing."""
     settings = auto.ProjectSettings(name=project, runtime="python")
     workspace = automation.Workspace(folder, program=program, project_settings=settings, env_vars=environment)
     return Stack(name, workspace, StackInitMode.CREATE_OR_SELECT)
 
 
 def changes(result: auto.UpResult | auto.RefreshResult | auto.DestroyResult) -> dict[str, int]:
-    """What an update did, without what stayed as it was."""
+    """Return the number of resources by operation, without unchanged ones."""
     found = result.summary.resource_changes if result.summary else None
     return {str(key): count for key, count in (found or {}).items() if key != "same"}

@@ -1,4 +1,4 @@
-"""The UIs of a stack as somebody outside sees them: over HTTPS with one authority that is trusted, and over HTTP."""
+"""Request the UIs of a stack from outside: over HTTPS with one trusted authority, and over HTTP."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ HALF_A_YEAR_S = 15_552_000
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who trusts one certificate authority and follows nothing.
+    """An HTTP client that trusts one certificate authority and follows no redirects.
 
     Args:
-        resolve: how names resolve for them.
-        issuer: PEM of the root that certificates are verified by.
+        resolve: returns the addresses of a name.
+        issuer: PEM of the root that verifies certificates.
     """
 
     resolve: Resolve
     issuer: str
 
     def get(self, name: str, *, password: str = "", path: str = "/") -> http.client.HTTPResponse:
-        """Ask for a UI by HTTPS, as `admin` when there is a password.
+        """Request a UI over HTTPS, as `admin` if a password is given.
 
         Raises:
-            ssl.SSLCertVerificationError: the certificate is another authority's, or for another name.
+            ssl.SSLCertVerificationError: the certificate is of another authority, or for another name.
         """
         connection = http.client.HTTPConnection(name, timeout=TIMEOUT_S)
         connection.sock = self._verified(name)
@@ -39,19 +39,19 @@ class Visitor:
         connection.request("GET", path, headers={"Authorization": f"Basic {login}"} if password else {})
         return connection.getresponse()
 
-    def plain(self, name: str, path: str) -> http.client.HTTPResponse:
-        """Ask by HTTP."""
+    def get_http(self, name: str, path: str) -> http.client.HTTPResponse:
+        """Request a path over HTTP."""
         connection = http.client.HTTPConnection(self.resolve(name)[0], 80, timeout=TIMEOUT_S)
         connection.request("GET", path, headers={"Host": name})
         return connection.getresponse()
 
     def serial(self, name: str) -> str:
-        """Serial number of the certificate that is served for `name`; raises as `get` does."""
+        """Return the serial number of the certificate that is served for `name`; raises like `get`."""
         with self._verified(name) as served:
             return str((served.getpeercert() or {})["serialNumber"])
 
     def wait_for(self, name: str, seconds: float) -> bool:
-        """Whether `name` has a certificate within so many seconds."""
+        """Return whether `name` has a valid certificate within this number of seconds."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -63,15 +63,15 @@ class Visitor:
 
     def _verified(self, name: str) -> ssl.SSLSocket:
         trusted = ssl.create_default_context(cadata=self.issuer)
-        plain = socket.create_connection((self.resolve(name)[0], 443), TIMEOUT_S)
-        return trusted.wrap_socket(plain, server_hostname=name)
+        raw = socket.create_connection((self.resolve(name)[0], 443), TIMEOUT_S)
+        return trusted.wrap_socket(raw, server_hostname=name)
 
 
 def assert_guarded(visitor: Visitor, name: str, password: str) -> None:
-    """A UI has a certificate and a login, browsers are told to stay with HTTPS, and HTTP leads there."""
+    """Assert that a UI has a certificate, a login, an HSTS header and a redirect from HTTP."""
     for known, status in {"": 401, "wrong": 401, password: 200}.items():
         answer = visitor.get(name, password=known)
         assert answer.status == status
         assert int((answer.headers["Strict-Transport-Security"] or "=0").split("=")[1].split(";")[0]) >= HALF_A_YEAR_S
-    moved = visitor.plain(name, "/quality?month=1")
+    moved = visitor.get_http(name, "/quality?month=1")
     assert moved.status in (301, 308) and moved.headers["Location"] == f"https://{name}/quality?month=1"

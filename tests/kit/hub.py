@@ -1,4 +1,4 @@
-"""A double of an image hub that refuses every request for an image, in the form of the registry protocol."""
+"""Test double of an image registry that refuses every request for an image, as the registry protocol defines."""
 
 from __future__ import annotations
 

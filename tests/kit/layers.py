@@ -1,4 +1,4 @@
-"""Layers of our images that outlive the tests' stacks, whose end removes the images: else each builds all anew."""
+"""Keep image layers after a test removed its stack and images, so that the next build can reuse them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from docker.errors import ImageNotFound
 from stack_runtime.docker_host import IMAGES
 
 KEPT = "fds-kit"
-"""The repository of images that nothing runs: they only keep layers for the next build."""
+"""Repository of images that no container runs; they only keep layers for the next build."""
 
 
 def keep(client: DockerClient) -> None:
-    """Keep the layers of every image that a stack of this machine has built, in place of those kept before."""
+    """Keep the layers of every image that a local stack has built, instead of those kept before."""
     for image in client.api.images(filters={"reference": f"{IMAGES}/*"}):
         for tag in image["RepoTags"]:
-            with suppress(ImageNotFound):  # another stack that ends meanwhile takes its images with it
-                client.api.tag(tag, f"{KEPT}/{tag.partition(':')[0].rpartition('/')[2]}", "layers")
+            with suppress(ImageNotFound):  # another stack may remove its images at the same time
+                client.api.tag(tag, f"{KEPT}/{tag.partition(':')[0].rpartition('-')[2]}", "layers")

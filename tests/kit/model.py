@@ -1,6 +1,6 @@
-"""A double of a model's provider: OpenAI's chat completions on this machine, which say what a test told them to.
+"""Test double of a model provider: a local server for OpenAI's chat completions, with scripted tool calls.
 
-It refuses what the provider refuses: another path, a wrong key, a body without messages.
+Like the provider, it refuses another path, a wrong key, and a body without messages.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ Call = tuple[str, dict[str, Any]]
 
 @dataclass
 class Model:
-    """Where it answers, and every request that came."""
+    """URL and received requests of the double."""
 
     url: str
     requests: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes `fds ask` take it."""
+        """Return the variables with which `fds ask` uses this model."""
         return {"FDS_MODEL": "openai-chat:double", "OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": KEY}
 
 
 @contextmanager
-def says(turns: Iterable[list[Call]], name: str = "double") -> Iterator[Model]:
-    """A model of that name that makes the calls of one turn after the other; after the last it fails with 500."""
+def scripted_model(turns: Iterable[list[Call]], name: str = "double") -> Iterator[Model]:
+    """Yield a model that makes the calls of one turn after the other; after the last turn it responds with 500."""
     left = iter(turns)
 
     class Handler(BaseHTTPRequestHandler):
@@ -58,7 +58,7 @@ def says(turns: Iterable[list[Call]], name: str = "double") -> Iterator[Model]:
             self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: tests are quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     model = Model(f"http://127.0.0.1:{server.server_address[1]}/v1")

@@ -1,4 +1,4 @@
-"""A name server for tests, over TCP: it knows the addresses that it is told to know, and no other record."""
+"""A name server for tests, over TCP: it answers only with the IPv4 addresses that a function returns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import dns.rdatatype
 import dns.rrset
 
 Resolve = Callable[[str], Sequence[str]]
-"""From a name to its IPv4 addresses; none when there is no such name."""
+"""Return the IPv4 addresses of a name; empty if the name does not exist."""
 
 
 class NameServer:
-    """Answers on a free port of the loopback interface, from `start` to `stop`."""
+    """Serve on a free port of the loopback interface, from `start` to `stop`."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._server = _Server(resolve)
@@ -43,10 +43,10 @@ class _Server(socketserver.ThreadingTCPServer):
 class _Question(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         assert isinstance(self.server, _Server)
-        asked, _ = dns.query.receive_tcp(self.request)
-        answer = dns.message.make_response(asked)
+        query, _ = dns.query.receive_tcp(self.request)
+        answer = dns.message.make_response(query)
         answer.flags |= dns.flags.AA
-        question = asked.question[0]
+        question = query.question[0]
         found = self.server.resolve(question.name.to_text(omit_final_dot=True).lower())
         if not found:
             answer.set_rcode(dns.rcode.NXDOMAIN)

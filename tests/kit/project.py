@@ -1,4 +1,4 @@
-"""A project of its own for a test: a copy of the project file, a stack file, and state that nobody else uses."""
+"""Create a separate project for a test: a copy of the project file, a stack file, and its own state."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from typing import Any
 
 import yaml
 
+from stack_runtime import docker_owner
+from stack_runtime.docker_host import local_docker
+
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "FDS_PROJECT_DIR")
-"""What a shell may say of another project's state and passphrase."""
+"""Variables with which a shell may refer to another project's state and passphrase."""
 
 
 ON_A_SERVER = {"host": "hetzner", "profiles": ["lean"], "fxRate": "1.1637", "fxDate": "2026-11-20"}
-"""Settings of a stack with a server, whose prices a played account tells."""
+"""Settings of a stack with a server; its prices come from the simulated account."""
 
 
 @dataclass
@@ -31,10 +34,10 @@ class Project:
 
     Args:
         folder: an empty folder.
-        stack: name of the stack; it must be unlike that of any stack in use on this machine.
-        settings: what the stack file says, camelCase.
+        stack: name of the stack; it must differ from every stack in use on this machine.
+        settings: settings for the stack file, in camelCase.
         environment: added to the environment of every command.
-        sources: whether the project has the sources to itself, so that a test may change them.
+        sources: copy the sources too, so that a test may change them.
     """
 
     folder: Path
@@ -54,7 +57,7 @@ class Project:
         self.configure(self.settings)
 
     def _copy_sources(self) -> None:
-        """Copy what the commands import and what images are made of; the policy pack stays where its environment is."""
+        """Copy the sources of commands and images; link the policy pack, because its environment is beside it."""
         for name in ("agents", "data_stack", "fds", "infra", "stack_runtime"):
             ignored = shutil.ignore_patterns(".meltano", "target", "logs")
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
@@ -76,19 +79,19 @@ class Project:
         self.stack_file.write_text(yaml.safe_dump(document))
 
     def take_secrets(self) -> None:
-        """Take secrets that were generated once, for each takes the engine a second; what is missing is generated."""
+        """Use secrets that were generated once, because each takes the engine a second; `up` generates missing ones."""
         passphrase, salt, secrets = _generated()
         (self.folder / ".fds" / "passphrase").write_text(passphrase)
         self.configure({"secrets": secrets})
         self.stack_file.write_text(f"encryptionsalt: {salt}\n" + self.stack_file.read_text())
 
     def variables(self, **more: str) -> dict[str, str]:
-        """The environment of a command, without what this shell says of another project's state and passphrase."""
+        """Return the environment of a command, without this shell's variables for another project's state."""
         own = {name: value for name, value in os.environ.items() if name not in OTHERS}
         return {**own, **self.environment, **more}
 
     def run(self, *words: str, timeout: float = 900, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a program in the project's folder; nothing is raised when it fails."""
+        """Run a program in the project's folder, and return its result also if it fails."""
         return subprocess.run(
             words,
             cwd=self.folder,
@@ -101,7 +104,7 @@ class Project:
     def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the engine's own command line on the repository's program, with this project's stack and state."""
         return self.run("pulumi", "--cwd", str(ROOT), *words, "--stack", self.stack, "--config-file",
-                        str(self.stack_file), **self._engine())  # fmt: skip
+                        str(self.stack_file), **self.state_variables())  # fmt: skip
 
     def make_stack(self) -> None:
         """Create the empty stack in the project's state, as the first `fds up` does at its start."""
@@ -109,7 +112,7 @@ class Project:
         (own / "state").mkdir(exist_ok=True)
         if not (own / "passphrase").exists():
             (own / "passphrase").write_text("a passphrase")
-        done = self.run("pulumi", "stack", "init", self.stack, "--no-select", **self._engine())
+        done = self.run("pulumi", "stack", "init", self.stack, "--no-select", **self.state_variables())
         assert done.returncode == 0, done.stderr
 
     def generate_secrets(self) -> None:
@@ -122,7 +125,8 @@ class Project:
         done = self.run(sys.executable, "-c", program, self.stack)
         assert done.returncode == 0, done.stderr
 
-    def _engine(self) -> dict[str, str]:
+    def state_variables(self) -> dict[str, str]:
+        """Return the variables by which the engine's own command line finds this project's state."""
         from infra.engine.environment import search_path
 
         own = self.folder / ".fds"
@@ -143,11 +147,18 @@ class Project:
         return found
 
     def fds(self, verb: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a verb of the command line on this stack, as a user would."""
+        """Run a command of `fds` on this stack, as a user would."""
         return self.run(sys.executable, "-m", "fds.main", verb, "--stack", self.stack, *words, **options)
 
+    def clear(self) -> None:
+        """Remove the local stack with its data, whoever made it: an earlier run of the tests may have been killed."""
+        owner = docker_owner.owner(local_docker(), self.stack)
+        if owner is not None:
+            down = self.fds("down", "--volumes", "--take-over", owner or self.stack)
+            assert down.returncode == 0, down.stderr
+
     def json(self, verb: str, *words: str, **options: Any) -> Any:
-        """The JSON answer of a verb that must succeed."""
+        """Run a command of `fds` that must succeed, and return its JSON output."""
         result = self.fds(verb, "--json", *words, **options)
         assert result.returncode == 0, result.stdout + result.stderr
         return json.loads(result.stdout)
@@ -155,7 +166,7 @@ class Project:
 
 @cache
 def _generated() -> tuple[str, str, dict[str, Any]]:
-    """A passphrase, its salt and the secrets of a lean server as a stack file has them."""
+    """Return a passphrase, its salt, and the encrypted secrets of a lean server."""
     with tempfile.TemporaryDirectory() as folder:
         seed = Project(Path(folder), "seed", ON_A_SERVER)
         seed.generate_secrets()

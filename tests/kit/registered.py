@@ -85,7 +85,7 @@ def _print_registered(values: Mapping[str, Any]) -> None:
 
     settings = Settings.of("prod", values)
     known = {name: generated_secrets.value(name) for name in generated_secrets.names(settings)}
-    setattr(server, "wait_until_ready", lambda access, say, **_: None)  # noqa: B010, there is no server to wait for
+    setattr(server, "wait_until_ready", lambda access, say, **_: None)  # noqa: B010, no server is created
 
     async def program() -> None:
         DataStack(settings, known, Path(os.environ["FDS_PROJECT_DIR"]) / "keys")

@@ -1,4 +1,4 @@
-"""Run one service of the catalogue in a container, declared as by `infra.component.containers`, without the engine."""
+"""Run one service of the catalogue as `infra.component.containers` declares it, without the engine."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
     settings = Settings.of("t-services", {"profiles": ["full"], **(values or {})})
     services = selected(settings)
     service = next(each for each in services if each.name == name)
-    assert isinstance(service.image, str), "an image that must not be built"
+    assert isinstance(service.image, str), "only services with an official image can be run here"
     client = local_docker()
     own = f"t-services-{secrets.token_hex(4)}"
     context = Context(

@@ -1,4 +1,4 @@
-"""Runs the tap and the target by their commands, and reads what they leave."""
+"""Run the commands of tap and target, and read their results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from target_duckdb.target import TargetDuckDB
 
 @dataclass(frozen=True)
 class Done:
-    """A command that has ended."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -28,19 +28,19 @@ class Done:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The last state: of the tap's messages, or what the target let through."""
+        """Return the last state message."""
         last = self.messages[-1]
         return last["value"] if last.get("type") == "STATE" else last
 
     @property
     def sentence(self) -> str:
-        """The error that the user sees."""
+        """Return the error message for the user."""
         return next(line for line in reversed(self.error.splitlines()) if line.startswith("Error: "))
 
 
 @dataclass(frozen=True)
 class Kit:
-    """A folder with everything that a run writes."""
+    """A folder for everything that a run writes, and the commands that use it."""
 
     folder: Path
 
@@ -71,11 +71,11 @@ class Kit:
         config = {"path": str(self.database), "report_path": str(self.folder / "target.json")} | settings
         incoming = self.folder / "messages.singer"
         incoming.write_text(messages)
-        # the SDK takes its standard input when it is imported, before a test could hand it another
+        # the SDK keeps a reference to standard input from its import, so it must be replaced there
         return run("target-duckdb", ["--config", self._write("target-config.json", config), "--input", str(incoming)])
 
     def load(self, *paths: Path | str, **settings: Any) -> Done:
-        """Tap, then target; both must succeed. Returns what the tap said."""
+        """Run tap and target, which must both succeed, and return the result of the tap."""
         tapped = self.tap(*paths, **settings)
         assert tapped.code == 0, tapped.error
         loaded = self.target(tapped.out)
@@ -84,14 +84,14 @@ class Kit:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """The tap's report of the entity `t`."""
+        """Return the tap's report for the entity `t`."""
         found: dict[str, Any] = json.loads((self.folder / "tap.json").read_text())["entities"]["t"]
         assert found["read"] == found["emitted"] + found["quarantined"]
         return found
 
     @property
     def loaded(self) -> dict[str, Any]:
-        """The target's report of the stream `t`."""
+        """Return the target's report for the stream `t`."""
         found: dict[str, Any] = json.loads((self.folder / "target.json").read_text())["streams"]["t"]
         return found
 
@@ -116,7 +116,7 @@ class Kit:
 
 
 def run(name: str, arguments: Sequence[str]) -> Done:
-    """Run a plugin's command in this process, which spares a second a call; what it prints is what it would print."""
+    """Run a plugin's command in this process, which saves a second per call, with the same output."""
     command = {"tap-csv": TapCSV.cli, "target-duckdb": TargetDuckDB.cli}[name]
     done = CliRunner().invoke(command, list(arguments))
     if done.exception is not None and not isinstance(done.exception, SystemExit):

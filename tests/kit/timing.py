@@ -1,4 +1,4 @@
-"""Processor time that means the same on a busy machine: measured against work that is always the same."""
+"""Measure CPU time independent of the machine's load, relative to a reference computation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 
 REFERENCE_S = 0.0047
-"""What the reference takes of a quiet machine's processor; where it takes longer, everything does."""
+"""CPU seconds of the reference computation on an idle machine; measured times are scaled to it."""
 
 
 def p95(work: Callable[[], object], rounds: int) -> float:
-    """Processor seconds of `work` at the 95th percentile, of a machine that is as fast as `REFERENCE_S` says.
+    """Return the CPU seconds of `work` at the 95th percentile, scaled to a machine with `REFERENCE_S`.
 
-    The best of three times so many rounds: what others do to the machine's caches comes and goes, a slow work stays so.
+    The best of three measurements counts, because other processes slow down single ones.
     """
     return min(_p95(work, rounds) for _ in range(3))
 
@@ -30,7 +30,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _reference() -> Decimal:
-    """Sums of rounded amounts, which a plan is made of too."""
+    """Return a sum of rounded amounts, the kind of computation in a plan."""
     total = Decimal(0)
     for number in range(6000):
         total += (Decimal(number) / 7).quantize(Decimal("0.01"), rounding=ROUND_CEILING)

@@ -1,4 +1,4 @@
-"""A DuckDB file with raw transactions, and dbt on it in this process."""
+"""Run dbt in this process on a DuckDB file with raw transactions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Warehouse:
         types: Mapping[str, str] | None = None,
         extracted_at: str | None = "2026-01-01",
     ) -> None:
-        """Make `raw_data.transactions` of `rows` anew. A column that `types` does not name is text."""
+        """Replace `raw_data.transactions` by `rows`; a column that is not in `types` is text."""
         texts = pa.table({name: [row[at] for row in rows] for at, name in enumerate(generate.HEADER)})
         columns = [f"cast({name} as {(types or {}).get(name, 'varchar')}) as {name}" for name in generate.HEADER]
         if extracted_at:
@@ -46,8 +46,8 @@ class Warehouse:
             return connection.execute(query).fetchall()
 
     def dbt(self, *arguments: str) -> dict[str, str]:
-        """Run dbt. Returns: the status of each node by its name."""
-        # Here, for it takes two seconds in each process of tests, which all collect all.
+        """Run dbt and return the status of each node by its name."""
+        # Import dbt here, because it takes two seconds and every test process collects this module.
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
@@ -64,5 +64,5 @@ class Warehouse:
 
 
 def latest_of(rows: Sequence[Row]) -> list[Row]:
-    """As the loader's upsert leaves them: the last row of each key."""
+    """Return the last row of each key, as the loader's upsert leaves them."""
     return list({row[0]: row for row in rows}.values())

@@ -5,16 +5,15 @@ The entered token decides what the page can do; without one, it reads and propos
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
-from data_stack.streamlit import formatting
+from data_stack.streamlit import formatting, request_form
 from data_stack.streamlit.agents_client import AgentsClient
 from stack_runtime.errors import StackError
 
-_UNCHANGED = "unchanged"
 _PROPOSAL = "changes_proposal"
 
 
@@ -26,7 +25,7 @@ def show() -> None:
     _summary(status)
     form, words, history = st.tabs(["Form", "In words", "History"])
     with form:
-        _form(client, [need["name"] for need in status["plan"]["capacity"]["services"]])
+        _form(client, status["request"], [need["name"] for need in status["plan"]["capacity"]["services"]])
     with words:
         _words(client)
     with history:
@@ -45,36 +44,18 @@ def _summary(status: dict[str, Any]) -> None:
     columns[2].metric("Verdict", formatting.name(plan["verdict"]), border=True)
 
 
-def _form(client: AgentsClient, services: list[str]) -> None:
+def _form(client: AgentsClient, schema: Mapping[str, Any], services: list[str]) -> None:
+    """Show a form with one field for each property of the request's schema, and plan what was entered."""
     with st.form("change"):
-        reason = st.text_input("Reason", max_chars=500)
-        left, middle, right = st.columns(3)
-        numbers = {
-            "workers": left.number_input("Workers", 1, 64, None),
-            "volume_gb": middle.number_input("Data volume in GB", 10, 10_240, None),
-            "days": right.number_input("Days, for a temporary change", 1, 92, None),
-        }
-        texts = {
-            "server_type": left.text_input("Server type", max_chars=32),
-            "location": middle.text_input("Location", max_chars=32),
-        }
-        schedule = right.selectbox("Schedule", (_UNCHANGED, "never", "hourly", "daily", "weekly"))
-        backups = left.selectbox("Backups", (_UNCHANGED, "on", "off"))
-        profiles = middle.text_input("Profiles, separated by commas", max_chars=200)
-        service = right.selectbox("Service", services)
-        sizes = {
-            "memory_mb": left.number_input("Memory of the service in MiB", 16, 1_048_576, None),
-            "cpu": middle.number_input("Cores of the service", 0.05, 64.0, None),
+        columns = st.columns(3)
+        service = columns[0].selectbox("Service", services)
+        entered = {
+            name: request_form.entry(columns[(number + 1) % 3], described, service)
+            for number, (name, described) in enumerate(request_form.ordered(schema))
         }
         if not st.form_submit_button("Plan it"):
             return
-    request: dict[str, Any] = {key: value for key, value in numbers.items() if value is not None}
-    request |= {key: value.strip() for key, value in texts.items() if value.strip()}
-    request |= {key: {service: value} for key, value in sizes.items() if value is not None}
-    request |= {} if schedule == _UNCHANGED else {"schedule": schedule}
-    request |= {} if backups == _UNCHANGED else {"backups": backups == "on"}
-    request |= {"profiles": [name.strip() for name in profiles.split(",")]} if profiles.strip() else {}
-    _store(lambda: [client.plan({"reason": reason, **request})])
+    _store(lambda: [client.plan({name: value for name, value in entered.items() if value is not None})])
 
 
 def _words(client: AgentsClient) -> None:

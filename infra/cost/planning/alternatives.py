@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from infra.cost.planning.choice import AUTO
 from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.model import Alternative
-from infra.cost.planning.planner import plan_server
+from infra.hosts import host_of
+from infra.scalable import SCALABLE
 from infra.services import Service
 from infra.settings import Settings
 
@@ -18,20 +20,34 @@ LEAST_VOLUME_GB = 10
 
 @dataclass(frozen=True)
 class _Idea:
-    """One change of the settings. `loss`: how much the user gives up; the list is sorted by it."""
+    """One change of the settings.
+
+    Args:
+        loss: how much the user gives up; the list is sorted by it.
+        update: new values by field of the settings.
+    """
 
     loss: int
     describe: str
-    settings: dict[str, str]
-    changed: Settings
+    update: Mapping[str, Any]
     services: Sequence[Service]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The change as arguments of `fds scale`."""
+        named = {one.name: one for one in SCALABLE if not one.per_service}
+        return {named[name].key: named[name].format(value) for name, value in self.update.items()}
 
 
 def alternatives(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> tuple[Alternative, ...]:
     """Return the best changes within the budget: smallest loss first, then cheapest."""
     found = []
+    host = host_of(settings)
     for idea in _ideas(settings, services, inputs):
-        planned = plan_server(idea.changed, idea.services, inputs)
+        changed = settings.model_copy(update=dict(idea.update))
+        if any(getattr(changed, name) != getattr(settings, name) for name in host.unused_settings):
+            continue
+        planned = host.plan(changed, idea.services, inputs)
         if planned.verdict == "within" and planned.total_usd is not None:
             offer = Alternative(
                 describe=idea.describe, settings=idea.settings, total_usd=planned.total_usd, verdict="within"
@@ -59,7 +75,7 @@ def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs
         *_without_backups(settings, services),
         *_smaller_volume(settings, services, inputs),
         *_fewer_workers(settings, services),
-        *_without_profiles(settings, services),
+        *_without_profiles(services),
     ]
     yield from singles
     yield from _combined(settings, services, placed=placed)
@@ -67,24 +83,20 @@ def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs
 
 def _elsewhere(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
     """Suggest another location only when nothing is deployed, because a server and its volume cannot move."""
+    cheapest, anywhere = {"server_type": AUTO}, {"location": AUTO}
     if settings.server_type != AUTO:
-        changed = settings.model_copy(update={"server_type": AUTO})
-        yield _Idea(0, "the cheapest type that fits", {"serverType": AUTO}, changed, services)
+        yield _Idea(0, "the cheapest type that fits", cheapest, services)
     if placed:
         return
     if settings.location != AUTO:
-        changed = settings.model_copy(update={"location": AUTO})
-        yield _Idea(1, "the cheapest location", {"location": AUTO}, changed, services)
+        yield _Idea(1, "the cheapest location", anywhere, services)
     if settings.server_type != AUTO and settings.location != AUTO:
-        changed = settings.model_copy(update={"server_type": AUTO, "location": AUTO})
-        text = "the cheapest type that fits, anywhere"
-        yield _Idea(1, text, {"serverType": AUTO, "location": AUTO}, changed, services)
+        yield _Idea(1, "the cheapest type that fits, anywhere", cheapest | anywhere, services)
 
 
 def _without_backups(settings: Settings, services: Sequence[Service]) -> Iterator[_Idea]:
     if settings.backups:
-        changed = settings.model_copy(update={"backups": False})
-        yield _Idea(2, "without the provider's backups", {"backups": "false"}, changed, services)
+        yield _Idea(2, "without the provider's backups", {"backups": False}, services)
 
 
 def _smaller_volume(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Iterator[_Idea]:
@@ -94,52 +106,43 @@ def _smaller_volume(settings: Settings, services: Sequence[Service], inputs: Ren
     least = max(LEAST_VOLUME_GB, inputs.deployed.volume_gb)
     for gb in sorted({least, (least + settings.volume_gb) // 2}):
         if gb < settings.volume_gb:
-            changed = settings.model_copy(update={"volume_gb": gb})
-            yield _Idea(3, f"a data volume of {gb} GB", {"volumeGb": str(gb)}, changed, services)
+            yield _Idea(3, f"a data volume of {gb} GB", {"volume_gb": gb}, services)
 
 
 def _fewer_workers(settings: Settings, services: Sequence[Service]) -> Iterator[_Idea]:
     for workers in sorted({1, settings.workers // 2, settings.workers - 1}):
         if 1 <= workers < settings.workers:
-            changed = settings.model_copy(update={"workers": workers})
-            yield _Idea(4, _workers(workers), {"workers": str(workers)}, changed, services)
+            yield _Idea(4, _workers(workers), {"workers": workers}, services)
 
 
 def _workers(count: int) -> str:
     return "with 1 worker" if count == 1 else f"with {count} workers"
 
 
-def _without_profiles(settings: Settings, services: Sequence[Service]) -> Iterator[_Idea]:
+def _without_profiles(services: Sequence[Service]) -> Iterator[_Idea]:
     present = sorted({service.profile for service in services} - {"lean"})
     for left_out in present:
         kept = tuple(sorted({"lean", *present} - {left_out}))
         text = "the lean profile alone" if len(present) == 1 else f"without profile {left_out}"
-        yield from _with_profiles(5, text, kept, settings, services)
+        yield from _with_profiles(_Idea(5, text, {}, services), kept)
     if len(present) > 1:
-        yield from _with_profiles(6, "the lean profile alone", ("lean",), settings, services)
+        yield from _with_profiles(_Idea(6, "the lean profile alone", {}, services), ("lean",))
 
 
-def _with_profiles(
-    loss: int, text: str, kept: tuple[str, ...], settings: Settings, services: Sequence[Service]
-) -> Iterator[_Idea]:
-    """Suggest these profiles unless a remaining service needs a removed one."""
-    left = tuple(service for service in services if service.profile in kept)
+def _with_profiles(idea: _Idea, kept: tuple[str, ...]) -> Iterator[_Idea]:
+    """Yield the idea with these profiles as well, unless a remaining service needs a removed one."""
+    left = tuple(service for service in idea.services if service.profile in kept)
     names = {service.name for service in left}
     if all(need in names for service in left for need in service.needs):
-        changed = settings.model_copy(update={"profiles": kept})
-        yield _Idea(loss, text, {"profiles": ",".join(kept)}, changed, left)
+        yield replace(idea, update={**idea.update, "profiles": kept}, services=left)
 
 
 def _combined(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
     """Combine all reductions, for when no single one is enough."""
-    anywhere = {} if placed else {"location": AUTO}
-    update: dict[str, object] = {"server_type": AUTO, **anywhere, "backups": False, "workers": 1}
-    change = {"serverType": AUTO, **anywhere, "backups": "false", "workers": "1"}
-    changed = settings.model_copy(update=update)
-    if changed != settings:
-        yield _Idea(
-            7, f"cheapest type{'' if placed else ' anywhere'}, no backups, one worker", change, changed, services
-        )
-    for idea in _with_profiles(8, "all of this and the lean profile alone", ("lean",), changed, services):
+    update = {"server_type": AUTO, **({} if placed else {"location": AUTO}), "backups": False, "workers": 1}
+    if settings.model_copy(update=update) != settings:
+        text = f"cheapest type{'' if placed else ' anywhere'}, no backups, one worker"
+        yield _Idea(7, text, update, services)
+    for idea in _with_profiles(_Idea(8, "all of this and the lean profile alone", update, services), ("lean",)):
         if len(idea.services) < len(services):
-            yield _Idea(8, idea.describe, {**change, **idea.settings}, idea.changed, idea.services)
+            yield idea

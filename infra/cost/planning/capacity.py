@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 
 from infra.cost.planning.model import Capacity, Need, ServiceNeed
@@ -40,6 +40,10 @@ class Machine:
     cores: int | None = None
     disk_gb: int | None = None
     volume_gb: int | None = None
+    architecture: str | None = None
+    """`x86` or `arm`; another one as the machine names it."""
+    unknown: str = ""
+    """Why the resources of an existing machine are unknown, though a plan needs them; else empty."""
 
 
 def of_type(kind: ServerType, volume_gb: int) -> Machine:
@@ -87,6 +91,10 @@ class Demand:
     most_memory_mb: int
     server_gb: int
     volume_gb: int
+
+    def on_one_disk(self) -> Demand:
+        """Return these needs for a machine that keeps data on its own disk, without a data volume."""
+        return replace(self, server_gb=self.server_gb + self.volume_gb, volume_gb=0)
 
     @property
     def overhead_mb(self) -> int:

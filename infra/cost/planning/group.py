@@ -11,6 +11,7 @@ from decimal import Decimal
 from infra.cost.planning.inputs import RentalInputs, Running
 from infra.cost.planning.lines import OFFSITE, SNAPSHOTS, TRAFFIC, add
 from infra.cost.planning.model import STRAY, Line, Plan
+from infra.hosts import host_of
 from infra.settings import Settings
 
 _STRAYS_NAMED = 5
@@ -55,7 +56,7 @@ def doubts(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
 
 def warnings(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
     """Yield warnings about the sum of the group: what is not counted, and what could not be checked."""
-    if inputs.running is None:
+    if inputs.running is None and inputs.prices is not None:
         yield "the account was not queried, so only the stack files count; set HCLOUD_TOKEN to include what really runs"
     for stack, group in sorted(inputs.other_groups.items()):
         held = add(one.usd for one in inputs.running or () if one.owner == stack)
@@ -95,7 +96,8 @@ def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
     """
     own = [one for one in inputs.running or () if one.owner == settings.stack]
     only_server = sum(one.kind == "server" for one in own) == 1
-    for kind in (*_MANAGED, *(("backups",) if settings.backups or only_server else ())):
+    planned = (*_MANAGED, *(("backups",) if settings.backups or only_server else ()))
+    for kind in planned if host_of(settings).makes_machine else ():
         found = sorted((one for one in own if one.kind == kind), key=lambda one: (one.usd is None, one.usd or 0))
         if found:
             own.remove(found[-1 if kind == "volume" else 0])  # the plan prices the largest volume
@@ -103,7 +105,7 @@ def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
 
 
 def _line(resource: str, eur: Decimal | None, usd: Decimal | None, inputs: RentalInputs, note: str = "") -> Line | None:
-    price = eur if inputs.prices.currency == "EUR" else usd
+    price = eur if inputs.currency == "EUR" else usd
     if price is None:
         return None
     return Line(

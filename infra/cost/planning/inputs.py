@@ -1,4 +1,4 @@
-"""Inputs of a plan for a rented server, and the maximum age of prices and rate."""
+"""Inputs of a plan, and the maximum age of prices and rate."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from infra.cost.planning.capacity import Machine
 from infra.cost.planning.choice import Deployed
-from infra.cost.planning.model import Fx, Plan
+from infra.cost.planning.model import Currency, Fx, Plan
 from infra.cost.planning.prices import PriceList
 
 PRICES_DAYS = 14
 RATE_DAYS = 30
-"""Maximum age of prices and of the exchange rate in days; a plan with older ones is `unknown`."""
+STATED_DAYS = 92
+"""Maximum age in days of a price list, of the exchange rate, and of a price that the user states for a server of their
+own, which is a contract's and changes more rarely; a plan with older ones is `unknown`."""
 
 
 LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")
@@ -40,9 +43,10 @@ class Running:
 
 @dataclass(frozen=True)
 class RentalInputs:
-    """Inputs of a plan for a rented server, in addition to settings and services."""
+    """Inputs of a plan, in addition to settings and services."""
 
-    prices: PriceList
+    prices: PriceList | None
+    """None when no stack of the group is on a server of the price list."""
     rate: Fx | None
     today: date
     others: Sequence[Plan] = ()
@@ -54,3 +58,24 @@ class RentalInputs:
     deployed: Deployed | None = None
     """The running server and volume of this stack; None if unknown."""
     allow_snapshot: bool = False
+    machine: Machine | None = None
+    """The machine that the containers run on, where it exists already; None if it was not looked at."""
+
+    stated: Currency | None = None
+    """Currency of the price that the user states for a server of their own."""
+
+    @property
+    def price_list(self) -> PriceList:
+        """Return the price list.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.prices is None:
+            raise ValueError("a rented server needs a price list")
+        return self.prices
+
+    @property
+    def currency(self) -> Currency:
+        """Return the currency of the bill: that of the stated price, else that of the list."""
+        return self.stated or (self.prices.currency if self.prices else "EUR")

@@ -152,15 +152,7 @@ class TaxedPrices:
 
     def offsite(self, settings: Settings) -> Amount:
         """Return the price of off-site backup space, at the price in the settings (net euros per GB)."""
-        net = settings.offsite_eur_per_gb
-        if not net:
-            raise UnknownError(
-                f"{settings.offsite_gb} GB of off-site space have no price",
-                where=f"Pulumi.{settings.stack}.yaml",
-                next_command="set offsiteEurPerGb to the net price of a GB a month",
-            )
-        price = net * (100 + self.prices.vat_percent) / 100 if self.tax == "gross" else net
-        return Amount(OFFSITE, Decimal(settings.offsite_gb), "GB", price, "EUR", "price from settings")
+        return offsite(settings, self.prices.vat_percent)
 
     def offer(self, name: str, location: str) -> Offer:
         """Return the offer of a server type at a location, orderable or not."""
@@ -178,6 +170,31 @@ class TaxedPrices:
 
     def _amount(self, resource: str, quantity: Decimal, unit: str, price: Decimal, note: str = "") -> Amount:
         return Amount(resource, quantity, unit, price, self.prices.currency, note)
+
+
+def offsite(settings: Settings, vat_percent: Decimal | None) -> Amount:
+    """Return the price of off-site backup space, at the price in the settings (net euros per GB).
+
+    Raises:
+        UnknownError: the price is not set, or it is planned gross and the VAT (in percent) is unknown.
+    """
+    net = settings.offsite_eur_per_gb
+    where = f"Pulumi.{settings.stack}.yaml"
+    if not net:
+        raise UnknownError(
+            f"{settings.offsite_gb} GB of off-site space have no price",
+            where=where,
+            next_command="set offsiteEurPerGb to the net price of a GB a month",
+        )
+    if settings.tax == "net":
+        price = net
+    elif vat_percent is not None:
+        price = net * (100 + vat_percent) / 100
+    else:
+        raise UnknownError(
+            "the VAT on off-site space is unknown", where=where, next_command="set tax to net, and plan without VAT"
+        )
+    return Amount(OFFSITE, Decimal(settings.offsite_gb), "GB", price, "EUR", "price from settings")
 
 
 def stack_amounts(settings: Settings, tariff: TaxedPrices, name: str, location: str) -> Sequence[Amount]:

@@ -9,22 +9,16 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from infra.cost.planning import group
 from infra.cost.planning.capacity import Demand
 from infra.cost.planning.choice import Candidate
-from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs
+from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, STATED_DAYS, RentalInputs
 from infra.cost.planning.model import Verdict
-from infra.settings import Settings
+from infra.hosts import host_of
+from infra.settings import ServerPrice, Settings
 
 PROMISE = Decimal(50)
 """Default budget of a stack, in dollars per month."""
 CLOSE = Decimal("0.9")
 """The plan warns from this share of the budget on."""
 _USUAL_RATE = (Decimal("0.9"), Decimal("1.4"))
-SERVER_ONLY = (
-    "budget_group", "tax", "fx_rate", "fx_date", "allow_snapshot", "server_type", "location", "backups", "volume_gb",
-    "snapshot_gb", "offsite_gb", "offsite_eur_per_gb", "traffic_tb", "email", "ssh_from", "dns_zone", "server_image",
-    "certificates", "certificate_challenge", "certificate_root", "registry_mirror",
-)  # fmt: skip
-LOCAL_ONLY = ("http_port", "https_port")
-"""Settings that only a stack on a rented server uses, and settings that only a local stack uses."""
 _PUBLIC_NAME = ("email", "dns_zone", "certificates", "certificate_challenge", "certificate_root")
 """Settings that need the setting `domain`."""
 _NEW_SERVER = ("server_image", "registry_mirror")
@@ -58,9 +52,7 @@ def _why_not(candidate: Candidate) -> str:
 
 def local_warnings(settings: Settings, needs: Demand) -> tuple[str, ...]:
     """Return warnings about the settings of a local stack."""
-    unused = _named(settings, SERVER_ONLY)
-    said = [f"on this machine these settings do nothing: {unused}"] if unused else []
-    return (*raised(settings.budget_usd), *said, *_about_services(settings, needs))
+    return (*raised(settings.budget_usd), *_unused(settings), *_about_services(settings, needs))
 
 
 def warnings_of(
@@ -83,6 +75,20 @@ def warnings_of(
     )
 
 
+def owned_warnings(
+    settings: Settings, needs: Demand, inputs: RentalInputs, total: Decimal | None, budget: Decimal
+) -> tuple[str, ...]:
+    """Return warnings about a plan for a server that the user already has."""
+    return (
+        *_about_budget(settings, inputs, total, budget),
+        *group.warnings(settings, inputs),
+        *_about_inputs(inputs),
+        *_about_price(settings.server_price, inputs),
+        *_about_settings(settings, inputs),
+        *_about_services(settings, needs),
+    )
+
+
 def raised(budget: Decimal) -> list[str]:
     """Return a warning when the budget is above the promised one; every report shows it."""
     return [f"budget raised to ${budget:.2f} by setting budgetUsd"] if budget > PROMISE else []
@@ -99,16 +105,23 @@ def _about_budget(settings: Settings, inputs: RentalInputs, total: Decimal | Non
 
 def _about_inputs(inputs: RentalInputs) -> list[str]:
     said = []
-    days = (inputs.today - inputs.prices.date).days
-    if days > PRICES_DAYS:
-        said.append(f"planned on prices of {inputs.prices.date}, {days} days old: today's may differ")
+    prices = inputs.prices
+    if prices is not None and (days := (inputs.today - prices.date).days) > PRICES_DAYS:
+        said.append(f"planned on prices of {prices.date}, {days} days old: today's may differ")
     if inputs.rate is not None:
         days = (inputs.today - inputs.rate.date).days
         if days > RATE_DAYS:
             said.append(f"planned on an exchange rate of {inputs.rate.date}, {days} days old: today's may differ")
         if not _USUAL_RATE[0] <= inputs.rate.rate <= _USUAL_RATE[1]:
             said.append(f"an exchange rate of {inputs.rate.rate} is unusual, check it")
-    return [*said, *inputs.prices.warnings]
+    return [*said, *(prices.warnings if prices else ())]
+
+
+def _about_price(price: ServerPrice | None, inputs: RentalInputs) -> list[str]:
+    said = ["what else runs on the server is not counted: all of its memory, CPU and disk counts as free"]
+    if price and (days := (inputs.today - price.date).days) > STATED_DAYS:
+        said.append(f"planned on a serverPrice of {price.date}, {days} days old: look it up again")
+    return said
 
 
 def _about_server(best: Candidate, found: Sequence[Candidate], settings: Settings) -> list[str]:
@@ -129,24 +142,31 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
 def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
     """Return warnings about settings of a server's stack that do nothing, or less than their name suggests."""
     said = []
-    if _open_to_all(settings.ssh_from):
+    rented = host_of(settings).makes_machine
+    if rented and _open_to_all(settings.ssh_from):
         said.append("port 22 is open to every address; the setting sshFrom restricts it")
-    if settings.backups:
+    if rented and settings.backups:
         said.append("backups copies only the server's own disk, not the data volume, which holds all data")
-    if settings.snapshot_gb:
+    if rented and settings.snapshot_gb:
         said.append("snapshotGb is priced, but nothing makes snapshots yet")
     if settings.offsite_gb:
         said.append("offsiteGb is priced, but nothing makes off-site copies yet")
     elif settings.offsite_eur_per_gb is not None:
         said.append("offsiteEurPerGb does nothing while offsiteGb is 0")
-    if unused := _named(settings, LOCAL_ONLY):
-        said.append(f"on a rented server, which listens on 80 and 443, these settings do nothing: {unused}")
+    said += _unused(settings)
     if settings.domain == "localhost" and (unused := _named(settings, _PUBLIC_NAME)):
         said.append(f"without the setting domain, these settings do nothing: {unused}")
-    may_exist = inputs.deployed is None or inputs.deployed.server_type
+    may_exist = rented and (inputs.deployed is None or inputs.deployed.server_type)
     if may_exist and (unused := _named(settings, _NEW_SERVER)):
         said.append(f"an existing server is not changed by these settings, only a new one uses them: {unused}")
     return said
+
+
+def _unused(settings: Settings) -> list[str]:
+    """Return a warning when settings are set that the stack's host does not use."""
+    host = host_of(settings)
+    unused = _named(settings, host.unused_settings)
+    return [f"{host.where} these settings do nothing: {unused}"] if unused else []
 
 
 def _about_services(settings: Settings, needs: Demand) -> list[str]:

@@ -10,8 +10,8 @@ from infra.cost.planning.capacity import Machine
 from infra.cost.planning.choice import Deployed
 from infra.cost.planning.inputs import RentalInputs, Running
 from infra.cost.planning.model import Fx, Plan
-from infra.cost.planning.planner import plan_local, plan_server
 from infra.cost.planning.prices import PriceList
+from infra.hosts import host_of
 from infra.services import Service
 from infra.settings import Settings
 
@@ -33,21 +33,17 @@ def plan(
     """Plan what the settings cost and whether they may be deployed. Pure.
 
     Args:
-        prices: the price list; None only for a stack on the local host.
+        prices: the price list; None when no stack of the group is on a server of it.
         others: plans of the other stacks of the budget group.
         other_groups: names of other budget groups by stack.
         running: all resources of the group's accounts; None when they were not queried.
         deployed: the deployed server and volume of this stack; None when unknown.
-        machine: the local host, where known.
+        machine: the machine that the containers run on, where it exists already.
         allow_snapshot: accept prices or a rate that are too old, with a warning.
     """
-    if settings.host == "local":
-        return plan_local(settings, services, machine or Machine())
-    if prices is None:
-        raise ValueError("a rented server needs a price list")
-    allowed = allow_snapshot or settings.allow_snapshot
-    inputs = RentalInputs(prices, rate, today, others, other_groups or {}, running, deployed, allowed)
-    planned = plan_server(settings, services, inputs)
+    host, allowed = host_of(settings), allow_snapshot or settings.allow_snapshot
+    inputs = RentalInputs(prices, rate, today, others, other_groups or {}, running, deployed, allowed, machine)
+    planned = host.plan(settings, services, inputs)
     if planned.verdict in ("over", "does_not_fit"):
         return planned.model_copy(update={"alternatives": alternatives(settings, services, inputs)})
     return planned

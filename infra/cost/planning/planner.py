@@ -19,10 +19,10 @@ from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 
-def plan_local(settings: Settings, services: Sequence[Service], machine: Machine) -> Plan:
+def plan_local(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
     """Plan a stack on this machine: it needs no price, but its memory is checked."""
     needs = demand(settings, services)
-    capacity = needs.on(Machine(memory_mb=machine.memory_mb))
+    capacity = needs.on(Machine(memory_mb=inputs.machine.memory_mb if inputs.machine else None))
     verdict: Verdict = "does_not_fit" if capacity.problems else "within"
     nothing = Decimal("0.00")
     own = Line(
@@ -74,7 +74,7 @@ def rank_servers(
     settings: Settings, services: Sequence[Service], inputs: RentalInputs, needs: Demand | None = None
 ) -> list[Candidate]:
     """Return all servers that the settings allow with their cost, best first."""
-    tariff = TaxedPrices(inputs.prices, settings.tax)
+    tariff = TaxedPrices(inputs.price_list, settings.tax)
     deployed = inputs.deployed or Deployed()
     return candidates(
         settings,
@@ -126,10 +126,10 @@ def _assemble(
         budget_usd=budget,
         total_usd=total,
         total_eur=decision.total_eur,
-        currency=inputs.prices.currency,
+        currency=inputs.currency,
         tax=settings.tax,
         fx=inputs.rate,
-        prices=Source(date=inputs.prices.date, source=inputs.prices.source),
+        prices=Source(date=inputs.price_list.date, source=inputs.price_list.source),
         server=_server(best) if best else None,
         capacity=needs.on(machine),
         lines=decision.lines,
@@ -197,8 +197,9 @@ def _verdict(total: Decimal | None, budget: Decimal, doubts: Sequence[str], lack
 
 def doubts_of(settings: Settings, inputs: RentalInputs) -> tuple[str, ...]:
     """Return the reasons for the verdict `unknown` that do not depend on the server."""
-    found = [*_age("prices", inputs.prices.date, PRICES_DAYS, inputs)]
-    if inputs.prices.currency == "EUR" or settings.offsite_gb:
+    found = age("prices", inputs.prices.date, PRICES_DAYS, inputs) if inputs.prices else []
+    in_euros = "EUR" in (inputs.currency, inputs.prices.currency if inputs.prices else None)
+    if in_euros or settings.offsite_gb:
         found += _rate_doubts(inputs)
     return (*found, *group.doubts(settings, inputs))
 
@@ -208,10 +209,10 @@ def _rate_doubts(inputs: RentalInputs) -> list[str]:
         return ["no exchange rate is known, set fxRate and fxDate"]
     if implausible(inputs.rate.rate):
         return [f"an exchange rate of {inputs.rate.rate} dollars for a euro is implausible"]
-    return _age("exchange rate", inputs.rate.date, RATE_DAYS, inputs)
+    return age("exchange rate", inputs.rate.date, RATE_DAYS, inputs)
 
 
-def _age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
+def age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
     """Return a doubt if the date is too old (unless allowed) or in the future (always wrong)."""
     days = (inputs.today - day).days
     if days < 0:

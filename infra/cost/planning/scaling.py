@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from infra.cost.planning.choice import Deployed
 from infra.cost.planning.model import Plan
+from infra.hosts import host_of
+from infra.scalable import SCALABLE, Scalable, scalable
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UsageError
-
-_SCALABLE = (
-    "workers", "memory.SERVICE", "cpu.SERVICE", "volumeGb", "profiles", "serverType", "location", "backups", "schedule",
-)  # fmt: skip
 
 
 def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
@@ -32,16 +31,12 @@ def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
         if key in seen:
             raise _usage(f"{key} is given twice")
         seen.add(key)
-        kind, dot, name = key.partition(".")
-        if dot and kind in ("memory", "cpu"):
+        setting = _setting(key)
+        if setting.per_service:
             services = found.setdefault("services", _overrides(settings))
-            own = services.setdefault(name, {})
-            if kind == "memory":
-                own["memoryMb"] = _whole(key, value)
-            else:
-                own["cpu"] = _cores(key, value)
+            services.setdefault(key.partition(".")[2], {})[to_camel(setting.name)] = _value(setting, key, value)
         else:
-            found[key] = _value(key, value)
+            found[key] = _value(setting, key, value)
     if not found:
         raise _usage("nothing to change")
     return found
@@ -63,10 +58,14 @@ def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
 def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
     """Refuse a change that replaces the existing server or data volume, or that shrinks a disk.
 
+    A host that does not create its machine has no such volume, and keeps its machine.
+
     Raises:
         RefusedError: the volume would shrink and exists or may exist; or the existing server or volume would have to
             move, change its architecture, or get a smaller disk.
     """
+    if not host_of(after).makes_machine:
+        return
     if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
         known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN nobody knows if there is one"
         raise RefusedError(
@@ -101,36 +100,24 @@ def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deploye
         )
 
 
-def _value(key: str, value: str) -> Any:
-    if key in ("workers", "volumeGb"):
-        return _whole(key, value)
-    if key == "profiles":
-        return [name for name in value.split(",") if name]
-    if key == "backups":
-        if value not in ("true", "false"):
-            raise _usage(f"backups is true or false, not '{value}'")
-        return value == "true"
-    if key in ("serverType", "location", "schedule"):
-        return value
+def _setting(key: str) -> Scalable:
+    found = scalable(key)
+    if found is not None:
+        return found
     if key == "budgetUsd":
         raise _usage("budgetUsd is no scale: a person raises it in the stack file")
-    raise _usage(f"there is no scalable setting '{key}', there are {', '.join(_SCALABLE)}")
+    raise _usage(f"there is no scalable setting '{key}', there are {', '.join(one.key for one in SCALABLE)}")
+
+
+def _value(setting: Scalable, key: str, text: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise _usage(f"{key} {error}, not '{text}'") from None
 
 
 def _overrides(settings: Settings) -> dict[str, Any]:
     return {name: override.model_dump(by_alias=True, exclude_none=True) for name, override in settings.services.items()}
-
-
-def _whole(key: str, value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", value):
-        raise _usage(f"{key} is a whole number, not '{value}'")
-    return int(value)
-
-
-def _cores(key: str, value: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", value):
-        raise _usage(f"{key} is a number of cores such as 0.5, not '{value}'")
-    return float(value)
 
 
 def _usage(what: str) -> UsageError:

@@ -22,14 +22,18 @@ from infra.cost.sources.live import Account
 HOURS_TO_CAP = 624
 
 
-def ask(plan: Plan, prices: PriceList, account: Account, now: datetime) -> Actual:
+def ask(plan: Plan, prices: PriceList, account: Account, now: datetime, identity: str | None = None) -> Actual:
     """Return all resources of `account` with their prices at `now`.
+
+    Args:
+        identity: the stack's identity; None when it is not known.
 
     Raises:
         UnreachableError, UnknownError: the API does not answer, or its response is invalid.
     """
     converter = CurrencyConverter(plan.fx.rate if plan.fx else None)
-    found = (_item(one, converter, now) for one in held.priced(held.ask([account]), TaxedPrices(prices, plan.tax)))
+    tariff, own = TaxedPrices(prices, plan.tax), held.Own(plan.stack, identity)
+    found = (_item(one, converter, now) for one in held.priced(held.ask([account]), tariff, own))
     return _sum(plan, sorted(found, key=lambda item: (item.owner == STRAY, item.owner)))
 
 

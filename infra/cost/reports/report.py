@@ -77,7 +77,7 @@ def bar(plan: Plan) -> str:
 def _basis(plan: Plan) -> str:
     """Print the sources and dates of prices and rate."""
     if plan.prices is None:
-        return "no prices are needed on the local host"
+        return "no price is known" if plan.total_usd is None else "no prices are needed on the local host"
     fx = f"1 EUR = {plan.fx.rate:f} USD of {plan.fx.date} ({plan.fx.source})" if plan.fx else "no exchange rate"
     return f"{plan.tax} prices of {plan.prices.date} ({plan.prices.source}); {fx}"
 
@@ -85,8 +85,10 @@ def _basis(plan: Plan) -> str:
 def _capacity(plan: Plan, console: Console) -> None:
     own = plan.capacity
     parts = [_need("memory", own.memory_mb, "MiB"), _need("CPU", own.cpu, "cores")]
-    if plan.server is not None:
-        parts += [_need("disk", own.disk_gb, "GB"), _need("volume", own.volume_gb, "GB")]
+    if own.disk_gb.available is not None:
+        parts.append(_need("disk", own.disk_gb, "GB"))
+    if own.volume_gb.available is not None:
+        parts.append(_need("volume", own.volume_gb, "GB"))
     _print(console, f"  reserved: {', '.join(parts)}")
 
 

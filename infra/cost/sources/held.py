@@ -11,6 +11,7 @@ from infra.cost.planning.json_reader import JsonReader
 from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices
 from infra.cost.planning.model import STRAY
 from infra.cost.sources.live import Account, location_of
+from infra.hosts.hetzner.account import IDENTITY
 from stack_runtime.errors import UnknownError
 from stack_runtime.paths import PROJECT
 
@@ -25,6 +26,18 @@ KINDS: Mapping[str, Mapping[str, str]] = {
 """Kinds of paid resources, with the query parameters to list them."""
 
 Entries = Mapping[str, Sequence[JsonReader]]
+
+
+@dataclass(frozen=True)
+class Own:
+    """The stack that the costs are computed for.
+
+    Args:
+        identity: None when it is not known; then everything with the stack's name counts as its own.
+    """
+
+    stack: str
+    identity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,18 +65,18 @@ def ask(accounts: Iterable[Account]) -> Entries:
     return {kind: list(entries.values()) for kind, entries in found.items()}
 
 
-def priced(entries: Entries, tariff: TaxedPrices) -> list[Priced]:
+def priced(entries: Entries, tariff: TaxedPrices, own: Own) -> list[Priced]:
     """Return the resources in `entries` with their monthly cost at today's list prices."""
-    owners = _owners(entries)
+    owners = _owners(entries, own)
     return [
-        Priced(entry, _owner(entry, owners), *one)
+        Priced(entry, _owner(entry, owners, own), *one)
         for kind, found in entries.items()
         for entry in found
         for one in _READERS[kind](entry, tariff)
     ]
 
 
-def running(entries: Entries, tariff: TaxedPrices, converter: CurrencyConverter) -> tuple[Running, ...]:
+def running(entries: Entries, tariff: TaxedPrices, converter: CurrencyConverter, own: Own) -> tuple[Running, ...]:
     """Return the resources in `entries` in the form that a plan takes."""
     return tuple(
         Running(
@@ -74,14 +87,14 @@ def running(entries: Entries, tariff: TaxedPrices, converter: CurrencyConverter)
             usd=converter.usd(one.amount) if one.amount else None,
             note=one.note,
         )
-        for one in priced(entries, tariff)
+        for one in priced(entries, tariff, own)
     )
 
 
-def deployed(entries: Entries, stack: str) -> Deployed:
-    """Return the server and the volume with this stack's labels."""
+def deployed(entries: Entries, own: Own) -> Deployed:
+    """Return the server and the volume with the labels of this stack."""
     servers, volumes = (
-        [entry for entry in entries[kind] if _owner(entry, {}) == stack] for kind in ("servers", "volumes")
+        [entry for entry in entries[kind] if _owner(entry, {}, own) == own.stack] for kind in ("servers", "volumes")
     )
     gb = max((volume.get("size").whole(least=1) for volume in volumes), default=0)
     place = location_of(volumes[0]) if volumes else ""
@@ -93,12 +106,13 @@ def deployed(entries: Entries, stack: str) -> Deployed:
     return Deployed(kind.get("name").text(), location_of(servers[0]), gb, disk.whole(least=1), architecture, place)
 
 
-def _owners(entries: Mapping[str, Sequence[JsonReader]]) -> dict[int, str]:
+def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, str]:
     """Return the owner of each server by its id; an address created with a server has no labels of its own."""
-    return {server.get("id").whole(least=0): _owner(server, {}) for server in entries["servers"]}
+    return {server.get("id").whole(least=0): _owner(server, {}, own) for server in entries["servers"]}
 
 
-def _owner(entry: JsonReader, servers: Mapping[int, str]) -> str:
+def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
+    """Return the stack of a resource; one of the same name with another identity is a stack of its own."""
     labels = entry.get("labels")
     if not labels.has("project"):
         for key in ("assignee_id", "server"):
@@ -108,7 +122,11 @@ def _owner(entry: JsonReader, servers: Mapping[int, str]) -> str:
             return servers.get(entry.get("created_from").get("id").whole(least=0), STRAY)
     if not labels.has("project") or labels.get("project").value != PROJECT:
         return STRAY
-    return labels.get("stack").text() if labels.has("stack") and labels.get("stack").value else STRAY
+    stack = labels.get("stack").text() if labels.has("stack") and labels.get("stack").value else STRAY
+    made_by = labels.get(IDENTITY).text() if labels.has(IDENTITY) and labels.get(IDENTITY).value else own.identity
+    if stack == own.stack and own.identity is not None and made_by != own.identity:
+        return f"{stack} ({made_by})"
+    return stack
 
 
 _Price = tuple[str, str, Amount | None, str]

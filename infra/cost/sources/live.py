@@ -16,7 +16,7 @@ from requests import RequestException, Response
 
 from infra.cost.planning import prices
 from infra.cost.planning.json_reader import MOST_BYTES, JsonReader, decode
-from infra.hosts.hetzner import api
+from infra.hosts.hetzner import api, token
 from stack_runtime.deadline import within
 from stack_runtime.errors import UnknownError
 
@@ -33,10 +33,19 @@ Result = TypeVar("Result")
 class Account:
     """The Hetzner project of a token; it is only read."""
 
-    def __init__(self, token: str, *, seconds: float = SECONDS) -> None:
+    def __init__(self, opened_by: str, *, seconds: float = SECONDS) -> None:
         self._endpoint = api.endpoint()
-        self._client = api.connect(token, seconds=_READ_SECONDS)
+        self._client = api.connect(opened_by, seconds=_READ_SECONDS)
         self._seconds = seconds
+
+    @classmethod
+    def of(cls, stack: str) -> Account:
+        """Return the account of a stack.
+
+        Raises:
+            UnreachableError: there is no token for it.
+        """
+        return cls(token.require(stack))
 
     def prices(self, today: date) -> prices.PriceList:
         """Return today's price list of this account, in its currency and with its VAT."""

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from hcloud.zones import BoundZoneRRSet
 
 
-def selector(settings: Settings) -> str:
-    """What finds everything of this stack in the account."""
-    return f"project={PROJECT},stack={settings.stack}"
+IDENTITY = "identity"
+"""Label with the identity of the stack that made a resource (see `infra.engine.identity`)."""
+
+
+def selector(settings: Settings, identity: str = "") -> str:
+    """Return the selector of everything with this stack's name, or only of what the stack with this identity made."""
+    return f"project={PROJECT},stack={settings.stack}" + (f",{IDENTITY}={identity}" if identity else "")
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,15 @@ class Account:
     facts: dict[str, Facts] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: Settings) -> Account:
-        """Ask the API what carries this stack's labels.
+    def of(cls, settings: Settings, identity: str) -> Account:
+        """Ask the API what carries the labels of the stack with this identity.
 
         Raises:
             UnreachableError: no token, a refused one, or no answer.
         """
         from infra.hosts.hetzner.api import request  # 0.3 s that a stack on this machine does not need
 
-        return request(settings.stack, lambda api: _found(api, settings))
+        return request(settings.stack, lambda api: _found(api, settings, identity))
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
         """What exists, but that the engine has not written down: to be adopted.
@@ -68,12 +72,12 @@ def members(api: Client, kind: str) -> Any:
     return getattr(api, f"{kind}s")
 
 
-def _found(api: Client, settings: Settings) -> Account:
-    labels = selector(settings)
+def _found(api: Client, settings: Settings, identity: str) -> Account:
+    labels = selector(settings, identity)
     found = {kind: members(api, kind).get_all(label_selector=labels) for kind in BY_THEMSELVES}
     ids = {kind: str(members[0].id) for kind, members in found.items() if members}
     facts = {kind: FACTS[kind](members[0]) for kind, members in found.items() if members and kind in FACTS}
-    for each in records_of(api, settings):
+    for each in records_of(api, settings, identity):
         known = record(settings.dns_zone, each.name, each.type)
         ids[f"record {known}"] = known
     for network in found["network"][:1]:
@@ -121,15 +125,15 @@ def _of_firewall(firewall: BoundFirewall) -> Facts:
 FACTS: dict[str, Callable[[Any], Facts]] = {"server": _of_server, "volume": _of_volume, "firewall": _of_firewall}
 
 
-def records_of(api: Client, settings: Settings) -> list[BoundZoneRRSet]:
-    """The stack's record sets in its zone; none when it has no zone, or when the zone is gone."""
+def records_of(api: Client, settings: Settings, identity: str = "") -> list[BoundZoneRRSet]:
+    """The stack's record sets in its zone, by `selector`; none when it has no zone, or when the zone is gone."""
     if not settings.dns_zone:
         return []
     from hcloud import APIException
 
     try:
         zone = api.zones.get(settings.dns_zone)
-        return api.zones.get_rrset_all(zone, label_selector=selector(settings))
+        return api.zones.get_rrset_all(zone, label_selector=selector(settings, identity))
     except APIException as error:
         if error.code == "not_found":
             return []

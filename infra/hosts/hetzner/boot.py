@@ -11,6 +11,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from infra.hosts.daemon import daemon_settings
 from infra.settings import Settings
 from stack_runtime.remote import DEPLOY_USER, HOST_COMMAND
 
@@ -70,7 +71,7 @@ def _files(settings: Settings, volume_id: str) -> list[dict[str, str]]:
     contents = {
         HOST_COMMAND: script.replace("@VOLUME_ID@", volume_id).replace("@PACKAGES@", PACKAGES),
         "/etc/ssh/sshd_config.d/10-fds.conf": SSHD,
-        "/etc/docker/daemon.json": json.dumps(_daemon(settings), indent=1),
+        "/etc/docker/daemon.json": json.dumps(daemon_settings(settings), indent=1),
         "/etc/systemd/system/docker.service.d/10-fds.conf": DROP_IN,
         "/etc/apt/apt.conf.d/20auto-upgrades": UPGRADES,
         "/etc/default/zramswap": ZRAM,
@@ -79,16 +80,3 @@ def _files(settings: Settings, volume_id: str) -> list[dict[str, str]]:
         {"path": path, "content": content, "permissions": "0755" if path == HOST_COMMAND else "0644"}
         for path, content in contents.items()
     ]
-
-
-def _daemon(settings: Settings) -> dict[str, Any]:
-    daemon: dict[str, Any] = {
-        "live-restore": True,
-        "log-driver": "json-file",
-        "log-opts": {"max-size": "10m", "max-file": "3"},
-    }
-    if settings.registry_mirror:
-        daemon["registry-mirrors"] = [settings.registry_mirror]
-        if settings.registry_mirror.startswith("http://"):
-            daemon["insecure-registries"] = [settings.registry_mirror.removeprefix("http://")]
-    return daemon

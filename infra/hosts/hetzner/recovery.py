@@ -22,28 +22,28 @@ RESIZES = ("change_server_type", "resize_volume")
 """Actions of the account that go on without the deployment that asked for them, and change sizes at their end."""
 
 
-def settled(settings: Settings, say: Callable[[str], None]) -> Account:
-    """What the account holds, once it resizes nothing of the stack any more.
+def settled(settings: Settings, identity: str, say: Callable[[str], None]) -> Account:
+    """What the account holds of the stack with this identity, once it resizes nothing of the stack any more.
 
     Raises:
         UnreachableError: it does not come to an end, or the API does not answer.
     """
     deadline = time.monotonic() + SETTLED_S
     told = False
-    while busy := request(settings.stack, partial(_resized, settings)):
+    while busy := request(settings.stack, partial(_resized, settings, identity)):
         if time.monotonic() > deadline:
             raise UnreachableError(f"{busy} is still being resized", next_command="look at the console, then fds up")
         if not told:
             say(f"waiting for the account, which is still resizing {busy}")
             told = True
         time.sleep(PAUSE_S)
-    return Account.of(settings)
+    return Account.of(settings, identity)
 
 
-def _resized(settings: Settings, api: Client) -> str | None:
+def _resized(settings: Settings, identity: str, api: Client) -> str | None:
     """The name of the stack's server or volume that the account is resizing."""
     for kind in ("server", "volume"):
-        for each in members(api, kind).get_all(label_selector=selector(settings)):
+        for each in members(api, kind).get_all(label_selector=selector(settings, identity)):
             if any(action.command in RESIZES for action in each.get_actions(status=["running"])):
                 return str(each.name)
     return None
@@ -158,19 +158,19 @@ def _one(kind: str, resource_id: str, api: Client) -> Any:
         raise
 
 
-def lift_protection(settings: Settings, *, volumes: bool) -> None:
+def lift_protection(settings: Settings, identity: str, *, volumes: bool) -> None:
     """Take the account's delete protection off the stack's server, and off its data volume when that goes too."""
 
     def lift(api: Client) -> None:
-        for server in api.servers.get_all(label_selector=selector(settings)):
+        for server in api.servers.get_all(label_selector=selector(settings, identity)):
             server.change_protection(delete=False, rebuild=False).wait_until_finished()
-        for volume in api.volumes.get_all(label_selector=selector(settings)) if volumes else ():
+        for volume in api.volumes.get_all(label_selector=selector(settings, identity)) if volumes else ():
             volume.change_protection(delete=False).wait_until_finished()
 
     request(settings.stack, lift)
 
 
-def remove_leftovers(settings: Settings, *, volumes: bool) -> dict[str, list[str]]:
+def remove_leftovers(settings: Settings, identity: str, *, volumes: bool) -> dict[str, list[str]]:
     """Delete what carries the stack's labels and is still there: what a killed deployment made and nobody recorded.
 
     Data volumes, which the engine leaves behind on purpose, go only when `volumes` is true.
@@ -179,12 +179,12 @@ def remove_leftovers(settings: Settings, *, volumes: bool) -> dict[str, list[str
     """
 
     def remove(api: Client) -> dict[str, list[str]]:
-        records = records_of(api, settings)
+        records = records_of(api, settings, identity)
         for each in records:
             api.zones.delete_rrset(each)
         left = {"record": [str(each.name) for each in records]}
         for kind in BY_THEMSELVES if volumes else [kind for kind in BY_THEMSELVES if kind != "volume"]:
-            found = members(api, kind).get_all(label_selector=selector(settings))
+            found = members(api, kind).get_all(label_selector=selector(settings, identity))
             for each in found:
                 action = each.delete()
                 if hasattr(action, "wait_until_finished"):

@@ -11,8 +11,8 @@ import pulumi_docker as docker
 import pulumi_hcloud as hcloud
 
 from infra.cost.planning.model import Server
-from infra.hosts.base import Host
-from infra.hosts.hetzner.account import Account, record
+from infra.hosts.base import DockerTarget, TargetInputs
+from infra.hosts.hetzner.account import IDENTITY, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule
 from infra.settings import Settings
@@ -29,35 +29,25 @@ UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["
 """What may differ from the settings while something is adopted, by kind; the deployment after it brings it in line."""
 
 
-def host(
-    settings: Settings,
-    planned: Server,
-    secrets: pulumi.Output[Mapping[str, str]],
-    folder: Path,
-    adopt: Account,
-    options: pulumi.ResourceOptions,
-    *,
-    wait: bool = True,
-) -> Host:
-    """Register the server and yield its Docker daemon, reached over SSH once it is ready.
+def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
+    """Register the server and return its Docker daemon, reached over SSH once it is ready.
 
     Args:
+        inputs: with the secrets `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
         planned: type and location, as the plan chose them.
-        secrets: holds `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
         folder: where the key files for `ssh` are put, readable by the owner alone.
-        adopt: resources that the account has and the engine's record lacks.
-        wait: wait until the server is ready; False when only account resources are updated.
     """
-    made = _ServerResources(settings, adopt, options)
+    settings, secrets, options = inputs.settings, inputs.secrets, inputs.options
+    made = _ServerResources(settings, inputs.adopt, options, inputs.identity)
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
     # Last of all the volume's size: when it grows, its file system does only afterwards.
-    inputs = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
+    known = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
     # An address and paths of files: nothing secret is left in it.
     hint = ssh_rule(settings)
     access: pulumi.Output[Access] = pulumi.Output.unsecret(
-        inputs.apply(lambda v: _ready(v[0], v[1], folder, hint, wait))
+        known.apply(lambda v: _ready(v[0], v[1], folder, hint, inputs.wait))
     )
     made.dns(server.ipv4_address)
     provider = docker.Provider(
@@ -68,7 +58,7 @@ def host(
         cert_path="",
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(deleted_with=server)),
     )
-    return Host(provider, gone_with=server, address=server.ipv4_address)
+    return DockerTarget(provider, gone_with=server)
 
 
 async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: str, wait: bool) -> Access:
@@ -81,18 +71,21 @@ async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: s
 class _ServerResources:
     """Registers the resources; those that an interrupted deployment made are adopted, not made again."""
 
-    def __init__(self, settings: Settings, adopt: Account, options: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, settings: Settings, adopt: Mapping[str, str], options: pulumi.ResourceOptions, identity: str
+    ) -> None:
         self._settings = settings
         self._adopt = adopt
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
+        self._labels |= {IDENTITY: identity} if identity else {}
         # A provider of one's own does not look into the stack file by itself.
         self._provider = hcloud.Provider("hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options)
         self._options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(provider=self._provider))
 
     def _with(self, kind: str, more: pulumi.ResourceOptions | None = None) -> pulumi.ResourceOptions:
-        adopted = pulumi.ResourceOptions(import_=self._adopt.ids.get(kind))
-        if kind in self._adopt.ids:
+        adopted = pulumi.ResourceOptions(import_=self._adopt.get(kind))
+        if kind in self._adopt:
             adopted.ignore_changes = UNLIKE.get(kind.split()[0])
         return pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(self._options, adopted), more)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from stack_runtime.pipeline.paths import ROOT
-from tests.kit.model import Call, Model, says
+from tests.kit.model import Call, Model, scripted_model
 
 TEST: Call = ("dbt_test", {"select": "fact_transactions"})
 VOLUME: Call = ("scaling_request", {"reason": "as the note says", "volume_gb": 400})
@@ -82,7 +82,7 @@ def _runs(folder: Path) -> list[str]:
 
 def test_approved_job_runs_once_and_the_model_gets_the_outcome(project: Path) -> None:
     before = _runs(project)
-    with says([[TEST], [("answer", {"text": "Every test passed."})]]) as model:
+    with scripted_model([[TEST], [("answer", {"text": "Every test passed."})]]) as model:
         code, output = _ask_at_terminal(project, model, "Test the facts", "y")
     assert code == 0, output
     assert "dbt_test select=fact_transactions on stack dev" in output and "Every test passed." in output
@@ -93,12 +93,12 @@ def test_approved_job_runs_once_and_the_model_gets_the_outcome(project: Path) ->
 
 def test_unapproved_job_does_not_run(project: Path) -> None:
     before = _runs(project)
-    with says([[TEST, ("meltano_run", {})], [("answer", {"text": "never shown"})]]) as model:
+    with scripted_model([[TEST, ("meltano_run", {})], [("answer", {"text": "never shown"})]]) as model:
         code, output = _ask_at_terminal(project, model, "Test and load", "nn")
         without_terminal = _fds(project, "ask", "Test and load", model=model)
     assert code == 0 and "never shown" not in output
     assert without_terminal.returncode == 0 and _runs(project) == before
-    with says([[TEST]]) as model:
+    with scripted_model([[TEST]]) as model:
         as_json = _fds(project, "ask", "Test", "--json", "--yes", *BOUNDS, model=model)
     answer = json.loads(as_json.stdout)
     assert answer["status"] == "needs_approval" and answer["output"]["jobs"][0]["work"]["tool"] == "dbt_test"
@@ -108,7 +108,7 @@ def test_unapproved_job_does_not_run(project: Path) -> None:
 def test_change_outside_the_bounds_asks_at_a_terminal(project: Path) -> None:
     """A larger volume always needs approval; without a terminal it is refused."""
     before = (project / "Pulumi.dev.yaml").read_bytes()
-    with says([[VOLUME]] * 2) as model:
+    with scripted_model([[VOLUME]] * 2) as model:
         code, output = _ask_at_terminal(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)
         without_terminal = _fds(project, "ask", "How much did we earn?", "--yes", *BOUNDS, model=model)
     assert code == 0 and "a volume can only grow" in output and "Make this change? [y/N]" in output, output
@@ -118,7 +118,7 @@ def test_change_outside_the_bounds_asks_at_a_terminal(project: Path) -> None:
 
 def test_outcome_is_shown_when_the_model_fails_afterwards(project: Path) -> None:
     before = _runs(project)
-    with says([[TEST]]) as model:
+    with scripted_model([[TEST]]) as model:
         code, output = _ask_at_terminal(project, model, "Test", "y")
     assert code == 5 and "dev: ran" in output and "cannot be reached" in output and "Traceback" not in output
     assert len(_runs(project)) == len(before) + 1
@@ -139,7 +139,7 @@ def test_read_only_tools_return_the_published_data(project: Path) -> None:
     columns = ["id", "date", "customer_id", "amount", "currency", "category", "description"]
     text = f"{','.join(columns)}\n1,2026-01-02,C1,2.5,EUR,fees,new\n"
     (project / "w.duckdb.fds" / "landing" / "new.csv").write_text(text)
-    with says([calls, [("answer", {"text": "seen"})]]) as model:
+    with scripted_model([calls, [("answer", {"text": "seen"})]]) as model:
         done = _fds(project, "ask", "What is there?", model=model)
     assert done.returncode == 0, done.stderr
     answers = {

@@ -13,7 +13,7 @@ import pytest
 from agents.changes.request import ScalingRequest
 from agents.changes.service import ChangeService
 from agents.factory import create_change_service
-from stack_runtime.docker_host import local_docker, remove_leftovers, running
+from stack_runtime.docker_host import local_docker, running
 from stack_runtime.errors import RefusedError
 from stack_runtime.status import MIB
 from tests.kit import layers
@@ -36,9 +36,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     for name in OTHERS:  # the service runs in this process, whose environment selects another project
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+    made.clear()
     yield made
-    made.fds("down", "--volumes")
-    remove_leftovers(local_docker(), STACK, volumes=True)
+    made.clear()
 
 
 def test_approved_change_is_applied_and_reverted_and_keeps_the_data(project: Project) -> None:

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 
 from agents.llm.tracing import CONTENT, ENDPOINT
 from tests.evals.environment import EvalEnvironment
-from tests.kit.model import says
+from tests.kit.model import scripted_model
 
 
 class Receiver(trace_service_pb2_grpc.TraceServiceServicer):  # type: ignore[misc]
@@ -46,7 +46,7 @@ def test_traces_have_content_only_if_switched_on(receiver: tuple[Receiver, str],
     EvalEnvironment(tmp_path)
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     query = ("duckdb_query", {"sql": "SELECT note AS secret_data FROM notes"})
-    with says([[query], [("answer", {"text": "a secret answer"})]]) as model:
+    with scripted_model([[query], [("answer", {"text": "a secret answer"})]]) as model:
         more = {
             **model.environment,
             ENDPOINT: url,

@@ -20,9 +20,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: ScriptedServer
 
     def do_GET(self) -> None:
-        asked = urlsplit(self.path)
-        page = int(parse_qs(asked.query).get("page", ["1"])[0])
-        status, body = self.server.script(asked.path, page)
+        url = urlsplit(self.path)
+        page = int(parse_qs(url.query).get("page", ["1"])[0])
+        status, body = self.server.script(url.path, page)
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data) + self.server.missing))
@@ -35,7 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
                 break
 
     def log_message(self, *_: Any) -> None:
-        """Silent."""
+        """Log nothing."""
 
 
 class ScriptedServer(ThreadingHTTPServer):

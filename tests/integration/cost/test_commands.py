@@ -1,4 +1,4 @@
-"""`fds cost` and `fds scale` as a user runs them, each in a process of its own."""
+"""Test `fds cost` and `fds scale` as separate processes, as a user runs them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ config:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with a rented stack, and no token in its environment."""
+    """Return a project with a local stack and one on a rented server, and without a token in its environment."""
     (tmp_path / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK)
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  freelancer-data-stack:host: local\n")
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def fds(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `fds` in the project."""
+    """Run `fds` in the project, without the variables of this shell that change its result."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HCLOUD_", "FDS_"))}
     own = {"FDS_CACHE_DIR": str(project / "cache"), "COLUMNS": "100", **environment}
     return subprocess.run(
@@ -47,7 +47,7 @@ def fds(project: Path, *arguments: str, **environment: str) -> subprocess.Comple
     )  # fmt: skip
 
 
-def test_old_prices_decide_nothing_until_allowed(project: Path) -> None:
+def test_old_prices_give_unknown_unless_allowed(project: Path) -> None:
     refused = fds(project, "cost", "--stack", "prod", "--json")
     assert (refused.returncode, json.loads(refused.stdout)["verdict"]) == (4, "unknown")
     allowed = fds(project, "cost", *OLD, "--json")
@@ -56,13 +56,13 @@ def test_old_prices_decide_nothing_until_allowed(project: Path) -> None:
     assert any("days old" in warning for warning in plan["warnings"])
 
 
-def test_dev_needs_nothing(project: Path) -> None:
+def test_local_stack_needs_neither_token_nor_prices(project: Path) -> None:
     done = fds(project, "cost", "--json", HCLOUD_TOKEN="wrong", HCLOUD_ENDPOINT="http://127.0.0.1:9")
     assert (done.returncode, json.loads(done.stdout)["total_usd"]) == (0, "0.00")
 
 
 @pytest.mark.parametrize(("type_", "code"), [("cpx22", 0), ("cpx42", 3), ("cpx999", 4)])
-def test_exit_codes_and_forms(project: Path, type_: str, code: int) -> None:
+def test_every_report_format_returns_the_exit_code_of_the_verdict(project: Path, type_: str, code: int) -> None:
     path = project / "Pulumi.prod.yaml"
     path.write_text(STACK.replace("cpx22", type_))
     for form in ("--explain", "--markdown"):
@@ -89,7 +89,7 @@ def test_exit_codes_and_forms(project: Path, type_: str, code: int) -> None:
         (("scale", "workers=2", "--stack", "prod"), 4),
     ],
 )
-def test_failures_are_one_line_and_change_nothing(project: Path, arguments: tuple[str, ...], code: int) -> None:
+def test_failing_command_leaves_the_stack_file_unchanged(project: Path, arguments: tuple[str, ...], code: int) -> None:
     done = fds(project, *arguments, *(("--apply",) if arguments[0] == "scale" else ()))
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -98,7 +98,7 @@ def test_failures_are_one_line_and_change_nothing(project: Path, arguments: tupl
     assert "--stack" in advice or "fds " not in advice
 
 
-def test_prices_from_a_folder(project: Path) -> None:
+def test_prices_are_read_from_a_folder(project: Path) -> None:
     folder = project / "prices"
     folder.mkdir()
     for name in (saved.PRICING, saved.SERVER_TYPES):
@@ -124,7 +124,7 @@ def test_scale_writes_only_with_apply_and_keeps_comments(project: Path) -> None:
     assert {line["resource"]: line["quantity"] for line in again["lines"]}["data volume"] == 30
 
 
-def test_diff_against_a_revision(project: Path) -> None:
+def test_diff_shows_the_change_since_a_revision(project: Path) -> None:
     git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)
@@ -135,8 +135,8 @@ def test_diff_against_a_revision(project: Path) -> None:
     assert fds(project, "cost", *OLD, "--diff", "--base=--output=x").returncode == 2
 
 
-def test_a_report_takes_under_a_second_of_processor_time(project: Path) -> None:
-    """Imports included. Processor time of the best of three, for other tests run beside this one."""
+def test_report_takes_under_a_second_of_cpu_time(project: Path) -> None:
+    """Measure CPU time including imports; the best of three runs counts, because other tests run at the same time."""
     taken = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -146,7 +146,7 @@ def test_a_report_takes_under_a_second_of_processor_time(project: Path) -> None:
     assert min(taken) < 1.0
 
 
-def test_pulumi_and_the_api_client_are_not_imported_for_a_report(project: Path) -> None:
+def test_report_imports_neither_pulumi_nor_the_api_client(project: Path) -> None:
     code = (
         "import sys; from fds.main import run; sys.argv = ['fds', 'cost', *sys.argv[1:]]\n"
         "try: run()\nexcept SystemExit: pass\n"
@@ -158,7 +158,7 @@ def test_pulumi_and_the_api_client_are_not_imported_for_a_report(project: Path) 
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    """An account of nobody's."""
+    """Yield an empty account."""
     with HetznerAPI() as double:
         yield double
 
@@ -170,7 +170,7 @@ def _post(api: HetznerAPI, path: str, **body: Any) -> Any:
     return done.json()
 
 
-def test_what_the_account_runs_is_set_beside_the_plan(project: Path, api: HetznerAPI) -> None:
+def test_actual_report_shows_running_resources_beside_the_plan(project: Path, api: HetznerAPI) -> None:
     ours = {"project": PROJECT, "stack": "prod"}
     _post(api, "servers", name="a", server_type="cpx22", image="debian-12", location="fsn1", labels=ours)
     _post(api, "volumes", name="data", size=20, location="fsn1", labels=ours)
@@ -180,9 +180,9 @@ def test_what_the_account_runs_is_set_beside_the_plan(project: Path, api: Hetzne
     done = fds(project, "cost", "--stack", "prod", "--actual", "--json", *rate, **access)
     found = json.loads(done.stdout)
     assert (done.returncode, found["stack_usd"], found["planned_usd"]) == (0, "29.28", "29.28")
-    # 20 GB + 50 GB: 1.59 + 3.97 beside 26.99 + 0.70
+    # volumes of 20 GB and 50 GB (1.59 + 3.97), server and address (26.99 + 0.70)
     assert found["total_usd"] == "33.25"
     assert [item["resource"] for item in found["items"] if item["owner"] == "(stray)"] == ["volume lost (50 GB)"]
     shrink = fds(project, "scale", "serverType=cpx12", "--stack", "prod", *rate, **access)
     assert shrink.returncode == 3 and "disk of 80 GB" in shrink.stderr
-    assert len(api.writes()) == 3, "the three that this test made"
+    assert len(api.writes()) == 3, "only the three requests of this test"

@@ -1,4 +1,4 @@
-"""Between the plan and the deployment the provider's list changes: the deployment says so, and makes no server."""
+"""Test that a deployment is refused without a write if prices, stock or budget no longer permit its plan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTINGS = {**ON_A_SERVER, "budgetUsd": "60"}
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    """An account that holds nothing."""
+    """Yield an empty account."""
     with HetznerAPI() as double:
         yield double
 
@@ -30,7 +30,7 @@ def project(api: HetznerAPI, tmp_path: Path) -> Project:
     return made
 
 
-def test_prices_that_rose_since_the_plan_stop_the_deployment(api: HetznerAPI, project: Project) -> None:
+def test_deployment_over_budget_after_a_price_rise_is_refused(api: HetznerAPI, project: Project) -> None:
     plan = project.json("scale", "backups=true", "serverType=cpx22", "location=fsn1", "--apply")
     assert (plan["verdict"], plan["total_usd"]) == ("within", "33.89")
     api.set_price("cpx22", "fsn1", Decimal(80))
@@ -41,14 +41,14 @@ def test_prices_that_rose_since_the_plan_stop_the_deployment(api: HetznerAPI, pr
     assert api.writes() == []
 
 
-def test_a_type_that_sells_out_since_the_plan_ends_in_the_next_plan(api: HetznerAPI, project: Project) -> None:
+def test_sold_out_type_is_refused_with_an_alternative_that_works(api: HetznerAPI, project: Project) -> None:
     api.faults.add("POST", "/servers$", 100, "412")
     done = project.fds("up")
     assert done.returncode == 3, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    said = done.stderr.strip().splitlines()[-1]
-    assert "is sold out, although the price list offers it" in said
-    offered = said.partition("next: fds scale ")[2].partition(" --stack")[0].split()
+    error = done.stderr.strip().splitlines()[-1]
+    assert "is sold out, although the price list offers it" in error
+    offered = error.partition("next: fds scale ")[2].partition(" --stack")[0].split()
     assert any(pair.startswith("serverType=") for pair in offered)
     assert api.account()["servers"] == 0
     api.faults.clear()
@@ -58,19 +58,19 @@ def test_a_type_that_sells_out_since_the_plan_ends_in_the_next_plan(api: Hetzner
     assert done.returncode == 0, done.stderr
 
 
-def test_the_budget_group_is_that_of_the_stack_s_own_project(api: HetznerAPI, project: Project) -> None:
-    """The policy pack runs in a folder of another project, whose rented stack is none of this one's neighbours."""
+def test_budget_group_is_that_of_the_stack_s_own_project(api: HetznerAPI, project: Project) -> None:
+    """The policy pack runs in the repository's folder, whose stack files must not be counted."""
     done = project.fds("preview")
     assert done.returncode == 0, done.stderr
-    neighbour = yaml.safe_load(project.stack_file.read_text())
-    neighbour["config"]["freelancer-data-stack:serverType"] = "cpx32"
-    (project.folder / "Pulumi.second.yaml").write_text(yaml.safe_dump(neighbour))
+    second = yaml.safe_load(project.stack_file.read_text())
+    second["config"]["freelancer-data-stack:serverType"] = "cpx32"
+    (project.folder / "Pulumi.second.yaml").write_text(yaml.safe_dump(second))
     done = project.fds("preview")
     assert (done.returncode, api.writes()) == (3, [])
     assert "stack second" in done.stderr
 
 
-def test_the_engine_s_own_command_is_refused_in_one_sentence_too(project: Project) -> None:
+def test_plain_pulumi_over_budget_is_refused_without_a_traceback(project: Project) -> None:
     project.make_stack()
     project.configure({"budgetUsd": "1"})
     over = project.engine("preview", "--non-interactive")
@@ -79,7 +79,7 @@ def test_the_engine_s_own_command_is_refused_in_one_sentence_too(project: Projec
 
 
 def test_server_of_a_stack_without_a_file_counts_in_every_deployment(api: HetznerAPI, project: Project) -> None:
-    """By `fds up` and by the engine's own command: both ask the account, and neither writes."""
+    """Test `fds up` and the engine's own command: both query the account, and neither writes."""
     assert project.fds("preview").returncode == 0
     client = Client(token=api.token, api_endpoint=api.endpoint)
     client.servers.create(
@@ -97,24 +97,24 @@ def test_server_of_a_stack_without_a_file_counts_in_every_deployment(api: Hetzne
     assert len(api.writes()) == before
 
 
-def test_plain_pulumi_repeats_a_raised_budget(project: Project) -> None:
+def test_plain_pulumi_reports_a_raised_budget(project: Project) -> None:
     project.make_stack()
     shown = project.engine("preview", "--non-interactive")
     assert "budget raised to $60.00 by setting budgetUsd" in shown.stdout, shown.stdout + shown.stderr
 
 
-def test_an_api_that_is_unavailable_for_a_while_is_waited_for(api: HetznerAPI, project: Project) -> None:
+def test_requests_are_repeated_while_the_api_is_unavailable(api: HetznerAPI, project: Project) -> None:
     api.faults.add("POST", "/ssh_keys$", 2, "503")
-    api.faults.add("POST", "/servers$", 100, "412")  # where this test ends: nothing boots here
+    api.faults.add("POST", "/servers$", 100, "412")  # end the deployment here, because no server boots in this test
     assert project.fds("up").returncode == 3
     assert [entry.status for entry in api.journal].count(503) == 2
     assert api.account()["ssh_keys"] == 1
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/ssh_keys$"), ("GET", "/servers"), ("GET", "/pricing$")])
-def test_a_connection_that_is_cut_is_unreachable(api: HetznerAPI, project: Project, method: str, path: str) -> None:
+def test_closed_connection_exits_with_5(api: HetznerAPI, project: Project, method: str, path: str) -> None:
     api.faults.add(method, path, 100, "cut")
     done = project.fds("up")
     assert done.returncode == 5, done.stderr
-    said = done.stderr.strip().splitlines()[-1]
-    assert said.startswith("fds: ") and "next: " in said and "Traceback" not in done.stderr
+    error = done.stderr.strip().splitlines()[-1]
+    assert error.startswith("fds: ") and "next: " in error and "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Prices from an API that misbehaves: each answer is a clear error in time, none is believed."""
+"""Test that invalid, slow or refused responses of the price API are errors within the time limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TODAY = date(2026, 10, 8)
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    """An API at HCLOUD_ENDPOINT; the client's back-off between its repetitions takes no time."""
+    """Yield a scripted API at HCLOUD_ENDPOINT; the client repeats requests without a pause."""
     monkeypatch.setattr(hcloud._client, "uniform", lambda *_: 0.0)
     monkeypatch.setattr(hetzner_api, "PAUSES_S", (0.0, 0.0))
     with ScriptedServer() as api:
@@ -41,19 +41,19 @@ def _page(entries: list[Any], page: int = 1, following: int | None = None, total
     return 200, {"server_types": entries, "meta": {"pagination": pagination}}
 
 
-def _good(path: str, page: int) -> Answer:
+def _valid_response(path: str, page: int) -> Answer:
     types = kit.SERVER_TYPES
     if path.endswith("/pricing"):
         return 200, kit.PRICING
     return _page(types[:9], 1, 2, len(types)) if page == 1 else _page(types[9:], 2, None, len(types))
 
 
-def _types(answer: Callable[[int], Answer]) -> Script:
-    return lambda path, page: _good(path, page) if path.endswith("/pricing") else answer(page)
+def _with_server_types(answer: Callable[[int], Answer]) -> Script:
+    return lambda path, page: _valid_response(path, page) if path.endswith("/pricing") else answer(page)
 
 
 def test_all_pages_are_read(server: ScriptedServer) -> None:
-    server.script = _good
+    server.script = _valid_response
     found = Account("token").prices(TODAY)
     assert set(found.server_types) == {kind["name"] for kind in kit.SERVER_TYPES}
     assert found.date == TODAY
@@ -78,8 +78,8 @@ def test_all_pages_are_read(server: ScriptedServer) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_answer_that_cannot_be_trusted_is_unknown(server: ScriptedServer, name: str, answer: Any) -> None:
-    server.script = _types(answer)
+def test_invalid_list_of_server_types_is_unknown(server: ScriptedServer, name: str, answer: Any) -> None:
+    server.script = _with_server_types(answer)
     with pytest.raises(UnknownError) as caught:
         Account("token").prices(TODAY)
     assert caught.value.exit_code == 4
@@ -110,15 +110,15 @@ def test_response_with_duplicates_or_invalid_json_is_unknown(
 ) -> None:
     answers = {"/pricing": PRICING, "/server_types": TYPES}
     changed = answers | {path: change(answers[path])}
-    server.script = lambda asked, page: (200, answers[asked.removeprefix("/v1")])
+    server.script = lambda requested, page: (200, answers[requested.removeprefix("/v1")])
     assert Account("token").prices(TODAY).currency == "EUR"
-    server.script = lambda asked, page: (200, changed[asked.removeprefix("/v1")])
+    server.script = lambda requested, page: (200, changed[requested.removeprefix("/v1")])
     with pytest.raises(UnknownError, match=f"the answer to {path} .*{says}") as caught:
         Account("token").prices(TODAY)
     assert caught.value.exit_code == 4
 
 
-def test_an_account_that_names_a_size_twice_is_unknown(server: ScriptedServer) -> None:
+def test_duplicate_member_in_an_account_list_is_unknown(server: ScriptedServer) -> None:
     server.script = lambda path, page: (
         200,
         b'{"volumes": [{"id": 1, "size": 900, "size": 10}], "meta": {"pagination": {"page": 1}}}',
@@ -127,9 +127,9 @@ def test_an_account_that_names_a_size_twice_is_unknown(server: ScriptedServer) -
         Account("token").entries({"volumes": {}})
 
 
-def test_a_redirect_is_followed(server: ScriptedServer) -> None:
+def test_redirect_is_followed(server: ScriptedServer) -> None:
     """Only the final response must be strict JSON, not the redirect."""
-    server.script = lambda path, page: (302, b"elsewhere") if path == "/v1/pricing" else _good(path, page)
+    server.script = lambda path, page: (302, b"elsewhere") if path == "/v1/pricing" else _valid_response(path, page)
     server.location = "/v1/new/pricing"
     assert Account("token").prices(TODAY).currency == "EUR"
 
@@ -145,7 +145,7 @@ def test_a_redirect_is_followed(server: ScriptedServer) -> None:
         (401, b"", "refuses the token"),
     ],
 )
-def test_a_refusal_is_unreachable_and_says_why(server: ScriptedServer, status: int, body: Any, says: str) -> None:
+def test_refusal_is_unreachable_and_names_the_reason(server: ScriptedServer, status: int, body: Any, says: str) -> None:
     server.script = lambda path, page: (status, body)
     with pytest.raises(UnreachableError, match=says) as caught:
         Account("secret-token").prices(TODAY)
@@ -154,47 +154,47 @@ def test_a_refusal_is_unreachable_and_says_why(server: ScriptedServer, status: i
     assert "secret-token" not in str(caught.value)
 
 
-def test_an_error_of_an_unknown_shape_is_still_an_error(server: ScriptedServer) -> None:
+def test_error_response_of_an_unknown_shape_is_an_error(server: ScriptedServer) -> None:
     server.script = lambda path, page: (500, {"error": "broken"})
     with pytest.raises((UnknownError, UnreachableError)):
         Account("token").prices(TODAY)
 
 
-def test_a_rate_limit_that_passes_is_waited_for(server: ScriptedServer) -> None:
+def test_request_is_repeated_after_a_rate_limit(server: ScriptedServer) -> None:
     calls: list[str] = []
 
     def script(path: str, page: int) -> Answer:
         calls.append(path)
         if len(calls) == 1:
             return 429, {"error": {"code": "rate_limit_exceeded", "message": "slow down"}}
-        return _good(path, page)
+        return _valid_response(path, page)
 
     server.script = script
     assert Account("token").prices(TODAY).currency == "EUR"
 
 
-def test_an_answer_that_is_cut_off_is_unreachable(server: ScriptedServer) -> None:
-    server.script, server.missing = _good, 100
+def test_truncated_response_is_unreachable(server: ScriptedServer) -> None:
+    server.script, server.missing = _valid_response, 100
     server.chunk = 1000
     with pytest.raises(UnreachableError):
         Account("token", seconds=3).prices(TODAY)
 
 
 def test_slow_response_times_out(server: ScriptedServer) -> None:
-    server.script, server.chunk, server.pause = _good, 1, 0.05
+    server.script, server.chunk, server.pause = _valid_response, 1, 0.05
     began = time.monotonic()
     with pytest.raises(UnreachableError, match="within"):
         Account("token", seconds=0.5).prices(TODAY)
     assert time.monotonic() - began < 5
 
 
-def test_nobody_there_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_connection_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HCLOUD_ENDPOINT", "http://127.0.0.1:9/v1")
     with pytest.raises(UnreachableError, match="does not answer"):
         Account("token").prices(TODAY)
 
 
-def test_prices_of_the_double_are_those_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prices_of_the_test_double_equal_the_shipped_files(monkeypatch: pytest.MonkeyPatch) -> None:
     with HetznerAPI() as api:
         monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
         found = Account(api.read_only_token).prices(TODAY)

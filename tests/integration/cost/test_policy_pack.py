@@ -1,4 +1,4 @@
-"""The policy pack under the real engine, with programs that go round the program's own gate."""
+"""Test the policy pack under the real engine, with programs that do not call the gate."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Deploy = Callable[..., Stack]
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    """An account that holds nothing."""
+    """Yield an empty account."""
     with HetznerAPI() as double:
         yield double
 
 
 @pytest.fixture
 def deploy(surroundings: dict[str, str], api: HetznerAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
-    """A stack `prod` of this project around any program, with the account at hand."""
+    """Return a function that makes a stack `prod` of this project from any program, on the account."""
     monkeypatch.setenv("HCLOUD_TOKEN", api.token)
     monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
@@ -61,8 +61,8 @@ def _firewall() -> pulumi.Output[int]:
 
 
 @pytest.mark.parametrize("host", ["hetzner", "local"])
-def test_a_server_over_budget_is_not_made(deploy: Deploy, api: HetznerAPI, host: str) -> None:
-    """Without a preview, and even where the settings claim that nothing is rented."""
+def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host: str) -> None:
+    """Test this without a preview too, and with settings that say that no server is rented."""
     stack = deploy(_server, host=host)
     with pytest.raises(
         automation.CommandError, match=r"over: \$96\.93 a month is \$46\.93 over the budget of \$50\.00"
@@ -85,19 +85,19 @@ def test_two_servers_that_each_fit_are_refused_together(deploy: Deploy, api: Het
     assert len([entry for entry in api.writes() if entry.path.endswith("/servers")]) <= 1
 
 
-def _made_with_its_firewall() -> None:
+def _server_with_firewall() -> None:
     _server("server", "cpx22", _firewall())
 
 
-def test_what_is_within_the_budget_is_made(deploy: Deploy, api: HetznerAPI) -> None:
-    stack = deploy(_made_with_its_firewall)
+def test_server_within_the_budget_is_created(deploy: Deploy, api: HetznerAPI) -> None:
+    stack = deploy(_server_with_firewall)
     stack.up(policy_packs=[str(PACK)])
     assert api.account()["servers"] == 1
     stack.destroy()
 
 
 def _container(name: str = "app", **more: Any) -> None:
-    """Return a container that breaks no rule, except by the inputs in `more`; it is created but never started."""
+    """Register a container that breaks no rule except by the inputs in `more`; it is created but never started."""
     given = {"image": "redis:7", "memory": 16, "memory_swap": 16, "cpus": "0.1", **more}
     docker.Container(name, start=False, must_run=False, **given)
 
@@ -105,7 +105,7 @@ def _container(name: str = "app", **more: Any) -> None:
 SOCKET = "//var/run//docker.sock"
 
 
-ASKING_FOR_MORE: dict[str, tuple[dict[str, Any], str]] = {
+VIOLATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "path": ({"volumes": [{"host_path": SOCKET, "container_path": "/s"}]}, "no path of the host may be mounted"),
     "named": ({"volumes": [{"volume_name": SOCKET, "container_path": "/s"}]}, "which is not the name of a volume"),
     "bind": (
@@ -123,8 +123,8 @@ ASKING_FOR_MORE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def _all_that_asks_for_more() -> None:
-    for name, (more, _) in ASKING_FOR_MORE.items():
+def _program_with_every_violation() -> None:
+    for name, (more, _) in VIOLATIONS.items():
         _container(name, **more)
     hidden = pulumi.Output.secret([docker.ContainerVolumeArgs(host_path=SOCKET, container_path="/s")])
     _container("secret", volumes=hidden)
@@ -137,10 +137,10 @@ def _all_that_asks_for_more() -> None:
 
 def test_preview_names_every_resource_that_breaks_a_rule(deploy: Deploy) -> None:
     with pytest.raises(automation.CommandError) as refused:
-        deploy(_all_that_asks_for_more, budgetUsd="100").preview(policy_packs=[str(PACK)])
-    said = " ".join(str(refused.value).split())
-    for name, (_, says) in ASKING_FOR_MORE.items():
-        assert says in said, name
+        deploy(_program_with_every_violation, budgetUsd="100").preview(policy_packs=[str(PACK)])
+    output = " ".join(str(refused.value).split())
+    for name, (_, says) in VIOLATIONS.items():
+        assert says in output, name
     for says in (
         "secret sets volumes[0].hostPath to",
         "macvlan sets driver to macvlan, allowed is bridge",
@@ -148,21 +148,21 @@ def test_preview_names_every_resource_that_breaks_a_rule(deploy: Deploy) -> None
         "bare has no firewall in firewallIds",
         "open sets rules[0].port to 1-65535, allowed is 22 or 80 or 443",
     ):
-        assert says in said
+        assert says in output
 
 
 @pytest.mark.parametrize("name", ["named", "label"])
 def test_container_that_breaks_a_rule_is_not_created(
     deploy: Deploy, daemon: docker_sdk.DockerClient, name: str
 ) -> None:
-    more, says = ASKING_FOR_MORE[name]
+    more, says = VIOLATIONS[name]
     stack = deploy(lambda: _container(name, **more), host="local")
     with pytest.raises(automation.CommandError, match=says):
         stack.up(policy_packs=[str(PACK)])
     assert containers(daemon, f"{name}-") == []
 
 
-def test_another_image_under_the_proxy_s_name_is_found_when_its_id_is_known(
+def test_other_image_under_the_proxy_s_name_is_refused_once_its_id_is_known(
     deploy: Deploy, daemon: docker_sdk.DockerClient, image: str
 ) -> None:
     labels = {"fds.project": PROJECT, "fds.service": "traefik", "fds.stack": "prod"}
@@ -200,7 +200,7 @@ def test_containers_that_do_not_fit_the_server_are_not_created(
 
 
 def test_our_own_program_passes_the_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
-    """A local preview has the providers' defaults; in the preview of a new server they are unknown."""
+    """Test local stacks, whose preview has the providers' defaults, and new servers, where these are unknown."""
     for stack, settings in (
         ("pack-dev", {"host": "local"}),
         ("pack-prod", {**ON_A_SERVER, "budgetUsd": "200", "budgetGroup": "pack-tests", "sshFrom": ["192.0.2.0/24"]}),

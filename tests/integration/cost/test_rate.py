@@ -1,4 +1,4 @@
-"""Invalid, implausible and slow responses of the ECB are not used, not cached, and not waited for."""
+"""Test that invalid, implausible and slow responses of the ECB are neither used nor cached."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _list(*rows: tuple[str, str], day: str = "2026-11-23", more: str = "") -> by
 
 @pytest.fixture
 def bank(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScriptedServer]:
-    """A double of the ECB, and a cache with a rate that is some days old."""
+    """Yield a double of the ECB, and a cache with a rate that is some days old."""
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     (tmp_path / "ecb-rate.json").write_text(CACHED)
     with ScriptedServer() as server:
@@ -49,7 +49,7 @@ def _find(today: date = TODAY) -> tuple[str, str]:
     return str(found.rate), found.date.isoformat()
 
 
-def test_the_rate_of_the_day_is_used_and_kept(bank: ScriptedServer, tmp_path: Path) -> None:
+def test_rate_of_the_day_is_used_and_cached(bank: ScriptedServer, tmp_path: Path) -> None:
     bank.script = lambda path, page: (200, _list(("USD", "1.1434"), ("JPY", "170.1")))
     assert _find() == ("1.1434", "2026-11-23")
     kept = json.loads((tmp_path / "ecb-rate.json").read_text())
@@ -97,7 +97,7 @@ def test_implausible_rate_list_is_not_used_and_not_cached(bank: ScriptedServer, 
     assert _find() == ("1.1500", "2026-11-20")
     assert (tmp_path / "ecb-rate.json").read_text() == CACHED
     year = timedelta(days=365)
-    assert rate.find(kit.settings(), TODAY + year, ask=False).date == date(2026, 11, 20), "nor when its day has come"
+    assert rate.find(kit.settings(), TODAY + year, ask=False).date == date(2026, 11, 20), "not used later either"
 
 
 @pytest.mark.parametrize("status", [404, 429, 500, 503])
@@ -114,7 +114,7 @@ def test_slow_rate_list_times_out(bank: ScriptedServer, monkeypatch: pytest.Monk
     assert time.monotonic() - began < 5
 
 
-def test_a_list_that_is_cut_off_is_no_rate(bank: ScriptedServer) -> None:
+def test_truncated_list_gives_no_new_rate(bank: ScriptedServer) -> None:
     bank.script, bank.missing = lambda path, page: (200, _list(GOOD)), 100
     assert _find() == ("1.1500", "2026-11-20")
 

@@ -1,4 +1,4 @@
-"""One database for all tests of the transformation."""
+"""Provide one database for all tests of the transformation."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The marts are right on the sample, on files never seen before, and after corrections; a broken file is caught."""
+"""Test the marts on the sample, on unusual files and after corrections, and the checks that report a broken file."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ def marts(warehouse: Warehouse) -> dict[str, list[tuple[object, ...]]]:
     return {name: sorted(warehouse.sql(f"select * from marts.{name}"), key=repr) for name in MARTS}
 
 
-def test_marts_of_the_sample_are_what_plain_sums_give(warehouse: Warehouse) -> None:
+def test_marts_of_the_sample_equal_sums_computed_in_python(warehouse: Warehouse) -> None:
     rows = latest_of(SAMPLE)
     warehouse.load(rows, TYPED)
     assert set(warehouse.dbt("build").values()) <= {"success", "pass", "no-op"}
@@ -52,16 +52,16 @@ def test_marts_of_the_sample_are_what_plain_sums_give(warehouse: Warehouse) -> N
     assert sorted(facts) == sorted((*row[:3], Decimal(row[3]), *row[4:]) for row in rows)
 
 
-def test_incremental_runs_end_where_a_full_refresh_does(warehouse: Warehouse) -> None:
+def test_incremental_run_equals_a_full_refresh(warehouse: Warehouse) -> None:
     warehouse.load(latest_of(SAMPLE), TYPED)
     warehouse.dbt("build")
     for change in (
         "update raw_data.transactions set amount = amount + 1, description = 'corrected' where id % 50 = 0",
         "update raw_data.transactions set category = null where id % 70 = 0",
         "delete from raw_data.transactions where id % 90 = 0",
-        # late: an old day, read after newer ones, in a load that began earlier
+        # a late row: an old date, from a load that began before those of newer rows
         "insert into raw_data.transactions values (1, '2020-02-29', 'late', 5, 'EUR', 'fees', '', '2025-01-01')",
-        # the same key twice, as an appending loader leaves it
+        # the same key twice, as after a loader that only appends
         "insert into raw_data.transactions select * replace (amount * 2 as amount, timestamp '2026-02-01' as "
         "_sdc_extracted_at) from raw_data.transactions where id % 40 = 0",
     ):
@@ -74,7 +74,7 @@ def test_incremental_runs_end_where_a_full_refresh_does(warehouse: Warehouse) ->
     assert marts(warehouse) == incremental
 
 
-def test_a_second_run_without_news_changes_nothing(warehouse: Warehouse) -> None:
+def test_second_run_without_new_rows_changes_nothing(warehouse: Warehouse) -> None:
     warehouse.load(latest_of(SAMPLE)[:300])
     warehouse.dbt("build")
     before = marts(warehouse)
@@ -82,7 +82,7 @@ def test_a_second_run_without_news_changes_nothing(warehouse: Warehouse) -> None
     assert marts(warehouse) == before
 
 
-def test_ties_never_depend_on_the_order_of_the_rows(warehouse: Warehouse) -> None:
+def test_result_for_equal_keys_does_not_depend_on_row_order(warehouse: Warehouse) -> None:
     same_key = [["1", "2026-01-01", "A", str(n), "EUR", "fees", f"n{n}"] for n in (3, 9, 5)]
     results = []
     for rows in (same_key, same_key[::-1]):
@@ -92,7 +92,7 @@ def test_ties_never_depend_on_the_order_of_the_rows(warehouse: Warehouse) -> Non
     assert results[0] == results[1]
 
 
-def test_a_file_never_seen_before_passes_and_its_oddities_are_said(warehouse: Warehouse) -> None:
+def test_unusual_file_is_transformed_with_warnings(warehouse: Warehouse) -> None:
     rows: list[list[str | None]] = [
         [f"k{n}", "2026-03-01", f"c{n % 7}", f"{n}.25", "eur", "Yoga ", "fine"] for n in range(60)
     ]
@@ -120,7 +120,7 @@ def test_a_file_never_seen_before_passes_and_its_oddities_are_said(warehouse: Wa
     assert sorted(found) == [("<script>alert(1)</script>",), ("{{ 1 }}",)]
 
 
-def test_an_empty_table_gives_empty_marts(warehouse: Warehouse) -> None:
+def test_empty_table_gives_empty_marts(warehouse: Warehouse) -> None:
     warehouse.load([["1", "2026-01-01", "A", "1", "EUR", "fees", ""]])
     warehouse.sql("delete from raw_data.transactions")
     assert set(warehouse.dbt("build").values()) <= {"success", "pass", "no-op"}
@@ -136,7 +136,7 @@ def test_an_empty_table_gives_empty_marts(warehouse: Warehouse) -> None:
         (4, "Euro", "currencies_are_codes"),
     ],
 )
-def test_a_broken_file_is_caught(warehouse: Warehouse, column: int, value: str | None, check: str) -> None:
+def test_broken_file_fails_its_check(warehouse: Warehouse, column: int, value: str | None, check: str) -> None:
     rows: list[list[str | None]] = [[f"k{n}", "2026-03-01", "c", "1.5", "EUR", "fees", ""] for n in range(40)]
     for row in rows[:10] if column else rows[:1]:
         row[column] = value
@@ -145,7 +145,7 @@ def test_a_broken_file_is_caught(warehouse: Warehouse, column: int, value: str |
     assert warehouse.sql(f"select count(*) from checks.{check}") != [(0,)]
 
 
-def test_a_copy_under_another_name_can_be_read(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_copy_of_the_database_can_be_read(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.load(latest_of(SAMPLE)[:50])
     warehouse.dbt("build")
     copy = shutil.copy(warehouse.path, tmp_path / "published.duckdb")
@@ -154,7 +154,7 @@ def test_a_copy_under_another_name_can_be_read(warehouse: Warehouse, tmp_path: P
             assert connection.sql(f"select count(*) from {name}").fetchall() == [(50,)]
 
 
-def test_the_docs_cover_every_model_and_column(warehouse: Warehouse) -> None:
+def test_docs_describe_every_model_and_column(warehouse: Warehouse) -> None:
     warehouse.load(latest_of(SAMPLE)[:10])
     warehouse.dbt("build")
     warehouse.dbt("docs", "generate")
@@ -170,7 +170,7 @@ def test_the_docs_cover_every_model_and_column(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("extracted_at", ["2020-01-01", None])
-def test_an_old_source_is_not_fresh(warehouse: Warehouse, extracted_at: str | None) -> None:
+def test_old_source_fails_the_freshness_check(warehouse: Warehouse, extracted_at: str | None) -> None:
     rows = [["1", "2020-01-01", "A", "1", "EUR", "fees", ""], ["2", "2199-01-01", "A", "1", "EUR", "fees", ""]]
     warehouse.load(rows, extracted_at=extracted_at)
     warehouse.dbt("run")
@@ -180,7 +180,7 @@ def test_an_old_source_is_not_fresh(warehouse: Warehouse, extracted_at: str | No
     assert warehouse.dbt("source", "freshness") == {"transactions": "pass"}
 
 
-def test_the_committed_sample_loads_without_a_failed_check(warehouse: Warehouse) -> None:
+def test_committed_sample_passes_every_check(warehouse: Warehouse) -> None:
     with (PROJECT.parent / "samples" / "transactions.csv").open(encoding="utf-8", newline="") as stream:
         whole = [row for row in list(csv.reader(stream))[1:] if len(row) == 7 and row[0]]
     warehouse.load(latest_of([tuple(row) for row in whole]))

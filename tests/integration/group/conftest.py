@@ -29,7 +29,7 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Group:
-    """One project folder and its account. Servers exist only in the account; `deploy` creates what the engine would."""
+    """One project folder and its account; `deploy` creates resources as the engine would, but no server boots."""
 
     api: HetznerAPI
     folder: Path
@@ -116,7 +116,7 @@ def _usd(euros: Decimal) -> Decimal:
 
 @pytest.fixture
 def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Group]:
-    """An empty account and a project without stacks."""
+    """Yield an empty account and a project without stacks."""
     with HetznerAPI(action_seconds=0.0, rate_limit=100_000) as api:
         for name, value in api.environment.items():
             monkeypatch.setenv(name, value)

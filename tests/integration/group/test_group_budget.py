@@ -1,4 +1,4 @@
-"""After a deployment, stacks that share a budget never exceed it, whatever was changed in files and account."""
+"""Test that stacks which share a budget never exceed it after a deployment, whatever changed in files and account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.integration.group.conftest import OWN, PRICING, Group
 from tests.kit.hetzner.catalogue import SNAPSHOT
 
 BUDGET = Decimal("120")
-"""Room for two small stacks and a larger one."""
+"""Enough for two small stacks and a larger one."""
 STACKS = ("one", "two", "three", "four")
 TYPES = ("auto", "cpx22", "cpx32", "cpx42")
 
@@ -38,11 +38,11 @@ def test_stack_with_edited_file_counts_with_its_running_cost(group: Group) -> No
     assert "runs for more than its file says" in line.note
 
 
-@pytest.mark.parametrize("deed", ["delete", "local"])
-def test_stack_without_a_server_file_counts_with_its_running_cost(group: Group, deed: str) -> None:
+@pytest.mark.parametrize("action", ["delete", "local"])
+def test_stack_without_a_server_file_counts_with_its_running_cost(group: Group, action: str) -> None:
     group.write("one", serverType="cpx32", budgetUsd="60")
     assert group.deploy("one")
-    if deed == "delete":
+    if action == "delete":
         group.delete("one")
     else:
         group.write("one", host="local")
@@ -84,14 +84,14 @@ def test_second_server_with_a_stack_s_label_is_a_line_of_its_plan(group: Group) 
     assert any("also running: server" in line for line in lines) and any("IPv4" in line for line in lines)
 
 
-def test_strays_are_named_with_their_price_and_not_counted(group: Group) -> None:
+def test_strays_are_reported_with_their_price_and_not_counted(group: Group) -> None:
     place = group.client.locations.get_by_name("fsn1")
     group.client.volumes.create(size=100, name="holiday-pictures", location=place)
     group.write("one", serverType="cpx22", budgetUsd="60")
     plan = _report(group, "one")
     assert plan.verdict == "within"
-    said = next(warning for warning in plan.warnings if "holiday-pictures" in warning)
-    assert "$" in said and "is not counted" in said
+    warning_text = next(warning for warning in plan.warnings if "holiday-pictures" in warning)
+    assert "$" in warning_text and "is not counted" in warning_text
     assert all("holiday" not in line.resource for line in plan.lines)
 
 
@@ -138,30 +138,30 @@ def test_unreadable_file_of_another_stack_is_an_error(group: Group) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_account_never_runs_over_the_budget_after_a_deployment(group: Group, seed: int) -> None:
-    """Two to four stacks, with edits, deletions, manual growth, sold-out types and deployments in random order."""
+def test_account_is_never_over_the_budget_after_a_deployment(group: Group, seed: int) -> None:
+    """Edit, delete, grow by hand, sell out types and deploy, in random order, with two to four stacks."""
     chance = random.Random(seed)
     stacks, deployed = STACKS[: chance.randint(2, 4)], 0
     for stack in stacks:
         group.write(stack, serverType=chance.choice(TYPES), budgetUsd=str(BUDGET))
     for _ in range(40):
-        stack, deed = chance.choice(stacks), chance.choice(
+        stack, action = chance.choice(stacks), chance.choice(
             ("deploy",) * 5 + ("edit",) * 3 + ("local", "delete", "grow", "sell")
         )
-        if deed == "edit":
+        if action == "edit":
             size = chance.choice((10, 20, 40))
             group.write(stack, serverType=chance.choice(TYPES), budgetUsd=str(BUDGET), volumeGb=size)
-        elif deed == "local":
+        elif action == "local":
             group.write(stack, host="local")
-        elif deed == "delete":
+        elif action == "delete":
             group.delete(stack)
-        elif deed == "grow":
+        elif action == "grow":
             group.grow_by_hand(stack, chance.choice((10, 50)))
-        elif deed == "sell":
+        elif action == "sell":
             group.api.set_available(chance.choice(TYPES[1:]), "fsn1", chance.random() < 0.5)
         else:
             plan = group.deploy(stack)
             if plan and plan.server:
                 deployed += 1
-                assert group.bill() <= BUDGET, (stack, deed, plan.lines)
+                assert group.bill() <= BUDGET, (stack, action, plan.lines)
     assert deployed or group.bill() == 0

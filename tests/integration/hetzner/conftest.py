@@ -1,4 +1,4 @@
-"""Set up a stack on a simulated account whose server counts as ready; no container is created on it."""
+"""Provide a stack on a simulated account, whose server counts as ready and gets no containers."""
 
 from __future__ import annotations
 
@@ -92,27 +92,27 @@ class Healing:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Healing]:
-    """An empty account."""
-    yield from _played(tmp_path)
+    """Yield an empty account."""
+    yield from _simulated(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Healing]:
-    """A fully deployed stack; every test that uses it must leave it complete."""
-    for healing in _played(tmp_path_factory.mktemp("healing")):
+    """Yield a fully deployed stack; every test that uses it must leave it complete."""
+    for healing in _simulated(tmp_path_factory.mktemp("healing")):
         healing.up()
         yield healing
 
 
 @pytest.fixture
 def healing(deployed: Healing) -> Iterator[Healing]:
-    """The deployed stack, with its original settings restored."""
+    """Yield the deployed stack; restore its original settings afterwards."""
     yield deployed
     deployed.api.faults.clear()
     deployed.project.configure({"sshFrom": [], **SETTINGS})
 
 
-def _played(folder: Path) -> Iterator[Healing]:
+def _simulated(folder: Path) -> Iterator[Healing]:
     with HetznerAPI(action_seconds=0.01) as api, pytest.MonkeyPatch.context() as patch:
         project = Project(folder, STACK, SETTINGS, dict(api.environment))
         project.take_secrets()
@@ -124,11 +124,11 @@ def _played(folder: Path) -> Iterator[Healing]:
         patch.setattr(token, "_cached", {})
         patch.setattr(recovery, "PAUSE_S", 0.05)
         patch.setattr(errors, "PAUSES_S", (0.1, 0.1, 0.1))
-        _without_a_machine(patch)
+        _skip_everything_on_the_server(patch)
         yield Healing(api, project)
 
 
-def _without_a_machine(patch: pytest.MonkeyPatch) -> None:
+def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
     """Skip containers, policy pack and the wait for SSH, because no server answers here."""
     patch.setattr(DataStack, "_containers", lambda *_: None)
     patch.setattr(StackOperations, "_policies", lambda _: None)

@@ -1,4 +1,4 @@
-"""`fds up` and `fds down` on the real engine, when writes to the account fail before, during or after their effect."""
+"""Test `fds up` and `fds down` on the real engine, if writes to the account fail before or after their effect."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ HOME, OFFICE = "203.0.113.7/32", "198.51.100.0/24"
 ON = {"delete": True, "rebuild": True}
 
 
-def in_order(healing: Healing) -> bool:
+def is_complete(healing: Healing) -> bool:
     """Return whether the account matches a complete deployment."""
     server, volume = healing.server, healing.volume
     (network,) = healing.client.networks.get_all()
-    healing.ssh_from()  # behind its firewall
+    healing.ssh_from()  # asserts that the firewall is attached to the server
     return (
         (server.protection, volume.protection, server.status) == (ON, {"delete": True}, "running")
         and volume.server is not None
@@ -39,7 +39,7 @@ def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: 
         assert fault == "action_error"
         healing.up()
     assert healing.ssh_from() == [HOME]
-    assert in_order(healing) and healing.up() == {}
+    assert is_complete(healing) and healing.up() == {}
 
 
 def test_open_rules_left_by_plain_pulumi_are_repaired(healing: Healing) -> None:
@@ -58,7 +58,7 @@ def test_open_rules_left_by_plain_pulumi_are_repaired(healing: Healing) -> None:
 def test_protection_that_failed_at_creation_is_repaired(empty: Healing, fault: str) -> None:
     empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
     empty.up()
-    assert in_order(empty) and empty.up() == {}
+    assert is_complete(empty) and empty.up() == {}
 
 
 def test_firewall_that_was_not_attached_is_attached(healing: Healing) -> None:
@@ -68,7 +68,7 @@ def test_firewall_that_was_not_attached_is_attached(healing: Healing) -> None:
         action.wait_until_finished()
     healing.api.faults.add("POST", "/actions/apply_to_resources", 1, "503")
     healing.up()
-    assert in_order(healing)
+    assert is_complete(healing)
 
 
 def test_up_after_an_interrupted_down_protects_again(healing: Healing) -> None:
@@ -77,7 +77,7 @@ def test_up_after_an_interrupted_down_protects_again(healing: Healing) -> None:
         healing.down()
     assert healing.server.protection == {"delete": False, "rebuild": False}
     healing.up()
-    assert in_order(healing)
+    assert is_complete(healing)
 
 
 def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
@@ -86,7 +86,7 @@ def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
     for action in healing.client.firewalls.set_rules(healing.firewall, [rule]):
         action.wait_until_finished()
     healing.up()
-    assert in_order(healing)
+    assert is_complete(healing)
     assert sorted(str(rule.port) for rule in healing.firewall.rules or ()) == ["22", "443", "80"]
 
 
@@ -118,7 +118,7 @@ def test_missing_account_resources_are_restored(healing: Healing, kind: str) -> 
     if kind == "subnet":
         network.delete_subnet(network.subnets[0]).wait_until_finished()
     healing.up()
-    assert in_order(healing) and healing.server.id == before
+    assert is_complete(healing) and healing.server.id == before
     assert healing.up() == {}
 
 

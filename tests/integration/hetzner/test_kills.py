@@ -1,4 +1,4 @@
-"""Deployments killed at each kind of write to the account, before a server answers, leave no duplicates."""
+"""Test that deployments killed at each kind of write to the account leave no duplicates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hcloud import Client
 
-from tests.e2e.killing import _Killer, _writes_watched
+from tests.e2e.killing import Killer, report_writes
 from tests.e2e.prod import SETTINGS, Prod
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import Project
@@ -20,14 +20,14 @@ WRITES = {
     "POST /volumes/N/actions/change_protection", "POST /servers", "POST /servers/N/actions/enable_backup",
     "POST /servers/N/actions/change_protection", "POST /servers/N/actions/attach_to_network",
 }  # fmt: skip
-"""All but the attachment of the volume: `fds up` then waits for the server, which never boots here. A deployment killed
-at the attachment of the volume is tested with servers that boot."""
+"""Every kind of write except attaching the volume, after which `fds up` waits for a server that never boots here.
+The end-to-end tests kill a deployment at that write too."""
 ONE_OF_EACH = {"servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2, "zones": 1}
 
 
 @pytest.fixture
 def prod(tmp_path: Path) -> Iterator[Prod]:
-    """An account with a DNS zone, and a project that has not been deployed yet."""
+    """Yield an account with a DNS zone, and a project that has not been deployed yet."""
     with HetznerAPI(action_seconds=0.01) as api:
         Client(token=api.token, api_endpoint=api.endpoint).zones.create(name="example.test", mode="primary")
         names = {"domain": "data.example.test", "dnsZone": "example.test", "email": "me@example.test", "backups": True}
@@ -37,20 +37,20 @@ def prod(tmp_path: Path) -> Iterator[Prod]:
 
 
 def test_up_killed_at_each_write_creates_no_duplicates(prod: Prod) -> None:
-    at: set[str] = set()
+    killed_steps: set[str] = set()
     for _ in range(2 * len(WRITES)):
         process = prod.start("up", "--json", PULUMI_PARALLEL="1")
-        killer = _Killer(process, at, WRITES)
-        with _writes_watched(prod, killer):
-            said, complained = process.communicate(timeout=300)
-        assert killer.hit, said + complained
+        killer = Killer(process, killed_steps, WRITES)
+        with report_writes(prod, killer):
+            stdout, stderr = process.communicate(timeout=300)
+        assert killer.hit, stdout + stderr
         prod.api.settle()
-        if at == WRITES:
+        if killed_steps == WRITES:
             break
-    assert at == WRITES
-    assert {kind: prod.in_account()[kind] for kind in ONE_OF_EACH} == ONE_OF_EACH
-    assert prod.ordered() == 1
+    assert killed_steps == WRITES
+    assert {kind: prod.resource_counts()[kind] for kind in ONE_OF_EACH} == ONE_OF_EACH
+    assert prod.servers_created() == 1
     down = prod.project.fds("down", "--volumes", "--confirm", prod.project.stack)
     assert down.returncode == 0, down.stderr
     prod.api.settle()
-    assert prod.in_account() == {"zones": 1, "rrsets": 2}
+    assert prod.resource_counts() == {"zones": 1, "rrsets": 2}

@@ -1,8 +1,9 @@
-"""What a deployment finds in the account when the one before it was killed while the account was at work."""
+"""Test that a deployment waits for actions in the account that a killed deployment started."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from hcloud.images import Image
 from hcloud.locations import Location
 from hcloud.server_types import ServerType
 
+from infra.engine.identity import Owner
 from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import recovery
 from infra.hosts.hetzner.account import NOTHING, Account
@@ -21,21 +23,22 @@ from stack_runtime.paths import PROJECT
 from tests.kit.hetzner import HetznerAPI
 
 SETTINGS = Settings.of("prod", {"host": "hetzner"})
-LABELS = {"project": PROJECT, "stack": "prod"}
+IDENTITY = "one"
+LABELS = {"project": PROJECT, "stack": "prod", "identity": IDENTITY}
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
-    with HetznerAPI() as played:
-        monkeypatch.setenv("HCLOUD_ENDPOINT", played.endpoint)
-        monkeypatch.setenv("HCLOUD_TOKEN", played.token)
+    with HetznerAPI() as double:
+        monkeypatch.setenv("HCLOUD_ENDPOINT", double.endpoint)
+        monkeypatch.setenv("HCLOUD_TOKEN", double.token)
         monkeypatch.setattr(recovery, "PAUSE_S", 0.05)
-        yield played
+        yield double
 
 
 @pytest.fixture
 def client(api: HetznerAPI) -> Client:
-    """The one of the deployment that is killed, with a server that is off and a volume."""
+    """Return the client of the killed deployment; the account has a stopped server and a volume."""
     client = Client(token=api.token, api_endpoint=api.endpoint, poll_interval=0.02)
     place = Location(name="fsn1")
     made = client.servers.create(
@@ -53,8 +56,8 @@ def sizes(account: Account) -> dict[str, object]:
     return {"server": account.facts["server"]["serverType"], "volume": account.facts["volume"]["size"]}
 
 
-def begin(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
-    """Ask for another size, and do not wait for it."""
+def start_resize(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
+    """Start to resize the server or volume, without waiting for the end."""
     api.faults.add("POST", "/actions/", 1, "slow_action", seconds=seconds)
     if kind == "server":
         client.servers.get_by_name("box").change_type(ServerType(name="cpx32"), upgrade_disk=False)
@@ -63,29 +66,32 @@ def begin(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("kind", ["server", "volume"])
-def test_what_a_killed_deployment_asked_for_is_waited_for(api: HetznerAPI, client: Client, kind: str) -> None:
-    assert sizes(recovery.settled(SETTINGS, pytest.fail)) == {"server": "cpx22", "volume": 10}
-    begin(api, client, kind, 2.0)
+def test_running_resize_of_a_killed_deployment_is_awaited(api: HetznerAPI, client: Client, kind: str) -> None:
+    assert sizes(recovery.settled(SETTINGS, IDENTITY, pytest.fail)) == {"server": "cpx22", "volume": 10}
+    start_resize(api, client, kind, 2.0)
     another = Settings.of("another", {"host": "hetzner"})
-    assert not recovery.settled(another, pytest.fail).facts, "what another stack waits for"
-    said: list[str] = []
-    found = sizes(recovery.settled(SETTINGS, said.append))
+    assert not recovery.settled(another, IDENTITY, pytest.fail).facts, "another stack must not wait"
+    assert not recovery.settled(SETTINGS, "another", pytest.fail).facts, "nor one of the same name"
+    messages: list[str] = []
+    found = sizes(recovery.settled(SETTINGS, IDENTITY, messages.append))
     name, wanted = {"server": ("box", "cpx32"), "volume": ("disk", 20)}[kind]
     assert found[kind] == wanted
-    assert said == [f"waiting for the account, which is still resizing {name}"]
+    assert messages == [f"waiting for the account, which is still resizing {name}"]
 
 
-def test_what_never_ends_is_one_sentence(api: HetznerAPI, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_action_that_does_not_end_is_an_error(api: HetznerAPI, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "SETTLED_S", 0.2)
-    begin(api, client, "server", 5.0)
+    start_resize(api, client, "server", 5.0)
     with pytest.raises(UnreachableError, match="box is still being resized"):
-        recovery.settled(SETTINGS, lambda _: None)
+        recovery.settled(SETTINGS, IDENTITY, lambda _: None)
 
 
-class _Waiting:
-    """Stands for a deployment; another one of the stack begins while it waits for the account."""
+class _OvertakenDeployment:
+    """Double of a deployment, during whose wait for the account another one takes the stack's lock."""
 
     settings = SETTINGS
+    owner = Owner(IDENTITY, dict)
+    project = Path()
     locked = False
 
     def settled(self, *_: object) -> Account:
@@ -97,11 +103,12 @@ class _Waiting:
             raise LockedError("another deployment", next_command="wait")
 
     def recorded(self) -> None:
-        assert self.locked, "what is recorded before the wait may be old after it"
+        assert self.locked, "the state must be read after the wait, because it may change meanwhile"
 
 
-def test_who_begins_during_the_wait_is_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = _Waiting()
+def test_deployment_that_took_the_lock_during_the_wait_is_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = _OvertakenDeployment()
     monkeypatch.setattr(recovery, "settled", waiting.settled)
+    monkeypatch.setattr("infra.operations.reconcile.claim", lambda *_, **__: None)
     with pytest.raises(LockedError):
         reconcile(cast(StackOperations, waiting), lambda _: None)

@@ -1,4 +1,4 @@
-"""Check the table "What each setting changes on a running server" in docs/server.md against the real engine."""
+"""Test the table "What each setting changes on a running server" in docs/server.md against the real engine."""
 
 from __future__ import annotations
 
@@ -60,6 +60,10 @@ NOT_AT_ALL: dict[str, Any] = {
     "httpsPort": 8444,
     "serverImage": "debian-13",
     "registryMirror": "http://10.0.0.1:5000",
+    "sshHost": "192.0.2.1",
+    "sshPort": 2222,
+    "sshUser": "admin",
+    "serverPrice": {"amount": "9", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-10-01"},
 }
 REFUSED = {
     "location": ("nbg1", "in fsn1 and cannot move to nbg1"),
@@ -99,7 +103,7 @@ def planned(healing: Healing, settings: Mapping[str, Any]) -> set[tuple[str, str
     return steps.seen
 
 
-def rows() -> dict[str, str]:
+def documented_effects() -> dict[str, str]:
     """Return the documented effect of each setting, from docs/server.md."""
     text = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
     section = text.partition("### What each setting changes on a running server")[2].partition("\n## ")[0]
@@ -110,9 +114,9 @@ def rows() -> dict[str, str]:
 
 
 def test_documented_effect_of_every_setting_matches_the_tests() -> None:
-    told = rows()
+    documented = documented_effects()
     known = {to_camel(name) for name in Settings.model_fields}
-    assert told.keys() == known, sorted(told.keys() ^ known)
+    assert documented.keys() == known, sorted(documented.keys() ^ known)
     expected = {
         **dict.fromkeys(NOT_AT_ALL, "nothing"),
         **dict.fromkeys(CONTAINERS, "containers"),
@@ -120,8 +124,8 @@ def test_documented_effect_of_every_setting_matches_the_tests() -> None:
         **dict.fromkeys(REFUSED, "refused"),
         **dict.fromkeys(IN_PLACE, "in place"),
     }
-    assert known - expected.keys() == {"stack"}, "a setting that no test here changes"
-    assert {name: told[name].split(":")[0] for name in expected} == expected
+    assert known - expected.keys() == {"stack"}, "a setting without a test"
+    assert {name: documented[name].split(":")[0] for name in expected} == expected
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
@@ -162,7 +166,7 @@ def test_another_location_is_refused_while_a_resource_exists(healing: Healing) -
 def test_record_with_pending_replacement_of_the_volume_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after the engine's own `up`, which refuses nothing: the volume is detached and waits for a replacement."""
+    """As after the engine's own `up`, which does not refuse this: the volume is detached, its replacement pending."""
     monkeypatch.setattr("infra.component.stack.refuse_harm", lambda *_: None)
     healing.project.configure({"location": "nbg1"})
     with pytest.raises(StackError, match="already used"):

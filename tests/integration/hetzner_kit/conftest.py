@@ -1,4 +1,4 @@
-"""A played project for each test, and the official SDK as its client."""
+"""Provide an empty simulated project for each test, and the official SDK as its client."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.kit.hetzner import HetznerAPI
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    with HetznerAPI() as played:
-        yield played
+    with HetznerAPI() as double:
+        yield double
 
 
 @pytest.fixture
@@ -26,17 +26,17 @@ def client(api: HetznerAPI) -> Client:
 
 
 def public_key() -> str:
-    """A fresh SSH public key."""
+    """Return a new SSH public key."""
     key = Ed25519PrivateKey.generate().public_key()
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def send(api: HetznerAPI, method: str, path: str, body: Any = None, token: str | None = None) -> requests.Response:
-    """One plain request, with no retries and no polite client in between."""
+    """Send one plain request, without the retries of the SDK."""
     headers = {"Authorization": f"Bearer {api.token if token is None else token}"}
     return requests.request(method, api.endpoint + path, json=body, headers=headers, timeout=30)
 
 
 def code(answer: requests.Response) -> str:
-    """The error code of an answer."""
+    """Return the error code of a response."""
     return str(answer.json()["error"]["code"])

@@ -1,4 +1,4 @@
-"""SSH to a played server with its pinned host key."""
+"""Run commands on a simulated server over SSH, with its host key pinned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAUSE_S = 0.1
 
 
 def key_pair() -> tuple[str, str]:
-    """A fresh ed25519 key: the private and the public part in OpenSSH's format."""
+    """Return the private and public part of a new ed25519 key, in OpenSSH's format."""
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode(), public.decode()
@@ -25,17 +25,17 @@ def key_pair() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Shell:
-    """A way into one server as root. Every other host key than `host_key` is refused."""
+    """SSH access to one server as root; every host key except `host_key` is refused."""
 
     address: str
     login_key: str
     host_key: str
 
     def connect(self) -> paramiko.SSHClient:
-        """One attempt.
+        """Connect once.
 
         Raises:
-            OSError | paramiko.SSHException: nobody answers, or not the one that is expected.
+            OSError | paramiko.SSHException: the server does not answer, or has another host key.
         """
         client = paramiko.SSHClient()
         pinned = HostKeyEntry.from_line(f"{self.address} {self.host_key}")
@@ -50,10 +50,10 @@ class Shell:
         return client
 
     def until(self, command: str, seconds: float) -> float:
-        """Wait until a command succeeds, through boots and broken connections, and say how long that took.
+        """Repeat a command until it succeeds, also during a boot or after a broken connection; return the seconds.
 
         Raises:
-            TimeoutError: it did not within `seconds`.
+            TimeoutError: the command did not succeed within `seconds`.
         """
         start = time.monotonic()
         while time.monotonic() - start < seconds:
@@ -64,14 +64,14 @@ class Shell:
         raise TimeoutError(f"{command} did not succeed within {seconds} s on {self.address}")
 
     def run(self, command: str, timeout: float = 120) -> tuple[int, str]:
-        """Exit code and output, both streams together."""
+        """Run a command and return its exit code, and stdout and stderr together."""
         with self.connect() as client:
             _, output, _ = client.exec_command(f"exec 2>&1; {command}", timeout=timeout)
             text = output.read().decode()
             return output.channel.recv_exit_status(), text.strip()
 
     def check(self, command: str, timeout: float = 120) -> str:
-        """The output of a command that must succeed."""
+        """Run a command that must succeed, and return its output."""
         code, text = self.run(command, timeout)
         assert code == 0, f"{command}: {text}"
         return text

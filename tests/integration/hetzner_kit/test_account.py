@@ -1,4 +1,4 @@
-"""The double as the official SDK sees it: everything made, changed and deleted, and the account empty again."""
+"""Test the double with the official SDK: create, change and delete every kind of resource."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server(client: Client, name: str = "box", **more: object) -> BoundServer:
     return client.servers.get_by_id(made.server.id)
 
 
-def test_a_server_with_all_that_belongs_to_it_comes_and_goes(api: HetznerAPI, client: Client) -> None:
+def test_server_with_all_its_resources_is_created_and_deleted(api: HetznerAPI, client: Client) -> None:
     key = client.ssh_keys.create(name="key", public_key=public_key())
     firewall = client.firewalls.create(name="wall", rules=[FirewallRule("in", "tcp", ANY, port="22")]).firewall
     subnet = NetworkSubnet(type="cloud", ip_range="10.0.1.0/24", network_zone="eu-central")
@@ -62,7 +62,7 @@ def test_a_server_with_all_that_belongs_to_it_comes_and_goes(api: HetznerAPI, cl
     assert api.account() == api.empty()
 
 
-def test_actions_run_before_they_succeed_and_lock_their_server(api: HetznerAPI, client: Client) -> None:
+def test_running_action_locks_its_server_until_it_succeeds(api: HetznerAPI, client: Client) -> None:
     box = server(client)
     api.faults.add("POST", "/actions/poweroff", 1, "slow_action", seconds=0.3)
     action = box.power_off()
@@ -76,7 +76,7 @@ def test_actions_run_before_they_succeed_and_lock_their_server(api: HetznerAPI, 
     assert client.servers.get_by_id(box.id).status == "off"
 
 
-def test_a_disk_grows_and_never_shrinks(client: Client) -> None:
+def test_change_of_type_may_grow_the_disk_but_not_shrink_it(client: Client) -> None:
     box = server(client)
     with pytest.raises(APIException) as running:
         box.change_type(ServerType(name="cpx32"), upgrade_disk=False)
@@ -96,7 +96,7 @@ def test_a_disk_grows_and_never_shrinks(client: Client) -> None:
     assert shrinking.value.code == "invalid_server_type"
 
 
-def test_protection_holds_until_it_is_taken_off(client: Client) -> None:
+def test_protected_resource_cannot_be_deleted_until_unprotected(client: Client) -> None:
     box = server(client)
     disk = client.volumes.create(name="data", size=10, server=box)
     for action in (disk.action, *disk.next_actions):
@@ -117,7 +117,7 @@ def test_protection_holds_until_it_is_taken_off(client: Client) -> None:
     client.volumes.get_by_id(volume.id).delete()
 
 
-def test_a_firewall_in_use_stays(client: Client) -> None:
+def test_firewall_in_use_cannot_be_deleted(client: Client) -> None:
     box = server(client, labels={"role": "web"})
     made = client.firewalls.create(
         name="wall", resources=[FirewallResource(type="server", server=box)],
@@ -132,7 +132,7 @@ def test_a_firewall_in_use_stays(client: Client) -> None:
     made.firewall.delete()
 
 
-def test_all_pages_are_found(api: HetznerAPI, client: Client) -> None:
+def test_long_list_is_returned_in_pages(api: HetznerAPI, client: Client) -> None:
     for number in range(60):
         client.ssh_keys.create(name=f"key-{number}", public_key=public_key())
     assert len({key.id for key in client.ssh_keys.get_all()}) == 60
@@ -144,7 +144,7 @@ def test_all_pages_are_found(api: HetznerAPI, client: Client) -> None:
     assert len(send(api, "GET", "/ssh_keys?per_page=100").json()["ssh_keys"]) == 50
 
 
-def test_prices_and_stock_change_while_it_runs(api: HetznerAPI, client: Client) -> None:
+def test_prices_and_stock_can_be_changed_at_runtime(api: HetznerAPI, client: Client) -> None:
     def monthly() -> str:
         kinds = client.request("GET", "/pricing")["pricing"]["server_types"]
         prices = next(kind["prices"] for kind in kinds if kind["name"] == "cpx22")
@@ -161,7 +161,7 @@ def test_prices_and_stock_change_while_it_runs(api: HetznerAPI, client: Client) 
     server(client)
 
 
-def test_a_zone_keeps_its_records(api: HetznerAPI, client: Client) -> None:
+def test_dns_records_are_created_changed_and_deleted_with_their_zone(api: HetznerAPI, client: Client) -> None:
     zone = client.zones.create(name="example.org", mode="primary").zone
     made = client.zones.create_rrset(zone, name="www", type="A", records=[ZoneRecord(value="127.1.2.3")])
     made.action.wait_until_finished()
@@ -172,7 +172,7 @@ def test_a_zone_keeps_its_records(api: HetznerAPI, client: Client) -> None:
     assert api.account() == api.empty()
 
 
-def test_names_resolve_as_the_records_of_a_zone_say(api: HetznerAPI, client: Client) -> None:
+def test_names_resolve_by_the_records_of_their_zone(api: HetznerAPI, client: Client) -> None:
     zone = client.zones.create(name="example.org", mode="primary").zone
     for name, address in {"data": "127.1.2.3", "*.data": "127.1.2.4", "@": "127.1.2.5"}.items():
         client.zones.create_rrset(zone, name=name, type="A", records=[ZoneRecord(value=address)])
@@ -183,7 +183,7 @@ def test_names_resolve_as_the_records_of_a_zone_say(api: HetznerAPI, client: Cli
     assert {name: "".join(api.resolve(name)) for name in resolved} == resolved
 
 
-def test_primary_ips_stay_or_go_with_their_server(api: HetznerAPI, client: Client) -> None:
+def test_primary_ip_without_auto_delete_is_kept_when_its_server_is_deleted(api: HetznerAPI, client: Client) -> None:
     kept = client.primary_ips.create(name="ip", type="ipv4", location=FSN1).primary_ip
     body = {
         "name": "box", "server_type": "cpx22", "image": "debian-12", "location": "fsn1",

@@ -1,4 +1,4 @@
-"""Faults on demand, and what a killed client leaves behind."""
+"""Test the injected faults, and what a killed client leaves in the account."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ NETWORK = {"name": "n", "ip_range": "10.0.0.0/8"}
         ("resource_limit_exceeded", "resource_limit_exceeded"),
     ],
 )
-def test_a_refusal_hits_as_often_as_asked_and_changes_nothing(api: HetznerAPI, kind: str, expected: str) -> None:
+def test_refusal_fault_hits_the_given_number_of_requests_without_effect(
+    api: HetznerAPI, kind: str, expected: str
+) -> None:
     api.faults.add("POST", "^/networks$", 2, kind, skip=1)
     body = [NETWORK | {"name": f"n{i}"} for i in range(4)]
     answers = [send(api, "POST", "/networks", each) for each in body]
@@ -47,28 +49,28 @@ def test_a_refusal_hits_as_often_as_asked_and_changes_nothing(api: HetznerAPI, k
 
 
 @pytest.mark.parametrize(("kind", "status"), [("503_after", 503), ("423_after", 423), ("server_error_after", 500)])
-def test_a_write_is_refused_after_its_effect(api: HetznerAPI, kind: str, status: int) -> None:
+def test_after_fault_refuses_a_write_after_its_effect(api: HetznerAPI, kind: str, status: int) -> None:
     api.faults.add("POST", "^/networks$", 1, kind)
     assert send(api, "POST", "/networks", NETWORK).status_code == status
     assert api.account()["networks"] == 1
 
 
-@pytest.mark.parametrize(("kind", "left"), [("cut", 0), ("cut_after", 1)])
-def test_a_cut_connection_leaves_the_client_without_an_answer(api: HetznerAPI, kind: str, left: int) -> None:
+@pytest.mark.parametrize(("kind", "remaining"), [("cut", 0), ("cut_after", 1)])
+def test_cut_fault_closes_the_connection_without_a_response(api: HetznerAPI, kind: str, remaining: int) -> None:
     api.faults.add("WRITE", "/networks", 1, kind)
     with pytest.raises(requests.ConnectionError):
         send(api, "POST", "/networks", NETWORK)
-    assert api.account()["networks"] == left
+    assert api.account()["networks"] == remaining
 
 
-def test_an_action_ends_in_error(api: HetznerAPI, client: Client) -> None:
+def test_action_error_fault_fails_the_action(api: HetznerAPI, client: Client) -> None:
     api.faults.add("POST", "^/volumes$", 1, "action_error")
     made = client.volumes.create(name="v", size=10, location=Location(name="fsn1"))
     with pytest.raises(ActionFailedException):
         made.action.wait_until_finished()
 
 
-def test_a_request_waits_until_another_process_lets_it_go(api: HetznerAPI) -> None:
+def test_paused_request_waits_until_released_by_another_process(api: HetznerAPI) -> None:
     control = api.endpoint.removesuffix("/v1") + "/_kit"
     headers = {"Authorization": f"Bearer {api.token}"}
     fault = {"method": "POST", "path": "/networks", "times": 1, "kind": "pause_before"}
@@ -83,8 +85,8 @@ def test_a_request_waits_until_another_process_lets_it_go(api: HetznerAPI) -> No
     assert requests.get(f"{control}/account", timeout=5).status_code == 401
 
 
-@pytest.mark.parametrize(("when", "left"), [("before", 1), ("after", 2)])
-def test_a_client_killed_at_its_second_write(api: HetznerAPI, when: str, left: int) -> None:
+@pytest.mark.parametrize(("when", "remaining"), [("before", 1), ("after", 2)])
+def test_client_killed_at_its_second_write_leaves_earlier_writes(api: HetznerAPI, when: str, remaining: int) -> None:
     keys = [public_key() for _ in range(3)]
     program = (
         "import os, sys, hcloud\n"
@@ -92,17 +94,19 @@ def test_a_client_killed_at_its_second_write(api: HetznerAPI, when: str, left: i
         "for i, key in enumerate(sys.argv[1:]): c.ssh_keys.create(name=f'key-{i}', public_key=key)\n"
     )
     started = threading.Event()
-    victim: list[subprocess.Popen[bytes]] = []
+    client_process: list[subprocess.Popen[bytes]] = []
 
     def kill() -> bool:
         started.wait(30)
-        victim[0].send_signal(signal.SIGKILL)
-        victim[0].wait(30)
+        client_process[0].send_signal(signal.SIGKILL)
+        client_process[0].wait(30)
         return False
 
     api.on_write(2, kill, when)
-    victim.append(subprocess.Popen([sys.executable, "-c", program, *keys], env={**os.environ, **api.environment}))
+    client_process.append(
+        subprocess.Popen([sys.executable, "-c", program, *keys], env={**os.environ, **api.environment})
+    )
     started.set()
-    assert victim[0].wait(60) == -signal.SIGKILL
+    assert client_process[0].wait(60) == -signal.SIGKILL
     api.settle()
-    assert api.account()["ssh_keys"] == left
+    assert api.account()["ssh_keys"] == remaining

@@ -1,4 +1,4 @@
-"""What the double turns down, with the code that the real service gives."""
+"""Test that the double refuses invalid requests with the error codes of the real service."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ZONE = {"name": "example.org", "mode": "primary"}
         ("/nothing", {}, "not_found", None),
     ],
 )
-def test_a_bad_request_changes_nothing(
+def test_invalid_request_is_refused_without_effect(
     api: HetznerAPI, path: str, body: dict[str, Any], expected: str, field: str | None
 ) -> None:
     answer = send(api, "POST", path, body)
@@ -53,14 +53,14 @@ def test_a_bad_request_changes_nothing(
 
 
 @pytest.mark.parametrize("size", [10, 9])
-def test_a_volume_never_shrinks(api: HetznerAPI, size: int) -> None:
+def test_shrinking_a_volume_is_refused_by_the_api(api: HetznerAPI, size: int) -> None:
     volume = send(api, "POST", "/volumes", {"name": "v", "size": 10, "location": "fsn1"}).json()["volume"]["id"]
     api.settle()
     answer = send(api, "POST", f"/volumes/{volume}/actions/resize", {"size": size})
     assert (answer.status_code, code(answer)) == (422, "invalid_input")
 
 
-def test_names_and_keys_are_unique(api: HetznerAPI) -> None:
+def test_duplicate_name_or_key_is_refused(api: HetznerAPI) -> None:
     key = public_key()
     requests = [
         ("/servers", SERVER), ("/volumes", {"name": "v", "size": 10, "location": "fsn1"}), ("/zones", ZONE),
@@ -75,7 +75,7 @@ def test_names_and_keys_are_unique(api: HetznerAPI) -> None:
     assert code(other_name) == "uniqueness_error"
 
 
-def test_a_token_opens_only_what_it_may(api: HetznerAPI) -> None:
+def test_wrong_or_read_only_token_is_refused(api: HetznerAPI) -> None:
     for wrong in ("", "wrong"):
         answer = send(api, "GET", "/servers", token=wrong)
         assert (answer.status_code, code(answer)) == (401, "unauthorized")
@@ -85,13 +85,13 @@ def test_a_token_opens_only_what_it_may(api: HetznerAPI) -> None:
     assert api.account() == api.empty()
 
 
-def test_what_was_removed_says_so(api: HetznerAPI) -> None:
+def test_removed_endpoints_are_refused_as_deprecated(api: HetznerAPI) -> None:
     for path in ("/datacenters", "/actions"):
         assert code(send(api, "GET", path)) == "deprecated_api_endpoint"
     assert code(send(api, "GET", "/servers/1")) == "not_found"
 
 
-def test_requests_are_counted() -> None:
+def test_rate_limit_is_reported_and_enforced() -> None:
     with HetznerAPI(rate_limit=2) as api:
         first = send(api, "GET", "/servers")
         assert (first.headers["RateLimit-Limit"], first.headers["RateLimit-Remaining"]) == ("2", "1")
@@ -101,6 +101,6 @@ def test_requests_are_counted() -> None:
         assert (refused.status_code, code(refused)) == (429, "rate_limit_exceeded")
 
 
-def test_a_body_must_be_an_object(api: HetznerAPI) -> None:
+def test_body_other_than_an_object_is_refused(api: HetznerAPI) -> None:
     answer = send(api, "POST", "/servers", ["box"])
     assert (answer.status_code, code(answer)) == (400, "json_error")

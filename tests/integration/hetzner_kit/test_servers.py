@@ -1,4 +1,4 @@
-"""Servers played by containers: one server through its whole life, in the order of the tests."""
+"""Test servers simulated by containers: the tests use one server, in their order."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Box:
     user_data: str
 
     def act(self, path: str, body: object = None) -> None:
-        """Do something and wait until it is done."""
+        """Start an action and wait until it ends."""
         answer = send(self.api, "POST", path, body or {})
         assert answer.status_code == 201, answer.text
         self.api.settle()
@@ -71,8 +71,8 @@ class Box:
         return self.api.machines
 
 
-def made(api: HetznerAPI, kind: str, body: object) -> int:
-    """Make something, wait until it is there, and say its id."""
+def create(api: HetznerAPI, kind: str, body: object) -> int:
+    """Create a resource, wait until its action succeeds, and return its id."""
     answer = send(api, "POST", f"/{kind}s", body)
     assert answer.status_code == 201, answer.text
     api.settle()
@@ -88,21 +88,21 @@ def box() -> Iterator[Box]:
     private = textwrap.indent(host[0].strip(), "    ")
     user_data = USER_DATA.format(private=private, public=host[1])
     with HetznerAPI(servers=True) as api:
-        key = made(api, "ssh_key", {"name": "key", "public_key": login[1]})
-        volume = made(api, "volume", {"name": "data", "size": 10, "location": "fsn1", "format": "ext4"})
-        firewall = made(api, "firewall", {"name": "wall", "rules": INBOUND})
+        key = create(api, "ssh_key", {"name": "key", "public_key": login[1]})
+        volume = create(api, "volume", {"name": "data", "size": 10, "location": "fsn1", "format": "ext4"})
+        firewall = create(api, "firewall", {"name": "wall", "rules": INBOUND})
         body = {
             "name": "box", "server_type": "cpx02", "image": "debian-12", "location": "fsn1", "ssh_keys": [key],
             "volumes": [volume], "firewalls": [{"firewall": firewall}], "user_data": user_data,
         }  # fmt: skip
-        server = made(api, "server", body)
+        server = create(api, "server", body)
         address = send(api, "GET", f"/servers/{server}").json()["server"]["public_net"]["ipv4"]["ip"]
         shell = Shell(address, login[0], host[1])
         shell.until("true", 120)
         yield Box(api, server, volume, firewall, shell, user_data)
 
 
-def test_it_boots_from_its_user_data(box: Box) -> None:
+def test_server_boots_from_its_user_data(box: Box) -> None:
     assert box.shell.check("cloud-init status --wait").endswith("status: done")
     assert box.shell.check("hostname") == "box"
     assert box.shell.check("systemctl is-system-running --wait") == "running"
@@ -110,16 +110,16 @@ def test_it_boots_from_its_user_data(box: Box) -> None:
     assert memory == MEMORY_GB["cpx02"] * 1024**3
 
 
-def test_nobody_else_gets_in(box: Box) -> None:
+def test_wrong_host_key_or_login_key_is_refused(box: Box) -> None:
     other = Shell(box.shell.address, box.shell.login_key, key_pair()[1])
     with pytest.raises(paramiko.BadHostKeyException):
         other.connect()
-    stranger = Shell(box.shell.address, key_pair()[0], box.shell.host_key)
+    other_user = Shell(box.shell.address, key_pair()[0], box.shell.host_key)
     with pytest.raises(paramiko.AuthenticationException):
-        stranger.connect()
+        other_user.connect()
 
 
-def test_a_scan_from_outside_sees_what_the_firewall_lets_through(box: Box) -> None:
+def test_port_scan_finds_only_ports_that_the_firewall_allows(box: Box) -> None:
     ports = (80, 443, 2375, 5432)
     for port in ports:
         box.machines.run(box.id, "systemd-run", "--quiet", "python3", "-m", "http.server", str(port))
@@ -129,14 +129,14 @@ def test_a_scan_from_outside_sees_what_the_firewall_lets_through(box: Box) -> No
     assert open_ports(outside, range(1, 10_000)) == {22, 80, 443}
     assert requests.get(f"http://{box.shell.address}/", timeout=5).status_code == 200
 
-    elsewhere = [rule | {"source_ips": ["203.0.113.0/24"]} if rule["port"] == "80" else rule for rule in INBOUND]
-    box.act(f"/firewalls/{box.firewall}/actions/set_rules", {"rules": elsewhere})
+    restricted = [rule | {"source_ips": ["203.0.113.0/24"]} if rule["port"] == "80" else rule for rule in INBOUND]
+    box.act(f"/firewalls/{box.firewall}/actions/set_rules", {"rules": restricted})
     assert open_ports(outside, (22, *ports)) == {22, 443}
     box.act(f"/firewalls/{box.firewall}/actions/set_rules", {"rules": INBOUND})
     assert open_ports(outside, (22, *ports)) == {22, 80, 443}
 
 
-def test_containers_on_it_are_counted_in_its_memory(box: Box) -> None:
+def test_containers_on_the_server_use_the_server_s_memory(box: Box) -> None:
     files = "bin/sh bin/sleep usr/bin/head usr/bin/tail lib/x86_64-linux-gnu lib64"
     box.shell.check(f"tar --create --directory / --dereference {files} | docker import - tiny")
     held = 300_000_000
@@ -145,14 +145,14 @@ def test_containers_on_it_are_counted_in_its_memory(box: Box) -> None:
     deadline = time.monotonic() + 60
     while memory := box.machines.container(box.id).stats(stream=False)["memory_stats"]:
         counted = memory["stats"]
-        if counted.get("total_rss", counted.get("anon")) >= held:  # by cgroup version 1 or 2
+        if counted.get("total_rss", counted.get("anon")) >= held:  # cgroup version 1 or 2
             break
         assert time.monotonic() < deadline
     assert memory["limit"] == MEMORY_GB["cpx02"] * 1024**3
     box.shell.check("docker rm --force holder")
 
 
-def test_a_volume_grows_under_its_data(box: Box) -> None:
+def test_volume_grows_and_keeps_its_data(box: Box) -> None:
     box.shell.check("echo kept > /data/file")
     box.act(f"/volumes/{box.volume}/actions/resize", {"size": 20})
     box.shell.check("resize2fs /dev/disk/by-id/scsi-0HC_Volume_*")
@@ -163,12 +163,12 @@ def test_a_volume_grows_under_its_data(box: Box) -> None:
 
 
 @pytest.mark.parametrize("by", ["api", "itself"])
-def test_a_reboot_keeps_disk_key_volume_and_firewall(box: Box, by: str) -> None:
+def test_reboot_keeps_disk_key_volume_and_firewall(box: Box, by: str) -> None:
     before = int(box.shell.check("wc -l < /root/boots"))
     if by == "api":
         box.act(f"/servers/{box.id}/actions/reboot")
     else:
-        box.shell.run("systemctl reboot --no-block")  # the session dies with the server, at whatever moment
+        box.shell.run("systemctl reboot --no-block")  # the session may end before or after the command returns
     box.shell.until(f"[ $(wc -l < /root/boots) = {before + 1} ]", 120)
     box.shell.check("cloud-init status --wait")
     assert box.shell.check("cat /data/file") == "kept"
@@ -178,7 +178,7 @@ def test_a_reboot_keeps_disk_key_volume_and_firewall(box: Box, by: str) -> None:
     assert open_ports(box.machines.bridge_address(box.id), (22, 5432)) == {22}
 
 
-def test_it_gets_the_memory_of_its_new_type(box: Box) -> None:
+def test_server_has_the_memory_of_its_new_type(box: Box) -> None:
     box.act(f"/servers/{box.id}/actions/poweroff")
     with pytest.raises((OSError, paramiko.SSHException)):
         box.shell.connect()
@@ -187,7 +187,7 @@ def test_it_gets_the_memory_of_its_new_type(box: Box) -> None:
     assert int(box.shell.check("docker info --format '{{.MemTotal}}'")) == MEMORY_GB["cpx12"] * 1024**3
 
 
-def test_the_volume_outlives_its_server(box: Box) -> None:
+def test_volume_keeps_its_data_after_its_server_is_deleted(box: Box) -> None:
     assert send(box.api, "DELETE", f"/servers/{box.id}").status_code == 200
     box.api.settle()
     with pytest.raises((OSError, paramiko.SSHException)):
@@ -198,14 +198,14 @@ def test_the_volume_outlives_its_server(box: Box) -> None:
         "name": "second", "server_type": "cpx12", "image": "debian-12", "location": "fsn1", "ssh_keys": [key],
         "volumes": [box.volume], "user_data": plain,
     }  # fmt: skip
-    box.id = made(box.api, "server", body)
+    box.id = create(box.api, "server", body)
     address = send(box.api, "GET", f"/servers/{box.id}").json()["server"]["public_net"]["ipv4"]["ip"]
     box.shell = Shell(address, box.shell.login_key, box.shell.host_key)
     box.shell.until("true", 60)
     assert box.shell.check("cloud-init status --wait > /dev/null; cat /data/file") == "kept"
 
 
-def test_a_server_without_a_disk_to_boot_from_is_an_error(box: Box) -> None:
+def test_server_with_an_unsupported_image_ends_in_error(box: Box) -> None:
     body = {"name": "trixie", "server_type": "cpx02", "image": "debian-13", "location": "fsn1"}
     action = send(box.api, "POST", "/servers", body).json()["action"]["id"]
     box.api.settle()
@@ -219,7 +219,7 @@ def test_a_server_without_a_disk_to_boot_from_is_an_error(box: Box) -> None:
     assert box.api.account()["servers"] == 1
 
 
-def test_a_killed_run_is_swept_up_by_the_next(tmp_path: Path) -> None:
+def test_containers_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
     client = docker.from_env()
     run = subprocess.Popen(
         [sys.executable, "-m", "tests.kit.hetzner", "--servers"], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -232,16 +232,16 @@ def test_a_killed_run_is_swept_up_by_the_next(tmp_path: Path) -> None:
     server = {"name": "s", "server_type": "cpx02", "image": "debian-12", "location": "fsn1"}
     requests.post(f"{settings['HCLOUD_ENDPOINT']}/servers", json=server, headers=headers, timeout=10)
 
-    def theirs() -> list[str]:
+    def containers_of_run() -> list[str]:
         found = client.containers.list(all=True, filters={"label": f"{LABEL}.owner"}, ignore_removed=True)
         return [each.id for each in found if each.labels[f"{LABEL}.owner"].startswith(f"{run.pid}:")]
 
     deadline = time.monotonic() + 120
-    while not theirs():
+    while not containers_of_run():
         assert run.poll() is None and time.monotonic() < deadline
     disks = [path for path in Path("/sys/block").glob("loop*/loop/backing_file") if "fds-kit-" in path.read_text()]
     assert disks
     os.kill(run.pid, signal.SIGKILL)
     run.wait(30)
     Containers().close()
-    assert theirs() == []
+    assert containers_of_run() == []

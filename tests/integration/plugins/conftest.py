@@ -1,4 +1,4 @@
-"""The real engine with the stand-ins on PATH, an empty state, and a tiny image that needs no registry."""
+"""Provide the real engine with the stand-ins on PATH, an empty state, and a small image that needs no registry."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Stacks = Callable[..., Stack]
 
 @pytest.fixture(scope="session")
 def engine() -> Path:
-    """The folder of the `pulumi` command."""
+    """Return the folder of the `pulumi` command."""
     found = shutil.which("pulumi", path=search_path(ROOT))
     assert found, "these tests need the engine; next: fds setup"
     return Path(found).parent
@@ -34,7 +34,7 @@ def engine() -> Path:
 
 @pytest.fixture(scope="session")
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the launchers of all stand-ins."""
+    """Return a folder with the launchers of all stand-ins."""
     folder = tmp_path_factory.mktemp("stand-ins")
     plugins.install(folder, plugins.MODULES)
     return folder
@@ -42,7 +42,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def surroundings(engine: Path, stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment of a deployment with a state of its own."""
+    """Set and return the variables of a deployment with its own state."""
     (tmp_path / "state").mkdir()
     variables = {
         "PATH": os.pathsep.join([str(engine), os.environ["PATH"], str(stand_ins)]),
@@ -59,14 +59,14 @@ def surroundings(engine: Path, stand_ins: Path, tmp_path: Path, monkeypatch: pyt
 
 @pytest.fixture
 def inline(surroundings: dict[str, str], tmp_path: Path) -> Stacks:
-    """Makes a stack of an inline program, which nobody destroys."""
+    """Return a function that makes a stack of an inline program; the stack is not destroyed afterwards."""
     (tmp_path / "inline").mkdir()
     return lambda program, name="test": inline_stack(tmp_path / "inline", "plugins", name, program)
 
 
 @pytest.fixture
 def stack(inline: Stacks) -> Iterator[Stacks]:
-    """Makes a stack of an inline program; it is destroyed after the test."""
+    """Yield a function that makes a stack of an inline program; the stack is destroyed after the test."""
     made: list[Stack] = []
 
     def make(program: Callable[[], None], name: str = "test") -> Stack:
@@ -80,7 +80,7 @@ def stack(inline: Stacks) -> Iterator[Stacks]:
 
 @pytest.fixture(scope="session")
 def daemon() -> Iterator[docker.DockerClient]:
-    """The Docker daemon of this machine."""
+    """Yield a client of the local Docker daemon."""
     client = docker.from_env()
     yield client
     client.close()
@@ -88,7 +88,7 @@ def daemon() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="session")
 def image(daemon: docker.DockerClient) -> Iterator[str]:
-    """An image with a shell and a few tools of this machine, and the libraries that they load."""
+    """Yield the name of an image with a shell and a few tools of this machine, and the libraries that they load."""
     name = f"fds-plugins-test:{uuid.uuid4().hex[:12]}"
     repository, tag = name.split(":")
     daemon.api.import_image_from_data(_root_file_system(), repository=repository, tag=tag)
@@ -118,5 +118,5 @@ def _loaded(program: Path) -> list[str]:
 
 
 def containers(daemon: docker.DockerClient, prefix: str = "web-") -> list[Any]:
-    """The containers, running or not, whose names begin so."""
+    """Return all containers, running or not, whose names begin with `prefix`."""
     return [each for each in daemon.containers.list(all=True, ignore_removed=True) if each.name.startswith(prefix)]

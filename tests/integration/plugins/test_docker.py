@@ -1,4 +1,4 @@
-"""The docker stand-in under the real engine and a real daemon."""
+"""Test the docker stand-in with the real engine and a real daemon."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.plugins.conftest import Stacks, containers
 from tests.kit.engine import changes
 
 
-class World:
+class ContainerProgram:
     """A program whose container can be changed between updates."""
 
     def __init__(self, image: str, **container: Any) -> None:
@@ -69,18 +69,20 @@ class World:
         pulumi.export("id", web.id)
 
 
-def test_the_life_of_a_stack(stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path) -> None:
+def test_stack_is_previewed_created_refreshed_and_destroyed(
+    stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
     before, networks = {each.id for each in containers(daemon)}, _networks(daemon)
-    world = World(image)
-    ours = stack(world)
+    definition = ContainerProgram(image)
+    ours = stack(definition)
 
     assert ours.preview().change_summary == {"create": 5}
-    assert {each.id for each in containers(daemon)} == before, "a preview made something"
+    assert {each.id for each in containers(daemon)} == before, "the preview created a container"
 
     made = ours.up()
     assert changes(made) == {"create": 5}
     assert "hidden" not in made.stdout
-    assert not [f for f in (tmp_path / "state").rglob("*.json") if "hidden" in f.read_text()], "a secret in the clear"
+    assert not [f for f in (tmp_path / "state").rglob("*.json") if "hidden" in f.read_text()], "unencrypted secret"
     (container,) = [each for each in containers(daemon) if each.id not in before]
     host = container.attrs["HostConfig"]
     assert made.outputs["id"].value == container.id
@@ -91,18 +93,18 @@ def test_the_life_of_a_stack(stack: Stacks, daemon: docker.DockerClient, image: 
     assert {"web", "www"} <= set(attached["Aliases"])
     assert "B=hidden" in container.attrs["Config"]["Env"]
 
-    assert changes(ours.up()) == {}, "a second update changed something"
-    assert changes(ours.refresh()) == {}, "a refresh found a change that is none"
+    assert changes(ours.up()) == {}, "the second update changed a resource"
+    assert changes(ours.refresh()) == {}, "the refresh reported a change without one"
     assert changes(ours.up()) == {}
 
     container.update(mem_limit="48m", memswap_limit="64m")
-    assert changes(ours.refresh()) == {"update": 1}, "changed memory was not seen"
+    assert changes(ours.refresh()) == {"update": 1}, "the refresh missed the changed memory limit"
     assert changes(ours.up()) == {"update": 1}
     container.reload()
     assert container.attrs["HostConfig"]["Memory"] == 32 * 2**20
 
     container.remove(force=True)
-    assert changes(ours.refresh()) == {"delete": 1}, "a container removed by hand stayed in the state"
+    assert changes(ours.refresh()) == {"delete": 1}, "the refresh missed the removed container"
     assert changes(ours.up()) == {"create": 1}
 
     assert changes(ours.destroy()) == {"delete": 5}
@@ -110,12 +112,12 @@ def test_the_life_of_a_stack(stack: Stacks, daemon: docker.DockerClient, image: 
     assert _networks(daemon) == networks
 
 
-def test_limits_change_without_a_restart(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
-    world = World(image)
-    ours = stack(world)
+def test_changed_limits_are_applied_without_a_restart(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+    definition = ContainerProgram(image)
+    ours = stack(definition)
     container = daemon.containers.get(str(ours.up().outputs["id"].value))
     started = container.attrs["State"]["StartedAt"]
-    world.container |= {"memory": 48, "memory_swap": 96, "restart": "always", "cpu_shares": 256}
+    definition.container |= {"memory": 48, "memory_swap": 96, "restart": "always", "cpu_shares": 256}
     assert changes(ours.up()) == {"update": 1}
     container.reload()
     host = container.attrs["HostConfig"]
@@ -124,8 +126,8 @@ def test_limits_change_without_a_restart(stack: Stacks, daemon: docker.DockerCli
     assert host["RestartPolicy"]["Name"] == "always"
 
 
-def test_a_stopped_container_that_must_run_is_started(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
-    ours = stack(World(image, ports=[]))
+def test_stopped_container_that_must_run_is_started(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+    ours = stack(ContainerProgram(image, ports=[]))
     container = daemon.containers.get(str(ours.up().outputs["id"].value))
     container.stop(timeout=0)
     assert changes(ours.refresh()) == {"update": 1}
@@ -134,21 +136,21 @@ def test_a_stopped_container_that_must_run_is_started(stack: Stacks, daemon: doc
     assert container.status == "running"
 
 
-def test_a_new_version_that_is_not_healthy_leaves_the_old_one_running(
+def test_unhealthy_replacement_leaves_the_old_container_running(
     stack: Stacks, daemon: docker.DockerClient, image: str
 ) -> None:
     before = {each.id for each in containers(daemon)}
-    world = World(image)
-    ours = stack(world)
+    definition = ContainerProgram(image)
+    ours = stack(definition)
     old = str(ours.up().outputs["id"].value)
-    good = world.container
+    good = definition.container
     bad = {"tests": ["CMD", "false"], "interval": "1s", "timeout": "1s", "retries": 1}
-    world.container = {**good, "envs": ["A=2"], "healthcheck": bad, "wait_timeout": 2}
+    definition.container = {**good, "envs": ["A=2"], "healthcheck": bad, "wait_timeout": 2}
     with pytest.raises(CommandError, match="failed to be in healthy state"):
         ours.up()
     assert daemon.containers.get(old).status == "running"
 
-    world.container = {**good, "envs": ["A=3"]}
+    definition.container = {**good, "envs": ["A=3"]}
     new = str(ours.up().outputs["id"].value)
     assert {each.id for each in containers(daemon)} - before == {new}
     assert new != old
@@ -168,18 +170,18 @@ def test_a_new_version_that_is_not_healthy_leaves_the_old_one_running(
         ({"healthcheck": None, "wait": True}, "has no healthcheck"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(
+def test_impossible_container_is_refused_without_a_traceback(
     stack: Stacks, image: str, container: dict[str, Any], message: str
 ) -> None:
-    world = World(image)
+    definition = ContainerProgram(image)
     given = {"image": container.pop("image")} if "image" in container else {}
-    world.container |= container
+    definition.container |= container
 
     def program() -> None:
         if given:
             pulumi_docker.Container("web", **given)
         else:
-            world()
+            definition()
 
     with pytest.raises(CommandError) as refused:
         stack(program).up()
@@ -187,7 +189,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert "Traceback" not in str(refused.value)
 
 
-def test_unknown_inputs_are_refused(stack: Stacks) -> None:
+def test_unknown_input_is_refused(stack: Stacks) -> None:
     class Odd(pulumi.CustomResource):
         def __init__(self) -> None:
             super().__init__("docker:index/network:Network", "odd", {"colour": "red"})
@@ -196,12 +198,12 @@ def test_unknown_inputs_are_refused(stack: Stacks) -> None:
         stack(lambda: Odd() and None).preview()
 
 
-def test_kinds_that_are_not_played_are_refused(stack: Stacks) -> None:
+def test_unsupported_resource_type_is_refused(stack: Stacks) -> None:
     with pytest.raises(CommandError, match="does not implement docker:index/tag:Tag; use the official plugin"):
         stack(lambda: pulumi_docker.Tag("t", source_image="a", target_image="b") and None).preview()
 
 
-def test_uploads_arrive_with_their_mode_and_owner(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+def test_uploaded_file_has_its_mode_and_owner(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
     def program() -> None:
         web = pulumi_docker.Container(
             "web",
@@ -223,7 +225,7 @@ def test_uploads_arrive_with_their_mode_and_owner(stack: Stacks, daemon: docker.
     assert (binary["mode"] & 0o777, binary["size"]) == (0o744, 3)
 
 
-def test_images_are_built_on_the_host_and_only_when_something_changed(
+def test_image_is_built_again_only_after_a_change(
     stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     context = tmp_path / "context"
@@ -256,12 +258,14 @@ def test_images_are_built_on_the_host_and_only_when_something_changed(
     (context / "Dockerfile").write_text(f"FROM {image}\nRUN false\n")
     with pytest.raises(CommandError, match="returned a non-zero code: 1"):
         ours.up()
-    assert not daemon.containers.list(all=True, filters={"ancestor": image}), "the failed step's is still there"
+    assert not daemon.containers.list(all=True, filters={"ancestor": image}), "container of the failed step left"
     ours.destroy()
     assert not daemon.images.list(name=name)
 
 
-def test_a_fixed_name_is_freed_before_it_is_used_again(stack: Stacks, daemon: docker.DockerClient) -> None:
+def test_resource_with_a_fixed_name_is_deleted_before_its_replacement(
+    stack: Stacks, daemon: docker.DockerClient
+) -> None:
     labels, name = [{"label": "v", "value": "1"}], f"fds-plugins-{uuid.uuid4().hex[:12]}"
     ours = stack(lambda: pulumi_docker.Network("n", name=name, labels=labels) and None)
     ours.up()
@@ -271,5 +275,5 @@ def test_a_fixed_name_is_freed_before_it_is_used_again(stack: Stacks, daemon: do
 
 
 def _networks(daemon: docker.DockerClient) -> set[str]:
-    """The ids of the networks whose names begin as the program's do."""
+    """Return the ids of the networks whose names begin like those of the program."""
     return {str(each.id) for each in daemon.networks.list() if each.name.startswith("net-")}

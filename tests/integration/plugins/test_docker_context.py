@@ -1,4 +1,4 @@
-"""The daemon of the current Docker context is used by the SDK, the provider and setup alike; a server keeps its own."""
+"""Test that SDK, provider and setup use the daemon of the current Docker context, except for a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pulumi_docker
 import pytest
 from pulumi.automation.errors import CommandError
 
-from infra.hosts import local
+from infra.hosts.local.host import docker_provider
 from infra.prerequisites.docker import Docker
 from stack_runtime.docker_endpoint import DEFAULT_ADDRESS
 from stack_runtime.docker_host import local_docker
@@ -24,7 +24,7 @@ from tests.integration.plugins.conftest import Stacks
 
 
 class Relay:
-    """A second socket of this machine's daemon that counts its connections."""
+    """A second socket of the local daemon that counts its connections."""
 
     def __init__(self, path: Path, daemon: str) -> None:
         self.connections = 0
@@ -103,7 +103,7 @@ def test_sdk_setup_and_provider_use_the_current_context(
     before, name = relay.connections, f"t-context-{secrets.token_hex(4)}"
 
     def program() -> None:
-        over = pulumi.ResourceOptions(provider=local.host(pulumi.ResourceOptions()).provider)
+        over = pulumi.ResourceOptions(provider=docker_provider(pulumi.ResourceOptions()))
         pulumi_docker.Network("n", name=name, opts=over)
 
     ours = stack(program)
@@ -120,7 +120,7 @@ def test_variable_comes_before_the_context_in_the_provider_too(
     name = f"t-context-{secrets.token_hex(4)}"
 
     def program() -> None:
-        over = pulumi.ResourceOptions(provider=local.host(pulumi.ResourceOptions()).provider)
+        over = pulumi.ResourceOptions(provider=docker_provider(pulumi.ResourceOptions()))
         pulumi_docker.Network("n", name=name, opts=over)
 
     stack(program).up()
@@ -129,7 +129,7 @@ def test_variable_comes_before_the_context_in_the_provider_too(
 def test_provider_without_a_context_of_its_own_prefers_the_variable(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The double follows the official provider in this: it is why the programs give it an empty context."""
+    """The stand-in does this like the official provider, so the programs pass an empty context."""
     monkeypatch.setenv("DOCKER_CONTEXT", "gone")
 
     def program() -> None:

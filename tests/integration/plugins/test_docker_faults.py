@@ -1,4 +1,4 @@
-"""The docker stand-in when the engine is killed, and over SSH."""
+"""Test the docker stand-in after a kill of the engine, and over SSH."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.plugins.conftest import Stacks, containers
 from tests.kit.engine import changes
 
 
-def test_a_killed_update_leaves_no_plugin_behind_and_the_next_one_converges(
+def test_killed_update_leaves_no_plugin_and_the_next_update_succeeds(
     surroundings: dict[str, str], tmp_path: Path, daemon: docker.DockerClient, image: str
 ) -> None:
     project = tmp_path / "project"
@@ -43,12 +43,12 @@ def test_a_killed_update_leaves_no_plugin_behind_and_the_next_one_converges(
     deadline = time.monotonic() + 60
     while not (made := containers(daemon, "killed-")) and time.monotonic() < deadline:
         pass
-    plugins_of_it = _children(deployment.pid)
+    plugin_pids = _children(deployment.pid)
     deployment.send_signal(signal.SIGKILL)
     deployment.wait()
     try:
-        assert plugins_of_it
-        _wait_until_gone(plugins_of_it)
+        assert plugin_pids
+        _wait_until_gone(plugin_pids)
         made[0].exec_run(["sh", "-c", "echo > /tmp/ready"])
         subprocess.run(["pulumi", "cancel", "--yes"], check=True, capture_output=True, **run)
         (project / "__main__.py").write_text("")
@@ -69,14 +69,15 @@ def _wait_until_gone(pids: list[int]) -> None:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             continue
-        assert select.select([descriptor], [], [], 15)[0], f"plugin {pid} outlived the engine"
+        assert select.select([descriptor], [], [], 15)[0], f"plugin {pid} still runs after the engine was killed"
         os.close(descriptor)
 
 
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a played `ssh` was asked; it reaches this machine's daemon, and refuses a host named `refused`."""
-    found = tmp_path / "asked"
+def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a stand-in for `ssh` on PATH and return the log of its arguments; it connects to the local daemon, except
+    for a host named `refused`."""
+    found = tmp_path / "ssh_log"
     fake = tmp_path / "bin" / "ssh"
     fake.parent.mkdir()
     fake.write_text(
@@ -91,8 +92,8 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return found
 
 
-def test_a_daemon_over_ssh_gets_the_options_and_the_errors_of_ssh(
-    stack: Stacks, asked: Path, daemon: docker.DockerClient
+def test_daemon_over_ssh_uses_ssh_options_and_reports_ssh_errors(
+    stack: Stacks, ssh_log: Path, daemon: docker.DockerClient
 ) -> None:
     host = "ssh://deploy@accepted:2222"
 
@@ -108,27 +109,27 @@ def test_a_daemon_over_ssh_gets_the_options_and_the_errors_of_ssh(
     words = (
         "-l deploy -p 2222 -o StrictHostKeyChecking=yes -o ConnectTimeout=30 -T -- accepted docker system dial-stdio"
     )
-    assert set(asked.read_text().splitlines()) == {words}
+    assert set(ssh_log.read_text().splitlines()) == {words}
     ours.destroy()
     host = "ssh://deploy@refused:2222"
     with pytest.raises(CommandError, match=r"Host key verification failed\."):
         ours.up()
 
 
-def test_sdk_reaches_a_daemon_over_ssh_by_the_same_program(
-    asked: Path, daemon: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+def test_sdk_connects_over_ssh_with_the_ssh_program(
+    ssh_log: Path, daemon: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@accepted:2222")
     with contextlib.closing(local_docker()) as client:
         assert client.info()["ID"] == daemon.info()["ID"]
-    assert set(asked.read_text().splitlines()) == {"-l deploy -p 2222 -- accepted docker system dial-stdio"}
+    assert set(ssh_log.read_text().splitlines()) == {"-l deploy -p 2222 -- accepted docker system dial-stdio"}
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@refused")
     with pytest.raises(UnreachableError, match=r"Docker does not answer.*unset DOCKER_HOST"):
         local_docker()
 
 
-@pytest.mark.usefixtures("asked")
-def test_only_the_legacy_builder_builds_at_a_host_over_ssh(
+@pytest.mark.usefixtures("ssh_log")
+def test_build_over_ssh_requires_the_legacy_builder(
     stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {image}\n")

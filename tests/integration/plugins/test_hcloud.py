@@ -1,4 +1,4 @@
-"""The hcloud stand-in under the real engine, against the double of the API."""
+"""Test the hcloud stand-in with the real engine, against the double of the API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def stack(inline: Stacks, api: HetznerAPI) -> Stacks:
-    """Makes stacks that nobody destroys: all that they make ends with the double."""
+    """Return a function that makes stacks; they are not destroyed, because their resources end with the double."""
     return inline
 
 
@@ -41,7 +41,7 @@ def number(resource: pulumi.CustomResource) -> pulumi.Output[int]:
 
 
 class Account:
-    """A program with one of each kind; the server's arguments can be changed between updates."""
+    """A program with one resource of each type; the server's arguments can be changed between updates."""
 
     def __init__(self) -> None:
         self.server: dict[str, Any] = {"server_type": "cx23"}
@@ -91,11 +91,11 @@ class Account:
         pulumi.export("volume", volume.id)
 
 
-def test_the_life_of_an_account(stack: Stacks, api: HetznerAPI) -> None:
+def test_every_resource_type_is_created_changed_and_destroyed(stack: Stacks, api: HetznerAPI) -> None:
     account = Account()
     ours = stack(account)
     assert ours.preview().change_summary == {"create": 13}
-    assert not api.writes(), "a preview wrote something"
+    assert not api.writes(), "the preview sent a write"
 
     made = ours.up()
     assert changes(made) == {"create": 13}
@@ -106,7 +106,7 @@ def test_the_life_of_an_account(stack: Stacks, api: HetznerAPI) -> None:
     assert changes(ours.up()) == {}
     assert changes(ours.refresh()) == {}
     assert changes(ours.up()) == {}
-    assert len(api.writes()) == written, "an update without a change wrote something"
+    assert len(api.writes()) == written, "an update without a change sent a write"
 
     account.server = {"server_type": "cx33", "keep_disk": True, "delete_protection": True, "rebuild_protection": True}
     account.size = 20
@@ -121,13 +121,13 @@ def test_the_life_of_an_account(stack: Stacks, api: HetznerAPI) -> None:
     with pytest.raises(CommandError, match=r"\(invalid_input\b"):
         ours.up()
     account.size = 20
-    ours.refresh()  # the refused size is recorded as if it had been applied
+    ours.refresh()  # the state contains the refused size
     ours.up()
     ours.destroy()
     assert api.account() == api.empty()
 
 
-def test_a_server_is_adopted_by_its_id_without_a_write(stack: Stacks, api: HetznerAPI) -> None:
+def test_server_is_imported_by_its_id_without_a_write(stack: Stacks, api: HetznerAPI) -> None:
     hidden = ["userData", "sshKeys", "keepDisk"]
 
     def server(**options: Any) -> None:
@@ -152,7 +152,7 @@ def test_a_server_is_adopted_by_its_id_without_a_write(stack: Stacks, api: Hetzn
     assert api.account()["servers"] == 1
 
 
-def test_a_server_that_is_gone_is_made_again(stack: Stacks, api: HetznerAPI) -> None:
+def test_deleted_server_is_created_again(stack: Stacks, api: HetznerAPI) -> None:
     ours = stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None)
     ours.up()
     client = Client(api.token, api.endpoint, poll_interval=0.02)
@@ -163,14 +163,14 @@ def test_a_server_that_is_gone_is_made_again(stack: Stacks, api: HetznerAPI) -> 
 
 
 @pytest.mark.parametrize("fault", ["429", "502"])
-def test_a_busy_api_is_asked_again(stack: Stacks, api: HetznerAPI, fault: str) -> None:
+def test_request_to_a_busy_api_is_repeated(stack: Stacks, api: HetznerAPI, fault: str) -> None:
     api.faults.add("POST", "/ssh_keys", 1, fault)
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
     assert changes(ours.up()) == {"create": 2}
     assert api.account()["ssh_keys"] == 1
 
 
-def test_an_unavailable_api_ends_the_update(stack: Stacks, api: HetznerAPI) -> None:
+def test_unavailable_api_fails_the_update(stack: Stacks, api: HetznerAPI) -> None:
     api.faults.add("POST", "/ssh_keys", 1, "503")
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
     with pytest.raises(CommandError, match=r"\(unavailable\b"):
@@ -178,7 +178,7 @@ def test_an_unavailable_api_ends_the_update(stack: Stacks, api: HetznerAPI) -> N
     assert changes(ours.up()) == {"create": 1}
 
 
-class Wall:
+class FirewallProgram:
     """A program with a firewall whose rule can be changed between updates."""
 
     def __init__(self, source: str) -> None:
@@ -202,12 +202,12 @@ def _recorded(stack: Any, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("fault", ["503", "423", "cut"])
-def test_a_failed_update_is_recorded_as_if_it_were_applied(stack: Stacks, api: HetznerAPI, fault: str) -> None:
-    """As with the official provider, the next update does nothing, and the one after it sees no difference."""
-    wall = Wall("0.0.0.0/0")
-    ours = stack(wall)
+def test_failed_update_is_recorded_as_applied(stack: Stacks, api: HetznerAPI, fault: str) -> None:
+    """As with the official provider, the next update does not apply the change, and the one after it finds none."""
+    program = FirewallProgram("0.0.0.0/0")
+    ours = stack(program)
     ours.up()
-    wall.source = "10.0.0.0/8"
+    program.source = "10.0.0.0/8"
     api.faults.add("POST", "/actions/set_rules", 1, fault)
     with pytest.raises(CommandError):
         ours.up()
@@ -252,8 +252,8 @@ def test_missing_subnet_crashes_the_plugin(stack: Stacks, api: HetznerAPI) -> No
     assert api.account()["networks"] == 1
 
 
-def test_a_volume_that_moves_is_recorded_as_gone(stack: Stacks, api: HetznerAPI) -> None:
-    """The volume is retained, so its name is taken. Moved back, its record still says `pendingReplacement`."""
+def test_volume_with_another_location_is_recorded_as_pending_replacement(stack: Stacks, api: HetznerAPI) -> None:
+    """The volume is retained and keeps its name; moved back, its state still has `pendingReplacement`."""
     place = ["fsn1"]
 
     def program() -> None:
@@ -272,19 +272,19 @@ def test_a_volume_that_moves_is_recorded_as_gone(stack: Stacks, api: HetznerAPI)
 
 
 @pytest.mark.parametrize("source", ["10.1.2.3/8", "fe80::1/64"])
-def test_a_rule_for_what_is_no_network_is_refused_in_the_preview(stack: Stacks, api: HetznerAPI, source: str) -> None:
+def test_invalid_network_in_a_rule_is_refused_in_the_preview(stack: Stacks, api: HetznerAPI, source: str) -> None:
     rule = {"direction": "in", "protocol": "tcp", "port": "22", "source_ips": [source]}
     with pytest.raises(CommandError, match=re.escape(source)):
         stack(lambda: pulumi_hcloud.Firewall("firewall", rules=[rule]) and None).preview()
 
 
-def test_a_refused_order_is_one_sentence(stack: Stacks, api: HetznerAPI) -> None:
+def test_refused_order_is_one_sentence(stack: Stacks, api: HetznerAPI) -> None:
     api.set_available("cx23", "fsn1", False)
     with pytest.raises(CommandError, match=r"unavailable.* \(resource_unavailable\b"):
         stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None).up()
 
 
-def test_a_wrong_token_is_one_sentence(stack: Stacks, api: HetznerAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_token_is_one_sentence(stack: Stacks, api: HetznerAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
     monkeypatch.setenv("HCLOUD_TOKEN", "x" * 64)
     with pytest.raises(CommandError, match=r"\(unauthorized\b"):

@@ -1,4 +1,4 @@
-"""Plain `pulumi up` and policy packs through the stand-in language host and the policy runner."""
+"""Test plain `pulumi up` and policy packs with the stand-ins for the language host and the policy runner."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def pulumi_command(surroundings: dict[str, str], tmp_path: Path) -> Run:
-    """Runs `pulumi` in a project with `main: program`, whose environment is this one."""
+    """Return a function that runs `pulumi` in a project with `main: program` and the environment of this process."""
     folder = tmp_path / "project"
     (folder / "program").mkdir(parents=True)
     (folder / "program" / "__main__.py").write_text(PROGRAM)
@@ -68,7 +68,7 @@ def pulumi_command(surroundings: dict[str, str], tmp_path: Path) -> Run:
     return run
 
 
-def test_the_plain_command_runs_a_program(pulumi_command: Run) -> None:
+def test_plain_pulumi_runs_the_program(pulumi_command: Run) -> None:
     try:
         done = pulumi_command("up", "--yes", "--skip-preview")
         assert "working in program" in done.stdout
@@ -80,7 +80,7 @@ def test_the_plain_command_runs_a_program(pulumi_command: Run) -> None:
         pulumi_command("destroy", "--yes")
 
 
-def test_a_failing_program_shows_its_own_frames_only(pulumi_command: Run) -> None:
+def test_failing_program_shows_only_its_own_frames(pulumi_command: Run) -> None:
     pulumi_command("config", "set", "wrong", "yes")
     done = pulumi_command("preview", succeeds=False)
     assert "ValueError: the program is wrong" in done.stdout
@@ -92,7 +92,7 @@ def test_a_failing_program_shows_its_own_frames_only(pulumi_command: Run) -> Non
     assert "Traceback" not in done.stdout
 
 
-def test_a_mandatory_policy_blocks_the_command(pulumi_command: Run, tmp_path: Path) -> None:
+def test_mandatory_policy_fails_the_update(pulumi_command: Run, tmp_path: Path) -> None:
     pulumi_command("config", "set", "budget", "50")
     done = pulumi_command("up", "--yes", "--policy-pack", str(tmp_path / "pack"), succeeds=False)
     assert "a network of named needs an owner, budget 50" in done.stdout
@@ -100,7 +100,7 @@ def test_a_mandatory_policy_blocks_the_command(pulumi_command: Run, tmp_path: Pa
     pulumi_command("preview", "--policy-pack", str(tmp_path / "pack"))
 
 
-def test_the_environment_of_a_uv_project_is_made_when_it_is_missing(pulumi_command: Run, tmp_path: Path) -> None:
+def test_missing_environment_of_a_uv_project_is_created(pulumi_command: Run, tmp_path: Path) -> None:
     (tmp_path / "project" / "Pulumi.yaml").write_text(
         "name: named\nruntime: {name: python, options: {toolchain: uv}}\n"
     )
@@ -111,7 +111,7 @@ def test_the_environment_of_a_uv_project_is_made_when_it_is_missing(pulumi_comma
     assert (tmp_path / "project" / ".venv" / "bin" / "python").exists()
 
 
-def test_a_missing_environment_is_one_sentence(pulumi_command: Run, tmp_path: Path) -> None:
+def test_missing_environment_is_one_sentence(pulumi_command: Run, tmp_path: Path) -> None:
     (tmp_path / "project" / "Pulumi.yaml").write_text(
         "name: named\nruntime: {name: python, options: {virtualenv: gone}}\nmain: program\n"
     )

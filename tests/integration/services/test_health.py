@@ -1,4 +1,4 @@
-"""Health checks connect like the users of a service: a server reachable only in its own container is unhealthy."""
+"""Test that a health check connects over the network: a server that listens only on loopback is unhealthy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL as the stack starts it: kills during the first start, clusters of older stacks, and logins."""
+"""Test PostgreSQL as the stack starts it: kills during the first start, clusters of older versions, and logins."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _wait(running: Running) -> None:
             time.sleep(0.1)
 
 
-def test_cluster_after_a_killed_first_start_is_usable_or_created_again() -> None:
+def test_cluster_after_a_killed_first_start_is_usable_or_recreated() -> None:
     with created("postgres") as running:
         begun = time.monotonic()
         running.container.start()
@@ -99,8 +99,8 @@ def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password() -> Non
             volumes=mounted,
         )
         try:
-            _until_made(older, "CREATE DATABASE marts")
-            _until_made(older, "CREATE TABLE kept AS SELECT 42 AS number")
+            _wait_for_row(older, "CREATE DATABASE marts")
+            _wait_for_row(older, "CREATE TABLE kept AS SELECT 42 AS number")
             older.stop()
         finally:
             older.remove(force=True, v=True)
@@ -114,13 +114,13 @@ def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password() -> Non
 def _in_volume(running: Running, script: str) -> str:
     """Run a shell in a separate container with the volume at `/data`; return its output."""
     mounted = {running.volumes["postgres"]: {"bind": "/data"}}
-    said = running.client.containers.run(
+    output = running.client.containers.run(
         "postgres:15", ["-c", script], entrypoint="sh", user="999", volumes=mounted, remove=True
     )
-    return str(said.decode())
+    return str(output.decode())
 
 
-def _until_made(older: Container, statement: str) -> None:
+def _wait_for_row(older: Container, statement: str) -> None:
     deadline = time.monotonic() + REACHABLE_S
     while older.exec_run(["psql", "-h", "127.0.0.1", "-U", "postgres", "-qc", statement]).exit_code:
         assert time.monotonic() < deadline
@@ -137,14 +137,14 @@ def started() -> Iterator[Running]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "/var/run/postgresql"])
 def test_role_needs_its_password_inside_the_container_too(started: Running, host: str) -> None:
-    asked = started.container.exec_run(["psql", "-w", "-h", host, "-U", "pipeline", "-d", "marts", "-c", "SELECT 1"])
-    assert asked.exit_code != 0 and b"no password supplied" in asked.output
+    refused = started.container.exec_run(["psql", "-w", "-h", host, "-U", "pipeline", "-d", "marts", "-c", "SELECT 1"])
+    assert refused.exit_code != 0 and b"no password supplied" in refused.output
 
 
 def test_superuser_needs_no_password_only_over_the_socket(started: Running) -> None:
-    ask = ["psql", "-w", "-U", "postgres", "-Atc", "SELECT 1"]
-    assert started.container.exec_run(ask).output.strip() == b"1"
-    assert started.container.exec_run([*ask, "-h", "127.0.0.1"]).exit_code != 0
+    query = ["psql", "-w", "-U", "postgres", "-Atc", "SELECT 1"]
+    assert started.container.exec_run(query).output.strip() == b"1"
+    assert started.container.exec_run([*query, "-h", "127.0.0.1"]).exit_code != 0
 
 
 def test_no_process_has_a_password_in_its_environment_or_arguments(started: Running) -> None:
@@ -164,7 +164,7 @@ def test_health_check_fails_where_no_service_can_log_in() -> None:
         while running.container.exec_run(inside).exit_code:
             assert time.monotonic() < deadline, running.logs()
             time.sleep(0.2)
-        time.sleep(1)  # the roles are made meanwhile
+        time.sleep(1)  # the server creates its roles in this time
         assert running.checks() != 0
         with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
             _connect(running)

@@ -1,4 +1,4 @@
-"""The proxy as the stack starts it: its health check, its security headers, and its limit of login attempts."""
+"""Test the proxy as the stack starts it: its health check, security headers and limit of login attempts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def proxy() -> Iterator[Running]:
         yield running
 
 
-def _ask(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
-    """Return the UI's status codes for `admin` with these passwords, over one connection."""
+def _login(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
+    """Return the UI's responses to logins as `admin` with these passwords, over one connection."""
     unchecked = ssl.create_default_context()
     unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(running.address, HTTPS, context=unchecked, timeout=20)
@@ -44,15 +44,15 @@ def _ask(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
 
 def test_login_attempts_are_limited(proxy: Running) -> None:
     right = proxy.context.secrets["ui_password"]
-    answers = [answer.status for answer in _ask(proxy, *(f"wrong {number}" for number in range(BURST + 100)), right)]
+    answers = [answer.status for answer in _login(proxy, *(f"wrong {number}" for number in range(BURST + 100)), right)]
     assert set(answers[: BURST - 10]) == {401}
     assert 429 in answers[BURST - 10 :]
-    assert answers[-1] == 429, "a right guess is not told from a wrong one"
-    assert proxy.becomes_healthy(), "the health check is another source"
+    assert answers[-1] == 429, "the right password must be refused too, once the limit is reached"
+    assert proxy.becomes_healthy(), "the health check comes from another address, with a limit of its own"
 
 
-def test_every_answer_has_the_security_headers(proxy: Running) -> None:
-    for answer in _ask(proxy, "wrong", proxy.context.secrets["ui_password"]):
+def test_every_response_has_the_security_headers(proxy: Running) -> None:
+    for answer in _login(proxy, "wrong", proxy.context.secrets["ui_password"]):
         headers = answer.headers
         policy = headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
@@ -117,14 +117,14 @@ def _front_of(proxy: Running) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.mark.parametrize("broken", ["not a configuration", json.dumps({"http": {}})])
-def test_proxy_without_its_routes_is_not_healthy(broken: str) -> None:
+def test_proxy_without_its_routes_is_unhealthy(broken: str) -> None:
     with created("traefik") as running:
         running.deliver({"routes.yml": broken})
         running.container.start()
         deadline = time.monotonic() + 60
         while True:
             try:
-                status = _ask(running, "any")[0].status
+                status = _login(running, "any")[0].status
                 break
             except OSError:
                 assert time.monotonic() < deadline, running.logs()
@@ -133,7 +133,7 @@ def test_proxy_without_its_routes_is_not_healthy(broken: str) -> None:
         assert running.checks() != 0
 
 
-def test_proxy_that_is_not_on_the_network_is_not_healthy() -> None:
+def test_proxy_without_a_network_is_unhealthy() -> None:
     with created("traefik") as running:
         static = {file.name: file.content(running.context) for file in running.service.files}["traefik.yml"]
         running.deliver({"traefik.yml": static.replace(f'":{HTTPS}"', f'"127.0.0.1:{HTTPS}"')})

@@ -21,9 +21,9 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Mix:
-    """Content of one project's files, and options for the engine's command line."""
+    """Contents of one project's files, and options for the engine's command line."""
 
-    ways: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     stack_lines: list[str] = field(default_factory=list)
     top_level: list[str] = field(default_factory=list)
     project_lines: list[str] = field(default_factory=list)
@@ -44,92 +44,92 @@ class Mix:
         (folder / project.stack_file.name).write_text(other)
 
 
-Way = Callable[[Mix, str, str], None]
-WAYS: dict[str, Way] = {}
-HARMLESS = ("quoted", "plain")
+SettingWriter = Callable[[Mix, str, str], None]
+SOURCES: dict[str, SettingWriter] = {}
+ALLOWED = ("quoted", "plain")
 
 
-def _way(function: Way) -> Way:
-    WAYS[function.__name__.strip("_")] = function
+def _source(function: SettingWriter) -> SettingWriter:
+    SOURCES[function.__name__.strip("_")] = function
     return function
 
 
-@_way
+@_source
 def _quoted(mix: Mix, key: str, value: str) -> None:
     mix.stack_lines.append(f'{OWN}:{key}: "{value}"')
 
 
-@_way
+@_source
 def _plain(mix: Mix, key: str, value: str) -> None:
     mix.stack_lines.append(f"{OWN}:{key}: {value}")
 
 
-@_way
+@_source
 def _bare(mix: Mix, key: str, value: str) -> None:
     mix.stack_lines.append(f'{key}: "{value}"')
 
 
-@_way
+@_source
 def _old_namespace(mix: Mix, key: str, value: str) -> None:
     mix.stack_lines.append(f'{OWN}:config:{key}: "{value}"')
 
 
-@_way
+@_source
 def _tagged(mix: Mix, key: str, value: str) -> None:
     mix.stack_lines.append(f"{OWN}:{key}: !!str {value}")
 
 
-@_way
+@_source
 def _anchored(mix: Mix, key: str, value: str) -> None:
     mix.stack_lines.append(f'{OWN}:{key}: &same "{value}"')
 
 
-@_way
+@_source
 def _project_default(mix: Mix, key: str, value: str) -> None:
     mix.project_lines += [*([] if "config:" in mix.project_lines else ["config:"]), f'  {key}: "{value}"']
 
 
-@_way
+@_source
 def _project_value(mix: Mix, key: str, value: str) -> None:
     head = [] if "config:" in mix.project_lines else ["config:"]
     mix.project_lines += [*head, f"  {OWN}:{key}:", f'    value: "{value}"']
 
 
-@_way
+@_source
 def _config_file(mix: Mix, key: str, value: str) -> None:
     mix.other_file.append(f'{OWN}:{key}: "{value}"')
     mix.arguments.append("--config-file")
 
 
-@_way
+@_source
 def _stack_config_dir(mix: Mix, key: str, value: str) -> None:
     mix.other_file.append(f'{OWN}:{key}: "{value}"')
     if "stackConfigDir: elsewhere" not in mix.project_lines:
         mix.project_lines.append("stackConfigDir: elsewhere")
 
 
-@_way
+@_source
 def _environment(mix: Mix, key: str, value: str) -> None:
     mix.top_level += ["environment:", "  values:", "    pulumiConfig:", f'      {OWN}:{key}: "{value}"']
 
 
-@_way
+@_source
 def _snake_case(mix: Mix, key: str, value: str) -> None:
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
     mix.stack_lines.append(f'{OWN}:{snake}: "{value}"')
 
 
-@_way
+@_source
 def _stack_key(mix: Mix, key: str, value: str) -> None:
     mix.stack_lines.append(f"{OWN}:stack: other")
 
 
 def mix_of(chance: random.Random, keys: Sequence[str] = tuple(VALUES)) -> Mix:
     """Return one to four settings, each from a random source; a third of all mixes use only allowed sources."""
-    ways = list(HARMLESS) if chance.random() < 1 / 3 else list(WAYS)
+    sources = list(ALLOWED) if chance.random() < 1 / 3 else list(SOURCES)
     mix = Mix()
     for _ in range(chance.randint(1, 4)):
-        key, way = chance.choice(keys), chance.choice(ways)
-        WAYS[way](mix, key, chance.choice(VALUES[key]))
-        mix.ways.append(f"{way} {key}")
+        key, source = chance.choice(keys), chance.choice(sources)
+        SOURCES[source](mix, key, chance.choice(VALUES[key]))
+        mix.sources.append(f"{source} {key}")
     return mix

@@ -1,4 +1,4 @@
-"""Planned, approved and ordered settings are the same, whatever their source; else a command ends without a write."""
+"""Test that planned, approved and ordered settings are equal for every source of settings, or nothing is written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from infra import stack_file
 from infra.settings import Settings
 from stack_runtime.errors import StackError
-from tests.integration.settings.mixes import HARMLESS, Mix, mix_of
+from tests.integration.settings.mixes import ALLOWED, Mix, mix_of
 from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
@@ -22,7 +22,7 @@ READ, DEPLOYED = 300, 40
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[HetznerAPI]:
-    """An account in which every order of a server fails as sold out, so orders are recorded but no server boots."""
+    """Yield an account in which every order of a server fails as sold out, so it is recorded but no server boots."""
     with HetznerAPI() as double:
         double.faults.add("POST", "/servers$", 10_000, "412")
         yield double
@@ -30,7 +30,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture(scope="module")
 def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A stack that is deployed except for its server."""
+    """Return a stack that is deployed except for its server."""
     folder = tmp_path_factory.mktemp("mixes")
     made = Project(folder, "mixed-prod", {**ON_A_SERVER, "budgetUsd": "60"}, dict(api.environment))
     made.take_secrets()
@@ -47,9 +47,9 @@ def base(project: Project) -> str:
     return head + config + "".join(line for line in rest.splitlines(keepends=True) if "fxDate" not in line)
 
 
-def _said(mix: Mix) -> Mix:
-    """Return the mix with a date for its rate, which every stack needs."""
-    if not any("fxDate" in way for way in mix.ways):
+def _with_rate_date(mix: Mix) -> Mix:
+    """Add a date for the exchange rate, which every stack needs, unless the mix has one; return the mix."""
+    if not any("fxDate" in source for source in mix.sources):
         mix.stack_lines.append('freelancer-data-stack:fxDate: "2026-11-20"')
     return mix
 
@@ -96,17 +96,17 @@ def _deployable(project: Project, engine: dict[str, str] | None) -> Settings | N
         return None
 
 
-def _own(engine: dict[str, str]) -> Settings:
+def _settings_of(engine: dict[str, str]) -> Settings:
     """Build settings only from the engine's configuration, without the product's reader."""
     prefix = "freelancer-data-stack:"
     values = {key.removeprefix(prefix): value for key, value in engine.items() if key.startswith(prefix)}
     return Settings.of("mixed-prod", {key: value for key, value in values.items() if key != "secrets"})
 
 
-def test_judged_settings_equal_resolved_settings_or_nothing_is_deployed(project: Project, base: str) -> None:
+def test_checked_settings_equal_those_of_the_engine_or_are_refused(project: Project, base: str) -> None:
     chance, accepted, refused = random.Random(17), 0, 0
     for _ in range(READ):
-        mix = _said(mix_of(chance))
+        mix = _with_rate_date(mix_of(chance))
         mix.write(project, base)
         engine = _resolved(project, mix)
         deployable = _deployable(project, engine)
@@ -114,8 +114,8 @@ def test_judged_settings_equal_resolved_settings_or_nothing_is_deployed(project:
             refused += 1
             continue
         assert engine is not None
-        assert deployable == _own(engine) == _read(project), mix.ways
-        assert all(way.split()[0] in HARMLESS for way in mix.ways), mix.ways
+        assert deployable == _settings_of(engine) == _read(project), mix.sources
+        assert all(source.split()[0] in ALLOWED for source in mix.sources), mix.sources
         accepted += 1
     assert accepted >= READ / 10 and refused >= READ / 4, (accepted, refused)
 
@@ -125,25 +125,25 @@ def test_ordered_server_equals_planned_server_or_nothing_is_written(
 ) -> None:
     chance, ordered = random.Random(18), 0
     for number in range(DEPLOYED):
-        mix = _said(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))  # no setting that replaces a disk
+        mix = _with_rate_date(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))  # none replaces a disk
         mix.write(project, base)
         before, cost = len(api.writes()), project.fds("cost", "--json")
         by_fds = mix.project_lines or (number % 2 and not mix.arguments)
         done = project.fds("up") if by_fds else _pulumi_up(project, mix)
         wrote = api.writes()[before:]
         orders = [entry.body for entry in wrote if entry.path == "/servers"]
-        if cost.returncode or any(way.split()[0] not in HARMLESS for way in mix.ways):
-            assert wrote == [], (mix.ways, cost.stdout)
+        if cost.returncode or any(source.split()[0] not in ALLOWED for source in mix.sources):
+            assert wrote == [], (mix.sources, cost.stdout)
             continue
         server = json.loads(cost.stdout)["server"]
         found = [(order["server_type"], order["location"]) for order in orders]
-        assert found == [(server["type"], server["location"])], (mix.ways, done.stdout, done.stderr)
+        assert found == [(server["type"], server["location"])], (mix.sources, done.stdout, done.stderr)
         ordered += 1
     assert ordered >= 3, "too few of the mixes were deployed"
 
 
 def test_setting_added_after_the_approval_is_not_deployed(api: HetznerAPI, project: Project, base: str) -> None:
-    """The file is changed after our check of it, before the engine reads it."""
+    """Change the stack file after it was checked and before the engine reads it."""
     from infra.engine.stack_operations import StackOperations
     from infra.operations.deploy import deploy
     from stack_runtime.errors import RefusedError
@@ -159,11 +159,11 @@ def test_setting_added_after_the_approval_is_not_deployed(api: HetznerAPI, proje
         patch.chdir(project.folder)
         original = StackOperations.generate_secrets
 
-        def slip_in(deployment: StackOperations) -> list[str]:
+        def change_settings_first(deployment: StackOperations) -> list[str]:
             project.configure({"serverType": "cpx32", "budgetUsd": "60"})
             return original(deployment)
 
-        patch.setattr(StackOperations, "generate_secrets", slip_in)
+        patch.setattr(StackOperations, "generate_secrets", change_settings_first)
         with pytest.raises(RefusedError, match="no longer says what was approved"):
             deploy(project.folder, project.stack, lambda _: None, approved=approved)
     assert api.writes()[before:] == []

@@ -1,4 +1,4 @@
-"""The engine's record, read from the folder that it is kept in, is what the engine itself tells, and takes back."""
+"""Test that state read from the backend's folder equals what the engine exports, and what makes it unreadable."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"file://{tmp_path}"
 
 
-def _plain(folder: Path, *words: str) -> str:
+def _pulumi(folder: Path, *words: str) -> str:
     return subprocess.check_output(["pulumi", *words], cwd=folder, text=True).strip()
 
 
-def _starts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The programs that are started from now on."""
+def _record_starts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list to which every process started from now on is added."""
     start = subprocess.Popen
     starts: list[Any] = []
     monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: starts.append(words) or start(*words, **options))
@@ -42,11 +42,11 @@ def _stack(folder: Path, backend: str, name: str = "test") -> Stack:
             {"secret": pulumi.Output.secret("s")}
         )
 
-    surroundings = {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "x"}
-    return inline_stack(folder, PROJECT, name, program, **surroundings)
+    environment = {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "x"}
+    return inline_stack(folder, PROJECT, name, program, **environment)
 
 
-def test_it_is_what_the_engine_exports(tmp_path: Path, backend: str) -> None:
+def test_state_equals_the_engine_s_export(tmp_path: Path, backend: str) -> None:
     stack = _stack(tmp_path, backend)
     stack.up()
     exported = stack.export_stack().deployment or {}
@@ -54,32 +54,32 @@ def test_it_is_what_the_engine_exports(tmp_path: Path, backend: str) -> None:
     assert found is not None and len(found["resources"]) == 2
     for key in ("urn", "type", "parent"):
         assert [one.get(key) for one in found["resources"]] == [one.get(key) for one in exported["resources"]]
-    assert "plaintext" in str(exported) and "plaintext" not in str(found), "secrets stay encrypted"
+    assert "plaintext" in str(exported) and "plaintext" not in str(found), "secrets must stay encrypted"
     stack.import_stack(auto.Deployment(version=3, deployment=found))
     assert (stack.export_stack().deployment or {})["resources"] == exported["resources"]
 
 
-def test_the_chosen_stack_is_opened_without_a_start_of_the_engine(
+def test_selected_stack_is_opened_without_starting_the_engine(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = _stack(tmp_path, backend)
     first.up()
     engine = first.workspace.pulumi_command
-    assert _plain(tmp_path, "version") == f"v{engine.version}"
-    starts = _starts(monkeypatch)
+    assert _pulumi(tmp_path, "version") == f"v{engine.version}"
+    starts = _record_starts(monkeypatch)
     again = _stack(tmp_path, backend)
-    of_the_user = type(engine) is auto.PulumiCommand  # it is asked for its version
+    of_the_user = type(engine) is auto.PulumiCommand  # a version check starts the user's engine once more
     assert len(starts) == of_the_user
     assert changes(again.up()) == {}
     assert len(starts) == of_the_user + 1
 
 
-def test_a_stack_is_made_with_one_start_of_the_engine_and_found_in_each_form_of_its_record(
+def test_new_stack_starts_the_engine_once_and_every_form_of_its_state_is_found(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starts = _starts(monkeypatch)
+    starts = _record_starts(monkeypatch)
     of_the_user = type(_stack(tmp_path, backend).workspace.pulumi_command) is auto.PulumiCommand
-    assert len(starts) == 1 + of_the_user, "made without a question whether it is there"
+    assert len(starts) == 1 + of_the_user, "a new stack must be created without selecting it first"
     records = tmp_path / ".pulumi" / "stacks" / PROJECT
     record = records / "test.json"
     assert record.exists() and not checkpoint.never_made(backend, "test") and checkpoint.never_made(backend, "tes")
@@ -92,45 +92,45 @@ def test_a_stack_is_made_with_one_start_of_the_engine_and_found_in_each_form_of_
 
 
 @pytest.mark.parametrize("address", ["file://.", "file://~", "https://example.test", "", "{}?a=b", "{}/%2e", "{}/../x"])
-def test_an_address_that_the_engine_may_read_in_another_way_tells_nothing(tmp_path: Path, address: str) -> None:
+def test_ambiguous_backend_address_is_not_read(tmp_path: Path, address: str) -> None:
     assert checkpoint.never_made(f"file://{tmp_path}", "test")
     assert not checkpoint.never_made(address.format(f"file://{tmp_path}"), "test")
 
 
-def test_nor_does_a_folder_that_cannot_be_looked_into(tmp_path: Path) -> None:
+def test_unreadable_folder_is_not_read(tmp_path: Path) -> None:
     (tmp_path / ".pulumi").mkdir()
     (tmp_path / ".pulumi" / "stacks").touch()
     assert not checkpoint.never_made(f"file://{tmp_path}", "test")
 
 
-def test_a_stack_that_somebody_else_made_meanwhile_is_chosen(
+def test_stack_created_by_another_process_is_selected(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _stack(tmp_path, backend).up()
     _stack(tmp_path, backend, "another")
     monkeypatch.setattr(checkpoint, "never_made", lambda *_: True)
     assert changes(_stack(tmp_path, backend).up()) == {}
-    assert _plain(tmp_path, "stack", "--show-name") == "test"
+    assert _pulumi(tmp_path, "stack", "--show-name") == "test"
 
 
-def test_a_plain_pulumi_takes_the_stack_that_was_opened_last(
+def test_plain_pulumi_uses_the_stack_that_was_opened_last(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, link = tmp_path / "folder", tmp_path / "link"
     folder.mkdir()
     link.symlink_to(folder)
-    for way in (folder, link):
-        monkeypatch.setenv("PWD", str(way))
+    for path in (folder, link):
+        monkeypatch.setenv("PWD", str(path))
         for name in ("test", "another", "test"):
             _stack(folder, backend, name)
-            assert _plain(folder, "stack", "--show-name") == name
+            assert _pulumi(folder, "stack", "--show-name") == name
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "[]", '{"version": 3, "checkpoint": null}', '{"version": 4, "checkpoint": {"latest": {}}}', '{"version": 3}'],
 )
-def test_what_is_not_understood_is_left_to_the_engine(tmp_path: Path, text: str) -> None:
+def test_unknown_state_format_is_not_read(tmp_path: Path, text: str) -> None:
     path = tmp_path / ".pulumi" / "stacks" / PROJECT / "test.json"
     path.parent.mkdir(parents=True)
     path.write_text(text)

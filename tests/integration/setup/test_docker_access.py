@@ -1,4 +1,4 @@
-"""What this machine's real Docker daemon refuses becomes an error with the next command, and nothing is replaced."""
+"""Test that refusals of the real Docker daemon are errors with the next command, and that no image is replaced."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from infra.hosts.local import preflight
 from infra.offline import images as stand_ins
-from infra.operations import preflight
 from infra.prerequisites import images
 from infra.prerequisites.docker import Docker
 from infra.settings import Settings
@@ -51,7 +51,7 @@ def _as_nobody(work: Callable[[], Any]) -> Any:
 
 @pytest.fixture
 def own_socket() -> None:
-    """Skip where the daemon is not behind the usual socket, or that is open to all."""
+    """Skip if the daemon does not use the default socket, or every user may use it."""
     local_docker().close()  # and import now what the child may not read
     if local_endpoint().address != DEFAULT_ADDRESS:
         pytest.skip("this machine's daemon has a socket of its own")
@@ -59,11 +59,11 @@ def own_socket() -> None:
 
 @pytest.mark.usefixtures("own_socket")
 @pytest.mark.parametrize("ask", [lambda: connect(local_endpoint()), lambda: Docker().find()])
-def test_user_outside_of_the_docker_group_is_told_the_command(ask: Callable[[], object]) -> None:
-    said = _as_nobody(ask)
+def test_user_outside_the_docker_group_gets_an_error_with_the_command(ask: Callable[[], object]) -> None:
+    output = _as_nobody(ask)
     group = Path("/var/run/docker.sock").group()
-    assert said.startswith("DockerAccessError 5 this user may not use Docker")
-    assert f"sudo usermod -aG {group} nobody, then log in again" in said or group == "root"
+    assert output.startswith("DockerAccessError 5 this user may not use Docker")
+    assert f"sudo usermod -aG {group} nobody, then log in again" in output or group == "root"
 
 
 def test_port_below_1024_is_probed_without_root() -> None:
@@ -78,13 +78,13 @@ def test_port_below_1024_is_probed_without_root() -> None:
 
 
 class RootlessDaemon:
-    """Double of a client whose daemon says that it runs without root, in the words of Docker's `info`."""
+    """Double of a client whose daemon reports rootless mode, in the format of Docker's `info`."""
 
     def info(self) -> dict[str, object]:
         return {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}
 
 
-def test_rootless_daemon_is_not_asked_for_a_privileged_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_privileged_port_with_a_rootless_daemon_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = tmp_path / "ip_unprivileged_port_start"
     limit.write_text("1024\n")
     monkeypatch.setattr(preflight, "UNPRIVILEGED", limit)
@@ -100,7 +100,7 @@ def test_rootless_daemon_is_not_asked_for_a_privileged_port(tmp_path: Path, monk
 
 @pytest.fixture
 def no_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail the test when a stand-in is made."""
+    """Fail the test if a stand-in image is built."""
     monkeypatch.setattr(stand_ins, "provide", lambda *_: pytest.fail("made a stand-in under an official name"))
     forget = images._hub_answers.cache_clear
     forget()
@@ -137,7 +137,7 @@ def test_deployment_names_the_rate_limit() -> None:
 
 @pytest.fixture
 def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file of a Docker configuration of its own."""
+    """Return the path of a separate Docker configuration."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     return tmp_path / "config.json"
 
@@ -146,8 +146,8 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_missing_credential_helper_does_not_prevent_a_pull(settings: dict[str, Any], login: Path) -> None:
     with refusing_hub(RATE_LIMIT) as hub:
         login.write_text(json.dumps(settings).replace("HUB", hub))
-        said = r"no more downloads.*docker-credential-\S+ is not installed"  # so the hub was asked
-        with pytest.raises(UnreachableError, match=said):
+        message = r"no more downloads.*docker-credential-\S+ is not installed"  # the registry was reached
+        with pytest.raises(UnreachableError, match=message):
             pull(local_docker(), f"{hub}/library/redis:7")
 
 

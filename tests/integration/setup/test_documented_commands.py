@@ -1,4 +1,4 @@
-"""Run every command of a code block in README.md and docs/, or name the test that runs it or why none can."""
+"""Test every command in a code block of README.md and docs/: here, or in the named test, or state why not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ RUN_ELSEWHERE = {
 }  # fmt: skip
 """For each command, the file of the test that runs it and a part of the command that this file contains."""
 
-CANNOT = {"make test": "it is what runs this test"}
+CANNOT = {"make test": "this command runs this test"}
 
 
 def _commands() -> list[str]:
@@ -67,7 +67,7 @@ def test_every_documented_command_has_a_test_or_a_reason() -> None:
 
 
 @pytest.mark.parametrize(("command", "place"), RUN_ELSEWHERE.items())
-def test_the_test_that_runs_a_command_is_there(command: str, place: tuple[str, str]) -> None:
+def test_named_test_runs_the_command(command: str, place: tuple[str, str]) -> None:
     file, words = place
     assert words in (ROOT / file).read_text("utf-8"), f"{file} does not run {command}"
 
@@ -83,7 +83,7 @@ def clone(tmp_path: Path) -> Project:
 
 
 @pytest.mark.parametrize(("command", "codes"), RUN_HERE.items())
-def test_a_documented_command_runs_in_a_new_clone(clone: Project, command: str, codes: set[int]) -> None:
+def test_documented_command_runs_in_a_new_clone(clone: Project, command: str, codes: set[int]) -> None:
     words = command.replace("uv run", "uv run --no-sync").split()
     done = clone.run(*words)
     assert done.returncode in codes, done.stdout + done.stderr

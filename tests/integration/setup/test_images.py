@@ -1,4 +1,4 @@
-"""The usual images behave as the official ones do, whichever of the two this machine has."""
+"""Test that the service images, official or built locally, behave as the official ones do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def start(client: docker.DockerClient) -> Iterator[Callable[..., Container]]:
-    """Start a container that ends with the test."""
+    """Return a function that starts a container, which is removed after the test."""
     started: list[Container] = []
 
     def run(image: str, *command: str, **options: Any) -> Container:
@@ -38,8 +38,8 @@ def start(client: docker.DockerClient) -> Iterator[Callable[..., Container]]:
         container.remove(force=True, v=True)
 
 
-def _until(container: Container, *command: str, seconds: float = 60) -> str:
-    """The output of `command` in the container, once it succeeds; a busy daemon may lose the first of a short one."""
+def _retry(container: Container, *command: str, seconds: float = 60) -> str:
+    """Repeat `command` in the container until it succeeds, and return its output; a busy daemon may lose output."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         container.reload()
@@ -52,7 +52,9 @@ def _until(container: Container, *command: str, seconds: float = 60) -> str:
     raise AssertionError(f"{command}: {output!r}\n{container.logs().decode()}")
 
 
-def test_postgres_makes_its_cluster_hardened_and_not_as_root(start: Callable[..., Container], tmp_path: Path) -> None:
+def test_postgres_initializes_in_a_hardened_container_without_root(
+    start: Callable[..., Container], tmp_path: Path
+) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "password").write_text('it\'s a "secret"\n')
     first = tmp_path / "first"
@@ -70,33 +72,33 @@ def test_postgres_makes_its_cluster_hardened_and_not_as_root(start: Callable[...
         },
         **HARDENED,
     )
-    # over TCP, which the server opens only once it is initialised, from an address that it asks for the password
+    # connect over TCP, which the server opens only after initialization, from an address that needs the password
     query = 'PGPASSWORD="$(cat /run/password)" psql -h $(hostname -i) -U owner -d my-data -Atc "SELECT id FROM made"'
-    assert _until(server, "sh", "-c", query) == "42"
+    assert _retry(server, "sh", "-c", query) == "42"
     code, output = server.exec_run(["sh", "-c", query.replace("$(cat /run/password)", "wrong")])
     assert code != 0 and b"password authentication failed" in output
-    assert _until(server, "psql", "-U", "owner", "-d", "my-data", "-Atc", "SHOW server_version_num").startswith("15")
+    assert _retry(server, "psql", "-U", "owner", "-d", "my-data", "-Atc", "SHOW server_version_num").startswith("15")
 
 
-def test_postgres_without_a_password_says_so(start: Callable[..., Container]) -> None:
+def test_postgres_without_a_password_is_an_error(start: Callable[..., Container]) -> None:
     server = start("postgres:15")
     assert server.wait()["StatusCode"] == 1
     assert b"POSTGRES_PASSWORD" in server.logs()
 
 
-def test_postgres_as_root_drops_to_its_own_user_and_keeps_data_over_a_restart(start: Callable[..., Container]) -> None:
+def test_postgres_started_as_root_drops_root_and_keeps_its_data(start: Callable[..., Container]) -> None:
     server = start("postgres:15", environment={"POSTGRES_PASSWORD": "p"})
-    made = _until(server, "psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "CREATE TABLE IF NOT EXISTS kept ()")
+    made = _retry(server, "psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "CREATE TABLE IF NOT EXISTS kept ()")
     assert made.endswith("CREATE TABLE")
-    assert _until(server, "stat", "-c", "%U %u", "/proc/1") == "postgres 999"
+    assert _retry(server, "stat", "-c", "%U %u", "/proc/1") == "postgres 999"
     server.restart()
-    assert _until(server, "psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "SELECT count(*) FROM kept") == "0"
+    assert _retry(server, "psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "SELECT count(*) FROM kept") == "0"
 
 
-def test_redis_answers_other_containers_and_drops_root(start: Callable[..., Container]) -> None:
+def test_redis_started_as_root_drops_root_and_answers_other_containers(start: Callable[..., Container]) -> None:
     server = start("redis:7")
-    assert _until(server, "redis-cli", "ping") == "PONG"
-    assert _until(server, "stat", "-c", "%U %u", "/proc/1") == "redis 999"
+    assert _retry(server, "redis-cli", "ping") == "PONG"
+    assert _retry(server, "stat", "-c", "%U %u", "/proc/1") == "redis 999"
     server.reload()
     address = server.attrs["NetworkSettings"]["IPAddress"]
     asker = start("redis:7", "redis-cli", "-h", address, "ping")
@@ -117,18 +119,18 @@ def test_redis_runs_hardened_with_a_configuration_file(start: Callable[..., Cont
         volumes=volumes,
         **HARDENED,
     )
-    assert _until(server, "redis-cli", "-a", "secret", "--no-auth-warning", "ping") == "PONG"
-    assert "NOAUTH" in _until(server, "redis-cli", "ping")
+    assert _retry(server, "redis-cli", "-a", "secret", "--no-auth-warning", "ping") == "PONG"
+    assert "NOAUTH" in _retry(server, "redis-cli", "ping")
 
 
-def test_traefik_runs_as_anybody(start: Callable[..., Container]) -> None:
+def test_traefik_runs_as_any_user(start: Callable[..., Container]) -> None:
     options = ("--ping", "--entrypoints.web.address=:8000", "--entrypoints.traefik.address=:8081")
     server = start("traefik:v3.7", *options, user="1234:1234", **HARDENED)
-    assert "OK" in _until(server, "wget", "-q", "-T", "3", "-O", "-", "http://127.0.0.1:8081/ping")
-    assert "OK" in _until(server, "traefik", "healthcheck", "--ping", "--entrypoints.traefik.address=:8081")
+    assert "OK" in _retry(server, "wget", "-q", "-T", "3", "-O", "-", "http://127.0.0.1:8081/ping")
+    assert "OK" in _retry(server, "traefik", "healthcheck", "--ping", "--entrypoints.traefik.address=:8081")
 
 
-def test_python_makes_environments_that_reach_the_package_index(start: Callable[..., Container]) -> None:
+def test_python_image_installs_from_the_package_index(start: Callable[..., Container]) -> None:
     script = (
         "set -e; test $(command -v python) = /usr/local/bin/python; python -m venv /tmp/v;"
         "/tmp/v/bin/pip install -q six; /tmp/v/bin/python -c 'import six'; pip --version"

@@ -1,4 +1,4 @@
-"""Read-only verbs write nothing, in a new project and with an existing stack, also when they fail."""
+"""Test that read-only commands write nothing, in a new project and with an existing stack, also if they fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCAL = {"host": "local", "profiles": ["lean"], "httpPort": 18080, "httpsPort": 
 
 @pytest.fixture
 def local(tmp_path: Path) -> Project:
-    """A new project: no state, no passphrase, no secret."""
+    """Return a new project, without state, passphrase and secrets."""
     return Project(tmp_path, "t-look", LOCAL)
 
 
@@ -28,7 +28,7 @@ def server(tmp_path: Path) -> Iterator[Project]:
         assert api.writes() == []
 
 
-LOOKS = [
+READ_ONLY_COMMANDS = [
     (("preview",), (0, 0)),
     (("drift",), (5, 5)),
     (("doctor",), (0, 5)),
@@ -37,11 +37,11 @@ LOOKS = [
     (("logs", "pipeline"), (2, 5)),
     (("scale", "memory.postgres=160"), (0, 0)),
 ]
-"""Exit codes of each verb, in a project on this machine and in one on a server."""
+"""Exit codes of each command, for a local stack and for one on a server."""
 
 
-@pytest.mark.parametrize(("words", "codes"), LOOKS)
-def test_looking_at_a_new_project_writes_nothing(
+@pytest.mark.parametrize(("words", "codes"), READ_ONLY_COMMANDS)
+def test_read_only_command_in_a_new_local_project_writes_nothing(
     local: Project, words: tuple[str, ...], codes: tuple[int, int]
 ) -> None:
     before = local.files()
@@ -50,8 +50,8 @@ def test_looking_at_a_new_project_writes_nothing(
     assert local.files() == before
 
 
-@pytest.mark.parametrize(("words", "codes"), LOOKS)
-def test_looking_at_a_new_server_writes_nothing(
+@pytest.mark.parametrize(("words", "codes"), READ_ONLY_COMMANDS)
+def test_read_only_command_in_a_new_server_project_writes_nothing(
     server: Project, words: tuple[str, ...], codes: tuple[int, int]
 ) -> None:
     before = server.files()
@@ -60,13 +60,13 @@ def test_looking_at_a_new_server_writes_nothing(
     assert server.files() == before
 
 
-def test_preview_of_a_new_stack_shows_all_resources_that_up_would_create(local: Project) -> None:
-    said = local.fds("preview")
-    assert said.returncode == 0 and "would create Container t-look-postgres" in said.stderr, said.stderr
+def test_preview_of_a_new_stack_shows_every_resource_to_create(local: Project) -> None:
+    done = local.fds("preview")
+    assert done.returncode == 0 and "would create Container t-look-postgres" in done.stderr, done.stderr
     assert set(local.json("preview")["changes"]) == {"create"}
 
 
-def test_preview_of_an_existing_stack_keeps_it_and_generates_only_missing_secrets(local: Project) -> None:
+def test_preview_of_an_existing_stack_writes_nothing(local: Project) -> None:
     local.make_stack()
     local.configure({"secrets": {"ui_password": "mine"}})
     before = local.files()
@@ -83,7 +83,7 @@ def test_preview_with_another_passphrase_is_refused(local: Project) -> None:
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_drift_of_a_stack_never_deployed_is_an_error(local: Project, made: bool) -> None:
+def test_drift_of_an_undeployed_stack_is_an_error(local: Project, made: bool) -> None:
     if made:
         local.make_stack()
     done = local.fds("drift", "--json")
@@ -92,7 +92,7 @@ def test_drift_of_a_stack_never_deployed_is_an_error(local: Project, made: bool)
     assert error["next"] == "fds up --stack t-look"
 
 
-def test_the_command_that_makes_a_missing_stack_file_makes_a_usable_one(local: Project) -> None:
+def test_advised_command_for_a_missing_stack_file_creates_a_usable_one(local: Project) -> None:
     name = "t-look-new"
     missing = local.run("fds", "cost", "--stack", name)
     assert missing.returncode == 2
@@ -100,5 +100,5 @@ def test_the_command_that_makes_a_missing_stack_file_makes_a_usable_one(local: P
     assert local.run("sh", "-c", command).returncode == 0
     made = yaml.safe_load((local.folder / f"Pulumi.{name}.yaml").read_text())["config"]
     assert made["freelancer-data-stack:host"] == "local"
-    assert made["freelancer-data-stack:httpsPort"] != 8443, "the dev stack has that"
+    assert made["freelancer-data-stack:httpsPort"] != 8443, "the dev stack uses this port"
     assert local.run("fds", "cost", "--stack", name).returncode == 0

@@ -1,4 +1,4 @@
-"""The registry of this machine: survives the death of its process, and takes nothing from containers."""
+"""Test the local registry: it can be restarted after a kill, and accepts no uploads while it serves."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ REFERENCE = "debian:12-slim"
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
-    """A daemon, and a registry of the test's own."""
+    """Yield a client of the daemon; the registry keeps its files in a folder of the test."""
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     found = local_docker()
     if not images.is_stand_in(found, REFERENCE):
-        pytest.skip("this machine pulls official images, so it has no registry")
+        pytest.skip("this machine pulls official images, so it needs no registry")
     yield found
     found.close()
     _kill()
@@ -38,10 +38,10 @@ def _kill() -> None:
         os.waitpid(pid, 0)
 
 
-def test_an_image_goes_in_once_and_comes_out_after_a_kill(client: docker.DockerClient) -> None:
+def test_stored_image_is_served_after_the_registry_was_killed(client: docker.DockerClient) -> None:
     assert not images.is_stored(REFERENCE)
-    with registry.writer() as where:
-        images.store(client, REFERENCE, where)
+    with registry.writer() as endpoint:
+        images.store(client, REFERENCE, endpoint)
     assert images.is_stored(REFERENCE)
 
     first = registry.serve(client)
@@ -53,23 +53,23 @@ def test_an_image_goes_in_once_and_comes_out_after_a_kill(client: docker.DockerC
         assert answer.status == 200
 
 
-def test_what_stays_up_takes_no_uploads(client: docker.DockerClient) -> None:
-    where = registry.serve(client)
-    request = urllib.request.Request(f"http://{where}/v2/library/debian/blobs/uploads/", method="POST")
+def test_serving_registry_refuses_uploads(client: docker.DockerClient) -> None:
+    endpoint = registry.serve(client)
+    request = urllib.request.Request(f"http://{endpoint}/v2/library/debian/blobs/uploads/", method="POST")
     with pytest.raises(HTTPError) as raised:
         urllib.request.urlopen(request)
     assert raised.value.code == 405
 
 
-def test_the_writing_registry_is_gone_afterwards(client: docker.DockerClient) -> None:
-    with registry.writer() as where:
-        assert registry._serves(where)
-        assert where.startswith("127.0.0.1:")
-    assert not registry._serves(where)
+def test_writable_registry_is_stopped_after_use(client: docker.DockerClient) -> None:
+    with registry.writer() as endpoint:
+        assert registry._serves(endpoint)
+        assert endpoint.startswith("127.0.0.1:")
+    assert not registry._serves(endpoint)
 
 
-def test_the_daemon_pulls_through_the_machines_own_registry(client: docker.DockerClient) -> None:
+def test_daemon_pulls_through_the_local_registry(client: docker.DockerClient) -> None:
     if not registry.may_configure():
-        pytest.skip("the daemon is not this machine's own, so it has no mirror")
+        pytest.skip("the daemon's configuration is not ours to change, so it has no mirror")
     before = client.images.get("redis:7").id
     assert client.images.pull("redis:7").id == before

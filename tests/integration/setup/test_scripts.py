@@ -1,4 +1,4 @@
-"""The scripts call the same functions as the command line and return its exit codes."""
+"""Test that the scripts return the exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOOD = deploy.Result(
 SLOW = replace(GOOD, cold_seconds=[9.0])
 
 
-def test_validate_only_plans_and_previews_and_writes_nothing(tmp_path: Path) -> None:
+def test_validate_only_plans_and_previews_without_writing(tmp_path: Path) -> None:
     script = [sys.executable, str(ROOT / "scripts" / "deploy_stack.py"), "--environment=t-script", "--validate-only"]
     with HetznerAPI() as api:
         project = Project(tmp_path, "t-script", ON_A_SERVER, dict(api.environment))
@@ -28,11 +28,11 @@ def test_validate_only_plans_and_previews_and_writes_nothing(tmp_path: Path) -> 
         assert done.returncode == 0, done.stdout + done.stderr
         assert "of $50.00" in done.stdout and "would create Server server" in done.stderr
         over = project.run(*script, FDS_PRICES_DIR=str(tmp_path / "none"))
-        assert over.returncode == 2, "the exit code is that of fds cost"
+        assert over.returncode == 2, "expected the exit code of fds cost"
         assert project.files() == before and api.writes() == []
 
 
-def test_without_validate_only_the_stack_is_deployed(tmp_path: Path) -> None:
+def test_stack_is_deployed_without_validate_only(tmp_path: Path) -> None:
     project = Project(tmp_path, "t-script", {"host": "local"}, {"DOCKER_HOST": "unix:///nonexistent.sock"})
     done = project.run(sys.executable, str(ROOT / "scripts" / "deploy_stack.py"), "--environment=t-script")
     assert done.returncode == 5 and "Docker is not running" in done.stderr
@@ -42,7 +42,7 @@ def test_without_validate_only_the_stack_is_deployed(tmp_path: Path) -> None:
     ("result", "words", "code"),
     [(GOOD, ["--validate-targets"], 0), (SLOW, ["--validate-targets"], 6), (SLOW, [], 0)],
 )
-def test_targets_decide_the_exit_code(
+def test_missed_target_sets_the_exit_code(
     result: deploy.Result, words: list[str], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deploy, "measure", lambda rounds, say: result)

@@ -1,4 +1,4 @@
-"""Generated secrets: encrypted in the stack file, exact, and never among the arguments of a process."""
+"""Test that generated secrets are stored exactly and encrypted, and are never arguments of a process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stack_runtime.remote.keys import public_half
 from tests.kit.project import OTHERS, Project
 
 
-def test_secrets_reach_the_stack_file_unseen_and_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_stored_unchanged_and_never_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, seen = shutil.which("pulumi"), tmp_path / "arguments"
     assert engine is not None
     watcher = tmp_path / "bin" / "pulumi"

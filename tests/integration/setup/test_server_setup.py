@@ -1,4 +1,4 @@
-"""`fds setup` for a server, at a terminal and without one: what is asked, what is stored, what is refused."""
+"""Test `fds setup` for a server, at a terminal and without one: its prompts, what it stores and what it refuses."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ QUESTION = r"((?:Hetzner|Domain|E-mail|Secret) [^\r\n]*): $"
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    with HetznerAPI() as played:
-        yield played
+    with HetznerAPI() as double:
+        yield double
 
 
 @pytest.fixture
 def fresh(api: HetznerAPI, tmp_path: Path) -> Project:
-    """A project that nobody has answered anything for; what setup made for this repository counts for it too."""
+    """Return a project without any stored value; it shares the environments that setup made for this repository."""
     made = Project(tmp_path, STACK, SETTINGS, {"HCLOUD_ENDPOINT": api.endpoint, "HCLOUD_TOKEN": ""})
     for name in (".venvs", "pyproject.toml", "uv.lock"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -44,19 +44,19 @@ def fresh(api: HetznerAPI, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def project(fresh: Project) -> Project:
-    """The same with its generated secrets, so that what is given is alone what is missing."""
+    """Return the same project with generated secrets, so that only values of the user are missing."""
     fresh.take_secrets()
     return fresh
 
 
-def _at_a_terminal(project: Project, answers: Sequence[str], **environment: str) -> tuple[int, str, list[str]]:
-    """Run setup with a terminal and type an answer at each question. Returns: exit code, what was shown, questions."""
+def _setup_at_a_terminal(project: Project, answers: Sequence[str], **environment: str) -> tuple[int, str, list[str]]:
+    """Run setup at a terminal and type one answer at each prompt; return exit code, output and prompts."""
     words = [sys.executable, "-m", "fds.main", "setup", "--stack", project.stack]
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(project.folder)
         os.execve(words[0], words, project.variables(**environment, TERM="dumb"))
-    shown, questions, left = "", [], list(answers)
+    output, prompts, remaining = "", [], list(answers)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.2)[0]:
@@ -64,15 +64,15 @@ def _at_a_terminal(project: Project, answers: Sequence[str], **environment: str)
                 data = os.read(terminal, 4096)
             except OSError:
                 break
-            shown += data.decode(errors="replace")
-        question = re.search(QUESTION, shown)
-        if question:
-            questions.append(question[1])
-            os.write(terminal, f"{left.pop(0)}\n".encode() if left else b"\x04")
-            shown += "\n"
+            output += data.decode(errors="replace")
+        prompt = re.search(QUESTION, output)
+        if prompt:
+            prompts.append(prompt[1])
+            os.write(terminal, f"{remaining.pop(0)}\n".encode() if remaining else b"\x04")
+            output += "\n"
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
-    return os.waitstatus_to_exitcode(status), shown, questions
+    return os.waitstatus_to_exitcode(status), output, prompts
 
 
 def _config(project: Project) -> dict[str, Any]:
@@ -80,15 +80,15 @@ def _config(project: Project) -> dict[str, Any]:
 
 
 def _stored(project: Project) -> dict[str, Any]:
-    """The configuration in the clear, as the engine tells it."""
+    """Return the stack's decrypted configuration, from the engine."""
     return dict(json.loads(project.engine("config", "--show-secrets", "--json").stdout))
 
 
-def test_a_person_is_asked_once_and_everything_is_stored_encrypted(fresh: Project, api: HetznerAPI) -> None:
-    code, shown, questions = _at_a_terminal(fresh, [api.token, "stack.example.org", "me@example.org"])
-    assert code == 0, shown
-    assert [question.split()[0] for question in questions] == ["Hetzner", "Domain", "E-mail"]
-    assert api.token not in shown
+def test_each_value_is_asked_once_and_stored_encrypted(fresh: Project, api: HetznerAPI) -> None:
+    code, output, prompts = _setup_at_a_terminal(fresh, [api.token, "stack.example.org", "me@example.org"])
+    assert code == 0, output
+    assert [prompt.split()[0] for prompt in prompts] == ["Hetzner", "Domain", "E-mail"]
+    assert api.token not in output
     text = fresh.stack_file.read_text()
     assert api.token not in text and "secure:" in text
     config = _config(fresh)
@@ -100,21 +100,21 @@ def test_a_person_is_asked_once_and_everything_is_stored_encrypted(fresh: Projec
     assert {"ui_password", "postgres_password", "ssh_key", "ssh_host_key", "ssh_boot_key"} <= set(secrets)
     assert len(set(secrets.values())) == len(secrets) and all(len(value) >= 32 for value in secrets.values())
 
-    again, shown, questions = _at_a_terminal(fresh, [])
-    assert again == 0 and questions == [], shown
+    again, output, prompts = _setup_at_a_terminal(fresh, [])
+    assert again == 0 and prompts == [], output
     assert _stored(fresh) == stored
 
 
-def test_what_the_environment_says_is_not_asked(project: Project, api: HetznerAPI) -> None:
+def test_token_in_the_environment_is_not_asked(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org"})
-    code, shown, questions = _at_a_terminal(project, ["me@example.org"], HCLOUD_TOKEN=api.token)
-    assert code == 0, shown
-    assert [question.split()[0] for question in questions] == ["E-mail"]
+    code, output, prompts = _setup_at_a_terminal(project, ["me@example.org"], HCLOUD_TOKEN=api.token)
+    assert code == 0, output
+    assert [prompt.split()[0] for prompt in prompts] == ["E-mail"]
     assert _stored(project)["hcloud:token"]["value"] == api.token
 
 
-def test_unusable_answers_are_refused_one_by_one(project: Project, api: HetznerAPI) -> None:
-    """A token of another project, no token at all, a domain that would break out of a rule, no address."""
+def test_invalid_answer_is_refused_and_asked_again(project: Project, api: HetznerAPI) -> None:
+    """Type a refused token, an invalid token, a domain that would change a routing rule, and an invalid address."""
     answers = [
         "0" * 64,
         "tok\tén",
@@ -125,43 +125,43 @@ def test_unusable_answers_are_refused_one_by_one(project: Project, api: HetznerA
         "nobody",
         "a@b.org",
     ]
-    code, shown, questions = _at_a_terminal(project, answers)
-    assert code == 0, shown
-    assert len(questions) == len(answers)
-    assert "refuses the token" in shown and "Traceback" not in shown
+    code, output, prompts = _setup_at_a_terminal(project, answers)
+    assert code == 0, output
+    assert len(prompts) == len(answers)
+    assert "refuses the token" in output and "Traceback" not in output
     assert _config(project)["freelancer-data-stack:domain"] == "stack.example.org"
 
 
-def test_who_gives_up_half_way_is_not_asked_again(project: Project, api: HetznerAPI) -> None:
-    code, shown, _ = _at_a_terminal(project, [api.token])
-    assert code == 2 and "no answer came" in shown
-    code, shown, questions = _at_a_terminal(project, ["stack.example.org", "me@example.org"])
-    assert code == 0, shown
-    assert [question.split()[0] for question in questions] == ["Domain", "E-mail"]
+def test_answers_before_an_abort_are_not_asked_again(project: Project, api: HetznerAPI) -> None:
+    code, output, _ = _setup_at_a_terminal(project, [api.token])
+    assert code == 2 and "no answer came" in output
+    code, output, prompts = _setup_at_a_terminal(project, ["stack.example.org", "me@example.org"])
+    assert code == 0, output
+    assert [prompt.split()[0] for prompt in prompts] == ["Domain", "E-mail"]
 
 
-def test_the_dns_challenge_asks_for_its_token(project: Project, api: HetznerAPI) -> None:
+def test_dns_challenge_asks_for_its_token(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org", "email": "a@b.org", "certificateChallenge": "dns"})
-    code, shown, questions = _at_a_terminal(project, ["the dns token"], HCLOUD_TOKEN=api.token)
-    assert code == 0 and len(questions) == 1, shown
+    code, output, prompts = _setup_at_a_terminal(project, ["the dns token"], HCLOUD_TOKEN=api.token)
+    assert code == 0 and len(prompts) == 1, output
     assert json.loads(_stored(project)["freelancer-data-stack:secrets"]["value"])["dns_token"] == "the dns token"
     assert project.engine("config", "set", "--secret", "--path", "secrets.dns_token", "another").returncode == 0
     assert json.loads(_stored(project)["freelancer-data-stack:secrets"]["value"])["dns_token"] == "another"
 
 
-def _without_a_terminal(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:
+def _setup_without_a_terminal(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:
     return project.run(sys.executable, "-m", "fds.main", "setup", "--stack", STACK, "--json", **environment)
 
 
-def test_without_a_terminal_one_sentence_says_what_is_missing(project: Project, api: HetznerAPI) -> None:
-    done = _without_a_terminal(project)
+def test_missing_values_without_a_terminal_are_an_error_with_commands(project: Project, api: HetznerAPI) -> None:
+    done = _setup_without_a_terminal(project)
     assert done.returncode == 2
     error = json.loads(done.stdout)
     assert error["error"] == f"stack {STACK} lacks a Hetzner token, domain, email, and there is no terminal to ask at"
     steps = error["next"].split(" && ")
     assert steps[0] == "export HCLOUD_TOKEN=TOKEN" and steps[-1] == f"fds setup --stack {STACK}"
 
-    given = {"DOMAIN": "stack.example.org", "EMAIL": "me@example.org"}
+    values = {"DOMAIN": "stack.example.org", "EMAIL": "me@example.org"}
     state = project.folder / ".fds" / "state"
     state.mkdir()
     backend = {
@@ -169,25 +169,25 @@ def test_without_a_terminal_one_sentence_says_what_is_missing(project: Project, 
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.folder / ".fds" / "passphrase"),
     }
-    for step in steps[1:-1]:  # exactly these commands, in the environment of `. .fds/env`
-        said = project.run(*(given.get(word, word) for word in step.split()), **backend)
-        assert said.returncode == 0, said.stderr
-    assert [_config(project)[f"freelancer-data-stack:{name}"] for name in ("domain", "email")] == [*given.values()]
-    done = _without_a_terminal(project, HCLOUD_TOKEN=api.token)
+    for step in steps[1:-1]:  # run the advised commands in the environment of `. .fds/env`
+        done = project.run(*(values.get(word, word) for word in step.split()), **backend)
+        assert done.returncode == 0, done.stderr
+    assert [_config(project)[f"freelancer-data-stack:{name}"] for name in ("domain", "email")] == [*values.values()]
+    done = _setup_without_a_terminal(project, HCLOUD_TOKEN=api.token)
     assert done.returncode == 0, done.stderr
     assert "token" in json.loads(done.stdout)["stored"]
-    assert json.loads(_without_a_terminal(project).stdout)["stored"] == []
+    assert json.loads(_setup_without_a_terminal(project).stdout)["stored"] == []
 
 
 def test_missing_values_are_reported_before_anything_is_written(fresh: Project, tmp_path: Path) -> None:
     before = fresh.files()
-    assert _without_a_terminal(fresh, FDS_CACHE_DIR=str(tmp_path / "cache")).returncode == 2
-    assert fresh.files() == before, "and before an engine, plugins or images are fetched"
+    assert _setup_without_a_terminal(fresh, FDS_CACHE_DIR=str(tmp_path / "cache")).returncode == 2
+    assert fresh.files() == before, "nothing may be written or downloaded before this error"
 
 
-def test_a_token_that_the_api_refuses_is_not_stored(project: Project, api: HetznerAPI) -> None:
+def test_refused_token_is_not_stored(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org", "email": "me@example.org"})
-    done = _without_a_terminal(project, HCLOUD_TOKEN="0" * 64)
+    done = _setup_without_a_terminal(project, HCLOUD_TOKEN="0" * 64)
     assert done.returncode == 5
     assert "refuses the token" in done.stderr and "0" * 64 not in done.stderr
     assert "hcloud:token" not in _config(project)
@@ -195,19 +195,19 @@ def test_a_token_that_the_api_refuses_is_not_stored(project: Project, api: Hetzn
 
 def test_read_only_token_is_not_stored(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org", "email": "me@example.org"})
-    done = _without_a_terminal(project, HCLOUD_TOKEN=api.read_only_token)
+    done = _setup_without_a_terminal(project, HCLOUD_TOKEN=api.read_only_token)
     assert done.returncode == 5
     assert "is read-only" in done.stderr and "next: make a token that may read and write" in done.stderr
     assert "hcloud:token" not in _config(project)
-    done = _without_a_terminal(project, HCLOUD_TOKEN=api.token)
+    done = _setup_without_a_terminal(project, HCLOUD_TOKEN=api.token)
     assert done.returncode == 0, done.stderr
-    assert api.account() == api.empty(), "the question whether a token may write has made something"
+    assert api.account() == api.empty(), "the check of the token's permissions created a resource"
 
 
-def test_verbs_find_the_stored_token_and_so_does_the_engine(project: Project, api: HetznerAPI) -> None:
-    """No variable is set: prices, the account, the provider and the policy pack all go by the stack file."""
+def test_stored_token_is_used_by_fds_and_by_the_engine(project: Project, api: HetznerAPI) -> None:
+    """Without a variable, prices, account, provider and policy pack all use the token in the stack file."""
     project.configure({"domain": "stack.example.org", "email": "me@example.org", "allowSnapshot": False})
-    assert _without_a_terminal(project, HCLOUD_TOKEN=api.token).returncode == 0
+    assert _setup_without_a_terminal(project, HCLOUD_TOKEN=api.token).returncode == 0
     cost = project.json("cost", "--json")
     assert cost["prices"]["source"] == api.endpoint
     before = len(api.journal)
@@ -219,11 +219,11 @@ def test_verbs_find_the_stored_token_and_so_does_the_engine(project: Project, ap
     assert "HCLOUD_TOKEN" not in project.environment or project.environment["HCLOUD_TOKEN"] == ""
 
 
-def test_the_state_may_lie_anywhere(project: Project, api: HetznerAPI, tmp_path: Path) -> None:
+def test_state_is_stored_in_the_backend_of_the_environment(project: Project, api: HetznerAPI, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     project.configure({"domain": "stack.example.org", "email": "me@example.org"})
-    done = _without_a_terminal(project, HCLOUD_TOKEN=api.token, PULUMI_BACKEND_URL=f"file://{elsewhere}")
+    done = _setup_without_a_terminal(project, HCLOUD_TOKEN=api.token, PULUMI_BACKEND_URL=f"file://{elsewhere}")
     assert done.returncode == 0, done.stderr
     assert f"state: file://{elsewhere}" in done.stderr
     assert list(elsewhere.rglob(f"{STACK}.json")) and not (project.folder / ".fds" / "state").exists()

@@ -1,4 +1,4 @@
-"""`fds setup` for real: quick the second time, one line and exit code 5 where something is missing."""
+"""Test `fds setup`: the second run is quick, and a missing prerequisite is one line with exit code 5."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _setup(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     return subprocess.run([FDS, "setup", *arguments], cwd=ROOT, env=changed, capture_output=True, text=True)
 
 
-def test_a_second_setup_changes_nothing_in_under_three_seconds() -> None:
+def test_second_setup_changes_nothing_in_under_three_seconds() -> None:
     assert _setup().returncode == 0
     quickest = 60.0
     for _ in range(3):
@@ -35,12 +35,12 @@ def test_a_second_setup_changes_nothing_in_under_three_seconds() -> None:
         quickest = min(quickest, time.monotonic() - began)
         assert second.returncode == 0
         assert second.stderr.count("\n") == len(json.loads(second.stdout)["pieces"]), "something was fetched again"
-    # on a machine where others wait for the processor too, each gets its share of it
+    # on a busy machine, allow the time that other processes used the CPU
     waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert quickest < 3 * waiting
 
 
-def test_a_setup_beside_another_says_that_it_waits_and_can_be_stopped(tmp_path: Path) -> None:
+def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_path: Path) -> None:
     with (tmp_path / "setup.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = subprocess.Popen(
@@ -49,42 +49,47 @@ def test_a_setup_beside_another_says_that_it_waits_and_can_be_stopped(tmp_path: 
             env={**os.environ, "FDS_CACHE_DIR": str(tmp_path)},
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background job ignores
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs of a shell ignore SIGINT
         )
         assert waiting.stderr is not None
         assert waiting.stderr.readline() == "another setup is at work, waiting for it\n"
         waiting.send_signal(signal.SIGINT)
-        said = waiting.communicate(timeout=30)[1]
+        stderr = waiting.communicate(timeout=30)[1]
     assert waiting.returncode == 130
-    assert said.splitlines()[-1].startswith("fds: stopped") and "Traceback" not in said
+    assert stderr.splitlines()[-1].startswith("fds: stopped") and "Traceback" not in stderr
 
 
-def test_a_dead_docker_is_one_line_with_the_next_command() -> None:
+def test_unreachable_docker_is_one_line_with_the_next_command() -> None:
     result = _setup("--json", DOCKER_HOST="unix:///nowhere/docker.sock")
     assert result.returncode == 5
     assert "unset DOCKER_HOST" in json.loads(result.stdout)["next"]
     assert "Traceback" not in result.stderr
 
 
-def test_an_engine_that_cannot_be_had_is_one_line_with_the_next_command(tmp_path: Path) -> None:
-    nothing = tmp_path / "bin"
-    nothing.mkdir()
-    # no Go, no uv, and no way out of this machine
-    lost = {"PATH": str(nothing), "UV": "", "https_proxy": "http://127.0.0.1:9", "FDS_CACHE_DIR": str(tmp_path)}
-    result = _setup(**lost)
+def test_unavailable_engine_is_one_line_with_the_next_command(tmp_path: Path) -> None:
+    empty_folder = tmp_path / "bin"
+    empty_folder.mkdir()
+    # without Go and uv on PATH, and without network access
+    variables = {
+        "PATH": str(empty_folder),
+        "UV": "",
+        "https_proxy": "http://127.0.0.1:9",
+        "FDS_CACHE_DIR": str(tmp_path),
+    }
+    result = _setup(**variables)
     assert result.returncode == 5
     assert result.stderr.splitlines()[-1].startswith("fds: the engine is missing, and there is no Go to build it")
     assert "Traceback" not in result.stderr
 
 
-def test_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
+def test_setup_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
     result = subprocess.run([FDS, "setup"], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 2
 
 
-def test_an_engine_build_that_is_killed_leaves_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    got = str(engine_root() / "bin")  # by setup, which has put it on PATH; only the user's own means an official one
-    others = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != got]
+def test_killed_engine_build_leaves_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_engine = str(engine_root() / "bin")  # setup put its own engine on PATH; any other is the user's official one
+    others = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own_engine]
     monkeypatch.setenv("PATH", os.pathsep.join(others))
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     if Engine().find() is not None or answers(INSTALLER):

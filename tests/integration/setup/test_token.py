@@ -1,4 +1,4 @@
-"""Errors for a stored token that cannot be read: missing stack, wrong passphrase, missing engine."""
+"""Test the errors for a stored token that cannot be read: missing stack, wrong passphrase, missing engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN = "t" * 64
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A stack on a server, with its encrypted token in its file."""
+    """Return a stack on a server, with its encrypted token in its file."""
     (tmp_path / "project").mkdir()
     made = Project(tmp_path / "project", "t-token", ON_A_SERVER, {"HCLOUD_TOKEN": ""})
     made.make_stack()
@@ -25,10 +25,10 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-def test_stored_token_alone_orders_what_was_planned(tmp_path: Path) -> None:
-    """The engine hands it to the provider as a secret; no variable holds it."""
+def test_stored_token_is_enough_to_order_the_planned_server(tmp_path: Path) -> None:
+    """The engine passes the token to the provider as a secret, and no variable contains it."""
     with HetznerAPI() as api:
-        api.faults.add("POST", "/servers$", 100, "412")  # where this test ends: nothing boots here
+        api.faults.add("POST", "/servers$", 100, "412")  # end the deployment here, because no server boots in this test
         made = Project(tmp_path, "t-stored", ON_A_SERVER, {"HCLOUD_TOKEN": "", "HCLOUD_ENDPOINT": api.endpoint})
         made.take_secrets()
         made.make_stack()
@@ -67,7 +67,7 @@ def test_state_without_the_stack_is_not_reported_as_wrong_passphrase(project: Pr
     assert "there is no stack t-token in this state" in error["error"] and error["where"] == backend
 
 
-def test_the_advice_for_a_missing_stack_makes_the_token_readable(project: Project) -> None:
+def test_advised_commands_for_a_missing_stack_make_the_token_readable(project: Project) -> None:
     _without_state(project)
     project.make_stack()
     checks = {row["check"]: row for row in json.loads(project.fds("doctor", "--json").stdout)["checks"]}

@@ -1,4 +1,4 @@
-"""Images built for a stack are removed if no container of any stack uses them."""
+"""Test that images built for a stack are removed if no container of any stack uses them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def images(client: docker.DockerClient) -> Iterator[list[str]]:
-    """Two unique images with names like those of a deployment."""
+    """Yield the names of two new images, named like those of a deployment."""
     made = [f"{IMAGES}/unused-test:{secrets.token_hex(8)}" for _ in range(2)]
     for name in made:
         packed = io.BytesIO()
@@ -55,3 +55,17 @@ def test_only_the_image_that_no_container_uses_is_removed(client: docker.DockerC
 def test_image_that_is_not_named_is_kept(client: docker.DockerClient, images: list[str]) -> None:
     assert remove_unused_images(client, images[:1]) == images[:1]
     assert client.images.get(images[1])
+
+
+def test_image_of_another_stack_loses_only_the_name_of_this_one(client: docker.DockerClient, images: list[str]) -> None:
+    """Two stacks build the same: one image with two names, which the other stack's container uses."""
+    ours, theirs = images[0], f"{IMAGES}/another-test:{secrets.token_hex(8)}"
+    image = client.images.get(ours)
+    assert image.tag(theirs)
+    container = client.containers.create(theirs, ["nothing"], labels={"fds.stack": "another"})
+    try:
+        assert remove_unused_images(client, [ours]) == [ours]
+        assert client.images.get(theirs).id == image.id
+    finally:
+        container.remove()
+        client.images.remove(theirs)

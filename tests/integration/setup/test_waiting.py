@@ -1,4 +1,4 @@
-"""`fds up` reports during the wait, not at its end, that it waits for a server that does not answer."""
+"""Test that `fds up` reports, while it waits, that the server does not answer yet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE_S = 150
 
 
 def test_wait_for_ssh_is_reported_during_the_deployment(tmp_path: Path) -> None:
-    with HetznerAPI() as api:  # its servers exist only in the account, so nothing answers
+    with HetznerAPI() as api:  # servers exist only in the account, so none of them answers
         project = Project(tmp_path, "t-waiting", ON_A_SERVER, dict(api.environment))
         project.take_secrets()
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The proxy as a server runs it, on an address of this machine, with a certificate authority in reach."""
+"""Run the proxy as a server does, on a local address, with a certificate authority."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ START_SECONDS = 60.0
 
 @dataclass
 class Proxy:
-    """Traefik in a container that is what `infra.component.containers` makes of it, in what matters here.
+    """Traefik in a container with the properties that `infra.component.containers` gives it and these tests need.
 
-    Its files are those that a deployment to a server renders; ports 80 and 443 are published on `address` alone.
+    Its files are those of a deployment to a server; ports 80 and 443 are published only on `address`.
     """
 
     address: str
@@ -47,11 +47,11 @@ class Proxy:
 
     @property
     def names(self) -> list[str]:
-        """Every UI of the stack, by the name that a person opens it under."""
+        """Return the host name of every UI of the stack."""
         return [f"{service.route.host}.{DOMAIN}" for service in self.services if service.route]
 
     def start(self) -> None:
-        """Backends for every route, files and certificates in volumes, and the proxy itself."""
+        """Start a backend for every route, create volumes for files and certificates, and start the proxy."""
         client = local_docker()
         network = client.networks.create(f"tls-{random.randrange(10**9)}")
         self.made.append(network)
@@ -71,7 +71,7 @@ class Proxy:
         self.replace()
 
     def replace(self) -> None:
-        """A new container on the same volumes, as after an update."""
+        """Replace the proxy's container and keep the volumes, as an update does."""
         client = local_docker()
         if self.container is not None:
             self.container.remove(force=True)
@@ -111,21 +111,21 @@ class Proxy:
 
     @property
     def visitor(self) -> Visitor:
-        """Somebody outside who trusts the authority."""
+        """Return an HTTPS client that trusts the authority."""
         return Visitor(lambda _: [self.address], self._issuer)
 
     def wait_for_certificates(self) -> None:
         """Wait until every UI has its certificate."""
         for name in self.names:
-            assert self.visitor.wait_for(name, START_SECONDS), self.said()
+            assert self.visitor.wait_for(name, START_SECONDS), self.logs()
 
-    def said(self) -> str:
-        """What proxy and authority wrote, for the message of a failed test."""
+    def logs(self) -> str:
+        """Return the logs of proxy and authority, for the message of a failed test."""
         proxy = self.container.logs().decode(errors="replace") if self.container else ""
         return f"{proxy[-4000:]}\n{self.authority.log()}"
 
     def remove(self) -> None:
-        """Everything that `start` made."""
+        """Remove everything that `start` created."""
         if self.container is not None:
             self.container.remove(force=True)
         for item in sorted(self.made, key=lambda one: not isinstance(one, Container)):
@@ -137,7 +137,7 @@ class Proxy:
 
 @contextmanager
 def running(**settings: str) -> Iterator[Proxy]:
-    """The proxy of a server's stack, with an empty store of certificates at first."""
+    """Run the proxy of a server's stack, at first without certificates."""
     address = _free_address()
     with CertificateAuthority(registry.bridge(local_docker()), lambda _: [address]) as authority:
         server = {"host": "hetzner", "profiles": ["full"], "domain": DOMAIN, "email": f"someone@{DOMAIN}"}
@@ -153,7 +153,7 @@ def running(**settings: str) -> Iterator[Proxy]:
 
 
 def _free_address() -> str:
-    """An address of the loopback network whose ports 80 and 443 nobody holds."""
+    """Return an address of the loopback network whose ports 80 and 443 are free."""
     for _ in range(50):
         address = f"127.{random.randrange(100, 250)}.{random.randrange(250)}.{random.randrange(2, 250)}"
         try:
@@ -162,4 +162,4 @@ def _free_address() -> str:
         except OSError:
             continue
         return address
-    raise AssertionError("ports 80 and 443 are taken on every address")
+    raise AssertionError("ports 80 and 443 are in use on every address that was tried")

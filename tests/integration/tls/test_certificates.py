@@ -1,4 +1,4 @@
-"""HTTPS as a server's proxy serves it, with certificates from a real ACME server over the real protocol."""
+"""Test HTTPS of a server's proxy, with certificates from a real ACME server."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from tests.kit.https import assert_guarded
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Proxy]:
-    """The proxy, with a certificate for every UI."""
+    """Yield the proxy with a certificate for every UI."""
     with running() as proxy:
         proxy.wait_for_certificates()
         yield proxy
 
 
-def test_every_ui_has_a_verified_certificate_and_a_login(served: Proxy) -> None:
-    assert served.names, "the catalogue has a UI"
+def test_every_ui_has_a_valid_certificate_and_requires_a_login(served: Proxy) -> None:
+    assert served.names, "the catalogue must have a UI"
     for name in served.names:
         assert_guarded(served.visitor, name, served.secrets["ui_password"])
 
 
-def test_the_challenge_is_served_and_not_redirected(served: Proxy) -> None:
-    """The certificates above are the proof; this is what anybody else gets there: no redirect, no content."""
-    answer = served.visitor.plain(served.names[0], "/.well-known/acme-challenge/unknown")
+def test_http_challenge_path_is_not_redirected(served: Proxy) -> None:
+    """The authority fetches it for the certificates above; other requests get neither a redirect nor content."""
+    answer = served.visitor.get_http(served.names[0], "/.well-known/acme-challenge/unknown")
     assert answer.status == 404 and answer.headers["Location"] is None
 
 
-def test_another_name_gets_no_certificate(served: Proxy) -> None:
+def test_unknown_name_gets_no_certificate(served: Proxy) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         served.visitor.get(f"nothing.{DOMAIN}")
 
 
-def test_the_authority_is_not_trusted_by_others(served: Proxy) -> None:
+def test_client_without_the_authority_refuses_the_certificate(served: Proxy) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         connection = socket.create_connection((served.address, 443), 20)
         ssl.create_default_context().wrap_socket(connection, server_hostname=served.names[0])
 
 
-def test_certificates_outlive_the_container_and_the_authority(served: Proxy) -> None:
+def test_certificates_are_kept_without_container_and_authority(served: Proxy) -> None:
     before = {name: served.visitor.serial(name) for name in served.names}
     served.authority.stop()
     served.replace()
@@ -53,13 +53,13 @@ def test_certificates_outlive_the_container_and_the_authority(served: Proxy) -> 
     assert {name: served.visitor.serial(name) for name in served.names} == before
 
 
-def test_the_dns_challenge_gets_as_far_as_the_zone() -> None:
-    """The name servers of a real zone are out of a test's reach; that the proxy takes the token from its file, and
-    orders one certificate for all names, is not."""
+def test_dns_challenge_reads_its_token_and_orders_one_certificate() -> None:
+    """No real zone is available here, so test that the proxy reads the token from its file and orders one certificate
+    for all names."""
     with running(certificateChallenge="dns") as proxy:
         deadline = time.monotonic() + 60
-        while f'"domains":["{DOMAIN}","*.{DOMAIN}"]' not in proxy.said():
-            assert time.monotonic() < deadline, proxy.said()
+        while f'"domains":["{DOMAIN}","*.{DOMAIN}"]' not in proxy.logs():
+            assert time.monotonic() < deadline, proxy.logs()
             time.sleep(0.2)
-        assert "hetzner: could not find zone" in proxy.said()
-        assert proxy.secrets[DNS_TOKEN] not in proxy.said()
+        assert "hetzner: could not find zone" in proxy.logs()
+        assert proxy.secrets[DNS_TOKEN] not in proxy.logs()

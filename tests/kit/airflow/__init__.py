@@ -1,4 +1,4 @@
-"""A real Airflow for a test: its packages in `.venvs/airflow`, a database and a folder of its own."""
+"""Run a real Airflow for tests, with its packages in `.venvs/airflow` and its own database and folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSWORD = "secret-of-the-test"
 
 @dataclass
 class Airflow:
-    """Airflow with the DAGs of this folder, up when the block begins.
+    """Airflow with the DAGs of this folder, which is ready when the block begins.
 
     Args:
         folder: an empty folder.
@@ -75,7 +75,7 @@ class Airflow:
             except (OSError, ValueError, KeyError):
                 pass
             time.sleep(0.5)
-        raise AssertionError(f"Airflow does not come up: {(self.folder / 'standalone.log').read_text()[-2000:]}")
+        raise AssertionError(f"Airflow did not start: {(self.folder / 'standalone.log').read_text()[-2000:]}")
 
     def _environment(self) -> dict[str, str]:
         settings = {
@@ -103,7 +103,7 @@ class Airflow:
 
 
 def _install() -> None:
-    """Build the environment from `requirements.txt` unless it is there; one at a time."""
+    """Create the environment from `requirements.txt` unless it exists; one process at a time."""
     wanted = digest((HERE / "requirements.txt").read_bytes(), sys.version)
     marker = ENVIRONMENT / ".fds"
     ENVIRONMENT.parent.mkdir(exist_ok=True)

@@ -1,9 +1,9 @@
-"""A test double that plays Hetzner Cloud on this machine: its API, and its servers as containers.
+"""A test double that simulates Hetzner Cloud locally: its API, and its servers as containers.
 
     with HetznerAPI() as api:
         client = hcloud.Client(token=api.token, api_endpoint=api.endpoint)
 
-It rejects what the real one rejects. What it does not play is said in `README.md` beside this file.
+It rejects what the real API rejects. `README.md` in this folder lists what it does not simulate.
 """
 
 from .api import HetznerAPI

@@ -1,7 +1,7 @@
-"""What one project of the played cloud holds: rows of JSON by kind, and the actions that change them.
+"""Store the resources of one simulated project as rows of JSON by kind, and run the actions that change them.
 
-Every row is the JSON of the API, save that references are ids (a view resolves them) and that keys with a leading
-underscore are the double's own and never shown.
+A row is the JSON of the API, except that references are ids, which a view resolves, and that keys with a leading
+underscore are internal and never shown.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ KINDS = (
 
 
 def now() -> str:
-    """The time as the API writes it."""
+    """Return the current time in the API's format."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Account:
-    """The state behind the API. `lock` guards every row; work on machines happens outside it.
+    """The state behind the API. `lock` guards every row; work on machines runs without it.
 
     Args:
-        catalogue: types, places, images and prices.
+        catalogue: server types, locations, images and prices.
         machines: where servers run.
-        action_seconds: how long an action runs at least before it succeeds.
+        action_seconds: minimum duration of an action.
     """
 
     def __init__(self, catalogue: Catalogue, machines: Machines, action_seconds: float) -> None:
@@ -45,23 +45,23 @@ class Account:
         self.actions: dict[int, Row] = {}
         self.action_seconds = action_seconds
         self.ahead: tuple[float, bool] = (0.0, False)
-        """For the request at hand: how much longer its actions run, and whether they end in error."""
+        """For the current request: extra seconds of its actions, and whether they end in error."""
         self._ids = itertools.count(1_000_001)
         self._finished: dict[int, threading.Event] = {}
         self._closing = threading.Event()
 
     def new_id(self) -> int:
-        """An id that no row or action of this project has had."""
+        """Return an id that no row or action of this project has had."""
         return next(self._ids)
 
     def add(self, kind: str, row: Row) -> Row:
-        """Store a new row, which gets an id and a creation time."""
+        """Store a new row with a new id and creation time, and return it."""
         row = {"id": self.new_id(), "created": now(), **row}
         self.rows[kind][row["id"]] = row
         return row
 
     def get(self, kind: str, key: object) -> Row:
-        """The row with id `key`.
+        """Return the row with id `key`.
 
         Raises:
             ApiError: `not_found`.
@@ -72,7 +72,7 @@ class Account:
             raise not_found(kind.rstrip("s"), key) from None
 
     def named(self, kind: str, field: str, key: int | str) -> Row:
-        """The row that `field` of a request refers to, by id or by name.
+        """Return the row that `field` of a request refers to, by id or by name.
 
         Raises:
             ApiError: `invalid_input` when there is none.
@@ -83,7 +83,7 @@ class Account:
         raise invalid(field, f"{kind.rstrip('s')} '{key}' not found")
 
     def unique(self, kind: str, field: str, value: object, but: Row | None = None) -> None:
-        """Refuse a second row with `value` in `field`.
+        """Refuse a second row with `value` in `field`, except `but`.
 
         Raises:
             ApiError: `uniqueness_error`.
@@ -105,11 +105,11 @@ class Account:
 
         Args:
             command: its name.
-            on: kind and id of the resources it is about.
-            work: what it does to machines, outside the lock; a `MachineError` ends it in error.
-            effect: what it changes in the rows when it succeeds.
+            on: kind and id of the resources that it concerns.
+            work: changes to machines, which run without the lock; a `MachineError` ends the action in error.
+            effect: changes to rows when the action succeeds.
             holds: rows that are locked while it runs.
-            after: an action that has to succeed first.
+            after: an action that must succeed first.
         """
         resources = [{"type": kind, "id": identity} for kind, identity in on]
         action: Row = {
@@ -141,12 +141,12 @@ class Account:
                 raise MachineError(f"{after['command']} failed")
             self._closing.wait(self.action_seconds + longer)
             if fails:
-                raise MachineError("an error was asked for")
+                raise MachineError("injected error")
             if work is not None:
                 work()
         except MachineError as failure:
             error = {"code": "action_failed", "message": str(failure)}
-        except Exception as bug:  # a bug of the double must not leave its clients waiting for ever
+        except Exception as bug:  # end the action, or a bug of the double would let its clients wait for ever
             error = {"code": "server_error", "message": repr(bug)}
         with self.lock:
             if error is None and effect is not None:
@@ -171,11 +171,11 @@ class Account:
                 raise TimeoutError(f"action {self.actions[identity]['command']} still runs after {timeout} s")
 
     def close(self) -> None:
-        """Let running actions end without their delay."""
+        """End running actions without their delay."""
         self._closing.set()
 
     def summary(self) -> dict[str, int]:
-        """How many of each kind exist; what the cloud itself provides (system images) is not counted."""
+        """Return the number of resources of each kind, without those of the provider, such as system images."""
         with self.lock:
             counts = {kind: len(rows) for kind, rows in self.rows.items()}
             counts["images"] = sum(row["type"] != "system" for row in self.rows["images"].values())
@@ -183,7 +183,7 @@ class Account:
         return counts
 
     def action(self, key: object) -> Row:
-        """The action with id `key`.
+        """Return the action with id `key`.
 
         Raises:
             ApiError: `not_found`.

@@ -1,4 +1,4 @@
-"""`HetznerAPI`: the double as tests use it."""
+"""Provide `HetznerAPI`, the interface of the double for tests."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .zones import addresses
 
 
 class HetznerAPI:
-    """A test double of Hetzner Cloud with one empty project, on an address of this machine while the block runs.
+    """A test double of Hetzner Cloud with one empty project, which serves a local address while the block runs.
 
     Args:
-        servers: play servers by containers that can be reached by SSH; without it they exist in the account only.
-        layers: name of a Docker volume that hands image layers from server to server; see `layers.py`.
+        servers: simulate servers by containers with SSH; otherwise servers exist only in the account.
+        layers: name of a Docker volume that keeps image layers from server to server; see `layers.py`.
         prices: folder with `pricing.json` and `server_types.json`.
-        action_seconds: how long an action runs at least before it succeeds.
-        rate_limit: requests an hour.
+        action_seconds: minimum duration of an action.
+        rate_limit: requests per hour.
     """
 
     def __init__(
@@ -65,19 +65,19 @@ class HetznerAPI:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a deployment needs to use this project: the provider's own variables."""
+        """Return the provider's variables that make a deployment use this project."""
         return {"HCLOUD_ENDPOINT": self.endpoint, "HCLOUD_TOKEN": self.token}
 
     def account(self) -> dict[str, int]:
-        """How many of each kind exist. Equal to `empty()` before the first write and after the last delete."""
+        """Return the number of resources of each kind; `empty()` before the first write and after the last delete."""
         return self._account.summary()
 
     def empty(self) -> dict[str, int]:
-        """What `account` says of a project that holds nothing."""
+        """Return what `account` returns for an empty project."""
         return dict.fromkeys(self._account.summary(), 0)
 
     def resolve(self, name: str) -> list[str]:
-        """The IPv4 addresses that the name servers of the project's zones give for a name."""
+        """Return the IPv4 addresses of a name in the project's zones."""
         with self._account.lock:
             return addresses(self._account.rows["zones"].values(), name)
 
@@ -87,11 +87,11 @@ class HetznerAPI:
 
     @property
     def journal(self) -> list[Entry]:
-        """Every request to the API so far."""
+        """Return every request to the API so far."""
         return list(self._gateway.journal)
 
     def writes(self) -> list[Entry]:
-        """The requests that would change something, refused ones among them."""
+        """Return the write requests so far, including refused ones."""
         return [entry for entry in self.journal if entry.method not in READS]
 
     def on_write(self, n: int, callback: Callable[[], object], when: str = "after") -> None:
@@ -99,12 +99,12 @@ class HetznerAPI:
         self.faults.on_write(n, callback, when)
 
     def set_price(self, server_type: str, location: str, net: Decimal) -> None:
-        """A new net monthly price, from now on."""
+        """Set the net monthly price from now on."""
         with self._account.lock:
             self.catalogue.set_price(server_type, location, net)
 
     def set_available(self, server_type: str, location: str, available: bool) -> None:
-        """Sell out a type at a place, or bring it back, from now on."""
+        """Set whether a type is available at a location from now on."""
         with self._account.lock:
             self.catalogue.set_available(server_type, location, available)
 

@@ -1,4 +1,4 @@
-"""What each request may say. Unknown fields are refused, so that a misspelt one never goes unnoticed."""
+"""Define the body of each request; unknown fields are refused, so that a misspelt field is an error."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ class ImageUpdate(Body):
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:
-    """The body of a request as an object.
+    """Parse the body of a request, which must be a JSON object.
 
     Raises:
         ApiError: `json_error`.

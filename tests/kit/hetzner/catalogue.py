@@ -1,4 +1,4 @@
-"""What the cloud sells: server types, places, images and prices, from a folder in the API's own format."""
+"""Provide server types, locations, images and prices from a folder with files in the API's format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGES = (("debian-12", "Debian 12", "12"), ("debian-13", "Debian 13", "13"))
 
 
 class Catalogue:
-    """Prices and types of one project, changeable while the API runs."""
+    """Prices and server types of one project, which can be changed while the API runs."""
 
     def __init__(self, folder: Path = SNAPSHOT) -> None:
         self.pricing: Row = json.loads((folder / "pricing.json").read_text())["pricing"]
@@ -39,7 +39,7 @@ class Catalogue:
         ]  # fmt: skip
 
     def location(self, field: str, key: int | str) -> Row:
-        """The place with this id or name.
+        """Return the location with this id or name.
 
         Raises:
             ApiError: `invalid_input`, naming `field`.
@@ -47,7 +47,7 @@ class Catalogue:
         return self._find(self.locations, field, key, "location")
 
     def server_type(self, field: str, key: int | str) -> Row:
-        """The server type with this id or name.
+        """Return the server type with this id or name.
 
         Raises:
             ApiError: `invalid_input`, naming `field`.
@@ -62,7 +62,7 @@ class Catalogue:
         raise invalid(field, f"{kind} '{key}' not found")
 
     def orderable(self, server_type: Row, location: str) -> None:
-        """Refuse a type that is not sold at `location`, or is sold out there.
+        """Refuse a server type that is not offered or not available at `location`.
 
         Raises:
             ApiError: `invalid_input` or `resource_unavailable`.
@@ -77,18 +77,18 @@ class Catalogue:
             )
 
     def default_location(self, server_type: Row) -> str:
-        """Where a server goes that names no place: the first that can deliver, else the first."""
+        """Return the location of a server without one: the first where its type is available, else the first."""
         places: list[Row] = server_type["locations"]
         return str(next((p["name"] for p in places if p["available"]), places[0]["name"]))
 
     def set_available(self, server_type: str, location: str, available: bool) -> None:
-        """Sell out a type at a place, or bring it back."""
+        """Set whether a type is available at a location."""
         for place in self.server_type("server_type", server_type)["locations"]:
             if place["name"] == location:
                 place["available"] = available
 
     def set_price(self, server_type: str, location: str, net: Decimal) -> None:
-        """A new net monthly price of a type at a place, in the currency of the project; gross and hourly follow."""
+        """Set the net monthly price of a type at a location, in the project's currency, and adapt its other prices."""
         gross = net * (1 + Decimal(self.pricing["vat_rate"]) / 100)
         kinds = [self.server_type("server_type", server_type)]
         kinds += [kind for kind in self.pricing["server_types"] if kind["name"] == server_type]
@@ -99,12 +99,12 @@ class Catalogue:
                     price["price_hourly"] = {"net": f"{net / 624:.10f}", "gross": f"{gross / 624:.10f}"}
 
     def shown_pricing(self) -> Row:
-        """`GET /pricing`."""
+        """Return the response to `GET /pricing`."""
         return {"pricing": copy.deepcopy(self.pricing)}
 
 
 def system_images(architectures: list[str]) -> list[Row]:
-    """The images that every project finds."""
+    """Return the images that every project has."""
     return [
         {
             "type": "system", "status": "available", "name": name, "description": description, "image_size": None,

@@ -1,4 +1,4 @@
-"""What all kinds of resources share: list, get, update, delete, actions."""
+"""Implement what all kinds of resources share: list, get, update, delete and actions."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Collection:
         self.account = account
 
     def view(self, row: Row) -> Row:
-        """The row as the API shows it."""
+        """Return the row as the API shows it."""
         return {key: value for key, value in row.items() if not key.startswith("_")}
 
     def find(self, key: str) -> Row:
-        """The row that a path names."""
+        """Return the row with the id in a path."""
         return self.account.get(self.plural, key)
 
     def all(self) -> list[Row]:
-        """Every row."""
+        """Return every row."""
         return list(self.account.rows[self.plural].values())
 
     def list(self, query: Query) -> Row:
@@ -62,7 +62,7 @@ class Collection:
         return self.acted("change_protection", row, effect=lambda: row["protection"].update(delete=body.delete))
 
     def acted(self, command: str, row: Row, also: tuple[tuple[str, int], ...] = (), **rest: Any) -> Row:
-        """Start an action on `row` and answer with it; `rest` goes to `Account.act`."""
+        """Start an action on `row` and return the response; `rest` is passed to `Account.act`."""
         return {"action": self.account.act(command, [(self.kind, row["id"]), *also], **rest)}
 
     def refuse_protected(self, row: Row) -> None:
@@ -82,7 +82,7 @@ class Collection:
             raise locked(self.kind)
 
     def actions(self, row: Row | None, query: Query) -> Row:
-        """Actions of one row, or of the whole kind."""
+        """Return the actions of one row, or of all rows."""
         mine = [
             action for action in self.account.actions.values()
             if any(r["type"] == self.kind and (row is None or r["id"] == row["id"]) for r in action["resources"])
@@ -92,7 +92,7 @@ class Collection:
 
 
 class Fixed(Collection):
-    """A kind that the cloud provides and nobody changes."""
+    """A read-only kind that the provider defines."""
 
     def __init__(self, account: Account, kind: str, rows: list[Row]) -> None:
         super().__init__(account)
@@ -115,7 +115,7 @@ class Fixed(Collection):
 
 
 class Empty(Collection):
-    """A kind that this double lists but does not sell."""
+    """A kind that this double lists but cannot create."""
 
     def __init__(self, account: Account, kind: str) -> None:
         super().__init__(account)

@@ -1,7 +1,7 @@
-"""Servers as containers: systemd as process 1, booted by cloud-init from `user_data`, with sshd and room for Docker.
+"""Simulate servers by containers with systemd as process 1, cloud-init with `user_data`, sshd and room for Docker.
 
-Each is reached at an address of 127.0.0.0/8 (ports 22, 80 and 443) and at its address on Docker's bridge, where a
-scan from outside sees every port that its firewall lets through.
+A server is reached at an address of 127.0.0.0/8 (ports 22, 80 and 443) and at its address on Docker's bridge, where
+a port scan sees every port that its firewall allows.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ from .server_image import server_image
 LABEL = "fds.kit"
 PORTS = (22, 80, 443)
 RESTART: Any = {"Name": "unless-stopped"}
-"""A server that reboots from within comes back."""
+"""Restart the container when the server reboots itself."""
 CPU_PERIOD = 100_000
 DAEMON_S = 300
-"""How long a busy daemon may take, as to remove a server with all that it holds."""
+"""Seconds that a busy daemon may take, for example to remove a server with its contents."""
 START_S = 120
 GRACE_S = 30
-"""How long a server may take to shut down before its power is cut."""
+"""Seconds that a server may take to shut down before it is killed."""
 LIMIT = 2
-"""Servers at once: what a small machine can bear."""
+"""Maximum number of servers at once, for a small machine."""
 CAPABILITIES = (
     "AUDIT_WRITE", "DAC_READ_SEARCH", "IPC_LOCK", "LINUX_IMMUTABLE", "MKNOD", "NET_ADMIN", "NET_RAW", "SETFCAP",
     "SYSLOG", "SYS_ADMIN", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE",
 )  # fmt: skip
 SYS_RESOURCE = 24
-"""The number of CAP_SYS_RESOURCE, which growing a mounted file system needs and not every machine has to give."""
+"""The number of CAP_SYS_RESOURCE, which is needed to grow a mounted file system and not available everywhere."""
 SECCOMP = {
     "defaultAction": "SCMP_ACT_ALLOW",
     "syscalls": [{"names": ["swapon", "swapoff"], "action": "SCMP_ACT_ERRNO"}],
 }
-"""Swap belongs to the whole machine: a server that switched it on would change its host."""
+"""Deny swapon and swapoff, which would change the host."""
 
 
 class Containers:
-    """The machines of one project. Everything made carries the label `fds.kit=<id>` and is gone after `close`."""
+    """The machines of one project. Everything created has the label `fds.kit=<id>` and is removed by `close`."""
 
     limit: int | None = LIMIT
 
     def __init__(self, layers: str = "") -> None:
         if os.geteuid() != 0:
-            raise MachineError("servers are played by containers with loop devices, which needs root")
+            raise MachineError("servers are containers with loop devices, which needs root")
         self.client = docker.from_env(timeout=DAEMON_S)
         sweep(self.client)
         self.id = secrets.token_hex(4)
@@ -81,7 +81,7 @@ class Containers:
                 return address
 
     def container(self, server: int) -> Container:
-        """The container that plays a server.
+        """Return the container of a server.
 
         Raises:
             MachineError: when there is none.
@@ -95,7 +95,7 @@ class Containers:
         return f"fds-kit-{self.id}-{server}"
 
     def bridge_address(self, server: int) -> str:
-        """The address on Docker's bridge, where no port is left out but by the firewall: the one to scan."""
+        """Return the address on Docker's bridge; it has all ports that the firewall allows, so scan this one."""
         return str(self.container(server).attrs["NetworkSettings"]["IPAddress"])
 
     def create(self, spec: Spec, start: bool) -> None:
@@ -117,7 +117,7 @@ class Containers:
             self.start(spec.id)
 
     def _describe(self, spec: Spec) -> Path:
-        """Write what the server finds at its start: seed of cloud-init, disks, firewall."""
+        """Write the files that the server reads at its start: cloud-init seed, disks and firewall."""
         folder = self._hardware(spec.id)
         folder.mkdir(exist_ok=True)
         seed = {"instance-id": f"kit-{self.id}-{spec.id}", "local-hostname": spec.name}
@@ -137,7 +137,7 @@ class Containers:
         (self._hardware(server) / "volumes").write_text("".join(lines))
 
     def _apply(self, server: int) -> None:
-        """Bring a running server in line with its hardware folder; one that is off finds it at its start."""
+        """Apply the hardware folder to a running server; a stopped one reads it at its start."""
         container = self.container(server)
         if container.status == "running":
             self.run(server, "/usr/local/sbin/hardware")
@@ -146,7 +146,7 @@ class Containers:
         """Run a command in the server, as its console would.
 
         Raises:
-            MachineError: with its output when it fails.
+            MachineError: the command failed; the error contains its output.
         """
         done = self.container(server).exec_run(list(command))
         output = cast(bytes, done.output).decode(errors="replace")
@@ -155,34 +155,34 @@ class Containers:
         return output
 
     def start(self, server: int) -> None:
-        """Switch it on, and wait until systemd has taken over: what fails before leaves nobody to log into."""
+        """Start the server and wait until systemd runs, so that a failure before that is reported."""
         deadline = time.monotonic() + START_S
-        with _told():
+        with _as_machine_error():
             container = self.container(server)
             container.start()
             while container.exec_run(["test", "-d", "/run/systemd/system"]).exit_code != 0:
                 container.reload()
                 if container.status != "running" or time.monotonic() > deadline:
-                    said = container.logs(tail=5).decode(errors="replace").strip()
-                    raise MachineError(f"server {server} does not start: {said}")
-                time.sleep(0.2)  # to ask takes a fifteenth of a second of the processor that the start wants
+                    logs = container.logs(tail=5).decode(errors="replace").strip()
+                    raise MachineError(f"server {server} does not start: {logs}")
+                time.sleep(0.2)  # each check takes 0.07 s of CPU time, which the start needs too
 
     def stop(self, server: int, graceful: bool) -> None:
-        with _told():
+        with _as_machine_error():
             self.container(server).stop(timeout=GRACE_S if graceful else 0)
 
     def resize(self, server: int, cores: int, memory_gb: float) -> None:
         memory = _bytes(memory_gb)
         (self._hardware(server) / "memory").write_text(str(memory // 1024))
-        with _told():
+        with _as_machine_error():
             self.container(server).update(
                 cpu_period=CPU_PERIOD, cpu_quota=_quota(cores), mem_limit=memory, memswap_limit=memory
             )
 
     def delete(self, server: int) -> None:
-        """Remove it; one that could not be made has nothing to remove."""
+        """Remove the server, if it was created."""
         for container in _labelled(self.client, f"{LABEL}.server={server}", f"{LABEL}={self.id}"):
-            with _told():
+            with _as_machine_error():
                 container.remove(force=True, v=True)
         shutil.rmtree(self._hardware(server), ignore_errors=True)
         self._volumes.pop(server, None)
@@ -228,12 +228,12 @@ def _capabilities() -> list[str]:
 
 
 def _quota(cores: int) -> int:
-    """CPU time of a server type in microseconds a period: of its cores no more than this machine has."""
+    """Return the CPU quota of a server type in microseconds per period, limited to the cores of this machine."""
     return CPU_PERIOD * min(cores, os.cpu_count() or 1)
 
 
 def _bytes(memory_gb: float) -> int:
-    """Memory of a server type."""
+    """Return the memory of a server type in bytes."""
     return int(memory_gb * 1024**3)
 
 
@@ -247,8 +247,8 @@ def _is_free(address: str, port: int) -> bool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Turn an error of the daemon into one of the machine."""
+def _as_machine_error() -> Iterator[None]:
+    """Convert an error of the daemon to a `MachineError`."""
     try:
         yield
     except DockerException as error:
@@ -256,17 +256,17 @@ def _told() -> Iterator[None]:
 
 
 def _labelled(client: docker.DockerClient, *labels: str) -> list[Container]:
-    """Containers with all these labels, running or not; those that vanish meanwhile are left out."""
+    """Return containers with all these labels, running or not, without those removed at the same time."""
     return client.containers.list(all=True, filters={"label": list(labels)}, ignore_removed=True)
 
 
 def _owner() -> str:
-    """This process, so that no later one with the same number is taken for it."""
-    return _started(os.getpid())
+    """Return an identity of this process that a later process with the same pid does not have."""
+    return _process_identity(os.getpid())
 
 
-def _started(pid: int) -> str:
-    """`pid:start time in ticks`, or nothing when there is no such process."""
+def _process_identity(pid: int) -> str:
+    """Return `pid:start time in ticks`; empty if the process does not exist."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -275,10 +275,10 @@ def _started(pid: int) -> str:
 
 
 def sweep(client: docker.DockerClient) -> None:
-    """Remove what test runs left that were killed."""
+    """Remove everything of test runs that were killed."""
     for container in _labelled(client, f"{LABEL}.owner"):
         if _is_gone(container.labels[f"{LABEL}.owner"]):
-            with suppress(APIError):  # another run sweeps it up at the same moment
+            with suppress(APIError):  # another run may remove it at the same time
                 container.remove(force=True, v=True)
     for folder in Path(gettempdir()).glob("fds-kit-*/"):
         owner = folder / "owner"
@@ -288,4 +288,4 @@ def sweep(client: docker.DockerClient) -> None:
 
 
 def _is_gone(owner: str) -> bool:
-    return _started(int(owner.partition(":")[0])) != owner
+    return _process_identity(int(owner.partition(":")[0])) != owner

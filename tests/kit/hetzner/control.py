@@ -1,11 +1,11 @@
-"""`/_kit/`: what another process may ask of the double itself.
+"""Serve `/_kit/`, by which another process controls the double.
 
 | request | what it does |
 | --- | --- |
-| `GET account` | how many of each kind exist |
-| `GET journal` | every request so far, with its status |
-| `GET paused`, `POST release` | which requests a fault holds up; let them go |
-| `POST faults`, `DELETE faults` | add a fault (fields of `faults.Fault`), forget them all |
+| `GET account` | return the number of resources of each kind |
+| `GET journal` | return every request so far, with its status |
+| `GET paused`, `POST release` | return the requests that a fault pauses; release them |
+| `POST faults`, `DELETE faults` | add a fault (fields of `faults.Fault`), remove all faults |
 | `POST available` | `{server_type, location, available}` |
 | `POST price` | `{server_type, location, net}` |
 """
@@ -26,10 +26,10 @@ Row = dict[str, Any]
 
 
 def answer(gateway: Gateway, method: str, verb: str, token: str, raw: bytes) -> tuple[int, Row]:
-    """Status and body of the answer to a control request; errors have the form of the API's."""
+    """Return status and body of the response to a control request; errors have the form of the API."""
     try:
         if token != gateway.token:
-            raise ApiError("unauthorized", "the control endpoint takes the token of the project")
+            raise ApiError("unauthorized", "the control endpoint needs the token of the project")
         return 200, _perform(gateway, f"{method} {verb}", parse_json(raw))
     except ApiError as error:
         return error.status, error.body()

@@ -1,4 +1,4 @@
-"""Volumes as sparse files behind loop devices: they outlive the servers that they are attached to, and they grow."""
+"""Simulate volumes by sparse files with loop devices; they are independent of servers and can grow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Disks:
         return self.folder / f"volume-{volume}.img"
 
     def create(self, volume: int, size_gb: int, filesystem: str | None) -> None:
-        """Make a disk, empty or with a file system on it."""
+        """Create a disk, empty or with a file system."""
         path = self._file(volume)
         with path.open("wb") as file:
             file.truncate(size_gb * GB)
@@ -30,17 +30,17 @@ class Disks:
         self._devices[volume] = _run("losetup", "--find", "--show", str(path)).strip()
 
     def minor(self, volume: int) -> int:
-        """The number of the loop device."""
+        """Return the minor number of the loop device."""
         return int(self._devices[volume].removeprefix("/dev/loop"))
 
     def resize(self, volume: int, size_gb: int) -> None:
-        """Grow the disk; the file system on it stays as large as it was."""
+        """Grow the disk, but not the file system on it."""
         with self._file(volume).open("r+b") as file:
             file.truncate(size_gb * GB)
         _run("losetup", "--set-capacity", self._devices[volume])
 
     def delete(self, volume: int) -> None:
-        """Remove the disk and what is on it."""
+        """Remove the disk with its data."""
         _run("losetup", "--detach", self._devices.pop(volume))
         self._file(volume).unlink()
 
@@ -51,7 +51,7 @@ class Disks:
 
 
 def detach_leftovers(folder: Path) -> None:
-    """Detach the loop devices of a project whose process is gone."""
+    """Detach the loop devices of a project whose process has ended."""
     for path in folder.glob("volume-*.img"):
         for line in _run("losetup", "--noheadings", "--output", "NAME", "--associated", str(path)).split():
             _run("losetup", "--detach", line)

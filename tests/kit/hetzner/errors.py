@@ -1,4 +1,4 @@
-"""The errors of the Hetzner Cloud API, with the HTTP status that each code comes with."""
+"""Define the errors of the Hetzner Cloud API, with the HTTP status of each code."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ STATUS = {
     "unavailable": 503,
     "timeout": 504,
 }
-"""Every other code (`invalid_input`, `invalid_server_type`, `server_not_stopped`…) is a 422."""
+"""HTTP status of each code; every other code (`invalid_input`, `server_not_stopped`…) has status 422."""
 
 
 class ApiError(Exception):
-    """An answer of the form `{"error": {code, message, details}}`."""
+    """A response of the form `{"error": {code, message, details}}`."""
 
     def __init__(self, code: str, message: str, details: Any = None) -> None:
         super().__init__(message)
@@ -38,35 +38,35 @@ class ApiError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status of the answer."""
+        """Return the HTTP status of the response."""
         return STATUS.get(self.code, 422)
 
     def body(self) -> dict[str, Any]:
-        """The JSON of the answer."""
+        """Return the JSON of the response."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 
 def invalid(field: str, message: str) -> ApiError:
-    """One field of the request is wrong."""
+    """Return the error for an invalid field of the request."""
     details = {"fields": [{"name": field, "messages": [message]}]}
     return ApiError("invalid_input", f"invalid input in field '{field}'", details)
 
 
 def not_found(kind: str, key: object) -> ApiError:
-    """There is no such resource."""
+    """Return the error for a missing resource."""
     return ApiError("not_found", f"{kind} with ID '{key}' not found")
 
 
 def not_unique(kind: str, field: str) -> ApiError:
-    """Another resource of the project has the same name, address or key."""
+    """Return the error for a name, address or key that another resource of the project has."""
     return ApiError("uniqueness_error", f"{kind} {field} is already used", {"fields": [{"name": field}]})
 
 
 def protected(kind: str) -> ApiError:
-    """Delete or rebuild protection is on."""
+    """Return the error for a resource with delete or rebuild protection."""
     return ApiError("protected", f"{kind} is protected")
 
 
 def locked(kind: str) -> ApiError:
-    """Another action of the resource is running."""
+    """Return the error for a resource with a running action."""
     return ApiError("locked", f"{kind} is locked")

@@ -1,4 +1,4 @@
-"""Inject faults: what goes wrong, for which requests, and how often.
+"""Inject faults of a given kind, for matching requests and a number of times.
 
 | kind | what happens |
 | --- | --- |
@@ -6,8 +6,8 @@
 | a code of `errors.py`, such as `token_readonly` | the request is refused with that code and has no effect |
 | either of them and `_after`, as in `503_after` | the request takes effect, then it is answered with that refusal |
 | `cut` | the connection is closed before the request has an effect |
-| `cut_after` | the request takes effect, then the connection is closed without an answer |
-| `slow` | the answer comes `seconds` late |
+| `cut_after` | the request takes effect, then the connection is closed without a response |
+| `slow` | the response is sent `seconds` late |
 | `slow_action` | the actions that the request starts run `seconds` longer |
 | `action_error` | the actions that the request starts end in error |
 | `pause_before`, `pause_after` | the request waits until released, before or after it took effect |
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from .errors import STATUS, ApiError
 
-REFUSALS = {code: (code, "a refusal was asked for") for code in STATUS} | {
+REFUSALS = {code: (code, "injected refusal") for code in STATUS} | {
     "412": ("resource_unavailable", "the resource is currently unavailable"),
     "423": ("locked", "the resource is locked"),
     "429": ("rate_limit_exceeded", "limit of requests reached"),
@@ -71,11 +71,11 @@ class Fault:
 
 
 class Cut(Exception):
-    """The connection is to be closed without an answer."""
+    """The connection must be closed without a response."""
 
 
 class Faults:
-    """The faults that are still to come, and the requests that wait."""
+    """The pending faults, and the paused requests."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -87,10 +87,10 @@ class Faults:
         self._open = True
 
     def add(self, method: str, path: str, times: int, kind: str, *, seconds: float = 0.0, skip: int = 0) -> Fault:
-        """Ask for a fault; see `Fault`.
+        """Add a fault; see `Fault`.
 
         Raises:
-            ValueError: for an unknown kind or a path that is no regular expression.
+            ValueError: for an unknown kind or an invalid regular expression.
         """
         fault = Fault(method, path, times, kind, seconds, skip)
         with self._lock:
@@ -98,7 +98,7 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Forget all faults and hooks, and release what waits."""
+        """Remove all faults and hooks, and release paused requests."""
         with self._lock:
             self._faults.clear()
             self._hooks.clear()
@@ -107,8 +107,8 @@ class Faults:
     def on_write(self, n: int, callback: Callable[[], object], when: str = "after") -> None:
         """Call `callback` at the `n`-th write from now (1 is the next), `before` or `after` it takes effect.
 
-        It runs before the answer is sent: a client that is killed there never learns of its write. A `before`
-        that returns False drops the request, as if the client had died just before it.
+        It runs before the response is sent, so a client that is killed there gets no response to its write. If a
+        `before` callback returns False, the request is dropped, as if the client had died before sending it.
         """
         if when not in ("before", "after"):
             raise ValueError("when is 'before' or 'after'")
@@ -116,7 +116,7 @@ class Faults:
             self._hooks.append((self._writes + n, when, callback))
 
     def begin(self, method: str, path: str) -> tuple[list[Fault], int]:
-        """The faults that hit this request, used up by it, and its number among the writes (0 for a read)."""
+        """Take the faults that hit this request; return them, and its number among the writes (0 for a read)."""
         with self._lock:
             number = 0
             if method not in READS:
@@ -133,11 +133,11 @@ class Faults:
         return hit, number
 
     def before(self, hit: list[Fault], number: int, label: str) -> None:
-        """What happens before the request takes effect.
+        """Apply the faults that act before the request takes effect.
 
         Raises:
             ApiError: for a refusal.
-            Cut: when the connection is to be closed.
+            Cut: the connection must be closed.
         """
         if False in self._call(number, "before"):
             raise Cut
@@ -183,15 +183,15 @@ class Faults:
         event.wait()
 
     def paused(self) -> list[str]:
-        """`METHOD path` of the requests that wait."""
+        """Return `METHOD path` of the paused requests."""
         with self._lock:
             return list(self._waiting.values())
 
     def wait_paused(self, timeout: float = 60.0) -> str:
-        """Wait until a request is paused, and say which.
+        """Wait until a request is paused, and return it as `METHOD path`.
 
         Raises:
-            TimeoutError: when none came.
+            TimeoutError: no request was paused within `timeout` seconds.
         """
         with self._paused:
             if not self._paused.wait_for(lambda: self._waiting, timeout):
@@ -199,14 +199,14 @@ class Faults:
             return next(iter(self._waiting.values()))
 
     def release(self) -> None:
-        """Let all waiting requests go on."""
+        """Release all paused requests."""
         with self._lock:
             waiting, self._waiting = list(self._waiting), {}
         for event in waiting:
             event.set()
 
     def close(self) -> None:
-        """Release everything and pause nothing any more."""
+        """Release all paused requests and pause no more."""
         with self._lock:
             self._open = False
         self.clear()

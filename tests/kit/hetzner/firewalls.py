@@ -1,4 +1,4 @@
-"""Firewalls, applied to servers by id or by label."""
+"""Simulate firewalls, which are applied to servers by id or by label."""
 
 # ruff: noqa: RUF012 (pydantic copies the default of a field)
 
@@ -70,9 +70,9 @@ def _checked(rule: Rule) -> Row:
             except ValueError as error:
                 raise invalid(f"rules.{field}", str(error)) from None
     if (rule.protocol in ("tcp", "udp")) != (rule.port is not None):
-        raise invalid("rules.port", "is needed for tcp and udp, and for nothing else")
+        raise invalid("rules.port", "is required for tcp and udp, and not allowed otherwise")
     if rule.port is not None and not _is_port(rule.port):
-        raise invalid("rules.port", f"'{rule.port}' is no port or range of ports")
+        raise invalid("rules.port", f"'{rule.port}' is not a port or range of ports")
     return rule.model_dump()
 
 
@@ -84,7 +84,7 @@ def _is_port(text: str) -> bool:
 
 
 def of_server(account: Account, server: Row) -> list[Row]:
-    """The firewalls in front of a server."""
+    """Return the firewalls that apply to a server."""
     return [f for f in account.rows["firewalls"].values() if any(_covers(use, server) for use in f["applied_to"])]
 
 
@@ -95,7 +95,7 @@ def _covers(use: Row, server: Row) -> bool:
 
 
 def rules(account: Account, server: Row) -> tuple[Row, ...] | None:
-    """The inbound rules in front of a server; `None` when it has no firewall."""
+    """Return the inbound rules that apply to a server; `None` if it has no firewall."""
     applied = of_server(account, server)
     if not applied:
         return None
@@ -103,7 +103,7 @@ def rules(account: Account, server: Row) -> tuple[Row, ...] | None:
 
 
 def forget(account: Account, server: int) -> None:
-    """Take a deleted server out of every firewall."""
+    """Remove a deleted server from every firewall."""
     for firewall in account.rows["firewalls"].values():
         firewall["applied_to"] = [
             use for use in firewall["applied_to"] if use["type"] != "server" or use["server"]["id"] != server
@@ -146,7 +146,7 @@ class Firewalls(Collection):
         raise invalid(resource.type, "is missing")
 
     def _pass_on(self, command: str, row: Row, uses: tuple[Row, ...]) -> Row:
-        """Start the action that brings the rules to the servers behind `uses`."""
+        """Start the action that applies the rules to the servers in `uses`."""
         account = self.account
         on = [("firewall", row["id"])]
         on += [("server", use["server"]["id"]) for use in uses if use["type"] == "server"]

@@ -1,4 +1,4 @@
-"""The HTTP side: tokens, rate limit, faults, journal, and the control endpoint under `/_kit/`."""
+"""Serve HTTP: tokens, rate limit, faults, journal, and the control endpoint under `/_kit/`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Entry:
-    """One request as it arrived, with the status it was answered with (0 when the connection was cut)."""
+    """One received request, with the status of its response (0 if the connection was closed)."""
 
     method: str
     path: str
@@ -36,7 +36,7 @@ class Entry:
 
 
 class RateLimit:
-    """A bucket of `limit` requests that fills up again at `limit` an hour."""
+    """A bucket of `limit` requests, refilled at `limit` per hour."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -45,7 +45,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Take one request; `False` when none is left."""
+        """Take one request from the bucket; return False if it is empty."""
         with self._lock:
             elapsed, self._at = time.monotonic() - self._at, time.monotonic()
             self._left = min(self.limit, self._left + elapsed * self.limit / 3600)
@@ -55,7 +55,7 @@ class RateLimit:
             return True
 
     def headers(self) -> dict[str, str]:
-        """`RateLimit-*` as every answer carries them."""
+        """Return the `RateLimit-*` headers of a response."""
         full = time.time() + (self.limit - self._left) * 3600 / self.limit
         return {
             "RateLimit-Limit": str(self.limit),
@@ -80,16 +80,16 @@ class Gateway(ThreadingHTTPServer):
         self.journal: list[Entry] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed while it waited is expected here; anything else is a bug and is shown."""
+        """Ignore clients that were killed while they waited, and show any other error, which is a bug."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
     def serve(self, entry: Entry, query: Query, token: str, raw: bytes) -> Answer:
-        """Answer one request of the API.
+        """Handle one request of the API.
 
         Raises:
             ApiError: for every refusal.
-            Cut: when a fault closes the connection.
+            Cut: a fault closes the connection.
         """
         label = f"{entry.method} {entry.path}"
         hit, number = self.faults.begin(entry.method, entry.path)
@@ -118,7 +118,7 @@ class Gateway(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """Handle the requests of one connection."""
 
     server: Gateway
     protocol_version = "HTTP/1.1"
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The journal is the log."""
+        """Log nothing; the journal has every request."""
 
     def _handle(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))

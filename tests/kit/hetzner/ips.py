@@ -1,4 +1,4 @@
-"""Primary IPs, which servers get their public addresses from, and floating IPs."""
+"""Simulate primary IPs, which are the public addresses of servers, and floating IPs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .errors import ApiError, invalid, not_unique
 
 
 def check(account: Account, wanted: bodies.PublicNet, place: str) -> None:
-    """Refuse primary IPs that a new server at `place` cannot take.
+    """Refuse primary IPs that a new server at `place` cannot use.
 
     Raises:
-        ApiError: which one and why.
+        ApiError: names the invalid primary IP and the reason.
     """
     for version, identity in (("ipv4", wanted.ipv4), ("ipv6", wanted.ipv6)):
         if identity is None:
@@ -27,7 +27,7 @@ def check(account: Account, wanted: bodies.PublicNet, place: str) -> None:
 
 
 def give(account: Account, server: Row, wanted: bodies.PublicNet, place: str) -> None:
-    """Assign the named primary IPs to a new server, and make those that it asks for without naming one."""
+    """Assign the named primary IPs to a new server, and create those that it needs without naming one."""
     sides = (("ipv4", wanted.enable_ipv4, wanted.ipv4), ("ipv6", wanted.enable_ipv6, wanted.ipv6))
     for version, enabled, identity in sides:
         if identity is not None:
@@ -39,7 +39,7 @@ def give(account: Account, server: Row, wanted: bodies.PublicNet, place: str) ->
 
 
 def release(account: Account, server: int) -> None:
-    """Free the addresses of a deleted server; those marked `auto_delete` go with it."""
+    """Unassign the addresses of a deleted server, and delete those with `auto_delete`."""
     for ip in list(account.rows["primary_ips"].values()):
         if ip["assignee_id"] == server:
             ip["assignee_id"] = None

@@ -1,6 +1,6 @@
-"""Layers of images that an earlier server built, on the disk of a new one, so that tests build no image twice.
+"""Put the image layers of an earlier server on the disk of a new one, so that tests build no image twice.
 
-A rented server finds none. Everything else of the earlier one (containers, networks, volumes) is gone, as it must be.
+A rented server has none. Containers, networks and volumes of the earlier server are removed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ done
 
 
 def disk(client: docker.DockerClient, image: str, name: str) -> Mount:
-    """Where a new server keeps what its Docker holds.
+    """Return the mount for Docker's data on a new server.
 
     Args:
-        image: of the server.
-        name: of the volume that keeps layers from server to server; an empty one, or one that another server has
-            now, means a disk that is empty.
+        image: image of the server.
+        name: volume that keeps layers from server to server; if it is empty or used by another server, the disk is
+        empty.
     """
     if not name or client.containers.list(all=True, filters={"volume": name}):
         return Mount(FOLDER, None)

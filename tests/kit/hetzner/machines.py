@@ -1,4 +1,4 @@
-"""What the played cloud asks of the place where its servers run."""
+"""Define the interface to the machines of the simulated cloud."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 
 class MachineError(Exception):
-    """A machine or a disk could not be made or changed; the action ends in error."""
+    """A machine or disk could not be created or changed; the action ends in error."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A server as hardware. Memory in GB, disk in GB."""
+    """The hardware of a server; memory and disk in GB."""
 
     id: int
     name: str
@@ -25,18 +25,18 @@ class Spec:
     user_data: str
     ssh_keys: tuple[str, ...]
     rules: tuple[Mapping[str, Any], ...] | None
-    """Inbound rules of all its firewalls; `None` when no firewall is applied, so that everything is open."""
+    """Inbound rules of all its firewalls; `None` without a firewall, when every port is open."""
     volumes: tuple[int, ...]
 
 
 class Machines(Protocol):
-    """Where servers run and volumes lie. Every method blocks until done and may raise `MachineError`."""
+    """Servers and volumes. Every method blocks until it is done and may raise `MachineError`."""
 
     limit: int | None
-    """How many servers there may be, or `None`."""
+    """Maximum number of servers, or `None`."""
 
     def address(self, taken: frozenset[str]) -> str:
-        """A public IPv4 address that is not `taken`."""
+        """Return a public IPv4 address that is not in `taken`."""
 
     def create(self, spec: Spec, start: bool) -> None: ...
 
@@ -61,11 +61,11 @@ class Machines(Protocol):
     def delete_volume(self, volume: int) -> None: ...
 
     def close(self) -> None:
-        """Remove everything that was made."""
+        """Remove everything that was created."""
 
 
 class NoMachines:
-    """Servers that exist in the account only: for tests of what is sent to the API."""
+    """Servers that exist only in the account, for tests of API requests."""
 
     limit: int | None = None
 

@@ -1,4 +1,4 @@
-"""Private networks, their subnets and routes."""
+"""Simulate private networks with subnets and routes."""
 
 # ruff: noqa: RUF012 (pydantic copies the default of a field)
 
@@ -57,8 +57,8 @@ def _network(field: str, text: str) -> IPv4Network:
     return net
 
 
-def free_address(network: Row, taken: set[str], asked: str | None) -> str:
-    """An address for a server in the network: the one asked for, or the next free one of its first subnet.
+def free_address(network: Row, taken: set[str], requested: str | None) -> str:
+    """Return an address for a server in the network: the requested one, or the next free one of its first subnet.
 
     Raises:
         ApiError: `no_subnet_available` or `ip_not_available`.
@@ -67,11 +67,11 @@ def free_address(network: Row, taken: set[str], asked: str | None) -> str:
     if not subnets:
         raise ApiError("no_subnet_available", "the network has no subnet")
     gateways = {str(net[1]) for net in [IPv4Network(network["ip_range"]), *subnets]}
-    if asked is not None:
-        inside = _is_address(asked) and any(IPv4Address(asked) in net for net in subnets)
-        if not inside or asked in taken | gateways:
-            raise ApiError("ip_not_available", f"the address '{asked}' is not available in the network")
-        return asked
+    if requested is not None:
+        inside = _is_address(requested) and any(IPv4Address(requested) in net for net in subnets)
+        if not inside or requested in taken | gateways:
+            raise ApiError("ip_not_available", f"the address '{requested}' is not available in the network")
+        return requested
     for net in subnets:
         for host in net.hosts():
             if str(host) not in taken | gateways:
@@ -111,7 +111,7 @@ class Networks(Collection):
         if body.network_zone not in ZONES:
             raise invalid("network_zone", f"unknown zone '{body.network_zone}'")
         if body.type == "vswitch":
-            raise invalid("type", "this double has no vSwitches")
+            raise invalid("type", "this double does not support vSwitches")
         if body.ip_range is None:
             length = max(24, whole.prefixlen)
             net = next((n for n in whole.subnets(new_prefix=length) if not any(n.overlaps(u) for u in used)), None)
@@ -131,7 +131,7 @@ class Networks(Collection):
         super().delete(row)
 
     def _change(self, command: str, row: Row) -> Row:
-        """One change of a network at a time: the real one answers `conflict` to a second."""
+        """Start a change of a network; a second one at the same time is refused with `conflict`, as by the real API."""
         if row.get("_held"):
             raise ApiError("conflict", "the network is being changed, please retry")
         return self.acted(command, row, holds=[row])
@@ -143,11 +143,11 @@ class Networks(Collection):
         return answer
 
     def do_delete_subnet(self, row: Row, raw: Row) -> Row:
-        gone = IpRange.of(raw).ip_range
-        kept = [subnet for subnet in row["subnets"] if subnet["ip_range"] != gone]
+        removed = IpRange.of(raw).ip_range
+        kept = [subnet for subnet in row["subnets"] if subnet["ip_range"] != removed]
         if len(kept) == len(row["subnets"]):
-            raise ApiError("not_found", f"subnet '{gone}' not found")
-        inside = IPv4Network(gone)
+            raise ApiError("not_found", f"subnet '{removed}' not found")
+        inside = IPv4Network(removed)
         for server in self.account.rows["servers"].values():
             if any(net["network"] == row["id"] and IPv4Address(net["ip"]) in inside for net in server["private_net"]):
                 raise ApiError("service_error", "cannot remove subnet because servers are attached to it")

@@ -1,7 +1,7 @@
-"""Firewall rules as packet filter rules of the container that plays the server.
+"""Convert firewall rules to packet filter rules of the server's container.
 
-They stand in the `mangle` table, before address translation, so that ports which Docker publishes inside the server
-are filtered too, as by a firewall in front of it.
+They are in the `mangle` table, before address translation, so that ports which Docker publishes on the server are
+filtered too, as by a firewall in front of it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 CLIENT = ip_address("127.0.0.1")
-"""Who connects to a played server, as rules see it: everything comes from this machine."""
+"""Source address of every connection to a simulated server, because all clients are on this machine."""
 
 
 def packet_filter(rules: Sequence[Mapping[str, Any]] | None) -> str:
-    """Input of `iptables-restore --noflush`.
+    """Return the input of `iptables-restore --noflush`.
 
     Args:
-        rules: inbound rules as the API has them; `None` when no firewall is applied.
+        rules: inbound rules in the API's format; `None` without a firewall.
     """
     lines = ["*mangle", ":PREROUTING ACCEPT", ":FIREWALL -", "-F PREROUTING", "-F FIREWALL"]
     if rules is not None:

@@ -1,6 +1,6 @@
-"""From a method and a path to a collection and its method.
+"""Map an HTTP method and a path to a collection and its method.
 
-All kinds share one shape: `/KIND`, `/KIND/ID`, `/KIND/ID/actions`, `/KIND/ID/actions/NAME`, `/KIND/actions/ID`.
+Every kind has the paths `/KIND`, `/KIND/ID`, `/KIND/ID/actions`, `/KIND/ID/actions/NAME` and `/KIND/actions/ID`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ READ_ONLY = {"GET", "HEAD"}
 
 
 class Routes:
-    """The whole of `/v1`. The caller holds the account's lock."""
+    """All endpoints of `/v1`; the caller must hold the account's lock."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -38,7 +38,7 @@ class Routes:
         self.kinds = {kind.plural: kind for kind in kinds}
 
     def answer(self, method: str, path: str, query: Query, raw: Row) -> Answer:
-        """Status and body of the answer.
+        """Handle a request and return status and body of the response.
 
         Raises:
             ApiError: for every refusal.
@@ -98,6 +98,6 @@ class Routes:
         if rest:
             return {"action": dict(self.account.action(rest[0]))}
         if "id" not in query:
-            raise ApiError("deprecated_api_endpoint", "listing all actions was removed, ask for them by id")
+            raise ApiError("deprecated_api_endpoint", "listing all actions was removed, request them by id")
         rows, meta = page(chosen(self.account.actions.values(), query, ("id", "status")), query)
         return {"actions": [dict(row) for row in rows], "meta": meta}

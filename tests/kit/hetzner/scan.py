@@ -1,4 +1,4 @@
-"""A scan from outside: which TCP ports of an address take a connection."""
+"""Scan which TCP ports of an address accept a connection."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from contextlib import ExitStack
 
 AT_ONCE = 10_000
 PATIENCE_S = 1.0
-"""A port behind a firewall says nothing at all, so silent ones are given up after this long."""
+"""Seconds to wait for a port; a port that the firewall drops does not answer."""
 
 
 def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int]:
-    """The ports that accept a connection. All of them take about 10 s where a firewall drops packets."""
+    """Return the ports that accept a connection; a scan of all ports takes about 10 s if a firewall drops packets."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     size = min(AT_ONCE, files // 2)
-    asked = list(ports)
-    return {port for start in range(0, len(asked), size) for port in _taken(address, asked[start : start + size])}
+    listed = list(ports)
+    return {
+        port for start in range(0, len(listed), size) for port in _scan_batch(address, listed[start : start + size])
+    }
 
 
-def _taken(address: str, ports: list[int]) -> set[int]:
-    """The ports of one round. Patience begins when the last one was asked, so that a busy machine misses none."""
+def _scan_batch(address: str, ports: list[int]) -> set[int]:
+    """Return the open ports of one batch; the wait starts after the last connect, so a busy machine misses none."""
     found: set[int] = set()
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())

@@ -1,4 +1,4 @@
-"""Label selectors, filters, order and pages of the list requests."""
+"""Implement label selectors, filters, order and pages of list requests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _BARE = re.compile(r"(!?)([^\s=!]+)")
 
 
 def matcher(selector: str) -> Callable[[Mapping[str, str]], bool]:
-    """What a `label_selector` says, as a test of labels.
+    """Return a function that tests labels against a `label_selector`.
 
     Raises:
-        ApiError: `invalid_input` for a selector that cannot be read.
+        ApiError: `invalid_input` for an invalid selector.
     """
     tests = [_term(term.strip()) for term in re.split(r",(?![^(]*\))", selector)]
     return lambda labels: all(test(labels) for test in tests)
@@ -44,7 +44,7 @@ def _term(term: str) -> Callable[[Mapping[str, str]], bool]:
 
 
 def chosen(rows: Iterable[Row], query: Query, fields: Iterable[str]) -> list[Row]:
-    """The rows that pass `label_selector` and the equality filters named in `fields`, in the order asked for."""
+    """Return the rows that match `label_selector` and the equality filters in `fields`, in the requested order."""
     kept = list(rows)
     if selector := query.get("label_selector", [""])[0]:
         test = matcher(selector)
@@ -61,9 +61,9 @@ def chosen(rows: Iterable[Row], query: Query, fields: Iterable[str]) -> list[Row
 
 
 def page(rows: list[Row], query: Query) -> tuple[list[Row], Row]:
-    """One page of `rows` and the `meta` that goes with it."""
-    number = _whole(query, "page", 1)
-    size = min(_whole(query, "per_page", PAGE), LARGEST_PAGE)
+    """Return one page of `rows` and its `meta`."""
+    number = _positive_int(query, "page", 1)
+    size = min(_positive_int(query, "per_page", PAGE), LARGEST_PAGE)
     last = max(1, ceil(len(rows) / size))
     meta = {
         "page": number,
@@ -76,7 +76,7 @@ def page(rows: list[Row], query: Query) -> tuple[list[Row], Row]:
     return rows[(number - 1) * size : number * size], {"pagination": meta}
 
 
-def _whole(query: Query, field: str, default: int) -> int:
+def _positive_int(query: Query, field: str, default: int) -> int:
     text = query.get(field, [str(default)])[0]
     if not text.isdecimal() or int(text) < 1:
         raise invalid(field, "must be a whole number above 0")

@@ -1,4 +1,4 @@
-"""What may be done to a server once it exists."""
+"""Implement the actions of servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ServerActions(Collection):
         raise NotImplementedError
 
     def image(self, key: int | str, architecture: str) -> Row:
-        """The image that a request names, for this architecture.
+        """Return the image that a request names, for this architecture.
 
         Raises:
             ApiError: `invalid_input`.
@@ -86,18 +86,18 @@ class ServerActions(Collection):
 
         def work() -> None:
             self.account.machines.resize(row["id"], new["cores"], new["memory"])
-            self.account.machines.start(row["id"])  # the API starts a server once its type has changed
+            self.account.machines.start(row["id"])  # the API starts a server after a change of its type
 
         row["status"] = "migrating"
         return self.acted("change_server_type", row, work=work, effect=effect, holds=[row])
 
     def do_change_protection(self, row: Row, raw: Row) -> Row:
         body = bodies.ServerProtection.of(raw)
-        asked = body.model_dump(exclude_none=True)
-        wanted = row["protection"] | asked
+        changes = body.model_dump(exclude_none=True)
+        wanted = row["protection"] | changes
         if wanted["delete"] != wanted["rebuild"]:
             raise invalid("rebuild", "delete and rebuild protection must be the same")
-        return self.acted("change_protection", row, effect=lambda: row["protection"].update(asked))
+        return self.acted("change_protection", row, effect=lambda: row["protection"].update(changes))
 
     def do_enable_backup(self, row: Row, raw: Row) -> Row:
         bodies.Empty.of(raw)

@@ -1,4 +1,4 @@
-"""The image that played servers boot from, built once for each version of the folder `server`."""
+"""Build the image of simulated servers, once for each version of the folder `server`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUTHORITIES = "host-authorities.pem"
 
 
 def server_image(client: docker.DockerClient) -> str:
-    """The tag of the image; it is built when this machine does not have it, which takes a minute or two.
+    """Return the tag of the image; build it if it is missing, which takes one to two minutes.
 
     Raises:
         MachineError: when it cannot be built.
@@ -28,7 +28,7 @@ def server_image(client: docker.DockerClient) -> str:
     context = _context()
     tag = f"fds-kit-server:{hashlib.sha256(context).hexdigest()[:16]}"
     with (Path(gettempdir()) / "fds-kit-server.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at once build it once
+        fcntl.flock(lock, fcntl.LOCK_EX)  # concurrent test runs build it once
         try:
             client.images.get(tag)
         except ImageNotFound:
@@ -40,7 +40,7 @@ def server_image(client: docker.DockerClient) -> str:
 
 
 def _context() -> bytes:
-    """The build context, byte for byte the same for the same content."""
+    """Return the build context as a tar archive with the same bytes for the same content."""
     files = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
     bundle = ssl.get_default_verify_paths().cafile
     files[AUTHORITIES] = Path(bundle).read_bytes() if bundle else b""

@@ -1,4 +1,4 @@
-"""Servers: made, shown, deleted. What their actions do is in `server_actions`."""
+"""Create, show and delete servers; their actions are in `server_actions`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .machines import Spec
 from .server_actions import ServerActions
 
 TRAFFIC = 21_990_232_555_520
-"""20 TB in bytes: what the European locations include."""
+"""Included traffic in bytes at European locations, 20 TB."""
 
 
 class Servers(ServerActions):
@@ -118,7 +118,7 @@ class Servers(ServerActions):
         return {"server": self.view(row), "action": first, "next_actions": following, "root_password": password}
 
     def spec(self, row: Row) -> Spec:
-        """The server as hardware."""
+        """Return the hardware of a server."""
         account = self.account
         with account.lock:
             kind = account.catalogue.server_type("server_type", row["_type"])

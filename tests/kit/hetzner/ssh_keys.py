@@ -1,4 +1,4 @@
-"""SSH keys and images."""
+"""Simulate SSH keys and images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ALGORITHMS = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp
 
 
 def fingerprint(public_key: str) -> str:
-    """The MD5 fingerprint of an OpenSSH public key, as the API shows it.
+    """Return the MD5 fingerprint of an OpenSSH public key, as the API shows it.
 
     Raises:
-        ApiError: `invalid_input` when it is no such key.
+        ApiError: `invalid_input` for an invalid key.
     """
     parts = public_key.split()
     try:

@@ -1,4 +1,4 @@
-"""Volumes: network disks that outlive the servers they are attached to."""
+"""Simulate volumes: network disks that are independent of servers."""
 
 from __future__ import annotations
 

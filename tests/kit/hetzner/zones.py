@@ -1,4 +1,4 @@
-"""DNS zones and their record sets."""
+"""Simulate DNS zones and their record sets."""
 
 # ruff: noqa: RUF012 (pydantic copies the default of a field)
 
@@ -135,7 +135,7 @@ class RRSets(Collection):
         return self.rrsets[key]
 
     def changed(self, command: str) -> Row:
-        """The action of a change to the zone."""
+        """Return the action of a change to the zone."""
         return self.account.act(command, [("zone", self.zone["id"])])
 
     def update(self, row: Row, raw: Row) -> Row:
@@ -174,7 +174,7 @@ class RRSets(Collection):
         return self._set(row, raw, "update_rrset_records", lambda old, new: old | {k: new[k] for k in new if k in old})
 
     def _set(self, row: Row, raw: Row, command: str, merge: Callable[[Values, Values], Values]) -> Row:
-        """Change the records, keyed by value; a set that ends up empty is gone."""
+        """Change the records, keyed by value; remove the record set if it is empty afterwards."""
         body = Records.of(raw)
         self._refuse_protected(row)
         new = {record["value"]: record for record in _records(row["type"], body.records)}
@@ -245,7 +245,7 @@ class Zones(Collection):
 
 
 def addresses(zones: Iterable[Row], name: str) -> list[str]:
-    """The IPv4 addresses that the zones' name servers give for a name; none when it is in no zone."""
+    """Return the IPv4 addresses of a name in the zones; empty if no zone contains it."""
     for zone in zones:
         if name == zone["name"] or name.endswith(f".{zone['name']}"):
             below = name.removesuffix(zone["name"]).rstrip(".") or "@"
@@ -255,7 +255,7 @@ def addresses(zones: Iterable[Row], name: str) -> list[str]:
 
 
 def _owner(owners: set[str], name: str) -> str:
-    """Whose records answer for a name: its own, or else those of `*` below the nearest name above it that exists."""
+    """Return the owner of a name's records: the name itself, or `*` below its nearest existing parent."""
     if any(owner == name or owner.endswith(f".{name}") for owner in owners):
         return name
     _, _, above = name.partition(".")

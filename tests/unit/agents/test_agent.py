@@ -18,7 +18,7 @@ from agents.changes.request import ScalingRequest
 from agents.llm.agent import BaseAgent, Limits
 from agents.llm.schemas import Answer, WorkflowRequest
 from stack_runtime.errors import UnreachableError
-from tests.kit.model import says
+from tests.kit.model import scripted_model
 
 QUICK = Limits(seconds=5, back_off_seconds=0.001)
 WORDS = WorkflowRequest(text="more disk")
@@ -81,7 +81,7 @@ def test_run_ends_at_its_limits() -> None:
 def test_run_ends_at_its_cost_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The double answers under the name of a model with a known price."""
     monkeypatch.setattr(models, "ALLOW_MODEL_REQUESTS", True)
-    with says([[("_look", {})]] * 20, name="gpt-4o") as model:
+    with scripted_model([[("_look", {})]] * 20, name="gpt-4o") as model:
         for key, value in model.environment.items():
             monkeypatch.setenv(key, value)
         limits = replace(QUICK, cost_usd=Decimal("0.0001"))

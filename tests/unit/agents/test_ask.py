@@ -13,8 +13,7 @@ import pytest
 
 from infra import stack_file
 from tests.evals.environment import EvalEnvironment
-from tests.kit.model import Call
-from tests.kit.model import says as says_model
+from tests.kit.model import Call, scripted_model
 
 
 def _ask(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -90,7 +89,7 @@ def test_poisoned_cell_with_yes_changes_nothing(project: Path, bounds: list[str]
     """A question whose data instructs the model to order a volume, without a terminal."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     before = (project / "Pulumi.prod.yaml").read_bytes()
-    with says_model([QUERY, POISONED]) as model:
+    with scripted_model([QUERY, POISONED]) as model:
         environment = {**model.environment, "FDS_DATABASE": str(project / "warehouse.duckdb")}
         words = ["How much did we earn?", "--yes", *bounds, *(["--json"] if as_json else [])]
         done = _ask(project, *words, **environment)
@@ -104,7 +103,7 @@ def test_poisoned_cell_with_yes_changes_nothing(project: Path, bounds: list[str]
 def test_change_within_the_bounds_is_applied_without_asking(project: Path) -> None:
     """The deployment fails at its start, because there is no provider token."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
-    with says_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:
+    with scripted_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:
         done = _ask(project, "two", "--yes", "--allow", "workers", "--up-to", "50", **model.environment)
     assert done.returncode not in (0, 2, 3), done.stderr
     failed, approved, _ = EvalEnvironment(project).changes.history("prod")

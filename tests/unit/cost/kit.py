@@ -1,4 +1,4 @@
-"""Settings, services and prices for tests of the cost model: small, fixed, and independent of the catalogue."""
+"""Build small, fixed settings, services and prices for tests of the cost model, independent of the catalogue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.services import Health, Resources, Service, Volume
 from infra.settings import Settings
 
 TODAY = date(2026, 10, 8)
-"""A day after the shipped prices, so that they are young."""
+"""One day after the date of the test prices, so that they are recent."""
 RATE = Rate(rate=Decimal("1.1637"), date=date(2026, 10, 7), source="test")
 PRICING: dict[str, Any] = json.loads((SHIPPED / "pricing.json").read_text())
 SERVER_TYPES: list[dict[str, Any]] = json.loads((SHIPPED / "server_types.json").read_text())["server_types"]
@@ -35,7 +35,7 @@ def service(
     disk_gb: int = 0,
     data: bool = False,
 ) -> Service:
-    """A service of which only the size matters."""
+    """Return a service of the given size; everything else is a placeholder."""
     limit = memory_mb if limit_mb is None else limit_mb
     return Service(
         name=name,
@@ -53,22 +53,22 @@ def service(
 
 
 def settings(**values: Any) -> Settings:
-    """Settings of a rented stack; keys in camelCase as a stack file has them."""
+    """Return settings of a stack on a rented server; keys are in camelCase, as in a stack file."""
     return Settings.of("prod", {"host": "hetzner", **values})
 
 
 def pricing() -> dict[str, Any]:
-    """A copy of the shipped answer to `GET /pricing`, to be changed."""
+    """Return a copy of the shipped response of `GET /pricing`, which a test may change."""
     return copy.deepcopy(PRICING)
 
 
 def server_types() -> list[dict[str, Any]]:
-    """A copy of the shipped server types, to be changed."""
+    """Return a copy of the shipped server types, which a test may change."""
     return copy.deepcopy(SERVER_TYPES)
 
 
 def price_list(one: Any = None, types: Any = None) -> PriceList:
-    """A price list of yesterday."""
+    """Return a price list dated one day before `TODAY`, from the shipped documents unless others are given."""
     return price_lists.read(
         PRICING if one is None else one,
         SERVER_TYPES if types is None else types,
@@ -78,7 +78,7 @@ def price_list(one: Any = None, types: Any = None) -> PriceList:
 
 
 def orderable(*names: str) -> list[dict[str, Any]]:
-    """The shipped server types, with exactly these for sale."""
+    """Return the shipped server types, of which only the named ones are available."""
     types = server_types()
     for kind in types:
         for place in kind["locations"]:
@@ -97,5 +97,5 @@ def planned(
     today: date = TODAY,
     **more: Any,
 ) -> Plan:
-    """A plan with defaults for everything."""
+    """Return a plan; every argument has a default."""
     return plan(own or settings(), services, prices, rate, today, **more)

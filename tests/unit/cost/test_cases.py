@@ -1,4 +1,4 @@
-"""The hand-worked cases: the model's total is the stated one, and so is what the stated formula gives."""
+"""Test the planner's total, and the result of the formula, against every total calculated by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.cost.cases import CASES, Case
 
 
 def _without_vat(answer: Any) -> None:
-    """Set every gross price to its net one."""
+    """Set every gross price to its net price."""
     if isinstance(answer, dict):
         if "net" in answer:
             answer["gross"] = answer["net"]
@@ -38,25 +38,25 @@ def _prices(case: Case) -> PriceList:
     return kit.price_list(pricing, types)
 
 
-def _by_hand(formula: str) -> Decimal:
-    """The formula in exact fractions."""
+def _evaluate(formula: str) -> Decimal:
+    """Evaluate a formula in exact fractions."""
     exact = re.sub(r"\d+(\.\d+)?", lambda number: f"Fraction('{number[0]}')", formula)
     value = eval(exact, {"Fraction": Fraction, "up": lambda x: Fraction(math.ceil(x * 100), 100)})
     return Decimal(value.numerator) / Decimal(value.denominator)
 
 
-def test_there_are_enough() -> None:
+def test_at_least_40_cases_with_distinct_names() -> None:
     assert len(CASES) >= 40
     assert len({case.name for case in CASES}) == len(CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_formula_gives_the_stated_total(case: Case) -> None:
-    assert _by_hand(case.formula) == Decimal(case.total_usd)
+def test_formula_equals_stated_total(case: Case) -> None:
+    assert _evaluate(case.formula) == Decimal(case.total_usd)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_plan_costs_the_stated_total(case: Case) -> None:
+def test_plan_equals_stated_total(case: Case) -> None:
     needs = kit.service(memory_mb=2048) if "serverType" not in case.settings else kit.service(memory_mb=64)
     plan = kit.planned(kit.settings(**case.settings), (needs,), _prices(case))
     assert plan.total_usd == Decimal(case.total_usd)

@@ -1,4 +1,4 @@
-"""Differences between plans, structured changes, saved prices, the exchange rate, neighbours in the budget."""
+"""Test plan differences, structured changes, saved prices, the exchange rate and other stacks of a budget group."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 from infra.cost import Deployed
 from infra.cost.planning import alternatives, scaling
 from infra.cost.planning.inputs import RentalInputs
-from infra.cost.planning_inputs import PlanningInputs, rented
+from infra.cost.planning_inputs import PlanningInputs, paid_stacks
 from infra.cost.reports.diff import diff
 from infra.cost.sources import rate, saved
 from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageError
 from tests.unit.cost import kit
 
 
-def test_a_difference_is_line_by_line() -> None:
+def test_difference_lists_each_changed_line() -> None:
     before = kit.planned(kit.settings(serverType="cpx22"))
     after = diff(before, kit.planned(kit.settings(serverType="cpx32", backups=True)))
     assert [(c.resource, str(c.added_usd)) for c in after.changes] == [
@@ -34,22 +34,22 @@ def test_a_difference_is_line_by_line() -> None:
     assert any("given up" in warning for warning in after.warnings)
 
 
-def test_a_replacement_bills_two_servers_for_a_day() -> None:
+def test_replacement_adds_one_day_of_a_second_server() -> None:
     after = diff(
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
     once = [change for change in after.changes if change.once]
-    # (26.99 + 0.70) / 26 days, rounded up
+    # (26.99 + 0.70) / 26 days, rounded up to the cent
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 
-def test_growth_is_for_ever_and_nothing_changed_is_nothing() -> None:
+def test_volume_growth_warns_and_equal_plans_have_no_changes() -> None:
     before = kit.planned()
     assert diff(before, kit.planned()).changes == ()
     assert any("grows for ever" in w for w in diff(before, kit.planned(kit.settings(volumeGb=20))).warnings)
 
 
-def test_a_difference_with_an_unknown_total_says_so() -> None:
+def test_difference_with_unknown_total_is_a_warning() -> None:
     after = diff(kit.planned(kit.settings(location="mars1")), kit.planned())
     assert after.changes == () and any("unknown" in warning for warning in after.warnings)
 
@@ -67,7 +67,7 @@ def test_a_difference_with_an_unknown_total_says_so() -> None:
         (["serverType=cpx32", "location=auto"], {"serverType": "cpx32", "location": "auto"}),
     ],
 )
-def test_pairs(pairs: list[str], changes: dict[str, Any]) -> None:
+def test_setting_pairs_are_parsed(pairs: list[str], changes: dict[str, Any]) -> None:
     own = kit.settings(services={"postgres": {"memoryMb": 200}})
     assert scaling.parse(pairs, own) == changes
     scaling.changed(own, changes)
@@ -84,14 +84,14 @@ def test_pairs(pairs: list[str], changes: dict[str, Any]) -> None:
         ["cpu.=1"], ["schedule=minutely"], ["memory"], ["cpu=1"],
     ],
 )  # fmt: skip
-def test_wrong_pairs_are_usage_errors(pairs: list[str]) -> None:
+def test_invalid_setting_pair_is_a_usage_error(pairs: list[str]) -> None:
     own = kit.settings()
     with pytest.raises(UsageError) as caught:
         scaling.changed(own, scaling.parse(pairs, own))
     assert caught.value.exit_code == 2
 
 
-def test_volumes_and_disks_do_not_shrink() -> None:
+def test_shrinking_a_volume_or_disk_is_refused() -> None:
     large, small = kit.settings(volumeGb=50), kit.settings(volumeGb=20)
     plan = kit.planned(small)
     for deployed in (None, Deployed(volume_gb=50), Deployed(volume_gb=21)):
@@ -116,7 +116,7 @@ def test_moving_a_deployed_server_or_volume_is_refused(deployed: Deployed) -> No
     scaling.refuse_harm(here, there, kit.planned(there), Deployed())
 
 
-def test_a_server_keeps_its_architecture() -> None:
+def test_change_of_architecture_is_refused() -> None:
     own, arm = kit.settings(serverType="cpx22"), kit.settings(serverType="cax21")
     plan = kit.planned(arm)
     assert plan.server is not None and plan.server.architecture == "arm"
@@ -128,7 +128,7 @@ def test_a_server_keeps_its_architecture() -> None:
 @pytest.mark.parametrize(
     ("deployed", "moves"), [(Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), False), (Deployed(), True), (None, True)]
 )
-def test_alternatives_never_move_deployed_resources(deployed: Deployed | None, moves: bool) -> None:
+def test_alternatives_do_not_move_deployed_resources(deployed: Deployed | None, moves: bool) -> None:
     own = kit.settings(serverType="cpx22", backups=True)
     inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, deployed=deployed)
     ideas = list(alternatives._ideas(own, (kit.service(),), inputs))
@@ -136,7 +136,7 @@ def test_alternatives_never_move_deployed_resources(deployed: Deployed | None, m
     assert any("serverType" in idea.settings for idea in ideas)
 
 
-def _folder(path: Path, **files: Any) -> Path:
+def _write_price_files(path: Path, **files: Any) -> Path:
     path.mkdir(exist_ok=True)
     defaults = {"pricing": kit.PRICING, "server_types": {"server_types": kit.SERVER_TYPES}}
     for name, content in (defaults | files).items():
@@ -144,14 +144,14 @@ def _folder(path: Path, **files: Any) -> Path:
     return path
 
 
-def test_saved_prices_say_how_their_date_is_known(tmp_path: Path) -> None:
-    folder = _folder(tmp_path)
+def test_date_of_saved_prices_comes_from_source_argument_or_file_time(tmp_path: Path) -> None:
+    folder = _write_price_files(tmp_path)
     os.utime(folder / "pricing.json", (0, 1_700_000_000))
     by_time = saved.read(folder)
     assert by_time.date == date(2023, 11, 14) and "no date" in by_time.warnings[-1]
     assert saved.read(folder, day=date(2026, 1, 1)).date == date(2026, 1, 1)
     origin = {"prices": {"date": "2026-02-03", "source": "by hand"}}
-    assert saved.read(_folder(tmp_path, source=origin)).date == date(2026, 2, 3)
+    assert saved.read(_write_price_files(tmp_path, source=origin)).date == date(2026, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ def test_saved_prices_say_how_their_date_is_known(tmp_path: Path) -> None:
         {"server_types": {"server_types": kit.SERVER_TYPES, "meta": {"pagination": {"total_entries": 99}}}},
     ],
 )  # fmt: skip
-def test_saved_nonsense_is_unknown(tmp_path: Path, files: dict[str, Any]) -> None:
+def test_invalid_saved_prices_are_unknown(tmp_path: Path, files: dict[str, Any]) -> None:
     with pytest.raises(UnknownError):
-        saved.read(_folder(tmp_path, **files))
+        saved.read(_write_price_files(tmp_path, **files))
 
 
 def _dearer_first(text: str, name: str) -> str:
@@ -188,11 +188,11 @@ def test_saved_file_with_duplicate_member_is_unknown(tmp_path: Path, file: str, 
     documents = {"pricing": kit.PRICING, "server_types": {"server_types": kit.SERVER_TYPES}}
     documents["source"] = {"prices": {"date": "2026-02-03", "source": "by hand"}}
     text = json.dumps(documents[file])
-    assert saved.read(_folder(tmp_path, **documents | {file: text})).date == date(2026, 2, 3)
+    assert saved.read(_write_price_files(tmp_path, **documents | {file: text})).date == date(2026, 2, 3)
     twice = _dearer_first(text, name)
-    assert json.loads(twice) == documents[file], "Python keeps the last"
+    assert json.loads(twice) == documents[file], "Python's parser keeps the last member of the same name"
     with pytest.raises(UnknownError, match=f"{file}.json has '{name}' twice"):
-        saved.read(_folder(tmp_path, **documents | {file: twice}))
+        saved.read(_write_price_files(tmp_path, **documents | {file: twice}))
 
 
 @pytest.mark.parametrize(
@@ -209,21 +209,21 @@ def test_saved_file_with_duplicate_member_is_unknown(tmp_path: Path, file: str, 
     ],
 )
 @pytest.mark.parametrize("file", ["pricing", "server_types"])
-def test_a_saved_file_that_is_not_one_json_document_is_unknown(
+def test_saved_file_that_is_not_strict_json_is_unknown(
     tmp_path: Path, file: str, change: Callable[[bytes], bytes], says: str
 ) -> None:
-    path = _folder(tmp_path) / f"{file}.json"
+    path = _write_price_files(tmp_path) / f"{file}.json"
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(UnknownError, match=f"{file}.json {says}"):
         saved.read(tmp_path)
 
 
-def test_a_folder_without_files_is_a_usage_error(tmp_path: Path) -> None:
+def test_folder_without_price_files_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no pricing\.json"):
         saved.read(tmp_path / "none")
 
 
-def test_the_rate_is_the_newest_that_can_be_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newest_plausible_rate_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     today = date(2026, 11, 24)
     assert rate.find(kit.settings(), today, ask=False) == rate.shipped()
@@ -240,7 +240,7 @@ def test_the_rate_is_the_newest_that_can_be_believed(tmp_path: Path, monkeypatch
         assert rate.find(kit.settings(), today, ask=False) == rate.shipped()
 
 
-def _project(path: Path, **stacks: str) -> Path:
+def _write_stack_files(path: Path, **stacks: str) -> Path:
     (path / "Pulumi.yaml").write_text("name: freelancer-data-stack\n")
     for name, config in stacks.items():
         lines = "".join(f"  freelancer-data-stack:{line}\n" for line in config.split("; "))
@@ -248,28 +248,28 @@ def _project(path: Path, **stacks: str) -> Path:
     return path
 
 
-def test_neighbours_are_the_rented_stacks_of_the_group(tmp_path: Path) -> None:
-    project = _project(
+def test_rented_lists_all_other_stacks_with_a_server(tmp_path: Path) -> None:
+    project = _write_stack_files(
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",
     )  # fmt: skip
-    assert [other.stack for other in rented(project, "prod")] == ["lab", "staging"]
-    _project(tmp_path, staging="host: mars")
+    assert [other.stack for other in paid_stacks(project, "prod")] == ["lab", "staging"]
+    _write_stack_files(tmp_path, staging="host: mars")
     with pytest.raises(StackError):
-        rented(project, "prod")
+        paid_stacks(project, "prod")
 
 
-def test_plan_counts_the_group_and_needs_permission_for_old_prices(
+def test_plan_counts_the_group_and_rejects_old_prices_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HCLOUD_TOKEN", "FDS_PRICES_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
-    project = _project(tmp_path, prod="host: hetzner", staging="host: hetzner; serverType: cpx42; tax: net")
+    project = _write_stack_files(tmp_path, prod="host: hetzner", staging="host: hetzner; serverType: cpx42; tax: net")
     own = kit.settings(fxRate="1.1637", fxDate="2026-11-20")
     later = date(2026, 11, 24)
     assert PlanningInputs.of(own, later, project=project).plan(own).verdict == "unknown"
     found = PlanningInputs.of(own, later, project=project, allow_snapshot=True).plan(own)
     assert found.verdict == "over"
     staging = next(line for line in found.lines if line.resource == "stack staging")
-    assert staging.monthly_usd == Decimal("97.73"), "a neighbour's own tax setting does not make it cheaper"
+    assert staging.monthly_usd == Decimal("97.73"), "the tax setting of another stack must not lower its cost"

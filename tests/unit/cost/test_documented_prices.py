@@ -1,4 +1,4 @@
-"""The prices in README.md and docs/cost.md are those of the planner with the shipped prices and rate."""
+"""Test that README.md and docs/cost.md state the totals that the planner calculates with shipped prices and rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW = re.compile(r"^\| .*\| (?P<settings>`[^`|]+`)? ?\| (?:[^|]*\| )?\$(?P<usd>[
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/cost.md"])
-def test_documented_totals_are_those_of_the_planner(page: str) -> None:
+def test_documented_totals_equal_planned_totals(page: str) -> None:
     rows = list(ROW.finditer((ROOT / Path(page)).read_text()))
     assert len(rows) >= 3
     for row in rows:

@@ -1,4 +1,4 @@
-"""Every report as a file under `tests/golden/cost`. To renew them: `FDS_RENEW_GOLDEN=1 pytest tests/unit/cost`."""
+"""Test every report against its file in `tests/golden/cost`; renew: `FDS_RENEW_GOLDEN=1 pytest tests/unit/cost`."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def _rendered(show: object, *arguments: object) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
-def _explained(plan: Plan, console: Console) -> None:
+def _show_explanation(plan: Plan, console: Console) -> None:
     report.formulas(plan, console)
     report.services(plan, console)
     report.considered(rank_servers(BASE, SERVICES, RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)), console)
 
 
-def _account() -> Actual:
+def _account_report() -> Actual:
     def item(owner: str, name: str, monthly: str | None, so_far: str | None, note: str = "") -> Item:
         return Item.model_validate({
             "owner": owner, "resource": name, "hours": 100, "monthly_usd": monthly, "so_far_usd": so_far, "note": note,
@@ -68,19 +68,19 @@ REPORTS = {
     **{f"{name}.txt": _rendered(report.show, plan) for name, plan in PLANS.items()},
     **{f"{name}.md": render(plan) for name, plan in PLANS.items()},
     **{f"{name}.json": json.dumps(plan.model_dump(mode="json"), indent=2) + "\n" for name, plan in PLANS.items()},
-    "explain.txt": _rendered(_explained, PLANS["within"]),
+    "explain.txt": _rendered(_show_explanation, PLANS["within"]),
     "refusal.txt": table(PLANS["over"]) + "\n",
-    "actual.txt": _rendered(report.actual, _account()),
+    "actual.txt": _rendered(report.actual, _account_report()),
 }
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_report(name: str) -> None:
+def test_report_matches_its_golden_file(name: str) -> None:
     path = FOLDER / name
     if os.environ.get("FDS_RENEW_GOLDEN"):
         path.write_text(REPORTS[name], encoding="utf-8")
     assert path.read_text(encoding="utf-8") == REPORTS[name]
 
 
-def test_there_is_no_file_without_a_report() -> None:
+def test_every_golden_file_has_a_report() -> None:
     assert {path.name for path in FOLDER.iterdir()} == set(REPORTS)

@@ -1,4 +1,4 @@
-"""Whose a thing in the account is: by its labels, which anybody may write, and by the server that it is part of."""
+"""Test which stack a resource of the account counts for: by its labels and by the server that it belongs to."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 
 
-def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any]) -> RentalInputs:
-    """What a plan counts of an account with one volume of 10 GB."""
+def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any], identity: str | None = None) -> RentalInputs:
+    """Return the planning inputs for an account with one volume of 10 GB and these servers."""
     entry = {"id": 1, "name": "data", "size": 10, "location": {"name": "fsn1"}, "server": None, **volume}
     found: dict[str, list[Any]] = {kind: [] for kind in held.KINDS}
     found |= {"volumes": [entry], "servers": [*servers]}
     entries = {kind: [JsonReader(one, kind, "test") for one in ones] for kind, ones in found.items()}
     tariff = TaxedPrices(kit.SHIPPED_PRICES, "gross")
-    return RentalInputs(
-        kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, running=held.running(entries, tariff, converter_for(kit.RATE))
-    )
+    running = held.running(entries, tariff, converter_for(kit.RATE), held.Own("prod", identity))
+    return RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, running=running)
 
 
 @pytest.mark.parametrize("name", ["stray", "lab", "Lab", "lab.x"])
-def test_stack_without_a_file_counts_whatever_its_label_says(name: str) -> None:
+def test_stack_without_a_file_is_counted_under_its_label(name: str) -> None:
     inputs = _inputs({"labels": {"project": PROJECT, "stack": name}})
     (line,) = group.stack_lines(kit.settings(), inputs)
     assert (line.resource, str(line.monthly_usd)) == (f"stack {name}", "0.80")
@@ -41,15 +40,15 @@ def test_stack_without_a_file_counts_whatever_its_label_says(name: str) -> None:
 @pytest.mark.parametrize(
     "labels", [{}, {"project": ""}, {"project": "website"}, {"project": PROJECT}, {"project": PROJECT, "stack": ""}]
 )
-def test_thing_with_labels_of_no_stack_is_a_stray_and_named(labels: Mapping[str, str]) -> None:
+def test_resource_without_valid_stack_labels_is_listed_as_stray(labels: Mapping[str, str]) -> None:
     inputs = _inputs({"labels": labels})
     (one,) = inputs.running or ()
     assert one.owner == STRAY and not group.stack_lines(kit.settings(), inputs)
     assert any("volume data (10 GB) for $0.80" in warning for warning in group.warnings(kit.settings(), inputs))
 
 
-def test_neighbour_that_runs_dearer_than_its_file_still_pays_what_no_account_lists() -> None:
-    """Off-site space and traffic are on no list of things, so they come on top of what runs."""
+def test_costs_that_the_account_does_not_list_are_added_to_the_running_cost() -> None:
+    """The account does not list off-site storage and traffic, so the planned amounts are added to what it lists."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}
     server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}
@@ -73,13 +72,34 @@ def _server(number: int, **more: Any) -> dict[str, Any]:
     return {"id": number, "name": f"s{number}", "server_type": kind, "location": place, "labels": labels, **more}
 
 
-def test_backups_that_the_deployment_switches_off_cost_nothing_any_more() -> None:
-    """Else a stack over its budget could not give them up."""
+def test_backups_to_be_switched_off_are_not_counted() -> None:
+    """Otherwise a stack over its budget could not save money by switching backups off."""
     inputs = _inputs({"labels": {}}, _server(2, backup_window="22-02"))
     assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
 
 
-def test_backups_of_a_second_server_count_whatever_the_settings_say() -> None:
+def test_backups_of_a_second_server_count_regardless_of_settings() -> None:
     inputs = _inputs({"labels": {}}, _server(2), _server(3, backup_window="22-02"))
     names = [line.resource for line in group.extra_lines(kit.settings(), inputs)]
     assert len(names) == 2 and "also running: backups of s3" in names
+
+
+@pytest.mark.parametrize(
+    ("label", "owner"), [("mine-1", "prod"), (None, "prod"), ("", "prod"), ("theirs-2", "prod (theirs-2)")]
+)
+def test_stack_of_the_same_name_with_another_identity_is_a_further_cost(label: str | None, owner: str) -> None:
+    labels = {"project": PROJECT, "stack": "prod"} | ({} if label is None else {"identity": label})
+    inputs = _inputs({"labels": labels}, identity="mine-1")
+    (one,) = inputs.running or ()
+    assert one.owner == owner
+    lines = [line.resource for line in group.stack_lines(kit.settings(), inputs)]
+    assert lines == ([] if owner == "prod" else ["stack prod (theirs-2)"])
+
+
+@pytest.mark.parametrize(("identity", "found"), [(None, "cpx22"), ("theirs-2", "cpx22"), ("mine-1", ""), ("", "")])
+def test_server_of_another_identity_is_not_the_deployed_one(identity: str | None, found: str) -> None:
+    """An empty identity is that of a stack that was never deployed from this state."""
+    labels = {"project": PROJECT, "stack": "prod", "identity": "theirs-2"}
+    server = JsonReader(_server(2, labels=labels), "servers", "test")
+    entries = {**{kind: [] for kind in held.KINDS}, "servers": [server]}
+    assert held.deployed(entries, held.Own("prod", identity)).server_type == found

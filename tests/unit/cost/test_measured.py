@@ -1,4 +1,4 @@
-"""What `fds status` saw, beside what is reserved: shown when it is right, left out with a warning when it is not."""
+"""Test that memory measured by `fds status` is shown beside the reservations, and an invalid sample is a warning."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def _held(project: Path) -> dict[str, int | None]:
+def _measured_mb(project: Path) -> dict[str, int | None]:
     seen = measured.beside(PLAN, project, kit.TODAY)
     assert seen.verdict == PLAN.verdict and seen.total_usd == PLAN.total_usd
     return {need.name: need.measured_mb for need in seen.capacity.services}
 
 
-def test_a_sample_stands_beside_the_reservations_with_its_day(tmp_path: Path) -> None:
+def test_sample_is_shown_beside_reservations_with_its_date(tmp_path: Path) -> None:
     measured.leave(tmp_path, "prod", ROWS, kit.TODAY)
-    assert _held(tmp_path) == {"postgres": 53, "app": 201}
+    assert _measured_mb(tmp_path) == {"postgres": 53, "app": 201}
     document = json.loads(measured.beside(PLAN, tmp_path, kit.TODAY).model_dump_json())
     assert document["capacity"]["measured_on"] == "2026-10-08"
-    assert [path.name for path in (tmp_path / ".fds" / "measured").iterdir()] == ["prod.json"], "no draft is left"
+    assert [path.name for path in (tmp_path / ".fds" / "measured").iterdir()] == ["prod.json"], "temporary file left"
 
 
-def test_unknown_is_null_and_not_zero(tmp_path: Path) -> None:
+def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
     measured.leave(tmp_path, "prod", [{"service": "app", "memory_mb": None}], kit.TODAY)
     assert measured.beside(PLAN, tmp_path, kit.TODAY) == PLAN
-    assert _held(tmp_path) == {"postgres": None, "app": None}
+    assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
 
 
 @pytest.mark.parametrize(
@@ -63,23 +63,23 @@ def test_unknown_is_null_and_not_zero(tmp_path: Path) -> None:
     ],
     ids=lambda text: repr(text[:40]),
 )
-def test_a_file_that_is_none_is_left_out_with_a_warning(tmp_path: Path, text: str | bytes) -> None:
+def test_sample_with_invalid_content_is_ignored_with_a_warning(tmp_path: Path, text: str | bytes) -> None:
     path = measured.path_of(tmp_path, "prod")
     path.parent.mkdir(parents=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    _left_out(tmp_path)
+    _assert_ignored_with_warning(tmp_path)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)])
-def test_what_is_no_file_is_left_out_with_a_warning(tmp_path: Path, make: Any) -> None:
+def test_sample_that_is_not_a_regular_file_is_ignored_with_a_warning(tmp_path: Path, make: Any) -> None:
     path = measured.path_of(tmp_path, "prod")
     path.parent.mkdir(parents=True)
     make(path)
-    _left_out(tmp_path)
+    _assert_ignored_with_warning(tmp_path)
 
 
-def _left_out(project: Path) -> None:
+def _assert_ignored_with_warning(project: Path) -> None:
     seen = measured.beside(PLAN, project, kit.TODAY)
     assert seen.capacity == PLAN.capacity
-    (said,) = set(seen.warnings) - set(PLAN.warnings)
-    assert said.startswith("the sample in .fds/measured/prod.json is left out: ") and said.isprintable()
+    (warning,) = set(seen.warnings) - set(PLAN.warnings)
+    assert warning.startswith("the sample in .fds/measured/prod.json is left out: ") and warning.isprintable()

@@ -1,4 +1,4 @@
-"""The plan, the gate, capacity, budget groups and what is running already."""
+"""Test the plan, the gate, capacity, budget groups, and plans for stacks that are already deployed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROFILES = (kit.service("db", 300, data=True), kit.service("bi", 2000, profile="
             kit.service("jobs", 900, profile="jobs", workers=True))  # fmt: skip
 
 
-def test_at_the_budget_is_within_and_a_cent_more_is_over() -> None:
+def test_total_equal_to_the_budget_is_within_and_one_cent_more_is_over() -> None:
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
     assert kit.planned(kit.settings(serverType="cpx22", budgetUsd=str(total))).verdict == "within"
@@ -35,11 +35,11 @@ def test_at_the_budget_is_within_and_a_cent_more_is_over() -> None:
     assert kit.planned(kit.settings(serverType="cpx22", budgetUsd=under)).verdict == "over"
 
 
-def test_the_gate_lets_through_what_is_within() -> None:
+def test_gate_accepts_a_plan_within_the_budget() -> None:
     gate(kit.planned())
 
 
-def test_the_gate_refuses_with_the_table_and_the_reason() -> None:
+def test_gate_refuses_a_plan_over_the_budget_with_table_and_reason() -> None:
     with pytest.raises(RefusedError) as caught:
         gate(kit.planned(kit.settings(serverType="cpx42")))
     text = str(caught.value)
@@ -48,7 +48,7 @@ def test_the_gate_refuses_with_the_table_and_the_reason() -> None:
     assert "fds scale serverType=auto --stack prod" in text
 
 
-def test_the_gate_refuses_what_does_not_fit() -> None:
+def test_gate_refuses_a_plan_that_does_not_fit() -> None:
     with pytest.raises(RefusedError, match="does not fit"):
         gate(kit.planned(kit.settings(serverType="cpx02"), (kit.service(memory_mb=3000),)))
 
@@ -63,7 +63,7 @@ def test_the_gate_refuses_what_does_not_fit() -> None:
         (0, -1, "unknown"),
     ],
 )
-def test_age_of_prices_and_rate(prices_days: int, rate_days: int, verdict: str) -> None:
+def test_verdict_depends_on_the_age_of_prices_and_rate(prices_days: int, rate_days: int, verdict: str) -> None:
     prices = kit.SHIPPED_PRICES.model_copy(update={"date": kit.TODAY - timedelta(days=prices_days)})
     rate = kit.RATE.model_copy(update={"date": kit.TODAY - timedelta(days=rate_days)})
     found = kit.planned(prices=prices, rate=rate)
@@ -74,19 +74,19 @@ def test_age_of_prices_and_rate(prices_days: int, rate_days: int, verdict: str) 
         assert caught.value.exit_code == 4
     allowed = kit.planned(prices=prices, rate=rate, allow_snapshot=True)
     if prices_days < 0 or rate_days < 0:
-        assert allowed.verdict == "unknown", "a date to come is wrong, not old"
+        assert allowed.verdict == "unknown", "a date in the future is invalid, not old"
     elif verdict == "unknown":
         assert allowed.verdict == "within"
         assert any("days old" in warning for warning in allowed.warnings)
 
 
 @pytest.mark.parametrize("rate", ["0.01", "0.79", "1.71", "100"])
-def test_an_implausible_rate_is_no_rate(rate: str) -> None:
+def test_implausible_rate_gives_unknown(rate: str) -> None:
     found = kit.planned(rate=kit.RATE.model_copy(update={"rate": Decimal(rate)}), allow_snapshot=True)
     assert (found.verdict, found.total_usd) == ("unknown", None)
 
 
-def test_without_a_rate_only_an_account_in_dollars_can_be_planned() -> None:
+def test_plan_without_a_rate_is_unknown_except_in_dollars() -> None:
     assert kit.planned(rate=None).verdict == "unknown"
     dollars = kit.SHIPPED_PRICES.model_copy(update={"currency": "USD"})
     found = kit.planned(prices=dollars, rate=None)
@@ -95,12 +95,12 @@ def test_without_a_rate_only_an_account_in_dollars_can_be_planned() -> None:
     assert kit.planned(paid, prices=dollars, rate=None).verdict == "unknown"
 
 
-def test_a_raised_budget_is_repeated() -> None:
+def test_raised_budget_is_a_warning() -> None:
     assert "budget raised to $80.00 by setting budgetUsd" in kit.planned(kit.settings(budgetUsd=80)).warnings
     assert not any("raised" in warning for warning in kit.planned().warnings)
 
 
-def test_overhead_and_limits_count() -> None:
+def test_capacity_includes_overhead_and_limits() -> None:
     room = int(Decimal(4) * 10**9 / 2**20) - SYSTEM_MB - SHIM_MB
     kind = kit.settings(serverType="cpx22")
     assert kit.planned(kind, (kit.service(memory_mb=room),)).verdict == "within"
@@ -112,7 +112,7 @@ def test_overhead_and_limits_count() -> None:
     assert "the CPU limit of one service" in kit.planned(kind, (kit.service(cpu_limit=3.0),)).reason
 
 
-def test_disks_count_on_the_disk_they_are_on() -> None:
+def test_disk_space_is_counted_on_server_disk_or_volume() -> None:
     kind = kit.settings(serverType="cpx02")
     assert "server disk" in kit.planned(kind, (kit.service(memory_mb=64, disk_gb=14),)).reason
     assert "volume: 11 GB needed, 10" in kit.planned(kind, (kit.service(memory_mb=64, disk_gb=11, data=True),)).reason
@@ -120,7 +120,7 @@ def test_disks_count_on_the_disk_they_are_on() -> None:
     assert kit.planned(grown, (kit.service(memory_mb=64, disk_gb=11, data=True),)).verdict == "within"
 
 
-def test_arm_only_where_every_image_has_it() -> None:
+def test_arm_server_needs_an_arm_image_for_every_service() -> None:
     prices = kit.price_list(types=kit.orderable("cax11", "cpx22"))
     assert (found := kit.planned(prices=prices).server) and found.type == "cax11"
     x86 = (kit.service("a"), kit.service("b", architectures=("x86",)))
@@ -128,13 +128,13 @@ def test_arm_only_where_every_image_has_it() -> None:
     assert "no arm image: b" in kit.planned(kit.settings(serverType="cax11"), x86, prices).reason
 
 
-def test_workers_take_their_memory() -> None:
+def test_each_worker_reserves_memory() -> None:
     one = kit.planned(kit.settings(workers=1), PROFILES[2:])
     three = kit.planned(kit.settings(workers=3), PROFILES[2:])
     assert [p.capacity.memory_mb.reserved for p in (one, three)] == [900, 2700]
 
 
-def test_local_stacks_need_no_prices() -> None:
+def test_local_stack_is_planned_without_prices() -> None:
     local = Settings.of("dev", {})
     found = plan(local, PROFILES, None, None, date.min, machine=Machine(memory_mb=16_000))
     assert (found.verdict, found.total_usd, found.prices) == ("within", 0, None)
@@ -143,7 +143,7 @@ def test_local_stacks_need_no_prices() -> None:
     assert plan(local, PROFILES, None, None, date.min, machine=Machine(memory_mb=2000)).verdict == "does_not_fit"
 
 
-def test_a_group_shares_the_smallest_budget() -> None:
+def test_group_is_limited_by_its_smallest_budget() -> None:
     other = kit.planned(kit.settings(serverType="cpx22")).model_copy(update={"stack": "staging"})
     both = kit.planned(kit.settings(serverType="cpx22"), others=(other,))
     assert (both.total_usd, both.verdict) == (Decimal("56.98"), "over")
@@ -155,14 +155,14 @@ def test_a_group_shares_the_smallest_budget() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["unknown", "does_not_fit"])
-def test_a_group_with_an_unpriced_stack_is_unknown(verdict: str) -> None:
+def test_group_with_an_unpriced_stack_is_unknown(verdict: str) -> None:
     update: dict[str, Any] = {"verdict": verdict, "total_usd": None, "total_eur": None, "stack": "staging"}
     both = kit.planned(others=(kit.planned().model_copy(update=update),))
     assert (both.verdict, both.total_usd) == ("unknown", None)
     assert "staging" in both.reason
 
 
-def test_what_runs_is_kept_while_it_fits_the_budget() -> None:
+def test_running_sold_out_server_is_kept_within_the_budget() -> None:
     sold_out = kit.price_list(types=kit.orderable("cpx12"))
     runs = Deployed("cpx22", "fsn1", 10, 80)
     kept = kit.planned(prices=sold_out, deployed=runs)
@@ -172,13 +172,13 @@ def test_what_runs_is_kept_while_it_fits_the_budget() -> None:
     assert dear.server is not None and dear.server.type == "cpx12"
 
 
-def test_an_existing_volume_is_paid_for_at_its_size() -> None:
+def test_existing_volume_counts_with_its_actual_size() -> None:
     found = kit.planned(kit.settings(serverType="cpx22"), deployed=Deployed(volume_gb=1000))
     assert found.verdict == "over"
     assert next(line for line in found.lines if line.resource == "data volume").quantity == 1000
 
 
-def test_alternatives_are_ranked_by_what_they_give_up() -> None:
+def test_alternatives_are_ranked_by_impact() -> None:
     own = kit.settings(profiles=["bi", "jobs"], workers=3, backups=True)
     found = kit.planned(own, PROFILES, deployed=Deployed())
     assert found.verdict == "over"
@@ -187,13 +187,13 @@ def test_alternatives_are_ranked_by_what_they_give_up() -> None:
     assert all(other.total_usd <= 50 for other in found.alternatives)
 
 
-def test_no_alternative_leaves_a_service_without_what_it_needs() -> None:
+def test_alternatives_keep_every_needed_service() -> None:
     services = (kit.service("db", 3000, profile="bi"), kit.service("app", 3000, needs=("db",)))
     found = kit.planned(kit.settings(profiles=["bi"]), services)
     assert not any("profiles" in other.settings for other in found.alternatives)
 
 
-def test_a_smaller_volume_is_offered_only_while_there_is_none() -> None:
+def test_smaller_volume_is_offered_only_down_to_the_deployed_size() -> None:
     own = kit.settings(serverType="cpx22", volumeGb=900)
     assert not any("volumeGb" in other.settings for other in kit.planned(own).alternatives)
     offered = [other.settings for other in kit.planned(own, deployed=Deployed()).alternatives]
@@ -202,34 +202,34 @@ def test_a_smaller_volume_is_offered_only_while_there_is_none() -> None:
     assert {"volumeGb": "200"} in offered and {"volumeGb": "10"} not in offered
 
 
-def test_the_schema_is_that_of_the_models() -> None:
-    assert schema.FILE.read_text() == schema.text(), "renew it: python -m infra.cost.reports.schema"
+def test_schema_file_matches_the_models() -> None:
+    assert schema.FILE.read_text() == schema.text(), "to renew the schema: python -m infra.cost.reports.schema"
 
 
 @pytest.mark.parametrize("own", [{}, {"serverType": "cpx42"}, {"location": "mars1"}, {"serverType": "cpx02"}])
-def test_plans_obey_the_schema_and_write_money_with_two_places(own: dict[str, Any]) -> None:
+def test_plan_json_matches_the_schema_with_two_decimal_places(own: dict[str, Any]) -> None:
     document = json.loads(kit.planned(kit.settings(**own), PROFILES).model_dump_json())
     jsonschema.validate(document, json.loads(schema.FILE.read_text()))
     for line in document["lines"]:
         assert line["monthly_usd"][-3] == "." and line["monthly_eur"][-3] == "."
 
 
-def test_no_float_is_near_money() -> None:
+def test_money_code_has_no_float() -> None:
     folder = Path(schema.__file__).parent
     found = [path.name for path in folder.glob("*.py") if re.search(r"\bfloat\b", path.read_text())]
     sizes = {"model.py", "checked.py", "capacity.py", "live.py", "scaling.py"}
-    assert set(found) <= sizes, "only sizes, cores, counts and seconds"
+    assert set(found) <= sizes, "float is allowed only for sizes, cores, counts and seconds"
 
 
-def test_a_plan_takes_under_20_ms_at_the_95th_percentile() -> None:
-    """Full price list, all services, refused, so that every alternative is planned as well."""
+def test_plan_takes_under_20_ms_at_the_95th_percentile() -> None:
+    """Plan all services with the full price list over budget, so that every alternative is planned too."""
     own = kit.settings(profiles=["full"], location="auto", workers=8, backups=True, budgetUsd=20)
     services = selected(own)
     assert len(services) == len(catalogue())
     assert p95(lambda: kit.planned(own, services, deployed=Deployed()), 100) < 0.020
 
 
-def test_replicas_are_images_once() -> None:
+def test_image_of_replicas_counts_once() -> None:
     big = replace(kit.service().resources, image_mb=5000)
     worker = replace(kit.service(workers=True), resources=big)
     assert kit.planned(kit.settings(workers=4), (worker,)).capacity.disk_gb.reserved == 6

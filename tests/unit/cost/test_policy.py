@@ -1,4 +1,4 @@
-"""The policy pack's rules on resources as the engine shows them; no engine is needed."""
+"""Test the cost rules of the policy pack on resources as the engine passes them, without an engine."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ INPUTS = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
 
 
 def hcloud(name: str, **props: Any) -> Resource:
-    """A resource of Hetzner's."""
+    """Return a resource of the Hetzner provider."""
     return Resource(f"hcloud:index/{name[0].lower()}{name[1:]}:{name}", name.lower(), props)
 
 
 def container(**props: Any) -> Resource:
-    """A container that breaks no rule, but for `props`."""
+    """Return a container that breaks no rule, changed by `props`."""
     good = {"image": "redis:7", "memory": 64, "memorySwap": 64, "cpus": "0.5", "name": "redis"}
     return Resource("docker:index/container:Container", "redis", {**good, **props})
 
@@ -36,16 +36,16 @@ SERVER = hcloud("Server", serverType="cpx22", location="fsn1")
 VOLUME = hcloud("Volume", size=10)
 
 
-def judged(*resources: Resource, **settings: Any) -> str:
-    """Why the resources may not be deployed."""
+def problem_with(*resources: Resource, **settings: Any) -> str:
+    """Return why the resources may not be deployed; empty when they may."""
     return problem(kit.settings(**settings), resources, INPUTS)
 
 
-def test_the_planned_stack_passes_at_exactly_the_planned_price() -> None:
+def test_planned_stack_passes_with_a_budget_of_its_planned_total() -> None:
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
-    assert judged(SERVER, VOLUME, budgetUsd=str(total)) == ""
-    assert "over" in judged(SERVER, VOLUME, budgetUsd=str(total - Decimal("0.01")))
+    assert problem_with(SERVER, VOLUME, budgetUsd=str(total)) == ""
+    assert "over" in problem_with(SERVER, VOLUME, budgetUsd=str(total - Decimal("0.01")))
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_the_planned_stack_passes_at_exactly_the_planned_price() -> None:
         hcloud("Server", serverType="cpx22", datacenter="fsn1-dc14"),
     ],
 )
-def test_what_the_settings_do_not_say_is_found(extra: Resource) -> None:
-    assert judged(SERVER, VOLUME, extra).startswith("over: ")
+def test_resources_beyond_the_settings_are_counted(extra: Resource) -> None:
+    assert problem_with(SERVER, VOLUME, extra).startswith("over: ")
 
 
 @pytest.mark.parametrize(
@@ -85,65 +85,67 @@ def test_what_the_settings_do_not_say_is_found(extra: Resource) -> None:
         Resource("fds:index:Server", "mine", {}),
     ],
 )
-def test_what_cannot_be_priced_is_never_zero(extra: Resource) -> None:
-    assert judged(SERVER, VOLUME, extra).startswith("unknown: ")
+def test_resource_without_a_known_price_gives_unknown(extra: Resource) -> None:
+    assert problem_with(SERVER, VOLUME, extra).startswith("unknown: ")
 
 
-def test_what_is_free_is_free_and_components_are_nothing() -> None:
+def test_free_resources_and_components_cost_nothing() -> None:
     free = [Resource(kind, "free", {}) for kind in FREE]
     free += [
         Resource(kind, "free", {}) for kind in ("random:index/randomPet:RandomPet", "pulumi:pulumi:StackReference")
     ]
     component = Resource("my:own:Component", "mine", {}, custom=False)
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
-    assert judged(SERVER, VOLUME, *free, component, budgetUsd=str(total)) == ""
+    assert problem_with(SERVER, VOLUME, *free, component, budgetUsd=str(total)) == ""
 
 
-def test_addresses_are_counted_once() -> None:
+def test_address_of_server_and_resource_is_counted_once() -> None:
     own = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=[{"ipv4": 17}])
     address = hcloud("PrimaryIp", type="ipv4", location="fsn1")
     total = str(kit.planned(kit.settings(serverType="cpx22")).total_usd)
-    assert judged(own, address, VOLUME, budgetUsd=total) == ""
-    assert judged(own, VOLUME, budgetUsd=total) == "", "an address from elsewhere is paid for all the same"
-    assert "over" in judged(own, address, hcloud("PrimaryIp", type="ipv4", location="fsn1"), VOLUME, budgetUsd=total)
+    assert problem_with(own, address, VOLUME, budgetUsd=total) == ""
+    assert problem_with(own, VOLUME, budgetUsd=total) == "", "an address from outside the program is counted too"
+    assert "over" in problem_with(
+        own, address, hcloud("PrimaryIp", type="ipv4", location="fsn1"), VOLUME, budgetUsd=total
+    )
     none = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=[{"ipv4Enabled": False}])
-    assert judged(none, VOLUME, budgetUsd=str(Decimal(total) - Decimal("0.70"))) == ""
+    assert problem_with(none, VOLUME, budgetUsd=str(Decimal(total) - Decimal("0.70"))) == ""
 
 
-def test_addresses_that_a_preview_leaves_open_count_as_one() -> None:
-    """The most that they can cost: a preview neither refuses what the deployment takes, nor lets more through."""
+def test_unknown_addresses_in_a_preview_count_as_one() -> None:
+    """One address is the dearest case, so preview and deployment reach the same verdict."""
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
     server = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN, datacenter=UNKNOWN)
-    assert judged(server, VOLUME, budgetUsd=str(total)) == ""
-    assert "over" in judged(server, VOLUME, budgetUsd=str(total - Decimal("0.01")))
+    assert problem_with(server, VOLUME, budgetUsd=str(total)) == ""
+    assert "over" in problem_with(server, VOLUME, budgetUsd=str(total - Decimal("0.01")))
 
 
-def test_backups_snapshots_and_what_settings_add_count() -> None:
+def test_backups_and_snapshots_are_counted() -> None:
     total = kit.planned(kit.settings(serverType="cpx22", backups=True)).total_usd
     backed = hcloud("Server", serverType="cpx22", location="fsn1", backups=True)
-    assert judged(backed, VOLUME, budgetUsd=str(total)) == ""
-    assert "over" in judged(backed, VOLUME, snapshotGb=1, budgetUsd=str(total))
-    assert "snapshot at most" in judged(backed, VOLUME, hcloud("Snapshot", serverId=1), budgetUsd=str(total))
+    assert problem_with(backed, VOLUME, budgetUsd=str(total)) == ""
+    assert "over" in problem_with(backed, VOLUME, snapshotGb=1, budgetUsd=str(total))
+    assert "snapshot at most" in problem_with(backed, VOLUME, hcloud("Snapshot", serverId=1), budgetUsd=str(total))
 
 
-def test_load_balancers_are_priced() -> None:
-    # 28.49 + up(7.49*1.19*1.1637)
+def test_load_balancer_is_counted() -> None:
+    # 28.49 for the stack + up(7.49*1.19*1.1637) for the load balancer
     balancer = hcloud("LoadBalancer", loadBalancerType="lb11", location="fsn1")
-    assert judged(SERVER, VOLUME, balancer, budgetUsd="38.87") == ""
-    assert "over: $38.87" in judged(SERVER, VOLUME, balancer, budgetUsd="38.86")
+    assert problem_with(SERVER, VOLUME, balancer, budgetUsd="38.87") == ""
+    assert "over: $38.87" in problem_with(SERVER, VOLUME, balancer, budgetUsd="38.86")
 
 
-def test_the_group_counts() -> None:
+def test_other_stacks_of_the_group_are_counted() -> None:
     other = kit.planned(kit.settings(serverType="cpx22")).model_copy(update={"stack": "staging"})
     found = problem(kit.settings(), (SERVER, VOLUME), RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, (other,)))
     assert found.startswith("over: $56.98") and "stack staging" in found
 
 
-def test_limits_of_containers_must_suit_the_server() -> None:
+def test_sum_of_memory_limits_must_fit_the_server() -> None:
     many = [container(memory=1800) for _ in range(4)]
-    assert "does not fit: memory limits: 7,200 MiB needed, " in judged(SERVER, VOLUME, *many)
-    assert judged(SERVER, VOLUME, *many[:3]) == ""
+    assert "does not fit: memory limits: 7,200 MiB needed, " in problem_with(SERVER, VOLUME, *many)
+    assert problem_with(SERVER, VOLUME, *many[:3]) == ""
 
 
 @pytest.mark.parametrize(
@@ -154,20 +156,22 @@ def test_limits_of_containers_must_suit_the_server() -> None:
         ({"cpus": "2.5"}, "the CPU limit of one service: 2.5 cores needed, 2 there"),
     ],
 )
-def test_every_rule_of_the_plan_holds_for_the_containers_of_the_stack(props: dict[str, Any], says: str) -> None:
-    assert f"does not fit: {says}" in judged(SERVER, VOLUME, container(**props))
+def test_container_beyond_the_server_s_capacity_is_refused(props: dict[str, Any], says: str) -> None:
+    assert f"does not fit: {says}" in problem_with(SERVER, VOLUME, container(**props))
 
 
 def test_container_that_is_never_started_needs_no_capacity() -> None:
-    assert judged(SERVER, VOLUME, container(memory=4000, start=False)) == ""
+    assert problem_with(SERVER, VOLUME, container(memory=4000, start=False)) == ""
 
 
 def test_unknown_limit_gives_no_decision() -> None:
-    assert judged(SERVER, VOLUME, container(memory=UNKNOWN)).startswith("unknown: memory of redis is not known yet")
+    assert problem_with(SERVER, VOLUME, container(memory=UNKNOWN)).startswith(
+        "unknown: memory of redis is not known yet"
+    )
 
 
 def test_plan_and_pack_give_the_same_verdict_and_reason() -> None:
-    """One function decides for both."""
+    """Both call the same function."""
     for own, resources in (
         (kit.settings(serverType="cpx22", budgetUsd="28"), (SERVER, VOLUME)),
         (kit.settings(serverType="cpx22", snapshotGb=400, budgetUsd="30"), (SERVER, VOLUME)),
@@ -178,16 +182,14 @@ def test_plan_and_pack_give_the_same_verdict_and_reason() -> None:
         assert problem(own, resources, INPUTS).startswith(f"{plan.verdict}: {plan.reason} (")
 
 
-def test_settings_come_from_the_engine() -> None:
+def test_settings_are_read_from_the_engine_s_environment() -> None:
     config = '{"freelancer-data-stack:budgetUsd": "40", "freelancer-data-stack:secrets": "x", "docker:host": "y"}'
     found = settings_of({"PULUMI_STACK": "prod", "PULUMI_CONFIG": config})
     assert (found.stack, found.budget_usd) == ("prod", Decimal(40))
 
 
-def test_the_pack_counts_the_neighbours_in_the_project_that_the_engine_works_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And not those around its own folder."""
+def test_pack_counts_the_stacks_of_the_deployed_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not read from the folder that the policy pack is in."""
     own = {"host": "hetzner", "fxRate": "1.1637", "fxDate": "2026-10-07", "allowSnapshot": True, "serverType": "cpx22"}
     config = {f"{PROJECT}:{key}": value for key, value in own.items()}
     (tmp_path / "Pulumi.second.yaml").write_text(json.dumps({"config": config}))

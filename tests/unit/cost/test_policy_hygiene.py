@@ -1,4 +1,4 @@
-"""Docker and Hetzner resources may use only known inputs with known values; everything else is refused."""
+"""Test that the policy pack allows only known inputs with known values of Docker and Hetzner resources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOST_PATHS = (
     *("/run/containerd/containerd.sock", "/run/podman/podman.sock", "/run/user/1000/docker.sock", "/var/lib/docker"),
     *("/srv/data", "/etc", "/dev", "/root/.ssh"),
 )
-"""Docker's socket in many spellings, folders that contain it, sockets of other engines, and other host paths."""
+"""Docker's socket in several spellings, folders that contain it, sockets of other engines, and other host paths."""
 
 
 def found(resource: Resource) -> list[str]:
@@ -55,7 +55,7 @@ def test_container_that_breaks_a_rule_is_refused(props: dict[str, Any], says: st
 
 
 @pytest.mark.parametrize("path", HOST_PATHS)
-def test_no_path_of_the_host_is_mounted_in_any_way(path: str) -> None:
+def test_mount_of_a_host_path_is_refused(path: str) -> None:
     for props in (
         {"volumes": [{"hostPath": path, "containerPath": "/data"}]},
         {"volumes": [{"volumeName": path, "containerPath": "/data"}]},
@@ -99,7 +99,7 @@ def test_no_path_of_the_host_is_mounted_in_any_way(path: str) -> None:
         {"uploads": [{"file": "/key", "source": "/root/.ssh/id_ed25519"}]},
     ],
 )
-def test_every_other_access_to_host_files_is_refused(props: dict[str, Any]) -> None:
+def test_other_access_to_host_files_is_refused(props: dict[str, Any]) -> None:
     assert len(found(container(**props))) == 1
 
 
@@ -123,7 +123,7 @@ def test_every_other_access_to_host_files_is_refused(props: dict[str, Any]) -> N
         {"inputOfALaterVersion": True}, {"inputOfALaterVersion": UNKNOWN},
     ],
 )  # fmt: skip
-def test_values_not_known_to_be_harmless_are_refused(props: dict[str, Any]) -> None:
+def test_values_that_are_not_allowed_are_refused(props: dict[str, Any]) -> None:
     (problem,) = found(container(**props))
     assert problem.startswith(f"redis sets {next(iter(props))}")
 
@@ -139,7 +139,7 @@ NOT_ALLOWED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_every_input_of_the_provider_is_either_judged_or_refused() -> None:
+def test_every_input_of_the_provider_is_checked_or_refused() -> None:
     """A new version of the provider must not add inputs that no rule covers."""
     own = {name for name, value in vars(docker.ContainerArgs).items() if isinstance(value, property)}
     inputs = {re.sub(r"_(\w)", lambda match: match[1].upper(), name) for name in own}
@@ -222,10 +222,10 @@ def firewall(*rules: Any) -> Resource:
     return hcloud("Firewall", rules=list(rules))
 
 
-def test_a_firewall_of_the_stack_passes() -> None:
+def test_firewall_of_the_stack_passes() -> None:
     assert found(firewall(rule("80"), rule("443"), rule(443.0), rule("22", ["192.0.2.0/24"]))) == []
     assert found(firewall(rule("22", ["192.0.2.7", "192.0.2.128/25"]))) == []
-    assert list(problems(firewall(rule("22")), kit.settings())) == [], "no setting narrows it"
+    assert list(problems(firewall(rule("22")), kit.settings())) == [], "no setting restricts the SSH sources"
 
 
 @pytest.mark.parametrize(
@@ -238,15 +238,15 @@ def test_a_firewall_of_the_stack_passes() -> None:
         rule("443", destinationIps=["10.0.0.1"]), UNKNOWN,
     ],
 )  # fmt: skip
-def test_a_firewall_opens_nothing_else(bad: Any) -> None:
+def test_any_other_firewall_rule_is_refused(bad: Any) -> None:
     assert found(firewall(rule("80"), bad))
 
 
-def test_rules_that_are_not_known_yet_are_refused() -> None:
+def test_unknown_firewall_rules_are_refused() -> None:
     assert len(found(hcloud("Firewall", rules=UNKNOWN))) == 1
 
 
-def test_a_server_has_a_firewall() -> None:
+def test_server_without_a_firewall_is_refused() -> None:
     server = {"serverType": "cpx22", "location": "fsn1"}
     assert "every port is open" in found(hcloud("Server", **server))[0]
     assert "every port is open" in found(hcloud("Server", **server, firewallIds=[]))[0]
@@ -254,7 +254,7 @@ def test_a_server_has_a_firewall() -> None:
         assert found(hcloud("Server", **server, firewallIds=ids)) == []
 
 
-def test_load_balancer_may_only_lead_to_the_proxy() -> None:
+def test_load_balancer_may_forward_only_to_the_proxy() -> None:
     assert found(hcloud("LoadBalancerService", protocol="https")) == []
     assert found(hcloud("LoadBalancerService", protocol="tcp", listenPort=443, destinationPort=443)) == []
     for ports in ({"listenPort": 2222}, {"listenPort": 443, "destinationPort": 22}, {"destinationPort": UNKNOWN}):

@@ -1,4 +1,4 @@
-"""The policy pack accepts every resource that this project's program registers."""
+"""Test that the policy pack accepts every resource that this project's program registers."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def test_every_resource_of_the_program_passes_the_rules(host: str, profile: str)
 
 
 @pytest.mark.parametrize(("host", "profile"), CASES)
-def test_only_the_proxy_s_image_publishes_ports_in_the_whole_stack(host: str, profile: str) -> None:
+def test_only_the_proxy_s_image_publishes_ports(host: str, profile: str) -> None:
     settings, _, outputs = program(host, profile)
     assert image_problem(outputs, publishers_of(settings)) == ""
-    assert image_problem(outputs, ()) != "", "a container of it does publish ports"
+    assert image_problem(outputs, ()) != "", "expected a container that publishes ports"
 
 
 @pytest.mark.parametrize("profile", ["lean", "full"])
-def test_the_whole_stack_is_within_the_budget_and_fits_as_it_grows(profile: str) -> None:
+def test_stack_is_within_budget_and_capacity_with_every_further_resource(profile: str) -> None:
     settings, inputs, outputs = program("hetzner", profile)
     for count in range(1, len(inputs) + 1):
         assert problem(settings, inputs[:count], INPUTS) == ""

@@ -1,4 +1,4 @@
-"""Only the proxy, as declared in the catalogue, may publish ports."""
+"""Test that only the proxy, as declared in the catalogue, may publish ports."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def port(external: Any = 443, internal: Any = 8443, **more: Any) -> dict[str, An
         [port(UNKNOWN)], [port(mode="host")], [UNKNOWN], UNKNOWN, "443:8443",
     ],
 )  # fmt: skip
-def test_the_proxy_publishes_nothing_else(ports: Any) -> None:
+def test_other_ports_of_the_proxy_are_refused(ports: Any) -> None:
     (problem,) = found(kit.settings(), ports=ports)
     assert problem.endswith("the settings publish 0.0.0.0:80, 0.0.0.0:443")
 
@@ -80,14 +80,14 @@ def test_the_proxy_publishes_nothing_else(ports: Any) -> None:
 def test_proxy_of_a_local_stack_publishes_only_on_loopback() -> None:
     assert len(found(LOCAL, ports=[port(8443, ip="0.0.0.0")])) == 1
     assert len(found(LOCAL, ports=[port(443, ip="127.0.0.1")])) == 1
-    assert found(LOCAL, ports=[port(8443.0, 8443.0, ip="127.0.0.1")]) == [], "the engine tells numbers as floats"
+    assert found(LOCAL, ports=[port(8443.0, 8443.0, ip="127.0.0.1")]) == [], "the engine passes numbers as floats"
 
 
 def test_publish_all_ports_is_refused() -> None:
     assert found(kit.settings(), publishAllPorts=True) == ["prod-traefik sets publishAllPorts, which is not allowed"]
 
 
-def judged(*resources: Resource) -> str:
+def image_problem_of(*resources: Resource) -> str:
     """Return the image problem of the whole stack."""
     return image_problem(resources, publishers_of(kit.settings()))
 
@@ -97,19 +97,19 @@ def image(name: str, image_id: Any) -> Resource:
     return Resource(IMAGE, name, {"name": name, "imageId": image_id})
 
 
-def test_an_image_id_must_be_the_proxy_s() -> None:
-    """Before the deployment only the id is known; afterwards, the name of the image too."""
+def test_image_id_other_than_the_proxy_s_is_refused() -> None:
+    """Before the deployment only the id of the image is known, afterwards its name too."""
     own, other = image("traefik:v3.7", ID), image("nginx:1.27", "sha256:" + "8" * 64)
-    assert judged(own, other, proxy(kit.settings())) == ""
-    assert "prod-traefik publishes ports and runs sha256:888" in judged(
+    assert image_problem_of(own, other, proxy(kit.settings())) == ""
+    assert "prod-traefik publishes ports and runs sha256:888" in image_problem_of(
         own, other, proxy(kit.settings(), image="sha256:" + "8" * 64)
     )
-    assert "and runs sha256:777" in judged(other, proxy(kit.settings()))
-    assert judged(own, proxy(kit.settings(), image="sha256:" + "8" * 64, ports=[])) == ""
+    assert "and runs sha256:777" in image_problem_of(other, proxy(kit.settings()))
+    assert image_problem_of(own, proxy(kit.settings(), image="sha256:" + "8" * 64, ports=[])) == ""
 
 
 def test_image_unknown_in_a_preview_is_checked_by_the_deployment() -> None:
-    assert judged(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
+    assert image_problem_of(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
 
 
 @pytest.mark.parametrize(

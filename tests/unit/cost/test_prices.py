@@ -1,4 +1,4 @@
-"""Price lists that nobody should believe: each is an error that names the place, and none makes anything free."""
+"""Test that an invalid price list is an error that names the invalid member, and never makes a resource free."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _server(types: list[dict[str, Any]], name: str = "cpx22") -> dict[str, Any]:
 
 
 def _set(path: str, value: Any) -> Break:
-    """Set a member of `GET /pricing` (`p.…`) or of the type cpx22 (`t.…`); `...` deletes it."""
+    """Return a function that sets a member of `GET /pricing` (`p.…`) or of type cpx22 (`t.…`); `...` deletes it."""
 
     def change(pricing: dict[str, Any], types: list[dict[str, Any]]) -> None:
         root, *parts = path.split(".")
@@ -61,7 +61,7 @@ FIGURES = (
 
 @pytest.mark.parametrize("path", PLACES)
 @pytest.mark.parametrize("figure", FIGURES, ids=repr)
-def test_what_is_not_a_price_is_an_error(path: str, figure: Any) -> None:
+def test_invalid_price_is_an_error(path: str, figure: Any) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(path, figure)(pricing, types)
     with pytest.raises(UnknownError) as caught:
@@ -72,7 +72,7 @@ def test_what_is_not_a_price_is_an_error(path: str, figure: Any) -> None:
 
 @pytest.mark.parametrize("path", [place for place in PLACES if place != "p.vat_rate"])
 @pytest.mark.parametrize("zero", ["0", "0.00", "0.0000000000"])
-def test_nothing_is_free(path: str, zero: str) -> None:
+def test_price_of_zero_is_an_error(path: str, zero: str) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(path, zero)(pricing, types)
     with pytest.raises(UnknownError, match=r"zero|below the net"):
@@ -99,7 +99,7 @@ def test_nothing_is_free(path: str, zero: str) -> None:
         ("t.prices.0.price_monthly", {"net": "0.01", "gross": "0.0119"}),
     ],
 )  # fmt: skip
-def test_other_nonsense_is_an_error(path: str, value: Any) -> None:
+def test_other_invalid_member_is_an_error(path: str, value: Any) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(path, value)(pricing, types)
     with pytest.raises(UnknownError):
@@ -107,13 +107,13 @@ def test_other_nonsense_is_an_error(path: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, [], "x", 1, {}, {"pricing": None}, {"pricing": []}])
-def test_answers_of_another_shape_are_errors(answer: Any) -> None:
+def test_pricing_response_of_another_shape_is_an_error(answer: Any) -> None:
     with pytest.raises(UnknownError):
         price_lists.read(answer, kit.SERVER_TYPES, day=kit.TODAY, source="test")
 
 
 @pytest.mark.parametrize("entries", [[], [None], [1], [[]], ["cpx22"]])
-def test_server_types_of_another_shape_are_errors(entries: list[Any]) -> None:
+def test_server_type_of_another_shape_is_an_error(entries: list[Any]) -> None:
     with pytest.raises(UnknownError):
         price_lists.read(kit.PRICING, entries, day=kit.TODAY, source="test")
 
@@ -162,7 +162,7 @@ def test_duplicate_name_in_a_list_is_unknown(where: str, first: bool, change: Ca
     assert caught.value.exit_code == 4
 
 
-def test_of_two_lists_the_dearer_price_counts() -> None:
+def test_higher_price_of_two_lists_counts() -> None:
     types = kit.server_types()
     price = _server(types)["prices"][0]["price_monthly"]
     price |= {"net": "1.00", "gross": "1.19"}
@@ -171,7 +171,7 @@ def test_of_two_lists_the_dearer_price_counts() -> None:
     assert any("disagree" in warning for warning in found.warnings)
 
 
-def test_disagreeing_lists_use_the_higher_hourly_and_traffic_price() -> None:
+def test_higher_hourly_and_traffic_price_of_two_lists_counts() -> None:
     shipped = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     cheaper: dict[str, Any] = {
         "price_hourly": {"net": "0.01", "gross": "0.0119"}, "included_traffic": 2**50,
@@ -196,7 +196,7 @@ def test_disagreeing_lists_use_the_higher_hourly_and_traffic_price() -> None:
         ("5.4900000000", "6.5331000000", "6.5331"),
     ],
 )
-def test_a_gross_price_may_be_rounded(net: str, gross: str, counts: str) -> None:
+def test_rounded_gross_price_is_accepted(net: str, gross: str, counts: str) -> None:
     pricing = kit.pricing()
     pricing["pricing"]["volume"]["price_per_gb_month"] = {"net": net, "gross": gross}
     found = kit.price_list(pricing)
@@ -211,7 +211,7 @@ def test_a_gross_price_may_be_rounded(net: str, gross: str, counts: str) -> None
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", [place.rpartition(".")[0] for place in PLACES if place.endswith("gross")])
-def test_a_gross_price_that_is_not_net_plus_vat_is_unknown(path: str, net: str, gross: str) -> None:
+def test_gross_price_other_than_net_plus_vat_is_unknown(path: str, net: str, gross: str) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(path, {"net": net, "gross": gross})(pricing, types)
     with pytest.raises(UnknownError, match=r"VAT|below the net") as caught:
@@ -234,7 +234,7 @@ def test_vat_rate_that_contradicts_the_prices_is_unknown(vat: str) -> None:
         "p.primary_ips.0", "p.primary_ips.0.prices.0", "p.server_types.0.prices.0.price_hourly",
     ],
 )  # fmt: skip
-def test_a_price_in_another_currency_than_the_list_is_unknown(holder: str) -> None:
+def test_price_in_another_currency_than_the_list_is_unknown(holder: str) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(f"{holder}.currency", "EUR")(pricing, types)
     assert kit.price_list(pricing, types) == kit.SHIPPED_PRICES
@@ -255,19 +255,19 @@ def _refused(types: list[dict[str, Any]], **settings: Any) -> str:
     return plan.reason
 
 
-def test_sold_out_types_are_not_chosen_and_not_accepted() -> None:
+def test_sold_out_types_are_neither_chosen_nor_accepted() -> None:
     assert kit.planned(prices=kit.price_list(types=kit.orderable("cpx32", "cpx42"))).server is not None
     assert "sold out" in _refused(kit.orderable("cpx32"), serverType="cpx22")
 
 
-def test_with_everything_sold_out_nothing_is_within() -> None:
+def test_no_plan_is_within_if_every_type_is_sold_out() -> None:
     assert kit.planned(prices=kit.price_list(types=kit.orderable())).verdict == "does_not_fit"
 
 
 @pytest.mark.parametrize(
     ("after", "verdict"), [("2026-10-08T00:00:00+00:00", "does_not_fit"), ("2026-10-09", "within")]
 )
-def test_a_withdrawn_type_can_be_ordered_until_its_day(after: str, verdict: str) -> None:
+def test_deprecated_type_is_orderable_until_its_date(after: str, verdict: str) -> None:
     types = kit.server_types()
     _server(types)["deprecation"] = {"announced": "2026-01-01", "unavailable_after": after}
     plan = kit.planned(kit.settings(serverType="cpx22"), prices=kit.price_list(types=types))
@@ -279,14 +279,14 @@ def test_a_withdrawn_type_can_be_ordered_until_its_day(after: str, verdict: str)
     "settings",
     [{"location": "mars1"}, {"serverType": "cpx999"}, {"serverType": "cpx22", "location": "ash"}, {"offsiteGb": 5}],
 )
-def test_what_the_list_does_not_price_is_unknown(settings: dict[str, Any]) -> None:
+def test_setting_without_a_listed_price_is_unknown(settings: dict[str, Any]) -> None:
     plan = kit.planned(kit.settings(**settings))
     assert (plan.verdict, plan.total_usd) == ("unknown", None)
     with pytest.raises(UnknownError):
         gate(plan)
 
 
-def test_a_location_without_addresses_for_sale_is_unknown() -> None:
+def test_location_without_an_address_price_is_unknown() -> None:
     pricing = kit.pricing()
     addresses = pricing["pricing"]["primary_ips"][0]["prices"]
     pricing["pricing"]["primary_ips"][0]["prices"] = [price for price in addresses if price["location"] != "fsn1"]
@@ -295,7 +295,7 @@ def test_a_location_without_addresses_for_sale_is_unknown() -> None:
     assert elsewhere.server is not None and elsewhere.server.location != "fsn1"
 
 
-def test_days_of_an_offer() -> None:
+def test_first_and_last_day_of_an_offer() -> None:
     offer = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     assert offer.orderable(date(2026, 10, 8))
     assert not offer.model_copy(update={"available": False}).orderable(date(2026, 10, 8))

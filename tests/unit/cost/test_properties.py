@@ -1,4 +1,4 @@
-"""What holds for any settings, services and prices."""
+"""Property tests of the planner, for generated settings, services and prices."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ prices = st.lists(st.sampled_from(TYPES), min_size=1, unique=True).map(
 
 @given(values, stacks, prices)
 @effort(max_examples=80, deadline=None)
-def test_within_is_never_over_the_budget(given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any) -> None:
+def test_plan_within_never_costs_more_than_the_budget(
+    given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any
+) -> None:
     own = kit.settings(**given_values)
     plan = kit.planned(own, stack, sold)
     if plan.verdict == "within":
@@ -69,7 +71,9 @@ def test_within_is_never_over_the_budget(given_values: dict[str, Any], stack: tu
 
 @given(values, stacks, prices)
 @effort(max_examples=60, deadline=None)
-def test_alternatives_really_are_within(given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any) -> None:
+def test_every_alternative_is_within_when_planned_again(
+    given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any
+) -> None:
     from infra.cost.planning.scaling import changed, parse
 
     own = kit.settings(**given_values)
@@ -81,7 +85,7 @@ def test_alternatives_really_are_within(given_values: dict[str, Any], stack: tup
 
 @given(values, stacks, st.sampled_from(("volumeGb", "snapshotGb", "trafficTb", "workers")), st.integers(1, 20))
 @effort(max_examples=80, deadline=None)
-def test_more_of_anything_never_costs_less(
+def test_higher_quantity_never_costs_less(
     given_values: dict[str, Any], stack: tuple[Service, ...], key: str, more: int
 ) -> None:
     less = kit.planned(kit.settings(**given_values), stack)
@@ -101,7 +105,7 @@ def test_backups_and_tax_never_cost_less(given_values: dict[str, Any], stack: tu
 
 @given(values, stacks, prices)
 @effort(max_examples=40, deadline=None)
-def test_no_orderable_type_that_fits_is_cheaper(
+def test_auto_chooses_the_cheapest_orderable_type_that_fits(
     given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any
 ) -> None:
     own = kit.settings(**{**given_values, "serverType": "auto"})
@@ -116,7 +120,9 @@ def test_no_orderable_type_that_fits_is_cheaper(
 
 @given(values, stacks, st.integers(0, 99))
 @effort(max_examples=40, deadline=None)
-def test_order_does_not_matter(given_values: dict[str, Any], stack: tuple[Service, ...], seed: int) -> None:
+def test_order_of_inputs_does_not_change_the_plan(
+    given_values: dict[str, Any], stack: tuple[Service, ...], seed: int
+) -> None:
     pairs, services, types = list(given_values.items()), list(stack), kit.server_types()
     chance = Random(seed)
     for items in (pairs, services, types):
@@ -142,14 +148,14 @@ def test_more_memory_never_costs_less(stack: tuple[Service, ...], more: int) -> 
 
 @given(st.decimals("0.8", "1.7", places=4))
 @effort(max_examples=80, deadline=None)
-def test_rounding_only_ever_goes_up(rate: Decimal) -> None:
+def test_rounding_never_lowers_a_total(rate: Decimal) -> None:
     plan = kit.planned(rate=kit.RATE.model_copy(update={"rate": rate}))
     exact = sum((line.quantity * line.unit_price * rate for line in plan.lines), Decimal(0))
     assert plan.total_usd is not None
     assert exact <= plan.total_usd < exact + len(plan.lines) * Decimal("0.01")
 
 
-def test_the_considered_servers_are_the_planned_ones() -> None:
+def test_planned_server_is_first_of_the_ranked_servers() -> None:
     own: Settings = kit.settings()
     inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
     plan = kit.planned(own)

@@ -1,4 +1,4 @@
-"""What is offered when the provider has none of a server type that its list offers: planned, within, and without it."""
+"""Test the alternative that is offered if the provider refuses a listed server type as sold out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from infra.cost.planning_inputs import PlanningInputs
 from tests.unit.cost import kit
 
 
-def _instead(types: list[str], **own: Any) -> Alternative | None:
-    """What is offered in place of the server that would have been chosen."""
+def _alternative(types: list[str], **own: Any) -> Alternative | None:
+    """Return the alternative to the server that these settings would choose."""
     prices = kit.price_list(types=kit.orderable(*types))
     basis = PlanningInputs(kit.TODAY, RentalInputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
     settings = kit.settings(**own)
@@ -25,24 +25,24 @@ def _instead(types: list[str], **own: Any) -> Alternative | None:
     return sold_out.next_best(settings, wanted, basis)
 
 
-def test_the_next_type_at_the_same_place_is_offered_by_its_name() -> None:
-    found = _instead(["cpx22", "cpx32"], budgetUsd=60)
+def test_next_type_at_the_same_location_is_offered() -> None:
+    found = _alternative(["cpx22", "cpx32"], budgetUsd=60)
     assert found is not None
     assert (found.settings, str(found.total_usd)) == ({"serverType": "cpx32"}, "50.65")
 
 
-def test_a_type_that_was_named_is_replaced_as_well() -> None:
-    found = _instead(["cpx22", "cpx32"], budgetUsd=60, serverType="cpx22", location="auto")
+def test_type_named_in_the_settings_is_replaced_too() -> None:
+    found = _alternative(["cpx22", "cpx32"], budgetUsd=60, serverType="cpx22", location="auto")
     assert found is not None
     assert found.settings == {"serverType": "cpx32", "location": found.describe.split()[-1]}
 
 
-def test_something_is_given_up_where_the_next_type_is_over_budget() -> None:
-    found = _instead(["cpx22", "cpx32"], budgetUsd=55, backups=True)
+def test_backups_are_given_up_if_the_next_type_is_over_budget() -> None:
+    found = _alternative(["cpx22", "cpx32"], budgetUsd=55, backups=True)
     assert found is not None
     assert (found.settings, str(found.total_usd)) == ({"backups": "false", "serverType": "cpx32"}, "50.65")
 
 
 @pytest.mark.parametrize("types", [["cpx22"], ["cpx22", "cpx32"]])
 def test_nothing_over_budget_is_offered(types: list[str]) -> None:
-    assert _instead(types) is None
+    assert _alternative(types) is None

@@ -1,4 +1,4 @@
-"""Warnings of a report about settings that do nothing or less than their name suggests, and about a raised budget."""
+"""Test the warnings about settings without effect, features that are priced but missing, and a raised budget."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from infra.cost import Deployed, Machine, Plan, gate, plan
-from infra.cost.planning.messages import LOCAL_ONLY, SERVER_ONLY
 from infra.cost.reports.actual import ask
 from infra.cost.reports.markdown import render
 from infra.cost.reports.text import headline
 from infra.cost.sources.live import Account
+from infra.hosts import HOSTS
 from infra.services import Service, catalogue, selected
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UsageError
@@ -27,7 +27,8 @@ VALUES: dict[str, Any] = {
     "serverType": "cpx22", "location": "nbg1", "backups": True, "volumeGb": 20, "snapshotGb": 5, "offsiteGb": 5,
     "offsiteEurPerGb": "0.01", "trafficTb": 2, "email": "a@b.test", "sshFrom": ["10.0.0.0/8"], "dnsZone": "b.test",
     "serverImage": "debian-13", "certificates": "staging", "certificateChallenge": "dns",
-    "registryMirror": "http://10.0.0.1:5000",
+    "registryMirror": "http://10.0.0.1:5000", "sshHost": "192.0.2.1", "sshPort": 2222, "sshUser": "admin",
+    "serverPrice": {"amount": "9", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-10-01"},
 }  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def _local(run: Sequence[Service] = (kit.service(),), **values: Any) -> Plan:
     return plan(Settings.of("dev", values), run, None, None, date.min, machine=Machine(memory_mb=16_000))
 
 
-def _said(found: Plan, *words: str) -> list[str]:
+def _warnings_with(found: Plan, *words: str) -> list[str]:
     """Return the warnings that contain all these words, after checking that the Markdown report has them too."""
     warnings = [warning for warning in found.warnings if all(word in warning for word in words)]
     assert all(word in render(found) for word in words if warnings)
@@ -43,37 +44,39 @@ def _said(found: Plan, *words: str) -> list[str]:
 
 
 def test_every_setting_is_assigned_to_the_hosts_that_use_it() -> None:
-    assert set(Settings.model_fields) == EVERYWHERE | set(SERVER_ONLY) | set(LOCAL_ONLY)
-    assert {Settings.model_fields[name].alias for name in SERVER_ONLY} == {*VALUES, "certificateRoot"}
+    server_only, local_only = (HOSTS[name].unused_settings for name in ("local", "hetzner"))
+    assert set(Settings.model_fields) == EVERYWHERE | set(server_only) | set(local_only)
+    assert {Settings.model_fields[name].alias for name in server_only} == {*VALUES, "certificateRoot"}
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_setting_of_a_server_is_named_by_the_report_of_a_local_stack(name: str) -> None:
+def test_server_setting_is_reported_for_a_local_stack(name: str) -> None:
     together = {"fxRate": "1.2", "fxDate": "2026-10-01"} if name.startswith("fx") else {name: VALUES[name]}
-    (warning,) = _said(_local(**together), "do nothing")
+    (warning,) = _warnings_with(_local(**together), "do nothing")
     assert set(warning.partition(": ")[2].split(", ")) == set(together)
 
 
-def test_a_local_stack_with_settings_that_it_uses_has_no_warnings() -> None:
+def test_local_stack_with_only_used_settings_has_no_warnings() -> None:
     used = {"profiles": ["full"], "budgetUsd": 50, "domain": "data.test", "schedule": "daily", "httpPort": 1080}
     assert _local(selected(Settings.of("dev", used)), **used).warnings == ()
 
 
-@pytest.mark.parametrize("name", ["httpPort", "httpsPort"])
-def test_a_setting_of_a_local_stack_is_named_by_the_report_of_a_server(name: str) -> None:
-    assert len(_said(kit.planned(kit.settings(**{name: 9000})), "do nothing", name)) == 1
-    assert not _said(kit.planned(), "do nothing")
+@pytest.mark.parametrize("name", ["httpPort", "httpsPort", "sshHost", "sshPort", "sshUser", "serverPrice"])
+def test_setting_of_another_host_is_reported_for_a_server(name: str) -> None:
+    value = VALUES.get(name, 9000)
+    assert len(_warnings_with(kit.planned(kit.settings(**{name: value})), "do nothing", name)) == 1
+    assert not _warnings_with(kit.planned(), "do nothing")
 
 
 @pytest.mark.parametrize("name", ["email", "dnsZone", "certificates", "certificateChallenge"])
 def test_settings_that_need_a_domain_are_reported_without_one(name: str) -> None:
-    assert _said(kit.planned(kit.settings(**{name: VALUES[name]})), "without the setting domain", name)
+    assert _warnings_with(kit.planned(kit.settings(**{name: VALUES[name]})), "without the setting domain", name)
     with_domain = kit.settings(domain="data.b.test", **{name: VALUES[name]})
-    assert not _said(kit.planned(with_domain), "do nothing")
+    assert not _warnings_with(kit.planned(with_domain), "do nothing")
 
 
 @pytest.mark.parametrize("domain", ["other.test", "ab.test", "test", "b.test.example"])
-def test_a_zone_that_does_not_hold_the_domain_is_refused(domain: str) -> None:
+def test_zone_that_does_not_contain_the_domain_is_refused(domain: str) -> None:
     with pytest.raises(UsageError, match=f"setting dnsZone: .* does not contain the domain {domain}"):
         kit.settings(domain=domain, dnsZone="b.test")
     for held in ("b.test", "data.b.test"):
@@ -83,10 +86,10 @@ def test_a_zone_that_does_not_hold_the_domain_is_refused(domain: str) -> None:
 @pytest.mark.parametrize("name", ["serverImage", "registryMirror"])
 def test_settings_of_new_servers_are_reported_if_a_server_may_exist(name: str) -> None:
     own = kit.settings(**{name: VALUES[name]})
-    assert _said(kit.planned(own), "an existing server", name)
-    assert name in headline(kit.planned(own)), "which `fds up` prints"
-    assert _said(kit.planned(own, deployed=Deployed("cpx22", "fsn1", 10, 80)), "an existing server", name)
-    assert not _said(kit.planned(own, deployed=Deployed()), name)
+    assert _warnings_with(kit.planned(own), "an existing server", name)
+    assert name in headline(kit.planned(own)), "`fds up` prints the headline"
+    assert _warnings_with(kit.planned(own, deployed=Deployed("cpx22", "fsn1", 10, 80)), "an existing server", name)
+    assert not _warnings_with(kit.planned(own, deployed=Deployed()), name)
 
 
 @pytest.mark.parametrize(
@@ -100,31 +103,31 @@ def test_settings_of_new_servers_are_reported_if_a_server_may_exist(name: str) -
     ],
 )
 def test_priced_but_missing_features_are_reported(settings: dict[str, Any], words: tuple[str, ...]) -> None:
-    assert len(_said(kit.planned(kit.settings(**settings)), *words)) == 1
-    assert not _said(kit.planned(), words[0])
+    assert len(_warnings_with(kit.planned(kit.settings(**settings)), *words)) == 1
+    assert not _warnings_with(kit.planned(), words[0])
 
 
 def test_workers_are_reported_if_no_selected_service_uses_them() -> None:
     idle, worker = kit.service(), kit.service("jobs", workers=True)
     for services, says in (((idle,), True), ((idle, worker), False)):
         found = (kit.planned(kit.settings(workers=3), services), _local(services, workers=3))
-        assert [bool(_said(one, "workers of 3 does nothing")) for one in found] == [says, says]
-    assert not _said(_local(workers=1), "workers")
+        assert [bool(_warnings_with(one, "workers of 3 does nothing")) for one in found] == [says, says]
+    assert not _warnings_with(_local(workers=1), "workers")
 
 
 def test_workers_warning_matches_the_catalogue() -> None:
     own = kit.settings(workers=2, profiles=["full"])
     uses = any(service.scaled_by == "workers" for service in catalogue())
-    assert bool(_said(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
+    assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
 
 
 def test_override_of_a_service_that_does_not_run_is_reported() -> None:
     override = {"services": {"bi": {"memoryMb": 512}, "app": {"memoryMb": 512}, "db": {}}}
     services = (kit.service(), kit.service("db"))
     for found in (kit.planned(kit.settings(**override), services), _local(services, **override)):
-        assert _said(found, "services.bi does nothing", "no profile")
-        assert _said(found, "services.db does nothing", "neither memoryMb nor cpu")
-        assert not _said(found, "services.app")
+        assert _warnings_with(found, "services.bi does nothing", "no profile")
+        assert _warnings_with(found, "services.db does nothing", "neither memoryMb nor cpu")
+        assert not _warnings_with(found, "services.app")
 
 
 @pytest.mark.parametrize(
@@ -134,16 +137,16 @@ def test_override_of_a_service_that_does_not_run_is_reported() -> None:
         (["10.0.0.0/8"], False), (["10.0.0.0/8", "fd00::/8"], False), (["0.0.0.0/1"], False),
     ],
 )  # fmt: skip
-def test_warning_if_the_ssh_networks_cover_every_address(networks: list[str], open_: bool) -> None:
+def test_ssh_networks_that_cover_every_address_are_reported(networks: list[str], open_: bool) -> None:
     found = kit.planned(kit.settings(sshFrom=networks))
-    assert bool(_said(found, "port 22 is open to every address")) == open_
+    assert bool(_warnings_with(found, "port 22 is open to every address")) == open_
 
 
-def test_a_raised_budget_is_in_every_report_of_every_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raised_budget_is_in_every_report(monkeypatch: pytest.MonkeyPatch) -> None:
     says = "budget raised to $80.00 by setting budgetUsd"
     server = kit.planned(kit.settings(budgetUsd=80))
-    assert _said(server, says) and _said(_local(budgetUsd=80), says)
-    assert not _said(_local(budgetUsd=50), "raised") and not _said(kit.planned(), "raised")
+    assert _warnings_with(server, says) and _warnings_with(_local(budgetUsd=80), says)
+    assert not _warnings_with(_local(budgetUsd=50), "raised") and not _warnings_with(kit.planned(), "raised")
     with pytest.raises(RefusedError, match=r"over: .*; budget raised to \$80\.00 by setting budgetUsd"):
         gate(kit.planned(kit.settings(budgetUsd=80, serverType="cpx42")))
     with HetznerAPI() as api:

@@ -1,4 +1,4 @@
-"""The first boot: what the user data holds, and what it must not hold."""
+"""Test the user data of a new server: what it contains, and that it contains no long-lived secret."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ def _document(**values: Any) -> tuple[dict[str, Any], str, str]:
     return json.loads(body), text, login
 
 
-def test_user_data_fits_and_holds_no_lasting_secret() -> None:
+def test_user_data_is_under_32_kib_and_has_no_deploy_key() -> None:
     _, text, login = _document()
     assert len(text.encode()) < 32 * 1024
     assert login not in text
 
 
-def test_passwords_and_root_are_off() -> None:
+def test_password_and_root_logins_are_disabled() -> None:
     document, _, _ = _document()
-    written = {entry["path"]: entry["content"] for entry in document["write_files"]}
+    files = {entry["path"]: entry["content"] for entry in document["write_files"]}
     assert document["ssh_pwauth"] is False
-    assert "PermitRootLogin no" in written["/etc/ssh/sshd_config.d/10-fds.conf"]
-    assert "MaxStartups 100:30:200" in written["/etc/ssh/sshd_config.d/10-fds.conf"]
-    assert json.loads(written["/etc/docker/daemon.json"])["live-restore"] is True
-    assert "scsi-0HC_Volume_42" in written["/usr/local/sbin/fds-host"]
+    assert "PermitRootLogin no" in files["/etc/ssh/sshd_config.d/10-fds.conf"]
+    assert "MaxStartups 100:30:200" in files["/etc/ssh/sshd_config.d/10-fds.conf"]
+    assert json.loads(files["/etc/docker/daemon.json"])["live-restore"] is True
+    assert "scsi-0HC_Volume_42" in files["/usr/local/sbin/fds-host"]
 
 
-def test_mirror_reaches_the_daemon() -> None:
+def test_registry_mirror_is_in_the_docker_configuration() -> None:
     document, _, _ = _document(registryMirror="http://10.0.0.1:5000")
-    written = {entry["path"]: entry["content"] for entry in document["write_files"]}
-    assert json.loads(written["/etc/docker/daemon.json"])["registry-mirrors"] == ["http://10.0.0.1:5000"]
+    files = {entry["path"]: entry["content"] for entry in document["write_files"]}
+    assert json.loads(files["/etc/docker/daemon.json"])["registry-mirrors"] == ["http://10.0.0.1:5000"]
 
 
 def test_host_script_is_valid_shell() -> None:
@@ -62,8 +62,8 @@ def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int,
     """Run the installation of packages against doubles of apt and dpkg; return its exit code and the apt commands.
 
     Args:
-        failures: how many commands of apt fail first, as they do while a mirror is away.
-        update: `true` when the update never counts as one of them.
+        failures: number of apt commands that fail first, as while a mirror is unavailable.
+        update: `true` if `apt-get update` always succeeds.
     """
     document, _, _ = _document()
     script = next(entry["content"] for entry in document["write_files"] if entry["path"].endswith("fds-host"))
@@ -84,9 +84,9 @@ def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int,
     return done.returncode, (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
 
 
-def test_packages_are_installed_by_the_boot_step_that_is_repeated() -> None:
+def test_packages_are_installed_by_the_repeated_boot_step() -> None:
     document, _, _ = _document()
-    assert "packages" not in document, "cloud-init tries once"
+    assert "packages" not in document, "cloud-init would try the installation only once"
     assert document["runcmd"] == [["/usr/local/sbin/fds-host", "boot"]]
 
 
@@ -95,26 +95,26 @@ def test_boot_repeats_the_installation_while_a_mirror_fails(tmp_path: Path) -> N
     assert code == 0
     assert [call.split()[-1] for call in calls[:3]] == ["update"] * 3
     assert calls[-1].endswith("install docker.io sudo unattended-upgrades zram-tools")
-    assert all("--force-confold" in call for call in calls), "else the files of cloud-init would be replaced"
+    assert all("--force-confold" in call for call in calls), "files of cloud-init must not be replaced"
 
 
-def test_boot_repeats_an_installation_that_broke_off(tmp_path: Path) -> None:
+def test_boot_repeats_an_incomplete_installation(tmp_path: Path) -> None:
     code, calls = _install(tmp_path, failures=1, update="true")
     assert (code, [call.split()[-1] for call in calls]) == (0, ["update", "zram-tools", "update", "zram-tools"])
 
 
-def test_boot_gives_up_on_a_mirror_that_stays_away(tmp_path: Path) -> None:
+def test_boot_fails_if_the_mirror_stays_unavailable(tmp_path: Path) -> None:
     code, calls = _install(tmp_path, failures=10**6)
     assert code == 1
     assert len(calls) == 12
 
 
-def test_boot_leaves_installed_packages_alone(tmp_path: Path) -> None:
+def test_boot_does_not_reinstall_installed_packages(tmp_path: Path) -> None:
     (tmp_path / "installed").touch()
     assert _install(tmp_path, failures=10**6) == (0, [])
 
 
-def test_keys_that_others_may_read_are_restricted(tmp_path: Path) -> None:
+def test_keys_readable_by_others_are_restricted(tmp_path: Path) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     access.key_file.chmod(0o644)
     access.folder.chmod(0o755)
@@ -127,14 +127,14 @@ def test_keys_that_others_may_read_are_restricted(tmp_path: Path) -> None:
 def test_keys_that_cannot_be_restricted_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     access.key_file.chmod(0o644)
-    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # a double of a file system that keeps all rights
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a file system without permissions
     with pytest.raises(UnreachableError, match=r"ssh refuses it.*move the project") as raised:
         restrict_keys(access.folder)
     assert raised.value.exit_code == 5
 
 
 def _used_by_ssh(key: Path) -> subprocess.CompletedProcess[bytes]:
-    """Let OpenSSH read a private key, with the check of its rights that `ssh` makes too."""
+    """Let OpenSSH read a private key; it checks the key's permissions as `ssh` does."""
     return subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, stdin=subprocess.DEVNULL)
 
 
@@ -142,7 +142,7 @@ def _secrets() -> dict[str, str]:
     return {name: keys.generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
 
 
-def test_access_files_are_for_the_owner_alone(tmp_path: Path) -> None:
+def test_access_files_are_readable_only_by_their_owner(tmp_path: Path) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     assert access.key_file.stat().st_mode & 0o077 == 0
     assert (access.folder / "known_hosts").read_text().startswith("192.0.2.1 ssh-ed25519 ")

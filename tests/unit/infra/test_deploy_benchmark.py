@@ -1,4 +1,4 @@
-"""The deployment benchmark says what is missed, and Compose is given the catalogue's own containers."""
+"""Test that the deployment benchmark reports missed targets and that Compose runs the containers of the catalogue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GOOD = Result(
 )  # fmt: skip
 
 
-def test_nothing_is_missed_at_the_bounds_and_the_median_of_pairs_counts() -> None:
+def test_ratio_is_the_median_of_pairs_and_a_value_at_the_bound_passes() -> None:
     assert (_GOOD.cold_ratio, _GOOD.nothing_ratio) == (1.3, 1.5)
     assert _GOOD.missed == []
 
@@ -29,13 +29,13 @@ def test_nothing_is_missed_at_the_bounds_and_the_median_of_pairs_counts() -> Non
     "worse",
     [replace(_GOOD, cold_seconds=[13.2, 99.0, 26.4]), replace(_GOOD, nothing_seconds=[3.1, 30.0, 1.55])],
 )
-def test_each_bound_is_checked(worse: Result) -> None:
+def test_value_over_a_bound_is_missed(worse: Result) -> None:
     assert len(worse.missed) == 1
     assert worse.as_json()["missed"] == worse.missed
     assert any("ratio" in line for line in worse.lines())
 
 
-def test_compose_gets_every_service_with_its_limits_health_and_files(tmp_path: Path) -> None:
+def test_compose_file_has_every_service_with_limits_health_and_files(tmp_path: Path) -> None:
     settings = Settings.of("benchmark", {"profiles": ["full"]})
     secrets = {name: generated_secrets.value(name) for name in generated_secrets.names(settings)}
     images = {service.name: f"kept/{service.name}:1" for service in selected(settings)}

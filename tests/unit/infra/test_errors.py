@@ -1,4 +1,4 @@
-"""The next command of an error names the stack, however deep the error arose."""
+"""Test that the next command of an error names the stack."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from stack_runtime.errors import StackError
         ("", ""),
     ],
 )  # fmt: skip
-def test_the_next_command_names_the_stack_once(advice: str, named: str) -> None:
+def test_next_command_names_the_stack_once(advice: str, named: str) -> None:
     error = StackError("it failed", next_command=advice)
     error.name_stack("prod")
     assert error.next_command == named
 
 
-def test_the_stack_that_is_meant_anyway_is_not_named() -> None:
+def test_default_stack_is_not_named() -> None:
     error = StackError("it failed", next_command="fds up")
     error.name_stack("dev")
     assert error.next_command == "fds up"

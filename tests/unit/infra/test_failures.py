@@ -1,4 +1,4 @@
-"""The engine's words at a failure become one error with its exit code and a way on."""
+"""Test that a failure message of the engine becomes one error with an exit code and a next step."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from infra.engine.errors import PROGRAM, to_stack_error
         ("Container a: container failed to be in healthy state", 1, "next: fds doctor --stack prod"),
     ],
 )
-def test_each_failure_names_the_way_on(reason: str, code: int, says: str) -> None:
+def test_engine_failure_has_exit_code_and_next_step(reason: str, code: int, says: str) -> None:
     error = to_stack_error(reason, "prod")
     assert error.exit_code == code
     assert says in str(error)

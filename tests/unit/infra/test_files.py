@@ -1,4 +1,4 @@
-"""What the file uploader asks of the provider."""
+"""Test which inputs the file uploader passes to the Docker provider."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from infra.services import selected
 from infra.settings import Settings
 
 KNOWN = {"content", "contentBase64", "executable", "file", "permissions", "source", "sourceHash"}
-"""What every official plugin of the series 5 knows of an upload; owner and group came later, and it refuses them."""
+"""Inputs of an upload in every version 5 of the official plugin; early versions refuse `owner` and `group`."""
 
 
-class _Recorded(Mocks):
-    """Answers each resource with its own inputs, and keeps them."""
+class _RecordingMocks(Mocks):
+    """Return each resource's inputs as its outputs, and record them."""
 
     def __init__(self) -> None:
         self.inputs: dict[str, dict[str, Any]] = {}
@@ -32,21 +32,21 @@ class _Recorded(Mocks):
         return f"{args.name}-id", args.inputs
 
     def call(self, args: MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"the file uploader asks for nothing, but called {args.token}")
+        raise AssertionError(f"the file uploader must not call functions, but called {args.token}")
 
 
-_recorded = _Recorded()
+_mocks = _RecordingMocks()
 
 
 @pytest.fixture(autouse=True)
 def mocked() -> None:
-    """The engine's mocks on an event loop of their own: another test may have closed the one that was there."""
+    """Install the mocks on a new event loop, because another test may have closed the current one."""
     asyncio.set_event_loop(asyncio.new_event_loop())
-    set_mocks(_recorded)
+    set_mocks(_mocks)
 
 
 @runtime.test
-def test_files_are_readable_by_their_service_with_every_plugin_of_the_series() -> Any:
+def test_uploads_use_only_inputs_of_every_version_5_and_are_world_readable() -> Any:
     settings = Settings.of("dev", {"host": "local", "profiles": ["full"]})
     services = selected(settings)
     secrets = pulumi.Output.secret({name: value(name) for name in names(settings)})
@@ -56,7 +56,7 @@ def test_files_are_readable_by_their_service_with_every_plugin_of_the_series() -
     )
 
     def check(_: str) -> None:
-        uploads = _recorded.inputs["dev-files"]["uploads"]["value"]  # wrapped as a secret
+        uploads = _mocks.inputs["dev-files"]["uploads"]["value"]  # wrapped as a secret
         assert len(uploads) == sum(len(service.files) for service in services)
         for upload in uploads:
             assert upload.keys() <= KNOWN

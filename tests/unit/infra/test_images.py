@@ -1,4 +1,4 @@
-"""Tags of our own images: they follow what an image is made of, and nothing else."""
+"""Test that the tag of an image changes with its Dockerfile and the files it copies, and with nothing else."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["one/a.txt", "two/c.txt", "three/d.txt", "uv.lock", "Dockerfile"])
-def test_a_copied_file_changes_the_tag(tree: Path, name: str) -> None:
+def test_changed_input_of_an_image_changes_its_tag(tree: Path, name: str) -> None:
     before = images._content(Build("Dockerfile"))
     (tree / name).write_text(RECIPE + "# changed")
     assert images._content(Build("Dockerfile")) != before
 
 
 @pytest.mark.parametrize("name", ["one/b.txt", "four/e.txt", "two/x.pyc"])
-def test_any_other_file_does_not(tree: Path, name: str) -> None:
+def test_changed_file_outside_the_image_keeps_its_tag(tree: Path, name: str) -> None:
     before = images._content(Build("Dockerfile"))
     (tree / name).write_text("changed")
     assert images._content(Build("Dockerfile")) == before
 
 
-def test_what_a_recipe_starts_from_is_known_without_its_own_stages(tree: Path) -> None:
+def test_base_images_do_not_include_build_stages(tree: Path) -> None:
     (tree / "Dockerfile").write_text("FROM one:1 AS first\nFROM two:2\nCOPY --from=first /a /b\nFROM first AS last\n")
     assert images._bases(Build("Dockerfile")) == {"one:1", "two:2"}
 
@@ -54,8 +54,8 @@ RECIPES = sorted(images.ROOT.glob("data_stack/images/*/Dockerfile"))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
-def test_what_is_copied_is_made_readable_for_the_user_that_runs(recipe: Path) -> None:
-    """Under umask 077 git leaves the sources to their owner alone, and a copy in an image keeps that."""
+def test_copied_files_are_made_readable_before_the_user_changes(recipe: Path) -> None:
+    """With umask 077 git makes files readable only by their owner, and COPY keeps these modes."""
     copied: list[str] = []
     for line in recipe.read_text().replace("\\\n", " ").splitlines():
         word, _, rest = line.partition(" ")

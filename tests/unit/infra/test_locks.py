@@ -1,4 +1,4 @@
-"""A lock of a dead deployment is cleared; one of a living process, or of another machine, is not."""
+"""Test that the lock of a dead process is released, and one of a running process or another machine is kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.engine.locks import drop_torn, holder, release_dead
 from stack_runtime.paths import PROJECT
 
 
-def _lock(backend: Path, pid: int, hostname: str | None = None) -> Path:
+def _write_lock(backend: Path, pid: int, hostname: str | None = None) -> Path:
     folder = backend / ".pulumi" / "locks" / "organization" / PROJECT / "dev"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{pid}.json"
@@ -27,29 +27,29 @@ def _lock(backend: Path, pid: int, hostname: str | None = None) -> Path:
     return path
 
 
-def _dead() -> int:
+def _dead_pid() -> int:
     process = subprocess.Popen(["true"])
     process.wait()
     return process.pid
 
 
-def test_living_holder_is_named_and_left_alone(tmp_path: Path) -> None:
-    path = _lock(tmp_path, os.getpid())
+def test_lock_of_a_running_process_is_kept_and_names_its_holder(tmp_path: Path) -> None:
+    path = _write_lock(tmp_path, os.getpid())
     assert release_dead(f"file://{tmp_path}", "dev") == []
     assert path.exists()
     assert "ada" in (holder(f"file://{tmp_path}", "dev") or "")
 
 
-def test_dead_holder_is_released(tmp_path: Path) -> None:
-    path = _lock(tmp_path, _dead())
+def test_lock_of_a_dead_process_is_released(tmp_path: Path) -> None:
+    path = _write_lock(tmp_path, _dead_pid())
     assert release_dead(f"file://{tmp_path}", "dev")
     assert not path.exists()
     assert holder(f"file://{tmp_path}", "dev") is None
 
 
-def test_killed_but_unburied_holder_is_released(tmp_path: Path) -> None:
+def test_lock_of_a_zombie_process_is_released(tmp_path: Path) -> None:
     process = subprocess.Popen(["sleep", "60"])
-    path = _lock(tmp_path, process.pid)
+    path = _write_lock(tmp_path, process.pid)
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     try:
@@ -59,25 +59,25 @@ def test_killed_but_unburied_holder_is_released(tmp_path: Path) -> None:
         process.wait()
 
 
-def test_other_machine_and_other_stack_are_left_alone(tmp_path: Path) -> None:
-    path = _lock(tmp_path, _dead(), hostname="elsewhere")
+def test_lock_of_another_machine_or_stack_is_kept(tmp_path: Path) -> None:
+    path = _write_lock(tmp_path, _dead_pid(), hostname="elsewhere")
     assert release_dead(f"file://{tmp_path}", "dev") == []
     assert release_dead(f"file://{tmp_path}", "prod") == []
     assert path.exists()
 
 
-def test_backends_that_are_no_folder_are_none_of_ours() -> None:
+def test_locks_of_a_remote_backend_are_ignored() -> None:
     assert release_dead("s3://bucket", "dev") == []
 
 
-def test_torn_attributes_of_the_record_go_unless_somebody_deploys(tmp_path: Path) -> None:
+def test_empty_attribute_file_is_deleted_unless_a_lock_exists(tmp_path: Path) -> None:
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)
     torn, whole, other = (folder / f"{name}.attrs" for name in ("dev.json", "dev.json.bak", "prod.json"))
     torn.touch()
     whole.write_text("{}")
     other.touch()
-    lock = _lock(tmp_path, os.getpid())
+    lock = _write_lock(tmp_path, os.getpid())
     drop_torn(f"file://{tmp_path}", "dev")
     assert torn.exists()
     lock.unlink()

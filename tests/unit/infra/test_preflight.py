@@ -1,18 +1,20 @@
-"""Before a server is ordered: what it will be reached with is there."""
+"""Test the checks before a server is ordered."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from infra.operations.preflight import check
+from infra.hosts import host_of
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
 
-def test_a_server_is_not_ordered_where_nothing_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_without_an_ssh_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.of("prod", {"host": "hetzner"})
     monkeypatch.setenv("HCLOUD_TOKEN", "t" * 64)
-    check(settings)
+    host_of(settings).preflight(settings, Path.cwd())
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UnreachableError, match=r"ssh is missing .*install openssh-client"):
-        check(settings)
+        host_of(settings).preflight(settings, Path.cwd())

@@ -1,4 +1,4 @@
-"""The program plans on the files of the project that it deploys, and makes nothing of a plan that nobody agreed to."""
+"""Test that the program plans with the files of the project that it deploys, and registers nothing before approval."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RENTED = {"host": "hetzner", "serverType": "cpx22", "allowSnapshot": "true", "fx
 
 
 def _project(folder: Path, **stacks: str) -> Path:
-    """A project with these stacks, each of them rented with this budget."""
+    """Write a project whose stacks each have a rented server and the given budget."""
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\n")
     for stack, budget in stacks.items():
@@ -34,13 +34,13 @@ class _PassedError(Exception):
     """The plan passed the gate."""
 
 
-def _pass(plan: Plan) -> None:
+def _raise_passed(plan: Plan) -> None:
     raise _PassedError
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What the engine says of stack `prod`; everything ends when its plan has passed."""
+    """Replace the engine's configuration of stack `prod`; the test ends with `_PassedError` once the plan passes."""
     values = {f"{PROJECT}:{key}": value for key, value in {**RENTED, "budgetUsd": "40"}.items()}
     monkeypatch.setattr(program, "runtime_config", SimpleNamespace(CONFIG=SimpleNamespace(get=lambda: values)))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
@@ -53,17 +53,17 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("named", [True, False])
-def test_neighbours_of_another_project_in_the_environment_are_not_counted(
+def test_stacks_of_the_project_in_the_environment_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
-    """`. .fds/env` of one project, and then `fds up` in another."""
+    """As after `. .fds/env` of one project and `fds up` in another."""
     crowded, single = _project(tmp_path / "one", prod="40", lab="40"), _project(tmp_path / "two", prod="40")
     own, other = (single, crowded) if named else (crowded, single)
     monkeypatch.setenv("FDS_PROJECT_DIR", str(other))
     with pytest.raises(_PassedError if own is single else RefusedError):
-        program.main(own, agreed=_pass)
+        program.main(own, agreed=_raise_passed)
 
 
-def test_plan_that_nobody_agreed_to_registers_nothing() -> None:
-    with pytest.raises(_PassedError):  # before the component itself, for which there is no engine here
-        DataStack(Settings(stack="dev"), {}, agreed=_pass)
+def test_unapproved_plan_registers_nothing() -> None:
+    with pytest.raises(_PassedError):  # raised before the component is registered, which needs an engine
+        DataStack(Settings(stack="dev"), {}, agreed=_raise_passed)

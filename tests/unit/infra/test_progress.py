@@ -1,4 +1,4 @@
-"""What is left of the engine's errors for a person."""
+"""Test how the engine's events are shown: errors, messages and counts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ STACK = "urn:pulumi:prod::fds::pulumi:pulumi:Stack::fds-prod"
 SOLD_OUT = "server type 'cx23' is currently unavailable at 'fsn1' (resource_unavailable, 24b30fd35b574a12)"
 
 
-def _after(*messages: str) -> Progress:
+def _after_errors(*messages: str) -> Progress:
     progress = Progress(None)
     for number, message in enumerate(messages):
-        said = DiagnosticEvent(message=message, color="never", severity="error", urn=SERVER)
-        progress.on_event(EngineEvent(sequence=number, timestamp=0, diagnostic_event=said))
+        diagnostic = DiagnosticEvent(message=message, color="never", severity="error", urn=SERVER)
+        progress.on_event(EngineEvent(sequence=number, timestamp=0, diagnostic_event=diagnostic))
     return progress
 
 
 @pytest.mark.parametrize(
-    ("message", "left"),
+    ("message", "shown"),
     [
         (f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3", SOLD_OUT),
         (
@@ -40,21 +40,21 @@ def _after(*messages: str) -> Progress:
         ("Program failed:\nTraceback (most recent call last):\n  secret", "Program failed:"),
     ],
 )
-def test_an_error_is_one_line_without_what_a_plugin_wraps_it_in(message: str, left: str) -> None:
-    assert _after(message, "update failed").first_error() == f"Server server: {left}"
+def test_error_is_one_line_without_the_plugin_s_wrapping(message: str, shown: str) -> None:
+    assert _after_errors(message, "update failed").first_error() == f"Server server: {shown}"
 
 
-def test_a_server_that_is_sold_out_is_known_by_the_code_that_the_official_plugin_repeats() -> None:
-    sold_out = _after(f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3")
+def test_sold_out_server_is_recognized_by_the_error_code() -> None:
+    sold_out = _after_errors(f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3")
     assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
 
 
-def test_info_messages_of_the_program_are_shown_and_those_of_plugins_are_not() -> None:
+def test_info_messages_are_shown_only_from_the_program() -> None:
     lines: list[str] = []
     progress = Progress(lines.append)
     for number, (urn, severity) in enumerate(((STACK, "info"), ("", "info"), (SERVER, "info"), (STACK, "debug"))):
-        said = DiagnosticEvent(message=f"line {number}\n", color="never", severity=severity, urn=urn)
-        progress.on_event(EngineEvent(sequence=number, timestamp=0, diagnostic_event=said))
+        diagnostic = DiagnosticEvent(message=f"line {number}\n", color="never", severity=severity, urn=urn)
+        progress.on_event(EngineEvent(sequence=number, timestamp=0, diagnostic_event=diagnostic))
     assert lines == ["  line 0", "  line 1"]
 
 

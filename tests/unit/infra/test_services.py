@@ -1,4 +1,4 @@
-"""Rules that hold for every service of the catalogue, so that a new module is checked without a new test."""
+"""Test rules for every service of the catalogue, so that a new service is checked without a new test."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from stack_runtime.errors import UsageError
 FULL = Settings.of("dev", {"profiles": ["full"]})
 BY_HTTP = Settings.of("prod", {"host": "hetzner", "domain": "example.org", "email": "someone@example.org"})
 BY_DNS = BY_HTTP.model_copy(update={"certificate_challenge": "dns"})
-EVERY = pytest.mark.parametrize("service", catalogue(), ids=lambda service: service.name)
+FOR_EACH_SERVICE = pytest.mark.parametrize("service", catalogue(), ids=lambda service: service.name)
 
 
-@EVERY
-def test_service_runs_without_root_or_says_why(service: Service) -> None:
+@FOR_EACH_SERVICE
+def test_service_runs_without_root_or_gives_a_reason(service: Service) -> None:
     uid, _, gid = service.user.partition(":")
     assert uid.isdigit() and gid.isdigit()
     assert (uid != "0") or service.root_reason
 
 
-@EVERY
+@FOR_EACH_SERVICE
 def test_service_has_limits_at_or_above_its_reservations(service: Service) -> None:
     own = service.resources
     assert 0 < own.memory_mb <= own.memory_limit_mb
     assert 0 < own.cpu <= own.cpu_limit
 
 
-@EVERY
+@FOR_EACH_SERVICE
 def test_image_is_pinned_or_built(service: Service) -> None:
     if isinstance(service.image, Build):
         assert service.image.dockerfile.startswith("data_stack/images/")
@@ -44,7 +44,7 @@ def test_image_is_pinned_or_built(service: Service) -> None:
         assert tag and tag != "latest"
 
 
-@EVERY
+@FOR_EACH_SERVICE
 def test_no_secret_in_environment_or_arguments(service: Service) -> None:
     context = _context()
     plain = [*service.command, *service.entrypoint, *service.environment(FULL).values()]
@@ -52,20 +52,20 @@ def test_no_secret_in_environment_or_arguments(service: Service) -> None:
         assert not any(secret in text for text in plain)
 
 
-@EVERY
+@FOR_EACH_SERVICE
 def test_no_secret_in_environment_or_arguments_of_a_server(service: Service) -> None:
     secrets = _context(BY_DNS).secrets.values()
     plain = [*service.command, *service.environment(BY_DNS).values()]
     assert not any(secret in text for secret in secrets for text in plain)
 
 
-@EVERY
+@FOR_EACH_SERVICE
 def test_files_render_the_same_twice(service: Service) -> None:
     for file in service.files:
         assert file.content(_context()) == file.content(_context())
 
 
-@EVERY
+@FOR_EACH_SERVICE
 def test_service_shares_a_network_with_what_it_needs(service: Service) -> None:
     inside = {each.name: set(networks_of(each)) - {INTERNET} for each in catalogue()}
     assert all(inside[service.name] & inside[need] for need in service.needs)
@@ -73,7 +73,7 @@ def test_service_shares_a_network_with_what_it_needs(service: Service) -> None:
         assert all(inside[service.name] & inside[each.name] for each in catalogue() if each.published)
 
 
-@EVERY
+@FOR_EACH_SERVICE
 def test_only_declared_services_reach_the_internet_and_the_proxy_reaches_no_database(service: Service) -> None:
     on = networks_of(service)
     assert (INTERNET in on) == (service.internet or service.name == "traefik")
@@ -81,16 +81,16 @@ def test_only_declared_services_reach_the_internet_and_the_proxy_reaches_no_data
 
 
 def test_limit_of_processes_counts_all_services_of_a_user() -> None:
-    """The kernel counts per user id, so another service of the same user would use up the limit of one service."""
+    """The kernel counts processes per user id, so services with the same user share one limit."""
     of_user = Counter(service.user for service in catalogue())
     for service in catalogue():
         assert processes_of(service) == of_user[service.user] * service.resources.processes
     assert max(of_user.values()) > 1
 
 
-@EVERY
+@FOR_EACH_SERVICE
 def test_health_check_does_not_use_loopback(service: Service) -> None:
-    """A server that listens only on loopback cannot be reached by its users."""
+    """A check over loopback would pass for a server that other containers cannot reach."""
     read = [file.content(_context()) for file in service.files if f"/run/fds/{file.name}" in service.health.command]
     for text in (*service.health.command, *read):
         assert not re.search(r"127\.0\.0\.1|localhost:|::1|0\.0\.0\.0", text)
@@ -100,27 +100,27 @@ def test_only_the_proxy_publishes_ports() -> None:
     assert [service.name for service in catalogue() if service.published] == ["traefik"]
 
 
-def test_needs_come_first() -> None:
+def test_needed_services_come_first_in_the_catalogue() -> None:
     seen: set[str] = set()
     for service in catalogue():
         assert set(service.needs) <= seen
         seen.add(service.name)
 
 
-def test_lean_is_always_on_and_full_is_everything() -> None:
+def test_lean_is_always_selected_and_full_selects_everything() -> None:
     assert {service.profile for service in selected(Settings.of("dev", {}))} == {"lean"}
     assert [service.name for service in selected(FULL)] == [service.name for service in catalogue()]
     assert "lean" in profiles()
 
 
-def test_memory_override_moves_the_limit_along() -> None:
+def test_memory_override_scales_the_limit() -> None:
     plain = {service.name: service for service in selected(FULL)}["postgres"]
     settings = Settings.of("dev", {"services": {"postgres": {"memoryMb": plain.resources.memory_mb * 2}}})
     changed = {service.name: service for service in selected(settings)}["postgres"]
     assert changed.resources.memory_limit_mb == plain.resources.memory_limit_mb * 2
 
 
-def test_cores_raise_a_limit_that_was_lower() -> None:
+def test_cpu_override_raises_a_lower_limit() -> None:
     changed = {
         cores: {s.name: s for s in selected(Settings.of("dev", {"services": {"postgres": {"cpu": cores}}}))}["postgres"]
         for cores in (0.5, 8)
@@ -130,18 +130,18 @@ def test_cores_raise_a_limit_that_was_lower() -> None:
 
 
 @pytest.mark.parametrize("values", [{"profiles": ["nope"]}, {"services": {"nope": {"memoryMb": 64}}}])
-def test_unknown_names_are_refused(values: dict[str, object]) -> None:
+def test_unknown_profile_or_service_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="nope"):
         selected(Settings.of("dev", values))
 
 
-def test_passwords_that_are_not_generated_yet_are_named_with_what_generates_them() -> None:
+def test_missing_generated_secrets_are_an_error_with_the_next_command() -> None:
     with pytest.raises(UsageError, match="not all generated") as caught:
         generated_secrets.require(FULL, ())
     assert caught.value.next_command == "fds up --stack dev"
 
 
-def test_a_token_for_the_dns_challenge_is_asked_for_and_comes_as_a_file() -> None:
+def test_dns_challenge_requires_its_token_and_delivers_it_as_a_file() -> None:
     with pytest.raises(UsageError, match="dns_token") as caught:
         generated_secrets.require(BY_DNS, generated_secrets.names(BY_DNS))
     assert caught.value.next_command == "pulumi config set --secret --path secrets.dns_token --stack prod"
@@ -158,12 +158,12 @@ def test_a_token_for_the_dns_challenge_is_asked_for_and_comes_as_a_file() -> Non
 
 
 @pytest.mark.parametrize("settings", [FULL, BY_HTTP])
-def test_files_that_the_settings_do_not_call_for_are_not_delivered(settings: Settings) -> None:
+def test_selected_services_have_no_empty_file(settings: Settings) -> None:
     for service in selected(settings):
         assert all(file.content(_context(settings)) for file in service.files), service.name
 
 
-def test_staging_is_a_switch() -> None:
+def test_staging_certificates_use_the_staging_server() -> None:
     staging = BY_HTTP.model_copy(update={"certificates": "staging"})
     proxy = {service.name: service for service in selected(staging)}["traefik"]
     static = json.loads(proxy.files[0].content(_context(staging)))

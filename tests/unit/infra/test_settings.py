@@ -1,4 +1,4 @@
-"""Settings are hostile until checked: each wrong one is one sentence with the setting's name."""
+"""Test that invalid settings are refused with a one-line error and the next command."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from infra.settings import Settings
 from stack_runtime.errors import UsageError
 
 
-def test_defaults_are_a_lean_stack_for_fifty_dollars() -> None:
+def test_defaults_are_the_lean_profile_and_a_budget_of_50_dollars() -> None:
     settings = Settings.of("dev", {})
     assert settings.profiles == ("lean",)
     assert settings.budget_usd == Decimal("50")
 
 
-def test_values_may_come_as_the_engine_gives_them() -> None:
+def test_values_are_accepted_as_strings() -> None:
     settings = Settings.of("dev", {"profiles": '["queue"]', "budgetUsd": "49.99", "backups": "true", "volumeGb": "20"})
     assert settings.profiles == ("lean", "queue")
     assert (settings.budget_usd, settings.backups, settings.volume_gb) == (Decimal("49.99"), True, 20)
@@ -48,7 +48,7 @@ def test_values_may_come_as_the_engine_gives_them() -> None:
         ("services", {"postgres": {"memoryMb": 1}}),
     ],
 )
-def test_a_wrong_setting_is_named(key: str, value: object) -> None:
+def test_invalid_setting_is_a_one_line_usage_error(key: str, value: object) -> None:
     with pytest.raises(UsageError) as caught:
         Settings.of("dev", {key: value})
     assert caught.value.exit_code == 2
@@ -57,7 +57,7 @@ def test_a_wrong_setting_is_named(key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "way"),
+    ("key", "value", "command"),
     [
         ("workers", 0, "pulumi config set workers VALUE --stack dev"),
         ("profiles", "full", "pulumi config set --path 'profiles[0]' VALUE --stack dev"),
@@ -65,12 +65,12 @@ def test_a_wrong_setting_is_named(key: str, value: object) -> None:
         ("serverTpe", "cx23", "pulumi config rm serverTpe --stack dev"),
     ],
 )
-def test_the_way_on_is_a_command_that_mends_it(key: str, value: object, way: str) -> None:
+def test_next_command_corrects_the_invalid_setting(key: str, value: object, command: str) -> None:
     with pytest.raises(UsageError) as caught:
         Settings.of("dev", {key: value})
-    assert caught.value.next_command.startswith(way)
+    assert caught.value.next_command.startswith(command)
 
 
-def test_settings_cannot_be_changed() -> None:
+def test_settings_are_frozen() -> None:
     with pytest.raises(Exception, match="frozen"):
         Settings.of("dev", {}).budget_usd = Decimal("1000")  # type: ignore[misc]

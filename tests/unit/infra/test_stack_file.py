@@ -1,4 +1,4 @@
-"""The stack file is changed in place: comments stay, secrets stay, a kill leaves the old file."""
+"""Test reading, changing and restoring the stack file: comments and secrets are kept."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_secrets_are_left_out(project: Path) -> None:
+def test_settings_are_read_without_secrets(project: Path) -> None:
     settings = read(project, "dev")
     assert settings.workers == 2
     assert str(settings.budget_usd) == "49.99"
 
 
-def test_a_change_keeps_everything_else(project: Path) -> None:
+def test_change_keeps_comments_and_other_settings(project: Path) -> None:
     write(project, "dev", {"workers": 3})
     text = path_of(project, "dev").read_text()
     assert text == TEXT.replace("workers: 2", "workers: 3")
 
 
 @pytest.mark.parametrize("name", ["no", "on", "off", "yes", "null", "1e3", "0123", "0o17", "0b1", "2026-11-20", "1-1"])
-def test_written_text_that_looks_like_something_else_is_read_again(project: Path, name: str) -> None:
+def test_text_that_looks_like_another_yaml_type_is_kept_as_text(project: Path, name: str) -> None:
     change = {"location": name, "serverType": name, "profiles": ["lean", "n"], "services": {"y": {"cpu": 1}}}
     write(project, "dev", change)
     found = read(project, "dev")
@@ -59,14 +59,14 @@ def test_first_setting_of_a_stack_file_is_written(tmp_path: Path, text: str) -> 
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "config: [1]\n", "a: [", "\x00", "config:\n  x: 1\n  x: 2\n"])
-def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str) -> None:
+def test_invalid_stack_file_is_a_one_line_error(tmp_path: Path, text: str) -> None:
     path_of(tmp_path, "dev").write_text(text)
     with pytest.raises(UsageError) as caught:
         read(tmp_path, "dev")
     assert "\n" not in str(caught.value)
 
 
-def test_file_that_is_put_back_is_the_same_to_the_byte(project: Path) -> None:
+def test_restored_file_has_the_same_bytes(project: Path) -> None:
     path = path_of(project, "dev")
     original = path.read_bytes().replace(b"\n", b"\r\n")
     write(project, "dev", {"workers": 3})
@@ -75,8 +75,8 @@ def test_file_that_is_put_back_is_the_same_to_the_byte(project: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
-def test_secrets_that_a_failed_deployment_generated_stay(tmp_path: Path, text: str) -> None:
-    """A server may have been made with them: without its keys nobody gets into it any more."""
+def test_restored_file_keeps_new_secrets(tmp_path: Path, text: str) -> None:
+    """A server may already exist with these keys, and could not be reached without them."""
     path = path_of(tmp_path, "dev")
     path.write_text(text)
     before = read(tmp_path, "dev")
@@ -92,7 +92,7 @@ def test_secrets_that_a_failed_deployment_generated_stay(tmp_path: Path, text: s
 
 
 @pytest.mark.parametrize("broken", ["a: [", "- x\n", ""])
-def test_file_that_cannot_be_read_any_more_is_put_back(project: Path, broken: str) -> None:
+def test_unreadable_file_is_restored(project: Path, broken: str) -> None:
     path = path_of(project, "dev")
     path.write_text(broken)
     put_back(path, TEXT.encode())
@@ -103,19 +103,17 @@ def test_file_that_cannot_be_read_any_more_is_put_back(project: Path, broken: st
 @pytest.mark.parametrize(
     "more", ["config:\n  own:since: 2026-01-01\n", "a: &one 1\nb: *one\n", "description: !!str yes\n"]
 )
-def test_program_of_one_s_own_may_write_what_our_files_may_not(
-    tmp_path: Path, name: str, ours: bool, more: str
-) -> None:
+def test_project_file_of_another_program_may_use_any_yaml(tmp_path: Path, name: str, ours: bool, more: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text(f"name: {name}\n{more}")
     assert is_ours(tmp_path) is ours
 
 
 @pytest.mark.parametrize("name", ["../dev", "Dev", "", "a.b", "-x", "x" * 32])
-def test_a_stack_s_name_leads_to_no_other_file(project: Path, name: str) -> None:
+def test_invalid_stack_name_is_refused(project: Path, name: str) -> None:
     with pytest.raises(UsageError, match="a stack's name"):
         read(project, name)
 
 
-def test_a_missing_stack_names_those_that_exist(project: Path) -> None:
+def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> None:
     with pytest.raises(UsageError, match="dev"):
         read(project, "prod")

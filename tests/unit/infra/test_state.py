@@ -1,4 +1,4 @@
-"""The engine's record after a server is gone: what lived on it is forgotten, what the account still holds is not."""
+"""Test edits of the engine's state, such as removing resources that no longer exist in the account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infra.operations.deploy import replaced_images
 SERVER, VOLUME, DAEMON, ATTACHED, BOX = "urn:server", "urn:volume", "urn:docker", "urn:attachment", "urn:container"
 
 
-def _record() -> dict[str, Any]:
+def _state() -> dict[str, Any]:
     return {
         "pending_operations": [{"type": "creating"}],
         "resources": [
@@ -38,29 +38,29 @@ def _record() -> dict[str, Any]:
     }
 
 
-def test_what_lived_on_the_server_is_forgotten() -> None:
-    assert recorded_server(_record()) == "5"
-    left = without(_record(), {"server"})
-    assert [item["urn"] for item in left["resources"]] == [VOLUME]
-    assert left["pending_operations"] == []
-    assert recorded_server(left) is None
+def test_removing_the_server_removes_everything_on_it() -> None:
+    assert recorded_server(_state()) == "5"
+    remaining = without(_state(), {"server"})
+    assert [item["urn"] for item in remaining["resources"]] == [VOLUME]
+    assert remaining["pending_operations"] == []
+    assert recorded_server(remaining) is None
 
 
-def test_what_belongs_to_a_lost_volume_goes_and_the_server_stays() -> None:
-    (left,) = [item for item in without(_record(), {"volume"})["resources"] if item["type"].startswith("hcloud")]
-    assert (left["urn"], left["dependencies"]) == (SERVER, [])
+def test_removing_the_volume_keeps_the_server() -> None:
+    (remaining,) = [item for item in without(_state(), {"volume"})["resources"] if item["type"].startswith("hcloud")]
+    assert (remaining["urn"], remaining["dependencies"]) == (SERVER, [])
 
 
-def test_nothing_recorded_is_nothing_to_do() -> None:
+def test_empty_state_stays_empty() -> None:
     assert recorded_server({}) is None
     assert without({}, {"server"})["resources"] == []
 
 
-def test_protection_comes_off() -> None:
-    assert not any(item["protect"] for item in unprotected(_record())["resources"])
+def test_unprotected_removes_every_protection() -> None:
+    assert not any(item["protect"] for item in unprotected(_state())["resources"])
 
 
-def test_a_changed_size_is_noticed_and_an_unchanged_one_is_not() -> None:
+def test_resources_that_differ_from_the_account_are_listed() -> None:
     record = {
         "resources": [
             {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", "outputs": {"serverType": "cpx22"}},
@@ -77,7 +77,7 @@ def test_a_changed_size_is_noticed_and_an_unchanged_one_is_not() -> None:
     assert changed_unnoticed({}, {"server": server}) == []
 
 
-def test_rules_are_compared_without_order_and_empty_values() -> None:
+def test_firewall_rules_are_compared_without_order_and_empty_values() -> None:
     ssh = {"direction": "in", "protocol": "tcp", "port": "22", "sourceIps": ["10.0.0.0/8", "::/0"]}
     web = {"direction": "in", "protocol": "tcp", "port": "80", "sourceIps": ["::/0"]}
     item = {"urn": "urn:wall", "type": "hcloud:index/firewall:Firewall", "id": "3", "outputs": {"rules": [ssh, web]}}
@@ -89,7 +89,7 @@ def test_rules_are_compared_without_order_and_empty_values() -> None:
 
 
 def test_resources_of_failed_or_killed_updates_are_listed() -> None:
-    record = _record()
+    record = _state()
     record["resources"][1]["initErrors"] = ["1 error occurred"]
     record["resources"][4]["initErrors"] = ["a container, which the account does not hold"]
     record["pending_operations"] = [{"type": "updating", "resource": {"urn": VOLUME}}, {"type": "creating"}]
@@ -98,7 +98,7 @@ def test_resources_of_failed_or_killed_updates_are_listed() -> None:
 
 
 def test_pending_replacement_is_cleared_if_the_resource_exists() -> None:
-    record = _record()
+    record = _state()
     for item in record["resources"]:
         item["pendingReplacement"] = True
     healed = still_there(record, {"volume_attachment"})
@@ -108,20 +108,20 @@ def test_pending_replacement_is_cleared_if_the_resource_exists() -> None:
 
 
 def test_old_copy_of_a_replacement_is_not_listed() -> None:
-    record = _record()
+    record = _state()
     record["resources"].append({**record["resources"][1], "id": "4", "delete": True})
     assert recorded_ids(record)["server"] == "5"
 
 
-def test_lost_attachment_keeps_containers_in_the_record() -> None:
-    record = _record()
+def test_removing_the_attachment_keeps_the_containers() -> None:
+    record = _state()
     record["resources"][3]["dependencies"] = [ATTACHED]
-    left = without(record, {"volume_attachment"})
-    assert [item["urn"] for item in left["resources"]] == [VOLUME, SERVER, DAEMON, BOX]
-    assert left["resources"][2]["dependencies"] == []
+    remaining = without(record, {"volume_attachment"})
+    assert [item["urn"] for item in remaining["resources"]] == [VOLUME, SERVER, DAEMON, BOX]
+    assert remaining["resources"][2]["dependencies"] == []
 
 
-def test_only_images_that_were_built_for_the_stack_are_its_own() -> None:
+def test_built_images_do_not_include_official_images() -> None:
     kind = "docker:index/remoteImage:RemoteImage"
     names = ("fds/pipeline:1", "postgres:15", "fdsomething/else:1")
     record = {"resources": [{"urn": name, "type": kind, "inputs": {"name": name}} for name in names]}
@@ -129,7 +129,7 @@ def test_only_images_that_were_built_for_the_stack_are_its_own() -> None:
     assert built_images({}) == set()
 
 
-def test_records_of_a_zone_are_known_by_the_id_that_adopts_them() -> None:
+def test_id_of_a_dns_record_is_zone_name_and_type() -> None:
     outputs = {"zone": "example.test", "name": "data", "type": "A"}
     record = {
         "resources": [{"urn": "urn:a", "type": "hcloud:index/zoneRrset:ZoneRrset", "id": "x", "outputs": outputs}]
@@ -137,15 +137,19 @@ def test_records_of_a_zone_are_known_by_the_id_that_adopts_them() -> None:
     assert recorded_ids(record) == {"record example.test/data/A": "example.test/data/A"}
 
 
-def test_without_its_firewall_a_server_leans_on_nothing_that_is_gone() -> None:
+def test_removing_the_firewall_removes_references_to_it() -> None:
     firewall = {"urn": "urn:firewall", "type": "hcloud:index/firewall:Firewall", "id": "3"}
-    leaning = {"dependencies": ["urn:firewall", VOLUME], "propertyDependencies": {"firewallIds": ["urn:firewall"]}}
-    server = {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", **leaning}
-    (left,) = without({"resources": [firewall, server]}, {"firewall"})["resources"]
-    assert (left["urn"], left["dependencies"], left["propertyDependencies"]) == (SERVER, [VOLUME], {"firewallIds": []})
+    references = {"dependencies": ["urn:firewall", VOLUME], "propertyDependencies": {"firewallIds": ["urn:firewall"]}}
+    server = {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", **references}
+    (remaining,) = without({"resources": [firewall, server]}, {"firewall"})["resources"]
+    assert (remaining["urn"], remaining["dependencies"], remaining["propertyDependencies"]) == (
+        SERVER,
+        [VOLUME],
+        {"firewallIds": []},
+    )
 
 
-def test_image_that_was_pulled_anew_under_its_name_is_reported() -> None:
+def test_changed_digest_of_an_image_name_is_reported() -> None:
     def record(digest: str) -> dict[str, Any]:
         outputs = {"name": "redis:7", "repoDigest": f"redis@sha256:{digest}" if digest else ""}
         return {"resources": [{"urn": "urn:i", "type": "docker:index/remoteImage:RemoteImage", "outputs": outputs}]}
@@ -156,4 +160,4 @@ def test_image_that_was_pulled_anew_under_its_name_is_reported() -> None:
     assert replaced_images(first, second) == [
         "image redis:7 is not the one of the last deployment: sha256:aa became sha256:bb"
     ]
-    assert pulled_digests(record("")) == {}, "an image that was built on the host has none"
+    assert pulled_digests(record("")) == {}, "an image built on the host has no digest"

@@ -1,4 +1,4 @@
-"""The way to a server's Docker counts as open once a daemon answers at its end; `ssh` is played by idle programs."""
+"""Test that the Docker tunnel is open once the daemon answers; a shell stands in for `ssh`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSED = "channel 2: open failed: connect failed: Connection refused"
 
 @contextmanager
 def _forwarded(path: Path, answers: Callable[[], bytes]) -> Iterator[None]:
-    """A socket as `ssh` makes one: it takes every connection, whatever is at the other end."""
+    """Serve a socket like that of `ssh`, which accepts a connection even if the daemon does not answer."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
@@ -46,21 +46,21 @@ def _forwarded(path: Path, answers: Callable[[], bytes]) -> Iterator[None]:
 
 @pytest.fixture
 def ssh() -> Iterator[subprocess.Popen[str]]:
-    """Stays, and has complained once."""
+    """Run a stand-in for `ssh` that reports one refused connection and keeps running."""
     words = ["sh", "-c", f"echo '{REFUSED}' >&2; exec sleep 60"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
 
 
-def test_a_daemon_that_refuses_at_first_is_waited_for(tmp_path: Path, ssh: subprocess.Popen[str]) -> None:
-    said = iter([b"", b"", ANSWER])
-    with _forwarded(tmp_path / "docker.sock", lambda: next(said)):
+def test_tunnel_waits_for_a_daemon_that_refuses_at_first(tmp_path: Path, ssh: subprocess.Popen[str]) -> None:
+    responses = iter([b"", b"", ANSWER])
+    with _forwarded(tmp_path / "docker.sock", lambda: next(responses)):
         tunnel._wait(ssh, tmp_path / "docker.sock", "127.0.0.1")
-    assert list(said) == []
+    assert list(responses) == []
 
 
-def test_a_daemon_that_never_answers_is_named(
+def test_daemon_that_never_answers_is_an_error_at_the_deadline(
     tmp_path: Path, ssh: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tunnel, "DEADLINE_S", 0.5)
@@ -71,7 +71,7 @@ def test_a_daemon_that_never_answers_is_named(
         tunnel._wait(ssh, tmp_path / "docker.sock", "127.0.0.1")
 
 
-def test_an_ssh_that_ends_is_told_by_its_last_word(tmp_path: Path) -> None:
+def test_ssh_that_exits_is_an_error_with_its_last_line(tmp_path: Path) -> None:
     words = ["sh", "-c", "echo 'Host key verification failed.' >&2; exit 255"]
     with (
         subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process,

@@ -1,4 +1,4 @@
-"""Which inputs of a container replace it, and which change in place: the table of the official provider."""
+"""Test which changed inputs replace a container and which change it in place, as in the official provider."""
 
 from __future__ import annotations
 
@@ -96,19 +96,19 @@ def diff(change: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("change", REPLACING, ids=str)
-def test_this_replaces(change: dict[str, Any]) -> None:
+def test_change_replaces_the_container(change: dict[str, Any]) -> None:
     found = diff(change)
     assert list(found.replaces) == list(change)
     assert found.deleteBeforeReplace
 
 
 @pytest.mark.parametrize("change", IN_PLACE, ids=str)
-def test_this_changes_in_place(change: dict[str, Any]) -> None:
+def test_change_updates_the_container_in_place(change: dict[str, Any]) -> None:
     found = diff(change)
     assert not found.replaces
     assert list(found.diffs) == list(change)
 
 
 @pytest.mark.parametrize("change", NOTHING, ids=str)
-def test_this_is_no_change(change: dict[str, Any]) -> None:
+def test_equivalent_inputs_are_no_change(change: dict[str, Any]) -> None:
     assert diff(change).changes == provider_pb2.DiffResponse.DIFF_NONE

@@ -1,4 +1,4 @@
-"""The rules that follow from a table of fields."""
+"""Test how a table of fields checks inputs, and computes differences, previews, refreshes and imports."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def failures(**news: Any) -> dict[str, str]:
     return dict(check(image="i", **news)[1])
 
 
-def test_defaults_and_a_name_are_filled_in_and_said() -> None:
+def test_defaults_and_a_generated_name_are_filled_in() -> None:
     inputs, failed = check(image="i")
     assert not failed
     assert inputs["restart"] == "no"
@@ -44,7 +44,7 @@ def test_defaults_and_a_name_are_filled_in_and_said() -> None:
     assert inputs[DEFAULTS] == ["name", "restart"]
 
 
-def test_a_given_name_stays_and_a_generated_one_is_kept() -> None:
+def test_given_name_and_generated_name_are_kept() -> None:
     assert check(image="i", name="db")[0]["name"] == "db"
     kept, _ = checked(FIELDS, {"image": "i"}, {"name": "web-1", DEFAULTS: ["name"]}, "web", b"other")
     assert kept["name"] == "web-1"
@@ -70,21 +70,21 @@ def test_a_given_name_stays_and_a_generated_one_is_kept() -> None:
         ({"name": ["a"]}, "name", "must be of type string"),
     ],
 )
-def test_wrong_inputs_are_refused_with_path_and_reason(given: dict[str, Any], path: str, reason: str) -> None:
+def test_invalid_input_is_refused_with_path_and_reason(given: dict[str, Any], path: str, reason: str) -> None:
     assert reason in failures(**given)[path]
 
 
-def test_a_missing_required_input_is_refused() -> None:
+def test_missing_required_input_is_refused() -> None:
     assert ("image", "is required") in check()[1]
 
 
-def test_texts_and_numbers_stand_for_each_other() -> None:
+def test_strings_and_numbers_are_converted() -> None:
     inputs, failed = check(image=5, memory="64", ports=[{"internal": "80"}])
     assert not failed
     assert (inputs["image"], inputs["memory"], inputs["ports"]) == ("5", 64, [{"internal": 80, "ip": "::"}])
 
 
-def test_unknown_values_pass() -> None:
+def test_unknown_values_are_accepted() -> None:
     inputs, failed = check(image=UNKNOWN, memory=UNKNOWN, envs=[UNKNOWN])
     assert not failed
     assert inputs["envs"] == [UNKNOWN]
@@ -110,15 +110,17 @@ def test_unknown_values_pass() -> None:
         ({"status": "up"}, {}, {}),
     ],
 )
-def test_differences(state: dict[str, Any], inputs: dict[str, Any], expected: dict[str, bool]) -> None:
+def test_difference_says_whether_it_replaces(
+    state: dict[str, Any], inputs: dict[str, Any], expected: dict[str, bool]
+) -> None:
     assert changes(FIELDS, state, inputs, []) == expected
 
 
-def test_ignored_changes_are_no_changes() -> None:
+def test_ignored_change_is_no_difference() -> None:
     assert changes(FIELDS, {"memory": 1, "image": "a"}, {"memory": 2, "image": "b"}, ["memory", "image[0]"]) == {}
 
 
-def test_a_plan_knows_inputs_and_leaves_outputs_open() -> None:
+def test_preview_has_known_inputs_and_unknown_outputs() -> None:
     plan = planned(FIELDS, {"image": "i"})
     assert plan["image"] == "i"
     assert plan["status"] is UNKNOWN
@@ -127,11 +129,11 @@ def test_a_plan_knows_inputs_and_leaves_outputs_open() -> None:
     assert planned(FIELDS, {"image": "i"}, {"status": "up"})["status"] == "up"
 
 
-def test_a_refresh_records_real_values_of_given_inputs_only() -> None:
+def test_refresh_records_actual_values_of_given_inputs_only() -> None:
     inputs = {"image": "i", "memory": 1, "envs": ["a", "b"], DEFAULTS: ["name"]}
     state = {"image": "i", "memory": 2, "envs": ["b", "a"], "status": "up", "labels": {"x": "y"}}
     assert refreshed(FIELDS, inputs, state) == {**inputs, "memory": 2}
 
 
-def test_an_import_takes_every_input_that_has_a_value() -> None:
+def test_import_records_every_input_that_has_a_value() -> None:
     assert refreshed(FIELDS, {}, {"image": "i", "memory": 0, "status": "up"}) == {"image": "i", DEFAULTS: []}

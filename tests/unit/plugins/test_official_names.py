@@ -1,4 +1,4 @@
-"""The stand-ins know exactly the inputs and outputs of the installed official SDKs, nested ones included."""
+"""Test that the stand-ins have exactly the inputs and outputs of the installed official SDKs, also nested ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def camel(name: str) -> str:
 
 
 def parameters(args: Any) -> dict[str, str]:
-    """The parameters of an official class, in the engine's spelling, each with its annotation."""
+    """Return the parameters of an official class in camelCase, each with its annotation."""
     found = inspect.signature(args.__init__).parameters.items()
     return {
         camel(name): str(parameter.annotation)
@@ -52,7 +52,7 @@ def compare(sdk: Any, args: Any, fields: Fields, path: str) -> None:
 
 
 @pytest.mark.parametrize(("sdk", "token", "kind"), KINDS)
-def test_the_inputs_are_the_official_ones(sdk: Any, token: str, kind: Kind) -> None:
+def test_inputs_equal_those_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None:
     name = token.rsplit(":", maxsplit=1)[-1]
     module = importlib.import_module(getattr(sdk, name).__module__)
     args = getattr(module, f"{name}Args", None) or getattr(module, f"{name}InitArgs")
@@ -60,23 +60,23 @@ def test_the_inputs_are_the_official_ones(sdk: Any, token: str, kind: Kind) -> N
 
 
 @pytest.mark.parametrize(("sdk", "token", "kind"), KINDS)
-def test_the_outputs_are_the_official_ones(sdk: Any, token: str, kind: Kind) -> None:
+def test_outputs_equal_those_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None:
     name = token.rsplit(":", maxsplit=1)[-1]
     module = importlib.import_module(getattr(sdk, name).__module__)
     assert set(kind.fields) == set(parameters(getattr(module, f"_{name}State")))
 
 
 @pytest.mark.parametrize(("sdk", "package"), [(pulumi_docker, DOCKER), (pulumi_hcloud, HCLOUD)])
-def test_the_provider_inputs_are_the_official_ones(sdk: Any, package: Any) -> None:
+def test_provider_inputs_equal_those_of_the_sdk(sdk: Any, package: Any) -> None:
     assert set(package.config) == set(parameters(sdk.ProviderArgs))
 
 
 @pytest.mark.parametrize(("sdk", "package"), [(pulumi_docker, DOCKER), (pulumi_hcloud, HCLOUD)])
-def test_the_version_is_the_installed_sdks(sdk: Any, package: Any) -> None:
+def test_version_equals_that_of_the_sdk(sdk: Any, package: Any) -> None:
     assert package.version == sdk._utilities.get_version()
 
 
 @pytest.mark.parametrize(("sdk", "token", "kind"), KINDS)
-def test_every_kind_has_its_implementation(sdk: Any, token: str, kind: Kind) -> None:
+def test_every_resource_type_has_an_implementation(sdk: Any, token: str, kind: Kind) -> None:
     for verb in ("create", "read", "update", "delete"):
         assert callable(getattr(kind.resource, verb))

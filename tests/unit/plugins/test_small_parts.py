@@ -1,4 +1,4 @@
-"""Values, launchers, container bodies and the like."""
+"""Test small parts of the stand-ins: protocol values, units, container requests, SSH commands and launchers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
-def test_values_survive_the_protocol(value: Any) -> None:
+def test_value_is_unchanged_by_the_protocol(value: Any) -> None:
     assert plain(wrapped(value)) == value
 
 
@@ -44,26 +44,26 @@ def test_secret_input_of_the_provider_is_unwrapped() -> None:
 
 
 @given(st.integers(0, 10**15))
-def test_durations_survive(nano: int) -> None:
+def test_duration_is_unchanged_by_the_protocol(nano: int) -> None:
     assert nanoseconds(_duration(nano)) == pytest.approx(nano, abs=1)
 
 
 @pytest.mark.parametrize(
     ("text", "nano"), [("0s", 0), ("1m30s", 90 * 10**9), ("500ms", 5 * 10**8), ("1h0m1s", 3601 * 10**9)]
 )
-def test_go_durations(text: str, nano: float) -> None:
+def test_go_duration_is_parsed(text: str, nano: float) -> None:
     assert nanoseconds(text) == nano
 
 
-@pytest.mark.parametrize(("cores", "words"), [(1, "1.0"), (2.0, "2.0"), (0.5, "0.5"), (0.25, "0.25"), (0.01, "0.0")])
-def test_cores_are_read_back_in_the_official_words(cores: float, words: str) -> None:
-    assert _cpus(round(cores * 10**9)) == words
+@pytest.mark.parametrize(("cores", "text"), [(1, "1.0"), (2.0, "2.0"), (0.5, "0.5"), (0.25, "0.25"), (0.01, "0.0")])
+def test_cores_are_formatted_like_the_official_plugin(cores: float, text: str) -> None:
+    assert _cpus(round(cores * 10**9)) == text
 
 
 @pytest.mark.parametrize("service", catalogue(), ids=lambda service: service.name)
-def test_the_limit_of_a_service_is_read_back_as_it_was_said(service: Service) -> None:
-    said = str(float(service.resources.cpu_limit))
-    assert _cpus(round(float(said) * 10**9)) == said
+def test_cpu_limit_of_a_service_is_read_back_unchanged(service: Service) -> None:
+    official = str(float(service.resources.cpu_limit))
+    assert _cpus(round(float(official) * 10**9)) == official
 
 
 def body(**inputs: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def body(**inputs: Any) -> dict[str, Any]:
     return container_config(given)
 
 
-def test_limits_are_asked_for_in_bytes_and_nanoseconds() -> None:
+def test_limits_are_sent_in_bytes_and_nanoseconds() -> None:
     host = body(memory=64, memorySwap=-1, memoryReservation=32, cpus="1.5", shmSize=16)["HostConfig"]
     assert host["Memory"] == 64 * 2**20
     assert host["MemoryReservation"] == 32 * 2**20
@@ -81,7 +81,7 @@ def test_limits_are_asked_for_in_bytes_and_nanoseconds() -> None:
     assert host["ShmSize"] == 16 * 2**20
 
 
-def test_volumes_become_binds() -> None:
+def test_volumes_are_sent_as_binds() -> None:
     volumes = [
         {"volumeName": "v", "containerPath": "/a", "readOnly": True},
         {"hostPath": "/h", "containerPath": "/b"},
@@ -95,12 +95,12 @@ def test_volumes_become_binds() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"volumes": [{"readOnly": True}]}, {"command": ["a", ""]}, {"cpus": "many"}])
-def test_impossible_containers_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_container_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(PluginError):
         body(**wrong)
 
 
-def test_ports_compare_by_meaning() -> None:
+def test_ports_are_compared_without_order_and_unset_values() -> None:
     def differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
         return "ports" in changes(CONTAINER_FIELDS, {"image": "i", "ports": old}, {"image": "i", "ports": new}, [])
 
@@ -112,7 +112,7 @@ def test_ports_compare_by_meaning() -> None:
     assert differ([one], [one, two])
 
 
-def test_user_data_is_recorded_as_a_hash_and_compared_by_it() -> None:
+def test_user_data_is_stored_and_compared_as_a_hash() -> None:
     state = {"serverType": "cx23", "userData": user_data_hash("secret")}
     assert changes(SERVER, state, {"serverType": "cx23", "userData": "secret"}, []) == {}
     assert changes(SERVER, state, {"serverType": "cx23", "userData": "other"}, []) == {"userData": True}
@@ -120,12 +120,12 @@ def test_user_data_is_recorded_as_a_hash_and_compared_by_it() -> None:
 
 
 @pytest.mark.parametrize("host", ["ssh://", "ssh://-oProxyCommand=x", "ssh://a:pass@h", "ssh://h/path"])
-def test_dangerous_ssh_hosts_are_refused(host: str) -> None:
+def test_unsafe_ssh_host_is_refused(host: str) -> None:
     with pytest.raises(PluginError):
         _command(host, [])
 
 
-def test_the_ssh_command_is_the_official_one() -> None:
+def test_ssh_command_equals_that_of_the_official_plugin() -> None:
     assert _command("ssh://deploy@10.0.0.1:2222", ["-i", "key"]) == [
         *("ssh", "-l", "deploy", "-p", "2222", "-i", "key", "-o", "ConnectTimeout=30", "-T"),
         *("--", "10.0.0.1", "docker system dial-stdio"),
@@ -146,17 +146,17 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_official_plugins_are_found_on_path_beside_the_engine_and_in_its_folder(bare_machine: Path) -> None:
+def test_official_plugin_is_found_on_path_beside_the_engine_and_in_its_home(bare_machine: Path) -> None:
     name = "pulumi-resource-docker"
     assert plugins.official(name) is None
     cached = executable(bare_machine / "home/plugins/resource-docker-v5.2.0" / name)
     (bare_machine / "home/plugins/resource-docker-build-v0.1.0").mkdir()
     assert plugins.official(name) == plugins.official(name, "5.2.0") == cached
-    assert plugins.official(name, "5.2.1") is None, "the engine takes only the version that the program asks for"
-    broken_off = bare_machine / "home/plugins/resource-docker-v5.2.0.partial"
-    broken_off.touch()
-    assert plugins.official(name) is None, "the engine takes no plugin whose download was broken off"
-    broken_off.unlink()
+    assert plugins.official(name, "5.2.1") is None, "the engine uses only the version that the program requires"
+    partial = bare_machine / "home/plugins/resource-docker-v5.2.0.partial"
+    partial.touch()
+    assert plugins.official(name) is None, "the engine ignores a plugin with an incomplete download"
+    partial.unlink()
     engine = executable(bare_machine / "real/pulumi")
     (bare_machine / "bin").mkdir()
     (bare_machine / "bin/pulumi").symlink_to(engine)
@@ -166,13 +166,13 @@ def test_official_plugins_are_found_on_path_beside_the_engine_and_in_its_folder(
     assert plugins.official(name) == on_path
 
 
-def test_our_own_launchers_do_not_count_as_official(bare_machine: Path) -> None:
+def test_launcher_of_a_stand_in_is_not_official(bare_machine: Path) -> None:
     written = plugins.install(bare_machine / "bin", ["pulumi-resource-docker"])
     assert written == [bare_machine / "bin/pulumi-resource-docker"]
     assert plugins.official("pulumi-resource-docker") is None
 
 
-def test_launchers_are_written_only_for_what_is_asked_and_removed_otherwise(tmp_path: Path) -> None:
+def test_install_writes_requested_launchers_and_removes_others(tmp_path: Path) -> None:
     plugins.install(tmp_path, plugins.MODULES)
     assert {path.name for path in tmp_path.iterdir()} == set(plugins.MODULES)
     (other := tmp_path / "somebody-elses").write_text("")
@@ -181,7 +181,7 @@ def test_launchers_are_written_only_for_what_is_asked_and_removed_otherwise(tmp_
     assert stat.S_IMODE((tmp_path / "pulumi-language-python").stat().st_mode) == 0o755
 
 
-def test_a_launcher_starts_its_plugin_and_leaves_with_its_parent(tmp_path: Path) -> None:
+def test_launcher_ends_with_its_parent_process(tmp_path: Path) -> None:
     (launcher,) = plugins.install(tmp_path, ["pulumi-resource-hcloud"])
     (tmp_path / "infra.py").write_text("raise SystemExit('the working folder must not be searched')")
     ours, theirs = os.pipe()
@@ -190,16 +190,16 @@ def test_a_launcher_starts_its_plugin_and_leaves_with_its_parent(tmp_path: Path)
     subprocess.run(started, cwd=tmp_path, pass_fds=[theirs], timeout=20, check=True)
     os.close(theirs)
     ended, _, _ = select.select([ours], [], [], 10)
-    assert ended, "the plugin outlived its engine"
+    assert ended, "the plugin still runs after its engine ended"
     assert os.read(ours, 1) == b""
     os.close(ours)
 
 
-def test_toolchains_that_are_not_played_are_refused(tmp_path: Path) -> None:
+def test_unsupported_toolchain_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match="poetry"):
         Toolchain(tmp_path, {"toolchain": "poetry"})
 
 
-def test_a_missing_environment_is_one_sentence(tmp_path: Path) -> None:
+def test_missing_environment_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match="is not a virtualenv; next: pulumi install"):
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python

@@ -1,4 +1,4 @@
-"""The sample file is what the generator says it is."""
+"""Test the committed sample file and its generator."""
 
 import csv
 import io
@@ -14,25 +14,25 @@ from data_stack.samples import generate
 COMMITTED = Path(generate.__file__).with_name("transactions.csv")
 
 
-def test_the_committed_file_is_what_the_generator_writes(tmp_path: Path) -> None:
+def test_committed_file_equals_the_generated_one(tmp_path: Path) -> None:
     again = tmp_path / "again.csv"
     generate.main(["--output", str(again)])
     assert again.read_bytes() == COMMITTED.read_bytes()
 
 
 @pytest.mark.parametrize("rows", [0, 1, 374, 375, 2000])
-def test_a_file_has_the_records_asked_for(rows: int) -> None:
+def test_file_has_the_requested_number_of_records(rows: int) -> None:
     stream = io.StringIO()
     generate.write(stream, rows)
     assert len(list(csv.reader(io.StringIO(stream.getvalue(), newline="")))) == rows + 1
 
 
-def test_seed_decides_the_content() -> None:
+def test_records_depend_only_on_the_seed() -> None:
     assert list(generate.records(500, seed=1)) == list(generate.records(500, seed=1))
     assert list(generate.records(500, seed=1)) != list(generate.records(500, seed=2))
 
 
-def test_a_clean_file_has_only_valid_records() -> None:
+def test_clean_file_has_only_valid_records() -> None:
     for row in generate.records(5000, dirty=False):
         identifier, day, customer, amount, currency, category, description = row
         date.fromisoformat(day)
@@ -40,12 +40,12 @@ def test_a_clean_file_has_only_valid_records() -> None:
         assert category and description
 
 
-def test_a_dirty_file_has_the_malformed_records_that_it_promises() -> None:
+def test_dirty_file_has_the_stated_number_of_malformed_records() -> None:
     rows = list(generate.records(10 * generate.MALFORMED_EVERY))
     assert sum(not _valid(row) for row in rows) == 10
 
 
-def test_a_dirty_file_has_what_real_exports_have() -> None:
+def test_dirty_file_has_currencies_late_rows_corrections_and_refunds() -> None:
     with COMMITTED.open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.reader(stream) if _valid(tuple(row))]
     by_id = Counter(row[0] for row in rows)

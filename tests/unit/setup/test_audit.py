@@ -1,4 +1,4 @@
-"""The audit tells a package without vulnerabilities from one that nobody checked."""
+"""Test that the audit distinguishes a package without vulnerabilities from one that was not checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broken connection ends with exit code 5, whichever library raised it; our own mistakes end with exit code 1."""
+"""Test that a broken connection of any library exits with code 5 and an unexpected error with code 1."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BROKEN = [
 ]
 
 
-def _ended(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
+def _exit_code(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
     def fail() -> None:
         raise error
 
@@ -44,23 +44,23 @@ def _ended(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
-def test_a_broken_connection_is_unreachable(
+def test_broken_connection_exits_with_5(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _ended(error, monkeypatch) == 5
-    said = capsys.readouterr().err
-    assert said.startswith("fds: a connection broke: ") and "next: the same command again" in said
+    assert _exit_code(error, monkeypatch) == 5
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("fds: a connection broke: ") and "next: the same command again" in stderr
 
 
-def test_api_refusal_is_reported_in_its_own_words(
+def test_api_refusal_is_reported_with_its_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refusal = APIException(code=502, message="bad gateway", details={})
-    assert _ended(refusal, monkeypatch) == 5
+    assert _exit_code(refusal, monkeypatch) == 5
     assert "the API answers 502: bad gateway" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), PermissionError(13, "denied")])
-def test_another_failure_is_unexpected(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_failure_is_unexpected_and_exits_with_1(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lost(error) is None
-    assert _ended(error, monkeypatch) == 1
+    assert _exit_code(error, monkeypatch) == 1

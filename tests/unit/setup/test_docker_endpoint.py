@@ -1,4 +1,4 @@
-"""Which Docker daemon is used: the variable before the context, the context before the usual socket."""
+"""Test which Docker daemon is used: the variable before the context, the context before the default socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that starts the engine meets the same state, and what the user chose stays."""
+"""Test the environment in which every command starts the engine, and that the user's variables are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stack_runtime.paths import cache_dir, project_dir
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project beside a cache that holds an engine."""
+    """Return a project folder; the cache beside it contains an engine."""
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "the cache"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
@@ -32,13 +32,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_what_was_fetched_comes_behind_the_users_own_and_stand_ins_come_last(project: Path) -> None:
+def test_path_has_user_folders_first_and_stand_ins_last(project: Path) -> None:
     folders = environment(project, "dev")["PATH"].split(os.pathsep)
     uv = project / ".fds" / "uv" / "bin"
     assert folders == ["/usr/bin", "/bin", str(engine_root() / "bin"), str(uv), str(plugins_folder(project))]
 
 
-def test_the_passphrase_is_private_and_stays(project: Path) -> None:
+def test_passphrase_file_is_private_and_kept(project: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         files = set(pool.map(lambda _: environment(project, "dev")["PULUMI_CONFIG_PASSPHRASE_FILE"], range(8)))
     path = Path(files.pop())
@@ -48,7 +48,7 @@ def test_the_passphrase_is_private_and_stays(project: Path) -> None:
     assert Path(environment(project, "dev")["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text() == first
 
 
-def test_what_the_user_chose_stays(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_the_user_are_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://mine")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     chosen = environment(project, "dev")
@@ -56,25 +56,23 @@ def test_what_the_user_chose_stays(project: Path, monkeypatch: pytest.MonkeyPatc
     assert not (project / ".fds" / "passphrase").exists()
 
 
-def test_a_shell_that_reads_the_file_finds_the_engine_and_the_file_holds_no_secret(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_env_file_puts_the_engine_on_path_and_has_no_secret(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(project, "dev")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     path = write_env_file(project, "dev")
     assert "hunter2" not in path.read_text()
     command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL"'
-    said = subprocess.run(["sh", "-c", command, path], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state"]
+    lines = subprocess.run(["sh", "-c", command, path], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state"]
 
 
-def test_without_an_engine_the_next_command_is_setup(project: Path) -> None:
+def test_missing_engine_is_an_error_that_names_setup(project: Path) -> None:
     (engine_root() / "bin" / "pulumi").unlink()
     with pytest.raises(UnreachableError, match="next: fds setup"):
         environment(project, "dev")
 
 
-def test_the_project_is_the_nearest_folder_with_a_program(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_project_is_the_nearest_folder_with_a_pulumi_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = project / "a" / "b"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
@@ -84,7 +82,7 @@ def test_the_project_is_the_nearest_folder_with_a_program(project: Path, monkeyp
         project_dir()
 
 
-def test_the_cache_follows_the_usual_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_cache_folder_follows_the_usual_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FDS_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_dir() == tmp_path / "freelancer-data-stack"
@@ -93,11 +91,11 @@ def test_the_cache_follows_the_usual_variables(monkeypatch: pytest.MonkeyPatch, 
     assert cache_dir() == tmp_path / ".cache" / "freelancer-data-stack"
 
 
-def test_the_engine_s_own_home_is_the_account_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_engine_home_is_in_the_home_of_the_user_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PULUMI_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert engine_home() == Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pulumi"
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
-    assert engine_home() == tmp_path / ".pulumi", "no entry"
+    assert engine_home() == tmp_path / ".pulumi", "a user without an entry in the password database"
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "own"))
     assert engine_home() == tmp_path / "own"

@@ -1,4 +1,4 @@
-"""The Makefile finds or fetches uv, also when the uv that made the environment is gone."""
+"""Test that the Makefile finds or downloads uv, even if the uv that created the environment is gone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.kit.project import ROOT
 
 TOOLS = ("bash", "cat", "chmod", "make", "mkdir", "touch")
-PLAYED_PYTHON = """#!/bin/bash
+STAND_IN_PYTHON = """#!/bin/bash
 # `python3 -m venv FOLDER`: its pip installs a uv that tells its arguments
 mkdir -p "$3/bin"
 cat > "$3/bin/pip" <<'PIP'
@@ -26,14 +26,14 @@ chmod +x "$3/bin/pip"
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone whose environment was made by a uv that is no longer on the machine."""
+    """Return a clone whose environment was created by a uv that no longer exists."""
     for name in ("Makefile", "pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
     python = tmp_path / "bin" / "python3"
-    python.write_text(PLAYED_PYTHON)
+    python.write_text(STAND_IN_PYTHON)
     python.chmod(0o755)
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / ".ready").touch()
@@ -53,14 +53,14 @@ def _make(clone: Path, target: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("target", ["setup", "down"])
-def test_missing_uv_is_fetched(clone: Path, target: str) -> None:
+def test_missing_uv_is_downloaded(clone: Path, target: str) -> None:
     done = _make(clone, target)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"uv run --frozen fds {target}"
 
 
-def test_uv_is_fetched_only_once(clone: Path) -> None:
+def test_uv_is_downloaded_only_once(clone: Path) -> None:
     _make(clone, "setup")
-    fetched = (clone / ".fds" / "uv" / "bin" / "uv").stat().st_mtime_ns
+    downloaded_at = (clone / ".fds" / "uv" / "bin" / "uv").stat().st_mtime_ns
     assert _make(clone, "setup").returncode == 0
-    assert (clone / ".fds" / "uv" / "bin" / "uv").stat().st_mtime_ns == fetched
+    assert (clone / ".fds" / "uv" / "bin" / "uv").stat().st_mtime_ns == downloaded_at

@@ -1,4 +1,4 @@
-"""What is read from this machine, and what is written to it, where images are built here."""
+"""Test the parts of building images locally: recipes, Debian mirrors, and the daemon's registry mirror."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from infra.offline import apt, images, registry
 from stack_runtime.errors import UnreachableError
 
 
-def test_recipes_come_after_those_they_start_from() -> None:
+def test_recipe_comes_after_its_base_images() -> None:
     order = list(images.RECIPES)
     for reference in order:
         assert all(order.index(base) < order.index(reference) for base in images.bases(reference))
     assert set(images.bases("traefik:v3.7")) == {"python:3.11-slim", "debian:12-slim"}
 
 
-def test_a_changed_mirror_changes_every_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_mirror_changes_every_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
     images.fingerprint.cache_clear()
     before = {reference: images.fingerprint(reference) for reference in images.RECIPES}
     images.fingerprint.cache_clear()
@@ -36,7 +36,7 @@ def test_a_changed_mirror_changes_every_image(monkeypatch: pytest.MonkeyPatch) -
         ("sources.list.d/debian.sources", "Types: deb\n# why\nURIs: http://near/debian\nSuites: bookworm x\n"),
     ],
 )
-def test_the_machines_own_mirror_is_used_in_both_formats(tmp_path: Path, name: str, text: str) -> None:
+def test_mirror_is_read_from_both_formats_of_apt_sources(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
@@ -54,7 +54,7 @@ def test_the_machines_own_mirror_is_used_in_both_formats(tmp_path: Path, name: s
         "Types: deb\nURIs: http://near/ubuntu\nSuites: noble\n",
     ],
 )
-def test_other_sources_are_left_alone(tmp_path: Path, text: str) -> None:
+def test_sources_without_a_usable_debian_mirror_are_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list.d" / "a.sources").write_text(text)
     with pytest.raises(UnreachableError, match="no source of Debian"):
@@ -68,7 +68,7 @@ def daemon_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_daemons_configuration_keeps_what_others_wrote(daemon_config: Path) -> None:
+def test_daemon_configuration_keeps_other_entries(daemon_config: Path) -> None:
     daemon_config.parent.mkdir()
     mirrors = ["http://172.17.0.1:5060", "https://mirror.example"]
     daemon_config.write_text(json.dumps({"log-driver": "local", "registry-mirrors": mirrors}))
@@ -79,12 +79,12 @@ def test_the_daemons_configuration_keeps_what_others_wrote(daemon_config: Path) 
     }
 
 
-def test_the_daemons_configuration_is_made_where_there_is_none(daemon_config: Path) -> None:
+def test_missing_daemon_configuration_is_created(daemon_config: Path) -> None:
     registry._configure("http://172.17.0.1:5055")
     assert json.loads(daemon_config.read_text()) == {"registry-mirrors": ["http://172.17.0.1:5055"]}
 
 
-def test_a_broken_configuration_of_the_daemon_is_not_overwritten(daemon_config: Path) -> None:
+def test_invalid_daemon_configuration_is_not_overwritten(daemon_config: Path) -> None:
     daemon_config.parent.mkdir()
     daemon_config.write_text("{ not json")
     with pytest.raises(UnreachableError, match="correct it"):

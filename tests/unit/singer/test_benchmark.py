@@ -26,6 +26,6 @@ def test_nothing_is_missed_at_the_bounds() -> None:
         replace(_GOOD, peak_mb={"tap-csv": 400.0, "target-duckdb": 1000.0}),
     ],
 )
-def test_each_bound_is_checked(worse: Result) -> None:
+def test_value_over_a_bound_is_missed(worse: Result) -> None:
     assert len(worse.missed) == 1
     assert worse.as_json()["missed"] == worse.missed

@@ -1,4 +1,4 @@
-"""A DAG of the tests: one task that logs a line, and one that fails."""
+"""A DAG for tests, with a task that logs a line and a task that fails."""
 
 from airflow.sdk import dag, task
 

@@ -1,4 +1,4 @@
-"""What must be true before a deployment touches anything; each failure is one line with the next command."""
+"""Check this machine before a deployment touches anything; each failure is one line with the next command."""
 
 from __future__ import annotations
 
@@ -8,29 +8,23 @@ from pathlib import Path
 import docker
 from docker.errors import ImageNotFound
 
-from infra.hosts.hetzner import token
 from infra.services import selected
 from infra.settings import Settings
 from stack_runtime.docker_endpoint import local_endpoint
 from stack_runtime.docker_host import connect, containers
 from stack_runtime.docker_problems import pull
 from stack_runtime.errors import UnreachableError
-from stack_runtime.remote.tunnel import require_ssh
 
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 """The lowest port that a user without privileges may open."""
 
 
 def check(settings: Settings) -> None:
-    """Check that Docker answers, and images and ports can be had; for a server, that there are a token and `ssh`.
+    """Check that Docker answers, and images and ports can be had.
 
     Raises:
         UnreachableError: one of these is not so.
     """
-    if settings.host != "local":
-        token.require(settings.stack)
-        require_ssh()
-        return
     endpoint = local_endpoint()
     client = connect(endpoint)
     _images(client, settings)

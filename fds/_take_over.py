@@ -1,0 +1,44 @@
+"""Take over, or remove, what another stack of the same name made: only once a person has typed whose it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from fds.output import say
+
+TakeOver = Annotated[
+    str,
+    typer.Option("--take-over", help="Owner of resources with this stack's name, as an error names it, to take over."),
+]
+
+Result = TypeVar("Result")
+
+
+def confirmed(work: Callable[[str], Result], take_over: str, consequence: str, command: str) -> Result:
+    """Call `work` with what was typed: as an option, or at a terminal once `work` has said whose the resources are.
+
+    Args:
+        work: takes the confirmation; empty when there is none.
+        consequence: what happens to the resources, for the question.
+        command: what to call with the option instead.
+
+    Raises:
+        ForeignError: not confirmed.
+    """
+    from infra.ownership import ForeignError
+
+    try:
+        return work(take_over)
+    except ForeignError as error:
+        error.next_command = f"use another name with --stack, or {command} --take-over {error.confirmation}"
+        if take_over or not sys.stdin.isatty():
+            raise
+        say(error.what)
+        typed = typer.prompt(f"{consequence}. Type {error.confirmation} to go on", default="", err=True)
+        if typed != error.confirmation:
+            raise
+    return work(typed)

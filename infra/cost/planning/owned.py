@@ -1,0 +1,95 @@
+"""Plan a stack on a server that the user already has, with the price in the settings and the size that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from infra.cost.planning import group
+from infra.cost.planning.capacity import Machine, demand
+from infra.cost.planning.inputs import STATED_DAYS, RentalInputs
+from infra.cost.planning.lines import Amount, offsite, up
+from infra.cost.planning.messages import owned_warnings
+from infra.cost.planning.model import Plan, Source
+from infra.cost.planning.planner import age, judge
+from infra.services import Service
+from infra.settings import ServerPrice, Settings
+from stack_runtime.errors import UnknownError
+
+HOURS = 744
+"""Hours of the longest month, so that an hourly price gives an upper bound."""
+
+
+def plan_owned(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
+    """Plan a stack on the user's own server; it counts against the budget like a rented one."""
+    price = settings.server_price
+    inputs = replace(inputs, stated=price.currency if price else None)
+    needs = demand(settings, services).on_one_disk()
+    machine = inputs.machine or Machine()
+    problems = (*needs.problems(machine), *_without_image(services, machine))
+    amounts, doubts = bill(settings, inputs)
+    extra = group.extra_lines(settings, inputs)
+    found = judge(settings, inputs, amounts or None, doubts, lacking="; ".join(problems), extra=extra)
+    return Plan(
+        stack=settings.stack,
+        host=settings.host,
+        verdict=found.verdict,
+        budget_usd=found.budget_usd,
+        total_usd=found.total_usd,
+        total_eur=found.total_eur,
+        currency=inputs.currency,
+        tax=settings.tax,
+        fx=inputs.rate,
+        prices=Source(date=price.date, source=_source(settings)) if price else None,
+        server=None,
+        capacity=needs.on(machine).model_copy(update={"problems": problems}),
+        lines=found.lines,
+        warnings=owned_warnings(settings, needs, inputs, found.total_usd, found.budget_usd),
+        reason=found.reason,
+    )
+
+
+def bill(settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
+    """Return the items that the settings price, and the reasons why price or size of the server are unknown."""
+    doubts = [*_doubts(settings, inputs)]
+    amounts = [_server(settings, settings.server_price)] if settings.server_price else []
+    if settings.offsite_gb and amounts:
+        try:
+            amounts.append(offsite(settings, inputs.prices.vat_percent if inputs.prices else None))
+        except UnknownError as error:
+            doubts.append(str(error))
+    return amounts, doubts
+
+
+def _doubts(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
+    price, machine = settings.server_price, inputs.machine
+    if price is None:
+        yield "the price of the server is not stated, set serverPrice to amount, currency, tax, per and date"
+    else:
+        yield from age("serverPrice", price.date, STATED_DAYS, inputs)
+        if price.tax == "net" and settings.tax == "gross":
+            yield "serverPrice is net and its VAT is unknown, state the gross price or set tax to net"
+    if machine is not None and machine.unknown:
+        yield f"the size of the server is unknown: {machine.unknown}"
+
+
+def _server(settings: Settings, price: ServerPrice) -> Amount:
+    quantity, unit, unit_price = Decimal(1), "month", price.amount
+    if price.per == "hour":
+        quantity, unit = Decimal(HOURS), "hour"
+    elif price.per == "year":
+        unit_price = up(price.amount / 12)
+    note = f"{price.amount:f} {price.currency} {price.tax} a {price.per}, by the settings"
+    return Amount(f"server {settings.ssh_host}", quantity, unit, unit_price, price.currency, note)
+
+
+def _source(settings: Settings) -> str:
+    return f"serverPrice in Pulumi.{settings.stack}.yaml"
+
+
+def _without_image(services: Sequence[Service], machine: Machine) -> Iterator[str]:
+    """Yield the services that have no image for the processor of the server."""
+    lacking = sorted(one.name for one in services if machine.architecture not in (None, *one.architectures))
+    if lacking:
+        yield f"no {machine.architecture} image: {', '.join(lacking)}"

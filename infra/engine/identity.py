@@ -1,0 +1,144 @@
+"""The identity of a stack: made once, kept as a tag of the stack in the state, so that a clone with a state of its own
+has another one. Whoever shares the state shares the identity."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.engine import checkpoint
+from infra.engine.environment import environment
+from infra.engine.errors import to_stack_error
+from infra.engine.state_edits import Deployment, recorded_identity
+from stack_runtime.errors import StackError
+
+TAG = "fds:identity"
+_LONGEST_NAME = 40
+"""Characters of user and machine in an identity; label values of the Hetzner API have at most 63."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The stack that a command works for.
+
+    Args:
+        identity: that of the stack, or a new one for a stack that has none yet.
+        record: returns the engine's record of the stack, which knows what was made before the stack had an identity.
+    """
+
+    identity: str
+    record: Callable[[], Deployment]
+
+
+class EngineState:
+    """A stack in the state, as the `pulumi` command line reads and tags it.
+
+    Args:
+        project: the folder of `Pulumi.yaml`.
+        variables: added to the environment of `pulumi`; empty for a program that `pulumi` itself started.
+    """
+
+    def __init__(self, project: Path, stack: str, variables: Mapping[str, str]) -> None:
+        self._project = project
+        self._stack = stack
+        self._variables = variables
+
+    def identity(self) -> str:
+        """Return the stack's identity; empty when it has none, or when the state has no such stack.
+
+        Raises:
+            StackError: the engine cannot read the state.
+        """
+        listed = self._pulumi("stack", "tag", "ls", "--json")
+        return str(json.loads(listed).get(TAG, "")) if listed else ""
+
+    def owner(self, *, write: bool) -> Owner:
+        """Return the owner; a stack without an identity gets the one in its record, as after a move of the state, or a
+        new one.
+
+        Args:
+            write: keep a new identity in the state; False for commands that only read.
+
+        Raises:
+            StackError: the engine cannot read or write the state.
+        """
+        if found := self.identity():
+            return Owner(found, self.record)
+        if not write:
+            return Owner(recorded_identity(self.record()) or new(), self.record)
+        lock = self._project / ".fds" / "identity.lock"
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)  # the tag of a second deployment would replace that of the first
+            identity = self.identity()
+            if not identity:
+                identity = recorded_identity(self.record()) or new()
+                self._pulumi("stack", "tag", "set", TAG, identity)
+        return Owner(identity, self.record)
+
+    def record(self) -> Deployment:
+        """Return the engine's record; empty for a stack that was never made."""
+        exported = self._pulumi("stack", "export")
+        return dict(json.loads(exported).get("deployment") or {}) if exported else {}
+
+    def _pulumi(self, *words: str) -> str:
+        """Return the standard output; empty when the state has no such stack."""
+        root = checkpoint.folder(self._variables.get("PULUMI_BACKEND_URL", ""))
+        if root is not None and not root.is_dir():
+            return ""  # the engine would write into an empty backend, even to list
+        done = subprocess.run(
+            ["pulumi", *words, "--stack", self._stack, "--non-interactive"],
+            cwd=self._project,
+            env={**os.environ, **self._variables},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode and "no stack named" in done.stderr:
+            return ""
+        if done.returncode:
+            raise to_stack_error(" ".join(done.stderr.split()) or "the engine gave no reason", self._stack)
+        return done.stdout
+
+
+def of_project(project: Path, stack: str) -> Owner:
+    """Return the owner of `stack` of a project, for commands that only read.
+
+    Raises:
+        UnreachableError: the engine is missing.
+        StackError: the engine cannot read the state.
+    """
+    return _reading(project, stack).owner(write=False)
+
+
+def known(project: Path, stack: str) -> str | None:
+    """Return the identity of `stack`; None where no engine can tell, as in the container of the agents."""
+    try:
+        return _reading(project, stack).identity()
+    except StackError:
+        return None
+
+
+def _reading(project: Path, stack: str) -> EngineState:
+    return EngineState(project, stack, environment(project, stack, make=False))
+
+
+def new() -> str:
+    """Return a new identity: user and machine for people, and a random part that makes it unique.
+
+    It is a valid value of a label: at most 63 letters, digits and hyphens, with a letter or digit at both ends.
+    """
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # an account without an entry
+        user = ""
+    name = re.sub("[^a-z0-9]+", "-", f"{user}-{socket.gethostname()}".lower())[:_LONGEST_NAME].strip("-")
+    return f"{name}-{secrets.token_hex(4)}".lstrip("-")

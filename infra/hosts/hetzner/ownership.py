@@ -1,0 +1,76 @@
+"""Whose the resources with a stack's name in the account are: a label has the identity of the stack that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from infra.engine.identity import Owner
+from infra.engine.state_edits import BY_THEMSELVES, recorded_ids
+from infra.hosts.hetzner.account import IDENTITY, members, record, records_of, selector
+from infra.hosts.hetzner.api import request
+from infra.ownership import Part, not_taken, refuse
+from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from hcloud import Client
+
+_WHERE = "the Hetzner account"
+
+
+def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
+    """Check that this stack owns what has its name in the account, and label what has no owner yet.
+
+    Args:
+        take_over: the owner of the parts to take over, or the stack's name for parts without one.
+        write: label the resources; False for a preview.
+
+    Raises:
+        ForeignError: something belongs to another stack.
+        UnreachableError: the API does not answer.
+    """
+    others = request(settings.stack, lambda api: list(_others(api, settings, owner.identity)))
+    if not others:
+        return
+    recorded = recorded_ids(owner.record())
+    unmarked = [each for each in others if not _owner(each[2]) and recorded.get(each[0]) == each[1]]
+    foreign = [each for each in others if each not in unmarked]
+    parts = [_part(settings, each) for each in foreign]
+    refuse(settings.stack, not_taken(parts, settings.stack, take_over), _WHERE)
+    if write:
+        request(settings.stack, lambda api: _label(api, [*unmarked, *foreign], owner.identity))
+
+
+_Found = tuple[str, str, Any]
+"""Kind and id as in `recorded_ids`, and the resource."""
+
+
+def _others(api: Client, settings: Settings, identity: str) -> Iterator[_Found]:
+    """Yield what has the stack's name in the account, but not its identity."""
+    for kind in BY_THEMSELVES:
+        for each in members(api, kind).get_all(label_selector=selector(settings)):
+            if _owner(each) != identity:
+                yield kind, str(each.id), each
+    for each in records_of(api, settings):
+        if _owner(each) != identity:
+            known = record(settings.dns_zone, each.name, each.type)
+            yield f"record {known}", known, each
+
+
+def _owner(each: Any) -> str:
+    return str((each.labels or {}).get(IDENTITY, ""))
+
+
+def _part(settings: Settings, found: _Found) -> Part:
+    kind, _, each = found
+    return Part(kind.partition(" ")[0].replace("_", " "), str(each.name), _owner(each))
+
+
+def _label(api: Client, found: list[_Found], identity: str) -> None:
+    """Label the resources. After a kill the others still have the former owner, so the same command finishes."""
+    for kind, _, each in found:
+        labels = {**(each.labels or {}), IDENTITY: identity}
+        if kind.startswith("record "):
+            api.zones.update_rrset(each, labels=labels)
+        else:
+            each.update(labels=labels)

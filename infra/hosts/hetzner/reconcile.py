@@ -1,0 +1,145 @@
+"""Before a deployment: correct the engine's record after a kill, or a change in the console of the account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+
+from infra.engine import state_edits
+from infra.engine.errors import retry_when_busy
+from infra.engine.stack_operations import StackOperations
+from infra.hosts.base import Removed, Say
+from infra.hosts.hetzner import recovery, wanted
+from infra.hosts.hetzner.account import Account
+from stack_runtime.errors import UnreachableError
+from stack_runtime.paths import keys_folder
+from stack_runtime.remote import write_access
+
+
+def before_deployment(deployment: StackOperations, say: Say) -> bool:
+    """Correct the record, let this machine's SSH in, and wait for a server that has booted before.
+
+    All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
+
+    Returns: whether the server's Docker can be reached.
+
+    Raises:
+        LockedError: another deployment is running.
+        UnreachableError: the account cannot be read, has nothing of the stack, or the server does not answer.
+    """
+    account = bring_in_line(deployment, say)
+    record = deployment.recorded()
+    server = state_edits.recorded_server(record)
+    if server is None:
+        return False
+    _let_in(deployment, account, record, say)
+    return _may_be_ready(deployment, account, server, say)
+
+
+def bring_in_line(deployment: StackOperations, say: Say) -> Account:
+    """Correct the engine's record to match the account, and adopt resources that were created but never recorded.
+
+    Called before a deployment and before each retry. Returns: the account's resources, after any running resize has
+    ended.
+    """
+    account = recovery.settled(deployment.settings, deployment.owner.identity, say)
+    deployment.refuse_locked()  # that may have taken minutes
+    record = forget_gone(deployment, deployment.recorded(), account, say)
+    recorded = state_edits.recorded_ids(record)
+    if recovery.attach_again(deployment.settings, recorded, say):
+        account = Account.of(deployment.settings, deployment.owner.identity)
+    deployment.adopt = account.unrecorded(recorded).ids
+    for kind, found in sorted(deployment.adopt.items()):
+        say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
+    read_again(deployment, {*state_edits.touched(record), *state_edits.changed_unnoticed(record, account.facts)}, say)
+    record = deployment.recorded()
+    if record.get("pending_operations"):  # cleared only now: `state_edits.touched` needs them above
+        deployment.record({**record, "pending_operations": []})
+    return account
+
+
+def read_again(deployment: StackOperations, urns: Iterable[str], say: Say) -> None:
+    """Refresh these resources, whose record may differ from the account."""
+    known = sorted(set(urns))
+    if known:
+        names = ", ".join(urn.rpartition("::")[2] for urn in known)
+        say(f"the account may differ from what an earlier deployment recorded; reading again: {names}")
+        deployment.refresh(known)
+
+
+def forget_gone(
+    deployment: StackOperations, record: state_edits.Deployment, account: Account, say: Say
+) -> state_edits.Deployment:
+    """Remove resources from the record that the account no longer has; the provider fails to read or delete some.
+
+    Returns: the new record.
+    """
+    recorded = state_edits.recorded_ids(record)
+    gone = recovery.gone(deployment.settings, recorded, account)
+    if not deployment.leaving:
+        _refuse_another_project(deployment.settings.stack, recorded, gone)
+        if not gone & {"server", "volume"}:
+            gone -= {"volume_attachment"}  # the volume is attached again
+    for kind in sorted(gone):
+        say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account; removing it from the state")
+    healed = state_edits.still_there(record, gone)
+    if gone:
+        healed = state_edits.without(healed, gone)
+    if healed is not record:
+        deployment.record(healed)
+    return healed
+
+
+def _let_in(deployment: StackOperations, account: Account, record: state_edits.Deployment, say: Say) -> None:
+    """Deploy the firewall first if its rules change: without the new rule, SSH from a new address would time out."""
+    firewall = [str(item["urn"]) for item in state_edits.resources(record) if state_edits.kind_of(item) == "firewall"]
+    if firewall and wanted.rules_differ(deployment.settings, account):
+        say("changing the firewall rules first, before waiting for the server")
+        deployment.generate_secrets()
+        retry_when_busy(lambda: deployment.up(firewall), say, lambda: bring_in_line(deployment, say))
+
+
+def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[str]) -> None:
+    """All at once is seldom deleted, but looks so with another project's token; a second server would be paid."""
+    if "server" in gone and gone & set(state_edits.BY_THEMSELVES) == recorded.keys() & set(state_edits.BY_THEMSELVES):
+        raise UnreachableError(
+            f"the account of HCLOUD_TOKEN holds nothing of the stack, of which {len(recorded)} parts are recorded",
+            where=f"stack {stack}",
+            next_command=f"take the token of the stack's own project, or if all was deleted, fds down --stack {stack}",
+        )
+
+
+def _may_be_ready(deployment: StackOperations, account: Account, server: str, say: Say) -> bool:
+    """Wait for a server that has booted before; one without its data volume cannot, so that it is left alone here."""
+    from stack_runtime.remote.ready import wait_until_ready
+
+    address = recovery.switch_on(deployment.settings, server, say)
+    if "volume_attachment" not in account.ids:
+        return False
+    folder = keys_folder(deployment.project, deployment.settings.stack)
+    wait_until_ready(
+        write_access(folder, address, deployment.secrets()), say, hint=wanted.ssh_rule(deployment.settings)
+    )
+    return True
+
+
+def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
+    """Destroy the server past its protection, and what the engine does not know of."""
+
+    identity = deployment.owner.identity
+
+    def destroyed() -> dict[str, int]:
+        """Remove from the record what an earlier attempt deleted (the provider fails on some of it), then destroy."""
+        account = Account.of(deployment.settings, identity)
+        record = forget_gone(deployment, deployment.recorded(), account, say)
+        recovery.lift_protection(deployment.settings, identity, volumes=volumes)
+        deployment.record({**state_edits.unprotected(record), "pending_operations": []})
+        return deployment.down()
+
+    deployment.leaving = True
+    count = retry_when_busy(destroyed, say).get("delete", 0)
+    left = recovery.remove_leftovers(deployment.settings, identity, volumes=volumes)
+    data = left.pop("volume", [])
+    for kind, names in left.items():
+        for name in names:
+            say(f"removed {name} ({kind.replace('_', ' ')}), which an interrupted deployment left behind")
+    return Removed(count + sum(map(len, left.values())), data)

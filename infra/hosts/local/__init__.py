@@ -1,0 +1,1 @@
+"""The Docker daemon of this machine."""

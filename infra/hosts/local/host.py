@@ -1,0 +1,76 @@
+"""This machine's own Docker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.hosts.base import DockerTarget, Host, TargetInputs
+from infra.settings import Settings
+from stack_runtime.docker_endpoint import Endpoint, local_endpoint
+
+if TYPE_CHECKING:
+    import pulumi
+    import pulumi_docker as docker
+
+    from infra.cost.planning.inputs import RentalInputs
+    from infra.cost.planning.model import Plan
+    from infra.services import Service
+
+
+class LocalHost(Host):
+    """The daemon that `DOCKER_HOST` names, or the one at Docker's usual socket."""
+
+    name = "local"
+    where = "on this machine"
+    on_this_machine = True
+    bind_address = "127.0.0.1"
+    unused_settings = (
+        "budget_group", "tax", "fx_rate", "fx_date", "allow_snapshot", "server_type", "location", "backups",
+        "volume_gb", "snapshot_gb", "offsite_gb", "offsite_eur_per_gb", "traffic_tb", "email", "ssh_from", "dns_zone",
+        "server_image", "certificates", "certificate_challenge", "certificate_root", "registry_mirror", "ssh_host",
+        "ssh_port", "ssh_user", "server_price",
+    )  # fmt: skip
+
+    def ports(self, settings: Settings) -> tuple[int, int]:
+        """Return the ports of the settings; below 1024, a daemon without root could not publish them."""
+        return settings.http_port, settings.https_port
+
+    def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
+        from infra.cost.planning.planner import plan_local
+
+        return plan_local(settings, services, inputs)
+
+    def target(self, inputs: TargetInputs) -> DockerTarget:
+        return DockerTarget(docker_provider(inputs.options))
+
+    def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
+        from infra.engine.state_edits import CONTAINER
+
+        return any(item["type"] == CONTAINER for item in resources)
+
+    @contextmanager
+    def docker_endpoint(self, settings: Settings, keys: Path) -> Iterator[Endpoint]:
+        yield local_endpoint()
+
+    def docker_name(self, settings: Settings) -> str:
+        return "this machine's Docker"
+
+    def preflight(self, settings: Settings, project: Path) -> str:
+        from infra.hosts.local.preflight import check
+
+        check(settings)
+        return "images are here, ports are free or held by containers of the stack"
+
+
+def docker_provider(options: pulumi.ResourceOptions) -> docker.Provider:
+    """Return a provider for the daemon that this machine's user works with.
+
+    The provider prefers `DOCKER_CONTEXT` and `DOCKER_CERT_PATH` of the environment to its host, unless they are given.
+    """
+    import pulumi_docker as docker
+
+    found = local_endpoint()
+    return docker.Provider("docker", host=found.address, context="", cert_path=found.certificates, opts=options)

@@ -1,0 +1,120 @@
+#!/bin/sh
+# What fds does as root on a server that its owner already has. Output is for a person.
+#
+#   prepare KEY DAEMON PORTS   install Docker if it is missing, then let KEY log in as the deploy user
+#   leave KEY                  take the key back; with the last key, the user and the SSH settings go too
+#
+# Docker stays, because data volumes are in it. An existing Docker, firewall, user or SSH login is not changed.
+set -eu
+verb=$1 key=$2
+state=/var/lib/fds
+sshd=/etc/ssh/sshd_config.d/10-fds.conf
+home=/home/deploy
+
+fail() { echo "$1" >&2; exit 1; }
+
+[ "$(id -u)" = 0 ] || fail "this needs root"
+
+wait_for_docker() {
+  for _ in $(seq 60); do docker version >/dev/null 2>&1 && return; sleep 1; done
+  fail "Docker is installed and does not start; see systemctl status docker"
+}
+
+refuse_taken() { # ports that another program than a container of this project listens on
+  for port in $1; do
+    docker ps --quiet --filter label=fds.project --filter "publish=$port" 2>/dev/null | grep -q . && continue
+    ! ss -Hltn "sport = :$port" 2>/dev/null | grep -q . || fail "port $port is taken by another program; stop that"
+  done
+}
+
+install_docker() { # as on a server that fds orders; nothing else uses this Docker yet
+  command -v apt-get >/dev/null || fail "Docker is missing, and only Debian's and Ubuntu's packages are known here: install Docker"
+  echo "installing Docker from the distribution's packages"
+  touch "$state/installing" # a killed installation is finished by the next one
+  mkdir -p /etc/docker /etc/systemd/system/docker.service.d
+  [ -e /etc/docker/daemon.json ] || printf '%s\n' "$1" > /etc/docker/daemon.json
+  cat > /etc/systemd/system/docker.service.d/10-fds.conf <<'END'
+[Service]
+# Containers cannot read the provider's metadata service.
+ExecStartPost=/bin/sh -c 'iptables -C DOCKER-USER -d 169.254.169.254 -j DROP 2>/dev/null || iptables -I DOCKER-USER -d 169.254.169.254 -j DROP'
+END
+  export DEBIAN_FRONTEND=noninteractive
+  for _ in $(seq 60); do dpkg --configure -a >/dev/null 2>&1 && break; sleep 5; done # others may be installing
+  apt-get -qq -o DPkg::Lock::Timeout=300 update
+  apt-get -qq -y -o DPkg::Lock::Timeout=300 install docker.io >/dev/null
+  systemctl enable --now docker 2>/dev/null || service docker start 9>&-
+  rm "$state/installing"
+}
+
+limit_ssh() { # many connections at once, because each one of Docker's is one of SSH; no password for the new user
+  [ -d "${sshd%/*}" ] || return 0
+  cat > "$sshd.new" <<'END'
+# Written by fds; fds down removes it.
+MaxStartups 100:30:200
+MaxSessions 100
+Match User deploy
+    PasswordAuthentication no
+    KbdInteractiveAuthentication no
+Match all
+END
+  if cmp -s "$sshd.new" "$sshd"; then rm "$sshd.new"; return 0; fi
+  mv "$sshd.new" "$sshd"
+  mkdir -p /run/sshd
+  if sshd -t; then reload_ssh; else rm "$sshd"; echo "the SSH server does not accept $sshd, so it is left as it was"; fi
+}
+
+reload_ssh() { systemctl reload ssh 2>/dev/null || systemctl reload sshd 2>/dev/null || service ssh reload 9>&-; }
+
+report() { # what a server that fds orders has, and this one may lack; nobody but its owner changes it
+  if sshd -T 2>/dev/null | grep -q '^passwordauthentication yes'; then
+    echo "left as it is: the SSH server accepts passwords (PasswordAuthentication)"
+  fi
+  if ! grep -rqs '^APT::Periodic::Unattended-Upgrade "1"' /etc/apt/apt.conf.d; then
+    echo "left as it is: security updates are not installed by themselves (package unattended-upgrades)"
+  fi
+  if [ ! -e /etc/systemd/system/docker.service.d/10-fds.conf ]; then
+    echo "left as it is: Docker's own settings; containers may reach a metadata service at 169.254.169.254"
+  fi
+}
+
+# What a killed deployment began here goes on without it, and the next one waits for its end.
+exec 9>/run/fds.lock
+flock -w 600 9 || fail "another deployment has been preparing this server for 10 minutes"
+
+case "$verb" in
+  prepare)
+    if id deploy >/dev/null 2>&1 && [ ! -e "$state/user" ]; then
+      fail "there is a user deploy already, which is not from fds: rename it, or use another server"
+    fi
+    refuse_taken "$4"
+    mkdir -p "$state"
+    if [ -e "$state/installing" ] || ! command -v docker >/dev/null; then install_docker "$3"; fi
+    docker version >/dev/null 2>&1 || systemctl start docker 2>/dev/null || service docker start 9>&-
+    wait_for_docker
+    limit_ssh
+    touch "$state/user"
+    id deploy >/dev/null 2>&1 || useradd --create-home --home-dir "$home" --shell /bin/bash --password '*' deploy
+    usermod --append --groups docker deploy
+    # The key comes last: who can log in finds everything else in place.
+    install -d -m 700 -o deploy -g deploy "$home/.ssh"
+    touch "$home/.ssh/authorized_keys"
+    grep -qxF "$key" "$home/.ssh/authorized_keys" || echo "$key" >> "$home/.ssh/authorized_keys"
+    chown deploy:deploy "$home/.ssh/authorized_keys"
+    chmod 600 "$home/.ssh/authorized_keys"
+    report
+    ;;
+  leave)
+    [ -e "$state/user" ] || exit 0
+    keys="$home/.ssh/authorized_keys"
+    if [ -e "$keys" ] && grep -vxF "$key" "$keys" > "$state/keys"; then # another stack on this server
+      cat "$state/keys" > "$keys"
+      rm "$state/keys"
+      exit 0
+    fi
+    userdel --force --remove deploy >/dev/null 2>&1 || ! id deploy >/dev/null 2>&1
+    rm -f "$sshd"
+    reload_ssh
+    rm -rf "$state"
+    ;;
+  *) fail "usage: prepare KEY DAEMON PORTS, or leave KEY" ;;
+esac

@@ -1,0 +1,76 @@
+"""Prepare a server that its owner already has, and leave it as it was found."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from importlib.resources import files
+
+from infra.engine.stack_operations import StackOperations
+from infra.hosts.base import Say
+from infra.hosts.daemon import daemon_settings
+from infra.hosts.ssh import known
+from infra.hosts.ssh.commands import SSH_FAILED, Server, last_line
+from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.remote import key_file, write_private
+from stack_runtime.remote.keys import public_half
+
+
+def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) -> None:
+    """Let the deploy user in and install Docker, unless both are there already.
+
+    Every step may be repeated, so the next deployment finishes what a killed one left undone.
+
+    Args:
+        ports: ports that must be free, unless containers of this project hold them.
+
+    Raises:
+        UnreachableError: the server shows another host key, does not let its owner in, or cannot be prepared.
+    """
+    settings = operations.settings
+    known.check(settings, operations.project)
+    operations.generate_secrets()
+    server = Server.of(settings, operations.project)
+    private = operations.secrets()["ssh_key"]
+    write_private(key_file(server.folder), private)
+    if server.lets_in():
+        return
+    say(f"preparing {settings.ssh_host} as {settings.ssh_user}")
+    words = (public_half(private), json.dumps(daemon_settings(settings)), " ".join(map(str, ports)))
+    _as_root(server, say, "prepare", *words)
+    if not server.lets_in():
+        raise UnreachableError(
+            f"{settings.ssh_host} does not let the user deploy in, although its key is there",
+            next_command="look at AllowUsers and AllowGroups of its SSH server, then fds up",
+        )
+
+
+def leave(operations: StackOperations, say: Say) -> None:
+    """Take the stack's key back; the removal has succeeded, so a failure here is only reported."""
+    server = Server.of(operations.settings, operations.project)
+    try:
+        _as_root(server, say, "leave", public_half(operations.secrets()["ssh_key"]))
+    except StackError as error:
+        say(f"the user deploy stays on {operations.settings.ssh_host}: {error}")
+        return
+    key_file(server.folder).unlink(missing_ok=True)
+
+
+def _as_root(server: Server, say: Say, *words: str) -> None:
+    """Run our script as root and pass its output on."""
+    script = files("infra.hosts.ssh").joinpath("fds-server.sh").read_text(encoding="utf-8")
+    done = server.as_root(script, *words)
+    for line in done.stdout.splitlines():
+        say(f"  {last_line(line)}")
+    if done.returncode == SSH_FAILED:
+        user, host = server.settings.ssh_user, server.settings.ssh_host
+        raise UnreachableError(
+            f"{host} does not let {user} in: {last_line(done.stderr)}",
+            next_command=f"ssh-add the key that {shlex.quote(f'{user}@{host}')} takes, or correct sshUser, then fds up",
+        )
+    if done.returncode:
+        raise UnreachableError(
+            f"{server.settings.ssh_host}: {last_line(done.stderr)}",
+            next_command="correct it on the server, then fds up",
+        )

@@ -1,0 +1,55 @@
+"""Which stack owns a stack's name on a Docker daemon: a marker volume says it, for containers, networks and volumes.
+
+Docker never changes the labels of an object that exists. So one empty volume bears the owner for all of them: it can be
+handed over without replacing containers or losing volumes with data.
+"""
+
+from __future__ import annotations
+
+from docker import DockerClient
+from docker.errors import NotFound
+
+from stack_runtime.paths import PROJECT
+
+_STACK = "fds.owner-of"
+_IDENTITY = "fds.identity"
+
+
+def marker(stack: str) -> str:
+    """Return the name of the marker volume."""
+    return f"{PROJECT}-{stack}-owner"
+
+
+def owner(client: DockerClient, stack: str) -> str | None:
+    """Return the identity of the stack that owns this name; None when nothing is marked."""
+    try:
+        labels = client.volumes.get(marker(stack)).attrs.get("Labels") or {}
+    except NotFound:
+        return None
+    return str(labels.get(_IDENTITY, ""))
+
+
+def claim(client: DockerClient, stack: str, identity: str) -> str:
+    """Mark the name as owned, unless it is. Returns: its owner.
+
+    Docker returns an existing volume unchanged, so of two deployments that begin at once, the first one gets the name.
+    """
+    labels = {"fds.project": PROJECT, _STACK: stack, _IDENTITY: identity}
+    client.volumes.create(marker(stack), labels=labels)
+    return owner(client, stack) or ""
+
+
+def release(client: DockerClient, stack: str) -> None:
+    """Remove the mark."""
+    try:
+        client.volumes.get(marker(stack)).remove()
+    except NotFound:
+        return
+
+
+def ids(client: DockerClient, stack: str) -> dict[str, tuple[str, str]]:
+    """Return kind and name of each container, network and volume with the stack's name, by id."""
+    filters: dict[str, str | list[str] | bool] = {"label": [f"fds.project={PROJECT}", f"fds.stack={stack}"]}
+    found = {str(each.id): ("container", str(each.name)) for each in client.containers.list(all=True, filters=filters)}
+    found |= {str(each.id): ("network", str(each.name)) for each in client.networks.list(filters=filters)}
+    return found | {str(each.id): ("volume", str(each.name)) for each in client.volumes.list(filters=filters)}

@@ -1,0 +1,179 @@
+"""Two clones with one stack name on one account: neither changes, adopts or removes what belongs to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.engine import identity
+from infra.engine.identity import EngineState
+from infra.engine.progress import Progress
+from infra.hosts.hetzner.account import IDENTITY
+from infra.operations import deploy
+from infra.operations.destroy import remove
+from infra.operations.preview import rehearsal
+from infra.ownership import ForeignError
+from tests.integration.hetzner.conftest import SETTINGS, STACK, Healing
+from tests.kit.project import Project
+
+pytestmark = pytest.mark.timeout(600)
+
+KINDS = ("servers", "volumes", "firewalls", "networks", "ssh_keys")
+
+
+def cloned(healing: Healing, folder: Path) -> Healing:
+    """Return a second clone: the same account, stack name and settings, with a state of its own."""
+    folder.mkdir()
+    project = Project(folder, STACK, SETTINGS, dict(healing.api.environment))
+    project.take_secrets()
+    return Healing(healing.api, project)
+
+
+@pytest.fixture
+def clone(healing: Healing, tmp_path: Path) -> Healing:
+    """A second clone, beside the deployed stack."""
+    return cloned(healing, tmp_path / "clone")
+
+
+def identities(healing: Healing) -> set[str]:
+    """Return the identities on everything in the account."""
+    return {each.labels.get(IDENTITY, "") for kind in KINDS for each in getattr(healing.client, kind).get_all()}
+
+
+def own(healing: Healing) -> str:
+    return healing.deployment().owner.identity
+
+
+def preview(clone: Healing) -> None:
+    """Preview as `fds preview` does in a clone that has deployed nothing."""
+    with rehearsal(clone.project.folder, STACK, Progress(None)) as operations:
+        operations.preview(lambda _: None)
+
+
+DEPLOYING = (Healing.up, Healing.plain_up, preview)
+"""What runs the program."""
+
+
+@pytest.mark.parametrize("verb", [*DEPLOYING, Healing.down])
+def test_another_clone_changes_nothing(healing: Healing, clone: Healing, verb: Callable[[Healing], object]) -> None:
+    healing.up()
+    before, writes = healing.api.account(), len(healing.api.writes())
+    with pytest.raises(ForeignError) as caught:
+        verb(clone)
+    assert f"another stack {STACK}, made by {own(healing)}, has" in caught.value.what
+    assert caught.value.next_command.endswith(f"--take-over {own(healing)}")
+    assert (healing.api.account(), len(healing.api.writes())) == (before, writes)
+    assert healing.up() == {}
+
+
+def test_plain_pulumi_in_another_clone_is_refused(healing: Healing, clone: Healing) -> None:
+    """`pulumi up`, with the program started by the engine."""
+    clone.deployment()
+    writes = len(healing.api.writes())
+    up = clone.project.engine("up", "--yes", "--skip-preview")
+    assert up.returncode and f"made by {own(healing)}, has" in up.stdout + up.stderr, up.stdout + up.stderr
+    assert len(healing.api.writes()) == writes
+
+
+@pytest.mark.parametrize("typed", ["", STACK, "prod", "somebody-else-00000000"])
+def test_confirmation_that_names_another_owner_is_refused(healing: Healing, clone: Healing, typed: str) -> None:
+    writes = len(healing.api.writes())
+    with pytest.raises(ForeignError):
+        deploy.deploy(clone.project.folder, STACK, clone.said.append, watched=False, take_over=typed)
+    with pytest.raises(ForeignError):
+        remove(clone.deployment(), volumes=True, say=clone.said.append, take_over=typed)
+    assert len(healing.api.writes()) == writes
+
+
+def test_typed_confirmation_takes_over_and_locks_out_the_former_owner(healing: Healing, clone: Healing) -> None:
+    server, volume, former = healing.server.id, healing.volume.id, own(healing)
+    deploy.deploy(clone.project.folder, STACK, clone.said.append, watched=False, take_over=former)
+    try:
+        assert (clone.server.id, clone.volume.id) == (server, volume)
+        assert identities(clone) == {own(clone)} and clone.up() == {}
+        for verb in (Healing.up, Healing.down):
+            with pytest.raises(ForeignError, match=f"made by {own(clone)}, has"):
+                verb(healing)
+    finally:
+        back = own(clone)
+        deploy.deploy(healing.project.folder, STACK, healing.said.append, watched=False, take_over=back)
+    assert identities(healing) == {former} and healing.up() == {}
+
+
+def test_removal_of_another_s_resources_needs_their_owner_s_name(empty: Healing, tmp_path: Path) -> None:
+    empty.up()
+    other = cloned(empty, tmp_path / "clone")
+    remove(other.deployment(), volumes=True, say=other.said.append, take_over=own(empty))
+    empty.api.settle()
+    assert empty.api.account() == empty.api.empty()
+
+
+def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> None:
+    """They are in the account, but not in the record; their label says that this state made them."""
+    empty.up()
+    server, deployment = empty.server.id, empty.deployment()
+    deployment.record({**deployment.recorded(), "resources": [], "pending_operations": []})
+    empty.up()
+    assert empty.server.id == server and any("adopting server" in line for line in empty.said)
+    assert empty.up() == {}
+
+
+def _without_identity(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deploy as an earlier version did: no tag in the state, no label in the account."""
+    with monkeypatch.context() as patch:
+        patch.setattr(EngineState, "owner", lambda *_, **__: identity.Owner("", dict))
+        patch.setattr("infra.program.claim", lambda *_, **__: None)
+        patch.setattr("infra.operations.reconcile.claim", lambda *_, **__: None)
+        healing.up()
+    assert identities(healing) == {""}
+
+
+def test_stack_of_an_earlier_version_is_updated_in_place(empty: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_identity(empty, monkeypatch)
+    server = empty.server.id
+    changes = empty.up()
+    assert changes.keys() == {"update"} and empty.server.id == server
+    assert identities(empty) == {own(empty)} and empty.up() == {}
+
+
+def test_plain_pulumi_updates_a_stack_of_an_earlier_version_in_place(
+    empty: Healing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_identity(empty, monkeypatch)
+    server = empty.server.id
+    empty.plain_up()
+    assert identities(empty) == {own(empty)} and empty.server.id == server
+
+
+def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
+    empty: Healing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _without_identity(empty, monkeypatch)
+    other = cloned(empty, tmp_path / "clone")
+    for verb in (*DEPLOYING, Healing.down):
+        with pytest.raises(ForeignError, match="made by an earlier version and not from this state") as caught:
+            verb(other)
+        assert caught.value.confirmation == STACK
+    assert identities(empty) == {""}
+    remove(other.deployment(), volumes=True, say=other.said.append, take_over=STACK)
+    empty.api.settle()
+    assert empty.api.account() == empty.api.empty()
+
+
+def test_kept_data_volume_belongs_to_the_same_stack_after_a_down(empty: Healing) -> None:
+    empty.up()
+    volume, former = empty.volume.id, own(empty)
+    remove(empty.deployment(), volumes=False, say=empty.said.append)
+    assert own(empty) == former
+    empty.up()
+    assert empty.volume.id == volume
+
+
+def test_identity_moves_with_an_exported_record(healing: Healing, tmp_path: Path) -> None:
+    """`pulumi stack export` and `import` bring a stack into another state."""
+    former = own(healing)
+    other = cloned(healing, tmp_path / "clone")
+    other.deployment().record(healing.deployment().recorded())
+    assert own(other) == former

@@ -1,0 +1,76 @@
+"""The identity of a stack: a valid label value, unique, and printed without what a label may hide."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from infra.engine import identity, locks
+from infra.engine.state_edits import COMPONENT, recorded_identity
+from infra.ownership import ForeignError, Part, not_taken, shown
+from stack_runtime.paths import PROJECT
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""Narrower than the Hetzner API, which also allows capitals, full stops and underscores."""
+
+
+@pytest.mark.parametrize("user", ["alice", "", "ä" * 80, "x" * 200, "-.-", "DOMAIN\\bob smith"])
+@pytest.mark.parametrize("host", ["laptop", "", "a.very-long.name." * 9, "---"])
+def test_identity_is_a_valid_label_and_unique(monkeypatch: pytest.MonkeyPatch, user: str, host: str) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: user)
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    first, second = identity.new(), identity.new()
+    assert first != second and LABEL.fullmatch(first) and LABEL.fullmatch(second), (first, second)
+
+
+def test_identity_needs_no_entry_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert LABEL.fullmatch(identity.new())
+
+
+@pytest.mark.parametrize("owner", ["\x1b[2Jdev", "a\nb", "prod --volumes", "x" * 500, "dév"])
+def test_owner_of_a_hostile_label_is_printed_as_one_short_word(owner: str) -> None:
+    word = shown(owner)
+    assert word.isascii() and word.isprintable() and " " not in word and len(word) <= 63
+    error = ForeignError("prod", [Part("server", "box", owner)], "the account")
+    assert error.confirmation == word and "\n" not in str(error) and "\x1b" not in str(error)
+
+
+def test_only_the_named_owner_s_parts_are_taken() -> None:
+    theirs, unmarked = Part("server", "a", "alice-1"), Part("volume", "b", "")
+    parts = [theirs, unmarked]
+    assert not_taken(parts, "prod", "") == parts == not_taken(parts, "prod", "bob-2")
+    assert not_taken(parts, "prod", "alice-1") == [unmarked]
+    assert not_taken(parts, "prod", "prod") == [theirs]
+
+
+def test_error_counts_the_parts_that_it_does_not_name() -> None:
+    error = ForeignError("prod", [Part("server", f"s{number}", "alice-1") for number in range(7)], "the account")
+    assert error.what == "another stack prod, made by alice-1, has server s0, server s1, server s2 and 4 more"
+    assert error.exit_code == 3
+
+
+def test_identity_is_read_from_the_component_s_record() -> None:
+    found = {"type": COMPONENT, "outputs": {"identity": "alice-1", "urls": {}}}
+    assert recorded_identity({"resources": [{"type": "pulumi:pulumi:Stack"}, found]}) == "alice-1"
+    assert recorded_identity({"resources": [{"type": COMPONENT, "outputs": {"urls": {}}}]}) == ""
+    assert recorded_identity({}) == ""
+
+
+def test_attributes_of_the_tags_that_a_kill_tore_are_removed(tmp_path: Path) -> None:
+    """With them the engine reads no tags, and the stack would get another identity."""
+    folder = tmp_path / ".pulumi" / "stacks" / PROJECT
+    folder.mkdir(parents=True)
+    whole, torn = folder / "prod.pulumi-tags", folder / "prod.pulumi-tags.attrs"
+    whole.write_text(json.dumps({"version": 1, "tags": {}}))
+    torn.write_text('{"user.cache')
+    locks.drop_torn(f"file://{tmp_path}", "prod")
+    assert whole.exists() and not torn.exists()

@@ -1,0 +1,213 @@
+"""A server of one's own: its host key is pinned only once accepted, and its answers are checked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.cost.planning.capacity import Machine
+from infra.hosts import HOSTS, host_of, recorded_host
+from infra.hosts.ssh import commands, known, prompts
+from infra.hosts.ssh.known import HostKey
+from infra.hosts.ssh.server import docker_address
+from infra.settings import Settings
+from stack_runtime.errors import UnreachableError, UsageError
+from stack_runtime.paths import keys_folder
+from stack_runtime.remote import keys, ssh_options
+from stack_runtime.remote.tunnel import destination
+
+SETTINGS = Settings.of("home", {"host": "ssh", "sshHost": "192.0.2.1"})
+
+
+def new_key() -> HostKey:
+    return HostKey(*keys.public_half(keys.generate()).split())
+
+
+OWN, OTHER = new_key(), new_key()
+
+
+@pytest.fixture
+def shows(monkeypatch: pytest.MonkeyPatch) -> Callable[[HostKey], None]:
+    """Let the server show this key; `ssh-keyscan` is played by a function."""
+    return lambda key: monkeypatch.setattr(known, "scan", lambda settings: key)
+
+
+def pinned(project: Path) -> HostKey | None:
+    return known.pinned(keys_folder(project, "home"))
+
+
+def test_fingerprint_is_the_one_of_ssh_keygen(tmp_path: Path) -> None:
+    file = tmp_path / "key.pub"
+    file.write_text(f"{OWN.kind} {OWN.content}\n")
+    told = subprocess.run(["ssh-keygen", "-lf", str(file)], capture_output=True, text=True, check=True).stdout
+    assert told.split()[1] == OWN.fingerprint
+
+
+def test_key_is_pinned_after_a_typed_yes_that_followed_the_fingerprint(
+    tmp_path: Path, shows: Callable[[HostKey], None]
+) -> None:
+    shows(OWN)
+    asked: list[str] = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return "yes"
+
+    assert known.trust(SETTINGS, tmp_path, ask) == OWN == pinned(tmp_path)
+    assert OWN.fingerprint in asked[0]
+    file = keys_folder(tmp_path, "home") / "known_hosts"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    known.trust(SETTINGS, tmp_path, ask)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("answer", ["", "y", "YES", "no", "yes please"])
+def test_any_other_answer_pins_nothing(tmp_path: Path, shows: Callable[[HostKey], None], answer: str) -> None:
+    shows(OWN)
+    with pytest.raises(UsageError, match="not accepted"):
+        known.trust(SETTINGS, tmp_path, lambda _: answer)
+    assert pinned(tmp_path) is None
+
+
+def test_nobody_to_ask_is_an_error_with_the_command_that_accepts(
+    tmp_path: Path, shows: Callable[[HostKey], None]
+) -> None:
+    shows(OWN)
+    with pytest.raises(UnreachableError) as caught:
+        known.check(SETTINGS, tmp_path)
+    assert f"fds setup --stack home --accept-host-key {OWN.fingerprint}" in caught.value.next_command
+    assert pinned(tmp_path) is None
+    known.trust(SETTINGS, tmp_path, None, OWN.fingerprint)
+    assert pinned(tmp_path) == OWN
+
+
+@pytest.mark.parametrize("accepted", ["", OWN.fingerprint, OTHER.fingerprint[:-1]], ids=["none", "old", "part"])
+def test_another_key_than_the_pinned_one_is_refused(
+    tmp_path: Path, shows: Callable[[HostKey], None], accepted: str
+) -> None:
+    known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
+    shows(OTHER)
+    with pytest.raises(UnreachableError, match="so it is refused") as caught:
+        known.trust(SETTINGS, tmp_path, lambda _: "yes", accepted)
+    assert OTHER.fingerprint in str(caught.value) and pinned(tmp_path) == OWN
+
+
+def test_another_key_is_pinned_when_its_own_fingerprint_is_accepted(
+    tmp_path: Path, shows: Callable[[HostKey], None]
+) -> None:
+    known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
+    shows(OTHER)
+    known.trust(SETTINGS, tmp_path, None, OTHER.fingerprint)
+    assert pinned(tmp_path) == OTHER
+
+
+def test_same_key_at_another_address_is_the_same_server(tmp_path: Path, shows: Callable[[HostKey], None]) -> None:
+    folder = keys_folder(tmp_path, "home")
+    known.pin(SETTINGS, folder, OWN)
+    shows(OWN)
+    known.check(SETTINGS.model_copy(update={"ssh_host": "192.0.2.7", "ssh_port": 2222}), tmp_path)
+    assert (folder / "known_hosts").read_text().startswith("[192.0.2.7]:2222 ")
+
+
+def test_server_that_does_not_answer_is_one_sentence() -> None:
+    nobody = SETTINGS.model_copy(update={"ssh_host": "127.0.0.1", "ssh_port": 1})
+    with pytest.raises(UnreachableError, match=r"no SSH server answers at \[127\.0\.0\.1\]:1"):
+        known.scan(nobody)
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        ("192.0.2.1 ssh-ed25519 AAAA", ("192.0.2.1", "22")),
+        ("[192.0.2.1]:2222 ssh-ed25519 AAAA", ("192.0.2.1", "2222")),
+        ("2001:db8::1 ssh-ed25519 AAAA", ("2001:db8::1", "22")),
+        ("[2001:db8::1]:2222 ssh-ed25519 AAAA", ("2001:db8::1", "2222")),
+    ],
+)
+def test_address_and_port_are_read_from_known_hosts(entry: str, found: tuple[str, str]) -> None:
+    assert destination(entry) == found
+    settings = SETTINGS.model_copy(update={"ssh_host": found[0], "ssh_port": int(found[1])})
+    assert known.destination(settings) == entry.split()[0]
+
+
+def test_docker_address_puts_ipv6_in_brackets() -> None:
+    assert docker_address(SETTINGS) == "ssh://deploy@192.0.2.1:22"
+    assert docker_address(SETTINGS.model_copy(update={"ssh_host": "2001:db8::1"})) == "ssh://deploy@[2001:db8::1]:22"
+
+
+@pytest.mark.parametrize("line", ["", "# 192.0.2.1:22 SSH-2.0", "a ssh-ed25519", "a ssh-dss AAAA", "a ssh-ed25519 %%%"])
+def test_unusable_lines_of_a_scan_are_left_out(line: str) -> None:
+    assert known._parsed(line) is None
+
+
+def test_capacity_of_a_real_machine_is_read() -> None:
+    done = subprocess.run(["sh", "-c", commands.CAPACITY], capture_output=True, text=True, check=True)
+    found = commands._parsed(done.stdout)
+    assert found.unknown == "" and found.cores == os.cpu_count() and found.architecture in ("x86", "arm")
+    assert found.memory_mb == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_048_576 and found.disk_gb
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x86_64\n2\n4096", "x86_64\n2\n-1\n5", "x86_64\n2\n1e9\n5", "motd\nx86_64\n2\n4096\n5", "x\n0\n1\n1"]
+)
+def test_other_answers_about_the_capacity_are_unknown(text: str) -> None:
+    assert commands._parsed(text) == Machine(unknown="its answer about memory, CPU and disk cannot be read")
+
+
+def test_capacity_without_address_or_accepted_key_is_unknown(tmp_path: Path) -> None:
+    host = host_of(SETTINGS)
+    assert "sshHost names no server" in host.machine(Settings.of("home", {"host": "ssh"}), tmp_path).unknown  # type: ignore[union-attr]
+    assert "host key is not accepted yet" in host.machine(SETTINGS, tmp_path).unknown  # type: ignore[union-attr]
+
+
+def test_owner_logs_in_with_their_own_keys_and_the_pinned_host_key(tmp_path: Path) -> None:
+    own, theirs = ssh_options(tmp_path), ssh_options(tmp_path, own_key=False)
+    assert "IdentitiesOnly=yes" in own and "-i" in own
+    assert "IdentitiesOnly=yes" not in theirs and "-i" not in theirs and "StrictHostKeyChecking=yes" in theirs
+
+
+def _record(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"resources": [{"id": "1", **item} for item in items]}
+
+
+CONTAINER = {"type": "docker:index/container:Container"}
+PROVIDER = {"type": "pulumi:providers:docker", "inputs": {"host": "ssh://deploy@192.0.2.1:22", "sshOpts": "[]"}}
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        ({}, ""),
+        (_record(CONTAINER), "local"),
+        (_record({**PROVIDER, "inputs": {"host": "unix:///var/run/docker.sock"}}, CONTAINER), "local"),
+        (_record(PROVIDER, CONTAINER), "ssh"),
+        (_record({"type": "hcloud:index/server:Server"}, PROVIDER, CONTAINER), "hetzner"),
+    ],
+)
+def test_host_of_a_record_is_recognised_by_its_resources(record: dict[str, Any], name: str) -> None:
+    assert recorded_host(record) == name
+
+
+def test_setup_names_everything_that_only_a_person_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\n")
+    monkeypatch.chdir(tmp_path)
+    assert prompts.missing(Settings.of("home", {"host": "ssh"})).keys() == {"serverPrice", "sshHost"}
+    assert "serverPrice" in HOSTS["ssh"].missing(SETTINGS, {})
+
+
+@pytest.mark.parametrize(("part", "wrong"), [("amount", "-1"), ("currency", "GBP"), ("per", "day"), ("date", "today")])
+def test_wrong_answers_about_the_price_are_refused(part: str, wrong: str) -> None:
+    with pytest.raises(UsageError):
+        prompts._set_price("home", part, wrong)
+
+
+def test_script_is_valid_shell() -> None:
+    script = files("infra.hosts.ssh").joinpath("fds-server.sh").read_text()
+    assert subprocess.run(["sh", "-n"], input=script, text=True).returncode == 0

@@ -1,0 +1,128 @@
+"""One place says what can be scaled: command line, request, form, alternatives, bounds and docs follow the settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from agents.changes.bounds import KEYS
+from agents.changes.request import ScalingRequest
+from data_stack.streamlit import request_form
+from fds import main
+from infra.cost.planning import scaling
+from infra.scalable import SCALABLE, scalable
+from infra.settings import Scale, ServiceOverride, Settings
+from stack_runtime.errors import UsageError
+from tests.kit.project import ROOT
+from tests.unit.cost import kit
+
+VALUES: dict[str, Any] = {
+    "memory.SERVICE": 640, "cpu.SERVICE": 0.5, "profiles": ["lean", "queue"], "serverType": "cpx32", "location": "nbg1",
+    "backups": True, "volumeGb": 20, "workers": 2, "schedule": "daily",
+}  # fmt: skip
+"""A value for each key, as the stack file has it."""
+
+
+def test_every_marked_setting_has_a_value_here() -> None:
+    assert [one.key for one in SCALABLE] == [*VALUES]
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_key_value_pair_changes_the_setting_that_is_marked(key: str) -> None:
+    setting = next(one for one in SCALABLE if one.key == key)
+    spelled = key.replace("SERVICE", "postgres")
+    assert scalable(spelled) == setting
+    before = kit.settings()
+    changes = scaling.parse([f"{spelled}={setting.format(VALUES[key])}"], before)
+    after = scaling.changed(before, changes)
+    changed = after.services["postgres"] if setting.per_service else after
+    value = getattr(changed, setting.name)
+    assert (list(value) if isinstance(value, tuple) else value) == VALUES[key]
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_request_takes_the_setting_and_spells_the_same_pair(key: str) -> None:
+    setting = next(one for one in SCALABLE if one.key == key)
+    value = {"postgres": VALUES[key]} if setting.per_service else VALUES[key]
+    request = ScalingRequest.model_validate({"reason": "x", setting.name: value})
+    assert request.pairs() == [f"{key.replace('SERVICE', 'postgres')}={setting.format(VALUES[key])}"]
+
+
+def test_request_has_no_other_field() -> None:
+    assert ScalingRequest.model_fields.keys() == {"reason", "days", *(one.name for one in SCALABLE)}
+
+
+WRONG = [
+    ("workers", 65), ("workers", 0), ("volume_gb", 9), ("memory_mb", {"a": 15}), ("cpu", {"a": 65.0}),
+    ("server_type", "A"), ("schedule", "yearly"), ("memory_mb", {f"s{n}": 64 for n in range(21)}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG)
+def test_request_has_the_bounds_of_the_settings(name: str, wrong: Any) -> None:
+    with pytest.raises(ValueError, match=name):
+        ScalingRequest.model_validate({"reason": "x", name: wrong})
+
+
+def test_command_line_help_names_every_key() -> None:
+    main._register()
+    shown = CliRunner().invoke(main.app, ["scale", "--help"], env={"COLUMNS": "400"}).output
+    assert [one.key for one in SCALABLE if f"{one.key}: {one.label}" not in shown] == []
+
+
+def test_unattended_approval_is_bounded_by_the_same_keys() -> None:
+    assert list(KEYS) == [one.key.partition(".")[0] for one in SCALABLE]
+
+
+def test_form_has_a_field_for_every_property() -> None:
+    shown = request_form.ordered(ScalingRequest.model_json_schema())
+    assert shown[0][0] == "reason" and {name for name, _ in shown} == ScalingRequest.model_fields.keys()
+    assert {described["title"] for _, described in shown} >= {one.label for one in SCALABLE}
+
+
+def test_docs_list_the_settings_with_their_help() -> None:
+    rows = [f"| `{one.key}` | {one.label} | {one.help} |" for one in SCALABLE]
+    assert "\n".join(rows) in (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+
+
+def test_settings_of_money_and_identity_cannot_be_scaled() -> None:
+    marked = {one.name for one in SCALABLE}
+    assert not marked & {"stack", "host", "budget_usd", "budget_group", "tax", "fx_rate", "server_price", "domain"}
+    for key in (
+        "budgetUsd",
+        "host",
+        "serverPrice",
+        "memory",
+        "memory.",
+        "workers.postgres",
+        "memoryMb",
+        "volume_gb",
+        "",
+    ):
+        with pytest.raises(UsageError):
+            scaling.parse([f"{key}=1"], kit.settings())
+
+
+@given(st.sampled_from(SCALABLE), st.text(max_size=20))
+def test_text_of_any_form_is_a_value_or_one_refusal(setting: Any, text: str) -> None:
+    try:
+        value = setting.parse(text)
+    except ValueError as error:
+        assert str(error).startswith("is ")
+    else:
+        assert setting.parse(setting.format(value)) == value
+
+
+def test_marks_are_on_fields_of_the_settings_alone() -> None:
+    marks = [
+        one
+        for model in (Settings, ServiceOverride)
+        for field in model.model_fields.values()
+        for one in field.metadata
+        if isinstance(one, Scale)
+    ]
+    assert len(marks) == len(SCALABLE)
