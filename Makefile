@@ -1,9 +1,9 @@
-# Every target works from a fresh clone: uv is found or fetched, everything else is `fds setup`'s work.
+# Every target works in a fresh clone: uv is found or downloaded, and `fds setup` gets the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV := $(shell command -v uv 2>/dev/null || echo .fds/uv/bin/uv)
 RUN := $(UV) run --frozen
-# where a uv that had to be fetched lies, for all that looks it up by name
+# folder of a downloaded uv, for programs that look it up on PATH
 export PATH := $(PATH):$(CURDIR)/.fds/uv/bin
 PATHS := agents fds infra offline scripts stack_runtime data_stack tests
 
@@ -15,20 +15,20 @@ help: ## show the targets
 .fds/uv/bin/uv:
 	@python3 -m venv .fds/uv && .fds/uv/bin/pip install --quiet uv
 
-# fetch uv again if the one that made the environment is gone
+# download uv again if the one that created the environment is missing
 .venv/.ready: pyproject.toml uv.lock | $(filter .fds/%,$(UV))
 	@echo "Python packages: uv sync" && $(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m compileall -q $(PATHS) && touch $@
 
-setup: .venv/.ready ## find or get engine, plugins, Docker and images
+setup: .venv/.ready ## find or download engine, plugins, Docker and images
 	@$(RUN) fds setup
 
-up: setup ## deploy the dev stack, load the sample, show what runs
+up: setup ## deploy the dev stack, load the sample, show the status
 	@$(RUN) fds up
 	@$(RUN) fds run --csv data_stack/samples/transactions.csv
 	@$(RUN) fds status
 
-down: .venv/.ready ## remove the dev stack (its data stays)
+down: .venv/.ready ## remove the dev stack but keep its data
 	@$(RUN) fds down
 
 test: setup ## run every test against the real engine, Docker and databases
@@ -44,7 +44,7 @@ check: .venv/.ready ## format, lint and type checks
 	$(RUN) sqlfluff lint --processes 2 data_stack/dbt
 	$(RUN) pymarkdown --config pyproject.toml scan README.md ARCHITECTURE.md CONTRIBUTING.md docs data_stack/singer/*/README.md offline/README.md
 
-audit: .venv/.ready ## look for known vulnerabilities of the locked packages
+audit: .venv/.ready ## check the locked packages for known vulnerabilities
 	@$(RUN) python -m scripts.audit
 
 format: .venv/.ready ## format Python and SQL

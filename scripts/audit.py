@@ -1,7 +1,7 @@
 """Check the locked Python packages against the advisories of the package index: `make audit`.
 
-Exit codes: 0 no known vulnerability; 1 at least one; 5 some packages were not checked, as where the index of this
-machine serves packages without advisories.
+Exit codes: 0 no known vulnerability; 1 at least one; 5 some packages were not checked, for example because the
+package index of this machine has no advisories.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from stack_runtime.uv import uv
 ROOT = Path(__file__).resolve().parents[1]
 AUDITOR = "pip-audit==2.10.1"
 SETS = (("--all-groups", "--no-group=meltano"), ("--only-group=meltano",))
-"""What is exported from the lock file: the group `meltano` conflicts with the others, so it goes apart."""
+"""Options for each export of the lock file; the group `meltano` conflicts with the others, so it is separate."""
 SHOWN = 5
-"""Names of unchecked packages to show."""
+"""Maximum number of unchecked packages to list."""
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ def main() -> int:
     """Call the `fds` verbs for one stack until one fails. Returns: the exit code of the last one called."""
     parser = argparse.ArgumentParser(description="Deploy a stack, or only check what a deployment would do.")
     parser.add_argument("--environment", required=True, help="name of the stack: dev, prod, or one of your own")
-    parser.add_argument("--validate-only", action="store_true", help="plan and preview; nothing is written or made")
+    parser.add_argument("--validate-only", action="store_true", help="only plan and preview")
     options = parser.parse_args()
     for verb in ("cost", "preview") if options.validate_only else ("up",):
         command = [sys.executable, "-m", "fds.main", verb, "--stack", options.environment]

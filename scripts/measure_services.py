@@ -1,4 +1,4 @@
-"""Measure what the services of a running stack hold at rest and during a run; `docs/measurements.md` records it.
+"""Measure memory and CPU of a running stack's services, at rest and during a run, for `docs/measurements.md`.
 
 python scripts/measure_services.py --stack dev --rows 200000
 """
@@ -23,7 +23,7 @@ def main() -> None:
     """Print one JSON object: use by service, in MiB and cores."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stack", default="dev")
-    parser.add_argument("--rows", type=int, default=200_000, help="rows of the CSV that the run loads")
+    parser.add_argument("--rows", type=int, default=200_000, help="number of rows to load")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, daemon(project_dir(), options.stack) as client:
         csv = Path(folder) / "transactions.csv"

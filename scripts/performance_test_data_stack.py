@@ -17,12 +17,12 @@ from stack_runtime.errors import CheckFailedError, StackError
 
 
 def main() -> int:
-    """Print the figures. Returns: the exit code; with --validate-targets 6 where a target is missed."""
-    parser = argparse.ArgumentParser(description="Measure what the stack promises.")
-    parser.add_argument("--only", choices=["load", "pipeline", "deploy"], help="measure this alone")
+    """Print the figures. Returns: the exit code; with --validate-targets 6 if a target is missed."""
+    parser = argparse.ArgumentParser(description="Measure the performance targets of the stack.")
+    parser.add_argument("--only", choices=["load", "pipeline", "deploy"], help="run only this measurement")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the large load (default: 10,000,000)")
-    parser.add_argument("--rounds", type=int, default=3, help="deployments, or small runs (default: 3)")
-    parser.add_argument("--validate-targets", action="store_true", help="end with exit code 6 where a target is missed")
+    parser.add_argument("--rounds", type=int, default=3, help="number of deployments, or of small runs (default: 3)")
+    parser.add_argument("--validate-targets", action="store_true", help="end with exit code 6 if a target is missed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     if arguments.rows < 1 or arguments.rounds < 1:

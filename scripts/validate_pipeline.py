@@ -1,4 +1,4 @@
-"""Validate the pipeline from end to end on the committed sample, in a folder that is thrown away.
+"""Validate the pipeline from end to end on the committed sample, in a temporary folder.
 
 Exit codes are those of `fds run`.
 """
@@ -20,7 +20,7 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 
 def main(csv: Path) -> int:
-    """Run on `csv` and print the JSON of the run."""
+    """Run the pipeline on `csv` and print the JSON of the run."""
     logs.configure()
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -1,4 +1,7 @@
-"""Limit the time of a whole request; a client's own timeout never fires if the peer sends a byte now and then."""
+"""Limit the time of a whole request.
+
+A client's own timeout covers one read only, so it never expires if the peer sends a byte now and then.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ Result = TypeVar("Result")
 
 
 def within(seconds: float, ask: Callable[[], Result]) -> Result:
-    """Run `ask` in a thread and return its result; on timeout, the thread is left running.
+    """Run `ask` in a thread and return its result; on timeout, the thread keeps running.
 
     Raises:
-        TimeoutError: it took longer.
-        BaseException: whatever `ask` raises.
+        TimeoutError: `ask` took longer than `seconds`.
+        BaseException: `ask` raised it.
     """
     results: list[Result] = []
     failures: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""Find the Docker daemon of this machine's user in the same way as the `docker` command does."""
+"""Find the Docker daemon of the current user, in the same way as the `docker` command does."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ SOCKET_PATH_BYTES = 107
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The address of a Docker daemon, and what chose it."""
+    """The address of a Docker daemon, and the setting that selected it."""
 
     address: str
     certificates: str = ""
     """Folder with `ca.pem`, `cert.pem` and `key.pem` for TLS; empty without TLS."""
     chosen_by: str = ""
-    """The variable or context that names the daemon; empty for the usual socket."""
+    """The variable or context that names the daemon; empty for the default socket."""
     other_choice: str = ""
-    """How to choose another daemon, as advice."""
+    """Advice for an error message: how to select another daemon."""
 
     @property
     def is_local(self) -> bool:
-        """Whether the daemon runs on this machine, as far as the address tells."""
+        """Whether the address is a Unix socket of this machine."""
         return self.address.startswith("unix:")
 
     def options(self) -> list[str]:
-        """Return options with which the `docker` command uses this daemon."""
+        """Return the options that make the `docker` command use this daemon."""
         names = {"--tlscacert": "ca.pem", "--tlscert": "cert.pem", "--tlskey": "key.pem"}
         files = [f"{option}={Path(self.certificates, name)}" for option, name in names.items()]
         return ["--host", self.address, *(["--tlsverify", *files] if self.certificates else [])]
@@ -44,7 +44,7 @@ class Endpoint:
 
 
 def local_endpoint(environment: Mapping[str, str] = os.environ) -> Endpoint:
-    """Return the daemon that `DOCKER_HOST` names, else the current Docker context, else the usual socket.
+    """Return the daemon from `DOCKER_HOST`, else from the current Docker context, else the default socket.
 
     Raises:
         UnreachableError: the context does not exist, or its description cannot be read.
@@ -78,7 +78,7 @@ def _folder(environment: Mapping[str, str]) -> Path:
 
 
 def _current_context(environment: Mapping[str, str]) -> str:
-    """Return the context that `docker context use` selected; empty when there is none."""
+    """Return the context that `docker context use` selected; empty if there is none."""
     try:
         return str(json.loads((_folder(environment) / "config.json").read_text()).get("currentContext") or "")
     except (OSError, ValueError, AttributeError):

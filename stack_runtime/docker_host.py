@@ -1,4 +1,7 @@
-"""The Docker daemon that holds a stack's containers, and what of ours is on it (found by label, never by name)."""
+"""Connect to a Docker daemon and find or remove the containers, networks, volumes and images of a stack.
+
+They are found by their labels, never by name.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ TIMEOUT_S = 120
 
 
 def local_docker(timeout: int = TIMEOUT_S) -> docker.DockerClient:
-    """Return a client of the daemon that this machine's user works with.
+    """Return a client of the current user's Docker daemon.
 
     Args:
         timeout: seconds that one request may take.
 
     Raises:
-        UnreachableError: it does not answer.
+        UnreachableError: the daemon does not answer.
     """
     return connect(local_endpoint(), timeout)
 
@@ -36,7 +39,7 @@ def connect(endpoint: Endpoint, timeout: int = TIMEOUT_S) -> docker.DockerClient
     """Return a client of the daemon at `endpoint`.
 
     Raises:
-        DockerAccessError: the daemon runs, and this user may not use it.
+        DockerAccessError: the daemon runs, but this user may not use it.
         UnreachableError: no daemon answers there.
     """
     try:
@@ -55,7 +58,7 @@ def _tls(folder: str) -> TLSConfig:
 
 
 def containers(client: docker.DockerClient, stack: str, service: str | None = None) -> list[Container]:
-    """Containers of `stack`, the file uploader left out, sorted by service."""
+    """Return the containers of `stack` without the file uploader, sorted by service."""
     found = client.containers.list(all=True, filters=_ours(stack))
     wanted = (item for item in found if item.labels.get(SERVICE_LABEL) not in (None, "files"))
     return sorted(
@@ -65,10 +68,10 @@ def containers(client: docker.DockerClient, stack: str, service: str | None = No
 
 
 def running(client: docker.DockerClient, stack: str, service: str) -> Container:
-    """The running container of `service`.
+    """Return the running container of `service`.
 
     Raises:
-        UnreachableError: there is none.
+        UnreachableError: no container of the service runs.
     """
     for item in containers(client, stack, service):
         if item.status == "running":
@@ -77,12 +80,12 @@ def running(client: docker.DockerClient, stack: str, service: str) -> Container:
 
 
 def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:
-    """Start the services that somebody stopped by hand; what fails by itself, Docker starts again.
+    """Start the containers that were stopped by hand; Docker itself restarts the ones that crashed.
 
-    Returns: names of their containers.
+    Returns: names of the started containers.
 
     Raises:
-        UnreachableError: one does not start.
+        UnreachableError: a container does not start.
     """
     stopped = [item for item in containers(client, stack) if item.status == "exited"]
     for item in stopped:
@@ -96,7 +99,7 @@ def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:
 
 
 def ids(client: docker.DockerClient, stack: str) -> set[str]:
-    """Ids of all containers of `stack`, the file uploader among them."""
+    """Return the ids of all containers of `stack`, including the file uploader."""
     return {str(item.id) for item in client.containers.list(all=True, filters=_ours(stack))}
 
 
@@ -105,15 +108,15 @@ def _ours(stack: str) -> dict[str, str | list[str] | bool]:
 
 
 def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], networks: set[str]) -> list[str]:
-    """Remove what of `stack` was made, but never written down by an engine that was killed.
+    """Remove containers and networks of `stack` that a killed engine created but did not record.
 
-    Volumes are left: the engine takes one that exists as it is.
+    Volumes are kept, because the engine reuses an existing volume.
 
     Args:
-        known: ids of the containers that the engine knows.
-        networks: ids of the networks that it knows.
+        known: ids of the containers in the engine's state.
+        networks: ids of the networks in the engine's state.
 
-    Returns: names of what went.
+    Returns: names of the removed containers and networks.
     """
     strays = [item for item in client.containers.list(all=True, filters=_ours(stack)) if item.id not in known]
     for item in strays:
@@ -128,11 +131,11 @@ def remove_unused_images(client: docker.DockerClient, among: Collection[str] | N
     """Remove images that were built for a stack and that no container uses.
 
     Args:
-        among: names of images that the stack no longer needs; one that another stack has too only loses this name. None
-            means all, and what interrupted builds left: for a daemon that serves one stack alone, for another's image
-            looks unused while its containers are replaced.
+        among: names of images that the stack no longer needs; an image that another stack also names only loses this
+            name. None means all images and the remains of interrupted builds. Use None only if the daemon serves a
+            single stack: the image of another stack looks unused while that stack replaces its containers.
 
-    Returns: names of the images.
+    Returns: names of the removed images.
     """
     used = {item["ImageID"] for item in client.api.containers(all=True)}
     built = client.images.list(filters={"reference": f"{IMAGES}/*"})
@@ -151,7 +154,7 @@ def remove_unused_images(client: docker.DockerClient, among: Collection[str] | N
 
 
 def remove_leftovers(client: docker.DockerClient, stack: str, *, volumes: bool) -> dict[str, list[str]]:
-    """Remove what carries the stack's labels and is still there; data volumes only when `volumes` is true.
+    """Remove the remaining containers and networks with the stack's labels, and its volumes if `volumes` is true.
 
     Returns: names of the removed `containers`, `networks` and `volumes`.
     """

@@ -22,15 +22,15 @@ RATE_LIMIT = re.compile(r"toomanyrequests|\b429 Too Many Requests|pull rate limi
 _REFUSED = re.compile(r"\b(unauthorized|denied): |unexpected HTTP status: 5\d\d", re.IGNORECASE)
 RATE_LIMIT_ADVICE = "docker login, or wait until the limit resets (six hours at most), or let the daemon use a mirror"
 UNUSED_REGISTRY = "unused.invalid"
-"""The SDK reads the user's configuration again while it knows no registry, so it gets one that nothing uses."""
+"""A registry that nothing uses. With an empty list of registries, the SDK reads the user's configuration again."""
 
 
 class DockerAccessError(UnreachableError):
-    """The daemon runs, and this user may not use its socket."""
+    """The daemon runs, but this user may not use its socket."""
 
 
 def explain(error: Exception, endpoint: Endpoint) -> UnreachableError:
-    """Return the error for a daemon at `endpoint` that cannot be used because of `error`."""
+    """Return the error for the user when `error` prevents the use of the daemon at `endpoint`."""
     words = " ".join(str(error).split())
     path = endpoint.address.removeprefix("unix://")
     if endpoint.is_local and "Permission denied" in words:
@@ -60,9 +60,9 @@ def _join_group(socket: str) -> str:
 
 
 def forget_missing_helpers(client: docker.DockerClient) -> None:
-    """Let `client` pull and build without a login where the Docker configuration names a helper that is not installed.
+    """Make `client` ignore credential helpers that the Docker configuration names but that are not installed.
 
-    The SDK would refuse every pull and build, also of public images, which need no login.
+    Otherwise the SDK refuses every pull and build, even of public images, which need no login.
     """
     config = _config()
     if not _missing_helpers(config):
@@ -75,14 +75,14 @@ def forget_missing_helpers(client: docker.DockerClient) -> None:
 
 
 def _missing_helpers(config: dict[str, Any]) -> set[str]:
-    """Return the credential helpers that a Docker configuration names and PATH lacks."""
+    """Return the credential helpers that the Docker configuration names but that are not on PATH."""
     names = {config.get("credsStore") or "", *(config.get("credHelpers") or {}).values()} - {""}
     programs = {f"docker-credential-{name}" for name in names}
     return {program for program in programs if shutil.which(program) is None}
 
 
 def _config() -> dict[str, Any]:
-    """Return the Docker configuration that the SDK reads; empty when there is none, or none that it understands."""
+    """Return the Docker configuration that the SDK reads; empty if it is missing or not a JSON object."""
     try:
         found = json.loads(Path(_config_file()).read_text())
     except (OSError, ValueError):
@@ -91,12 +91,12 @@ def _config() -> dict[str, Any]:
 
 
 def _config_file() -> str:
-    """Return the path of the Docker configuration that the SDK reads; empty when there is none."""
+    """Return the path of the Docker configuration that the SDK reads; empty if there is none."""
     return os.fsdecode(find_config_file() or "")  # type: ignore[arg-type]
 
 
 def hub_refuses(error: DockerException) -> bool:
-    """Return whether the hub answered and refused: it is reachable, so nothing may take the place of its images."""
+    """Return whether the hub answered and refused; it is reachable then, so its images may not be replaced."""
     words = str(error)
     return bool(RATE_LIMIT.search(words) or _REFUSED.search(words))
 
@@ -105,7 +105,7 @@ def pull(client: docker.DockerClient, image: str) -> None:
     """Pull `image`.
 
     Raises:
-        UnreachableError: it cannot be pulled; the error says why.
+        UnreachableError: the image cannot be pulled; the message gives the reason.
     """
     try:
         client.images.pull(image)
@@ -114,7 +114,7 @@ def pull(client: docker.DockerClient, image: str) -> None:
 
 
 def not_pulled(image: str, error: DockerException) -> UnreachableError:
-    """Return the error for an image that cannot be pulled because of `error`."""
+    """Return the error for the user when `error` prevents the pull of `image`."""
     reason = (error.explanation if isinstance(error, APIError) else None) or str(error)
     words = " ".join(str(reason).split())[:300]
     missing = ", ".join(sorted(_missing_helpers(_config())))

@@ -1,7 +1,7 @@
-"""The one family of errors that a user may see.
+"""Define all errors that a user may see.
 
-Every error says what happened, where, and the next command to run, in one sentence; its class fixes the
-exit code of the command line:
+Every error says in one sentence what happened, where, and which command to run next. Its class sets the exit
+code of the command line:
 
     StackError (1)
     ├── UsageError (2)        usage or invalid settings
@@ -18,16 +18,16 @@ import re
 from collections.abc import Mapping
 
 _ANY_STACK = re.compile(r"\bfds (?!expire\b)[a-z]+\b(?![^,;&]*--stack)")
-"""A command that could name a stack and does not; `fds expire` is for all of them."""
+"""A command that accepts `--stack` but does not have it; `fds expire` is left out because it covers all stacks."""
 
 
 class StackError(Exception):
-    """Base of all expected failures.
+    """Base class of all expected failures.
 
     Args:
         what: what happened, without a full stop.
-        where: file, host, setting or step it happened in; empty when `what` already says it.
-        next_command: the command, or the short advice, that leads on.
+        where: file, host, setting or step in which it happened; empty if `what` already names it.
+        next_command: the command to run next, or a short advice.
     """
 
     exit_code = 1
@@ -39,8 +39,11 @@ class StackError(Exception):
         self.next_command = next_command
 
     def name_stack(self, stack: str) -> None:
-        """Name `stack` in the next command, where it names none: what failed need not know for which stack it was."""
-        if stack != "dev":  # which is meant where none is named
+        """Add `--stack` to each `fds` command in `next_command` that lacks it.
+
+        The code that raises the error often does not have the name of the stack.
+        """
+        if stack != "dev":  # the default of --stack
             self.next_command = _ANY_STACK.sub(lambda command: f"{command[0]} --stack {stack}", self.next_command)
 
     def __str__(self) -> str:
@@ -49,7 +52,7 @@ class StackError(Exception):
         return f"{self.what}{place}{follow}"
 
     def as_json(self) -> dict[str, object]:
-        """The same error for programs: `{error, where, next, exit_code}`."""
+        """Return the error for programs: `{error, where, next, exit_code}`."""
         return {"error": self.what, "where": self.where, "next": self.next_command, "exit_code": self.exit_code}
 
     @staticmethod
@@ -66,13 +69,13 @@ class StackError(Exception):
 
 
 class UsageError(StackError):
-    """Usage or invalid settings."""
+    """The command line or a setting is invalid."""
 
     exit_code = 2
 
 
 class RefusedError(StackError):
-    """Over budget, the services do not fit the server, or another stack owns the resources."""
+    """The plan is over budget, the services do not fit the server, or another stack owns the resources."""
 
     exit_code = 3
 
@@ -84,7 +87,7 @@ class UnknownError(StackError):
 
 
 class UnreachableError(StackError):
-    """Something needed is missing or does not answer (engine, Docker, host, API)."""
+    """The engine, Docker, a host or an API is missing or does not answer."""
 
     exit_code = 5
 

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line in containers, readable lines on a terminal. Always on stderr."""
+"""Write structured logs to stderr: one JSON object per line in containers, readable lines on a terminal."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import structlog
 CONTAINER_LOG = "FDS_CONTAINER_LOG"
 """Path of the standard error of the container's first process, which `fds logs` shows.
 
-A command started later in the container (`docker exec`) has its own standard error, which only its caller sees.
+A command that `docker exec` starts has its own standard error, which only its caller sees.
 """
 
 
 def configure(*, level: int = logging.INFO) -> None:
-    """Send log lines of `level` and above to stderr, and to the container's log where there is one.
+    """Send log lines of `level` and above to stderr, and to the container's log if `FDS_CONTAINER_LOG` names one.
 
-    They are JSON unless a person is watching.
+    Lines are JSON unless stderr is a terminal.
     """
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
@@ -41,7 +41,7 @@ def configure(*, level: int = logging.INFO) -> None:
 
 
 def _stream() -> Any:
-    """Anything that `print` can write to."""
+    """Return the stream for log lines: stderr, or stderr and the container's log."""
     path = os.environ.get(CONTAINER_LOG)
     with contextlib.suppress(OSError):
         if path and not os.path.samestat(Path(path).stat(), os.fstat(sys.stderr.fileno())):
@@ -66,6 +66,6 @@ class _Both(io.TextIOBase):
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """The logger of one part of the product; every line of it carries `part`."""
+    """Return the logger of one part of the product; each of its lines has the field `part`."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger(part=name)
     return log

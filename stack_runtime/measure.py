@@ -1,4 +1,4 @@
-"""Memory and CPU of a stack's services while something happens: what reservations are taken from."""
+"""Measure memory and CPU of a stack's services under load; the reservations are based on these figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERVAL_S = 0.5
 
 @dataclass
 class Use:
-    """What one service held. Memory in MiB, CPU in cores on average over the time watched."""
+    """Resources that one service used: memory in MiB, CPU as the average number of cores."""
 
     idle_mb: float = 0.0
     peak_mb: float = 0.0
@@ -27,9 +27,9 @@ class Use:
 
 
 def watch(client: docker.DockerClient, stack: str, work: Callable[[], None], idle_s: float = 10.0) -> dict[str, Use]:
-    """Sample every service at rest for `idle_s`, then while `work` runs.
+    """Sample every service at rest for `idle_s` seconds, then while `work` runs.
 
-    Returns: use by service; `idle_mb` is the highest sample at rest, `peak_mb` the highest while working.
+    Returns: use by service; `idle_mb` is the highest sample at rest, `peak_mb` the highest while `work` runs.
     """
     found = {item.labels[SERVICE_LABEL]: item for item in containers(client, stack)}
     uses = {name: Use() for name in found}

@@ -1,4 +1,4 @@
-"""What the project is called, and where things lie: the cache that projects share, the project, and what it keeps."""
+"""Define the project's name and the paths of the shared cache, the project and its local state."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from stack_runtime.errors import UsageError
 
 PROJECT = "freelancer-data-stack"
-"""The name in `Pulumi.yaml`; the stack file's keys, the labels and the names of what is made all begin with it."""
+"""The name in `Pulumi.yaml`: prefix of the keys in the stack file and value of the project label."""
 
 IMAGES = "fds"
 """Repository of the images that are built for a stack."""
 
 
 def cache_dir() -> Path:
-    """What setup fetched or built. It can be deleted at any time: setup then makes it again."""
+    """Return the folder of everything that setup fetched or built; after a deletion, setup fills it again."""
     chosen = os.environ.get("FDS_CACHE_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -24,10 +24,10 @@ def cache_dir() -> Path:
 
 
 def project_dir() -> Path:
-    """The nearest folder, from the current one upwards, that holds a `Pulumi.yaml`.
+    """Return the nearest folder with a `Pulumi.yaml`: the current one or one of its parents.
 
     Raises:
-        UsageError: when there is none.
+        UsageError: no such folder exists.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -37,7 +37,7 @@ def project_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """The project's own state, not for version control: the engine's state, the passphrase, `env`."""
+    """Return the folder of the project's local state (engine state, passphrase, `env`), which is not committed."""
     return project_dir() / ".fds"
 
 

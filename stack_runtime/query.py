@@ -1,7 +1,8 @@
-"""`python -m stack_runtime.query DATABASE LIMITS SQL`: one query in a process of its own, as JSON.
+"""Run one query in a process of its own and print the rows as JSON.
 
-The engine is told to write nothing and to reach nothing else. The process bounds what the engine does not: one
-function call can build a text of a gigabyte past the engine's own memory limit, and does not hear an interrupt.
+Usage: `python -m stack_runtime.query DATABASE LIMITS SQL`. DuckDB's options make the database read-only and block
+access to other files. The process adds the limits that DuckDB does not enforce: a single function call can build a
+string of a gigabyte despite DuckDB's memory limit, and cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import duckdb
 
 
 def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]] | str:
-    """The rows, `limits["rows"]` at most, or why there are none."""
+    """Return at most `limits["rows"]` rows, or the error message of DuckDB."""
     with duckdb.connect(database, **limits["options"]) as connection:
         try:
             cursor = connection.execute(sql)
@@ -32,13 +33,13 @@ def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def _cell(value: Any, characters: int) -> Any:
-    """A figure as it is, anything else as text that cannot flood the answer; JSON knows no NaN and no infinity."""
+    """Return numbers unchanged and all else as text of limited length; JSON has no NaN and no infinity."""
     plain = isinstance(value, (bool, int, type(None))) or (isinstance(value, float) and math.isfinite(value))
     return value if plain else str(value)[:characters]
 
 
 def main() -> None:
-    """Bound this process, run the query, print the answer. A process that takes too long is ended by its alarm."""
+    """Limit memory and time of this process, run the query and print its rows; the timer kills a slow query."""
     database, limits, sql = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"], limits["memory_bytes"]))
     signal.setitimer(signal.ITIMER_REAL, limits["seconds"])

@@ -1,4 +1,4 @@
-"""What `fds status` answers: health and memory of the services, and the last pipeline run."""
+"""Collect what `fds status` shows: health and memory of the services, and the last pipeline run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ MIB = 1024 * 1024
 
 
 def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = ()) -> list[dict[str, Any]]:
-    """One row a container: `{service, url, health, memory_mb, memory_limit_mb, image}`; memory in MiB.
+    """Return one row per container: `{service, url, health, memory_mb, memory_limit_mb, image}`; memory in MiB.
 
     Args:
-        wanted: names of the services that should run; one without a container gets a row too, unless none has one.
+        wanted: names of the services that should run. A service without a container gets a row with health `missing`,
+            if the stack has any container.
     """
     found = containers(client, stack)
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -31,7 +32,7 @@ def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = 
 
 
 def missing(found: Collection[Container], wanted: Collection[str]) -> list[str]:
-    """Names of `wanted` services without a container; none where nothing was `found`, for nothing was deployed."""
+    """Return the names of `wanted` services without a container; empty if `found` is empty (nothing is deployed)."""
     return sorted(set(wanted) - {str(item.labels[SERVICE_LABEL]) for item in found}) if found else []
 
 
@@ -41,7 +42,7 @@ def _row_of_missing(service: str) -> dict[str, Any]:
 
 
 def unhealthy(client: docker.DockerClient, stack: str) -> list[str]:
-    """Names of the services that do not run or do not answer."""
+    """Return the names of the services that do not run or do not answer."""
     return sorted({str(i.labels.get(SERVICE_LABEL)) for i in containers(client, stack) if _health(i) != "healthy"})
 
 
@@ -64,7 +65,10 @@ def _row(container: Container) -> dict[str, Any]:
 
 
 def held_memory(container: Container) -> float | None:
-    """Memory that the container cannot give back, in MiB: its usage without pages of files, but with shared memory."""
+    """Return the container's memory in MiB without page cache of files, which the kernel can reclaim.
+
+    None if the container has no statistics.
+    """
     try:
         sample = container.stats(stream=False, one_shot=True)
     except (APIError, NotFound):
@@ -73,13 +77,13 @@ def held_memory(container: Container) -> float | None:
     if "usage" not in memory:
         return None
     detail = memory.get("stats", {})
-    prefix = "total_" if "total_active_file" in detail else ""  # cgroup v1 names the sum over children so
+    prefix = "total_" if "total_active_file" in detail else ""  # prefix of cgroup v1 for sums over child groups
     files = detail.get(f"{prefix}active_file", 0) + detail.get(f"{prefix}inactive_file", 0)
     return float(memory["usage"] - files) / MIB
 
 
 def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
-    """The latest record of the pipeline, as the runner tells it; None when there is none or no runner answers."""
+    """Return the latest record of the pipeline from the runner; None if there is no record or no runner answers."""
     for runner in containers(client, stack, "pipeline"):
         if runner.status != "running":
             continue

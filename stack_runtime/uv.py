@@ -1,4 +1,4 @@
-"""Where uv is: it installs the environments of tools whose dependencies clash with the project's."""
+"""Find uv, which installs the environments of tools whose dependencies conflict with the project's."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from stack_runtime.errors import UnreachableError
 
 
 def uv() -> list[str]:
-    """The command that runs uv.
+    """Return the command that runs uv.
 
     Raises:
-        UnreachableError: it is neither on PATH, nor beside this Python, nor a module of it.
+        UnreachableError: uv is not on PATH, not in the folder of this Python, and not installed as a module.
     """
     beside = Path(sys.executable).parent / "uv"
     for candidate in (os.environ.get("UV"), shutil.which("uv"), str(beside)):

@@ -1,11 +1,11 @@
-"""Realistic freelancer transactions, the same bytes for the same arguments on every machine.
+"""Generate realistic freelancer transactions; equal arguments give equal bytes on every machine.
 
     python -m data_stack.samples.generate --rows 3000 --seed 7 --output transactions.csv
 
-A positive amount is money in, a negative one money out (costs and refunds). A file has what real exports have:
-several currencies, late rows (an old date far down the file), rows sent twice, rows sent again with a corrected
-amount under the same id, and descriptions with commas, quotes, line breaks and letters of many scripts. A dirty file
-also has malformed records, one in every `MALFORMED_EVERY`, so that what a loader must quarantine is known beforehand.
+A positive amount is money in, a negative one money out (costs and refunds). As in real exports, there are several
+currencies, late rows (an old date near the end of the file), duplicate rows, corrected rows with the same id, and
+descriptions with commas, quotes, line breaks and letters of many scripts. A dirty file also has malformed records, one
+in every `MALFORMED_EVERY`, so the number of rows that a loader must quarantine is known.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FIRST_ID = 100_001
 _CUSTOMERS = 48
 _HOME_CURRENCIES = ("EUR", "EUR", "EUR", "EUR", "USD", "USD", "GBP", "CHF", "PLN", "JPY")
 _UNITS = {"EUR": 1, "USD": 1, "GBP": 1, "CHF": 1, "PLN": 4, "JPY": 150}
-"""A rough price level: one unit of work costs this many times as much in the currency as in euros."""
+"""Approximate price level: factor from an amount in euros to an amount in the currency."""
 
 _WORK = {
     "development": (480, 4200, ("API work, sprint {n}", 'Release "{n}.0" – bug fixes', "Integration tests; part {n}")),
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class _Dice:
-    """Draws that depend on `random()` alone, the one method whose sequence Python promises to keep."""
+    """Random choices based only on `random()`, the method whose sequence is stable across Python versions."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311  # no secret depends on it
@@ -84,15 +84,15 @@ def records(rows: int, *, seed: int = 7, dirty: bool = True) -> Iterator[Row]:
 
 
 def write(stream: TextIO, rows: int, *, seed: int = 7, dirty: bool = True) -> None:
-    """Write a whole file, header first, with line feeds as line ends."""
+    """Write a whole file with header and with line feeds as line ends."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(HEADER)
     writer.writerows(records(rows, seed=seed, dirty=dirty))
 
 
 def _transaction(dice: _Dice, identifier: str, progress: float) -> Row:
-    """One transaction; dates follow the file's order with some jitter, and one in fifty is weeks late."""
-    customer = min(dice.below(_CUSTOMERS), dice.below(_CUSTOMERS))  # a few customers bring most of the work
+    """Return a transaction; dates follow the order of the file with some jitter, and one in fifty is weeks late."""
+    customer = min(dice.below(_CUSTOMERS), dice.below(_CUSTOMERS))  # a few customers have most of the transactions
     currency = _HOME_CURRENCIES[customer % len(_HOME_CURRENCIES)] if dice.chance(0.95) else "EUR"
     is_cost = dice.chance(0.35)
     category, (low, high, texts) = dice.one_of(tuple((_COSTS if is_cost else _WORK).items()))
@@ -113,7 +113,7 @@ def _money(cents: int, currency: str) -> str:
 
 
 def _sent_again(dice: _Dice, row: Row) -> Row:
-    """The same record once more, or with a corrected amount under the same id."""
+    """Return the same record, or one with the same id and a corrected amount."""
     if dice.chance(0.5):
         return row
     corrected = _money(int(Decimal(row[3]) * 100) * 9 // 10, row[4])
@@ -121,7 +121,7 @@ def _sent_again(dice: _Dice, row: Row) -> Row:
 
 
 def _malformed(kind: int, row: Row) -> Row:
-    """One of the ways in which a record goes wrong, in turn."""
+    """Return `row` with one of the kinds of malformation, in turn."""
     variants: tuple[Row, ...] = (
         row[:4],  # ragged: too few fields
         (*row, "left over"),  # ragged: too many
@@ -135,7 +135,7 @@ def _malformed(kind: int, row: Row) -> Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write to `--output`, or to standard output."""
+    """Write the sample to `--output`, or to standard output."""
     parser = argparse.ArgumentParser(description="Write a deterministic sample of freelancer transactions.")
     parser.add_argument("--rows", type=int, default=3000, help="records in the file, without the header")
     parser.add_argument("--seed", type=int, default=7)

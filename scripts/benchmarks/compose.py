@@ -1,4 +1,4 @@
-"""The same containers under Docker Compose, from the same catalogue: what a deployment is measured against."""
+"""Run the containers of the service catalogue with Docker Compose, as the reference for deployment times."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ HEALTHY_SECONDS = 300.0
 
 
 class Compose:
-    """One project of Compose in a folder of its own. Its services, limits and health checks are those of the stack.
+    """A Compose project with the services, limits and health checks of the stack.
 
     Args:
-        program: what starts Compose, as `program` finds it.
-        folder: an empty folder that is root's alone; rendered files with secrets are put there.
-        secrets: by name, as in the stack file.
-        images: of each service, present on the daemon.
+        program: command that starts Compose, from `program()`.
+        folder: an empty folder that only root can read; rendered files with secrets are written there.
+        secrets: values by name, as in the stack file.
+        images: image by service; each must be present on the daemon.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Compose:
         (folder / "compose.json").write_text(json.dumps(document, indent=1))
 
     def up(self) -> float:
-        """Bring everything up. Returns: seconds until every container is healthy."""
+        """Start all containers. Returns: seconds until every container is healthy."""
         began = time.monotonic()
         self._run("up", "-d", "--no-build")
         client = local_docker()
@@ -68,7 +68,7 @@ class Compose:
             time.sleep(0.1)
 
     def down(self) -> None:
-        """Remove everything, data included."""
+        """Remove all containers and their data."""
         self._run("down", "--volumes", "--timeout", "20")
 
     def _volumes(self) -> set[str]:
@@ -83,7 +83,7 @@ class Compose:
 
 
 def program() -> list[str]:
-    """Docker's own plugin, else the program of the distribution.
+    """Return the command of Docker's Compose plugin, else of the program `docker-compose`.
 
     Raises:
         UnreachableError: there is neither.
@@ -133,7 +133,7 @@ def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]
 
 
 def _files(service: Service, context: Context, folder: Path) -> Path:
-    """The service's files in a folder that is mounted: Compose has no other way to deliver them."""
+    """Write the service's files to a folder to mount, because Compose has no other way to deliver them."""
     place = folder / service.name
     place.mkdir()
     for file in service.files:

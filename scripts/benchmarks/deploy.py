@@ -1,4 +1,4 @@
-"""How long a deployment takes: against Compose with the same containers, and against the engine's own floor."""
+"""Measure the time of deployments relative to Compose with the same containers, and to the engine's minimum."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from stack_runtime.docker_host import local_docker
 from stack_runtime.errors import StackError
 
 COLD_RATIO = 1.3
-"""`fds up` of a stack that is not there, until all is healthy, may take at most this many times as long as Compose."""
+"""Maximum ratio of `fds up` to Compose, for a new stack until all containers are healthy."""
 NOTHING_RATIO = 1.5
-"""`fds up` that changes nothing may take at most this many times as long as the engine's floor."""
+"""Maximum ratio of `fds up` without changes to the engine's minimum (see `floor`)."""
 STACK = "benchmark"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,7 +80,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rounds: int, say: Say) -> Result:
-    """Measure everything in one run, in turns, on this machine's Docker; nothing is left there."""
+    """Run all measurements alternately on the local Docker, and remove all containers and images afterwards."""
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         stack = _Stack(Path(name))
         try:
@@ -95,10 +95,10 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
     stack.fds("up")
     stack.hold_images()
     resources = sum(stack.fds("up")["changes"].values())
-    _floor(resources, folder)  # the first one makes them
+    _floor(resources, folder)  # the first one creates the resources
     nothing: list[float] = []
     floor: list[float] = []
-    for _ in range(5 * rounds):  # each is short, and on a machine that does other work too they differ a lot
+    for _ in range(5 * rounds):  # more rounds, because short measurements vary a lot on a busy machine
         floor.append(_floor(resources, folder))
         nothing.append(_timed(lambda: stack.fds("up")))
         say(f"nothing to change: fds up {nothing[-1]:.2f} s, floor {floor[-1]:.2f} s")
@@ -120,23 +120,23 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
 
 
 class _Stack:
-    """A lean stack in a project of its own, with the plugins of this repository's setup."""
+    """A lean stack in a project of its own, with the installed plugins of this repository."""
 
     def __init__(self, folder: Path) -> None:
         self._project = folder / "project"
         (self._project / ".fds").mkdir(parents=True)
         (self._project / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
-        (self._project / "infra").symlink_to(ROOT / "infra")  # the engine wants to see the program's folder
+        (self._project / "infra").symlink_to(ROOT / "infra")  # the engine requires the folder of the program
         (self._project / ".fds" / "plugins").symlink_to(plugins_folder(ROOT))
         ports = {"httpPort": _free_port(), "httpsPort": _free_port()}
         config = {f"freelancer-data-stack:{key}": value for key, value in {"host": "local", **ports}.items()}
         (self._project / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": config}))
         self.settings = read(self._project, STACK)
         self.held: dict[str, str] = {}
-        """A second name of the image of each service."""
+        """By service, a second tag of its image."""
 
     def fds(self, verb: str, *words: str) -> Any:
-        """The answer of a verb that must succeed; the whole process, as a person starts it."""
+        """Run an `fds` verb in a new process and return its JSON; a failure raises an error."""
         command = [sys.executable, "-m", "fds.main", verb, "--stack", STACK, "--json", *words]
         answer = _run(command, self._project, {})
         return json.loads(answer)
@@ -145,7 +145,7 @@ class _Stack:
         return StackOperations(self._project, STACK, Progress(None)).secrets()
 
     def hold_images(self) -> None:
-        """Keep what was built while the stack is removed between rounds: present images are the premise."""
+        """Tag the built images again, so that removing the stack between rounds does not remove them."""
         for service in selected(self.settings):
             kept = f"benchmark-kept/{service.name}"
             local_docker().images.get(reference(STACK, service)).tag(kept)

@@ -1,8 +1,8 @@
-"""The engine's own floor: a program that does nothing but register resources which cost nothing.
+"""Measure the minimum time of the engine with a program that only registers empty components.
 
 `python -m scripts.benchmarks.floor COUNT FOLDER` deploys the stack's resource and COUNT - 1 empty components through
-the Automation API, as `fds up` deploys: engine, state in a folder, passphrase. No provider is started and nothing is
-compared, so this is what Python, its SDK and the engine take before anything of ours is done.
+the Automation API, as `fds up` does: engine, state in a folder, passphrase. There are no providers and no resources to
+compare, so this is the time of Python, its SDK and the engine without code of this project.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAME = "floor"
 
 
 def main(count: int, folder: str) -> None:
-    """Deploy once."""
+    """Deploy `count` resources once."""
 
     def program() -> None:
         for number in range(count - 1):

@@ -1,4 +1,4 @@
-"""How fast CSV files get into DuckDB: against DuckDB's own reader, and against the Singer SDK's record path."""
+"""Measure the load of CSV files into DuckDB relative to DuckDB's own reader and to records of the Singer SDK."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline import meltano_env
 
 RECORD_PATH_RATIO = 8.0
-"""`meltano run` with our plugins must be at least this many times as fast as the record path."""
+"""Minimum speed of `meltano run` with our plugins relative to the record path of the SDK."""
 CTAS_RATIO = 2.2
-"""… and take at most this many times as long as CREATE TABLE AS."""
+"""Maximum time of `meltano run` relative to CREATE TABLE AS."""
 MEMORY_MB = 1000.0
-"""… in at most this much memory, each process."""
+"""Maximum memory of each process of `meltano run`."""
 _RECORD_PATH_ROWS = 1_000_000
 
 _ROWS = """
@@ -76,7 +76,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rows: int, say: Callable[[str], None]) -> Result:
-    """Measure everything in one run, in a temporary folder."""
+    """Run all measurements in a temporary folder."""
     meltano_env.prepare(say)
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         folder = Path(name)
@@ -117,7 +117,7 @@ def _ctas(csv: Path, folder: Path) -> Watched:
 
 
 def _project(folder: Path) -> None:
-    """A Meltano project whose plugins are those of this environment."""
+    """Create a Meltano project with the plugins of this environment."""
     own = Path(sys.executable).parent
     for kind, script in (("tap", "tap"), ("target", "target")):
         path = folder / f"{kind}-reference"
@@ -147,7 +147,7 @@ def _project(folder: Path) -> None:
 
 
 def _meltano(folder: Path, csv: Path, tap: str, target: str, rows: int) -> Watched:
-    """One full load into an empty database, checked to hold every row."""
+    """Run a full load into an empty database and check the number of rows."""
     database = folder / "loaded.duckdb"
     database.unlink(missing_ok=True)
     storage = {"root": (folder / "batches").as_uri()}

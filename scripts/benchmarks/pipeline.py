@@ -1,4 +1,4 @@
-"""How long a whole local run takes: against the same SQL with its tests in DuckDB alone, and for a small file."""
+"""Measure the time of a local run relative to the same SQL and tests in plain DuckDB, and for a small file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.paths import beside
 
 SQL_RATIO = 3.0
-"""A whole run of a million rows may take at most this many times as long as the same SQL with its tests."""
+"""Maximum ratio of a run with a million rows to the same SQL and tests in DuckDB."""
 SMALL_SECONDS = 6.0
-"""A run of ten rows may take at most this long on two cores."""
+"""Maximum time of a run with ten rows on two cores."""
 MEMORY_MB = 1000.0
-"""What each process may use at most."""
+"""Maximum memory of each process."""
 _ROWS = 1_000_000
 _BY_HAND = """
 import json, sys, duckdb
@@ -74,7 +74,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> Result:
-    """Measure everything in one run, in a temporary folder."""
+    """Run all measurements in a temporary folder."""
     meltano_env.prepare(say)
     with tempfile.TemporaryDirectory(prefix="pipeline-") as name:
         folder = Path(name)
@@ -107,7 +107,7 @@ def _run(csv: Path, database: Path) -> Watched:
 
 
 def _compiled(target: Path, file: Path) -> Path:
-    """Write the models and tests of the last run as dbt compiled them, each with its depth in the graph."""
+    """Write the compiled models and tests of the last run, each with its depth in the graph."""
     nodes = json.loads((target / "manifest.json").read_text())["nodes"]
     texts = {path.stem: path.read_text() for path in (target / "compiled").rglob("*.sql")}
 

@@ -1,8 +1,8 @@
-"""The Singer SDK's stock way, to compare with: every record a JSON line through a pipe, nothing of our own.
+"""Tap and target of the plain Singer SDK as reference: each record is a JSON line through a pipe.
 
-`python -m scripts.benchmarks.reference tap|target …`. The tap is the SDK's Stream with a csv reader behind it, the
-target the SDK's BatchSink, whose batches of 10,000 go into DuckDB by way of Arrow: the fastest that the record path
-allows, so the comparison flatters the reference and not us.
+`python -m scripts.benchmarks.reference tap|target …`. The tap is the SDK's Stream with a csv reader; the target
+is the SDK's BatchSink, which loads batches of 10,000 into DuckDB through Arrow. This is the fastest form of the record
+path, so the comparison favours the reference.
 """
 
 from __future__ import annotations

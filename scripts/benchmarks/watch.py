@@ -1,4 +1,4 @@
-"""Runs a command and watches the memory of all its processes."""
+"""Run a command and measure the memory of all its processes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pathlib import Path
 from stack_runtime.errors import StackError
 
 _INTERVAL = 0.05
-"""Seconds between two looks."""
+"""Seconds between two samples."""
 
 
 @dataclass
 class Watched:
-    """What a command took: seconds, the peak of each kind of process in MB, and the peak of their sum in MB."""
+    """Resources of a command: seconds, peak memory by kind of process, and peak of the sum, both in MB."""
 
     seconds: float = 0.0
     peaks: dict[str, float] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Watched:
 
 
 def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Watched:
-    """Run to the end.
+    """Run `command` to its end.
 
     Raises:
         StackError: the command failed.

@@ -1,4 +1,4 @@
-"""The pipeline's command line. The schedule, Airflow, `fds` and the agents call it, mostly in the container."""
+"""Command line of the pipeline, for the schedule, Airflow, `fds` and the agents; it mostly runs in the container."""
 
 from __future__ import annotations
 
@@ -24,55 +24,58 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Run one verb. Returns: the exit code; an expected failure is printed as JSON."""
+    """Run one verb; print an expected failure as JSON. Returns: the exit code."""
     parser = argparse.ArgumentParser(prog="python -m stack_runtime.pipeline")
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="run the pipeline once")
-    run.add_argument("--csv", type=Path, help="load this file whole")
-    run.add_argument("--upload", type=Path, help="the same, and remove the file and its folder afterwards")
-    run.add_argument("--entity", help="what the file holds")
-    run.add_argument("--source", help="load this source alone")
-    run.add_argument("--plan", action="store_true", help="compare with what is published, and publish nothing")
-    run.add_argument("--approve-over", help="publish nothing if more rows of a mart would change, such as 10%%")
-    build = verbs.add_parser("build", help="build the models from what is loaded, test, and publish")
-    test = verbs.add_parser("test", help="test the models on a copy; nothing is published")
-    diff = verbs.add_parser("diff", help="what the models would change in what is published; nothing is published")
+    run.add_argument("--csv", type=Path, help="load all rows of this file")
+    run.add_argument("--upload", type=Path, help="like --csv, then remove the file and its folder")
+    run.add_argument("--entity", help="entity that the file belongs to")
+    run.add_argument("--source", help="load only this source")
+    run.add_argument("--plan", action="store_true", help="compare with the published marts; publish nothing")
+    run.add_argument(
+        "--approve-over",
+        help="publish nothing if more than this share of the rows of a mart would change, such as 10%%",
+    )
+    build = verbs.add_parser("build", help="build the models from the loaded data, test them, and publish")
+    test = verbs.add_parser("test", help="test the models on a copy; publish nothing")
+    diff = verbs.add_parser("diff", help="show what the models would change in the published marts; publish nothing")
     for verb in (build, test, diff):
-        verb.add_argument("--select", help="models as dbt selects them; all when left out")
-    verbs.add_parser("discover", help="what the extractor finds in the landing folder")
-    history = verbs.add_parser("history", help="the last runs, newest first")
+        verb.add_argument("--select", help="models to use, in dbt's selection syntax; default: all")
+    verbs.add_parser("discover", help="list the streams that the extractors find in the landing folder")
+    history = verbs.add_parser("history", help="list the last runs, newest first")
     history.add_argument("--last", type=int, default=1)
-    verbs.add_parser("ready", help="whether a run could begin")
+    verbs.add_parser("ready", help="exit with 0 if a run can start")
     for verb in (run, diff, history):
-        verb.add_argument("--json", action="store_true", help="the answer is JSON in any case")
-    asked = parser.parse_args()
+        verb.add_argument("--json", action="store_true", help="no effect; the output is always JSON")
+    arguments = parser.parse_args()
     try:
-        if asked.verb == "run":
-            return _run(asked)
-        if asked.verb in ("build", "test", "diff"):
-            return _dbt(asked.verb, asked.select)
-        if asked.verb == "discover":
+        if arguments.verb == "run":
+            return _run(arguments)
+        if arguments.verb in ("build", "test", "diff"):
+            return _dbt(arguments.verb, arguments.select)
+        if arguments.verb == "discover":
             return _discover()
-        return _history(asked.last) if asked.verb == "history" else _ready()
+        return _history(arguments.last) if arguments.verb == "history" else _ready()
     except StackError as error:
         print(json.dumps(error.as_json()))
         return error.exit_code
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     try:
-        share = parse_share(asked.approve_over) if asked.approve_over else None
-        request = Request(asked.upload or asked.csv, asked.entity, asked.source, asked.plan, share)
-        return _told(_pipeline(), lambda pipeline: pipeline.run(request))
+        share = parse_share(arguments.approve_over) if arguments.approve_over else None
+        request = Request(arguments.upload or arguments.csv, arguments.entity, arguments.source, arguments.plan, share)
+        return _print_result(_pipeline(), lambda pipeline: pipeline.run(request))
     finally:
-        if asked.upload:
-            shutil.rmtree(asked.upload.parent, ignore_errors=True)
+        if arguments.upload:
+            shutil.rmtree(arguments.upload.parent, ignore_errors=True)
 
 
 def _dbt(verb: str, select: str | None) -> int:
     if verb == "test":
-        return _told(_pipeline(), lambda pipeline: pipeline.test(select))
-    return _told(_pipeline(), lambda pipeline: pipeline.build(select, plan=verb == "diff"))
+        return _print_result(_pipeline(), lambda pipeline: pipeline.test(select))
+    return _print_result(_pipeline(), lambda pipeline: pipeline.build(select, plan=verb == "diff"))
 
 
 def _pipeline() -> Pipeline:
@@ -85,8 +88,8 @@ def _pipeline() -> Pipeline:
     return Pipeline(_paths(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
 
 
-def _told(pipeline: Pipeline, work: Callable[[Pipeline], tuple[Run, StackError | None]]) -> int:
-    """Run the pipeline and print the result; a run that could not start is logged too. Returns: the exit code."""
+def _print_result(pipeline: Pipeline, work: Callable[[Pipeline], tuple[Run, StackError | None]]) -> int:
+    """Run the pipeline and print its result as JSON; log a run that could not start. Returns: the exit code."""
     from stack_runtime import logs
 
     try:
@@ -114,7 +117,10 @@ def _history(count: int) -> int:
 
 
 def _ready() -> int:
-    """Cheap enough for a health check: what a run needs is there, and the data folders can be written."""
+    """Check that everything a run needs is installed and the data folders are writable. Returns: the exit code.
+
+    The health check calls this often, so it only looks at files.
+    """
     paths = _paths()
     installed = meltano_env.ready() and (DBT_PROJECT / "dbt_project.yml").exists() and find_spec("dbt") is not None
     folders = (paths.landing, paths.root, paths.published.parent)

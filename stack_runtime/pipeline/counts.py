@@ -1,4 +1,4 @@
-"""The counts of a load, from the reports of taps and targets: every record read is accounted for in every stream."""
+"""Count the records of a load from the reports of taps and targets, and check that the counts add up per stream."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from stack_runtime.pipeline.sources import Source
 from stack_runtime.pipeline.workspace import Workspace
 
 KEPT_CHARACTERS = 2000
-"""How much of a quarantined row the record of a run holds."""
+"""Maximum length of a quarantined row in the record of a run."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: counts by stream, and the files that were read and that were refused."""
+    """Result of a load: counts by stream, number of files, and the refused files."""
 
     streams: tuple[Stream, ...]
     refused: tuple[Refused, ...]
@@ -68,7 +68,10 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
 
 
 def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, Any]) -> Iterator[Stream]:
-    """Combine the two reports of one source. The target counts what it received, the tap also what it did not send."""
+    """Yield the streams of one source, with counts from both reports.
+
+    The target counts the records that it received; the tap also counts those that it did not send.
+    """
     for name, received in target.items():
         loaded, replaced = received["loaded"], received["replaced"]
         read = Rows(received["received"], loaded, 0, replaced)
@@ -99,7 +102,7 @@ def _mismatch(stream: str, what: str) -> CheckFailedError:
     return CheckFailedError(
         f"the rows of {stream} do not add up: {what}",
         where="extract_load",
-        next_command="fds run again; report it if it stays",
+        next_command="fds run again; report it if it happens again",
     )
 
 
@@ -112,7 +115,7 @@ def _report(file: Path, key: str) -> dict[str, Any]:
 
 
 def read_quarantine(folder: Path) -> Iterator[Quarantined]:
-    """Yield the quarantined rows of a run, each with the path of its file and a bounded part of its text."""
+    """Yield the quarantined rows of a run; `reason` and `raw` are cut to `KEPT_CHARACTERS`."""
     for file in sorted(folder.rglob("*.jsonl")):
         with file.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -127,6 +130,6 @@ def read_quarantine(folder: Path) -> Iterator[Quarantined]:
 
 
 def _bounded(value: object) -> str:
-    """Text as PostgreSQL takes it: no NUL, no endless row."""
+    """Return `value` as text that PostgreSQL accepts: without NUL, and cut to `KEPT_CHARACTERS`."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text.replace("\0", "\ufffd")[:KEPT_CHARACTERS]

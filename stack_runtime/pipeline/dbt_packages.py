@@ -1,4 +1,4 @@
-"""The packages of the dbt project: fetched once, and again when `packages.yml` or its lock changes."""
+"""Fetch the packages of the dbt project, once and after each change of `packages.yml` or its lock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOLDER = DBT_PROJECT / "dbt_packages"
 
 
 def install_packages(scratch: Path) -> None:
-    """Fetch the packages that the project declares, if they are not there as declared.
+    """Fetch the packages that the project declares, unless the same declaration was fetched before.
 
     Args:
         scratch: folder for dbt's log.
@@ -65,7 +65,7 @@ def dbt_environment(database: Path, target: Path) -> dict[str, str]:
 
 
 def _fingerprint() -> str | None:
-    """A digest of what declares packages; None where nothing does."""
+    """Return a digest of the files that declare packages; None if there is no such file."""
     files = [file for name in _DECLARED if (file := DBT_PROJECT / name).is_file()]
     if not files:
         return None

@@ -1,4 +1,4 @@
-"""A copy of the published data for work on models: what dbt does to it, no reader sees."""
+"""Copy the published data for work on models, so that readers are not affected by dbt."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def copy_published(paths: PipelinePaths) -> Path:
-    """Copy the database that local runs publish, unless the copy is of it already.
+    """Copy the database that local runs publish, unless the copy is up to date.
 
-    Returns: the path of the copy. Without published data there is none yet, and dbt makes an empty one.
+    Returns: the path of the copy; nothing exists there if no data is published, and dbt then creates a database.
     """
     copy = paths.development
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -35,10 +35,10 @@ def copy_published(paths: PipelinePaths) -> Path:
 
 
 def fetch_published(client: DockerClient, stack: str, copy: Path) -> Path:
-    """Fetch the database that `stack` publishes to `copy`, unless the copy is of it already.
+    """Fetch the published database of `stack` into `copy`, unless the copy is up to date.
 
     Raises:
-        UnreachableError: the runner does not run, or nothing is published yet.
+        UnreachableError: the runner is not running, or no data is published yet.
     """
     from docker.errors import NotFound
 
@@ -60,7 +60,7 @@ def fetch_published(client: DockerClient, stack: str, copy: Path) -> Path:
             file.writelines(blocks)
         with tarfile.open(packed) as archive:
             content = archive.extractfile(DATABASE_NAME)
-            assert content is not None  # it is a file, or there is no archive
+            assert content is not None  # get_archive succeeded, so the archive holds the file
             with part.open("wb") as file:
                 shutil.copyfileobj(content, file)
         packed.unlink()
@@ -69,7 +69,7 @@ def fetch_published(client: DockerClient, stack: str, copy: Path) -> Path:
 
 
 def run_dbt(words: Sequence[str], database: Path) -> int:
-    """Run dbt with the project's models on `database`, at this terminal. Returns: dbt's exit code."""
+    """Run dbt with the project's models on `database` in this terminal. Returns: dbt's exit code."""
     target = database.with_name(f"{database.stem}-target")
     target.mkdir(exist_ok=True)
     return subprocess.run([dbt_program(), *words], env=dbt_environment(database, target), check=False).returncode

@@ -1,4 +1,4 @@
-"""What a run would change in the published marts: rows added, changed and removed, columns, and sums."""
+"""Compare the published marts with those of a run: rows added, changed and removed, columns, and sums."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FLOATS = ("FLOAT", "DOUBLE")
 _NUMBERS = (*_FLOATS, "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
             "UBIGINT", "UHUGEINT")  # fmt: skip
 _NOISE = 1e-9
-"""Relative difference below which two floating point numbers count as equal: sums depend on the order of rows."""
+"""Relative difference below which two floats count as equal, because float sums depend on the order of rows."""
 
 
 def parse_share(text: str) -> float:
-    """Return the share that `10%` says, as 0.1.
+    """Return a percentage such as `10%` as a share between 0 and 1.
 
     Raises:
-        UsageError: it is not a percentage between 0 and 100.
+        UsageError: `text` is not a percentage from 0% to 100%.
     """
     number = text.strip().removesuffix("%")
     share = float(number) / 100 if number.isascii() and number.replace(".", "", 1).isdecimal() else -1.0
@@ -34,12 +34,12 @@ def parse_share(text: str) -> float:
 
 
 def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> tuple[MartDiff, ...]:
-    """Compare all marts of two databases; what is in neither or equal in both is left out.
+    """Return the differences between all marts of two databases; equal marts are left out.
 
     Args:
-        published: as readers see it; it need not exist yet.
-        database: as the run built it.
-        keys: by mart, a column whose values are unique.
+        published: database that readers see; it may be missing.
+        database: database that the run built.
+        keys: by mart, a column with unique values.
     """
     scratch = database.with_name("published-views")
     scratch.mkdir(exist_ok=True)
@@ -60,14 +60,16 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of a mart: `source` is SQL that yields them."""
+    """A mart and the SQL source of its rows."""
 
     mart: Mart
     source: str
 
 
 def _materialized_views(published: Path, folder: Path) -> dict[str, str]:
-    """Write the rows of published views to files, for a view names the database, which is attached under another name.
+    """Write the rows of published views to files.
+
+    A view names its database, so it cannot be read after the database is attached under another name.
 
     Returns: by mart, SQL that reads its rows.
     """
@@ -91,7 +93,7 @@ def _only_in(connection: duckdb.DuckDBPyConnection, rows: _Rows, *, is_new: bool
 
 
 class _Comparison:
-    """One mart in two databases."""
+    """Comparison of one mart in two databases."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, old: _Rows, new: _Rows) -> None:
         self._connection = connection
@@ -105,7 +107,7 @@ class _Comparison:
         columns = self._columns()
         moved = added + (changed or 0) + removed
         if any(not change.endswith(" added") for change in columns):
-            share = 1.0  # a column that goes or changes its type changes every row
+            share = 1.0  # removing a column or changing its type changes every row
         else:
             share = moved / before if before else float(bool(moved))
         return MartDiff(self._new.name, key, added, changed, removed, round(share, 6), self._sums(), columns)
@@ -131,7 +133,7 @@ class _Comparison:
         return added, None, removed
 
     def _identifies(self, key: str) -> bool:
-        """Whether a column is in both, of one type, and has each value once and no null."""
+        """Return whether `key` is a column of the same type in both, with unique values and without nulls."""
         if not any(column == key for column, _ in self._common()):
             return False
         name = quoted(key)
@@ -152,7 +154,7 @@ class _Comparison:
         )
 
     def _sums(self) -> dict[str, tuple[str | None, str | None]]:
-        """Sums that differ, of columns that are numbers in both."""
+        """Return the old and new sum of each numeric column whose sums differ."""
         found = {}
         for column, kind in self._common():
             if kind in _NUMBERS or kind.startswith("DECIMAL"):
@@ -181,7 +183,7 @@ def _differs(column: str, kind: str) -> str:
 
 
 def _comparable(column: str, kind: str) -> str:
-    """A column as it is compared by content: floating point numbers by 9 significant digits."""
+    """Return the SQL expression to compare a column by content: floats with 9 significant digits."""
     name = quoted(column)
     return f"format('{{:.9g}}', {name})" if kind in _FLOATS else name
 

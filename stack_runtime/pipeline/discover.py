@@ -1,4 +1,4 @@
-"""What the extractors find in the landing folder: streams and their types. Nothing is loaded."""
+"""List the streams and types that the extractors find in the landing folder, without loading them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stack_runtime.pipeline.workspace import Workspace
 
 
 def discover(paths: PipelinePaths) -> list[dict[str, Any]]:
-    """Return each stream as `{stream, keys, columns: {name: types}}`, as the files in the landing folder have them now.
+    """Return the streams of the files in the landing folder as `{stream, keys, columns: {name: types}}`.
 
     Raises:
-        UsageError: there is no file.
-        CheckFailedError: the extractor cannot read them.
+        UsageError: the landing folder has no CSV file.
+        CheckFailedError: an extractor cannot read its files.
     """
     selection = select_landed(declared_sources(), paths.landing)
     sources = [source for source in selection.sources if source.entities is not None]

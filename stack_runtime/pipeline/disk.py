@@ -1,4 +1,4 @@
-"""A full disk, recognised wherever it is met, and writing that survives a loss of power."""
+"""Recognise errors of a full disk, and write files so that they survive a loss of power."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIGNS = (
 
 
 def is_full(error: object) -> bool:
-    """Whether an error, or the text of one, comes from a full disk. DuckDB and the system word it differently."""
+    """Return whether an error or an error text comes from a full disk; DuckDB and the system use different texts."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     text = str(error).lower()
@@ -27,7 +27,7 @@ def is_full(error: object) -> bool:
 
 
 def no_space(folder: Path) -> UnreachableError:
-    """The error for a full disk: what is free where, and what to do."""
+    """Return the error for a full disk, with the free space of the disk of `folder`."""
     free = shutil.disk_usage(folder).free / 1e6
     return UnreachableError(
         f"the disk is full, {free:.0f} MB are free; nothing was published",
@@ -37,7 +37,7 @@ def no_space(folder: Path) -> UnreachableError:
 
 
 def copy_durably(source: Path, target: Path) -> None:
-    """Copy a file so that it is whole on disk when this returns."""
+    """Copy a file and flush the copy to disk."""
     with source.open("rb") as reading, target.open("wb") as writing:
         shutil.copyfileobj(reading, writing, 1 << 20)
         writing.flush()
@@ -45,7 +45,7 @@ def copy_durably(source: Path, target: Path) -> None:
 
 
 def replace_durably(source: Path, target: Path) -> None:
-    """Put `source` in the place of `target` in one step, and make that last."""
+    """Replace `target` with `source` atomically and flush the rename to disk."""
     os.replace(source, target)
     folder = os.open(target.parent, os.O_RDONLY)
     try:

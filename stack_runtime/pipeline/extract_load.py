@@ -1,4 +1,4 @@
-"""Extract and load: one Meltano process, from all selected sources into the run's private database."""
+"""Extract and load all selected sources into the run's private database, with one Meltano process."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ TARGET = "target-duckdb"
 def extract_load(
     work: Workspace, selection: Selection, system_database: Path, postgres: PostgresConfig | None, *, whole: bool
 ) -> Loaded:
-    """Load what `selection` names.
+    """Load the sources and files of `selection`.
 
     Args:
-        whole: load every row, whatever an earlier run has read, and leave the state as it is.
+        whole: load all rows, including those of earlier runs, and do not change the state.
 
     Raises:
         CheckFailedError: a source cannot be read, or the counts do not add up.
@@ -57,14 +57,14 @@ def extract_load(
             raise
     if code:
         raise _failure(work)
-    shutil.rmtree(work.batches, ignore_errors=True)  # they are loaded, and the disk may be small
+    shutil.rmtree(work.batches, ignore_errors=True)  # free the disk space early; the batches are loaded
     return count_loaded(work, selection.sources)
 
 
 def meltano_environment(
     work: Workspace, selection: Selection, system_database: Path, postgres: PostgresConfig | None
 ) -> dict[str, str]:
-    """Return Meltano's environment. All that it writes goes into the work folder: its project may be read-only."""
+    """Return Meltano's environment variables; all output goes to the work folder, as the project may be read-only."""
     system = work.folder / "meltano"
     for folder in (system, work.state, work.quarantine, work.batches, work.reports):
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def meltano_environment(
 
 
 def _file_settings(work: Workspace, source: Source, selection: Selection) -> dict[str, str]:
-    """The settings of an extractor that reads files: its entities as declared, with the files of this run."""
+    """Return the settings of an extractor that reads files: its declared entities with the files of this run."""
     entities = [_with_files(entity, files) for entity, files in selection.of(source)]
     settings = {
         "ENTITIES": json.dumps(entities),
@@ -106,7 +106,7 @@ def _with_files(entity: Mapping[str, Any], files: Sequence[Path]) -> dict[str, A
 
 
 def plain_link(csv: Path, work: Workspace) -> Path:
-    """Link to `csv` by a path in which nothing has a meaning for Meltano (`$NAME`) or the tap (`*`, `?`, `[`)."""
+    """Create a link to `csv` whose path has no special characters of Meltano (`$NAME`) or the tap (`*`, `?`, `[`)."""
     link = work.folder / "input" / re.sub(r"[^A-Za-z0-9._-]", "_", csv.name)
     link.parent.mkdir()
     link.symlink_to(csv)
@@ -114,13 +114,16 @@ def plain_link(csv: Path, work: Workspace) -> Path:
 
 
 def _die_with_parent() -> None:
-    """A killed run takes Meltano along (Linux alone can); elsewhere it ends with its last row, into a dead folder."""
+    """Make the kernel kill Meltano when the run dies. Only Linux can do this.
+
+    On other systems Meltano finishes its load into the work folder, which the next run removes.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _failure(work: Workspace) -> StackError:
-    """Return the error with the reason that the tap or the target gave last."""
+    """Return the error with the last reason from the log of the tap or target."""
     text = work.log.read_text(errors="replace")[-200_000:]
     if is_full(text):
         return no_space(work.folder)

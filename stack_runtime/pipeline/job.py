@@ -1,4 +1,4 @@
-"""A run in progress: each step is timed, announced, and recorded as soon as it has ended."""
+"""Time, announce and record the steps of a run in progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 
 class Job:
-    """The run in progress.
+    """A run in progress; each step is recorded when it ends.
 
     Args:
         say: called with the name of each step as it begins.
@@ -30,7 +30,7 @@ class Job:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step."""
+        """Announce a step, run the block, and record its duration."""
         self._say(name)
         began = time.monotonic()
         try:
@@ -42,11 +42,11 @@ class Job:
         self.save()
 
     def save(self) -> None:
-        """Record the run as it is now."""
+        """Record the current state of the run."""
         self._records.save(self.run)
 
     def finish(self, status: Status, error: str = "") -> None:
-        """Record the end of the run; a failed run has published nothing."""
+        """Record the end of the run; `published` is cleared unless the run succeeded."""
         published = self.run.published if status == "succeeded" else None
         self.run = replace(self.run, status=status, error=error, published=published, finished_at=datetime.now(UTC))
         rows = vars(self.run.rows)

@@ -1,4 +1,4 @@
-"""The load of one run: its counts and checks, its quarantined rows, and what must not be published."""
+"""Load the data of one run: counts, checks and quarantined rows; refuse to publish a bad load."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def load(
     """Load what `selection` names.
 
     Args:
-        given: files as the user named them, by the paths that the tap reads; these are loaded whole, and leave the
-            state as it is.
+        given: the path that the user named, by the path that the tap reads. With such a file all rows are loaded, and
+            the state does not change.
 
     Returns: `run` with counts, a check a stream, refused files and quarantined rows.
     Raises:
@@ -73,7 +73,7 @@ def refuse_unreadable(run: Run, selection: Selection) -> None:
 
 
 def refusal_of(run: Run) -> CheckFailedError | None:
-    """Return the error that tells of refused files after the others were published; None if there is none."""
+    """Return the error for refused files of a run that published the others; None without refused files."""
     if not run.refused:
         return None
     count = len(run.refused)
@@ -84,12 +84,12 @@ def refusal_of(run: Run) -> CheckFailedError | None:
 
 
 def refuse_large_changes(run: Run, limit: float) -> None:
-    """Refuse to publish without a person if more than `limit` (0.1 is 10%) of the rows of a mart would change.
+    """Refuse to publish without approval if more than `limit` (0.1 is 10%) of the rows of a mart would change.
 
-    A mart that is not published yet does not count.
+    New marts are not limited.
 
     Raises:
-        CheckFailedError: at least one mart changes by more.
+        CheckFailedError: at least one mart changes by more than `limit`.
     """
     over = [f"{mart.mart} by {mart.share:.1%}" for mart in run.diff or () if mart.share and mart.share > limit]
     if over:

@@ -1,6 +1,6 @@
-"""Two runs never meet: a lock on the pipeline's folder, and one in PostgreSQL where there is a server.
+"""Prevent concurrent runs with a lock on the pipeline's folder and, if there is a server, one in PostgreSQL.
 
-Both vanish with the process that holds them, however it dies, so a dead holder never blocks.
+The operating system and PostgreSQL release both locks when the process ends, also after a kill.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stack_runtime.errors import LockedError
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 ADVISORY_KEY = 0x66647372
-"""The number of the lock in PostgreSQL: "fdsr", so that nothing else uses it by chance."""
+"""Key of the advisory lock in PostgreSQL: the bytes of "fdsr", to avoid a collision with other programs."""
 
 _HOLDER = """
 SELECT application_name, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
@@ -29,10 +29,10 @@ WHERE locktype = 'advisory' AND objid = %s AND granted
 
 @contextmanager
 def run_lock(file: Path, run_id: str, server: PostgresConfig | None) -> Iterator[None]:
-    """Hold the pipeline for `run_id`.
+    """Hold the pipeline's locks for `run_id` while the block runs.
 
     Raises:
-        LockedError: another run holds it; the message says which, and since when.
+        LockedError: another run holds a lock; the message has its id and start time.
     """
     with _file_lock(file, run_id):
         if server is None:
@@ -43,7 +43,7 @@ def run_lock(file: Path, run_id: str, server: PostgresConfig | None) -> Iterator
 
 
 def is_held(file: Path) -> bool:
-    """Whether a living run holds the lock on this machine."""
+    """Return whether a running process on this machine holds the lock."""
     try:
         with file.open("r+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,9 +56,9 @@ def is_held(file: Path) -> bool:
 
 @contextmanager
 def _file_lock(file: Path, run_id: str) -> Iterator[None]:
-    # Opened without truncation: the text belongs to the holder until the lock is ours.
+    # Opened without truncation, because another run may hold the lock, and the text describes that run.
     with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+") as handle:
-        if not _taken(handle.fileno()):
+        if not _try_lock(handle.fileno()):
             raise _refusal(_holder(handle.read(4096)), str(file))
         handle.truncate(0)
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -67,8 +67,8 @@ def _file_lock(file: Path, run_id: str) -> Iterator[None]:
         yield
 
 
-def _taken(descriptor: int) -> bool:
-    """Whether the lock is ours now. Tried again for 0.2 s, since `is_held` takes it for an instant."""
+def _try_lock(descriptor: int) -> bool:
+    """Take the lock; retry for 0.2 s because `is_held` takes it for a moment. Returns: whether it was taken."""
     for _ in range(10):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The marts of a database: every table and view of schema `marts`, with columns; and their export to Parquet."""
+"""List the marts of a database (tables and views of the schema `marts`) and export them to Parquet."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _COLUMNS = """SELECT column_name, data_type FROM duckdb_columns()
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart: its name, and `(name, DuckDB type)` of its columns."""
+    """A mart: its name and its columns as `(name, DuckDB type)`."""
 
     name: str
     columns: tuple[tuple[str, str], ...]
     is_view: bool = False
 
     def sql(self, database: str | None = None) -> str:
-        """Return its quoted name, in an attached database if one is named."""
+        """Return the mart's quoted SQL name, with the name of an attached database if given."""
         return ".".join(quoted(part) for part in (database, SCHEMA, self.name) if part)
 
 
 def find_marts(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> list[Mart]:
-    """Return all marts by name, of an attached database if one is named."""
+    """Return all marts of the connection's or an attached `database`, sorted by name."""
     current = connection.execute("SELECT current_database()").fetchone()
     assert current
     catalog = database or current[0]
@@ -44,11 +44,11 @@ def find_marts(connection: duckdb.DuckDBPyConnection, database: str | None = Non
 
 
 def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
-    """Write each mart of `database` as `MART.parquet` into a new folder beside `folder`.
+    """Write each mart of `database` as `MART.parquet` into a new folder next to `folder`.
 
     Returns: the new folder, for `replace_export`.
     Raises:
-        CheckFailedError: the name of a mart cannot be that of a file.
+        CheckFailedError: the name of a mart is no valid file name, or a column cannot be exported.
     """
     new = folder.with_name(f".{folder.name}.{run_id}")
     new.mkdir()
@@ -79,13 +79,16 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
 
 
 def _exact(column: str, kind: str) -> str:
-    """A column as it is written: Parquet has no whole numbers of 128 bits, and DuckDB would write rounded ones."""
+    """Return the SQL expression to export a column without loss.
+
+    Parquet has no 128-bit integers, and DuckDB would write them as rounded floats.
+    """
     name = quoted(column)
     return f"CAST({name} AS DECIMAL(38, 0)) AS {name}" if kind in ("HUGEINT", "UHUGEINT") else name
 
 
 def replace_export(folder: Path, new: Path) -> None:
-    """Make `folder`, a link, lead to `new` in one step, and remove all older exports."""
+    """Point the link `folder` to `new` atomically, and remove all older exports."""
     link = folder.with_name(f".{folder.name}.link")
     link.unlink(missing_ok=True)
     link.symlink_to(new.name)
@@ -94,7 +97,11 @@ def replace_export(folder: Path, new: Path) -> None:
 
 
 def remove_exports(folder: Path, but: Path | None = None) -> None:
-    """Remove the exports beside `folder` that are not in place; those of killed runs are among them."""
+    """Remove all exports next to `folder` that it does not link to, including those of killed runs.
+
+    Args:
+        but: an export to keep.
+    """
     kept = {folder.resolve(), but}
     for old in folder.parent.glob(f".{folder.name}.*"):
         if old.is_dir() and not old.is_symlink() and old not in kept:

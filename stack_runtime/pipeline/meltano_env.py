@@ -1,7 +1,7 @@
-"""Meltano's own environment and those of its plugins: made once, checked by fingerprint, the same from every call.
+"""Install Meltano and its plugins, each into an environment of its own, once per fingerprint of their declaration.
 
-Meltano and each plugin have an environment of their own. Those of Meltano, tap-csv and target-duckdb come from the lock
-file; a plugin from the package index is as its `pip_url` says, so pin the version there.
+The versions of Meltano, tap-csv and target-duckdb come from the lock file. The version of a plugin from the package
+index comes from its `pip_url`, so pin it there.
 """
 
 from __future__ import annotations
@@ -24,21 +24,24 @@ MELTANO = ENVIRONMENT / "bin" / "meltano"
 SYSTEM = MELTANO_PROJECT / ".meltano"
 _MARK = SYSTEM / "installed"
 _OUR_PLUGINS = "-e ../singer/"
-"""How the `pip_url` of a plugin of this project begins."""
+"""Prefix of the `pip_url` of this project's own plugins."""
 
 Say = Callable[[str], None]
 
 
 def ready() -> bool:
-    """Whether Meltano and its plugins are installed as the lock file says."""
+    """Return whether Meltano and its plugins are installed in the locked and declared versions."""
     return MELTANO.exists() and _MARK.exists() and _MARK.read_text() == _fingerprint()
 
 
 def prepare(say: Say) -> None:
-    """Install what is missing. A killed or failed installation is taken up again by the next call.
+    """Install Meltano and its plugins if needed; after a killed or failed installation, the next call repeats it.
+
+    Args:
+        say: called with the name of each installation as it begins.
 
     Raises:
-        UnreachableError: uv is missing, or a package cannot be had.
+        UnreachableError: uv is missing, or a package cannot be installed.
     """
     if ready():
         return
@@ -58,7 +61,9 @@ def _install(say: Say) -> None:
     constraints = SYSTEM / "constraints.txt"
     export = (*uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
     _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
-    here = str(constraints.relative_to(MELTANO_PROJECT))  # uv splits a list at its spaces, which a path may have
+    here = str(
+        constraints.relative_to(MELTANO_PROJECT)
+    )  # relative, because uv splits the value at spaces and an absolute path may have some
     for kind, name, pip_url in _plugins():
         say(f"installing {name}")
         locked = {"UV_CONSTRAINT": here} if pip_url.startswith(_OUR_PLUGINS) else {}
@@ -67,14 +72,16 @@ def _install(say: Say) -> None:
 
 
 def _plugins() -> list[tuple[str, str, str]]:
-    """Kind, name and `pip_url` of every plugin that has something to install; one that inherits shares the other's."""
+    """Return kind, name and `pip_url` of each plugin to install; plugins without `pip_url` need no installation."""
     taps = [("extractor", source.name, str(source.installation["pip_url"] or "")) for source in declared_sources()]
     targets = [("loader", str(item["name"]), str(item.get("pip_url") or "")) for item in declared_loaders()]
     return [plugin for plugin in (*taps, *targets) if plugin[2]]
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
-    compiled = {"UV_COMPILE_BYTECODE": "1"}  # or each run does it, where Python may write none
+    compiled = {
+        "UV_COMPILE_BYTECODE": "1"
+    }  # the project may be read-only at run time, and then each run would compile again
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -87,7 +94,7 @@ def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
 
 
 def _fingerprint() -> str:
-    """Changes with the locked packages, with what plugins are installed from, and with the place of the project."""
+    """Return a digest of the locked packages, the plugins' declarations and the path of the project."""
     plugins = [(source.name, dict(source.installation)) for source in declared_sources()]
     loaders = [(item.get("name"), item.get("pip_url"), item.get("executable")) for item in declared_loaders()]
     digest = hashlib.sha256(json.dumps([str(ROOT), plugins, loaders], default=str).encode())

@@ -1,4 +1,4 @@
-"""A run of the pipeline, and its JSON."""
+"""Data model of a pipeline run, and its JSON form."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ STEPS = ("extract_load", "transform", "test", "publish")
 
 @dataclass(frozen=True)
 class Rows:
-    """Counts of records: `read` = `loaded` + `quarantined` + `replaced` in every run that publishes.
+    """Counts of records. In every run that publishes, `read` = `loaded` + `quarantined` + `replaced`.
 
-    `replaced` are those that a later record of the same key, in the same load, took the place of.
+    `replaced` counts the records that a later record with the same key, in the same load, replaced.
     """
 
     read: int = 0
@@ -33,7 +33,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream of a run. `table` is the table that it was loaded into, as `schema.table`."""
+    """Counts of one stream of a run. `table` is the table it was loaded into, as `schema.table`."""
 
     source: str
     table: str
@@ -42,7 +42,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that was not loaded at all, and why."""
+    """A file of which no row was loaded, with the reason."""
 
     entity: str
     file: str
@@ -57,7 +57,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Check:
-    """One data check. `status` is pass, warn, fail, error or skipped; the check holds up to `threshold`."""
+    """Result of one data check. `status` is pass, warn, fail, error or skipped.
+
+    `metric_value` is the number of failures; the check passes up to `threshold`.
+    """
 
     test_name: str
     status: str
@@ -66,13 +69,13 @@ class Check:
 
     @property
     def stops(self) -> bool:
-        """Whether nothing may be published because of it."""
+        """Whether this result prevents publishing."""
         return self.status not in ("pass", "warn")
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A row that was not loaded, and why. `line` counts from 1; `raw` is cut to a bound."""
+    """A row that was not loaded, with the reason. `line` starts at 1; `raw` may be cut."""
 
     entity: str
     file: str
@@ -83,12 +86,12 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class MartDiff:
-    """What changes in one mart, in rows.
+    """Changes of one mart, in rows.
 
-    `share` is the part of the published rows that changes (1.0 is all of them), None for a new mart. `changed` is None
-    where the mart has no unique key: a changed row then counts as one removed and one added. `sums` has the numeric
-    columns whose sum changes, with the sum as published and the new one; `columns` says which columns come, go or
-    change their type.
+    `share` is the share of the published rows that changes (1.0 is all of them); None for a new mart. `changed` is None
+    if the mart has no unique key; a changed row then counts as one removed and one added. `sums` maps each numeric
+    column whose sum changes to the published and the new sum. `columns` lists columns that are added, are removed or
+    change their type, one text each.
     """
 
     mart: str
@@ -111,7 +114,7 @@ class MartDiff:
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `published` is the path of the database that it put in place, None as long as it has not."""
+    """One run. `published` is the path of the database that the run published; None if it has not published."""
 
     run_id: str
     started_at: datetime
@@ -125,18 +128,18 @@ class Run:
     error: str = ""
     streams: tuple[Stream, ...] = ()
     files: int = 0
-    """How many files were read or refused; not kept in the record."""
+    """Number of files that were read or refused; not part of the record."""
     refused: tuple[Refused, ...] = ()
     diff: tuple[MartDiff, ...] | None = None
-    """What the run would change in what is published, if it was asked for."""
+    """Changes to the published marts; None if no comparison was requested."""
     quarantined: tuple[Quarantined, ...] = field(default=(), repr=False)
-    """The first of the quarantined rows; the files in the quarantine folder hold all."""
+    """The first quarantined rows; the files in the quarantine folder have all."""
 
     def with_step(self, step: Step) -> Run:
         return replace(self, steps=(*self.steps, step))
 
     def as_json(self) -> dict[str, Any]:
-        """`{run_id, status, rows, steps, checks, published}` first, then when, from what, and what went wrong."""
+        """Return the run as a JSON object, starting with `{run_id, status, rows, steps, checks, published}`."""
         return {
             "run_id": self.run_id,
             "status": self.status,

@@ -1,4 +1,4 @@
-"""The folders and files of a pipeline: derived from one database path, or from the runner's data folder."""
+"""Define the folders and files of a pipeline, derived from a database path or from the runner's data folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DATABASE_NAME = "warehouse.duckdb"
 
 @dataclass(frozen=True)
 class PipelinePaths:
-    """The folders and files of one pipeline. `root` is private; readers see `published` alone."""
+    """The folders and files of one pipeline. `root` is private; readers may only use `published`."""
 
     published: Path
     root: Path
@@ -37,17 +37,20 @@ class PipelinePaths:
 
     @property
     def quarantine(self) -> Path:
-        """One folder a run, with the JSON Lines files of its quarantined rows."""
+        """Folder with one subfolder per run: the JSON Lines files of its quarantined rows."""
         return self.root / "quarantine"
 
     @property
     def work(self) -> Path:
-        """One folder a run: its private database, Meltano's state and reports. All of it can be lost."""
+        """Folder with one subfolder per run: its private database, Meltano's state and reports; all can be deleted."""
         return self.root / "work"
 
     @property
     def current(self) -> Path:
-        """A link to the work folder of the current run: dbt parses all anew when a path of its profile changes."""
+        """Link to the work folder of the current run.
+
+        dbt parses the whole project again if a path in its profile changes, so the profile uses this link.
+        """
         return self.root / "current"
 
     @property
@@ -56,7 +59,7 @@ class PipelinePaths:
 
     @property
     def parquet(self) -> Path:
-        """A link to the folder of the marts as Parquet files, beside the published database."""
+        """Link, next to the published database, to the folder with the marts as Parquet files."""
         return self.published.with_name(f"{self.published.stem}-parquet")
 
     @property
@@ -65,10 +68,10 @@ class PipelinePaths:
         return self.root / "development" / self.published.name
 
     def make(self) -> None:
-        """Make the folders.
+        """Create the folders.
 
         Raises:
-            UsageError: a folder cannot be made or written.
+            UsageError: a folder cannot be created or is not writable.
         """
         try:
             for folder in (self.root, self.landing, self.quarantine, self.work, self.published.parent):
@@ -89,10 +92,10 @@ class PipelinePaths:
 
 
 def beside(database: Path) -> PipelinePaths:
-    """Embedded: everything private in the folder `<database>.fds`.
+    """Return the paths of a local pipeline, which keeps its private files in the folder `<database>.fds`.
 
     Raises:
-        UsageError: the name cannot be that of a DuckDB file.
+        UsageError: the path is not usable for a DuckDB file.
     """
     database = database.expanduser().absolute()
     # DuckDB names a database after its file, and views refer to that name.
@@ -107,7 +110,7 @@ def beside(database: Path) -> PipelinePaths:
     if database.is_dir():
         raise UsageError("the database path is a folder", where=str(database), next_command="name a file in it")
     if unusable := sorted(set(str(database)) & set("#?%$*[]\n\r\0")):
-        # Meltano takes them for variables, and URLs for their own marks.
+        # They have a meaning in variables of Meltano, in globs or in URLs.
         raise UsageError(
             f"a database path cannot hold {' '.join(unusable)!r}", where=str(database), next_command="choose another"
         )
@@ -116,15 +119,15 @@ def beside(database: Path) -> PipelinePaths:
 
 
 def of_runner(data: Path) -> PipelinePaths:
-    """In the runner's container: `landing`, `private` and `published` below its data folder."""
+    """Return the paths in the runner's container: `landing`, `private` and `published` in its data folder."""
     return PipelinePaths(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
 
 
 def readable(csv: Path) -> Path:
-    """`csv` as an absolute path.
+    """Return `csv` as an absolute path.
 
     Raises:
-        UsageError: there is no such file, or it cannot be read.
+        UsageError: the file does not exist or cannot be read.
     """
     csv = csv.expanduser().absolute()
     if not csv.is_file():

@@ -1,4 +1,4 @@
-"""The PostgreSQL server that a run publishes to and keeps its records in, where there is one."""
+"""Connect to the optional PostgreSQL server for marts and records of runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASSWORD_FILE = Path("/run/fds/pipeline_password")
 
 @dataclass(frozen=True)
 class PostgresConfig:
-    """How to reach it. The password never leaves this process except in the environment of Meltano's."""
+    """Connection settings. The password leaves this process only in the environment of Meltano's process."""
 
     host: str
     port: int
@@ -25,7 +25,7 @@ class PostgresConfig:
 
     @classmethod
     def from_environment(cls) -> PostgresConfig | None:
-        """From `FDS_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD_FILE`; None without a host.
+        """Return the settings from `FDS_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD_FILE`; None without a host.
 
         Raises:
             UnreachableError: the password file cannot be read.
@@ -44,12 +44,15 @@ class PostgresConfig:
         return cls(host, port, os.environ.get("FDS_POSTGRES_USER", "pipeline"), password)
 
     def connect(self, name: str, *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
-        """A connection to the database `marts`; `name` is what the server shows for it.
+        """Open a connection to the database `marts`.
 
-        A vanished client is noticed within about a minute, so that its locks never block for long.
+        TCP keepalives let the server notice a lost client within about a minute and release its locks.
+
+        Args:
+            name: application name, which the server shows for the connection.
 
         Raises:
-            UnreachableError: the server does not answer or refuses.
+            UnreachableError: the server does not answer or refuses the connection.
         """
         try:
             return psycopg.connect(
@@ -66,7 +69,7 @@ class PostgresConfig:
 
     @property
     def meltano_uri(self) -> str:
-        """Meltano's system database, without the password (see `meltano_environment`)."""
+        """URI of Meltano's system database, without the password (see `meltano_environment`)."""
         return f"postgresql://{self.user}@{self.host}:{self.port}/meltano"
 
     @property

@@ -1,4 +1,4 @@
-"""Marts to PostgreSQL, for BI tools that speak it: every mart with its types, all in one transaction."""
+"""Publish the marts to PostgreSQL for BI tools, with their types, all in one transaction."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from stack_runtime.pipeline.marts import SCHEMA, Mart, find_marts, quoted
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 _NAME_BYTES = 63
-"""PostgreSQL cuts longer names."""
+"""Maximum length of a name; PostgreSQL silently cuts longer names."""
 _MARK = "mart of the data stack: replaced by every run, dropped with its model"
-"""Comment of our tables, which tells them from those that a person made in the schema."""
+"""Comment on our tables, to distinguish them from tables that a person created in the schema."""
 
 _SERVER_COLUMNS = """SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""
@@ -54,18 +54,18 @@ _TYPES = {
 _NESTED = re.compile(r"(STRUCT|MAP|UNION)\(.*\)|.*\[\d*\]", re.DOTALL)
 
 Columns = list[tuple[str, str]]
-"""Names, and PostgreSQL's types."""
+"""Names and PostgreSQL types of columns."""
 
 
 def publish_marts(database: Path, postgres: PostgresConfig, scratch: Path) -> None:
-    """Make the server's marts those of `database`. Readers see the old ones until all of the new are there.
+    """Replace the server's marts with those of `database`. Readers see the old marts until the transaction commits.
 
     Args:
-        scratch: a folder for one table at a time, as CSV.
+        scratch: folder for temporary CSV files, one table at a time.
 
     Raises:
-        UnreachableError: the server does not answer, or broke off; its marts are then the old ones.
-        CheckFailedError: it refuses a table.
+        UnreachableError: the server does not answer or closed the connection; its marts are unchanged.
+        CheckFailedError: a name is too long, or the server refuses a table.
     """
     with duckdb.connect(str(database), read_only=True) as source:
         source.execute("SET TimeZone = 'UTC'")
@@ -99,7 +99,7 @@ def _check_names(marts: list[Mart]) -> None:
 
 
 def _drop_removed(target: psycopg.Connection[Any], marts: set[str]) -> None:
-    """Drop our tables whose mart is gone. A person's table stays, and a person's view on ours refuses the drop."""
+    """Drop our tables without a mart. Tables of persons stay; a view of a person on our table makes the drop fail."""
     for (name,) in target.execute(_OUR_TABLES, (SCHEMA, _MARK)).fetchall():
         if name not in marts:
             target.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, name)))
@@ -109,7 +109,7 @@ def _replace(source: duckdb.DuckDBPyConnection, target: psycopg.Connection[Any],
     columns: Columns = [(name, _type(kind)) for name, kind in mart.columns]
     name = sql.Identifier(SCHEMA, mart.name)
     if target.execute(_SERVER_COLUMNS, (name.as_string(target),)).fetchall() == columns:
-        # Not TRUNCATE: that waits for every reader, and shows an empty table to those who began before.
+        # Not TRUNCATE, which waits for all readers and shows an empty table to transactions that began earlier.
         target.execute(sql.SQL("DELETE FROM {}").format(name))
     else:
         definitions = sql.SQL(", ").join(
@@ -127,13 +127,13 @@ def _replace(source: duckdb.DuckDBPyConnection, target: psycopg.Connection[Any],
 
 
 def _export(source: duckdb.DuckDBPyConnection, mart: Mart, file: Path) -> None:
-    selected = ", ".join(_shown(*column) for column in mart.columns)
+    selected = ", ".join(_csv_expression(*column) for column in mart.columns)
     path = str(file).replace("'", "''")
     source.execute(f"COPY (SELECT {selected} FROM {mart.sql()}) TO '{path}' (FORMAT csv, HEADER false, FORCE_QUOTE *)")
 
 
-def _shown(column: str, kind: str) -> str:
-    """A column as text that PostgreSQL reads as the same value; it has no NUL in text."""
+def _csv_expression(column: str, kind: str) -> str:
+    """Return the SQL expression for a column as text that PostgreSQL reads as the same value, without NUL."""
     name, wanted = quoted(column), _type(kind)
     if wanted == "bytea":
         return f"'\\x' || hex({name}) AS {name}"

@@ -1,6 +1,6 @@
-"""Records of runs: schema `ops` of the database `marts` where there is a server, else a SQLite file.
+"""Store the records of runs in the schema `ops` of the PostgreSQL database `marts`, or without a server in SQLite.
 
-Both understand the same SQL; the SQLite file is attached under the name `ops`.
+Both use the same SQL, because the SQLite file is attached under the name `ops`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _SETTLE = """UPDATE ops.runs SET
 
 
 class _Session(Protocol):
-    """What the records need of a connection: SQL with `%s` in, rows out."""
+    """Interface of a connection; SQL has `%s` as placeholders."""
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
 
@@ -76,10 +76,11 @@ class Records:
         self._server = server
 
     def settle(self, published_run: str | None) -> None:
-        """Make the tables, and close what killed runs left open. Only the holder of the lock may call it.
+        """Create the tables and close the records of killed runs. Only the holder of the lock may call this.
 
         Args:
-            published_run: the run that the published file is of; if that one is open, only its record is missing.
+            published_run: id of the run that published the current file. If its record is open, the run was killed
+                after publishing, so it is recorded as succeeded.
         """
         with self._session() as session:
             if self._server:
@@ -89,7 +90,7 @@ class Records:
             session.execute(_SETTLE, (published_run, published_run, str(self._paths.published)))
 
     def save(self, run: Run) -> None:
-        """Write all of `run`; what an earlier call wrote of it is replaced."""
+        """Write `run` completely; replace what earlier calls wrote about it."""
         finished = run.finished_at.isoformat() if run.finished_at else None
         head = (run.run_id, run.source, run.status, run.started_at.isoformat(), finished)
         with self._session() as session:
@@ -115,7 +116,7 @@ class Records:
         session.many(f"INSERT INTO ops.{table} (run_id, position, {columns}) VALUES ({marks})", rows)
 
     def latest(self, count: int = 1) -> list[Run]:
-        """The last `count` runs, newest first. A run that was killed is `interrupted`, before any later run too."""
+        """Return the last `count` runs, newest first. A killed run has the status `interrupted`."""
         with self._session() as session:
             if not self._has_tables(session):
                 return []

@@ -1,4 +1,4 @@
-"""A run in the stack's runner container: the file goes there, the progress and the answer come back."""
+"""Run the pipeline in the stack's runner container: upload the file, show the progress, and return the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stack_runtime.pipeline.paths import readable
 
 SERVICE = "pipeline"
 UPLOADS = f"/data/landing/{sources.UPLOADS}"
-"""Below the landing folder, but not in it: a run without a file must not load these again."""
+"""Subfolder of the landing folder that no entity reads, so that later runs do not load the uploads again."""
 RUNNER_ID = 10001
 
 Say = Callable[[str], None]
@@ -29,16 +29,16 @@ Say = Callable[[str], None]
 def run_in_container(
     client: DockerClient, stack: str, csv: Path | None, say: Say, *, verb: str = "run", options: Sequence[str] = ()
 ) -> tuple[dict[str, Any], int]:
-    """Run the pipeline of `stack` on its runner, with `csv` or with what is new in its sources.
+    """Run the pipeline of `stack` on its runner, with `csv` or with new data of its sources.
 
     Args:
-        client: of the daemon that the stack runs on, here or on its server.
-        verb: of the runner's command line: run or diff.
-        options: of that verb.
+        client: client of the daemon that the stack runs on, local or on its server.
+        verb: verb of the runner's command line, `run` or `diff`.
+        options: options of that verb.
 
     Returns: the JSON of the run, and the exit code.
     Raises:
-        StackError: the run could not begin; the runner's own error, or that it cannot be reached.
+        StackError: the run could not start: the error of the runner, or the runner does not answer.
     """
     file = readable(csv) if csv else None
     runner = running(client, stack, SERVICE)
@@ -49,7 +49,7 @@ def run_in_container(
         uploaded = _upload(runner, file)
         command += ["--upload", uploaded]
     code, document = _execute(client, runner, command, say)
-    if uploaded:  # what is said of the file names it as the user did
+    if uploaded:  # replace the path in the runner with the one that the user gave
         document |= {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
     if "run_id" not in document:
         raise StackError.from_json(document)
@@ -57,7 +57,7 @@ def run_in_container(
 
 
 def _upload(runner: Container, file: Path) -> str:
-    """Copy `file` into a folder of its own in the landing volume. Returns: its path there."""
+    """Copy `file` into a new folder in the landing volume. Returns: its path in the runner."""
     folder = secrets.token_hex(8)
     try:
         runner.put_archive(UPLOADS, _archive(folder, file))
@@ -69,7 +69,7 @@ def _upload(runner: Container, file: Path) -> str:
 
 
 def _archive(folder: str, file: Path) -> Iterator[bytes]:
-    """A tar stream of the folder and the file, never whole in memory."""
+    """Yield a tar archive with the folder and the file in blocks, to limit memory."""
     size = file.stat().st_size
     top, member = tarfile.TarInfo(folder), tarfile.TarInfo(f"{folder}/{file.name}")
     top.type, top.mode, member.mode, member.size = tarfile.DIRTYPE, 0o700, 0o600, size
@@ -97,7 +97,7 @@ def _execute(client: DockerClient, runner: Container, command: list[str], say: S
             *lines, rest = pending.split(b"\n")
             pending = bytearray(rest)
             for line in lines:
-                _tell(bytes(line), say)
+                _report(bytes(line), say)
         code = client.api.exec_inspect(started)["ExitCode"]
         return int(code), json.loads(answer)
     except APIError as error:
@@ -106,8 +106,8 @@ def _execute(client: DockerClient, runner: Container, command: list[str], say: S
         raise UnreachableError("the runner ended without an answer", next_command="fds logs pipeline") from None
 
 
-def _tell(line: bytes, say: Say) -> None:
-    """Progress lines are JSON with `step`; anything else that the runner says is shown as it is."""
+def _report(line: bytes, say: Say) -> None:
+    """Report a line of the runner's log: the step of a progress line (JSON), or any other text unchanged."""
     try:
         event = json.loads(line)
         if event.get("event") == "step begins":

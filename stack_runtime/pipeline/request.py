@@ -1,4 +1,4 @@
-"""What one run is asked for."""
+"""Define the request for one run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Request:
-    """What one run is asked for.
+    """Options of one run.
 
     Args:
-        csv: load this file whole, instead of what is new in the landing folder and in other sources.
-        entity: what the file holds; it may be left out if only one entity is declared.
-        source: load this source alone.
-        plan: compare with what is published, and publish nothing.
-        approve_over: publish nothing if more than this share of the rows of a mart would change.
+        csv: load all rows of this file, instead of new data of the landing folder and other sources.
+        entity: entity that the file belongs to; optional if only one entity is declared.
+        source: load only this source.
+        plan: compare with the published marts and publish nothing.
+        approve_over: publish nothing if more than this share of the rows of a mart would change (0.1 is 10%).
     """
 
     csv: Path | None = None

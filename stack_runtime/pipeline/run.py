@@ -1,11 +1,16 @@
-"""One run: extract_load, transform, test, publish, under a lock, with a record of each step.
+"""Run the pipeline once: extract_load, transform, test and publish, under a lock, with a record of each step.
 
-Order and crashes: a run works on a private copy of the published database. It is sealed, copied next to the
-published file and flushed, and the marts are written as Parquet files; then the marts go to PostgreSQL in one
-transaction; then one rename puts the file, with the state in it, in place, and another the Parquet files. Killed
-before the first rename, nothing has happened but perhaps newer marts in PostgreSQL, and the next run reads the same
-rows from the same state and makes both agree. Killed after it, the record is open and the Parquet files may be old;
-the next run closes the one and replaces the others.
+A run works on a private copy of the published database and publishes in this order:
+
+1. It writes run id and state into the copy, copies it next to the published file and flushes it to disk.
+2. It writes the marts as Parquet files into a new folder.
+3. It replaces the marts in PostgreSQL in one transaction.
+4. It renames the database, with the state in it, to its published name.
+5. It points the link to the Parquet files to the new folder.
+
+After a kill before step 4, the published database is unchanged, and PostgreSQL may have newer marts. The next run reads
+the same rows from the same state and publishes to both. After a kill between 4 and 5, the record of the run is open and
+the Parquet files are old. The next run closes the record and replaces the files.
 """
 
 from __future__ import annotations
@@ -60,12 +65,12 @@ Steps = Callable[[Job, Workspace], None]
 
 
 class Pipeline:
-    """Runs of one pipeline.
+    """Run one pipeline.
 
     Args:
-        paths: its folders and files.
-        postgres: where marts and records go too, if anywhere.
-        say: called with what begins, for a person who watches.
+        paths: folders and files of the pipeline.
+        postgres: server for marts and records; None without a server.
+        say: called with a progress message when a step begins.
     """
 
     def __init__(self, paths: PipelinePaths, postgres: PostgresConfig | None, say: Say) -> None:
@@ -77,9 +82,10 @@ class Pipeline:
     def run(self, request: Request | None = None) -> tuple[Run, StackError | None]:
         """Load, transform, test, and publish if every check passes.
 
-        Returns: the run as recorded, and why it failed, or that files were refused while the others were published.
+        Returns: the recorded run, and its error; a run that published but refused some files has an error too.
         Raises:
-            StackError: it could not begin: no such file or source, nothing installed, held by another run.
+            StackError: the run could not start: a file, source or installation is missing, or another run holds the
+                lock.
         """
         request = request or Request()
         csv = readable(request.csv) if request.csv else None
@@ -87,13 +93,13 @@ class Pipeline:
         def steps(job: Job, work: Workspace) -> None:
             dbt = self._dbt(work)
             with ThreadPoolExecutor(1) as executor:
-                parsed = executor.submit(dbt.parse)  # takes seconds, and needs nothing of what Meltano loads
+                parsed = executor.submit(dbt.parse)  # takes seconds and does not depend on the load
                 self._load(job, work, request, csv)
                 parsed.result()
             self._models(job, work, dbt, None)
             self._deliver(job, work, dbt, request)
 
-        with _expected(self._paths.root):
+        with _user_errors(self._paths.root):
             self._paths.make()
             if csv:
                 select_entity(select_sources(declared_sources(), request.source), request.entity)
@@ -104,10 +110,11 @@ class Pipeline:
             return self._alone(str(csv or request.source or self._paths.landing), steps)
 
     def build(self, select: str | None = None, *, plan: bool = False) -> tuple[Run, StackError | None]:
-        """Build the models (or those of dbt's selection) from what is loaded already.
+        """Build the models from the published raw data, test them, and publish.
 
         Args:
-            plan: compare with what is published; else publish as `run` does.
+            select: models in dbt's selection syntax; None for all.
+            plan: compare with the published marts and publish nothing.
         """
 
         def steps(job: Job, work: Workspace) -> None:
@@ -118,12 +125,12 @@ class Pipeline:
         return self._on_published(f"dbt build {select or ''}".strip(), steps)
 
     def test(self, select: str | None = None) -> tuple[Run, StackError | None]:
-        """Test the models as they are published, on a copy; nothing is published."""
+        """Test the published models on a copy and publish nothing."""
         source = f"dbt test {select or ''}".strip()
         return self._on_published(source, lambda job, work: self._checks(job, work, self._dbt(work), select))
 
     def _on_published(self, source: str, steps: Steps) -> tuple[Run, StackError | None]:
-        with _expected(self._paths.root):
+        with _user_errors(self._paths.root):
             self._paths.make()
             if not self._paths.published.is_file():
                 where = str(self._paths.published)
@@ -141,12 +148,12 @@ class Pipeline:
         job.save()
         work = begin_work(self._paths, run_id)
         try:
-            with _expected(self._paths.root):
+            with _user_errors(self._paths.root):
                 steps(job, work)
         except StackError as error:
             self._keep_quarantine(work, run_id)
             if not any(check.stops for check in job.run.checks):
-                end_work(work)  # else the stored failures in it can be looked at until the next run
+                end_work(work)  # after failed checks, it keeps the stored failures until the next run
             job.finish("failed", str(error))
             return job.run, error
         self._keep_quarantine(work, run_id)
@@ -189,7 +196,7 @@ class Pipeline:
             )
 
     def _deliver(self, job: Job, work: Workspace, dbt: Dbt, request: Request) -> None:
-        """Compare with what is published if asked to, and publish unless it is a plan or waits for approval."""
+        """Compare with the published marts if requested, and publish unless `plan` is set or too many rows change."""
         if request.plan or request.approve_over is not None:
             with job.step("diff"):
                 keys = {name: key for (schema, name), key in dbt.unique_keys().items() if schema == SCHEMA}
@@ -222,8 +229,8 @@ class Pipeline:
 
 
 @contextmanager
-def _expected(folder: Path) -> Iterator[None]:
-    """Turn what may go wrong anywhere (a full disk, a server that goes away) into an error for the user."""
+def _user_errors(folder: Path) -> Iterator[None]:
+    """Convert a full disk and a lost PostgreSQL connection, which any step may meet, to errors for the user."""
     try:
         yield
     except (OSError, sqlite3.Error, duckdb.Error, psycopg.Error) as error:

@@ -1,4 +1,4 @@
-"""The sources of the project: the extractors that `meltano.yml` declares, and the entities of those that read files."""
+"""Read the sources from `meltano.yml` (extractors, and the entities of file extractors) and assign files to them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from stack_runtime.pipeline.paths import MELTANO_PROJECT
 
 PROJECT_FILE = MELTANO_PROJECT / "meltano.yml"
 UPLOADS = "uploads"
-"""Folder in the landing folder for files of `fds run --csv`; no entity reads it."""
+"""Subfolder of the landing folder for files of `fds run --csv`; no entity reads it."""
 _FILE_SETTINGS = {"entities", "quarantine_dir", "report_path"}
-"""An extractor with these settings reads files of the landing folder and reports its counts, as tap-csv does."""
+"""Settings of an extractor that, like tap-csv, reads files of the landing folder and reports its counts."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 
 
@@ -28,8 +28,8 @@ class Source:
     """One extractor.
 
     Args:
-        entities: the entities as declared, if it reads files; None for any other extractor.
-        installation: everything that its installation depends on.
+        entities: the declared entities of an extractor that reads files; None for other extractors.
+        installation: the settings that its installation depends on.
     """
 
     name: str
@@ -38,30 +38,30 @@ class Source:
 
     @property
     def environment_prefix(self) -> str:
-        """What Meltano puts before the names of its settings in the environment."""
+        """Prefix of the environment variables for the extractor's settings in Meltano."""
         return re.sub(r"[^A-Za-z0-9]", "_", self.name).upper()
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What one run loads: sources, and the files of each entity of those that read files."""
+    """Sources and files that one run loads."""
 
     sources: tuple[Source, ...]
     files: Mapping[str, tuple[Path, ...]]
-    """By the name of the entity."""
+    """Files by name of the entity."""
     unclaimed: tuple[tuple[Path, str], ...] = ()
-    """Files of the landing folder that no entity reads, each with the reason."""
+    """Files of the landing folder that are not assigned to one entity, each with the reason."""
 
     def of(self, source: Source) -> list[tuple[Mapping[str, Any], tuple[Path, ...]]]:
-        """The entities of `source` that have files."""
+        """Return the entities of `source` that have files, with these files."""
         return [(entity, found) for entity in source.entities or () if (found := self.files.get(entity["entity"]))]
 
 
 def declared_sources(file: Path = PROJECT_FILE) -> tuple[Source, ...]:
-    """Return all extractors of the project, in their order.
+    """Return all extractors of the project in the order of their declaration.
 
     Raises:
-        UsageError: the file cannot be read, or an extractor is not well declared.
+        UsageError: the file cannot be read, or the declaration of an extractor is invalid.
     """
     plugins = {str(plugin.get("name")): plugin for plugin in _plugins(file, "extractors")}
     sources = tuple(_source(name, plugins, file) for name in plugins)
@@ -74,12 +74,12 @@ def declared_sources(file: Path = PROJECT_FILE) -> tuple[Source, ...]:
 
 
 def declared_loaders(file: Path = PROJECT_FILE) -> list[Mapping[str, Any]]:
-    """Return the loaders of the project as declared."""
+    """Return the declarations of the project's loaders."""
     return _plugins(file, "loaders")
 
 
 def select_sources(sources: Sequence[Source], name: str | None) -> tuple[Source, ...]:
-    """Return the source `name`, or all.
+    """Return the source `name`, or all sources if it is None.
 
     Raises:
         UsageError: there is no such source.
@@ -92,10 +92,13 @@ def select_sources(sources: Sequence[Source], name: str | None) -> tuple[Source,
 
 
 def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source, str]:
-    """Return the source of `entity`, which may be left out if only one is declared, and its name.
+    """Return the source of `entity`, and the name of the entity.
+
+    Args:
+        entity: name of the entity; None is allowed if only one is declared.
 
     Raises:
-        UsageError: there is no such entity, or several to choose from.
+        UsageError: there is no such entity, or `entity` is None and several are declared.
     """
     known = {str(item["entity"]): source for source in sources for item in source.entities or ()}
     if entity is None and len(known) == 1:
@@ -108,10 +111,10 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
 
 
 def select_landed(declared: Sequence[Source], landing: Path, name: str | None = None) -> Selection:
-    """Assign the files of the landing folder to the entities of all `declared` sources, by the paths that these have.
+    """Assign the files of the landing folder to the entities of all `declared` sources by their path patterns.
 
     Args:
-        name: select this source alone; files that no entity reads are then nobody's concern.
+        name: select only this source; unassigned files are not reported then.
 
     Raises:
         UsageError: there is no such source.
@@ -121,9 +124,9 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
     unclaimed: list[tuple[Path, str]] = []
     entities = [entity for source in declared for entity in source.entities or ()]
     for entity in entities:
-        files[entity["entity"]] = [file for pattern in _patterns(entity) for file in _elsewhere(pattern)]
+        files[entity["entity"]] = [file for pattern in _patterns(entity) for file in _files_of_absolute(pattern)]
     for file in _landed(landing) if entities else ():
-        takers = [entity["entity"] for entity in entities if _claims(entity, file.relative_to(landing))]
+        takers = [entity["entity"] for entity in entities if _matches(entity, file.relative_to(landing))]
         if len(takers) == 1:
             files[takers[0]].append(file)
         else:
@@ -188,22 +191,22 @@ def _entity(item: object, source: str, file: Path) -> Mapping[str, Any]:
 
 
 def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
-    """The globs of an entity with their variables replaced; its own folder in the landing folder if it has none."""
+    """Yield the globs of an entity with variables replaced; the default is the folder of its name in `landing`."""
     paths = entity.get("paths") or ([entity["path"]] if entity.get("path") else [])
     variables = {"MELTANO_PROJECT_ROOT": str(MELTANO_PROJECT), **os.environ}
     for path in paths or [f"{entity['entity']}/*"]:
         yield re.sub(r"\$\{?(\w+)\}?", lambda found: variables.get(found[1], found[0]), str(path))
 
 
-def _elsewhere(pattern: str) -> Iterator[Path]:
-    """Files of a glob that is absolute."""
+def _files_of_absolute(pattern: str) -> Iterator[Path]:
+    """Yield the files of an absolute glob; nothing for a relative one."""
     if PurePath(pattern).is_absolute():
         root = Path(PurePath(pattern).anchor)
         yield from (file for file in sorted(root.glob(pattern.lstrip("/"))) if file.is_file())
 
 
-def _claims(entity: Mapping[str, Any], file: PurePath) -> bool:
-    """Whether a glob of `entity` matches `file` (relative to the landing folder); `EXPORT.CSV` matches `*.csv`."""
+def _matches(entity: Mapping[str, Any], file: PurePath) -> bool:
+    """Return whether a glob of `entity` matches `file`, a path in the landing folder; letter case is ignored."""
     for pattern in map(PurePath, _patterns(entity)):
         if len(pattern.parts) == len(file.parts) and all(
             fnmatchcase(part.lower(), wanted.lower())
@@ -214,7 +217,7 @@ def _claims(entity: Mapping[str, Any], file: PurePath) -> bool:
 
 
 def _landed(landing: Path) -> list[Path]:
-    """All files in the landing folder by name, less hidden ones and uploads."""
+    """Return all files in the landing folder sorted by path, without hidden files and uploads."""
     found = (file for file in sorted(landing.rglob("*")) if file.is_file())
     return [
         file

@@ -1,4 +1,4 @@
-"""Transform and test: dbt, in this process, on the run's private database."""
+"""Transform and test the data with dbt, in this process, on the run's private database."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _SHOWN = {"pass": "pass", "warn": "warn", "fail": "fail", "skipped": "skipped"}
 
 
 class Dbt:
-    """The dbt project on one database. What dbt parsed is kept in `target` from run to run.
+    """The dbt project on one database; `target` keeps dbt's parse cache for the next run.
 
     Args:
-        database: the same path in every run, or dbt parses everything anew.
-        target: folder for what dbt keeps and writes.
+        database: path of the database; use the same path in every run, because a new one invalidates the cache.
+        target: folder for dbt's cache, artifacts and logs.
     """
 
     def __init__(self, database: Path, target: Path) -> None:
@@ -33,16 +33,16 @@ class Dbt:
         self._manifest: Any = None
 
     def parse(self) -> None:
-        """Read the project, after fetching its packages if needed. It can run while the data is loaded.
+        """Fetch missing packages and parse the project; this does not use the database.
 
         Raises:
-            CheckFailedError: the project has a mistake, or a package cannot be fetched.
+            CheckFailedError: the project is invalid, or a package cannot be fetched.
         """
         install_packages(self._target)
         self._manifest = self._invoke("parse").result
 
     def transform(self, select: str | None = None) -> None:
-        """Build seeds, models and snapshots, or those that dbt selects by `select`.
+        """Build all seeds, models and snapshots, or those that match `select` (dbt's selection syntax).
 
         Raises:
             CheckFailedError: a model failed.
@@ -53,9 +53,9 @@ class Dbt:
                 raise CheckFailedError(f"model {node} failed: {message}", where="transform", next_command="correct it")
 
     def test(self, select: str | None = None) -> tuple[Check, ...]:
-        """Run all data tests and unit tests, or those of what `select` selects; failing rows are stored.
+        """Run all data tests and unit tests, or those that match `select`; store the failing rows.
 
-        Returns: one check a test. A failed test is a check that says so, and no error.
+        Returns: one check per test, sorted by name. A failed test is a check with the status fail and raises no error.
         """
         checks = [
             Check(node, _SHOWN.get(status, "error"), float(failures or 0), threshold)
@@ -64,13 +64,13 @@ class Dbt:
         return tuple(sorted(checks, key=lambda check: check.test_name))
 
     def relations(self) -> list[Relation]:
-        """Return the tables and views that belong to the project's models, seeds and snapshots."""
+        """Return the tables and views of the project's models, seeds and snapshots."""
         kinds = ("model", "seed", "snapshot")
         nodes = [node for node in self._manifest.nodes.values() if node.resource_type in kinds]
         return [(node.schema, node.alias) for node in nodes if node.config.materialized != "ephemeral"]
 
     def unique_keys(self) -> dict[Relation, str]:
-        """Return the column of each model that a `unique` test covers, by relation; the first if there are several."""
+        """Return by relation the first column of each model that has a `unique` test."""
         found: dict[Relation, str] = {}
         for node in self._manifest.nodes.values():
             metadata = getattr(node, "test_metadata", None)
@@ -81,7 +81,7 @@ class Dbt:
         return found
 
     def _results(self, *arguments: str) -> Sequence[tuple[str, str, int | None, float, str]]:
-        """`(node, status, failures, threshold, message)` of each node that ran."""
+        """Run dbt and return `(node, status, failures, threshold, message)` of each node."""
         if self._manifest is None:
             self.parse()
         results = getattr(self._invoke(*arguments).result, "results", None) or []
@@ -102,7 +102,7 @@ class Dbt:
              "--no-send-anonymous-usage-stats", "--no-version-check",
              *arguments, *map(str, folders)]
         )  # fmt: skip
-        # Else dbt keeps the database open until this process ends.
+        # Otherwise dbt keeps the database open until this process ends.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if done.exception or done.result is None:
             raise self._failure(str(done.exception or "dbt gave no answer"), arguments[0])
@@ -122,6 +122,6 @@ def _selected(select: str | None) -> tuple[str, ...]:
 
 def _result(item: Any) -> tuple[str, str, int | None, float, str]:
     message = " ".join(str(item.message or "").split())[:500]
-    # A test's condition, such as "!= 0" or "> 10": the number in it is the check's threshold.
+    # The condition of a test is a text such as "!= 0" or "> 10"; its number is the threshold of the check.
     number = re.search(r"\d+", getattr(item.node.config, "error_if", None) or "")
     return item.node.name, str(item.status), item.failures, float(number[0]) if number else 0.0, message

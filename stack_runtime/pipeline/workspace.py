@@ -1,6 +1,6 @@
-"""The folder of one run: a private copy of the published database, with the loaders' state in it.
+"""Manage the work folder of one run, with a private copy of the published database that also has Meltano's state.
 
-So nothing needs repair after a killed or failed run, and data and state change in one rename.
+Because of the copy, a killed or failed run needs no repair; one rename publishes data and state together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Relation = tuple[str, str]
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder of one run and what is in it."""
+    """Paths in the work folder of one run."""
 
     folder: Path
     database: Path
@@ -39,7 +39,7 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """One JSON file of counts from each tap of ours, and one from each target."""
+        """Folder with the counts of each tap of ours and of each target, one JSON file each."""
         return self.folder / "reports"
 
     @property
@@ -52,10 +52,10 @@ class Workspace:
 
 
 def published_run(database: Path) -> str | None:
-    """Return the run that published `database`; None if there is no file, or no run of ours published it.
+    """Return the id of the run that published `database`; None if there is no file or no run published it.
 
     Raises:
-        UsageError: it is not a DuckDB file, or another program writes it.
+        UsageError: it is not a DuckDB file, or another program is writing to it.
     """
     if not database.exists():
         return None
@@ -79,10 +79,10 @@ def published_run(database: Path) -> str | None:
 
 
 def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
-    """Remove what dead runs left, and make the folder of this one with its copy of the published database."""
+    """Remove the folders of killed runs and create one for this run, with a copy of the published database."""
     for leftover in paths.work.iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
-        # A run that was killed may have left Meltano's system database half migrated; nothing in it is needed.
+        # A killed run may leave Meltano's system database partly migrated. Nothing in it is needed.
         system_database(paths).unlink(missing_ok=True)
     folder = paths.work / run_id
     folder.mkdir()
@@ -99,12 +99,12 @@ def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
 
 
 def system_database(paths: PipelinePaths) -> Path:
-    """Meltano's own database, where there is no PostgreSQL for it."""
+    """Return the path of Meltano's system database, for pipelines without PostgreSQL."""
     return paths.root / "meltano.db"
 
 
 def end_work(work: Workspace) -> None:
-    """Remove the folder of a run."""
+    """Remove the work folder of a run."""
     shutil.rmtree(work.folder, ignore_errors=True)
 
 
@@ -119,9 +119,9 @@ def _restore_state(work: Workspace) -> None:
 
 
 def remove_old_models(work: Workspace, relations: Iterable[Relation]) -> None:
-    """Drop what dbt built in an earlier run and no longer has a model for; remember `relations` for the next run.
+    """Drop tables and views of earlier runs that are not in `relations`, and store `relations` for the next run.
 
-    Only what an earlier run remembered is dropped: other tables in the same schemas may be a person's.
+    Only relations that an earlier run stored are dropped, because a person may have created others in these schemas.
     """
     now = {(schema.lower(), name.lower()) for schema, name in relations}
     with duckdb.connect(str(work.database)) as connection:
@@ -149,7 +149,7 @@ def _drop(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None
 
 
 def seal(work: Workspace, run_id: str) -> None:
-    """Write the run and Meltano's state into the database, and fold its log into the one file."""
+    """Write the run id and Meltano's state into the database, and checkpoint it so that it is a single file."""
     files = [file for file in work.state.rglob("*") if file.name == "state.json"]
     state = [(str(file.relative_to(work.state)), file.read_text()) for file in files]
     with duckdb.connect(str(work.database)) as connection:

@@ -1,4 +1,4 @@
-"""The server from outside: who may reach it, with which keys, and the commands that run there."""
+"""Define SSH access to the server: its user, key files and options."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ HOST_COMMAND = "/usr/local/sbin/fds-host"
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach one server. The files lie in `folder`; the private keys never leave it but to the server itself."""
+    """SSH access to one server. The key files are in `folder`; only the host key is sent anywhere: to the server."""
 
     address: str
     folder: Path
     host_key: str
-    """Private half of the lasting host key: handed over once, at the first connection."""
+    """Private half of the permanent host key, which is sent to the server at the first connection."""
     boot_key_public: str
 
     def ssh_options(self) -> list[str]:
-        """Options for the `ssh` command that reach this server."""
+        """Return the options of the `ssh` command for this server."""
         return ssh_options(self.folder)
 
     @property
     def key_file(self) -> Path:
-        """The private key that logs in."""
+        """Path of the private key for the login."""
         return key_file(self.folder)
 
 
@@ -68,7 +68,7 @@ def ssh_options(folder: Path, *, own_key: bool = True) -> list[str]:
 
 
 def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Access:
-    """Put the key files where `ssh` can read them, for the owner alone.
+    """Write the key files for `ssh`, readable by the owner only.
 
     Args:
         secrets: `ssh_key`, `ssh_host_key`, `ssh_boot_key`: private keys in OpenSSH's PEM form.
@@ -81,10 +81,10 @@ def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Acce
 
 
 def restrict_keys(folder: Path) -> None:
-    """Take the rights of other users away from the key files: `ssh` does not use a private key that others can read.
+    """Remove other users' permissions on the key files, because `ssh` refuses a private key that others can read.
 
     Raises:
-        UnreachableError: the rights stay, as on a Windows drive in WSL, or because the files are another user's.
+        UnreachableError: the permissions cannot be changed: a Windows drive in WSL, or files of another user.
     """
     for path in (folder, key_file(folder)):
         if not path.exists() or not path.stat().st_mode & 0o077:

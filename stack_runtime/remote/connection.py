@@ -1,4 +1,4 @@
-"""A connection to the server whose host key is checked against the one we gave it."""
+"""Open SSH connections to the server and check its host key against the pinned one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from stack_runtime.remote import DEPLOY_USER, Access
 from stack_runtime.remote.keys import public_half
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-"""A server that boots refuses connections for a while; we say so ourselves, in one line."""
+"""Hide Paramiko's tracebacks: a booting server refuses connections, and `ready` reports this in one line."""
 
 
 class Connection:
     """An open SSH connection.
 
     Args:
-        booting: accept the key of the first boot instead of the lasting one.
+        booting: expect the key of the first boot instead of the permanent one.
 
     Raises:
         UnreachableError: the server shows a host key that is not the pinned one.
-        paramiko.SSHException, OSError: it does not answer (yet).
+        paramiko.SSHException, OSError: the server does not answer (yet).
     """
 
     def __init__(self, access: Access, *, booting: bool = False, timeout: float = 15.0) -> None:
@@ -52,7 +52,7 @@ class Connection:
             ) from None
 
     def run(self, command: str, *, stdin: str = "", timeout: float = 60.0) -> tuple[int, str]:
-        """Run a command; its exit code and what it printed on both streams."""
+        """Run a command. Returns: its exit code, and its output followed by its standard error."""
         channel_in, channel_out, channel_err = self._client.exec_command(command, timeout=timeout)
         if stdin:
             channel_in.write(stdin)

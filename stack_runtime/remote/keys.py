@@ -1,12 +1,12 @@
-"""SSH keys: Ed25519, in OpenSSH's own form."""
+"""Create SSH keys (Ed25519) in OpenSSH's format."""
 
 from __future__ import annotations
 
-# cryptography takes a tenth of a second to import, so that only who has a key at hand does
+# cryptography takes 0.1 s to import, so it is imported only when a key is used
 
 
 def generate() -> str:
-    """A new private key in OpenSSH's PEM form."""
+    """Return a new private key in OpenSSH's PEM format."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -18,7 +18,7 @@ def generate() -> str:
 
 
 def public_half(private: str) -> str:
-    """The public key of a private one, as `ssh-ed25519 AAAA…` without a comment."""
+    """Return the public key of `private` as `ssh-ed25519 AAAA…`, without a comment."""
     from cryptography.hazmat.primitives import serialization
 
     key = serialization.load_ssh_private_key(private.encode(), password=None)

@@ -1,4 +1,4 @@
-"""Waiting for a server: SSH, then cloud-init, then Docker, each with a deadline and a word to whoever waits."""
+"""Wait for a new server: SSH, then cloud-init, then Docker; report each wait and stop at the deadline."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from stack_runtime.remote.connection import Connection
 DEADLINE_S = 900
 """A first boot installs Docker from the distribution; on a small server that takes minutes."""
 BOOT_S = 400.0
-"""The last step of the boot once more: it waits for the data volume for 300 s, without a word."""
+"""Time limit for a repeat of the last boot step, which waits up to 300 s for the data volume without output."""
 GROW_S = 600.0
 PAUSE_S = 1.0
-AGAIN_S = 30.0
+REPORT_INTERVAL_S = 30.0
 """Interval between two messages about the same wait."""
 
 NO_SUDO = 127
-"""Exit code of a shell that does not find `sudo`, which the boot may still be installing."""
+"""Exit code of a shell that does not find `sudo`; the boot may not have installed it yet."""
 
 Answer = TypeVar("Answer")
 
 
-class _Words:
-    """Report a wait: once at its start, then every `AGAIN_S` with the elapsed seconds.
+class _WaitReporter:
+    """Report a wait: once at its start, then every `REPORT_INTERVAL_S` with the elapsed seconds.
 
     Args:
-        what: the thing to wait for, and where.
+        what: what is waited for, and on which host.
         hint: a possible cause of the delay.
     """
 
@@ -43,24 +43,28 @@ class _Words:
         self._began = self._next = time.monotonic()
 
     def wait(self) -> None:
-        """Report the wait if it is time; call this after every failed attempt."""
+        """Report the wait if it is due; call this after every failed attempt."""
         now = time.monotonic()
         if now >= self._next:
             seconds = now - self._began
             so_far = f", {seconds:.0f} s so far" if seconds >= 1 else ""
             self._say(f"waiting for {self._what}{so_far}{self._hint}")
-            self._next = now + AGAIN_S
+            self._next = now + REPORT_INTERVAL_S
 
 
-class _Line:
-    """One connection for every question, for a handshake takes longer than an answer; a broken one is opened anew."""
+class _SharedConnection:
+    """One connection for all commands, because a handshake takes longer than a command; reopened after an error."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
         self._open: Connection | None = None
 
     def ask(self, question: Callable[[Connection], Answer]) -> Answer:
-        """What `question` finds out on the connection; raises as that does, and as `Connection` does."""
+        """Return the result of `question` on the connection.
+
+        Raises:
+            UnreachableError, paramiko.SSHException, OSError: see `Connection`; `question` may raise more.
+        """
         self._open = self._open or Connection(self.access)
         try:
             return question(self._open)
@@ -77,53 +81,53 @@ class _Line:
 def wait_until_ready(
     access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S, *, hint: str = ""
 ) -> None:
-    """Return once Docker answers on the server, with the lasting host key in place and its data disk in full use.
+    """Wait until the server has its permanent host key, a file system that fills the data volume, and a ready Docker.
 
-    Each step may be repeated, so the next deployment finishes what a killed one left undone.
+    Each step can be repeated, so a deployment after a killed one completes the work.
 
     Args:
-        hint: a possible reason why SSH does not answer, in a few words.
+        hint: a possible reason why SSH does not answer, for the messages.
 
     Raises:
-        UnreachableError: the deadline passed, or the first boot failed; the message has cloud-init's last lines.
+        UnreachableError: the deadline passed, or the first boot failed; the message has the last lines of cloud-init.
     """
     until = time.monotonic() + deadline_s
-    with contextlib.closing(_Line(access)) as line:
-        _secured(line, say, until, hint)
-        _wait(line, say, until, "cloud-init", _booted)
-        _grow(line)
-        _wait(line, say, until, "Docker", _docker_answers)
+    with contextlib.closing(_SharedConnection(access)) as shared:
+        _connect_permanently(shared, say, until, hint)
+        _wait(shared, say, until, "cloud-init", _booted)
+        _grow(shared)
+        _wait(shared, say, until, "Docker", _docker_answers)
 
 
-def _grow(line: _Line) -> None:
-    """Let the file system of the data volume take all of a volume that has grown; it stays mounted meanwhile."""
-    code, text = line.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} grow", timeout=GROW_S))
+def _grow(shared: _SharedConnection) -> None:
+    """Grow the mounted file system of the data volume to the size of the volume."""
+    code, text = shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} grow", timeout=GROW_S))
     if code:
         reason = " ".join(text.split())
         raise UnreachableError(
-            f"the file system on the data volume of {line.access.address} does not grow: {reason}",
+            f"the file system on the data volume of {shared.access.address} does not grow: {reason}",
             next_command="fds up",
         )
 
 
-def _secured(line: _Line, say: Callable[[str], None], until: float, hint: str) -> None:
-    """Connect with the lasting host key; at the first boot, hand it over through the boot key's connection."""
-    words = _Words(say, f"SSH at {line.access.address}", hint)
+def _connect_permanently(shared: _SharedConnection, say: Callable[[str], None], until: float, hint: str) -> None:
+    """Connect with the permanent host key; at the first boot, send it through a connection with the boot key first."""
+    report = _WaitReporter(say, f"SSH at {shared.access.address}", hint)
     while True:
         try:
-            return line.ask(lambda _: None)
+            return shared.ask(lambda _: None)
         except UnreachableError as error:
-            if not _hand_over(line.access):
+            if not _send_host_key(shared.access):
                 raise
-            _pause(until, f"the host key of {line.access.address} cannot be handed over: {error}")
+            _pause(until, f"the host key of {shared.access.address} cannot be handed over: {error}")
         except (paramiko.SSHException, OSError) as error:
-            words.wait()
+            report.wait()
             why = f"; {hint}" if hint else ""
-            _pause(until, f"SSH at {line.access.address} does not answer: {error}{why}")
+            _pause(until, f"SSH at {shared.access.address} does not answer: {error}{why}")
 
 
-def _hand_over(access: Access) -> bool:
-    """Give the server its lasting host key; False when it is not our freshly booted server either."""
+def _send_host_key(access: Access) -> bool:
+    """Send the permanent host key to a server in its first boot; return False if the server lacks the boot key too."""
     try:
         with Connection(access, booting=True) as connection:
             code, _ = connection.run(f"sudo {HOST_COMMAND} host-key", stdin=access.host_key)
@@ -134,25 +138,27 @@ def _hand_over(access: Access) -> bool:
         return True
 
 
-def _wait(line: _Line, say: Callable[[str], None], until: float, what: str, done: Callable[[Connection], bool]) -> None:
-    words = _Words(say, f"{what} on {line.access.address}")
+def _wait(
+    shared: _SharedConnection, say: Callable[[str], None], until: float, what: str, done: Callable[[Connection], bool]
+) -> None:
+    report = _WaitReporter(say, f"{what} on {shared.access.address}")
     while True:
         with contextlib.suppress(paramiko.SSHException, OSError):
-            if line.ask(done):
+            if shared.ask(done):
                 return
-        words.wait()
-        _pause(until, f"{what} was not ready in time on {line.access.address}:\n", partial(_boot_log, line))
+        report.wait()
+        _pause(until, f"{what} was not ready in time on {shared.access.address}:\n", partial(_boot_log, shared))
 
 
 def _booted(connection: Connection) -> bool:
-    # What `cloud-init status` reads, which takes a third of a second to tell it; it is there once the boot is over.
+    # `cloud-init status` reads this file too but takes 0.3 s; the file exists as soon as the boot has ended.
     code, text = connection.run("cat /run/cloud-init/result.json")
     if code:
         return False
     if not json.loads(text)["v1"]["errors"]:
         return True
     if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
-        return True  # the data volume or a package mirror was not there in time, and is there now
+        return True  # the data volume or a package mirror was late, and is available now
     log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
     raise UnreachableError(
         f"the first boot of the server failed:\n{log.strip()}\n",
@@ -164,9 +170,9 @@ def _docker_answers(connection: Connection) -> bool:
     return connection.run("docker version --format '{{.Server.Version}}'")[0] == 0
 
 
-def _boot_log(line: _Line) -> str:
+def _boot_log(shared: _SharedConnection) -> str:
     try:
-        return line.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} boot-log"))[1].strip()
+        return shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} boot-log"))[1].strip()
     except (UnreachableError, paramiko.SSHException, OSError):
         return "(no log could be read)"
 

@@ -1,4 +1,4 @@
-"""The server's Docker socket as a socket of this machine, through `ssh` with our key and our pinned host key."""
+"""Forward the server's Docker socket to a local socket, through `ssh` with the stack's key and pinned host key."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from stack_runtime.errors import UnreachableError
 from stack_runtime.remote import DEPLOY_USER, known_hosts, restrict_keys, ssh_options
 
 DEADLINE_S = 20.0
-_WAY_ON = "fds up, which switches the server on, or allow this machine's address in the setting sshFrom"
+_ADVICE = "fds up, which switches the server on, or allow this machine's address in the setting sshFrom"
 
 
 def require_ssh() -> None:
-    """See to it that there is an `ssh` to reach a server with; the Docker provider starts it too.
+    """Check that the program `ssh` is installed; the Docker provider starts it too.
 
     Raises:
-        UnreachableError: there is none.
+        UnreachableError: it is not installed.
     """
     if shutil.which("ssh") is None:
         raise UnreachableError("the program ssh is missing", where="PATH", next_command="install openssh-client")
@@ -33,14 +33,14 @@ def require_ssh() -> None:
 
 @contextmanager
 def docker_socket(folder: Path) -> Iterator[str]:
-    """Forward the server's Docker socket for as long as the block runs; yields its address for a Docker client.
+    """Forward the server's Docker socket while the block runs; yield the local address for a Docker client.
 
     Args:
-        folder: where `write_access` put the key files of the stack.
+        folder: folder with the stack's key files, as `write_access` wrote them.
 
     Raises:
-        UnreachableError: nothing was deployed from here yet, there is no `ssh`, the server does not let us in, or its
-            Docker does not answer.
+        UnreachableError: the stack was not deployed from this project yet, `ssh` is missing, the server refuses the
+            login, or its Docker does not answer.
     """
     require_ssh()
     restrict_keys(folder)
@@ -70,9 +70,9 @@ def destination(known: str) -> tuple[str, str]:
 
 
 def _short_folder() -> str:
-    """Return a folder for the socket: that for temporary files unless the socket's path would become too long there.
+    """Return the folder for the socket: the one for temporary files, or `/tmp` if the socket's path would be too long.
 
-    Beside the socket, `ssh` binds a name with a random suffix of 17 bytes first.
+    `ssh` first binds a name with a random suffix of 17 bytes, so the limit applies to the longer name.
     """
     usual = tempfile.gettempdir()
     longest = len(os.fsencode(usual)) + len("/fds-xxxxxxxx/docker.sock") + 17
@@ -86,12 +86,12 @@ def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:
             what = f"Docker on {address} does not answer" if local.exists() else f"SSH to {address} failed"
             process.kill()
             said = (process.communicate()[1] or "").strip().splitlines()
-            raise UnreachableError(f"{what}: {said[-1] if said else 'no reason given'}", next_command=_WAY_ON)
+            raise UnreachableError(f"{what}: {said[-1] if said else 'no reason given'}", next_command=_ADVICE)
         time.sleep(0.1)
 
 
 def _docker_answers(local: Path) -> bool:
-    """Whether the forwarded socket is there and leads to a daemon: a server that has just booted refuses at first."""
+    """Return whether a daemon answers on the forwarded socket; a server that has just booted refuses at first."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
         line.settimeout(DEADLINE_S)
         line.connect(str(local))

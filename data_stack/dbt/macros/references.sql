@@ -1,6 +1,6 @@
 {#
-    Relations are named without their database. DuckDB calls a database after its file, and the pipeline publishes a
-    copy under another name: a view that named the old one would not work there.
+    Name relations without their database. DuckDB names a database after its file, and the pipeline publishes a copy
+    under another name. A view that contains the old name would fail in the copy.
 #}
 {% macro ref() -%}
     {% do return(builtins.ref(*varargs, **kwargs).include(database=false)) %}

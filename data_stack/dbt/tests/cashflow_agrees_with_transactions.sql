@@ -1,4 +1,4 @@
--- The daily figures add up to the transactions, currency by currency.
+-- Per currency, the sum of the daily cashflow equals the sum of the transactions with a date.
 
 with facts as (
     select

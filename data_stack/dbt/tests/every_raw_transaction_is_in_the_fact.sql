@@ -1,4 +1,4 @@
--- Nothing is lost between the raw table and the mart, and nothing stays that the raw table no longer has.
+-- The mart has exactly the ids of the raw table.
 
 select
     cast(raw_rows.id as varchar) as raw_id,

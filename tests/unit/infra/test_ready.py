@@ -93,7 +93,7 @@ class SilentServer:
 
 def test_long_wait_is_reported_again_with_elapsed_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", SilentServer)
-    monkeypatch.setattr(ready, "AGAIN_S", 1.0)
+    monkeypatch.setattr(ready, "REPORT_INTERVAL_S", 1.0)
     monkeypatch.setattr(ready, "PAUSE_S", 0.1)
     messages: list[str] = []
     with pytest.raises(UnreachableError, match=r"SSH at 192\.0\.2\.1 does not answer: timed out"):

@@ -1,4 +1,4 @@
--- What a customer brought and cost, one row for each of their currencies: amounts of different currencies never meet.
+-- Income and spend per customer and currency; amounts in different currencies are never added.
 
 select
     md5(cast(to_json([customer_id, currency]) as varchar)) as customer_currency_id,

@@ -1,4 +1,4 @@
--- Every customer that a transaction names, once.
+-- One row per customer with at least one transaction.
 
 select
     customer_id,

@@ -1,6 +1,6 @@
--- All transactions. An incremental run compares every staged row with what is here and writes what differs, so late
--- rows, corrected rows and rows taken back all arrive, and the result is that of a full refresh. The hook is for
--- tables of earlier releases, whose amounts had four places.
+-- All transactions. An incremental run merges all staged rows and writes the differences, so it includes late,
+-- corrected and deleted rows, and its result equals that of a full refresh. The hook converts tables of earlier
+-- releases, whose amounts had four decimal places.
 
 {% set attributes = ['transaction_date', 'customer_id', 'amount', 'currency', 'category', 'flow', 'description'] %}
 

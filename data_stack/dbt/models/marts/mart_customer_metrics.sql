@@ -1,4 +1,4 @@
--- Customers ranked by the income they brought, within each currency; equal incomes rank by the customer's id.
+-- Customers ranked by income within each currency; equal incomes are ordered by customer id.
 
 select
     customer_currency_id,

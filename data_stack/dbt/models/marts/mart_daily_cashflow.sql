@@ -1,4 +1,4 @@
--- Money in and out on each day with transactions, one row for each currency. Rows without a date are not in it.
+-- Income and spend per day and currency; transactions without a date are left out.
 
 select
     md5(cast(to_json([cast(transaction_date as varchar), currency]) as varchar)) as cashflow_id,

@@ -1,10 +1,10 @@
--- One row for each transaction id, whatever the raw columns are typed as. A value that cannot be read is null here,
--- never an error: the checks say how many there are. Of rows with the same id, the one extracted last counts; the
--- other columns break ties, so that the result never depends on the order in the file.
+-- One row per transaction id, from text or typed raw columns. Unreadable values become null, and data tests count them.
+-- Of rows with the same id, the one that was extracted last is used. The other columns break ties, so the result does
+-- not depend on the order of rows in the file.
 
 with raw_transactions as (
     select * from {{ source('raw_data', 'transactions') }}
-    -- Adds the column where the loader wrote none.
+    -- Adds the column if the loader did not write it.
     union all by name
     select null as _sdc_extracted_at
     where false

@@ -1,6 +1,6 @@
 {#
-    Fails when more than `share` (0 to 1) of the rows meet `condition`. It tells a broken file from one with a few
-    bad values: those alone must not stop a run.
+    Fail if more than `share` (0 to 1) of the rows meet `condition`. A broken file stops a run, a few bad values do
+    not.
 #}
 {% test share_at_most(model, condition, share) %}
     select

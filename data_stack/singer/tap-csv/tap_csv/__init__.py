@@ -1,1 +1,1 @@
-"""A Singer tap for CSV files that loses no row."""
+"""Singer tap for CSV files that loads or quarantines every row."""

@@ -1,7 +1,7 @@
-"""Numbers as people write them: separators, signs and exponents, in SQL over a whole column.
+"""Build SQL that reads numbers with separators, signs and exponents, for a whole column at once.
 
-Which of `.` and `,` is the decimal separator is declared, or proven by every value of the column; a number that
-could mean two things is never read.
+The decimal separator (`.` or `,`) is declared, or the values of the whole column prove it. An ambiguous number is never
+read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tap_csv.types import ColumnType
 Separator = Literal[".", ","]
 
 SPACES = "\\s\\x{00A0}\\x{2007}\\x{2009}\\x{202F}"
-"""For a character class: every space that groups thousands somewhere."""
+"""All spaces that are in use as thousands separators, for a character class of a regular expression."""
 APOSTROPHES = "'\\x{2019}"
 _MINUS = "\N{MINUS SIGN}"
 _EXPONENT = "([eE][+-]?[0-9]{1,2})?"
@@ -26,7 +26,7 @@ _SIGN = f"[+-]?[{SPACES}]*"
 
 @dataclass(frozen=True)
 class NumberRules:
-    """What is declared. None is open: the column must prove it. `thousands` is `""` where there are no groups."""
+    """Declared number settings. None means that the column must prove it; `thousands` is `""` for no separator."""
 
     decimal: Separator | None = None
     thousands: str | None = None
@@ -36,17 +36,17 @@ class NumberRules:
 
     @property
     def separator(self) -> Separator | None:
-        """The decimal separator, where the settings say it."""
+        """The decimal separator if the settings determine it, else None."""
         others: dict[str | None, Separator] = {".": ",", ",": "."}
         return self.decimal or others.get(self.thousands)
 
 
 @dataclass(frozen=True)
 class Convention:
-    """How the numbers of a column are read.
+    """How to read the numbers of a column.
 
-    `decimal` is None where nothing in the column says it: then only numbers without a separator are read. `mixed`
-    columns have proof of both: then only numbers are read that need no proof.
+    `decimal` is None if nothing in the column proves a separator; then only numbers without one are read. `mixed` is
+    True if values prove both separators; then only unambiguous numbers with a point are read.
     """
 
     decimal: Separator | None
@@ -54,7 +54,7 @@ class Convention:
 
 
 def is_plain(column: str, kind: ColumnType, places: int) -> str:
-    """SQL: whether a text is a number with exactly so many places that needs no proof and no cleaning. Fast."""
+    """Return a fast SQL condition: the text is a plain number with exactly `places` decimal places."""
     if kind.kind == "integer":
         return f"(strlen({column}) < 19 AND coalesce(CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) = {column}, false))"
     exact = f"TRY_CAST({column} AS DECIMAL(18,{places}))"
@@ -64,7 +64,7 @@ def is_plain(column: str, kind: ColumnType, places: int) -> str:
 
 
 def core(column: str, rules: NumberRules) -> str:
-    """SQL: a text without currency sign, with its sign in front as an ASCII character."""
+    """Return SQL for the text without currency sign, and with its sign as an ASCII character in front."""
     text = f"replace(trim({column}), '{_MINUS}', '-')"
     if rules.currency_signs:
         signs = "|".join(re.escape(sign) for sign in sorted(rules.currency_signs, key=len, reverse=True))
@@ -82,7 +82,7 @@ def core(column: str, rules: NumberRules) -> str:
 
 
 def evidence(core_column: str) -> dict[Separator, str]:
-    """SQL, by separator: whether a number can only be read with it as the decimal separator."""
+    """Return by separator an SQL condition: the number proves that this is the decimal separator."""
     return {".": _proves(core_column, ".", ","), ",": _proves(core_column, ",", ".")}
 
 
@@ -90,11 +90,11 @@ def _proves(column: str, decimal: str, other: str) -> str:
     d, o = re.escape(decimal), re.escape(other)
     groups = f"[0-9]{{1,3}}({o}[0-9]{{2,3}})*{o}[0-9]{{3}}"
     forms = (
-        f"{groups}{d}[0-9]+",  # both, the decimal one last
-        f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # only thousands come twice
+        f"{groups}{d}[0-9]+",  # both separators, the decimal one last
+        f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # only a thousands separator occurs twice
         f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
-        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # groups have three digits
-        f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",  # and begin with one to three, without a zero
+        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits, so no group of thousands
+        f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",  # three digits, but the digits before are no first group
         f"[0-9]*{d}[0-9]+[eE][+-]?[0-9]{{1,2}}",
     )
     expression = literal(f"{_SIGN}({'|'.join(forms)})")
@@ -102,7 +102,7 @@ def _proves(column: str, decimal: str, other: str) -> str:
 
 
 def convention(rules: NumberRules, found: Mapping[Separator, int]) -> Convention:
-    """The convention of a column: as declared, or by the number of values that prove each separator."""
+    """Return the convention of a column: as declared, or from the number of values that prove each separator."""
     if rules.separator:
         return Convention(rules.separator)
     proven: list[Separator] = [separator for separator, count in found.items() if count]
@@ -112,7 +112,7 @@ def convention(rules: NumberRules, found: Mapping[Separator, int]) -> Convention
 
 
 def plain(core_column: str, rules: NumberRules, how: Convention) -> str:
-    """SQL: a number as `-1234.56`, with or without exponent; NULL where the convention does not read it."""
+    """Return SQL for the number as `-1234.56`, with or without exponent; NULL if it does not follow the convention."""
     fits = f"regexp_full_match({core_column}, {literal(_grammar(rules, how))})"
     if how.mixed:
         fits = f"{_proves(core_column, '.', ',')} AND {fits}"
@@ -136,7 +136,7 @@ def _grammar(rules: NumberRules, how: Convention) -> str:
 
 
 def _thousands(rules: NumberRules, how: Convention) -> str:
-    """Characters that may group thousands; a space and an apostrophe stand for their whole families."""
+    """Return the allowed thousands separators; a space stands for all spaces, an apostrophe for all apostrophes."""
     if how.mixed:
         return ""
     if rules.thousands is not None:
@@ -145,7 +145,7 @@ def _thousands(rules: NumberRules, how: Convention) -> str:
 
 
 def is_exact(plain_column: str, kind: ColumnType) -> str:
-    """SQL: whether a plain number keeps every digit in the widest type of its column."""
+    """Return an SQL condition: the widest type of the column holds the plain number without loss."""
     scale = 0 if kind.kind == "integer" else kind.widest.scale
     mantissa, power = f"split_part(lower({plain_column}), 'e', 1)", f"split_part(lower({plain_column}), 'e', 2)"
     power = f"coalesce(TRY_CAST(ltrim({power}, '+') AS INTEGER), 0)"
@@ -155,14 +155,14 @@ def is_exact(plain_column: str, kind: ColumnType) -> str:
 
 
 def value(plain_column: str, kind: ColumnType) -> str:
-    """SQL: a plain number in the type of its column; NULL where it does not fit."""
-    if kind.kind == "integer":  # by way of a decimal: `1e3` is whole
+    """Return SQL for the plain number in the type of its column; NULL if it does not fit."""
+    if kind.kind == "integer":  # cast to a decimal first, because `1e3` is an integer
         return f"TRY_CAST(TRY_CAST({plain_column} AS DECIMAL(18,0)) AS BIGINT)"
     return f"TRY_CAST({plain_column} AS {kind.sql})"
 
 
 def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Convention) -> str:
-    """SQL: the reason why a text is no number of its column, and what to declare."""
+    """Return SQL for the reason why the text is no number of its column, with the setting to declare."""
     text = f"trim({column})"
     begin = f"'column ' || {literal(name)} || ' is no {kind.kind} like 1234.56: ''' || left({text}, 40) || ''' "
     if kind.kind == "integer":

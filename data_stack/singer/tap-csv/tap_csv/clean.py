@@ -1,7 +1,7 @@
-"""The careful reader: takes a file with trouble apart record by record.
+"""Split a file that DuckDB cannot read safely into records, one by one.
 
-Good records go into a plain CSV file that no two readers disagree on, each behind its line and offset; the others go
-into the quarantine. About a million records a second without quotes, a third of that with.
+Good records are written to a plain CSV file that all readers parse in the same way, each after its line and offset. The
+other records are quarantined. The speed is about a million records per second, with quotes a third of that.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from tap_csv.settings import Entity
 csv.field_size_limit(sys.maxsize)
 
 BLANK = " \t"
-"""A row with nothing else in its fields is no record."""
+"""A row whose fields have only these characters is blank and not a record."""
 SWALLOWED = 3
-"""Lines of a quoted field that have as many fields as the file, from which on a stray quote is suspected."""
+"""Minimum number of row-like lines in a quoted field that indicate a stray quote."""
 SWALLOWED_PAIRS = 20
-"""The same in a file of two columns: there, prose with commas has such lines too."""
+"""The same for files with two columns, where lines of ordinary text with a comma also look like rows."""
 
 
 @dataclass
 class Cleaned:
-    """`path` has no header; its first two columns are line and offset.
+    """Result of `clean`. `path` has no header; its first two columns are line and offset.
 
     `longest` is its longest line in bytes, `broken` tells whether a value has a line end in it.
     """
@@ -44,19 +44,19 @@ class Cleaned:
 
 @dataclass
 class _Evidence:
-    """For and against the encoding: a few damaged rows are bad rows, but a file full of them is another encoding."""
+    """Number of rows that are invalid and valid in the declared encoding; mostly invalid rows mean another encoding."""
 
     against: int = 0
     valid: int = 0
     first: tuple[int, int] = (0, 0)
-    """Line and byte of the first that is not valid."""
+    """Line and byte of the first invalid row."""
 
 
 def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cleaned:
-    """Part good records from bad ones.
+    """Write the good records to `path` and the bad ones to `quarantine`.
 
     Raises:
-        FileRefusedError: more rows speak against the encoding than for it.
+        FileRefusedError: more rows with non-ASCII characters are invalid in the encoding than valid.
     """
     cleaned, evidence = Cleaned(path), _Evidence()
     delimiter = text.delimiter.encode()
@@ -88,14 +88,14 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
 
 
 def record_at(text: Text, entity: Entity, offset: int, line: int) -> Raw:
-    """The record that begins at an offset."""
+    """Return the record that starts at byte `offset`."""
     with text.path.open("rb") as stream:
         stream.seek(offset)
         return next(iter(Records(stream, text.delimiter, text.quote, entity.max_record_bytes, line=line)))
 
 
 def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:
-    """How many lines inside a quoted field look like rows of the file; 0 where that may be chance."""
+    """Return how many lines inside a quoted field look like rows of the file; 0 if that may be chance."""
     least = SWALLOWED if width > 2 else SWALLOWED_PAIRS
     for field in fields:
         inner = field.split("\n")[1:-1] if width > 1 else []
@@ -106,7 +106,7 @@ def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:
 
 
 def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple[bytes, str]:
-    """The record as it may be written, or the reason why not; neither where all its fields are blank."""
+    """Return the record to write and an empty reason, or the reason to quarantine it; both are empty if it is blank."""
     if raw.cut:
         return b"", f"record of {raw.length} bytes, longer than max_record_bytes {entity.max_record_bytes}"
     if not raw.data.isascii():

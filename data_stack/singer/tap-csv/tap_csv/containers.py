@@ -1,4 +1,4 @@
-"""From a file as it lies there (packed, in any encoding) to plain UTF-8 text on disk."""
+"""Unpack and transcode a file (compressed, in any encoding) to plain UTF-8 text on disk."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8: "utf-8-sig",
 }  # fmt: skip
-"""By what the file begins with; the longer ones first, for utf-32 begins as utf-16 does."""
+"""Encodings by byte order mark; UTF-32 comes first because its mark starts with the one of UTF-16."""
 _UTF8 = ("utf-8", "utf-8-sig")
 
 
 def content_digest(path: Path) -> str:
-    """A digest of the file as it lies there."""
+    """Return the SHA-256 digest of the file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def plain_text(original: Path, encoding: str, folder: Path) -> Path:
-    """The text of a file as UTF-8: the file itself where it is that already, else a new file in `folder`.
+    """Return the path of the file's text in UTF-8: the file itself if it is UTF-8, else a new file in `folder`.
 
     Raises:
-        FileRefusedError: it is no text, damaged, or not in its encoding.
-        OSError: it cannot be read or written.
+        FileRefusedError: the file is not text, is damaged, or is not in its encoding.
+        OSError: a file cannot be read or written.
     """
     with original.open("rb") as stream:
         start = stream.read(16)
@@ -90,7 +90,7 @@ def _opened(original: Path, start: bytes) -> IO[bytes]:
 
 
 def _only_member(original: Path) -> IO[bytes]:
-    """The one file of an archive."""
+    """Open the only file of a zip archive."""
     try:
         archive = zipfile.ZipFile(original)
         names = [info for info in archive.infolist() if not info.is_dir()]
@@ -120,13 +120,16 @@ def _chunks(stream: IO[bytes], original: Path) -> Iterator[bytes]:
 
 
 def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Iterator[bytes]:
-    """UTF-8. What reads as UTF-8 with letters beyond ASCII is hardly in another encoding of single bytes."""
+    """Yield the text as UTF-8.
+
+    Refuse text that is valid UTF-8 with non-ASCII letters, as text in a single-byte encoding hardly ever is.
+    """
     decoder, other = codecs.getincrementaldecoder(encoding)(), codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_ascii = not encoding.startswith(("utf-16", "utf-32")), True
     try:
         for chunk in chunks:
             is_ascii = is_ascii and chunk.isascii()
-            is_utf8 = is_utf8 and _reads(other, chunk)
+            is_utf8 = is_utf8 and _can_decode(other, chunk)
             yield decoder.decode(chunk).encode("utf-8")
         yield decoder.decode(b"", final=True).encode("utf-8")
     except UnicodeError as error:
@@ -135,7 +138,7 @@ def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Itera
         raise FileRefusedError(f"{original} is utf-8, not {encoding}; correct the setting encoding")
 
 
-def _reads(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+def _can_decode(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
     try:
         decoder.decode(chunk)
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""Days and times: which texts are read by which formats, in SQL over a whole column."""
+"""Build SQL that reads days and times in declared formats, for a whole column at once."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _DIRECTIVES = {
     "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}", "H": "([01]?[0-9]|2[0-3])", "I": "(0?[1-9]|1[0-2])", "M": "[0-5][0-9]",
     "S": "[0-5][0-9]", "f": "[0-9]{1,6}", "p": "(?i:am|pm)", "z": "[+-](0[0-9]|1[0-4]):?[0-5][0-9]",
 }  # fmt: skip
-"""Directives of strptime that may stand in a format, and what each reads. A year always has its whole length: DuckDB
-alone would read `05/01/26` by `%d/%m/%Y` as a day of the year 26."""
+"""Allowed directives of strptime and the regular expression of each. Years must have their full length, because DuckDB
+would read `05/01/26` with `%d/%m/%Y` as a day of the year 26."""
 
 
 @dataclass(frozen=True)
 class DateRules:
-    """How a text becomes a day or a time: `formats` are `iso` or those of strptime."""
+    """Settings to read days and times; each of `formats` is `iso` or a format of strptime."""
 
     formats: tuple[str, ...]
     timezone: str
@@ -39,10 +39,10 @@ class DateRules:
 
 
 def check_formats(formats: tuple[str, ...]) -> None:
-    """Check that each format reads a whole day, and that no two read the same text.
+    """Check that each format has year, month and day, and that no two formats fit the same text.
 
     Raises:
-        TapError: one of them cannot be used.
+        TapError: a format is invalid, or two formats conflict.
     """
     if not formats:
         raise TapError("setting date_formats is empty; name at least one format, for example iso")
@@ -69,7 +69,7 @@ def _check(text: str) -> None:
 
 
 def _same_texts(one: str, other: str) -> bool:
-    """Whether some text fits both formats, judged by samples of each."""
+    """Return whether a sample of one format fits the other one."""
     return any(re.fullmatch(pattern(two), sample) for a, two in ((one, other), (other, one)) for sample in _samples(a))
 
 
@@ -83,7 +83,7 @@ def _samples(text: str) -> list[str]:
 
 
 def pattern(text: str) -> str:
-    """The regular expression of a format, for Python and for DuckDB."""
+    """Return the regular expression of a format, for Python and DuckDB."""
     if text == ISO:
         return f"{_DATE}|{_LOCAL}{_OFFSET}?"
     parts = re.split(r"%(.)", text)
@@ -91,10 +91,10 @@ def pattern(text: str) -> str:
 
 
 def is_plain_day(column: str, rules: DateRules) -> str:
-    """SQL: whether a text is a plausible day as `2026-12-31`. Many times as fast as `moment`."""
+    """Return an SQL condition, much faster than `moment`: the text is a plausible day like `2026-12-31`."""
     if ISO not in rules.formats:
         return "false"
-    # ten characters: 'infinity' too is a date, and comes back as it was
+    # check the length, because 'infinity' is a date too and casts back to the same text
     return (
         f"(strlen({column}) = 10 AND coalesce(CAST(TRY_CAST({column} AS DATE) AS VARCHAR) = {column}, false) "
         f"AND {column} BETWEEN '{rules.earliest}' AND '{rules.latest}')"
@@ -102,7 +102,7 @@ def is_plain_day(column: str, rules: DateRules) -> str:
 
 
 def moment(column: str, rules: DateRules) -> str:
-    """SQL: a text as TIMESTAMP, the wall time of the time zone; NULL where no format reads it."""
+    """Return SQL for the text as TIMESTAMP, the local time of the time zone; NULL if no format fits."""
     text = f"trim({column})"
     cases = " ".join(_case(text, form, rules.timezone) for form in rules.formats)
     return f"CASE {cases} END"
@@ -118,7 +118,7 @@ def _case(text: str, form: str, zone: str) -> str:
     if form != ISO:
         read = f"try_strptime({text}, {literal(form)})"
         return f"WHEN {fits(pattern(form))} THEN {local(read) if '%z' in form else read}"
-    # DuckDB wants seconds before an offset
+    # DuckDB requires seconds before an offset
     whole = f"regexp_replace({text}, '^(.{{10}})[T ](.{{5}})([Z+-])', '\\1 \\2:00\\3')"
     return (
         f"WHEN {fits(f'{_DATE}|{_LOCAL}')} THEN TRY_CAST({text} AS TIMESTAMP) "
@@ -127,12 +127,12 @@ def _case(text: str, form: str, zone: str) -> str:
 
 
 def is_plausible(moment_column: str, rules: DateRules) -> str:
-    """SQL: whether a TIMESTAMP lies in the plausible range."""
+    """Return an SQL condition: the TIMESTAMP is between the earliest and the latest date."""
     return f"(CAST({moment_column} AS DATE) BETWEEN DATE '{rules.earliest}' AND DATE '{rules.latest}')"
 
 
 def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRules) -> str:
-    """SQL: the reason why a text is no plausible day or time, and what to declare."""
+    """Return SQL for the reason why the text is no plausible day or time, with the setting to declare."""
     what = "day" if kind == "date" else "time"
     shown, text = f"'''' || left(trim({column}), 40) || ''''", f"trim({column})"
     column_is = f"'column ' || {literal(name)} || "
@@ -154,7 +154,7 @@ def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRu
 
 
 def check_timezone(name: str) -> None:
-    """Check a name of the IANA time zone database.
+    """Check that `name` is in the IANA time zone database.
 
     Raises:
         TapError: there is no such time zone.

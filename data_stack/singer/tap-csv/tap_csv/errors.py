@@ -1,4 +1,4 @@
-"""The errors a user may see: each is one sentence on standard error, exit code 1, no traceback."""
+"""Define the errors for users: one sentence on standard error and exit code 1, without a traceback."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import click
 
 
 class TapError(click.ClickException):
-    """The run cannot go on."""
+    """An error that ends the run."""
 
 
 class FileRefusedError(TapError):
-    """One file cannot be loaded; the others can."""
+    """An error that refuses one file; the others are still loaded."""
 
 
 def of_os(error: OSError, path: Path) -> TapError:
-    """Say what the operating system did not allow. A full disk ends the run, anything else is about this file."""
+    """Return the error for an `OSError` on `path`: a full disk ends the run, anything else refuses the file."""
     if error.errno == errno.ENOSPC:
         return TapError(f"no space left on the disk while writing {path}; free some space, then run again")
     return FileRefusedError(f"{path} cannot be read or written: {error.strerror or error}")
 
 
 def of_duckdb(error: Exception, path: Path) -> TapError:
-    """Say what DuckDB could not do, in its first sentence."""
+    """Return the error for a DuckDB error on `path`: a full disk ends the run, anything else refuses the file."""
     text = str(error)
     if "No space left" in text or "not enough disk space" in text.lower():
         return TapError(f"no space left on the disk while {path} was read; free some space, then run again")

@@ -1,4 +1,4 @@
-"""The files of an entity, and what is known of one before its records are read."""
+"""Find the files of an entity and inspect them before their records are read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TAIL = 64 * 1024
 
 @dataclass(frozen=True)
 class Text:
-    """A file as plain UTF-8: `original` is what the user named, `path` is where its text lies (often the same).
+    """A file as plain UTF-8. `original` is the user's file; `path` has its UTF-8 text and is often the same file.
 
     `names` are those of its header, `columns` names the column that each field is, None where the header does not.
     """
@@ -31,15 +31,15 @@ class Text:
     names: tuple[str, ...]
     columns: tuple[str | None, ...]
     header_bytes: int
-    """Bytes up to and with the line end of the header; the byte order mark is counted too."""
+    """Bytes before the first record: byte order mark, header and its line end."""
     header_lines: int
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """What of the body, the text behind the header, decides who may read it.
+    """Byte counts of the body (the text after the header) that decide which reader may read it.
 
-    Counts of bytes, but `nulls`, and `feeds` as long as there are neither `returns` nor `quotes`, are only zero or not.
+    `nulls` is only zero or not; `feeds` too, unless there are `returns` or `quotes`.
     """
 
     total: int
@@ -52,10 +52,10 @@ class Bytes:
 
 
 def find(entity: Entity) -> tuple[Path, ...]:
-    """The files of an entity: in the order of the settings, those of a glob by name, each once.
+    """Return the files of an entity without duplicates, in the order of `paths`; files of a glob are sorted by name.
 
     Raises:
-        TapError: a path or glob leads to nothing that can be read.
+        TapError: a path is not a file, or a glob matches no file.
     """
     found: dict[Path, None] = {}
     for pattern in entity.paths:
@@ -76,11 +76,11 @@ def find(entity: Entity) -> tuple[Path, ...]:
 
 
 def prepare(original: Path, entity: Entity, folder: Path) -> Text:
-    """Unpack and transcode where needed, and find the header.
+    """Unpack and transcode a file if needed, and find its header.
 
     Raises:
-        FileRefusedError: the file is no text, is not in its encoding, or its header cannot be used.
-        OSError: it cannot be read, or `folder` not be written.
+        FileRefusedError: the file is not text or not in its encoding, or its header cannot be used.
+        OSError: the file cannot be read, or `folder` cannot be written.
     """
     path = plain_text(original, entity.format.encoding, folder)
     with path.open("rb") as stream:
@@ -93,14 +93,14 @@ def prepare(original: Path, entity: Entity, folder: Path) -> Text:
 
 
 def measure(text: Text) -> Bytes:
-    """Count the bytes of the body that decide how it may be read."""
+    """Count the bytes of the body that decide which reader may read it."""
     quotes = returns = crlf = feeds = nulls = total = 0
     quote, last = text.quote.encode(), b""
     with text.path.open("rb") as stream:
         stream.seek(text.header_bytes)
         while chunk := stream.read(_CHUNK):
             total += len(chunk)
-            # looking for a byte is many times as fast as counting it
+            # searching a byte is many times as fast as counting it
             quotes += chunk.count(quote) if quote in chunk else 0
             nulls += b"\0" in chunk
             if b"\r" in chunk:
@@ -113,7 +113,7 @@ def measure(text: Text) -> Bytes:
 
 
 def last_row(text: Text) -> list[str]:
-    """The fields of the last line; none where it is long or no whole record."""
+    """Return the fields of the last line; empty if the line is long or not a whole record."""
     with text.path.open("rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(text.header_bytes, size - _TAIL))

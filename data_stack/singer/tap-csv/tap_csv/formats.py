@@ -1,4 +1,4 @@
-"""The format of an entity's files: each setting stands beside `entities` for all of them, or in one entity."""
+"""Read the format settings of an entity's files; each can be set for all entities or for one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tap_csv.dates import ISO, DateRules, check_formats, check_timezone
 from tap_csv.errors import TapError
 
 DELIMITERS = (",", ";", "\t", "|")
-"""What `delimiter: auto` tells apart."""
+"""The candidates of `delimiter: auto`."""
 EARLIEST = date(1970, 1, 1)
 YEARS_AHEAD = 2
 
@@ -27,27 +27,29 @@ FORMAT_PROPERTIES = (
     th.Property("quotechar", th.StringType, description="Character around fields, doubled inside them."),
     th.Property("encoding", th.StringType, description="Encoding of the files."),
     th.Property("skip_rows", th.CustomType({"type": ["integer", "string"]}), description="Lines above the header."),
-    th.Property("header_match", th.StringType, description="exact, or loose: without regard to case and spaces."),
-    th.Property("ignore_rows", _TEXTS, description="Expressions for the first filled field of rows to leave out."),
-    th.Property("null_words", _TEXTS, description="Values that mean nothing."),
+    th.Property("header_match", th.StringType, description="exact, or loose to ignore case and spaces."),
+    th.Property(
+        "ignore_rows", _TEXTS, description="Regular expressions; rows whose first filled field matches are ignored."
+    ),
+    th.Property("null_words", _TEXTS, description="Values to read as null."),
     th.Property("decimal", th.StringType, description="Decimal separator: point or comma."),
     th.Property("thousands", th.StringType, description="Thousands separator, or none."),
     th.Property("currency_signs", _TEXTS, description="Signs to remove before or after a number."),
     th.Property("negatives", _TEXTS, description="Other forms of negative numbers: parentheses, trailing_minus."),
     th.Property("date_formats", _TEXTS, description="iso, or formats of strptime."),
-    th.Property("timezone", th.StringType, description="Where a time with an offset gets its day."),
-    th.Property("earliest_date", th.StringType, description="A day before it is bad."),
-    th.Property("latest_date", th.StringType, description="A day after it is bad."),
+    th.Property("timezone", th.StringType, description="Time zone to which times with an offset are converted."),
+    th.Property("earliest_date", th.StringType, description="Earliest valid day."),
+    th.Property("latest_date", th.StringType, description="Latest valid day."),
 )
 FORMAT_NAMES = tuple(prop.name for prop in FORMAT_PROPERTIES)
 
 
 @dataclass(frozen=True)
 class Format:
-    """How the text of a file becomes rows of values.
+    """Checked format settings.
 
-    `delimiter` and `skip_rows` are None where each file's header decides, `ignore_rows` is None where the tap looks
-    for total rows itself.
+    `delimiter` and `skip_rows` are None to detect them from the header of each file. `ignore_rows` is None to detect
+    total rows.
     """
 
     delimiter: str | None = None
@@ -62,10 +64,10 @@ class Format:
 
 
 def read_format(given: Mapping[str, Any]) -> Format:
-    """Check the format settings that an entity has, its own and those for all.
+    """Check and return the format settings of an entity: its own, and those for all entities.
 
     Raises:
-        TapError: a setting cannot work; the message says which and why.
+        TapError: a setting is invalid; the message names it and the reason.
     """
     words = texts(given, "null_words")
     ignored = texts(given, "ignore_rows") if given.get("ignore_rows") is not None else None
@@ -80,10 +82,10 @@ def read_format(given: Mapping[str, Any]) -> Format:
 
 
 def texts(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """A setting that is a list of texts.
+    """Return a setting that is a list of texts.
 
     Raises:
-        TapError: it is something else.
+        TapError: the value is not a list of texts.
     """
     value = given.get(name) or ()
     if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
@@ -92,10 +94,10 @@ def texts(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def choice(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
-    """A setting that is one of a few words; the first is the default.
+    """Return a setting that is one of the words in `known`; the first word is the default.
 
     Raises:
-        TapError: it is none of them.
+        TapError: the value is another word.
     """
     value = given.get(name)
     if value is None:

@@ -1,4 +1,4 @@
-"""Finds the header of a file, below what may stand above it, and says which column each field is."""
+"""Find the header of a file, also below other lines, and map its fields to columns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SEP = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\r|\n
 class Header:
     """`names` are those of the file, `columns` has the column that each field is, None for one without a name.
 
-    `bytes` and `lines` count everything up to and with the line end of the header.
+    `bytes` and `lines` count everything up to and including the line end of the header.
     """
 
     delimiter: str
@@ -34,10 +34,10 @@ class Header:
 
 
 def find_header(original: Path, path: Path, entity: Entity) -> Header:
-    """Find the first line that names every required column.
+    """Return the first line that names every required column.
 
     Raises:
-        FileRefusedError: there is none, or it cannot be used.
+        FileRefusedError: no line does, or the header cannot be used.
     """
     with path.open("rb") as stream:
         start = stream.read(_SEARCHED_BYTES)
@@ -70,7 +70,7 @@ def _after_lines(start: bytes, count: int, original: Path) -> tuple[int, int]:
 def _first_record(
     path: Path, original: Path, entity: Entity, delimiters: tuple[str, ...], offset: int, line: int
 ) -> tuple[list[Header], list[FileRefusedError]]:
-    """The first record by each delimiter that can read it."""
+    """Return the first record as header for each delimiter that can read it, and the errors of the others."""
     found, errors = [], []
     for delimiter in delimiters:
         with path.open("rb") as stream:
@@ -91,7 +91,7 @@ def _first_record(
 
 
 def _search(start: bytes, entity: Entity, delimiters: tuple[str, ...]) -> list[Header]:
-    """The first whole line further down that names every required column, if there is one."""
+    """Return, as a list of at most one header, the first line that names every required column."""
     for number, line, end in _lines(start):
         for delimiter in delimiters:
             try:
@@ -128,7 +128,7 @@ def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[
 
 
 def _columns(names: list[str], entity: Entity) -> tuple[str | None, ...]:
-    """The columns as the entity knows them: renamed, and spelled as it spells them."""
+    """Return the column names after `renames`, in the spelling of the entity's settings."""
     key = _loose if entity.format.loose_header else str
     renames = {key(old): new for old, new in entity.renames.items()}
     known = {key(name): name for name in entity.required}
@@ -145,7 +145,7 @@ def _has_required(header: Header, entity: Entity) -> bool:
 
 def _check(header: Header, original: Path, entity: Entity) -> None:
     columns = list(header.columns)
-    while columns and columns[-1] is None:  # spreadsheet programs leave such columns behind
+    while columns and columns[-1] is None:  # spreadsheet programs often write such empty columns
         columns.pop()
     names = [name or "" for name in columns]
     lower = [name.lower() for name in names]

@@ -1,4 +1,4 @@
-"""What earlier runs have loaded, as it travels in the Singer state."""
+"""Remember the loaded files of earlier runs in the Singer state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """A file as it was when it was loaded. `stamp` is size in bytes and time of change in nanoseconds."""
+    """A file at the time of its load. `stamp` is its size in bytes and its modification time in nanoseconds."""
 
     stamp: tuple[int, int]
     digest: str
@@ -22,15 +22,15 @@ class LoadedFile:
 
 @dataclass(frozen=True)
 class Memory:
-    """The loaded files by path, in the order in which they were loaded, and the columns seen in them.
+    """The loaded files by path, in the order of their load, and their columns.
 
-    `columns` says of each whether it is a decimal that needed the wide type.
+    `columns` maps each column to True if it is a decimal that needed the wide type.
     """
 
     files: Mapping[str, LoadedFile] = field(default_factory=dict)
     columns: Mapping[str, bool] = field(default_factory=dict)
     stale: bool = False
-    """Whether the entity's settings have changed since: then every file is loaded again."""
+    """Whether the entity's settings have changed since the load; then every file is loaded again."""
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], fingerprint: str) -> Memory:
@@ -47,12 +47,12 @@ class Memory:
         return sorted(paths, key=lambda path: known.get(str(path), len(known)))
 
     def unchanged(self, path: Path, stamp: tuple[int, int]) -> LoadedFile | None:
-        """What is known of a file that nobody has touched since it was loaded."""
+        """Return the record of a file whose size and time did not change since its load, else None."""
         known = None if self.stale else self.files.get(str(path))
         return known if known and known.stamp == stamp else None
 
     def same_content(self, digest: str) -> LoadedFile | None:
-        """A loaded file, under any name, whose latest content this is."""
+        """Return the record of a loaded file with this content, under any name, else None."""
         if self.stale:
             return None
         return next((known for known in self.files.values() if known.digest == digest), None)

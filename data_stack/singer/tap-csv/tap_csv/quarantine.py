@@ -1,4 +1,4 @@
-"""Rows that cannot be loaded: kept with file, line and reason, one JSON Lines file an entity and run."""
+"""Write rows that cannot be loaded, with file, line and reason, to one JSON Lines file per entity and run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tap_csv.records import Raw
 
 @dataclass(frozen=True)
 class First:
-    """The first bad row of a file."""
+    """Line and reason of the first bad row of a file."""
 
     line: int
     reason: str
 
 
 class Quarantine:
-    """Collects in a folder of its own; `publish` puts the file where users look, in one step.
+    """Collect bad rows in a temporary folder until `publish` moves them to their final folder.
 
-    `count` and `lines` are records and physical lines of the file that `begin` named, `first` is its first bad row.
+    `count` and `lines` are the bad records and their physical lines since the last `begin`; `first` is the first one.
     """
 
     def __init__(self, entity: str, folder: Path) -> None:
@@ -35,13 +35,13 @@ class Quarantine:
         self.begin()
 
     def begin(self) -> None:
-        """Count anew, for another file."""
+        """Reset the counts for the next file."""
         self._mark = self._stream.tell()
         self.count = self.lines = 0
         self.first: First | None = None
 
     def add(self, file: Path, raw: Raw, reason: str) -> None:
-        """Keep a record. Bytes that are no UTF-8 are escaped."""
+        """Write a record. Bytes that are not valid UTF-8 are escaped."""
         text = raw.data.decode("utf-8", "backslashreplace")
         row = {
             "entity": self._entity, "file": str(file), "line": raw.line, "lines": raw.lines, "reason": reason,
@@ -55,14 +55,14 @@ class Quarantine:
             self.first = First(raw.line, reason)
 
     def forget(self) -> None:
-        """Drop the rows of the file at hand: it is refused as a whole."""
+        """Remove the rows since the last `begin`, because the whole file is refused."""
         self._stream.seek(self._mark)
         self._stream.truncate()
         self._total -= self.count
         self.begin()
 
     def publish(self, folder: Path) -> None:
-        """Leave the file in `folder`; without a row there is none."""
+        """Move the file into `folder`; without rows, create none."""
         self._stream.close()
         if not self._total:
             return

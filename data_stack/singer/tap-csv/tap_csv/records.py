@@ -1,7 +1,8 @@
-"""Where records begin and end, read in bounded memory.
+"""Split a stream into records with limited memory.
 
-A record is what Python's csv reader calls one: it ends at a line feed, a carriage return, or both, outside quotes.
-A blank line is no record. Works on bytes: in UTF-8 no byte of a longer character equals an ASCII delimiter.
+Records are the same as those of Python's csv reader: they end at a line feed, a carriage return, or both, outside of
+quotes. A blank line is not a record. The code works on bytes, because in UTF-8 no byte of a multi-byte character equals
+an ASCII delimiter.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 RAW_KEPT = 64 * 1024
-"""Bytes kept of a record that is too long."""
+"""Number of bytes to keep of a record that is too long."""
 
 _State = Literal["start", "plain", "quoted", "closing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One record: `data` without its line end. `length` counts bytes with the line end; `lines` are physical ones."""
+    """One record. `data` has no line end; `length` in bytes includes it; `lines` counts physical lines."""
 
     line: int
     lines: int
@@ -32,7 +33,7 @@ class Raw:
 
 
 class Records:
-    """The records of a stream, the header first. `line` is the physical line that the next one begins at."""
+    """Iterate over the records of a stream. `line` is the physical line where the next record starts."""
 
     def __init__(self, stream: BinaryIO, delimiter: str, quote: str, limit: int, *, line: int = 1) -> None:
         self.line = line
@@ -52,7 +53,7 @@ class Records:
                 yield raw
 
     def _record(self, piece: bytes, offset: int) -> Raw:
-        """Join pieces until one ends a record; what is beyond the limit is passed over, not kept."""
+        """Join pieces until the end of a record; skip what is beyond the limit."""
         begins, kept, length, quoted = self.line, [piece], 0, False
         state: _State = "start"
         while True:
@@ -82,7 +83,7 @@ class Records:
         return Raw(begins, max(1, self.line - begins), offset, length, data, quoted, cut)
 
     def _after(self, piece: bytes, state: _State) -> _State:
-        """The state behind a piece: `quoted` means that a quoted field is still open."""
+        """Return the state after a piece; `quoted` means that a quoted field is still open."""
         at, end = 0, len(piece)
         while at < end:
             if state == "quoted":
@@ -104,7 +105,7 @@ class Records:
         return state
 
     def _read(self) -> Iterator[bytes]:
-        """Lines, or pieces of a line longer than the buffer. A lone carriage return ends a line too."""
+        """Yield lines, or pieces of a line that is longer than the buffer. A single carriage return ends a line too."""
         carried = b""
         while line := self._stream.readline(1 << 20):
             if carried:

@@ -1,4 +1,4 @@
-"""What the tap tells of each file: counts, or why it was refused."""
+"""Write the report of the tap: counts per file, or why the file was refused."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SUMMED = ("read", "emitted", "quarantined", "ignored", "skipped")
 class Counts:
     """Records of one file: read = emitted + quarantined.
 
-    `ignored` ones are empty or of ignore_rows, `skipped` ones were loaded by an earlier run, or under another name in
-    this one. A file that is `refused` counts nothing.
+    `ignored` records are empty or match ignore_rows. `skipped` records were loaded by an earlier run, or in this run
+    from a file with the same content. The counts of a `refused` file are zero.
     """
 
     path: str
@@ -30,7 +30,7 @@ class Counts:
 
 
 def write_report(path: Path, entities: Mapping[str, Sequence[Counts]]) -> None:
-    """Put the counts of all entities in place, in one step.
+    """Write the counts of all entities to `path` atomically.
 
     Raises:
         TapError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""What makes a row good, whatever its values mean: SQL conditions, each with the reason that its failure is."""
+"""Build SQL conditions for bad and ignored rows, apart from the values of typed columns."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ other value is then a remark, not a record."""
 
 @dataclass(frozen=True)
 class RowRules:
-    """SQL for the rows of a file: `ignored` ones are left out; `reasons` has the condition under which each holds."""
+    """SQL conditions for the rows of a file: `ignored` rows to leave out, and `reasons` with the condition of each."""
 
     ignored: str
     reasons: Mapping[str, str]
 
     @property
     def sound(self) -> str:
-        """SQL: whether no reason holds."""
+        """SQL condition: no reason applies to the row."""
         return " AND ".join(f"NOT {bad}" for bad in self.reasons.values()) or "true"
 
 
@@ -72,7 +72,10 @@ def _first_filled(width: int) -> str:
 
 
 def _ignored(text: Text, entity: Entity) -> str:
-    """SQL: whether a row is empty, or of `ignore_rows`. Rows with a key are not empty, which is looked at anyway."""
+    """Return an SQL condition: the row is blank or matches `ignore_rows`.
+
+    With keys there is no condition for blank rows, because the check of the keys finds them.
+    """
     width = len(text.columns)
     blank = " AND ".join(f"(c{index} IS NULL OR trim(c{index}, {literal(BLANK)}) = '')" for index in range(width))
     tests = [] if entity.keys else [f"({blank})"]
@@ -110,13 +113,13 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
 
 
 def _positions(text: Text, entity: Entity, kinds: tuple[str, ...]) -> list[int]:
-    """Where the declared columns of some kinds stand."""
+    """Return the positions of the declared columns of these kinds."""
     wanted = {name for name, kind in entity.columns.items() if kind.kind in kinds}
     return [at for at, name in enumerate(text.columns) if name in wanted]
 
 
 def ends_without_day(text: Text, entity: Entity) -> bool:
-    """Whether the last line of a file has a number and no day, though the entity has days."""
+    """Return whether the last line has a number but no day, although the entity declares days."""
     days = _positions(text, entity, ("date", "datetime"))
     numbers = _positions(text, entity, ("decimal", "integer"))
     if not days or not numbers or entity.format.ignore_rows is not None:
@@ -127,12 +130,12 @@ def ends_without_day(text: Text, entity: Entity) -> bool:
 
 
 def without_day(text: Text, entity: Entity) -> str:
-    """SQL: whether a row has no day at all."""
+    """Return an SQL condition: all day and time columns of the row are empty."""
     return " AND ".join(f"coalesce(trim(c{at}), '') = ''" for at in _positions(text, entity, ("date", "datetime")))
 
 
 def swallowed(names: Sequence[str], delimiter: str) -> str:
-    """SQL: whether a quoted field holds lines that look like rows; as `clean.swallowed_lines` has it."""
+    """Return an SQL condition: a quoted field has lines that look like rows, as in `clean.swallowed_lines`."""
     width, one = len(names), literal(delimiter)
     if width < 2:
         return "false"

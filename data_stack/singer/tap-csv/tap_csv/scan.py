@@ -1,9 +1,9 @@
-"""Reads a file once to know its records and values, then once more to write them as Parquet.
+"""Read a file once to check its records and values, and once more to write them as Parquet.
 
-DuckDB reads the file itself where it provably sees the same records as Python's csv reader: its strict mode
-reports no error, and every byte of the file is accounted for by a value, a delimiter, a quote or a line end (DuckDB
-forgives blanks around quotes, empty fields too many and blank lines: each leaves bytes over). Any other file, and one
-with a row to ignore or to quarantine, goes through the careful reader first.
+DuckDB reads the file directly if it provably sees the same records as Python's csv reader: its strict mode reports no
+error, and values, delimiters, quotes and line ends add up to the size of the file. (DuckDB accepts blanks around
+quotes, extra empty fields and blank lines; each of them makes the sum differ.) All other files, and files with rows to
+ignore or to quarantine, are first split into records by `clean`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from tap_csv.types import STRING, ColumnType
 from tap_csv.values import Reader, Values
 
 FEW = 20
-"""Bad lines of a file that a person can look at one by one."""
+"""Number of bad lines that never refuses a file, because a person can check them one by one."""
 MOST_BAD = 0.2
-"""The share of bad lines from which on a file counts as misread, if they are more than FEW."""
+"""Share of bad lines above which a file is refused, if they are also more than FEW."""
 
 _LONG_LINE = 2_000_000
-"""Bytes; DuckDB sets its buffers by the longest line, so a longer one is read with settings of its own."""
+"""Bytes; DuckDB's buffers depend on the maximum line length, so files with longer lines get larger ones."""
 MANY_COLUMNS = 300
-"""Columns from which on a file is read by one thread, and written in small batches."""
+"""A file with more columns is read by one thread and written in small batches, to limit memory."""
 _BATCH = 2048
 _FOOTER = 3
 """Rows without a day at the end of a file that are taken for totals, not for records."""
@@ -42,7 +42,7 @@ _FOOTER = 3
 
 @dataclass(frozen=True)
 class Scanned:
-    """A file whose every record is known: `values` reads the `good` ones."""
+    """A checked file with its number of good, bad and ignored records; `values` reads the good ones."""
 
     text: Text
     values: Values
@@ -52,10 +52,10 @@ class Scanned:
 
 
 def scan(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, folder: Path, quarantine: Quarantine) -> Scanned:
-    """Find the records of a file, the bad ones, and how its values are read.
+    """Find the good and bad records of a file, and how to read its values.
 
     Raises:
-        FileRefusedError: the file as a whole cannot be loaded.
+        FileRefusedError: the whole file cannot be loaded.
     """
     return _direct(con, text, entity) or _careful(con, text, entity, folder, quarantine)
 
@@ -64,9 +64,9 @@ def write_parquet(
     con: duckdb.DuckDBPyConnection, scanned: Scanned, entity: Entity, columns: Mapping[str, ColumnType], path: Path,
     compression: str, where: str = "true",
 ) -> int:  # fmt: skip
-    """Write the good records in the given types. Columns that the file lacks are NULL.
+    """Write the good records with the given types; columns that the file lacks are NULL.
 
-    Returns: how many were written.
+    Returns: the number of written records.
     """
     found = scanned.values
     typed = ", ".join(
@@ -90,7 +90,7 @@ def write_parquet(
 
 
 def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str) -> int:
-    """Write in small batches: DuckDB itself would hold half a megabyte for each column."""
+    """Write in small batches, because DuckDB's own writer needs half a megabyte of memory per column."""
     batches, written = con.execute(query).fetch_record_batch(_BATCH), 0
     codec = compression.replace("uncompressed", "none")
     with pq.ParquetWriter(path, batches.schema, compression=codec) as writer:
@@ -101,18 +101,18 @@ def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, comp
 
 
 def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scanned | None:
-    """Read by DuckDB alone; None where that is not safe."""
+    """Read the file with DuckDB only; return None if that is not safe."""
     size = measure(text)
     width = len(text.columns)
     crlf = size.returns > 0
-    # With one column a blank line could be a record; a header over two lines is for the careful reader.
+    # With one column a blank line could be a record; `clean` handles headers of several lines.
     if width < 2 or text.header_lines != 1 or size.nulls or (crlf and not size.returns == size.crlf == size.feeds):
         return None
     if not size.total:
         return _without_rows(con, text, entity, 0, 0)
     if ends_without_day(text, entity):
         return None
-    # Several threads can lose their way among quoted line ends; then one reads all.
+    # With several threads, DuckDB can misread line ends in quotes; then try again with one thread.
     for whole in (False, True) if size.quotes else (False,):
         names = [f"c{index}" for index in range(width)]
         relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf, whole=whole)
@@ -121,12 +121,12 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scann
         except _OtherRecordsError:
             continue
         except duckdb.Error:
-            continue  # the careful reader finds out which record it is
+            continue  # `clean` finds the bad record
     return None
 
 
 class _OtherRecordsError(Exception):
-    """DuckDB sees other records than Python's csv reader."""
+    """DuckDB finds other records than Python's csv reader."""
 
 
 def _read_directly(
@@ -137,7 +137,7 @@ def _read_directly(
     reader = Reader(con, relation, text, entity, rules)
     values, plain = reader.plainest()
     sound = f"NOT {rules.ignored} AND {rules.sound}"
-    # counted over the file itself: null words would change the number of bytes
+    # counted on the original values, because replaced null words would change the number of bytes
     wanted = ("count(*)", _counted(names, text.quote if size.quotes else ""), f"count(*) FILTER (NOT ({sound}))")
     is_plain = plain if values.relation == relation else "false"
     rows, counted, unsound, other = _counts(con, relation, *wanted, f"count(*) FILTER (NOT ({is_plain}))")
@@ -205,7 +205,7 @@ def _cleaned_relation(text: Text, cleaned: Cleaned) -> str:
 
 
 class _Reasons:
-    """The bad rows of a careful reading: line, offset and reason each."""
+    """Query the bad rows of a cleaned file: line, offset and reason of each."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, values: Values, rules: RowRules, sound: str) -> None:
         told = {bad: literal(why) for why, bad in rules.reasons.items()} | dict(values.bad)
@@ -220,7 +220,7 @@ class _Reasons:
         return self._con.execute(self._query).fetchall()
 
     def first(self, other: First | None, count: int) -> First | None:
-        """The first bad row of the file."""
+        """Return the first bad row of the file: the earlier one of `other` and the first result."""
         row = self._con.execute(f"{self._query} LIMIT 1").fetchone() if count else None
         if row and (other is None or row[0] < other.line):
             return First(row[0], row[2])
@@ -228,10 +228,10 @@ class _Reasons:
 
 
 def _check_limits(text: Text, good: int, bad: int, lines: int, first: First | None) -> None:
-    """A few bad rows are quarantined; what is left of a misread file must not pass for the data.
+    """Refuse a file with too many bad rows, because the settings probably do not fit it.
 
     Raises:
-        FileRefusedError: no row could be loaded, or more than `FEW` lines are bad and they are over `MOST_BAD`.
+        FileRefusedError: no row can be loaded, or more than `FEW` lines and more than the share `MOST_BAD` are bad.
     """
     if first and (not good or (lines > FEW and lines > MOST_BAD * (good + lines))):
         within = f" (on {lines} lines)" if lines != bad else ""
@@ -254,7 +254,7 @@ def _counts(con: duckdb.DuckDBPyConnection, relation: str, *wanted: str) -> tupl
 
 
 def _counted(names: list[str], quote: str) -> str:
-    """SQL: the bytes of all values; quotes inside them are left out, as they are of the file."""
+    """Return SQL for the total bytes of all values without quote characters, which `_expected` leaves out too."""
     text = [f"coalesce(sum(strlen({name})), 0)" for name in names]
     if quote:
         one = literal(quote)
@@ -266,7 +266,7 @@ def _counted(names: list[str], quote: str) -> str:
 
 
 def _expected(size: Bytes, rows: int, width: int) -> int:
-    """The bytes of all values, as the size of the file and the number of records have it."""
+    """Return the total bytes of all values, computed from the size of the file and the number of records."""
     end = 2 if size.returns else 1
     ends = rows * end - (0 if size.ends_with_newline else end)
     return size.total - size.quotes - rows * (width - 1) - ends

@@ -1,4 +1,4 @@
-"""What the tap is told: checked once, before any file is opened."""
+"""Define and check the settings, before any file is opened."""
 
 from __future__ import annotations
 
@@ -26,26 +26,35 @@ _ENTITY = th.ObjectType(
     th.Property("keys", th.ArrayType(th.StringType), description="Columns that identify a record."),
     th.Property("generated_key", th.StringType, description="Name of a key column to add, instead of `keys`."),
     th.Property("columns", _NAMES, description="Types by column name; other columns are text."),
-    th.Property("renames", _NAMES, description="Names of the file to column names."),
-    th.Property("constants", _NAMES, description="Columns that every row gets."),
-    th.Property("debit_credit", th.ObjectType(additional_properties=_NAMES), description="A column from two."),
+    th.Property("renames", _NAMES, description="Names in the file to column names."),
+    th.Property("constants", _NAMES, description="Columns with a fixed value for every row."),
+    th.Property(
+        "debit_credit",
+        th.ObjectType(additional_properties=_NAMES),
+        description="One signed column from two columns of the file.",
+    ),
     th.Property("incremental", th.StringType, description="file, column or none."),
     th.Property("replication_key", th.StringType, description="The column of `incremental: column`."),
-    th.Property("on_missing_rows", th.StringType, description="keep: rows that a replaced file lacks stay."),
+    th.Property("on_missing_rows", th.StringType, description="keep: rows that are missing in a replaced file stay."),
     *FORMAT_PROPERTIES,
 )
 
 SETTINGS = th.PropertiesList(
     th.Property("entities", th.ArrayType(_ENTITY), required=True, description="What to read."),
-    th.Property("quarantine_dir", th.StringType, default="quarantine", description="Folder for rows that are bad."),
+    th.Property("quarantine_dir", th.StringType, default="quarantine", description="Folder for bad rows."),
     th.Property("report_path", th.StringType, description="JSON file for the counts of the run."),
-    th.Property("max_record_bytes", th.IntegerType, default=16 * 2**20, description="A longer record is bad."),
+    th.Property(
+        "max_record_bytes",
+        th.IntegerType,
+        default=16 * 2**20,
+        description="Maximum length of a record; a longer one is bad.",
+    ),
     *FORMAT_PROPERTIES,
 ).to_dict()
 SETTINGS["properties"] |= deepcopy(BATCH_CONFIG["properties"])
 
 COMPRESSIONS = ("snappy", "zstd", "gzip", "none")
-"""Of Parquet batches; the SDK's own list knows gzip and none, which is all that its JSON Lines have."""
+"""Compressions of Parquet batches. The SDK's list has only those of its JSON Lines, gzip and none."""
 SETTINGS["properties"]["batch_config"]["properties"]["encoding"]["properties"]["compression"]["enum"] = COMPRESSIONS
 
 ENTITY_NAMES: tuple[str, ...] = tuple(_ENTITY.to_dict()["properties"])
@@ -53,7 +62,7 @@ ENTITY_NAMES: tuple[str, ...] = tuple(_ENTITY.to_dict()["properties"])
 
 @dataclass(frozen=True)
 class DebitCredit:
-    """The two columns of the file that make one signed column."""
+    """The two columns of the file that form one signed column."""
 
     debit: str
     credit: str
@@ -61,9 +70,9 @@ class DebitCredit:
 
 @dataclass(frozen=True)
 class Entity:
-    """One stream: its files, how they are read, its keys, and the types of its columns.
+    """One stream: its files, format, keys and column types.
 
-    `columns` has the declared types, without keys. `fingerprint` changes with whatever changes the values.
+    `columns` has the declared types, without keys. `fingerprint` is a digest of all settings that affect the values.
     """
 
     name: str
@@ -99,10 +108,10 @@ class Entity:
 
 
 def entities(config: Mapping[str, Any]) -> tuple[Entity, ...]:
-    """Check all settings.
+    """Check all settings and return the entities.
 
     Raises:
-        TapError: an entity has no files, is there twice, or asks for what cannot be.
+        TapError: a setting is invalid, or an entity has no paths or is declared twice.
     """
     _check_known(config, SETTINGS["properties"], "setting")
     if config.get("max_record_bytes", 1) < 1:
@@ -168,7 +177,7 @@ def _pair(into: str, raw: Mapping[str, Any]) -> DebitCredit:
 
 
 def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
-    """Refuse names that contradict each other."""
+    """Refuse column settings that contradict each other."""
     typed_key = next((key for key in entity.keys if types.get(key, STRING) != STRING), None)
     if typed_key:
         raise TapError(f"column {typed_key!r} is a key, and keys are text; declare no other type for it")
@@ -197,6 +206,6 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
 
 
 def _fingerprint(raw: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """A digest of what changes the values; neither paths nor the way to find new rows do."""
+    """Return a digest of the settings that affect the values: all except paths and `incremental`."""
     kept = {key: value for key, value in {**raw, **given}.items() if key not in ("path", "paths", "incremental")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()

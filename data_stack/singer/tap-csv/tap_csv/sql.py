@@ -1,4 +1,4 @@
-"""Small pieces of SQL, quoted as they must be."""
+"""Build small, correctly quoted pieces of SQL."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ def csv_relation(
     path: Path, names: Sequence[str], delimiter: str, quote: str, *, header: bool, crlf: bool = False,
     longest: int | None = None, whole: bool = False,
 ) -> str:  # fmt: skip
-    """A table function that reads a file as text, nothing sniffed, nothing forgiven; an empty field is NULL.
+    """Return a table function that reads a file as text, in strict mode and without detection; empty fields are NULL.
 
-    `longest` is the longest line in bytes where that is more than DuckDB's buffers expect. A file that is read `whole`
-    is not cut up for several threads.
+    Args:
+        longest: longest line in bytes, if DuckDB's default buffers are too small for it.
+        whole: read the file with one thread.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    # DuckDB 1.5.5 finds no row at all where new_line is CR LF in strict mode, and the right ones without it
+    # DuckDB 1.5.5 finds no rows if new_line is CR LF in strict mode, but the right ones without new_line
     end = "" if crlf else "new_line = '\\n', "
     long = f", max_line_size = {longest + 1024}, buffer_size = {2 * longest + 4096}" if longest else ""
-    # DuckDB would take the characters of a path for a glob, but not those inside brackets
+    # brackets escape the characters of a path that DuckDB would read as a glob
     file = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
     return (
         f"read_csv({literal(file)}, columns = {{{columns}}}, auto_detect = false, header = {str(header).lower()}, "

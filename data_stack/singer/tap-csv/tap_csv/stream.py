@@ -1,4 +1,4 @@
-"""One entity as a Singer stream: Parquet batches written by DuckDB, or the same rows one by one."""
+"""Emit one entity as a Singer stream, as Parquet batches written by DuckDB or as single records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PAGE = 10_000
 
 @dataclass(frozen=True)
 class _File:
-    """A file that is to be loaded."""
+    """A file to load."""
 
     scanned: Scanned
     stamp: tuple[int, int]
@@ -45,7 +45,7 @@ class _File:
 
 
 class CSVStream(Stream):
-    """The files of one entity. Nothing is emitted before every file of every entity has been scanned."""
+    """Stream of the files of one entity. All files of all entities are scanned before the first record is emitted."""
 
     def __init__(self, tap: TapCSV, entity: Entity) -> None:
         self._csv_tap, self.entity = tap, entity
@@ -68,7 +68,7 @@ class CSVStream(Stream):
 
     @cached_property
     def _files(self) -> list[_File]:
-        """Scan what an earlier run has not loaded yet. A file that is refused is reported, and leaves the others be."""
+        """Scan the files that no earlier run loaded; a refused file is reported and does not affect the others."""
         files: list[_File] = []
         for path in self._memory.in_order(find(self.entity)):
             try:
@@ -86,7 +86,7 @@ class CSVStream(Stream):
         return files
 
     def _scanned(self, path: Path, files: list[_File]) -> _File | None:
-        """A file to load; None where its content is loaded already."""
+        """Scan a file; return None if its content is already loaded."""
         stamp = _stamp(path)
         incremental = self.entity.incremental == "file"
         known = self._memory.unchanged(path, stamp) if incremental else None
@@ -101,7 +101,7 @@ class CSVStream(Stream):
         self._quarantine.begin()
         try:
             text = prepare(path, self.entity, self._csv_tap.folder)
-            if len(text.columns) > MANY_COLUMNS:  # one thread needs what two have else
+            if len(text.columns) > MANY_COLUMNS:  # one thread needs the memory that two threads need otherwise
                 self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
             scanned = scan(self._csv_tap.connection, text, self.entity, self._csv_tap.folder, self._quarantine)
         except duckdb.Error as error:
@@ -136,7 +136,7 @@ class CSVStream(Stream):
     def get_batches(
         self, batch_config: BatchConfig, context: Mapping[str, Any] | None = None
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
-        """Parquet files beside each other in a local folder; other encodings and places are the SDK's own."""
+        """Yield Parquet files in a local folder; the SDK handles other encodings and storages."""
         place = urlparse(batch_config.storage.root)
         if batch_config.encoding.format != "parquet" or place.scheme not in ("", "file"):
             yield from super().get_batches(batch_config, context)
@@ -186,7 +186,7 @@ class CSVStream(Stream):
         self._remember(bookmark)
 
     def _newer(self) -> tuple[str, str | None]:
-        """SQL for the rows that `incremental: column` still wants, and the bookmark they begin at."""
+        """Return an SQL condition for the rows from the bookmark of `incremental: column` on, and the bookmark."""
         bookmark, key = self.stream_state.get("replication_key_value"), self.entity.replication_key
         if bookmark is None or key is None:
             return "true", None
@@ -204,11 +204,11 @@ class CSVStream(Stream):
         return row[0] if row else bookmark
 
     def _remember(self, bookmark: str | None) -> None:
-        """Put into the state what this run has loaded; it is written only behind the last of its messages."""
+        """Prepare the state with the files of this run; `_finish` writes it after the last record or batch."""
         seen = {**self._memory.columns, **{name: kind == WIDE for name, kind in self._columns.items()}}
         self._next_state: dict[str, Any] = {"seen": seen, "settings": self.entity.fingerprint}
         if self.entity.incremental == "file":
-            # a file that is loaded anew moves to the end: the order is that of the last loads
+            # a reloaded file moves to the end, because the order is that of the latest loads
             loaded = {str(file.path): _loaded(file) for file in self._files}
             kept = {path: known for path, known in self._memory.files.items() if path not in loaded}
             files = kept | self._touched | loaded
@@ -221,7 +221,7 @@ class CSVStream(Stream):
         self._csv_tap.report()
 
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
-        """The bookmark is the greatest value of the whole load, set when all of it is out."""
+        """Do nothing: `_finish` sets the bookmark to the greatest value after the whole load."""
 
 
 def _loaded(file: _File) -> LoadedFile:
@@ -229,6 +229,6 @@ def _loaded(file: _File) -> LoadedFile:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of change in nanoseconds."""
+    """Return size in bytes and modification time in nanoseconds."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns

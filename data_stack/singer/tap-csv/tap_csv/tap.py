@@ -1,4 +1,4 @@
-"""The tap itself."""
+"""Define the tap: settings, state, report and temporary files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _THREADS = 2
 
 
 class TapCSV(Tap):
-    """CSV files as streams. Flattening and stream maps are left to dbt: they would not apply to batches."""
+    """Tap for CSV files. It has no flattening and stream maps, because the SDK does not apply them to batches."""
 
     name = "tap-csv"
     package_name = "fds-tap-csv"
@@ -38,16 +38,16 @@ class TapCSV(Tap):
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add nothing: the SDK would add maps and flattening, through which batches do not pass."""
+        """Add nothing: the SDK would add settings for stream maps and flattening, which do not apply to batches."""
 
     _mapper_wanted = False
 
     def setup_mapper(self) -> None:
-        """Wait: the mapper asks for schemas, and what is read for them depends on the state."""
+        """Postpone the setup to `load_state`: the mapper needs the schemas, and they depend on the state."""
         self._mapper_wanted = True
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """The last step of the constructor: from here on, every file has been scanned."""
+        """Load the state, then scan every file. This is the last step of the constructor."""
         super().load_state(state)
         if self._mapper_wanted:
             super().setup_mapper()
@@ -71,16 +71,16 @@ class TapCSV(Tap):
 
     @property
     def catalog(self) -> Catalog:
-        """Types as the files have them today. Of a catalogue that is passed in, only the selection counts."""
+        """The catalog with the current types of the files; only the selection of a given catalog is used."""
         return self._singer_catalog
 
     def discover_streams(self) -> list[CSVStream]:
-        """One stream an entity."""
+        """Return one stream per entity."""
         return [CSVStream(self, entity) for entity in entities(self.config)]
 
     @cached_property
     def folder(self) -> Path:
-        """For temporary files: beside the batches, where room is needed anyhow, else the system's folder."""
+        """Folder for temporary files: next to the batches, which need space anyway, else in the system's folder."""
         root = urlparse((self.config.get("batch_config") or {}).get("storage", {}).get("root", ""))
         place = Path(unquote(root.path)) if root.scheme in ("", "file") and root.path else None
         try:
@@ -93,14 +93,14 @@ class TapCSV(Tap):
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """DuckDB, in memory, spilling into the temporary folder."""
+        """In-memory connection to DuckDB that spills into the temporary folder."""
         config = {"threads": _THREADS, "memory_limit": _MEMORY, "temp_directory": str(self.folder / "spill")}
         return duckdb.connect(config=config)  # type: ignore[arg-type]
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End at once with an error: the SDK would end with 0, as if all had been sent.
+        """Exit immediately with an error code, because the SDK would exit with 0 as if all records were sent.
 
-        An exception would not do: DuckDB, while it works, makes a RuntimeError of any.
+        An exception does not work here: during a query, DuckDB converts any exception to a RuntimeError.
         """
         self.logger.warning("stopped by signal %d before all was sent", signum)
         if "folder" in vars(self):
@@ -108,6 +108,6 @@ class TapCSV(Tap):
         os._exit(128 + signum)
 
     def report(self) -> None:
-        """Write the counts of all entities so far."""
+        """Write the current counts of all entities to `report_path`, if it is set."""
         if target := self.config.get("report_path"):
             write_report(Path(target), {stream.name: stream.counts for stream in self._csv_streams})

@@ -1,4 +1,4 @@
-"""Types of columns: what a setting may declare, DuckDB's type for it, and how a target is told."""
+"""Define the column types: their names in settings, in DuckDB and in Singer schemas."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 
 @dataclass(frozen=True)
 class ColumnType:
-    """A kind; decimals have `precision` digits, `scale` of them after the point.
+    """Type of a column; decimals have `precision` digits, `scale` of them after the point.
 
-    A decimal that is not `fixed` may be `widened` when a value needs it.
+    A decimal that is not `fixed` becomes `WIDE` if a value needs it.
     """
 
     kind: Kind
@@ -40,11 +40,11 @@ class ColumnType:
 
     @property
     def widest(self) -> ColumnType:
-        """The type that reads every value that the column may hold."""
+        """The widest type that the column may get."""
         return self if self.fixed else WIDE
 
     def json_schema(self, *, nullable: bool) -> dict[str, Any]:
-        """As in a SCHEMA message. `x-sql-datatype` tells the exact decimal to targets that know it."""
+        """Return the schema for a SCHEMA message; `x-sql-datatype` has the exact decimal for targets that use it."""
         schema: dict[str, Any] = dict(_JSON[self.kind])
         if nullable:
             schema["type"] = ["null", schema["type"]]
@@ -55,9 +55,9 @@ class ColumnType:
 
 STRING = ColumnType("string")
 NARROW = ColumnType("decimal", 18, 4, fixed=False)
-"""An undetermined decimal until a value needs more: fast arithmetic, and enough for money."""
+"""Default type of `decimal` until a value needs more: fast arithmetic, and enough for money."""
 WIDE = ColumnType("decimal", 38, 18, fixed=False)
-"""Holds every value of a NARROW column, and the smallest units of the usual crypto currencies."""
+"""Type for every value of a NARROW column and for the smallest units of common crypto currencies."""
 
 _NAMED: dict[str, ColumnType] = {
     "string": STRING, "integer": ColumnType("integer"), "decimal": NARROW, "boolean": ColumnType("boolean"),
@@ -66,10 +66,10 @@ _NAMED: dict[str, ColumnType] = {
 
 
 def declared(column: str, text: str) -> ColumnType:
-    """Read a type out of the settings.
+    """Return the type that a setting declares.
 
     Raises:
-        TapError: no such type.
+        TapError: there is no such type.
     """
     if text in _NAMED:
         return _NAMED[text]

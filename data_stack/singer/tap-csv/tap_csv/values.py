@@ -1,7 +1,7 @@
-"""From the texts of a file to typed values: SQL for each column, and for the rows that have a value nobody can read.
+"""Build SQL that converts the texts of a file to typed values, and that finds rows with unreadable values.
 
-First everything is read in the plainest way (`2026-12-31`, `1234.56`), which is fast and enough for most files. Only a
-file with other values is studied: which separator a column proves, which formats its days have.
+First, values are read in plain form only (`2026-12-31`, `1234.56`), which is fast and sufficient for most files. Files
+with other values are analysed: which decimal separator each column proves, and which declared formats its days have.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _NUMBERS = ("integer", "decimal")
 
 @dataclass(frozen=True)
 class Values:
-    """A file as SQL: `relation` has its fields c0, c1… and what they need; `columns` has an expression for each name.
+    """A file as SQL. `relation` has its fields c0, c1… and helper columns; `columns` has an expression by column name.
 
-    `bad` has the SQL of a reason by the condition under which it holds. A column of `types` is text where not declared.
+    `bad` has SQL for a reason by the SQL condition under which it applies. Undeclared columns in `types` are text.
     """
 
     relation: str
@@ -40,12 +40,12 @@ class Values:
 
     @property
     def readable(self) -> str:
-        """SQL: whether every value of a row is read."""
+        """SQL condition: every value of the row can be read."""
         return " AND ".join(f"NOT {condition}" for condition in self.bad) or "true"
 
 
 class Reader:
-    """Finds out how the values of one file are read."""
+    """Determine how to read the values of one file."""
 
     def __init__(
         self, con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity, rules: RowRules
@@ -56,7 +56,7 @@ class Reader:
         self._relation = self._without_null_words(relation)
 
     def plainest(self) -> tuple[Values, str]:
-        """All values in their plainest form, and SQL for whether a row has only such values."""
+        """Return all values as plain casts, and an SQL condition: the row has only plain values."""
         tests = []
         for name, kind in self._typed.items():
             tests.append(f"({self._fields[name]} IS NULL OR {self._is_plain(self._fields[name], kind)})")
@@ -69,7 +69,7 @@ class Reader:
         return self._values(self._relation, columns, self._typed, {}), " AND ".join(tests) or "true"
 
     def studied(self) -> Values:
-        """All values by what is declared, and by what the columns prove."""
+        """Return all values, read by the declared settings and by what the columns prove."""
         helpers = self._helpers()
         relation = f"(SELECT *, {', '.join(helpers.values())} FROM {self._relation})" if helpers else self._relation
         how = self._conventions(relation)
@@ -108,7 +108,7 @@ class Reader:
         return Values(relation, columns, {name: types.get(name, STRING) for name in columns}, bad)
 
     def _row_hash(self) -> str:
-        """SQL: a digest of a row that neither the order of columns nor new empty ones change."""
+        """Return SQL for a digest of the row that does not depend on the order of columns or on empty columns."""
         filled = ", ".join(
             f"CASE WHEN {self._fields[name]} IS NOT NULL THEN {literal(name + '=')} || {self._fields[name]} END"
             for name in sorted(self._fields)
@@ -125,14 +125,14 @@ class Reader:
         return "false"
 
     def _places(self, column: str, kind: ColumnType) -> int:
-        """The number of decimal places that most values have, of those that need no proof."""
+        """Return the number of decimal places for the fast check `is_plain`: that of most values, if unambiguous."""
         if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
         return min(self._likely_places[column], kind.scale)
 
     @cached_property
     def _likely_places(self) -> dict[str, int]:
-        """By field: the places that most of the first values have; 0 where that number of places proves nothing."""
+        """By field, the decimal places of most sampled values; 0 if that number of places is ambiguous."""
         columns = list(self._numeric())
         texts = ", ".join(f"strlen(split_part({column}, '.', 2))" for column in columns)
         rows = self._con.execute(f"SELECT {texts} FROM {self._relation} LIMIT {_SAMPLE}").fetchall()
@@ -142,14 +142,14 @@ class Reader:
         return {column: count if count in allowed else 0 for column, count in zip(columns, likely, strict=True)}
 
     def _numeric(self) -> dict[str, ColumnType]:
-        """The fields that hold numbers, with the types they end in."""
+        """Return the fields with numbers, and their target types."""
         found = {self._fields[name]: kind for name, kind in self._typed.items() if kind.kind in _NUMBERS}
         for into, pair in self._entity.debit_credit.items():
             found |= dict.fromkeys((self._fields[pair.debit], self._fields[pair.credit]), self._entity.columns[into])
         return found
 
     def _helpers(self) -> dict[str, str]:
-        """What is worked out once for each value: numbers without signs, and moments."""
+        """Return SQL by field for helper columns that are computed once per value: cleaned numbers and timestamps."""
         numbers, days = self._entity.format.numbers, self._entity.format.dates
         helpers = {}
         for column, kind in self._numeric().items():
@@ -166,7 +166,7 @@ class Reader:
         return helpers
 
     def _conventions(self, relation: str) -> dict[str, Convention]:
-        """How the numbers of each column are read, from all rows that are not ignored."""
+        """Return the number convention of each column, from all rows that are neither ignored nor bad."""
         numbers, columns = self._entity.format.numbers, self._numeric()
         open_ = [column for column in columns if not numbers.separator]
         counts: dict[str, Any] = {}
@@ -185,7 +185,7 @@ class Reader:
             column: amounts.convention(numbers, {".": counts.get(f"{column}.", 0), ",": counts.get(f"{column},", 0)})
             for column in columns
         }
-        for pair in self._entity.debit_credit.values():  # what one of the two proves holds for the other
+        for pair in self._entity.debit_credit.values():  # a proof in one of the two columns is valid for both
             debit, credit = self._fields[pair.debit], self._fields[pair.credit]
             for one, other in ((debit, credit), (credit, debit)):
                 found[one] = found[other] if found[one].decimal is None else found[one]
@@ -198,7 +198,7 @@ class Reader:
     def _read(
         self, name: str, column: str, kind: ColumnType, how: Mapping[str, Convention]
     ) -> tuple[str, dict[str, str]]:
-        """SQL for the value of a column, and the reasons why it may have none."""
+        """Return SQL for the value of a column, and the reasons for unreadable values by condition."""
         filled = f"coalesce(trim({column}), '') <> ''"
         if kind.kind in _NUMBERS:
             return _number(column, kind), self._unreadable_number(name, column, kind, how[column])
@@ -221,7 +221,7 @@ class Reader:
     def _signed(
         self, into: str, pair: DebitCredit, how: Mapping[str, Convention], relation: str
     ) -> tuple[str, dict[str, str]]:
-        """SQL for one signed number from two columns. An empty field and a zero are the same there."""
+        """Return SQL for a signed number from two columns, and reasons for bad rows; empty fields count as zero."""
         kind = self._entity.columns[into]
         debit, credit = self._fields[pair.debit], self._fields[pair.credit]
         bad = self._unreadable_number(pair.debit, debit, kind, how[debit])
@@ -240,7 +240,7 @@ class Reader:
         return f"(CASE WHEN {out} <> 0 THEN -abs({low}) ELSE coalesce({high}, {low}) END)", bad
 
     def _wide(self, relation: str, columns: Mapping[str, str], types: Mapping[str, ColumnType]) -> list[str]:
-        """The columns of undetermined decimals that have a value which does not fit the narrow type."""
+        """Return the `decimal` columns with a value that does not fit the narrow type."""
         wanted = {}
         for name, kind in types.items():
             if kind.kind == "decimal" and not kind.fixed:
@@ -257,7 +257,7 @@ class Reader:
 
 
 _NARROW_MARK = "FDS_DECIMAL"
-"""Stands for the type of an undetermined decimal until all values are known."""
+"""Placeholder for the type of a `decimal` column until all values are checked."""
 
 
 def _number(column: str, kind: ColumnType) -> str:

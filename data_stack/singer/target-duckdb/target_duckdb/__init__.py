@@ -1,1 +1,1 @@
-"""A Singer target for DuckDB that loses no row."""
+"""Singer target for DuckDB."""

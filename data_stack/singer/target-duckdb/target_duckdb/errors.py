@@ -1,4 +1,4 @@
-"""The one error a user may see."""
+"""Define the error for users."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import click
 
 
 class TargetError(click.ClickException):
-    """The run cannot go on: one sentence on standard error, exit code 1, no traceback."""
+    """An error that ends the run: one sentence on standard error and exit code 1, without a traceback."""
 
 
 def of_duckdb(error: Exception, doing: str) -> TargetError:
-    """Say what DuckDB could not do, in its first sentence."""
+    """Return the error for a DuckDB error, with the first line of its message.
+
+    Args:
+        doing: what failed, such as `opening FILE`.
+    """
     text = str(error)
     if re.search(r"no space left|not enough disk space|disk (is )?full", text, re.IGNORECASE):
         return TargetError(f"no space left on the disk while {doing}; free some space, then run again")

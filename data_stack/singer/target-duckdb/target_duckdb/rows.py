@@ -1,4 +1,4 @@
-"""Records, one by one as Python has them, to one Arrow table of exact types."""
+"""Convert single records to one Arrow table with exact types."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def position_name(columns: Iterable[str]) -> str:
 
 
 def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pa.Table:
-    """All records with the columns of the schema; what a record lacks is NULL.
+    """Return all records with the columns of the schema and their position; missing values are NULL.
 
     Raises:
-        TargetError: a value is not of its column's type.
+        TargetError: a value does not have the type of its column.
     """
     arrays = [_array(records, name, kind) for name, kind in columns.items()]
     position = pa.array(range(len(records)), pa.int64())
@@ -41,10 +41,10 @@ def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
 
 
 def ascending(path: str, column: str) -> bool:
-    """Whether each text of a column of a Parquet file is after the one before, and none is null.
+    """Return whether the texts of a Parquet column are strictly ascending, without nulls.
 
-    Shorter texts are before longer ones, as numbers and most numbered ids have it. Ids mostly are in order, and this
-    shows it in a fraction of the time that looking for repeated ones takes.
+    Shorter texts come before longer ones, which is the order of numbers and numbered ids. Most ids are in order, and
+    this check is much faster than a search for duplicates.
     """
     last = None
     for batch in pq.ParquetFile(path).iter_batches(batch_size=1_000_000, columns=[column]):
@@ -114,6 +114,6 @@ def _time(value: Any) -> time:
 
 
 def _moment(value: Any) -> datetime:
-    """A time with an offset becomes UTC."""
+    """Convert to a datetime without offset; a time with an offset is converted to UTC."""
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -1,4 +1,4 @@
-"""One stream on its way into one table."""
+"""Load one stream into one table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DuckDBSink(BatchSink):
-    """Loads Parquet files as they are, and records by way of Arrow; each batch is one transaction."""
+    """Load Parquet files directly, and records through Arrow; each batch is one transaction."""
 
     def __init__(
         self, target: TargetDuckDB, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
@@ -31,14 +31,14 @@ class DuckDBSink(BatchSink):
 
     @property
     def columns(self) -> dict[str, str]:
-        """Column names and DuckDB's types."""
+        """Column names and their DuckDB types."""
         return {name: sql_type(schema) for name, schema in self.schema["properties"].items()}
 
     def setup(self) -> None:
-        """Make or widen the table even if no record follows.
+        """Create or widen the table, even if no record follows.
 
         Raises:
-            TargetError: the schema cannot be a table.
+            TargetError: the schema is not valid for a table.
         """
         names = [name.lower() for name in self.columns]
         if not names:
@@ -53,13 +53,15 @@ class DuckDBSink(BatchSink):
         self._load(None)
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Count a record as its message comes in."""
+        """Count a record and add it to the batch."""
         self._target.count(self.stream_name, received=1)
         super().process_record(record, context)
 
     def process_batch(self, context: Mapping[str, Any]) -> None:
         records = context.get("records", [])
-        if "batch_id" not in context:  # the SDK read them from a batch file, so no message of their own was counted
+        if (
+            "batch_id" not in context
+        ):  # the SDK read these records from a batch file, so `process_record` did not count them
             self._target.count(self.stream_name, received=len(records))
         connection = self._target.connection
         connection.register("incoming", arrow_table(records, self.columns))
@@ -67,7 +69,7 @@ class DuckDBSink(BatchSink):
         connection.unregister("incoming")
 
     def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
-        """Parquet from local disk goes straight in, file by file in the order of the manifest."""
+        """Load local Parquet files directly, one by one in the order of the manifest; the SDK reads other files."""
         self._target.drain_one(self)
         for file in files:
             place = urlparse(file)

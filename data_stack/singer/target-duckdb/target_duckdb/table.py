@@ -1,4 +1,4 @@
-"""One table: made, widened and loaded, each load in one transaction."""
+"""Create, widen and load one table, with one transaction per load."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def identifier(name: str) -> str:
 
 @dataclass(frozen=True)
 class Load:
-    """Rows to load: `source` is SQL that yields `columns` and each row's position; later positions win.
+    """Rows to load. `source` is SQL that yields `columns` and each row's position; for equal keys the last wins.
 
     `kinds` are the types of the table's columns, as `Table.fit` returns them. `distinct` says that no key is null or
     comes twice, where that is known beforehand; `lasting` that the source can be read until the process ends.
@@ -39,7 +39,7 @@ class Load:
 
 
 class Table:
-    """A table of a DuckDB file. Names compare without regard to case, as DuckDB has it."""
+    """A table of a DuckDB file. Names are compared without case, as in DuckDB."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
         self._con, self._schema, self.name = connection, schema, name
@@ -49,23 +49,23 @@ class Table:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing.
+        """Run the block in a transaction; after an error, roll back and close the connection.
 
         Raises:
-            TargetError: DuckDB could not do it; nothing has changed.
+            TargetError: a statement failed; nothing was changed.
         """
         self._con.execute("BEGIN")
         try:
             yield
             self._con.execute("COMMIT")
         except BaseException as error:
-            self._con.close()  # rolls back, and leaves on disk what the last commit left
+            self._con.close()  # rolls back; the file keeps the last commit
             if isinstance(error, duckdb.Error):
                 raise of_duckdb(error, f"loading {self.name}") from None
             raise
 
     def columns(self) -> dict[str, str]:
-        """Names and types; empty where there is no table."""
+        """Return names and types of the columns; empty if the table does not exist."""
         rows = self._con.execute(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
             "AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index",
@@ -102,11 +102,11 @@ class Table:
         return {name: kind for name, (_, kind) in present.items()}
 
     def append(self, load: Load) -> int:
-        """Add all rows. Returns: how many."""
+        """Append all rows. Returns: their number."""
         return self._insert(load, load.source)
 
     def upsert(self, load: Load) -> tuple[int, int]:
-        """Replace rows of the same key, add the others. Of rows with one key the last one wins.
+        """Replace rows with the same key and append the others. Of rows with equal keys the last one wins.
 
         Returns: how many rows are in the table through this load and were not through earlier ones of this object, and
             how many rows of all these loads were replaced.
@@ -139,7 +139,7 @@ class Table:
             self._first = ""
 
     def _last_of_each_key(self, load: Load) -> tuple[int, str]:
-        """How many rows a later one of the same key supersedes, and SQL for the others.
+        """Return how many rows are replaced by a later row with the same key, and SQL for the remaining rows.
 
         Raises:
             TargetError: a key is null.
@@ -163,7 +163,7 @@ class Table:
 
     def _merge(self, load: Load, source: str) -> int:
         names = [identifier(name) for name in load.columns]
-        # as the table has them: it may be wider than what comes, and DuckDB would read its texts as numbers
+        # in the table's type, which may be wider; DuckDB would otherwise cast its texts to numbers
         match = " AND ".join(
             f"t.{identifier(key)} = CAST(s.{identifier(key)} AS {load.kinds[key.lower()]})" for key in load.keys
         )
@@ -175,11 +175,11 @@ class Table:
         )
 
     def _wide(self, column: str, old: str, name: str, kind: str, source: str | None) -> str:
-        """The type for both; numbers are looked at, for a narrower type than their bounds allow often holds them."""
+        """Return the type for both; for numbers, check the values, as a narrower type than their bounds may suffice."""
         if old == kind or (is_number(old) and is_number(kind) and self._exact(source, name, kind, old)):
             return old
         wide = merged(old, kind)
-        if wide == "VARCHAR" and is_number(old) and is_number(kind):  # the bounds do not fit, the values may
+        if wide == "VARCHAR" and is_number(old) and is_number(kind):  # the bounds do not fit, but the values may
             wide = f"DECIMAL(38,{max(scale_of(old), scale_of(kind))})"
         elif wide != "DOUBLE":
             return wide
@@ -187,12 +187,12 @@ class Table:
         return wide if exact else "VARCHAR"
 
     def _exact(self, source: str | None, column: str, kind: str, into: str) -> bool:
-        """Whether all values of a number column survive as another type of number."""
+        """Return whether all values of a numeric column convert to another numeric type without loss."""
         name = identifier(column)
         back = f"TRY_CAST(TRY_CAST({name} AS {into}) AS {kind})"
         return source is None or not self._count(f"SELECT count(*) FROM {source} WHERE {back} IS DISTINCT FROM {name}")
 
     def _count(self, query: str) -> int:
-        """The one number that a query or a change answers."""
+        """Return the single number that a query or a change yields."""
         row = self._con.execute(query).fetchone()
         return int(row[0]) if row else 0

@@ -1,4 +1,4 @@
-"""The target itself."""
+"""Define the target: settings, connection, counts, report and state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOADING = "__loading"
 
 
 class TargetDuckDB(Target):
-    """DuckDB as a target. One connection, one transaction a batch; state goes out behind what it speaks of."""
+    """Target for DuckDB: one connection, one transaction per batch; state is emitted after its data is committed."""
 
     name = "target-duckdb"
     package_name = "fds-target-duckdb"
@@ -35,13 +35,13 @@ class TargetDuckDB(Target):
         th.Property("default_target_schema", th.StringType, default="main", description="Schema of the tables."),
         th.Property(
             "load_method", th.StringType, default="upsert", allowed_values=["upsert", "append-only", "overwrite"],
-            description="Replace rows by key (append where a stream has none), add rows, or replace the table.",
+            description="Replace rows by key (append if a stream has no key), append rows, or replace the table.",
         ),
         th.Property(
             "report_path", th.StringType,
             description="JSON file for the counts of the run; environment variables in it ($NAME) are replaced.",
         ),
-        th.Property("memory_limit", th.StringType, default="700MB", description="What DuckDB may use of memory."),
+        th.Property("memory_limit", th.StringType, default="700MB", description="Memory limit of DuckDB."),
         th.Property("add_record_metadata", th.BooleanType, default=False, description="Add the SDK's _sdc columns."),
     ).to_dict()  # fmt: skip
     capabilities: ClassVar[list[Any]] = [
@@ -57,10 +57,10 @@ class TargetDuckDB(Target):
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The open database.
+        """Open connection to the database.
 
         Raises:
-            TargetError: it cannot be opened.
+            TargetError: the database cannot be opened.
         """
         path = Path(self.config["path"])
         config = {"threads": _THREADS, "memory_limit": self.config["memory_limit"], "preserve_insertion_order": False}
@@ -79,7 +79,7 @@ class TargetDuckDB(Target):
         return bool(self.config["load_method"] == "overwrite")
 
     def begin(self, stream: str) -> None:
-        """The first schema of a stream in this run: an overwriting load begins with an empty table beside the old."""
+        """Prepare a stream at its first schema; an overwriting load starts with an empty table next to the old one."""
         if stream not in self._counts:
             self._counts[stream] = {"received": 0, "loaded": 0, "replaced": 0}
             if self._overwrites:
@@ -87,7 +87,7 @@ class TargetDuckDB(Target):
                     self.table(stream).drop()
 
     def table(self, stream: str) -> Table:
-        """The table that a stream is loaded into during the run."""
+        """Return the table that a stream is loaded into during the run."""
         return self._table(stream + (_LOADING if self._overwrites else ""))
 
     def _table(self, name: str) -> Table:
@@ -96,7 +96,7 @@ class TargetDuckDB(Target):
         return self._tables[name]
 
     def count(self, stream: str, *, received: int = 0, loaded: int = 0, replaced: int = 0) -> None:
-        """Add to the counts: `received` as messages come in, the others once a load is committed."""
+        """Add to the counts of a stream: `received` for each message, the others after a commit."""
         for name, number in (("received", received), ("loaded", loaded), ("replaced", replaced)):
             self._counts[stream][name] += number
 
@@ -104,13 +104,13 @@ class TargetDuckDB(Target):
         self, stream_name: str, *, record: dict[str, Any] | None = None, schema: dict[str, Any] | None = None,
         key_properties: Sequence[str] | None = None,
     ) -> Sink:  # fmt: skip
-        """Load what is pending before a new schema takes over: else its records could overtake older ones."""
+        """Load pending records before a new schema applies, to keep the order of the records."""
         if schema is not None and self.sink_exists(stream_name):
             self.drain_one(self._sinks_active[stream_name])
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     def process_endofpipe(self) -> None:
-        """Load the rest, put overwriting loads in place, leave the file whole, and only then tell the state."""
+        """Load the rest, replace overwritten tables, checkpoint the file, and then emit the state."""
         for sink in self._sinks_active.values():
             self.drain_one(sink)
         if self._overwrites:
@@ -127,15 +127,15 @@ class TargetDuckDB(Target):
         self.connection.close()
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End at once with an error: the SDK would load what has come, and end with 0 as if that were all.
+        """Exit immediately with an error code, because the SDK would load the received part and exit with 0.
 
-        An exception would not do: DuckDB, while it works, makes a RuntimeError of any.
+        An exception does not work here: during a query, DuckDB converts any exception to a RuntimeError.
         """
         self.logger.warning("stopped by signal %d before all was loaded", signum)
         os._exit(128 + signum)
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Keep the state back while an overwriting load is not in place."""
+        """Emit the state, but not before an overwriting load has replaced its table."""
         if not self._overwrites or self._in_place:
             super()._write_state_message(state)
 

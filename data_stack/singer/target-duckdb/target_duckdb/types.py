@@ -1,4 +1,4 @@
-"""From JSON schema to DuckDB's types, and to the type that holds the values of two."""
+"""Map JSON schema to DuckDB types, and find the common type of two types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BIGINT_DIGITS = 19
 
 
 def sql_type(schema: Mapping[str, Any]) -> str:
-    """DuckDB's type of a property. Objects, arrays and unions of several types are kept as JSON text.
+    """Return the DuckDB type of a property. Objects, arrays and unions of several types are stored as JSON.
 
     `x-sql-datatype: DECIMAL(p,s)`, as tap-csv sends it, makes numbers exact; any other number is a DOUBLE.
     Times with an offset are stored as UTC.
@@ -33,7 +33,7 @@ def sql_type(schema: Mapping[str, Any]) -> str:
 
 
 def merged(one: str, other: str) -> str:
-    """The narrowest type that both convert to without loss; with DOUBLE that depends on the values."""
+    """Return the narrowest type to which both convert without loss; for DOUBLE this depends on the values."""
     if one == other:
         return one
     pair = {one, other}
@@ -49,12 +49,12 @@ def merged(one: str, other: str) -> str:
 
 
 def is_number(name: str) -> bool:
-    """Whether it is one of the numeric types that this target makes."""
+    """Return whether `name` is one of the numeric types that this target creates."""
     return name in ("BIGINT", "DOUBLE") or bool(_DECIMAL.fullmatch(name))
 
 
 def scale_of(name: str) -> int:
-    """Digits after the point of a BIGINT or a DECIMAL; none of a DOUBLE."""
+    """Return the digits after the point of a BIGINT or a DECIMAL; 0 for a DOUBLE."""
     return _bounds(name)[1]
 
 
