@@ -12,10 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stack_runtime.content import dbt_project
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.diff import parse_share
-from stack_runtime.pipeline.paths import DBT_PROJECT, PipelinePaths, beside, of_runner
+from stack_runtime.pipeline.paths import PipelinePaths, beside, of_runner
 from stack_runtime.pipeline.request import Request
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _history(count: int) -> int:
 def _ready() -> int:
     """Cheap enough for a health check: what a run needs is there, and the data folders can be written."""
     paths = _paths()
-    installed = meltano_env.ready() and (DBT_PROJECT / "dbt_project.yml").exists() and find_spec("dbt") is not None
+    installed = meltano_env.ready() and (dbt_project() / "dbt_project.yml").exists() and find_spec("dbt") is not None
     folders = (paths.landing, paths.root, paths.published.parent)
     return 0 if installed and all(os.access(folder, os.W_OK) for folder in folders) else 1
 
