@@ -15,8 +15,8 @@ from tests.integration.pipeline.conftest import Ended, ended
 from tests.kit.project import Project
 
 ENTITIES = [
-    {"entity": "hours", "path": "hours*.csv", "keys": ["id"], "columns": {"day": "day", "minutes": "integer"}},
-    {"entity": "invoices", "keys": ["number"], "columns": {"issued": "day", "total": "decimal"}},
+    {"entity": "hours", "path": "hours*.csv", "keys": ["id"], "columns": {"day": "date", "minutes": "integer"}},
+    {"entity": "invoices", "keys": ["number"], "columns": {"issued": "date", "total": "decimal"}},
 ]
 BANK = {
     "name": "tap-csv--bank",
