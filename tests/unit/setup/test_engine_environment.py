@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,9 +64,9 @@ def test_a_shell_that_reads_the_file_finds_the_engine_and_the_file_holds_no_secr
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     path = write_env_file(project, "dev")
     assert "hunter2" not in path.read_text()
-    command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL"'
+    command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL" && echo "$PULUMI_PYTHON_CMD"'
     said = subprocess.run(["sh", "-c", command, path], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state"]
+    assert said == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state", sys.executable]
 
 
 def test_without_an_engine_the_next_command_is_setup(project: Path) -> None:
