@@ -110,7 +110,7 @@ def test_an_environment_counts_only_when_it_was_finished_for_this_lock_file(
 ) -> None:
     program, mark = tmp_path / "meltano", tmp_path / "installed"
     monkeypatch.setattr(meltano_env, "MELTANO", program)
-    monkeypatch.setattr(meltano_env, "_MARK", mark)
+    monkeypatch.setattr(meltano_env, "_mark", lambda: mark)
     program.touch()
     assert Meltano().find() is None, "a killed installation must not count"
     mark.write_text(meltano_env._fingerprint())
