@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -22,47 +22,74 @@ _ROOT_FILES = {"pyproject.toml": "pyproject.toml", "uv.lock": "uv.lock", ".docke
 """Files at the root of the repository, and their names in the folder of the wheel."""
 _IN_WHEEL = "freelancer_data_stack"
 _STAMP = ".copied-from"
+_LEFT_BEHIND = {"__pycache__", ".meltano"}
+"""Folders that tools write into the sources and the content."""
 
 
 @cache
 def source_tree() -> Path:
     """Return the root of the sources; copy those of an installed wheel first if the copy is missing or outdated."""
-    if (_HERE / "uv.lock").is_file():
+    if _is_repository():
         return _HERE
-    target = cache_dir() / "sources" / hashlib.sha256(str(_HERE).encode()).hexdigest()[:16]
+    return copied_tree("sources", _HERE, source_files())
+
+
+def source_files() -> Iterator[tuple[str, Path]]:
+    """Yield each file of the sources, with its path in the repository."""
+    for name, in_wheel in _ROOT_FILES.items():
+        yield name, _HERE / name if _is_repository() else _HERE / _IN_WHEEL / in_wheel
+    for package in _PACKAGES:
+        yield from files_below(_HERE / package, package)
+
+
+def files_below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
+    """Yield each file below `folder` that tools did not leave behind, with its path below `name`."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if path.name not in _LEFT_BEHIND:
+                yield from files_below(path, f"{name}/{path.name}")
+        elif path.is_file():
+            yield f"{name}/{path.name}", path
+
+
+def copied_tree(kind: str, origin: Path, files: Iterable[tuple[str, Path]]) -> Path:
+    """Return a folder in the cache that has a copy of exactly these files; copy them anew if any has changed.
+
+    Args:
+        kind: the folder in the cache.
+        origin: where the files are from; each origin has a copy of its own.
+        files: path in the copy and path of each file.
+    """
+    found = list(files)
+    target = cache_dir() / kind / hashlib.sha256(str(origin).encode()).hexdigest()[:16]
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f"{target.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = _fingerprint()
+        stamp = _fingerprint(found)
         if not (target / _STAMP).is_file() or (target / _STAMP).read_text() != stamp:
-            _replace(target, stamp)
+            _replace(target, found, stamp)
     return target
 
 
-def _files() -> Iterator[tuple[str, Path]]:
-    """Yield each file by its name in the repository."""
-    for name, in_wheel in _ROOT_FILES.items():
-        yield name, _HERE / _IN_WHEEL / in_wheel
-    for package in _PACKAGES:
-        for path in sorted((_HERE / package).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield str(path.relative_to(_HERE)), path
+def _is_repository() -> bool:
+    """Return whether this module is in the repository or an image, and not in a wheel."""
+    return (_HERE / "uv.lock").is_file()
 
 
-def _fingerprint() -> str:
+def _fingerprint(files: Iterable[tuple[str, Path]]) -> str:
     """Return a digest of names, sizes and times; contents would be read on every start."""
-    digest = hashlib.sha256(str(_HERE).encode())
-    for name, path in _files():
+    digest = hashlib.sha256()
+    for name, path in files:
         found = path.stat()
-        digest.update(f"\0{name}\0{found.st_size}\0{found.st_mtime_ns}".encode())
+        digest.update(f"\0{name}\0{path}\0{found.st_mode}\0{found.st_size}\0{found.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
-def _replace(target: Path, stamp: str) -> None:
-    """Copy the sources beside `target`, then put the copy in its place; after a kill there is no stamp."""
+def _replace(target: Path, files: Iterable[tuple[str, Path]], stamp: str) -> None:
+    """Copy the files beside `target`, then put the copy in its place; after a kill there is no stamp."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as work:
-        draft = Path(work) / "sources"
-        for name, path in _files():
+        draft = Path(work) / "copy"
+        for name, path in files:
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, draft / name)
         (draft / _STAMP).write_text(stamp)

@@ -7,8 +7,8 @@ from typing import Any
 
 from agents.tools.duckdb import query
 from agents.tools.pipeline_target import PipelineTarget
+from stack_runtime.content import meltano_project
 from stack_runtime.errors import StackError, UsageError
-from stack_runtime.pipeline.paths import MELTANO_PROJECT
 
 DISCOVERY_SECONDS = 60.0
 _STATE = "SELECT path, content FROM fds.state"
@@ -18,7 +18,7 @@ def plugins() -> dict[str, Any]:
     """Return extractors and loaders with the names of their settings, without values, which can be secret."""
     from ruamel.yaml import YAML
 
-    found = YAML(typ="safe").load(MELTANO_PROJECT / "meltano.yml")["plugins"]
+    found = YAML(typ="safe").load(meltano_project() / "meltano.yml")["plugins"]
     return {
         kind: [{"name": plugin["name"], "settings": sorted(plugin.get("config", {}))} for plugin in found[kind]]
         for kind in found

@@ -15,6 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 from data_stack.streamlit import formatting, marts
 from data_stack.streamlit.views import cashflow, changes, customers, explore, frame, quality, runs
 from data_stack.streamlit.warehouse import Version, version
+from stack_runtime.content import content_dir
 from stack_runtime.errors import StackError
 
 
@@ -65,7 +66,7 @@ PAGES = (
 )
 """Title, icon, needed marts and function of each page."""
 
-OWN_PAGES = Path(__file__).parents[1] / "dashboards"
+OWN_PAGES = content_dir() / "dashboards"
 """Folder with the project's own pages, one Streamlit script each; the file name is the title."""
 
 LOGO = Path(__file__).with_name("logo.svg")

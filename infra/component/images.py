@@ -41,7 +41,7 @@ def _built(stack: str, service: Service, build: Build, options: pulumi.ResourceO
         f"{stack}-{service.name}-image",
         name=build_context.reference(stack, service),
         build=docker.RemoteImageBuildArgs(
-            context=str(build_context.ROOT),
+            context=str(build_context.context_dir()),
             dockerfile=build.dockerfile,
             force_remove=True,  # the container of a step that failed, too
             use_legacy_builder=True,  # the other one, buildx, builds on this machine's daemon, whatever the host is

@@ -72,7 +72,8 @@ def write_env_file(project: Path, stack: str) -> Path:
         UnreachableError: there is no engine.
     """
     extra = os.pathsep.join([*_fetched(project), str(Path(sys.prefix) / "bin")])
-    values = environment(project, stack)
+    # A project that `fds init` made has no environment of its own: the engine starts its program with this one.
+    values = environment(project, stack) | {"PULUMI_PYTHON_CMD": sys.executable}
     kept = sorted(name for name in values if name not in ("PATH", "PULUMI_CONFIG_PASSPHRASE"))
     lines = [f'export PATH="$PATH":{shlex.quote(extra)}', *(f"export {n}={shlex.quote(values[n])}" for n in kept)]
     path = project / ".fds" / "env"

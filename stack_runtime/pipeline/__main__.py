@@ -12,10 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stack_runtime.content import dbt_project
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.diff import parse_share
-from stack_runtime.pipeline.paths import DBT_PROJECT, PipelinePaths, beside, of_runner
+from stack_runtime.pipeline.paths import PipelinePaths, beside, of_runner
 from stack_runtime.pipeline.request import Request
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _ready() -> int:
     The health check calls this often, so it only looks at files.
     """
     paths = _paths()
-    installed = meltano_env.ready() and (DBT_PROJECT / "dbt_project.yml").exists() and find_spec("dbt") is not None
+    installed = meltano_env.ready() and (dbt_project() / "dbt_project.yml").exists() and find_spec("dbt") is not None
     folders = (paths.landing, paths.root, paths.published.parent)
     return 0 if installed and all(os.access(folder, os.W_OK) for folder in folders) else 1
 

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stack_runtime.content import dbt_project
 from stack_runtime.errors import CheckFailedError
-from stack_runtime.pipeline.paths import DBT_PROJECT
 
 _DECLARED = ("packages.yml", "dependencies.yml", "package-lock.yml")
-_FOLDER = DBT_PROJECT / "dbt_packages"
+_FOLDER = "dbt_packages"
 
 
 def install_packages(scratch: Path) -> None:
@@ -25,7 +25,8 @@ def install_packages(scratch: Path) -> None:
         CheckFailedError: a package cannot be fetched.
     """
     declared = _fingerprint()
-    mark = _FOLDER / ".fds"
+    folder = dbt_project() / _FOLDER
+    mark = folder / ".fds"
     if declared is None or (mark.is_file() and mark.read_text() == declared):
         return
     scratch.mkdir(parents=True, exist_ok=True)
@@ -38,10 +39,10 @@ def install_packages(scratch: Path) -> None:
         said = [line for line in done.stdout.splitlines() if line.strip() and "uploading artifacts" not in line]
         raise CheckFailedError(
             f"the packages of the models cannot be fetched: {' '.join(said[-2:])[:300]}",
-            where=str(DBT_PROJECT),
+            where=str(dbt_project()),
             next_command="fds dbt -- deps",
         )
-    _FOLDER.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     mark.write_text(_fingerprint() or "")
 
 
@@ -55,8 +56,8 @@ def dbt_environment(database: Path, target: Path) -> dict[str, str]:
     return {
         **os.environ,
         "FDS_DUCKDB_PATH": str(database),
-        "DBT_PROJECT_DIR": str(DBT_PROJECT),
-        "DBT_PROFILES_DIR": str(DBT_PROJECT),
+        "DBT_PROJECT_DIR": str(dbt_project()),
+        "DBT_PROFILES_DIR": str(dbt_project()),
         "DBT_TARGET_PATH": str(target),
         "DBT_LOG_PATH": str(target / "logs"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -66,7 +67,7 @@ def dbt_environment(database: Path, target: Path) -> dict[str, str]:
 
 def _fingerprint() -> str | None:
     """Return a digest of the files that declare packages; None if there is no such file."""
-    files = [file for name in _DECLARED if (file := DBT_PROJECT / name).is_file()]
+    files = [file for name in _DECLARED if (file := dbt_project() / name).is_file()]
     if not files:
         return None
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

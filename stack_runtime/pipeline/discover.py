@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from stack_runtime.content import meltano_project
 from stack_runtime.errors import CheckFailedError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.extract_load import meltano_environment, reason_of
-from stack_runtime.pipeline.paths import MELTANO_PROJECT, PipelinePaths
-from stack_runtime.pipeline.sources import Source, declared_sources, select_landed
+from stack_runtime.pipeline.paths import PipelinePaths
+from stack_runtime.pipeline.sources import Source, declared_sources, refuse_nothing_declared, select_landed
 from stack_runtime.pipeline.workspace import Workspace
 
 
@@ -23,7 +24,9 @@ def discover(paths: PipelinePaths) -> list[dict[str, Any]]:
         UsageError: the landing folder has no CSV file.
         CheckFailedError: an extractor cannot read its files.
     """
-    selection = select_landed(declared_sources(), paths.landing)
+    declared = declared_sources()
+    refuse_nothing_declared(declared)
+    selection = select_landed(declared, paths.landing)
     sources = [source for source in selection.sources if source.entities is not None]
     if not sources:
         where = str(paths.landing)
@@ -38,7 +41,7 @@ def discover(paths: PipelinePaths) -> list[dict[str, Any]]:
 def _streams(source: Source, environment: dict[str, str]) -> list[dict[str, Any]]:
     done = subprocess.run(
         [str(meltano_env.MELTANO), "--log-format", "plain", "invoke", "--no-install", source.name, "--discover"],
-        cwd=MELTANO_PROJECT,
+        cwd=meltano_project(),
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

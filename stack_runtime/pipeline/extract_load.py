@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stack_runtime.content import meltano_project
 from stack_runtime.errors import CheckFailedError, StackError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.counts import Loaded, count_loaded, tap_report, target_report
 from stack_runtime.pipeline.disk import is_full, no_space
-from stack_runtime.pipeline.paths import MELTANO_PROJECT
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.sources import Selection, Source
 from stack_runtime.pipeline.workspace import Workspace
@@ -46,7 +46,7 @@ def extract_load(
         command += [source.name, TARGET]
     with work.log.open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=MELTANO_PROJECT, env=settings, stdin=subprocess.DEVNULL,
+            command, cwd=meltano_project(), env=settings, stdin=subprocess.DEVNULL,
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent,
         )  # fmt: skip
         try:
@@ -69,10 +69,10 @@ def meltano_environment(
     for folder in (system, work.state, work.quarantine, work.batches, work.reports):
         folder.mkdir(parents=True, exist_ok=True)
     for plugins in ("extractors", "loaders"):
-        (system / plugins).symlink_to(meltano_env.SYSTEM / plugins)
+        (system / plugins).symlink_to(meltano_env.system() / plugins)
     found = {
         **os.environ,
-        "MELTANO_PROJECT_ROOT": str(MELTANO_PROJECT),
+        "MELTANO_PROJECT_ROOT": str(meltano_project()),
         "MELTANO_ENVIRONMENT": os.environ.get("FDS_ENVIRONMENT", "dev"),
         "MELTANO_SYS_DIR_ROOT": str(system),
         "MELTANO_STATE_BACKEND_URI": f"file://{work.state}",

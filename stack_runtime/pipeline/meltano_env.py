@@ -14,24 +14,29 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from stack_runtime.content import meltano_project
 from stack_runtime.errors import UnreachableError
-from stack_runtime.pipeline.paths import MELTANO_PROJECT, ROOT
+from stack_runtime.pipeline.paths import ROOT
 from stack_runtime.pipeline.sources import declared_loaders, declared_sources
 from stack_runtime.uv import uv
 
 ENVIRONMENT = ROOT / ".venvs" / "meltano"
 MELTANO = ENVIRONMENT / "bin" / "meltano"
-SYSTEM = MELTANO_PROJECT / ".meltano"
-_MARK = SYSTEM / "installed"
-_OUR_PLUGINS = "-e ../singer/"
-"""Prefix of the `pip_url` of this project's own plugins."""
+SINGER = ROOT / "data_stack" / "singer"
+_SINGER_VARIABLE = "FDS_SINGER"
+"""Variable for the folder of our plugins in `pip_url`: it is not the same on every machine."""
 
 Say = Callable[[str], None]
 
 
+def system() -> Path:
+    """Return the folder with the environments of the project's plugins."""
+    return meltano_project() / ".meltano"
+
+
 def ready() -> bool:
     """Return whether Meltano and its plugins are installed in the locked and declared versions."""
-    return MELTANO.exists() and _MARK.exists() and _MARK.read_text() == _fingerprint()
+    return MELTANO.exists() and _mark().exists() and _mark().read_text() == _fingerprint()
 
 
 def prepare(say: Say) -> None:
@@ -53,22 +58,27 @@ def prepare(say: Say) -> None:
 
 
 def _install(say: Say) -> None:
-    SYSTEM.mkdir(exist_ok=True)
+    system().mkdir(exist_ok=True)
     say("installing Meltano")
     sync = (*uv(), "sync", "--frozen", "--only-group", "meltano", "--no-install-project")
     _call(sync, ROOT, {"UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)})
     plugins = ("--package", "fds-tap-csv", "--package", "fds-target-duckdb")
-    constraints = SYSTEM / "constraints.txt"
+    constraints = system() / "constraints.txt"
     export = (*uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
     _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
-    here = str(
-        constraints.relative_to(MELTANO_PROJECT)
-    )  # relative, because uv splits the value at spaces and an absolute path may have some
+    # relative, because uv splits the value at spaces and an absolute path may have some
+    here = str(constraints.relative_to(meltano_project()))
     for kind, name, pip_url in _plugins():
         say(f"installing {name}")
-        locked = {"UV_CONSTRAINT": here} if pip_url.startswith(_OUR_PLUGINS) else {}
-        _call((str(MELTANO), "install", kind, name), MELTANO_PROJECT, locked | {"NO_COLOR": "1"})
-    _MARK.write_text(_fingerprint())
+        locked = {"UV_CONSTRAINT": here} if f"${_SINGER_VARIABLE}/" in pip_url else {}
+        own = {_SINGER_VARIABLE: str(SINGER), "NO_COLOR": "1"}
+        _call((str(MELTANO), "install", kind, name), meltano_project(), locked | own)
+    _mark().write_text(_fingerprint())
+
+
+def _mark() -> Path:
+    """Return the file that says what is installed."""
+    return system() / "installed"
 
 
 def _plugins() -> list[tuple[str, str, str]]:

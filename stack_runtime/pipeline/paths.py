@@ -13,9 +13,6 @@ from stack_runtime.source_tree import source_tree
 ROOT = source_tree()
 """The repository, or its copy in the runner image or of an installed wheel."""
 
-MELTANO_PROJECT = ROOT / "data_stack" / "meltano"
-DBT_PROJECT = ROOT / "data_stack" / "dbt"
-
 DATABASE_NAME = "warehouse.duckdb"
 
 

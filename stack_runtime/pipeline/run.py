@@ -46,6 +46,7 @@ from stack_runtime.pipeline.request import Request
 from stack_runtime.pipeline.sources import (
     Selection,
     declared_sources,
+    refuse_nothing_declared,
     select_entity,
     select_landed,
     select_sources,
@@ -101,9 +102,11 @@ class Pipeline:
 
         with _user_errors(self._paths.root):
             self._paths.make()
+            declared = declared_sources()
+            refuse_nothing_declared(declared)
             if csv:
-                select_entity(select_sources(declared_sources(), request.source), request.entity)
-            elif not select_landed(declared_sources(), self._paths.landing, request.source).sources:
+                select_entity(select_sources(declared, request.source), request.entity)
+            elif not select_landed(declared, self._paths.landing, request.source).sources:
                 where = str(self._paths.landing)
                 raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
             meltano_env.prepare(self._say)

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from stack_runtime.content import meltano_project
 from stack_runtime.errors import UsageError
-from stack_runtime.pipeline.paths import MELTANO_PROJECT
 
-PROJECT_FILE = MELTANO_PROJECT / "meltano.yml"
+PROJECT_FILE = "meltano.yml"
 UPLOADS = "uploads"
 """Subfolder of the landing folder for files of `fds run --csv`; no entity reads it."""
 _FILE_SETTINGS = {"entities", "quarantine_dir", "report_path"}
@@ -57,12 +57,13 @@ class Selection:
         return [(entity, found) for entity in source.entities or () if (found := self.files.get(entity["entity"]))]
 
 
-def declared_sources(file: Path = PROJECT_FILE) -> tuple[Source, ...]:
+def declared_sources(file: Path | None = None) -> tuple[Source, ...]:
     """Return all extractors of the project in the order of their declaration.
 
     Raises:
         UsageError: the file cannot be read, or the declaration of an extractor is invalid.
     """
+    file = file or meltano_project() / PROJECT_FILE
     plugins = {str(plugin.get("name")): plugin for plugin in _plugins(file, "extractors")}
     sources = tuple(_source(name, plugins, file) for name in plugins)
     if not sources:
@@ -73,9 +74,23 @@ def declared_sources(file: Path = PROJECT_FILE) -> tuple[Source, ...]:
     return sources
 
 
-def declared_loaders(file: Path = PROJECT_FILE) -> list[Mapping[str, Any]]:
+def declared_loaders() -> list[Mapping[str, Any]]:
     """Return the declarations of the project's loaders."""
-    return _plugins(file, "loaders")
+    return _plugins(meltano_project() / PROJECT_FILE, "loaders")
+
+
+def refuse_nothing_declared(sources: Sequence[Source]) -> None:
+    """Refuse to run a new project, which reads files and has no entity yet.
+
+    Raises:
+        UsageError: no entity is declared.
+    """
+    if all(source.entities == () for source in sources):
+        raise UsageError(
+            "no entity is declared yet",
+            where=str(meltano_project() / PROJECT_FILE),
+            next_command="declare one under `entities` of tap-csv, as README.md of the project shows",
+        )
 
 
 def select_sources(sources: Sequence[Source], name: str | None) -> tuple[Source, ...]:
@@ -87,7 +102,7 @@ def select_sources(sources: Sequence[Source], name: str | None) -> tuple[Source,
     found = tuple(source for source in sources if name in (None, source.name))
     if not found:
         known = ", ".join(source.name for source in sources)
-        raise UsageError(f"no source {name} is declared", where=PROJECT_FILE.name, next_command=f"name one of {known}")
+        raise UsageError(f"no source {name} is declared", where=PROJECT_FILE, next_command=f"name one of {known}")
     return found
 
 
@@ -106,7 +121,7 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
     if entity is None or entity not in known:
         what = f"no entity {entity} is declared" if entity else "a CSV file needs the entity that it belongs to"
         choice = f"add --entity with one of {', '.join(known)}" if known else "declare an entity in meltano.yml"
-        raise UsageError(what, where=PROJECT_FILE.name, next_command=choice)
+        raise UsageError(what, where=PROJECT_FILE, next_command=choice)
     return known[entity], entity
 
 
@@ -193,7 +208,7 @@ def _entity(item: object, source: str, file: Path) -> Mapping[str, Any]:
 def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
     """Yield the globs of an entity with variables replaced; the default is the folder of its name in `landing`."""
     paths = entity.get("paths") or ([entity["path"]] if entity.get("path") else [])
-    variables = {"MELTANO_PROJECT_ROOT": str(MELTANO_PROJECT), **os.environ}
+    variables = {"MELTANO_PROJECT_ROOT": str(meltano_project()), **os.environ}
     for path in paths or [f"{entity['entity']}/*"]:
         yield re.sub(r"\$\{?(\w+)\}?", lambda found: variables.get(found[1], found[0]), str(path))
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stack_runtime.content import dbt_project
 from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline.dbt_packages import install_packages
 from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.model import Check
-from stack_runtime.pipeline.paths import DBT_PROJECT
 from stack_runtime.pipeline.workspace import Relation
 
 _BUILT = ("success", "skipped", "no-op", "partial success")
@@ -96,7 +96,7 @@ class Dbt:
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
-        folders = ("--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", self._target)
+        folders = ("--project-dir", dbt_project(), "--profiles-dir", dbt_project(), "--target-path", self._target)
         done = dbtRunner(manifest=self._manifest).invoke(
             ["--log-level", "none", "--log-path", str(self._target / "logs"), "--no-use-colors",
              "--no-send-anonymous-usage-stats", "--no-version-check",

@@ -25,7 +25,8 @@ class Installed:
     def variables(self, **more: str) -> dict[str, str]:
         """Return the environment variables of a command in it, with a cache of its own."""
         kept = {name: value for name, value in os.environ.items() if name not in (*OTHERS, "PYTHONPATH", "VIRTUAL_ENV")}
-        return {**kept, "FDS_CACHE_DIR": str(self.cache), **more}
+        path = [folder for folder in kept["PATH"].split(os.pathsep) if not Path(folder).is_relative_to(ROOT)]
+        return {**kept, "PATH": os.pathsep.join(path), "FDS_CACHE_DIR": str(self.cache), **more}
 
     def run(self, *words: str, cwd: Path) -> str:
         """Run Python in it and return what it prints."""
@@ -47,6 +48,12 @@ def install(wheel: Path, folder: Path, extras: str = "") -> Installed:
     _uv("venv", "--quiet", "--python", "3.11", str(environment))
     _uv("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), f"{wheel}{extras}")
     return Installed(environment, folder / "cache")
+
+
+def upgrade(wheel: Path, installed: Installed) -> None:
+    """Install the wheel anew over the one that is there."""
+    python = str(installed.python)
+    _uv("pip", "install", "--quiet", "--python", python, "--reinstall", "--no-deps", str(wheel))
 
 
 def _uv(*words: str) -> None:

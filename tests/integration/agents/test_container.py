@@ -11,12 +11,12 @@ import httpx2 as httpx
 import pytest
 from docker.models.containers import Container
 
-from infra.build_context import ROOT
 from infra.services import Context, selected
 from infra.services.agents import SERVICE
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
 from stack_runtime.status import MIB
+from tests.kit.project import ROOT
 
 NAME = "fds-agents-test"
 TOKEN = {"Authorization": "Bearer secret-of-the-test"}

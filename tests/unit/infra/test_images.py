@@ -9,6 +9,7 @@ import pytest
 
 from infra import build_context
 from infra.services import Build, catalogue
+from tests.kit.project import ROOT
 
 RECIPE = """FROM python:3.11-slim
 COPY pyproject.toml uv.lock ./
@@ -27,7 +28,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text(name)
     (tmp_path / ".dockerignore").write_text("# nothing\n**/*.pyc\n")
     (tmp_path / "Dockerfile").write_text(RECIPE)
-    monkeypatch.setattr(build_context, "ROOT", tmp_path)
+    monkeypatch.setattr(build_context, "source_tree", lambda: tmp_path)
+    monkeypatch.setattr(build_context, "content_dir", lambda: tmp_path / "data_stack")
     return tmp_path
 
 
@@ -63,7 +65,7 @@ def test_each_built_image_has_a_repository_of_its_stack_alone() -> None:
     assert not others & set(names)
 
 
-RECIPES = sorted(build_context.ROOT.glob("data_stack/images/*/Dockerfile"))
+RECIPES = sorted(ROOT.glob("data_stack/images/*/Dockerfile"))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)

@@ -208,3 +208,10 @@ def test_unsupported_toolchain_is_refused(tmp_path: Path) -> None:
 def test_missing_environment_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match="is not a virtualenv; next: pulumi install"):
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
+
+
+def test_python_without_an_environment_is_the_named_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_PYTHON_CMD", "/opt/own/python")
+    assert Toolchain(tmp_path, {}).python == "/opt/own/python"
+    with pytest.raises(ToolchainError, match="is not a virtualenv"):
+        _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,9 +62,9 @@ def test_env_file_puts_the_engine_on_path_and_has_no_secret(project: Path, monke
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     path = write_env_file(project, "dev")
     assert "hunter2" not in path.read_text()
-    command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL"'
+    command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL" && echo "$PULUMI_PYTHON_CMD"'
     lines = subprocess.run(["sh", "-c", command, path], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert lines == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state"]
+    assert lines == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state", sys.executable]
 
 
 def test_missing_engine_is_an_error_that_names_setup(project: Path) -> None:

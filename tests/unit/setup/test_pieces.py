@@ -117,7 +117,7 @@ def test_meltano_environment_is_found_only_if_complete_for_the_lock_file(
 ) -> None:
     program, mark = tmp_path / "meltano", tmp_path / "installed"
     monkeypatch.setattr(meltano_env, "MELTANO", program)
-    monkeypatch.setattr(meltano_env, "_MARK", mark)
+    monkeypatch.setattr(meltano_env, "_mark", lambda: mark)
     program.touch()
     assert Meltano().find() is None, "an incomplete installation must not be found"
     mark.write_text(meltano_env._fingerprint())

@@ -24,7 +24,7 @@ from tap_csv.settings import Entity
 from tap_csv.types import ColumnType
 
 _TEXT = {"a": ColumnType("string"), "b": ColumnType("string")}
-_ENTITY = Entity("t", ("t.csv",), columns=_TEXT, format=Format(delimiter=","))
+_ENTITY = Entity("t", ("t.csv",), columns=_TEXT, format=Format(delimiter=",", ignore_rows=()))
 _CONNECTION = duckdb.connect(config={"threads": 2})
 
 

@@ -35,7 +35,7 @@ class Toolchain:
 
     @property
     def environment(self) -> Path | None:
-        """The virtual environment's folder; None means the `python3` on PATH."""
+        """The virtual environment's folder; None means `PULUMI_PYTHON_CMD`, or the `python3` on PATH."""
         if self._given:
             return self.root / self._given
         if self.name == "pip":
@@ -52,7 +52,7 @@ class Toolchain:
         """
         folder = self.environment
         if folder is None:
-            return shutil.which("python3") or sys.executable
+            return os.environ.get("PULUMI_PYTHON_CMD") or shutil.which("python3") or sys.executable
         python = folder / "bin" / "python"
         if not python.is_file():
             raise ToolchainError(f"'{folder}' is not a virtualenv; next: pulumi install")

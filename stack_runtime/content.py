@@ -1,0 +1,35 @@
+"""Find the content of a data stack: sources, models and pages, which belong to the project and not to the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stack_runtime.errors import UsageError
+from stack_runtime.paths import project_dir
+from stack_runtime.source_tree import source_tree
+
+FOLDERS = ("airflow", "dashboards", "dbt", "meltano")
+"""Folders of `data_stack` that are content. The others, such as `singer`, belong to the package."""
+
+
+def content_dir() -> Path:
+    """Return the folder `data_stack` of the project.
+
+    In an image, and in a project without that folder, it is the one beside the sources: what was copied into the image,
+    or the demo.
+    """
+    try:
+        own = project_dir() / "data_stack"
+    except UsageError:
+        return source_tree() / "data_stack"
+    return own if own.is_dir() else source_tree() / "data_stack"
+
+
+def meltano_project() -> Path:
+    """Return the folder of the project's `meltano.yml`."""
+    return content_dir() / "meltano"
+
+
+def dbt_project() -> Path:
+    """Return the folder of the project's `dbt_project.yml`."""
+    return content_dir() / "dbt"
