@@ -148,16 +148,17 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     folder = tmp_path_factory.mktemp("dashboard")
     published = folder / "published" / "warehouse.duckdb"
     published.parent.mkdir()
-    # a copy, because a test adds a page, and what is beside the repository's app goes into an image
-    app = shutil.copytree(APP, folder / "data_stack" / APP.name)
-    pages = folder / "data_stack" / "dashboards"
-    pages.mkdir()
+    project = folder / "project"
+    pages = project / "data_stack" / "dashboards"
+    pages.mkdir(parents=True)
+    (project / "Pulumi.yaml").touch()
+    shutil.copytree(APP / ".streamlit", project / ".streamlit")  # Streamlit reads it from the working directory
     port = _free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FDS_")}
     with chromium(folder / "profile") as browser, (folder / "log").open("wb") as log, _proxy(port) as (url, login):
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
-            cwd=app, env=environment | {"FDS_PUBLISHED": str(published)}, stdout=log, stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "streamlit", "run", str(APP / "app.py"), f"--server.port={port}"],
+            cwd=project, env=environment | {"FDS_PUBLISHED": str(published)}, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
             _until_healthy(f"http://127.0.0.1:{port}/_stcore/health", process)
