@@ -72,8 +72,7 @@ def write_env_file(project: Path, stack: str) -> Path:
         UnreachableError: there is no engine.
     """
     extra = os.pathsep.join([*_fetched(project), str(Path(sys.prefix) / "bin")])
-    # A project that `fds init` made has no environment of its own: the engine starts its program with this one.
-    values = environment(project, stack) | {"PULUMI_PYTHON_CMD": sys.executable}
+    values = environment(project, stack)
     kept = sorted(name for name in values if name not in ("PATH", "PULUMI_CONFIG_PASSPHRASE"))
     lines = [f'export PATH="$PATH":{shlex.quote(extra)}', *(f"export {n}={shlex.quote(values[n])}" for n in kept)]
     path = project / ".fds" / "env"
@@ -97,6 +96,8 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project, make)}
     found[PROJECT_VARIABLE] = str(project)
+    # The policy pack, and the program of a project that `fds init` made, have no environment of their own.
+    found["PULUMI_PYTHON_CMD"] = sys.executable
     if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
         found["PULUMI_CONFIG_PASSPHRASE"] = os.environ["PULUMI_CONFIG_PASSPHRASE"]
     else:
