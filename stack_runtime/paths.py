@@ -10,6 +10,9 @@ from stack_runtime.errors import UsageError
 PROJECT = "freelancer-data-stack"
 """The name in `Pulumi.yaml`; the stack file's keys, the labels and the names of what is made all begin with it."""
 
+RUNS = "fds.runs"
+"""The label of a container that says what is run in it on demand: `pipeline`."""
+
 
 def cache_dir() -> Path:
     """What setup fetched or built. It can be deleted at any time: setup then makes it again."""
