@@ -32,18 +32,20 @@ def images_of(
         for name in sorted({*named.values(), *(base for found in bases.values() for base in found)})
     }
     found = {name: pulled[image] for name, image in named.items()}
+    built: dict[Build, docker.RemoteImage] = {}  # services may share one
     for service in services:
         if isinstance(service.image, Build):
-            after = pulumi.ResourceOptions(depends_on=[pulled[base] for base in bases[service.name]])
-            merged = pulumi.ResourceOptions.merge(options, after)
-            found[service.name] = _built(stack, service, service.image, merged)
+            if service.image not in built:
+                after = pulumi.ResourceOptions(depends_on=[pulled[base] for base in bases[service.name]])
+                built[service.image] = _built(stack, service.image, pulumi.ResourceOptions.merge(options, after))
+            found[service.name] = built[service.image]
     return found
 
 
-def _built(stack: str, service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
+def _built(stack: str, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
     return docker.RemoteImage(
-        f"{service.name}-image",
-        name=reference(stack, service),
+        f"{build.name}-image",
+        name=reference(stack, build),
         build=docker.RemoteImageBuildArgs(
             context=str(ROOT),
             dockerfile=build.dockerfile,
@@ -55,14 +57,14 @@ def _built(stack: str, service: Service, build: Build, options: pulumi.ResourceO
     )
 
 
-def reference(stack: str, service: Service) -> str:
+def reference(stack: str, image: str | Build) -> str:
     """Name and tag of the image on the host; of one that is built, the tag says what went into it.
 
     Each stack has names of its own, so that removing them takes no image from another stack.
     """
-    if isinstance(service.image, str):
-        return service.image
-    return f"{IMAGES}/{stack}-{service.name}:{_content(service.image)}"
+    if isinstance(image, str):
+        return image
+    return f"{IMAGES}/{stack}-{image.name}:{_content(image)}"
 
 
 def _bases(build: Build) -> set[str]:

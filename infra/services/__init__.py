@@ -16,7 +16,7 @@ from stack_runtime.errors import UsageError
 
 __all__ = [
     "Build", "Context", "File", "Health", "Metrics", "Resources", "Route", "Service", "Volume",
-    "catalogue", "profiles", "secret", "selected",
+    "adapted", "catalogue", "profiles", "secret", "selected",
 ]  # fmt: skip
 
 
@@ -46,12 +46,18 @@ def profiles() -> tuple[str, ...]:
 def selected(settings: Settings) -> tuple[Service, ...]:
     """Return the services that these settings run, with overrides applied and only the files that the settings need.
 
+    They are those of the selected profiles, and those that these need.
+
     Raises:
         UsageError: a profile or a service is not in the catalogue.
     """
     _refuse_unknown(settings)
-    chosen = set(profiles()) if "full" in settings.profiles else set(settings.profiles)
-    return tuple(_adapted(service, settings) for service in catalogue() if service.profile in chosen)
+    wanted = [service for service in catalogue() if service.wanted(settings)]
+    chosen = {service.name for service in wanted if settings.has(service.profile)}
+    for service in reversed(wanted):  # each comes before those that it needs
+        if service.name in chosen:
+            chosen.update(service.needs)
+    return tuple(adapted(service, settings) for service in wanted if service.name in chosen)
 
 
 def _refuse_unknown(settings: Settings) -> None:
@@ -68,7 +74,8 @@ def _refuse_unknown(settings: Settings) -> None:
                 )
 
 
-def _adapted(service: Service, settings: Settings) -> Service:
+def adapted(service: Service, settings: Settings) -> Service:
+    """Return `service` with the overrides of these settings, and only the files that they call for."""
     service = replace(service, files=tuple(file for file in service.files if file.wanted(settings)))
     override = settings.services.get(service.name)
     own = service.resources

@@ -150,7 +150,7 @@ class _Stack:
         """Keep what was built while the stack is removed between rounds: present images are the premise."""
         for service in selected(self.settings):
             kept = f"benchmark-kept/{service.name}"
-            local_docker().images.get(reference(STACK, service)).tag(kept)
+            local_docker().images.get(reference(STACK, service.image)).tag(kept)
             self.held[service.name] = f"{kept}:latest"
 
     def release_images(self) -> None:
