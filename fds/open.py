@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from typing import Annotated
 
 import typer
 
-from fds.output import Debug, Stack, say
+from fds.output import Debug, Stack
 
 
 def command(
@@ -15,7 +16,7 @@ def command(
     stack: Stack = "dev",
     debug: Debug = False,
 ) -> None:
-    """Print the address of a service's UI, and open it where there is a browser."""
+    """Print the address of a service's UI, and open it if this session has a desktop."""
     from infra.component.containers import url_of
     from infra.services import selected
     from infra.stack_file import read
@@ -29,5 +30,5 @@ def command(
         known = ", ".join(sorted({each.route.host for each in selected(settings) if each.route}))
         raise UsageError(f"{service} has no UI in stack {stack}", next_command=f"fds open NAME, with one of {known}")
     print(urls[service])
-    if not webbrowser.open(urls[service]):
-        say("no browser was found here; open the address yourself")
+    if any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+        webbrowser.open(urls[service])
