@@ -24,12 +24,12 @@ SERVICE = Service(
     needs=(_airflow.API_SERVER, "postgres"),
     internet=True,  # for extractors of remote sources
     resources=Resources(
-        memory_mb=768,
+        memory_mb=736,
         memory_limit_mb=2048,
         cpu=0.6,
         cpu_limit=2.0,
         image_mb=1440,
-        measured="",
+        measured="544 MiB at the peak of a run over 200,000 rows, 292 MiB at rest",
     ),
     health=_airflow.health("scheduler"),
     labels=_airflow.RUNNER_LABELS,
