@@ -29,14 +29,14 @@ def context_dir() -> Path:
     return context
 
 
-def reference(stack: str, service: Service) -> str:
+def reference(stack: str, image: str | Build) -> str:
     """Return name and tag of the image on the host; the tag of a built image is a digest of what goes into it.
 
     Each stack has names of its own, so that removing them takes no image from another stack.
     """
-    if isinstance(service.image, str):
-        return service.image
-    return f"{IMAGES}/{stack}-{service.name}:{content_digest(service.image)}"
+    if isinstance(image, str):
+        return image
+    return f"{IMAGES}/{stack}-{image.name}:{content_digest(image)}"
 
 
 def pulled_images(services: Iterable[Service]) -> list[str]:

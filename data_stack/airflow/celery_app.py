@@ -1,0 +1,11 @@
+"""A Celery application that knows only the broker: Flower and the worker's health check need no Airflow in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from celery import Celery
+
+BROKER_URL = Path("/run/fds/broker_url")
+
+app = Celery(broker=BROKER_URL.read_text().strip())
