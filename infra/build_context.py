@@ -25,7 +25,7 @@ def context_dir() -> Path:
         files += files_below(content / name, f"data_stack/{name}")
     context = copied_tree("contexts", content, files)
     for name in FOLDERS:  # the Dockerfiles copy also those that the project does not have
-        (context / "data_stack" / name).mkdir(exist_ok=True)
+        (context / "data_stack" / name).mkdir(parents=True, exist_ok=True)
     return context
 
 

@@ -41,7 +41,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
     values = {
         "CORE__EXECUTOR": "CeleryExecutor" if celery else "LocalExecutor",
         "CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if celery else 1)),
-        "CORE__DAGS_FOLDER": "/app/data_stack/airflow/dags",
+        "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundles(),
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__FERNET_KEY_CMD": "cat /run/fds/fernet_key",
@@ -71,6 +71,20 @@ def environment(settings: Settings) -> Mapping[str, str]:
             "CELERY__SYNC_PARALLELISM": "1",
         }
     return {f"AIRFLOW__{key}": value for key, value in values.items()} | {"FDS_SCHEDULE": settings.schedule}
+
+
+def _bundles() -> str:
+    """Return the folders with DAGs: those of the package, and those of the user's project."""
+    return json.dumps(
+        [
+            {
+                "name": name,
+                "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                "kwargs": {"path": f"/app/data_stack/airflow/{folder}"},
+            }
+            for name, folder in (("package", "standard_dags"), ("project", "dags"))
+        ]
+    )
 
 
 def runner_environment(settings: Settings) -> Mapping[str, str]:

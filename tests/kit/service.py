@@ -84,27 +84,27 @@ class Running:
 
 @contextmanager
 def together(
-    values: Mapping[str, object], *, without: Collection[str] = (), project: Path = ROOT
+    values: Mapping[str, object], *, without: Collection[str] = (), context: Path = ROOT
 ) -> Iterator[dict[str, Running]]:
     """Create the selected services on one network, with shared volumes, without starting them; remove all afterwards.
 
     Args:
         values: settings of the stack.
         without: names of services to leave out.
-        project: what our own images are built from.
+        context: build context of our own images.
     """
     own = f"t-services-{secrets.token_hex(4)}"
     settings = Settings.of(own, values)
     services = [service for service in selected(settings) if service.name not in without]
     secrets_ = {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}
     secrets_ |= {key: f"http://asked/{key}" for service in services for key in service.asked(settings)}
-    context = Context(settings, secrets_, selected(settings))
+    values_of_files = Context(settings, secrets_, selected(settings))
     client = local_docker(timeout=900)  # it may build an image
     network = client.networks.create(own, labels=LABELS)
     found: dict[str, Running] = {}
     volumes: set[str] = set()
     try:
-        images = {image: image_of(client, image, project) for image in {service.image for service in services}}
+        images = {image: image_of(client, image, context) for image in {service.image for service in services}}
         for service in services:
             mounted = {volume.name: f"{own}-{volume.name}" for volume in service.volumes}
             mounted["files"] = f"{own}-{service.name}-files"
@@ -114,7 +114,7 @@ def together(
             ports = {f"{inside}/tcp": (address, outside) for address, outside, inside in service.ports(settings)}
             image = images[service.image]
             container = _container(client, service, image, settings, network, mounted, {"ports": ports})
-            found[service.name] = Running(client, service, context, network, mounted, container)
+            found[service.name] = Running(client, service, values_of_files, network, mounted, container)
             if service.files:
                 found[service.name].deliver()
         yield found
@@ -127,12 +127,12 @@ def together(
         client.close()
 
 
-def image_of(client: docker.DockerClient, image: str | Build, project: Path = ROOT) -> str:
-    """The name of `image`, built from `project` if it is one of ours; its layers stay for the next build."""
+def image_of(client: docker.DockerClient, image: str | Build, context: Path = ROOT) -> str:
+    """The name of `image`, built from `context` if it is one of ours; its layers stay for the next build."""
     if isinstance(image, str):
         return image
     tag = f"{layers.KEPT}/{image.name}:layers"
-    client.images.build(path=str(project), dockerfile=image.dockerfile, tag=tag, rm=True)
+    client.images.build(path=str(context), dockerfile=image.dockerfile, tag=tag, rm=True)
     return tag
 
 

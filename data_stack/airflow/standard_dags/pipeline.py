@@ -74,7 +74,7 @@ def pipeline() -> None:
     begun >> loads
     for group, after in GROUPS:
         (loads if not after else [built[each] for each in after]) >> built[group]
-    [*loads, *built.values()] >> checked >> published
+    [begun, *loads, *built.values()] >> checked >> published
     [begun, *loads, *built.values(), checked, published] >> abandon()
 
 

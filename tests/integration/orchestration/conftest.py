@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import socket
 import tarfile
 import time
@@ -17,7 +16,10 @@ from typing import Any
 import pytest
 
 from agents.tools.airflow import Airflow
+from fds import init
+from infra.build_context import context_dir
 from infra.services._airflow import API_SERVER, PORT
+from stack_runtime.content import content_dir
 from stack_runtime.errors import UnreachableError
 from tests.kit.project import ROOT
 from tests.kit.service import Running, together
@@ -90,11 +92,11 @@ def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], s
 
 
 @contextmanager
-def orchestration(values: Mapping[str, object], project: Path = ROOT) -> Iterator[Orchestration]:
+def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterator[Orchestration]:
     """Start the services in the order of their needs, each when those before it are healthy, as `fds up` does."""
     ports = {"httpPort": _free_port(), "httpsPort": _free_port()}
     with together(
-        {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], project=project
+        {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], context=context
     ) as services:
         first = ("postgres", "redis", API_SERVER)
         for name in (each for each in first if each in services):
@@ -114,15 +116,16 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def project_with(folder: Path, dags: Mapping[str, str]) -> Path:
-    """Copy what images are built from, with more DAG files."""
-    for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
-        shutil.copy2(ROOT / name, folder / name)
-    for name in ("stack_runtime", "data_stack"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".meltano"))
-    for name, text in dags.items():
-        (folder / "data_stack" / "airflow" / "dags" / name).write_text(text)
-    return folder
+def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:
+    """Make a demo project with more DAG files in `folder`, and return the build context of its images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FDS_CACHE_DIR", str(folder / "cache"))
+        patch.chdir(folder)
+        init.command("mine", demo=True)
+        patch.chdir(folder / "mine")
+        for name, text in dags.items():
+            (content_dir() / "airflow" / "dags" / name).write_text(text)
+        return context_dir()
 
 
 @pytest.fixture(scope="module")

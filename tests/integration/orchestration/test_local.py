@@ -20,9 +20,9 @@ from stack_runtime.measure import watch
 from stack_runtime.status import last_run
 from tests.integration.orchestration.conftest import (
     Orchestration,
+    context_of_project,
     csv_of,
     orchestration,
-    project_with,
     wait_for,
 )
 from tests.kit.browser import chromium
@@ -38,7 +38,10 @@ def mine():
 
 mine()
 """
-BROKEN = "from airflow.sdk import dag\nimport no_such_package\n"
+BROKEN = {
+    "broken.py": "from airflow.sdk import dag\nimport no_such_package\n",
+    "typo.py": "from airflow.sdk import dag\ndef (\n",
+}
 IMPORT = """
 import json, os, sys, time
 from airflow.dag_processing.dagbag import DagBag
@@ -50,23 +53,23 @@ def hook(event, arguments):
         seen.append(arguments[0])
 sys.addaudithook(hook)
 began = time.monotonic()
-bag = DagBag("/app/data_stack/airflow/dags")
-print(json.dumps({"seconds": time.monotonic() - began, "seen": seen, "dags": sorted(bag.dags),
-                  "broken": sorted(bag.import_errors)}))
+bags = [DagBag(f"/app/data_stack/airflow/{folder}") for folder in ("standard_dags", "dags")]
+print(json.dumps({"seconds": time.monotonic() - began, "seen": seen, "dags": [sorted(bag.dags) for bag in bags],
+                  "broken": [sorted(map(os.path.basename, bag.import_errors)) for bag in bags]}))
 """
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
-    project = project_with(tmp_path_factory.mktemp("project"), {"mine.py": MINE, "broken.py": BROKEN})
-    with orchestration({"schedule": "weekly"}, project) as found:
+    context = context_of_project(tmp_path_factory.mktemp("project"), {"mine.py": MINE, **BROKEN})
+    with orchestration({"schedule": "weekly"}, context) as found:
         yield found
 
 
 def test_dags_are_imported_quickly_and_read_nothing(local: Orchestration) -> None:
     found = local.call_airflow_python(IMPORT)
-    assert found["dags"] == ["maintenance", "mine", "pipeline", "watch"]
-    assert [Path(file).name for file in found["broken"]] == ["broken.py"]
+    assert found["dags"] == [["maintenance", "pipeline", "watch"], ["mine"]]
+    assert found["broken"] == [[], ["broken.py", "typo.py"]]
     assert found["seen"] == []
     assert found["seconds"] < 2
 
@@ -117,10 +120,9 @@ def test_the_broken_dag_is_named_and_the_agents_need_no_settings(
     assert run and run["status"] == "succeeded"
     container = airflow.api_server(client, stack)
     assert "success" in {run["state"] for run in airflow.latest_runs(container)}
-    errors = airflow.import_errors(container)
-    assert [(Path(file).name, line) for file, line in errors] == [
-        ("broken.py", "ModuleNotFoundError: No module named 'no_such_package'")
-    ]
+    errors = {Path(file).name: line for file, line in airflow.import_errors(container)}
+    assert errors["broken.py"] == "ModuleNotFoundError: No module named 'no_such_package'"
+    assert errors.keys() == BROKEN.keys() and "SyntaxError" in errors["typo.py"]
     status, _ = airflow.request(container, "GET", "/connections")
     assert status == 403  # the agents' user runs DAGs, and sees no connections
 

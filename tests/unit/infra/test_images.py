@@ -52,6 +52,22 @@ def test_base_images_do_not_include_build_stages(tree: Path) -> None:
     assert build_context.base_images(Build("Dockerfile")) == {"one:1", "two:2"}
 
 
+def test_content_of_the_project_replaces_the_demo_and_nothing_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "data_stack" / "airflow" / "dags").mkdir(parents=True)
+    (tmp_path / "data_stack" / "airflow" / "dags" / "mine.py").write_text("mine = True\n")
+    (tmp_path / "data_stack" / "airflow" / "steps.py").write_text("raise SystemExit  # the package has its own\n")
+    (tmp_path / "Pulumi.yaml").write_text("name: mine\n")
+    monkeypatch.chdir(tmp_path)
+    content = build_context.context_dir() / "data_stack"
+    assert [path.name for path in (content / "airflow" / "dags").iterdir()] == ["mine.py"]
+    for name in ("airflow/steps.py", "airflow/standard_dags/pipeline.py", "images/airflow/Dockerfile"):
+        assert (content / name).read_bytes() == (ROOT / "data_stack" / name).read_bytes()
+    assert [list((content / name).iterdir()) for name in ("dashboards", "dbt", "meltano")] == [[], [], []]
+
+
 RECIPES = sorted(ROOT.glob("data_stack/images/*/Dockerfile"))
 
 
