@@ -1,4 +1,4 @@
-"""`fds open`: the UI of a service in the browser."""
+"""`fds open`: open the UI of a service in the browser."""
 
 from __future__ import annotations
 

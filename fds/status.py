@@ -39,7 +39,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
 
 def _dag_runs(client: DockerClient, stack: str) -> list[dict[str, Any]]:
-    """The last runs of all DAGs; none while Airflow does not answer, which its health shows."""
+    """Return the last runs of all DAGs; print a message and return none while Airflow does not answer."""
     from stack_runtime import airflow
     from stack_runtime.errors import UnreachableError
 

@@ -161,7 +161,7 @@ class Settings(_Frozen):
     """A pull-through registry for servers that cannot reach a hub."""
 
     def has(self, profile: str) -> bool:
-        """Whether the services of `profile` are selected."""
+        """Return whether the services of `profile` are selected."""
         return profile in self.profiles or "full" in self.profiles
 
     @field_validator("ssh_from")

@@ -1,4 +1,4 @@
-"""Airflow's API of a stack, asked inside its container: it needs no address, no port and no password here."""
+"""Send requests to the Airflow of a stack inside its container, which needs no address, port or password here."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _REQUEST = ["python", "/app/data_stack/airflow/request.py"]
 
 
 def api_server(client: docker.DockerClient, stack: str) -> Container:
-    """The container of the stack's API server.
+    """Return the container of the stack's API server.
 
     Raises:
-        UnreachableError: it does not run.
+        UnreachableError: the API server is not running.
     """
     return running(client, stack, API_SERVER)
 
@@ -49,12 +49,12 @@ def request(
 
 
 def is_deployed(client: docker.DockerClient, stack: str) -> bool:
-    """Whether the stack has an Airflow."""
+    """Return whether the stack has an Airflow."""
     return bool(containers(client, stack, API_SERVER))
 
 
 def latest_runs(server: Container, count: int = 5) -> list[dict[str, Any]]:
-    """The last runs of all DAGs, newest first: `{dag_id, dag_run_id, state, start_date, end_date}`.
+    """Return the last runs of all DAGs, newest first: `{dag_id, dag_run_id, state, start_date, end_date}`.
 
     Raises:
         UnreachableError: the API server does not answer.
@@ -65,7 +65,7 @@ def latest_runs(server: Container, count: int = 5) -> list[dict[str, Any]]:
 
 
 def import_errors(server: Container) -> list[tuple[str, str]]:
-    """The DAG files that cannot be imported, each with the last line of its error.
+    """Return the DAG files that cannot be imported, each with the last line of its error.
 
     Raises:
         UnreachableError: the API server does not answer.

@@ -80,10 +80,10 @@ def running(client: docker.DockerClient, stack: str, service: str) -> Container:
 
 
 def runner(client: docker.DockerClient, stack: str) -> Container:
-    """The running container that runs the pipeline: the pipeline runner, or the part of Airflow in its place.
+    """Return the running container that runs the pipeline: the pipeline runner, or a part of Airflow.
 
     Raises:
-        UnreachableError: there is none.
+        UnreachableError: no such container is running.
     """
     for item in containers(client, stack):
         if item.labels.get(RUNS_LABEL) == "pipeline" and item.status == "running":

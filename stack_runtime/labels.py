@@ -10,7 +10,7 @@ SERVICE_LABEL = "fds.service"
 FILES_LABEL = "fds.files"
 URL_LABEL = "fds.url"
 RUNS_LABEL = "fds.runs"
-"""What others start in the container: `pipeline`."""
+"""Label with what other processes start in the container: `pipeline`."""
 
 
 def of_stack(stack: str) -> dict[str, str]:

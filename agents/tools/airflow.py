@@ -53,7 +53,7 @@ class Airflow:
 
     @classmethod
     def of_stack(cls, project: Path, stack: str) -> Airflow:
-        """The Airflow that the environment names, else that of `stack`."""
+        """Return a client for the server that the environment names, or for that of `stack` if it names none."""
         if any(name in os.environ for name in (URL, USER, PASSWORD_FILE)):
             return cls.from_environment()
         return StackAirflow(f"stack {stack}", "agent", "", project=project, stack=stack)
@@ -128,7 +128,7 @@ class Airflow:
 
 @dataclass
 class StackAirflow(Airflow):
-    """The Airflow of a stack, asked inside its container, which holds the password."""
+    """A client that sends its requests inside the container of a stack's API server, which has the password."""
 
     project: Path = Path()
     stack: str = ""

@@ -1,4 +1,4 @@
-"""A Celery application that knows only the broker: Flower and the worker's health check need no Airflow in memory."""
+"""Define a Celery application with the broker only, so that Flower and the worker's health check load no Airflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exit with 0 if a part of Airflow answers: `python health.py PART`, asked over the network as its users do."""
+"""Exit with 0 if a part of Airflow answers over the network: `python health.py PART`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _status(url: str, part: str) -> bool:
 
 
 def _worker_answers(host: str) -> bool:
-    """Ask the worker through the broker, as the scheduler reaches it."""
+    """Ping the worker through the broker, which is how the scheduler reaches it."""
     from data_stack.airflow.celery_app import app
 
     name = f"celery@{host}"

@@ -30,9 +30,9 @@ def notify_failure(context: Mapping[str, Any]) -> None:
 
 
 def notify(what: str, about: Mapping[str, str], lines: list[str]) -> None:
-    """Send `what` happened, what it is about, and log lines, by every configured way.
+    """Send what happened, what it is about, and log lines, by every configured way.
 
-    A way that fails is logged, and does not keep the other from being tried.
+    If one way fails, log it and try the other.
     """
     if not CONFIGURATION.is_file():
         return
@@ -49,7 +49,7 @@ def notify(what: str, about: Mapping[str, str], lines: list[str]) -> None:
 
 
 def logs_of(dag_id: str, run_id: str) -> Path:
-    """The folder with one folder of logs for each task of a run."""
+    """Return the folder that has one folder of logs for each task of a run."""
     return Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]) / f"dag_id={dag_id}" / f"run_id={run_id}"
 
 
@@ -80,7 +80,7 @@ def _shown(entry: Mapping[str, Any]) -> str:
 
 
 def _post(url: str, message: Mapping[str, Any]) -> None:
-    """POST JSON; `text` is what chat services show."""
+    """Send the message as JSON by POST; chat services show `text`."""
     text = "\n".join([f"{message['stack']}: {message['what']}", *message["log"], f"next: {message['next']}"])
     body = json.dumps({"text": text, **message}).encode()
     request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310, the user's own setting

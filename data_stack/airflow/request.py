@@ -1,4 +1,4 @@
-"""One request to Airflow's API from inside its container: `python request.py METHOD PATH [BODY]`.
+"""Send one request to Airflow's API from inside its container: `python request.py METHOD PATH [BODY]`.
 
 Prints `{"status", "body"}`. It logs in as the user `agent`, so no password leaves the container.
 """
@@ -35,7 +35,7 @@ def main(method: str, path: str, body: str | None = None) -> int:
 
 
 def _send(method: str, url: str, body: str | None, headers: dict[str, str]) -> tuple[int, Any]:
-    """Status and JSON of one request."""
+    """Send one request and return status and JSON of the response."""
     headers = {"Accept": "application/json", "Content-Type": "application/json", **headers}
     request = Request(url, body.encode() if body else None, headers, method=method)  # noqa: S310, always this host
     try:

@@ -1,4 +1,4 @@
-"""Run a step of the pipeline in a task: by the command line of `stack_runtime.pipeline`, in a process of its own."""
+"""Run a step of the pipeline in a task, as a separate process of `python -m stack_runtime.pipeline`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 POOL = "duckdb"
-"""One slot, made by `start.sh`: one task at a time writes the DuckDB file."""
+"""Pool with one slot, created by `start.sh`, so that one task at a time writes the DuckDB file."""
 _PYTHON = "/app/.venv/bin/python"
 _USELESS_TO_RETRY = (2, 3, 4, 6)
-"""Exit codes of what a repetition does not change: usage, refusal, unknown, failed check."""
+"""Exit codes of errors that a retry would only repeat: usage, refusal, unknown, failed check."""
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ def run_step(name: str, of: str = "") -> dict[str, Any]:
     """Run one step of the pipeline's run that belongs to the DAG run of this task. Returns: the run's JSON.
 
     Raises:
-        AirflowFailException: it failed, and would fail again.
-        AirflowException: it failed, and may succeed later.
+        AirflowFailException: the step failed, and a retry would fail too.
+        AirflowException: the step failed, and a retry may succeed.
     """
     run_id = run_id_of(get_current_context()["dag_run"])
     code, document = call_pipeline("step", name, "--run-id", run_id, "--of", of)
@@ -73,5 +73,5 @@ def call_pipeline(*words: str) -> tuple[int, Any]:
 
 
 def _die_with_parent() -> None:
-    """A killed task takes its step along, so that the retry finds the pipeline free."""
+    """Let the kernel kill the step with its task, so that the pipeline is free for the retry."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What all parts of Airflow share: image, configuration, and secrets that must be alike in all of them."""
+"""Define what all parts of Airflow share: image, configuration and secrets."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ USER = "10001:10001"
 API_SERVER = "airflow-api-server"
 PORT = 8080
 CONCURRENCY = 2
-"""Tasks at once in one worker, or in the scheduler where it runs them itself."""
+"""How many tasks run in parallel in one worker, or in a scheduler that runs them itself."""
 LOGS = Volume("airflow-logs", "/var/log/airflow")
-"""Shared by all parts, so the API server reads logs of tasks from files and no part serves them."""
+"""Shared by all parts, so that the API server reads logs of tasks from files."""
 
 
 def is_orchestrated(settings: Settings) -> bool:
-    """Whether Airflow runs."""
+    """Return whether Airflow runs."""
     return settings.has(PROFILE)
 
 
 def has_workers(settings: Settings) -> bool:
-    """Whether Celery workers run the tasks."""
+    """Return whether Celery workers run the tasks."""
     return is_orchestrated(settings) and settings.executor == "celery"
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """Configuration of every part. Secrets come from files: `_CMD` settings are read by a command."""
+    """Return the environment of every part. Airflow reads a secret with the command in a `_CMD` variable."""
     celery = settings.executor == "celery"
     _, port = host_of(settings).ports(settings)
     host = f"airflow.{settings.domain}" + ("" if port == 443 else f":{port}")
@@ -88,7 +88,7 @@ def _bundles() -> str:
 
 
 def runner_environment(settings: Settings) -> Mapping[str, str]:
-    """What the part that runs tasks needs beside it, as the pipeline runner has it."""
+    """Return the environment of the part that runs tasks, with the variables of the pipeline runner."""
     return {
         **environment(settings),
         "FDS_DATA_DIR": "/data",
@@ -98,7 +98,7 @@ def runner_environment(settings: Settings) -> Mapping[str, str]:
 
 
 def _key(purpose: str) -> File:
-    """A secret derived from `airflow_key`, the same in every part; the bytes of a SHA-512, as hexadecimal digits."""
+    """Return a file with a secret derived from `airflow_key`: the hexadecimal digits of a SHA-512."""
     return File(purpose, lambda context: _digest(context, purpose).hex())
 
 
@@ -115,7 +115,7 @@ def _database_url(scheme: str, context: Context) -> str:
 
 
 def _passwords(context: Context) -> str:
-    """The users of Airflow: a person, with the password of the stack's login, and the agents."""
+    """Return the passwords of Airflow's users: a person, with the password of the stack's login, and the agents."""
     return json.dumps({"admin": context.secrets["ui_password"], "agent": context.secrets["airflow_agent_password"]})
 
 
@@ -137,7 +137,7 @@ RUNNER_LABELS = {RUNS_LABEL: "pipeline"}
 
 
 def notify_secrets(settings: Settings) -> tuple[str, ...]:
-    """Names of the secrets of notifications that only the user has."""
+    """Return the names of the secrets for notifications, which the user has to set."""
     needed = {"webhook_url": "webhook" in settings.notify, "smtp_password": _mail_has_login(settings)}
     return tuple(name for name, is_needed in needed.items() if is_needed)
 
@@ -147,7 +147,7 @@ def _mail_has_login(settings: Settings) -> bool:
 
 
 def _notifications(context: Context) -> str:
-    """How to report a failed run, as `data_stack/airflow/notify.py` reads it."""
+    """Return the configuration that `data_stack/airflow/notify.py` reads, as JSON."""
     settings = context.settings
     found: dict[str, object] = {"stack": settings.stack}
     if "webhook" in settings.notify:
@@ -169,6 +169,6 @@ RUNNER_FILES = (*FILES, NOTIFY, secret("pipeline_password"))
 
 
 def health(part: str, *, interval_s: int = 15) -> Health:
-    """Ask `part` itself, or the API server for what it knows of it."""
+    """Return the health check of `part`."""
     command = ("/app/.venvs/airflow/bin/python", "/app/data_stack/airflow/health.py", part)
     return Health(command, interval_s=interval_s, timeout_s=20, retries=12, start_period_s=60)

@@ -19,7 +19,7 @@ class Build:
 
     @property
     def name(self) -> str:
-        """The name of the image: the folder of its Dockerfile."""
+        """Return the name of the image: that of its Dockerfile's folder."""
         return PurePosixPath(self.dockerfile).parent.name
 
 
@@ -79,7 +79,7 @@ class Route:
     policy: Mapping[str, str] = field(default_factory=dict)
     """Sources by directive to add to the Content-Security-Policy, if the UI needs more than its own files."""
     hidden: tuple[str, ...] = ()
-    """Paths, with all below them, that the proxy does not route."""
+    """Path prefixes that the proxy does not route."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Service:
     """`uid:gid`; never root."""
     profile: str = "lean"
     wanted: Callable[[Settings], bool] = lambda _: True
-    """Whether these settings call for it, if they select its profile or another service needs it."""
+    """Return whether the settings allow the service; it runs if its profile is selected or another service needs it."""
     entrypoint: tuple[str, ...] = ()
     """Replaces the entrypoint of the image, if set."""
     command: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Airflow's API server: its UI, its API, and the one that its tasks talk to. It migrates the database first."""
+"""Airflow's API server: the UI, the API, and the execution API for tasks. It migrates the database first."""
 
 from __future__ import annotations
 

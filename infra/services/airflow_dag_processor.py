@@ -1,4 +1,4 @@
-"""Airflow's DAG processor: parses the DAGs of the project, and calls what they want called after a failure."""
+"""Airflow's DAG processor: parses the DAGs and runs their failure callbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow's scheduler with the tasks in its own container: no worker, no Redis. It takes the place of the runner."""
+"""Airflow's scheduler that runs the tasks itself, without workers and Redis; it replaces the pipeline runner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow's Celery worker: runs the tasks, and takes the place of the pipeline runner."""
+"""Airflow's Celery worker: runs the tasks; it replaces the pipeline runner."""
 
 from __future__ import annotations
 

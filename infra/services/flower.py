@@ -1,4 +1,4 @@
-"""Flower: shows the Celery workers and their tasks; it changes nothing."""
+"""Flower: a read-only view of the Celery workers and their tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVICE = Service(
     files=(_airflow.BROKER_URL,),
     tmpfs=("/tmp",),
     needs=("redis",),
-    # Both answer without any login of Flower's.
+    # Flower has no login for these two paths.
     route=Route("flower", 5555, {"style-src": "'self' 'unsafe-inline'"}, hidden=("/metrics", "/healthcheck")),
     resources=Resources(
         memory_mb=80,

@@ -45,7 +45,7 @@ def load(
     refused = [*(Refused("", str(file), why) for file, why in selection.unclaimed), *loaded.refused]
     rows = islice(read_quarantine(work.quarantine), KEPT_ROWS)
     named = (replace(item, file=_name(item.file, given), reason=_as_given(item.reason, given)) for item in refused)
-    accounted = (  # or the load had failed
+    accounted = (  # otherwise the load would have failed
         Check(f"rows_read_are_accounted_for_in_{stream.table}", "pass", 0.0, 0.0) for stream in loaded.streams
     )
     return replace(

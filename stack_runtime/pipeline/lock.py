@@ -98,5 +98,5 @@ def _advisory_lock(server: PostgresConfig, run_id: str) -> Iterator[None]:
 
 
 def refusal(holder: str, where: str) -> LockedError:
-    """Return the error that says who holds the pipeline."""
+    """Return the error that names the holder of the pipeline."""
     return LockedError(f"the pipeline is held by {holder}", where=where, next_command="wait for it, or see fds status")

@@ -1,4 +1,4 @@
-"""Groups of models for an orchestrator: one a folder of the dbt project, in the order in which they read each other."""
+"""Group the models by folder of the dbt project, in the order in which an orchestrator has to build the groups."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 BUILT_KINDS = ("model", "seed", "snapshot")
-"""The dbt resources that make a table or a view."""
+"""The dbt resource types that become a table or a view."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One model, seed or snapshot. `reads` holds the ids of what it refers to."""
+    """One model, seed or snapshot. `reads` has the ids of the nodes that it refers to."""
 
     id: str
     selector: str
@@ -24,7 +24,7 @@ class Node:
 
 @dataclass(frozen=True)
 class ModelGroup:
-    """What one task builds.
+    """Models that one task builds.
 
     Args:
         select: its nodes, as dbt selects them.
@@ -37,7 +37,7 @@ class ModelGroup:
 
 
 def groups_of(manifest: Any) -> tuple[ModelGroup, ...]:
-    """Return the groups of what dbt parsed."""
+    """Return the groups of the models in dbt's manifest."""
     nodes = [node for node in manifest.nodes.values() if node.resource_type in BUILT_KINDS]
     project = manifest.metadata.project_name
     return group_nodes(
@@ -47,7 +47,7 @@ def groups_of(manifest: Any) -> tuple[ModelGroup, ...]:
 
 
 def group_nodes(nodes: Iterable[Node]) -> tuple[ModelGroup, ...]:
-    """Group `nodes` by folder, each group after its inputs; folders that read each other in a circle are one group."""
+    """Group `nodes` by folder, each group after its inputs; folders that depend on each other are one group."""
     found = {node.id: node for node in nodes}
     reads: dict[str, set[str]] = {node.folder: set() for node in found.values()}
     for node in found.values():
@@ -68,7 +68,7 @@ def group_nodes(nodes: Iterable[Node]) -> tuple[ModelGroup, ...]:
 
 
 def graph_module(sources: Sequence[str], groups: Sequence[ModelGroup], marts: Sequence[str]) -> str:
-    """Return the text of a Python module with what an orchestrator needs to lay out a run, so that it reads no file."""
+    """Return the source of a Python module with sources, groups and marts, from which a DAG is made."""
     return "\n".join(
         (
             '"""Made from meltano.yml and the dbt project by `python -m stack_runtime.pipeline graph`."""',
@@ -82,7 +82,7 @@ def graph_module(sources: Sequence[str], groups: Sequence[ModelGroup], marts: Se
 
 
 def _reached(start: str, reads: Mapping[str, set[str]]) -> set[str]:
-    """All folders that `start` reads, directly or through others."""
+    """Return all folders that `start` reads, directly or through others."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:
@@ -93,7 +93,7 @@ def _reached(start: str, reads: Mapping[str, set[str]]) -> set[str]:
 
 
 def _folder(node: Any, project: str) -> str:
-    """The folder of a node below `models`, or that of seeds or snapshots; for a package's node, the package's name."""
+    """Return the folder of a node below `models`, or that of seeds or snapshots; for a package, its name."""
     if node.package_name != project:
         return str(node.package_name)
     parts = PurePosixPath(node.original_file_path).parent.parts

@@ -64,7 +64,7 @@ _SETTLE = """UPDATE ops.runs SET
 
 @dataclass(frozen=True)
 class Claim:
-    """The pipeline belongs to `run_id` until then, though no process holds its lock between two steps."""
+    """A reservation of the pipeline between two steps of `run_id`, when no process holds the lock."""
 
     run_id: str
     held_until: datetime
@@ -97,7 +97,7 @@ class Records:
             session.execute(_SETTLE, (published_run, published_run, str(self._paths.published)))
 
     def claim(self, run_id: str, held_until: datetime) -> None:
-        """Give the pipeline to `run_id`, in place of any other claim. Only the holder of the lock may call it."""
+        """Reserve the pipeline for `run_id` and remove any other claim; call it only while holding the lock."""
         with self._session() as session:
             session.execute("DELETE FROM ops.claims")
             session.execute("INSERT INTO ops.claims VALUES (%s, %s)", (run_id, held_until.isoformat()))
@@ -108,7 +108,7 @@ class Records:
             session.execute("DELETE FROM ops.claims WHERE run_id = %s", (run_id,))
 
     def claimed(self) -> Claim | None:
-        """Make the tables, and return the claim that holds now."""
+        """Create the tables if needed, and return the claim that has not ended."""
         with self._session() as session:
             self._make_tables(session)
             return _claimed(session)
@@ -155,7 +155,7 @@ class Records:
             return [self._run(session, row, alive) for row in session.execute(newest, (count,))]
 
     def find(self, run_id: str) -> Run | None:
-        """The run of this id, with the status that it was recorded with."""
+        """Return the run with this id and its recorded status; None if there is none."""
         with self._session() as session:
             rows = session.execute(f"{_RUNS} WHERE run_id = %s", (run_id,))
             return self._run(session, rows[0], alive=True) if rows else None
@@ -224,7 +224,7 @@ class _Sqlite:
 
 
 def _claimed(session: _Session) -> Claim | None:
-    """The claim that holds now, if any."""
+    """Return the claim that has not ended; None if there is none."""
     for run_id, held_until in session.execute("SELECT run_id, held_until FROM ops.claims"):
         if _moment(held_until) > datetime.now(UTC):
             return Claim(run_id, _moment(held_until))

@@ -155,10 +155,10 @@ class Pipeline:
 
     @contextmanager
     def _held(self, run_id: str) -> Iterator[None]:
-        """Hold the pipeline for `run_id`.
+        """Hold the pipeline for `run_id` while the block runs.
 
         Raises:
-            LockedError: another run holds it, or has it between two of its steps.
+            LockedError: another run holds the lock, or has a claim between two of its steps.
         """
         with run_lock(self._paths.lock, run_id, self._postgres):
             claim = self._records.claimed()
@@ -253,7 +253,7 @@ class Pipeline:
 
 
 def new_run_id() -> str:
-    """Return a name for a run: the time in UTC, and six random digits."""
+    """Return a new run id: the time in UTC and six random hexadecimal digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 

@@ -1,8 +1,8 @@
-"""A run whose steps are processes of their own, such as tasks of Airflow: each can be killed and repeated.
+"""Run the pipeline in steps that are separate processes, such as tasks of Airflow; each can be killed and repeated.
 
-Every step works on a copy of what the last complete step left, and one rename completes it. So a step that was killed
-has done nothing, and a step that is repeated after it was complete does nothing again. Between steps no process holds
-the pipeline; a claim with an end does: no other run begins meanwhile, and a dead run does not block the next for long.
+Each step works on a copy of the result of the last complete step, and one rename completes it. So a killed step leaves
+that result unchanged, and a complete step does nothing if it is repeated. Between two steps no process holds the lock.
+Instead, the run has a claim with an end: until then no other run starts, and after it a dead run blocks nothing.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from stack_runtime.pipeline.workspace import (
 )
 
 CLAIM = timedelta(minutes=30)
-"""How long a run keeps the pipeline after a step; longer than an orchestrator takes to repeat a lost step."""
+"""How long a run reserves the pipeline after a step; longer than an orchestrator needs to retry a lost step."""
 _NOT_COPIED = ("meltano", "batches", "meltano.log")
-"""What each step makes anew in its folder."""
+"""Files of one step only, which the next step does not get."""
 _STAGE_FILE = "stage.json"
 
 
 @dataclass
 class _Stage:
-    """The run after its last complete step, or in the step at work.
+    """The run after its last complete step, or in the current step.
 
     Args:
         done: names of the complete steps.
@@ -52,14 +52,14 @@ class _Stage:
 
 
 class StagedPipeline(Pipeline):
-    """The pipeline in separate steps: `begin`, `load` each source, `transform` each group, `check`, `publish`."""
+    """Run one pipeline in separate steps: `begin`, `load` each source, `transform` each group, `check`, `publish`."""
 
     def begin(self, run_id: str) -> Run:
-        """Make the workspace of `run_id` and claim the pipeline for it.
+        """Create the workspace of `run_id` and claim the pipeline for it.
 
         Raises:
             UsageError: there is nothing to load.
-            LockedError: another run has the pipeline.
+            LockedError: another run holds or claims the pipeline.
         """
         with user_errors(self._paths.root):
             self._paths.make()
@@ -76,11 +76,11 @@ class StagedPipeline(Pipeline):
                 return self._complete(_Stage(job, work, ()), "begin")
 
     def load(self, run_id: str, source: str) -> Run:
-        """Load what is new in `source`.
+        """Load the new data of `source`.
 
         Raises:
             UsageError: there is no such source.
-            CheckFailedError: it cannot be read, or the counts do not add up; the run has failed.
+            CheckFailedError: the source cannot be read, or the counts do not add up; the run ends as failed.
         """
         name = f"extract_load {source}"
         select_sources(declared_sources(), source)
@@ -99,7 +99,7 @@ class StagedPipeline(Pipeline):
 
         Raises:
             UsageError: there is no such group.
-            CheckFailedError: too little was loaded, or a model failed; the run has failed.
+            CheckFailedError: all files were refused, or a model failed; the run ends as failed.
         """
 
         name = f"transform {group}"
@@ -119,7 +119,7 @@ class StagedPipeline(Pipeline):
         """Run all checks.
 
         Raises:
-            CheckFailedError: one failed; the run has failed.
+            CheckFailedError: a check failed; the run ends as failed.
         """
 
         def action(stage: _Stage) -> None:
@@ -133,7 +133,7 @@ class StagedPipeline(Pipeline):
     def publish(self, run_id: str) -> tuple[Run, StackError | None]:
         """Publish, and end the run.
 
-        Returns: the run as recorded, and the error that tells of refused files if there were some.
+        Returns: the recorded run, and its error if files were refused.
         """
         with self._stage_of(run_id) as stage:
             if stage is None:
@@ -149,7 +149,7 @@ class StagedPipeline(Pipeline):
             return stage.job.run, refusal
 
     def abandon(self, run_id: str, reason: str) -> Run:
-        """End a run that will not go on, unless it has ended already; nothing of it is published."""
+        """End a run without publishing; a run that has ended already is unchanged."""
         with self._stage_of(run_id) as stage:
             if stage is not None:
                 stage.job.finish("failed", reason)
@@ -160,7 +160,7 @@ class StagedPipeline(Pipeline):
         return select_landed(declared_sources(), self._paths.landing)
 
     def _do(self, run_id: str, name: str, action: Callable[[_Stage], None]) -> Run:
-        """Do `action` on a copy of the last stage, and complete it under `name`, unless that is done already."""
+        """Run `action` on a copy of the last stage and complete it as `name`; do nothing if it is complete."""
         with self._stage_of(run_id) as last:
             if last is None:
                 return self._succeeded(run_id)
@@ -182,7 +182,7 @@ class StagedPipeline(Pipeline):
         """Hold the pipeline, and yield the last complete stage of `run_id`; None if it has ended.
 
         Raises:
-            LockedError: another run has the pipeline.
+            LockedError: another run holds or claims the pipeline.
         """
         with user_errors(self._paths.root), self._held(run_id):
             folders = self._stages(run_id)
@@ -204,7 +204,7 @@ class StagedPipeline(Pipeline):
         return _Stage(last.job, work, last.done)
 
     def _complete(self, stage: _Stage, name: str) -> Run:
-        """Make the draft the last stage of its run, and keep the pipeline for the next step."""
+        """Make the draft the last stage of its run, and renew the claim."""
         run_id, done = stage.job.run.run_id, (*stage.done, name)
         run = stage.job.run
         document = {"run": run.as_json(), "files": run.files, "done": done}
@@ -217,21 +217,21 @@ class StagedPipeline(Pipeline):
         return stage.job.run
 
     def _stages(self, run_id: str) -> list[Path]:
-        """The folders of complete steps; more than one only after a kill."""
+        """Return the folders of complete steps; there is more than one only after a kill."""
         return [folder for folder in self._paths.work.glob(f"{run_id}.*") if folder.suffix[1:].isdigit()]
 
     def _end(self, run_id: str, keep: Path | None = None) -> None:
-        """Remove what the run worked on, except `keep`, and give the pipeline back."""
+        """Remove the folders of the run, except `keep`, and release the claim."""
         for folder in self._paths.work.glob(f"{run_id}.*"):
             if folder != keep:
                 shutil.rmtree(folder, ignore_errors=True)
         self._records.release(run_id)
 
     def _succeeded(self, run_id: str) -> Run:
-        """The record of a run that has ended well.
+        """Return the record of a run that has succeeded.
 
         Raises:
-            CheckFailedError: it has failed, or another run took its place.
+            CheckFailedError: the run has failed, or another run has started since.
         """
         run = self._ended(run_id)
         if run.status != "succeeded":
@@ -240,7 +240,7 @@ class StagedPipeline(Pipeline):
         return run
 
     def _ended(self, run_id: str) -> Run:
-        """The record of a run that has ended; a run that ended while it published is complete."""
+        """Return the record of a run that has ended; finish that of a run that was killed while it published."""
         self._records.release(run_id)
         run = self._records.find(run_id)
         if run is None:

@@ -70,7 +70,7 @@ class Dbt:
         return [(node.schema, node.alias) for node in nodes if node.config.materialized != "ephemeral"]
 
     def groups(self) -> tuple[ModelGroup, ...]:
-        """Return the groups of models, each after those that it reads."""
+        """Return the groups of models, each after the groups that it reads."""
         if self._manifest is None:
             self.parse()
         return groups_of(self._manifest)

@@ -128,7 +128,7 @@ def together(
 
 
 def image_of(client: docker.DockerClient, image: str | Build, context: Path = ROOT) -> str:
-    """The name of `image`, built from `context` if it is one of ours; its layers stay for the next build."""
+    """Return the name of `image`, built from `context` if it is one of ours; its layers stay for the next build."""
     if isinstance(image, str):
         return image
     tag = f"{layers.KEPT}/{image.name}:layers"

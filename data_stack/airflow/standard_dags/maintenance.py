@@ -1,4 +1,4 @@
-"""The DAG `maintenance`: forget what Airflow recorded and logged more than 30 days ago."""
+"""The DAG `maintenance`: remove records and logs of Airflow that are older than 30 days."""
 
 from __future__ import annotations
 

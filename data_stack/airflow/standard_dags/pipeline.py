@@ -1,4 +1,4 @@
-"""The DAG `pipeline`: load every source, build the models group by group, check, publish. Made from the project."""
+"""The DAG `pipeline`: load every source, build the models group by group, check, publish."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from data_stack.airflow.notify import notify_failure
 from data_stack.airflow.steps import POOL, run_step
 
 SCHEDULES = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1"}
-"""In UTC; the setting `schedule`. Without one, runs are started by hand."""
+"""Cron expressions (UTC) by the setting `schedule`; with `never`, runs are started by hand."""
 TASK = {
     "pool": POOL,
     "retries": 4,
@@ -59,9 +59,9 @@ def pipeline() -> None:
 
     @task(**TASK, trigger_rule="one_failed")
     def abandon() -> None:
-        """Give the pipeline back after a failure, so that the next run does not wait.
+        """Release the pipeline after a failure, so that the next run does not wait.
 
-        It fails in the end: it is the last task, and its state is that of the DAG run.
+        It always fails, because the state of the last task is the state of the DAG run.
         """
         with suppress(AirflowFailException):  # the run never began
             run_step("abandon", "a task of the DAG run failed")
@@ -79,7 +79,7 @@ def pipeline() -> None:
 
 
 def _name(text: str) -> str:
-    """A source or group as part of a task's name."""
+    """Return a source or group with only characters that a task's name may have."""
     return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
 
 
