@@ -6,19 +6,34 @@ import json
 from urllib.request import urlopen
 
 import httpx2 as httpx
+import pytest
 
 from tests.integration.orchestration.conftest import SAMPLE, Orchestration, csv_of, wait_for
 
-_COUNT = (
-    "import duckdb; print(duckdb.connect('/data/published/warehouse.duckdb', read_only=True).sql(\"{sql}\").fetchall())"
-)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
+
+PUBLISHED = "/data/published/warehouse.duckdb"
+_COUNT = f"import duckdb; print(duckdb.connect('{PUBLISHED}', read_only=True).sql(\"{{sql}}\").fetchall())"
+_COUNTS = """
+import duckdb, json, sys
+database = duckdb.connect(sys.argv[1], read_only=True)
+marts = database.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts'").fetchall()
+print(json.dumps({name: database.sql(f'SELECT count(*) FROM marts."{name}"').fetchone()[0] for (name,) in marts}))
+"""
 
 
 def _rows(celery: Orchestration, sql: str) -> str:
-    """Rows of the published database, as Python shows them."""
+    """Return rows of the published database as Python shows them."""
     code, output = celery.runner.container.exec_run(["python", "-c", _COUNT.format(sql=sql)])
     assert code == 0, output
     return str(output.decode().strip())
+
+
+def _marts(celery: Orchestration, database: str) -> dict[str, int]:
+    """Return the number of rows of each mart in a database of the worker."""
+    code, output = celery.runner.container.exec_run(["python", "-c", _COUNTS, database])
+    assert code == 0, output
+    return dict(json.loads(output))
 
 
 def test_every_part_is_healthy_and_flower_knows_the_worker(celery: Orchestration) -> None:
@@ -56,6 +71,8 @@ def test_the_dag_ends_as_a_run_of_the_command_line_does(celery: Orchestration) -
     assert [(c["test_name"], c["status"]) for c in run["checks"]] == [
         (c["test_name"], c["status"]) for c in here["checks"]
     ]
+    marts = _marts(celery, PUBLISHED)
+    assert marts["fact_transactions"] > 2000 and marts == _marts(celery, "/tmp/here.duckdb")
     logs = celery.airflow.logs("pipeline", "first")
     assert any("step begins" in line for line in logs["load_tap-csv"])
 

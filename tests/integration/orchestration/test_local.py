@@ -27,6 +27,8 @@ from tests.integration.orchestration.conftest import (
 )
 from tests.kit.browser import chromium
 
+pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
+
 MINE = """from airflow.sdk import Asset, dag, task
 
 @dag(schedule=[Asset("marts.mart_daily_cashflow")])
