@@ -33,7 +33,7 @@ def test_profile_is_added_to_the_dev_stack_and_its_ui_has_an_address(project: Pr
     assert {*settings.profiles} == {*read(ROOT, "dev").profiles, "orchestration"}
     assert "airflow-local" in {service.name for service in selected(settings)}
     done = project.fds("open", "airflow", DISPLAY="", WAYLAND_DISPLAY="")
-    assert done.returncode == 0 and done.stdout == "https://airflow.localhost:8443/\n", done.stderr
+    assert done.returncode == 0 and done.stdout == "https://airflow.localhost:8443\n", done.stderr
 
 
 def test_notification_is_set(project: Project) -> None:
