@@ -51,6 +51,7 @@ def despite_network_changes(browser: webdriver.Chrome, action: Callable[[], None
         except WebDriverException as error:
             messages += [entry["message"] for entry in browser.get_log("browser")]
             if not any(NETWORK_CHANGED in text for text in (str(error), browser.page_source, *messages[before:])):
+                error.add_note("\n".join([browser.current_url, *messages]))
                 raise
         else:
             return messages + [entry["message"] for entry in browser.get_log("browser")]
