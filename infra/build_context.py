@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docker.utils.build import exclude_paths
 
-from infra.services import Build, Service
+from infra.services import Build, Service, catalogue
 from stack_runtime.content import FOLDERS, content_dir
 from stack_runtime.paths import IMAGES
 from stack_runtime.source_tree import copied_tree, files_below, source_files, source_tree
@@ -36,7 +36,17 @@ def reference(stack: str, image: str | Build) -> str:
     """
     if isinstance(image, str):
         return image
-    return f"{IMAGES}/{stack}-{image.name}:{content_digest(image)}"
+    return f"{_repository(stack, image)}:{content_digest(image)}"
+
+
+def repositories(stack: str) -> list[str]:
+    """Return the names, without a tag, of all images that a deployment of the stack can build."""
+    builds = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
+    return [_repository(stack, build) for build in builds]
+
+
+def _repository(stack: str, build: Build) -> str:
+    return f"{IMAGES}/{stack}-{build.name}"
 
 
 def pulled_images(services: Iterable[Service]) -> list[str]:

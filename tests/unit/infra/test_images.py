@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import build_context
-from infra.services import Build
+from infra.services import Build, catalogue
 from tests.kit.project import ROOT
 
 RECIPE = """FROM python:3.11-slim
@@ -66,6 +66,19 @@ def test_content_of_the_project_replaces_the_demo_and_nothing_of_the_package(
     for name in ("airflow/steps.py", "airflow/standard_dags/pipeline.py", "images/airflow/Dockerfile"):
         assert (content / name).read_bytes() == (ROOT / "data_stack" / name).read_bytes()
     assert [list((content / name).iterdir()) for name in ("dashboards", "dbt", "meltano")] == [[], [], []]
+
+
+def test_each_built_image_has_a_repository_of_its_stack_alone() -> None:
+    """A repository names one stack and one image, also if the stack `a-b` exists beside the stack `a`."""
+    built = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
+    names = [build_context.reference("a", build).rpartition(":")[0] for build in built]
+    assert build_context.repositories("a") == names and len({*names}) == len(built) > 1
+    others = {
+        name
+        for other in ("a-b", "b", *(f"a-{build.name}" for build in built))
+        for name in build_context.repositories(other)
+    }
+    assert not others & set(names)
 
 
 RECIPES = sorted(ROOT.glob("data_stack/images/*/Dockerfile"))
