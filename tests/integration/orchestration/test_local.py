@@ -151,6 +151,8 @@ def test_the_ui_shows_the_run_behind_the_login(local: Orchestration, tmp_path: P
 
 
 def test_a_failed_load_fails_the_dag_run_and_gives_the_pipeline_back(local: Orchestration) -> None:
+    # Beside files that can be read, a refused file fails only the DAG run, and the others are published.
+    local.runner.container.exec_run(["sh", "-c", "rm /data/landing/*.csv"])
     local.land("bad.csv", b"no,such,columns\n1,2,3\n")
     local.airflow.trigger("pipeline", "bad")
     assert local.ended("bad") == "failed"
