@@ -103,7 +103,7 @@ def test_sdk_setup_and_provider_use_the_current_context(
     before, name = relay.connections, f"t-context-{secrets.token_hex(4)}"
 
     def program() -> None:
-        over = pulumi.ResourceOptions(provider=docker_provider(pulumi.ResourceOptions()))
+        over = pulumi.ResourceOptions(provider=docker_provider("plugins", pulumi.ResourceOptions()))
         pulumi_docker.Network("n", name=name, opts=over)
 
     ours = stack(program)
@@ -120,7 +120,7 @@ def test_variable_comes_before_the_context_in_the_provider_too(
     name = f"t-context-{secrets.token_hex(4)}"
 
     def program() -> None:
-        over = pulumi.ResourceOptions(provider=docker_provider(pulumi.ResourceOptions()))
+        over = pulumi.ResourceOptions(provider=docker_provider("plugins", pulumi.ResourceOptions()))
         pulumi_docker.Network("n", name=name, opts=over)
 
     stack(program).up()
