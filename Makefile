@@ -42,7 +42,7 @@ check: .venv/.ready ## format, lint and type checks
 	$(RUN) ruff check --quiet $(PATHS)
 	$(RUN) mypy
 	$(RUN) sqlfluff lint --processes 2 data_stack/dbt
-	$(RUN) pymarkdown --config pyproject.toml scan README.md ARCHITECTURE.md CONTRIBUTING.md docs data_stack/singer/*/README.md offline/README.md fds/templates/project/README.md
+	$(RUN) pymarkdown --config pyproject.toml scan README.md ARCHITECTURE.md CONTRIBUTING.md docs data_stack/singer/*/README.md offline/README.md fds/templates/project/README.md data_stack/airflow/dags/README.md
 
 audit: .venv/.ready ## check the locked packages for known vulnerabilities
 	@$(RUN) python -m scripts.audit

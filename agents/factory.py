@@ -32,7 +32,9 @@ def create_change_service(
             planning_inputs=lambda settings: PlanningInputs.of(settings, datetime.now(UTC).date(), project=project),
             deploy=lambda approved, check_plan: _deploy(project, approved, check_plan, report),
             check=lambda settings: _unhealthy_services(project, settings),
-            run=lambda job: run_job(job, lambda: open_target(project, job.stack), Airflow.from_environment),
+            run=lambda job: run_job(
+                job, lambda: open_target(project, job.stack), lambda: Airflow.of_stack(project, job.stack)
+            ),
         ),
         only,
     )

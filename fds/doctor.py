@@ -63,6 +63,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
         "docker": docker,
         "machine": machine,
         "services": lambda: _unhealthy(stack),
+        "dags": lambda: _broken_dags(stack),
     }
 
 
@@ -83,3 +84,22 @@ def _unhealthy(stack: str) -> str:
     if sick:
         raise UnreachableError(f"not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]} --stack {stack}")
     return f"{len(there)} healthy" if there else f"none runs yet, fds up --stack {stack} starts them"
+
+
+def _broken_dags(stack: str) -> str:
+    from infra.docker_access import daemon
+    from stack_runtime import airflow
+    from stack_runtime.errors import UsageError
+    from stack_runtime.paths import project_dir
+
+    with daemon(project_dir(), stack) as client:
+        if not airflow.is_deployed(client, stack):
+            return "no Airflow is deployed"
+        broken = airflow.import_errors(airflow.api_server(client, stack))
+    if broken:
+        raise UsageError(
+            f"{len(broken)} DAG files cannot be imported, the first with {broken[0][1]}",
+            where=broken[0][0],
+            next_command="correct it, then fds up",
+        )
+    return "all can be imported"

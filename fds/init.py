@@ -18,10 +18,17 @@ Demo = Annotated[bool, typer.Option("--demo", help="Add the demo: transactions, 
 
 _TEMPLATE = Path(__file__).with_name("templates") / "project"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
-_BASIS = ("dashboards/README.md", "dbt/dbt_project.yml", "dbt/profiles.yml", "dbt/macros", "dbt/tests/generic",
-          "meltano/meltano.yml")  # fmt: skip
+_BASIS = (
+    "airflow/dags/README.md",
+    "dashboards/README.md",
+    "dbt/dbt_project.yml",
+    "dbt/profiles.yml",
+    "dbt/macros",
+    "dbt/tests/generic",
+    "meltano/meltano.yml",
+)
 """Content of the demo that every project needs."""
-_DEMO = ("airflow", "dashboards", "dbt", "meltano", "samples/transactions.csv")
+_DEMO = ("airflow/dags", "dashboards", "dbt", "meltano", "samples/transactions.csv")
 _DBT_NAME = "ai_agent_data_stack"
 """Name of the demo's dbt project and profile."""
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".meltano", "dbt_packages", "logs", "output", "target", ".env")

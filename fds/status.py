@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fds.output import AsJson, Debug, Stack, answer, say
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
@@ -14,6 +17,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     from infra.docker_access import daemon
     from infra.services import selected
     from infra.stack_file import read
+    from stack_runtime import airflow
     from stack_runtime.paths import project_dir
     from stack_runtime.status import last_run, services
 
@@ -22,6 +26,8 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
         wanted = [service.name for service in selected(read(project, stack))]
         rows = services(client, stack, wanted)
         report = {"stack": stack, "services": rows, "last_run": last_run(client, stack)}
+        if airflow.is_deployed(client, stack):
+            report["dag_runs"] = _dag_runs(client, stack)
     try:
         measured.leave(project, stack, rows, today())
     except OSError as error:
@@ -30,6 +36,18 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
         answer(report)
     else:
         _show(report)
+
+
+def _dag_runs(client: DockerClient, stack: str) -> list[dict[str, Any]]:
+    """Return the last runs of all DAGs; print a message and return none while Airflow does not answer."""
+    from stack_runtime import airflow
+    from stack_runtime.errors import UnreachableError
+
+    try:
+        return airflow.latest_runs(airflow.api_server(client, stack))
+    except UnreachableError as error:
+        say(str(error))
+        return []
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -50,6 +68,9 @@ def _show(report: dict[str, Any]) -> None:
         table.add_row(row["service"], row["url"], f"[{colour}]{row['health']}[/]", memory)
     console.print(table)
     _show_run(console, report["last_run"])
+    for run in report.get("dag_runs", []):
+        when = str(run["start_date"] or "not started")[:16]
+        console.print(f"DAG run {run['dag_id']} {run['dag_run_id']}: {run['state']}, {when}", markup=False)
 
 
 def _show_run(console: Any, run: dict[str, Any] | None) -> None:

@@ -25,27 +25,28 @@ def context_dir() -> Path:
         files += files_below(content / name, f"data_stack/{name}")
     context = copied_tree("contexts", content, files)
     for name in FOLDERS:  # the Dockerfiles copy also those that the project does not have
-        (context / "data_stack" / name).mkdir(exist_ok=True)
+        (context / "data_stack" / name).mkdir(parents=True, exist_ok=True)
     return context
 
 
-def reference(stack: str, service: Service) -> str:
+def reference(stack: str, image: str | Build) -> str:
     """Return name and tag of the image on the host; the tag of a built image is a digest of what goes into it.
 
     Each stack has names of its own, so that removing them takes no image from another stack.
     """
-    if isinstance(service.image, str):
-        return service.image
-    return f"{_repository(stack, service)}:{content_digest(service.image)}"
+    if isinstance(image, str):
+        return image
+    return f"{_repository(stack, image)}:{content_digest(image)}"
 
 
 def repositories(stack: str) -> list[str]:
     """Return the names, without a tag, of all images that a deployment of the stack can build."""
-    return [_repository(stack, service) for service in catalogue() if isinstance(service.image, Build)]
+    builds = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
+    return [_repository(stack, build) for build in builds]
 
 
-def _repository(stack: str, service: Service) -> str:
-    return f"{IMAGES}/{stack}-{service.name}"
+def _repository(stack: str, build: Build) -> str:
+    return f"{IMAGES}/{stack}-{build.name}"
 
 
 def pulled_images(services: Iterable[Service]) -> list[str]:

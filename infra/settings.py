@@ -23,6 +23,7 @@ from stack_runtime.errors import UsageError
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
+_EMAIL = r"^$|^[^@\s]+@[^@\s]+$"
 _CERTIFICATES = r"(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
@@ -122,6 +123,8 @@ class Settings(_Frozen):
     server_price: ServerPrice | None = None
     """What that server costs; without it, no plan of a stack on it has a verdict."""
 
+    executor: Literal["local", "celery"] = "local"
+    """What runs Airflow's tasks: the scheduler's own container, or Celery workers with Redis and Flower."""
     workers: Annotated[int, Field(ge=1, le=64), Scale("Workers", "how many run jobs in parallel")] = 1
     services: Mapping[Name, ServiceOverride] = Field(default_factory=dict)
     schedule: Annotated[
@@ -129,8 +132,16 @@ class Settings(_Frozen):
     ] = "never"
     """When the runner loads what is new in its landing folder: on the hour, at midnight, on Mondays; in UTC."""
 
+    notify: tuple[Literal["email", "webhook"], ...] = ()
+    """How a failed or late run of Airflow is reported: by a POST to the secret `webhook_url`, or to `notify_email`."""
+    notify_email: Annotated[str, Field(max_length=254, pattern=_EMAIL)] = ""
+    smtp_host: Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")] = ""
+    smtp_port: int = Field(default=587, ge=1, le=65_535)
+    smtp_user: Annotated[str, Field(max_length=254, pattern=r"^[^\r\n]*$")] = ""
+    """With a user, the connection is encrypted, and the secret `smtp_password` is its password."""
+
     domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"
-    email: Annotated[str, Field(max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$")] = ""
+    email: Annotated[str, Field(max_length=254, pattern=_EMAIL)] = ""
     http_port: int = Field(default=8080, ge=1, le=65_535)
     https_port: int = Field(default=8443, ge=1, le=65_535)
     ssh_from: tuple[str, ...] = ()
@@ -148,6 +159,10 @@ class Settings(_Frozen):
     """PEM of the root certificates that prove the ACME directory itself; for a CA that the public does not know."""
     registry_mirror: Annotated[str, Field(pattern=r"^$|^https?://[A-Za-z0-9.:\[\]-]+$")] = ""
     """A pull-through registry for servers that cannot reach a hub."""
+
+    def has(self, profile: str) -> bool:
+        """Return whether the services of `profile` are selected."""
+        return profile in self.profiles or "full" in self.profiles
 
     @field_validator("ssh_from")
     @classmethod
@@ -184,6 +199,12 @@ class Settings(_Frozen):
     def _rate_has_a_date(self) -> Settings:
         if (self.fx_rate is None) != (self.fx_date is None):
             raise ValueError("fxRate and fxDate go together")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_has_an_address(self) -> Settings:
+        if "email" in self.notify and not (self.notify_email and self.smtp_host):
+            raise ValueError("notify by email needs notifyEmail and smtpHost")
         return self
 
     @classmethod

@@ -8,7 +8,7 @@ from stack_runtime.errors import UsageError
 from stack_runtime.paths import project_dir
 from stack_runtime.source_tree import source_tree
 
-FOLDERS = ("airflow", "dashboards", "dbt", "meltano")
+FOLDERS = ("airflow/dags", "dashboards", "dbt", "meltano")
 """Folders of `data_stack` that are content. The others, such as `singer`, belong to the package."""
 
 

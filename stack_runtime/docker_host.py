@@ -17,7 +17,7 @@ from docker.tls import TLSConfig
 from stack_runtime.docker_endpoint import Endpoint, local_endpoint
 from stack_runtime.docker_problems import explain, forget_missing_helpers
 from stack_runtime.errors import UnreachableError
-from stack_runtime.labels import SERVICE_LABEL, of_stack
+from stack_runtime.labels import RUNS_LABEL, SERVICE_LABEL, of_stack
 from stack_runtime.paths import IMAGES
 
 TIMEOUT_S = 120
@@ -77,6 +77,18 @@ def running(client: docker.DockerClient, stack: str, service: str) -> Container:
         if item.status == "running":
             return item
     raise UnreachableError(f"{service} of stack {stack} is not running", next_command=f"fds up --stack {stack}")
+
+
+def runner(client: docker.DockerClient, stack: str) -> Container:
+    """Return the running container that runs the pipeline: the pipeline runner, or a part of Airflow.
+
+    Raises:
+        UnreachableError: no such container is running.
+    """
+    for item in containers(client, stack):
+        if item.labels.get(RUNS_LABEL) == "pipeline" and item.status == "running":
+            return item
+    raise UnreachableError(f"no runner of stack {stack} is running", next_command=f"fds up --stack {stack}")
 
 
 def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:

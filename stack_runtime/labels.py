@@ -9,6 +9,8 @@ STACK_LABEL = "fds.stack"
 SERVICE_LABEL = "fds.service"
 FILES_LABEL = "fds.files"
 URL_LABEL = "fds.url"
+RUNS_LABEL = "fds.runs"
+"""Label with what other processes start in the container: `pipeline`."""
 
 
 def of_stack(stack: str) -> dict[str, str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from stack_runtime.docker_host import containers
+from stack_runtime.docker_host import containers, runner
+from stack_runtime.errors import UnreachableError
 from stack_runtime.labels import SERVICE_LABEL, URL_LABEL
 
 MIB = 1024 * 1024
@@ -84,10 +86,10 @@ def held_memory(container: Container) -> float | None:
 
 def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
     """Return the latest record of the pipeline from the runner; None if there is no record or no runner answers."""
-    for runner in containers(client, stack, "pipeline"):
-        if runner.status != "running":
-            continue
-        code, output = runner.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "1", "--json"])
+    with suppress(UnreachableError):
+        code, output = runner(client, stack).exec_run(
+            ["python", "-m", "stack_runtime.pipeline", "history", "--last", "1", "--json"]
+        )
         if code == 0:
             runs = json.loads(b"".join([output] if isinstance(output, bytes) else output))
             return dict(runs[0]) if runs else None

@@ -51,6 +51,13 @@ class Airflow:
             what = f"Airflow is not configured: set {URL}, {USER} and {PASSWORD_FILE}"
             raise UnreachableError(what, next_command="fds run, which needs no Airflow") from None
 
+    @classmethod
+    def of_stack(cls, project: Path, stack: str) -> Airflow:
+        """Return a client for the server that the environment names, or for that of `stack` if it names none."""
+        if any(name in os.environ for name in (URL, USER, PASSWORD_FILE)):
+            return cls.from_environment()
+        return StackAirflow(f"stack {stack}", "agent", "", project=project, stack=stack)
+
     def runs(self, dag_id: str | None = None) -> list[dict[str, Any]]:
         """Return the last runs of one DAG or of all: DAG, run, state, times, duration."""
         path = f"/dags/{_dag(dag_id) if dag_id else '~'}/dagRuns?limit={MAX_RUNS}&order_by=-run_after"
@@ -117,6 +124,26 @@ class Airflow:
             raise UnreachableError(
                 f"Airflow does not answer: {shortened(error)}", where=self.url, next_command=f"correct {URL}"
             ) from None
+
+
+@dataclass
+class StackAirflow(Airflow):
+    """A client that sends its requests inside the container of a stack's API server, which has the password."""
+
+    project: Path = Path()
+    stack: str = ""
+
+    def _log_in(self) -> str:
+        return "in the container"
+
+    def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
+    ) -> tuple[int, dict[str, Any]]:
+        from infra.docker_access import daemon
+        from stack_runtime.airflow import api_server, request
+
+        with daemon(self.project, self.stack) as client:
+            return request(api_server(client, self.stack), method, path.removeprefix("/api/v2"), body)
 
 
 def _json(data: bytes) -> dict[str, Any]:

@@ -134,12 +134,12 @@ def _find(project: Path, stack: str, opened: ExitStack) -> PipelineTarget:
     from infra import stack_file
     from infra.docker_access import daemon
     from infra.hosts import host_of
-    from stack_runtime.docker_host import running
+    from stack_runtime.docker_host import runner
 
     if database := os.environ.get("FDS_DATABASE"):
         return local_target(Path(database))
     try:
-        return ContainerTarget(running(opened.enter_context(daemon(project, stack)), stack, "pipeline"))
+        return ContainerTarget(runner(opened.enter_context(daemon(project, stack)), stack))
     except StackError:
         local = project / ".fds" / "local" / DATABASE_NAME
         if host_of(stack_file.read(project, stack)).on_this_machine and local.is_file():

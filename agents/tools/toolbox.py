@@ -135,4 +135,6 @@ class Toolbox:
 
 def project_toolbox(changes: ChangeService, stack: str, project: Path) -> Toolbox:
     """Return the tools for a stack of `project`; they read the data that `open_target` finds."""
-    return Toolbox(changes, stack, project, lambda: open_target(project, stack), Airflow.from_environment)
+    return Toolbox(
+        changes, stack, project, lambda: open_target(project, stack), lambda: Airflow.of_stack(project, stack)
+    )

@@ -26,20 +26,23 @@ def images_of(
         for name in build_context.pulled_images(services)
     }
     found: dict[str, docker.RemoteImage] = {}
+    built: dict[Build, docker.RemoteImage] = {}  # services may share one
     for service in services:
         if isinstance(service.image, Build):
-            bases = [pulled[base] for base in sorted(build_context.base_images(service.image))]
-            after = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=bases))
-            found[service.name] = _built(stack, service, service.image, after)
+            if service.image not in built:
+                bases = [pulled[base] for base in sorted(build_context.base_images(service.image))]
+                after = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=bases))
+                built[service.image] = _built(stack, service.image, after)
+            found[service.name] = built[service.image]
         else:
             found[service.name] = pulled[service.image]
     return found
 
 
-def _built(stack: str, service: Service, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
+def _built(stack: str, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
     return docker.RemoteImage(
-        f"{stack}-{service.name}-image",
-        name=build_context.reference(stack, service),
+        f"{stack}-{build.name}-image",
+        name=build_context.reference(stack, build),
         build=docker.RemoteImageBuildArgs(
             context=str(build_context.context_dir()),
             dockerfile=build.dockerfile,

@@ -18,7 +18,7 @@ from stack_runtime.errors import UsageError
 
 __all__ = [
     "Build", "Context", "File", "Health", "Metrics", "Resources", "Route", "Service", "Volume",
-    "catalogue", "profiles", "secret", "selected",
+    "adapted", "catalogue", "profiles", "secret", "selected",
 ]  # fmt: skip
 
 
@@ -48,6 +48,8 @@ def profiles() -> tuple[str, ...]:
 def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, ...]:
     """Return the services that these settings run, with overrides applied and only the files that the settings need.
 
+    They are those of the selected profiles, and those that these need.
+
     Args:
         own: services outside the catalogue; all of them run, after those of the catalogue.
 
@@ -55,12 +57,16 @@ def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, 
         UsageError: a profile or a service is unknown, or one of `own` cannot run beside the catalogue.
     """
     _refuse_unknown(settings, own)
-    chosen = set(profiles()) if "full" in settings.profiles else set(settings.profiles)
-    found = [service for service in catalogue() if service.profile in chosen]
+    wanted = [service for service in catalogue() if service.wanted(settings)]
+    chosen = {service.name for service in wanted if settings.has(service.profile)}
+    for service in reversed(wanted):  # each comes before those that it needs
+        if service.name in chosen:
+            chosen.update(service.needs)
+    found = [service for service in wanted if service.name in chosen]
     for service in own:
         _refuse_unusable(service, {each.name for each in found})
         found.append(service)
-    return tuple(_adapted(service, settings) for service in found)
+    return tuple(adapted(service, settings) for service in found)
 
 
 def _refuse_unusable(service: Service, before: Set[str]) -> None:
@@ -97,7 +103,8 @@ def _refuse_unknown(settings: Settings, own: Sequence[Service]) -> None:
                 )
 
 
-def _adapted(service: Service, settings: Settings) -> Service:
+def adapted(service: Service, settings: Settings) -> Service:
+    """Return `service` with the overrides of these settings, and only the files that they call for."""
     service = replace(service, files=tuple(file for file in service.files if file.wanted(settings)))
     override = settings.services.get(service.name)
     own = service.resources

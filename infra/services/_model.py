@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal
 
 from infra.hosts import host_of
@@ -15,6 +16,11 @@ class Build:
     """An image built on the target host from `dockerfile`."""
 
     dockerfile: str
+
+    @property
+    def name(self) -> str:
+        """Return the name of the image: that of its Dockerfile's folder."""
+        return PurePosixPath(self.dockerfile).parent.name
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ class Route:
     port: int
     policy: Mapping[str, str] = field(default_factory=dict)
     """Sources by directive to add to the Content-Security-Policy, if the UI needs more than its own files."""
+    hidden: tuple[str, ...] = ()
+    """Path prefixes that the proxy does not route."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,8 @@ class Service:
     user: str
     """`uid:gid`; never root."""
     profile: str = "lean"
+    wanted: Callable[[Settings], bool] = lambda _: True
+    """Return whether the settings allow the service; it runs if its profile is selected or another service needs it."""
     entrypoint: tuple[str, ...] = ()
     """Replaces the entrypoint of the image, if set."""
     command: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from infra.services._airflow import RUNNER_LABELS, is_orchestrated
 from infra.services._model import Build, Health, Resources, Service, Volume, secret
 from infra.settings import Settings
 
@@ -24,6 +25,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
 SERVICE = Service(
     name="pipeline",
     image=Build("data_stack/images/pipeline/Dockerfile"),
+    wanted=lambda settings: not is_orchestrated(settings),  # the part of Airflow that runs tasks takes its place
     user="10001:10001",
     environment=_environment,
     secrets=("pipeline_password",),
@@ -45,4 +47,5 @@ SERVICE = Service(
         measured="276 MiB at the peak of a run over 200,000 rows",
     ),
     health=Health(("python", "-m", "stack_runtime.pipeline", "ready"), interval_s=10, timeout_s=10, retries=6),
+    labels=RUNNER_LABELS,
 )

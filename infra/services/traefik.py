@@ -120,8 +120,9 @@ def _routes(context: Context) -> str:
         if service.route is None:
             continue
         name = f"{service.route.host}.{context.settings.domain}"
+        hidden = "".join(f" && !PathPrefix(`{path}`)" for path in service.route.hidden)
         routers[service.name] = {
-            "rule": f"Host(`{name}`)",
+            "rule": f"Host(`{name}`){hidden}",
             "entryPoints": ["websecure"],
             "middlewares": [f"headers-{service.name}", "tries", "login"],
             "service": service.name,

@@ -148,7 +148,7 @@ class _Stack:
         """Tag the built images again, so that removing the stack between rounds does not remove them."""
         for service in selected(self.settings):
             kept = f"benchmark-kept/{service.name}"
-            local_docker().images.get(reference(STACK, service)).tag(kept)
+            local_docker().images.get(reference(STACK, service.image)).tag(kept)
             self.held[service.name] = f"{kept}:latest"
 
     def release_images(self) -> None:

@@ -5,23 +5,29 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stack_runtime.content import dbt_project
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.diff import parse_share
-from stack_runtime.pipeline.paths import PipelinePaths, beside, of_runner
+from stack_runtime.pipeline.marts import SCHEMA
+from stack_runtime.pipeline.paths import DATABASE_NAME, PipelinePaths, beside, of_runner
 from stack_runtime.pipeline.request import Request
 
 if TYPE_CHECKING:
     from stack_runtime.pipeline.model import Run
     from stack_runtime.pipeline.run import Pipeline
+    from stack_runtime.pipeline.staged import StagedPipeline
+
+_P = TypeVar("_P", bound="Pipeline")
 
 
 def main() -> int:
@@ -43,6 +49,11 @@ def main() -> int:
     diff = verbs.add_parser("diff", help="show what the models would change in the published marts; publish nothing")
     for verb in (build, test, diff):
         verb.add_argument("--select", help="models to use, in dbt's selection syntax; default: all")
+    step = verbs.add_parser("step", help="run one step of a run whose steps are separate processes")
+    step.add_argument("name", choices=("begin", "load", "transform", "check", "publish", "abandon"))
+    step.add_argument("--run-id", required=True, help="letters, digits and hyphens")
+    step.add_argument("--of", default="", help="the source to load, the group to build, or why the run is abandoned")
+    verbs.add_parser("graph", help="print the sources, groups of models and marts as a Python module")
     verbs.add_parser("discover", help="list the streams that the extractors find in the landing folder")
     history = verbs.add_parser("history", help="list the last runs, newest first")
     history.add_argument("--last", type=int, default=1)
@@ -55,6 +66,10 @@ def main() -> int:
             return _run(arguments)
         if arguments.verb in ("build", "test", "diff"):
             return _dbt(arguments.verb, arguments.select)
+        if arguments.verb == "step":
+            return _step(arguments.name, arguments.run_id, arguments.of)
+        if arguments.verb == "graph":
+            return _graph()
         if arguments.verb == "discover":
             return _discover()
         return _history(arguments.last) if arguments.verb == "history" else _ready()
@@ -79,17 +94,52 @@ def _dbt(verb: str, select: str | None) -> int:
     return _print_result(_pipeline(), lambda pipeline: pipeline.build(select, plan=verb == "diff"))
 
 
+def _step(name: str, run_id: str, of: str) -> int:
+    from stack_runtime.pipeline.staged import StagedPipeline
+
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,80}", run_id):
+        raise UsageError(f"a run cannot have the id {run_id[:80]!r}", next_command="use letters, digits and hyphens")
+
+    def work(pipeline: StagedPipeline) -> tuple[Run, StackError | None]:
+        if name == "publish":
+            return pipeline.publish(run_id)
+        step = {"load": pipeline.load, "transform": pipeline.transform, "abandon": pipeline.abandon}.get(name)
+        if step:
+            return step(run_id, of), None
+        return (pipeline.begin if name == "begin" else pipeline.check)(run_id), None
+
+    return _print_result(_new(StagedPipeline), work)
+
+
+def _graph() -> int:
+    from stack_runtime.pipeline.model_groups import graph_module
+    from stack_runtime.pipeline.sources import declared_sources
+    from stack_runtime.pipeline.transform import Dbt
+
+    with tempfile.TemporaryDirectory() as folder:
+        dbt = Dbt(Path(folder) / DATABASE_NAME, Path(folder) / "target")
+        groups = dbt.groups()
+        marts = [name for schema, name in dbt.relations() if schema == SCHEMA]
+    print(graph_module([source.name for source in declared_sources()], groups, marts))
+    return 0
+
+
 def _pipeline() -> Pipeline:
+    from stack_runtime.pipeline.run import Pipeline
+
+    return _new(Pipeline)
+
+
+def _new(kind: type[_P]) -> _P:
     from stack_runtime import logs
     from stack_runtime.pipeline.postgres_config import PostgresConfig
-    from stack_runtime.pipeline.run import Pipeline
 
     logs.configure()
     log = logs.logger("pipeline")
-    return Pipeline(_paths(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
+    return kind(_paths(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
 
 
-def _print_result(pipeline: Pipeline, work: Callable[[Pipeline], tuple[Run, StackError | None]]) -> int:
+def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]]) -> int:
     """Run the pipeline and print its result as JSON; log a run that could not start. Returns: the exit code."""
     from stack_runtime import logs
 

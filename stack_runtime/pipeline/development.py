@@ -42,14 +42,13 @@ def fetch_published(client: DockerClient, stack: str, copy: Path) -> Path:
     """
     from docker.errors import NotFound
 
-    from stack_runtime.docker_host import running
+    from stack_runtime.docker_host import runner
     from stack_runtime.errors import UnreachableError
 
     copy.parent.mkdir(parents=True, exist_ok=True)
     published = of_runner(Path("/data")).published
-    runner = running(client, stack, "pipeline")
     try:
-        blocks, found = runner.get_archive(str(published))
+        blocks, found = runner(client, stack).get_archive(str(published))
     except NotFound:
         raise UnreachableError("no data is published yet", next_command="fds run --csv FILE") from None
     assert found is not None  # Docker sends it with each archive

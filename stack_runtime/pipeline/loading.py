@@ -27,7 +27,7 @@ def load(
     postgres: PostgresConfig | None,
     given: Mapping[Path, Path],
 ) -> Run:
-    """Load what `selection` names.
+    """Load what `selection` names, and add its counts to those of `run`.
 
     Args:
         given: the path that the user named, by the path that the tap reads. With such a file all rows are loaded, and
@@ -44,18 +44,18 @@ def load(
         raise
     refused = [*(Refused("", str(file), why) for file, why in selection.unclaimed), *loaded.refused]
     rows = islice(read_quarantine(work.quarantine), KEPT_ROWS)
+    named = (replace(item, file=_name(item.file, given), reason=_as_given(item.reason, given)) for item in refused)
+    accounted = (  # otherwise the load would have failed
+        Check(f"rows_read_are_accounted_for_in_{stream.table}", "pass", 0.0, 0.0) for stream in loaded.streams
+    )
     return replace(
         run,
-        rows=loaded.rows,
-        streams=loaded.streams,
-        files=loaded.files + len(selection.unclaimed),
-        refused=tuple(
-            replace(item, file=_name(item.file, given), reason=_as_given(item.reason, given)) for item in refused
-        ),
+        rows=run.rows + loaded.rows,
+        streams=(*run.streams, *loaded.streams),
+        files=run.files + loaded.files + len(selection.unclaimed),
+        refused=(*run.refused, *named),
         quarantined=tuple(replace(row, file=_name(row.file, given)) for row in rows),
-        checks=tuple(  # or the load had failed
-            Check(f"rows_read_are_accounted_for_in_{stream.table}", "pass", 0.0, 0.0) for stream in loaded.streams
-        ),
+        checks=(*run.checks, *accounted),
     )
 
 

@@ -59,7 +59,7 @@ def _file_lock(file: Path, run_id: str) -> Iterator[None]:
     # Opened without truncation, because another run may hold the lock, and the text describes that run.
     with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+") as handle:
         if not _try_lock(handle.fileno()):
-            raise _refusal(_holder(handle.read(4096)), str(file))
+            raise refusal(_holder(handle.read(4096)), str(file))
         handle.truncate(0)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         handle.write(json.dumps({"run_id": run_id, "pid": os.getpid(), "since": now}))
@@ -93,9 +93,10 @@ def _advisory_lock(server: PostgresConfig, run_id: str) -> Iterator[None]:
         if row is None or not row[0]:
             holder = connection.execute(_HOLDER, (ADVISORY_KEY,)).fetchone()
             who = f"{holder[0].removeprefix('fds ')} since {holder[1]}" if holder else "a run that has just ended"
-            raise _refusal(who, f"PostgreSQL at {server.host}")
+            raise refusal(who, f"PostgreSQL at {server.host}")
         yield
 
 
-def _refusal(holder: str, where: str) -> LockedError:
+def refusal(holder: str, where: str) -> LockedError:
+    """Return the error that names the holder of the pipeline."""
     return LockedError(f"the pipeline is held by {holder}", where=where, next_command="wait for it, or see fds status")

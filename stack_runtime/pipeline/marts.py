@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,9 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
     Raises:
         CheckFailedError: the name of a mart is no valid file name, or a column cannot be exported.
     """
-    new = folder.with_name(f".{folder.name}.{run_id}")
-    new.mkdir()
+    # A name of its own: a publication that is repeated must not write into the export that is already in place.
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{run_id}.", dir=folder.parent))
+    new.chmod(0o755)
     with duckdb.connect(str(database), read_only=True) as connection:
         for mart in find_marts(connection):
             if "/" in mart.name or mart.name[0] == "." or len(mart.name.encode()) > 200:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -156,3 +157,23 @@ class Run:
             "diff": None if self.diff is None else [mart.as_json() for mart in self.diff],
             "quarantine": [vars(row) for row in self.quarantined],
         }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Run:
+        """Return the run of `as_json`, without its diff and its count of files."""
+        finished = document["finished_at"]
+        return cls(
+            run_id=document["run_id"],
+            started_at=datetime.fromisoformat(document["started_at"]),
+            source=document["source"],
+            status=document["status"],
+            finished_at=datetime.fromisoformat(finished) if finished else None,
+            rows=Rows(**document["rows"]),
+            steps=tuple(Step(**step) for step in document["steps"]),
+            checks=tuple(Check(**check) for check in document["checks"]),
+            published=document["published"],
+            error=document["error"],
+            streams=tuple(Stream(**{**stream, "rows": Rows(**stream["rows"])}) for stream in document["streams"]),
+            refused=tuple(Refused(**file) for file in document["refused"]),
+            quarantined=tuple(Quarantined(**row) for row in document["quarantine"]),
+        )

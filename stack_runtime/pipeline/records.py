@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,6 +42,8 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS ops.refused (
         run_id TEXT NOT NULL, position INTEGER NOT NULL, entity TEXT NOT NULL, file TEXT NOT NULL,
         reason TEXT NOT NULL, PRIMARY KEY (run_id, position))""",
+    """CREATE TABLE IF NOT EXISTS ops.claims (
+        run_id TEXT PRIMARY KEY, held_until TIMESTAMPTZ NOT NULL)""",
 )
 _STREAMS = "source, table_name, rows_read, rows_loaded, rows_quarantined, rows_replaced"
 
@@ -51,13 +53,21 @@ _RUN = """INSERT INTO ops.runs (run_id, source, status, started_at, finished_at,
         rows_read = excluded.rows_read, rows_loaded = excluded.rows_loaded,
         rows_quarantined = excluded.rows_quarantined, published = excluded.published, error = excluded.error"""
 
-_LATEST = """SELECT run_id, source, status, started_at, finished_at, rows_read, rows_loaded, rows_quarantined,
-        published, error FROM ops.runs ORDER BY started_at DESC, run_id DESC LIMIT %s"""
+_RUNS = """SELECT run_id, source, status, started_at, finished_at, rows_read, rows_loaded, rows_quarantined,
+        published, error FROM ops.runs"""
 
 _SETTLE = """UPDATE ops.runs SET
         status = CASE WHEN run_id = %s THEN 'succeeded' ELSE 'interrupted' END,
         published = CASE WHEN run_id = %s THEN %s ELSE published END
     WHERE status = 'running'"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A reservation of the pipeline between two steps of `run_id`, when no process holds the lock."""
+
+    run_id: str
+    held_until: datetime
 
 
 class _Session(Protocol):
@@ -83,11 +93,31 @@ class Records:
                 after publishing, so it is recorded as succeeded.
         """
         with self._session() as session:
-            if self._server:
-                session.execute("CREATE SCHEMA IF NOT EXISTS ops")
-            for statement in _TABLES:
-                session.execute(statement)
+            self._make_tables(session)
             session.execute(_SETTLE, (published_run, published_run, str(self._paths.published)))
+
+    def claim(self, run_id: str, held_until: datetime) -> None:
+        """Reserve the pipeline for `run_id` and remove any other claim; call it only while holding the lock."""
+        with self._session() as session:
+            session.execute("DELETE FROM ops.claims")
+            session.execute("INSERT INTO ops.claims VALUES (%s, %s)", (run_id, held_until.isoformat()))
+
+    def release(self, run_id: str) -> None:
+        """Remove the claim of `run_id`, if it has one."""
+        with self._session() as session:
+            session.execute("DELETE FROM ops.claims WHERE run_id = %s", (run_id,))
+
+    def claimed(self) -> Claim | None:
+        """Create the tables if needed, and return the claim that has not ended."""
+        with self._session() as session:
+            self._make_tables(session)
+            return _claimed(session)
+
+    def _make_tables(self, session: _Session) -> None:
+        if self._server:
+            session.execute("CREATE SCHEMA IF NOT EXISTS ops")
+        for statement in _TABLES:
+            session.execute(statement)
 
     def save(self, run: Run) -> None:
         """Write `run` completely; replace what earlier calls wrote about it."""
@@ -120,8 +150,15 @@ class Records:
         with self._session() as session:
             if not self._has_tables(session):
                 return []
-            alive = self._is_running(session)
-            return [self._run(session, row, alive) for row in session.execute(_LATEST, (count,))]
+            newest = f"{_RUNS} ORDER BY started_at DESC, run_id DESC LIMIT %s"
+            alive = self._is_running(session) or _claimed(session) is not None
+            return [self._run(session, row, alive) for row in session.execute(newest, (count,))]
+
+    def find(self, run_id: str) -> Run | None:
+        """Return the run with this id and its recorded status; None if there is none."""
+        with self._session() as session:
+            rows = session.execute(f"{_RUNS} WHERE run_id = %s", (run_id,))
+            return self._run(session, rows[0], alive=True) if rows else None
 
     def _run(self, session: _Session, row: tuple[Any, ...], alive: bool) -> Run:
         run_id, source, status, started, finished, read, loaded, quarantined, published, error = row
@@ -148,8 +185,8 @@ class Records:
 
     def _has_tables(self, session: _Session) -> bool:
         if self._server:
-            return session.execute("SELECT to_regclass('ops.refused')")[0][0] is not None
-        return bool(session.execute("SELECT 1 FROM ops.sqlite_master WHERE name = 'refused'"))
+            return session.execute("SELECT to_regclass('ops.claims')")[0][0] is not None
+        return bool(session.execute("SELECT 1 FROM ops.sqlite_master WHERE name = 'claims'"))
 
     def _is_running(self, session: _Session) -> bool:
         if self._server:
@@ -184,6 +221,14 @@ class _Sqlite:
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self._connection.executemany(sql.replace("%s", "?"), rows)
+
+
+def _claimed(session: _Session) -> Claim | None:
+    """Return the claim that has not ended; None if there is none."""
+    for run_id, held_until in session.execute("SELECT run_id, held_until FROM ops.claims"):
+        if _moment(held_until) > datetime.now(UTC):
+            return Claim(run_id, _moment(held_until))
+    return None
 
 
 @contextmanager

@@ -13,12 +13,11 @@ from docker import DockerClient
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from stack_runtime.docker_host import running
+from stack_runtime.docker_host import runner
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.pipeline import sources
 from stack_runtime.pipeline.paths import readable
 
-SERVICE = "pipeline"
 UPLOADS = f"/data/landing/{sources.UPLOADS}"
 """Subfolder of the landing folder that no entity reads, so that later runs do not load the uploads again."""
 RUNNER_ID = 10001
@@ -41,14 +40,14 @@ def run_in_container(
         StackError: the run could not start: the error of the runner, or the runner does not answer.
     """
     file = readable(csv) if csv else None
-    runner = running(client, stack, SERVICE)
+    container = runner(client, stack)
     command = ["python", "-m", "stack_runtime.pipeline", verb, "--json", *options]
     uploaded = ""
     if file:
         say(f"copying {file.name} to the runner")
-        uploaded = _upload(runner, file)
+        uploaded = _upload(container, file)
         command += ["--upload", uploaded]
-    code, document = _execute(client, runner, command, say)
+    code, document = _execute(client, container, command, say)
     if uploaded:  # replace the path in the runner with the one that the user gave
         document |= {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
     if "run_id" not in document:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,7 +35,7 @@ from stack_runtime.pipeline.disk import copy_durably, is_full, no_space, replace
 from stack_runtime.pipeline.extract_load import plain_link
 from stack_runtime.pipeline.job import Job, Say
 from stack_runtime.pipeline.loading import load, refusal_of, refuse_large_changes, refuse_unreadable
-from stack_runtime.pipeline.lock import run_lock
+from stack_runtime.pipeline.lock import refusal, run_lock
 from stack_runtime.pipeline.marts import SCHEMA, export_parquet, remove_exports, replace_export
 from stack_runtime.pipeline.model import Run
 from stack_runtime.pipeline.paths import PipelinePaths, readable
@@ -45,6 +45,7 @@ from stack_runtime.pipeline.records import Records
 from stack_runtime.pipeline.request import Request
 from stack_runtime.pipeline.sources import (
     Selection,
+    Source,
     declared_sources,
     refuse_nothing_declared,
     select_entity,
@@ -100,17 +101,23 @@ class Pipeline:
             self._models(job, work, dbt, None)
             self._deliver(job, work, dbt, request)
 
-        with _user_errors(self._paths.root):
+        with user_errors(self._paths.root):
             self._paths.make()
             declared = declared_sources()
-            refuse_nothing_declared(declared)
             if csv:
+                refuse_nothing_declared(declared)
                 select_entity(select_sources(declared, request.source), request.entity)
-            elif not select_landed(declared, self._paths.landing, request.source).sources:
-                where = str(self._paths.landing)
-                raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
+            else:
+                self._refuse_nothing(declared, request.source)
             meltano_env.prepare(self._say)
             return self._alone(str(csv or request.source or self._paths.landing), steps)
+
+    def _refuse_nothing(self, declared: Sequence[Source], source: str | None) -> None:
+        """Refuse a run that has no file and no other source to load."""
+        refuse_nothing_declared(declared)
+        if not select_landed(declared, self._paths.landing, source).sources:
+            where = str(self._paths.landing)
+            raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
 
     def build(self, select: str | None = None, *, plan: bool = False) -> tuple[Run, StackError | None]:
         """Build the models from the published raw data, test them, and publish.
@@ -133,7 +140,7 @@ class Pipeline:
         return self._on_published(source, lambda job, work: self._checks(job, work, self._dbt(work), select))
 
     def _on_published(self, source: str, steps: Steps) -> tuple[Run, StackError | None]:
-        with _user_errors(self._paths.root):
+        with user_errors(self._paths.root):
             self._paths.make()
             if not self._paths.published.is_file():
                 where = str(self._paths.published)
@@ -141,17 +148,31 @@ class Pipeline:
             return self._alone(source, steps)
 
     def _alone(self, source: str, steps: Steps) -> tuple[Run, StackError | None]:
-        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        with run_lock(self._paths.lock, run_id, self._postgres):
+        run_id = new_run_id()
+        with self._held(run_id):
             self._records.settle(published_run(self._paths.published))
             return self._locked(run_id, source, steps)
+
+    @contextmanager
+    def _held(self, run_id: str) -> Iterator[None]:
+        """Hold the pipeline for `run_id` while the block runs.
+
+        Raises:
+            LockedError: another run holds the lock, or has a claim between two of its steps.
+        """
+        with run_lock(self._paths.lock, run_id, self._postgres):
+            claim = self._records.claimed()
+            if claim and claim.run_id != run_id:
+                who = f"run {claim.run_id}, which is between two steps (until {claim.held_until:%H:%M} UTC at most)"
+                raise refusal(who, str(self._paths.work))
+            yield
 
     def _locked(self, run_id: str, source: str, steps: Steps) -> tuple[Run, StackError | None]:
         job = Job(Run(run_id, datetime.now(UTC), source), self._records, self._say)
         job.save()
         work = begin_work(self._paths, run_id)
         try:
-            with _user_errors(self._paths.root):
+            with user_errors(self._paths.root):
                 steps(job, work)
         except StackError as error:
             self._keep_quarantine(work, run_id)
@@ -231,8 +252,13 @@ class Pipeline:
             shutil.move(work.quarantine, self._paths.quarantine / run_id)
 
 
+def new_run_id() -> str:
+    """Return a new run id: the time in UTC and six random hexadecimal digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
 @contextmanager
-def _user_errors(folder: Path) -> Iterator[None]:
+def user_errors(folder: Path) -> Iterator[None]:
     """Convert a full disk and a lost PostgreSQL connection, which any step may meet, to errors for the user."""
     try:
         yield

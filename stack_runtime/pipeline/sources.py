@@ -52,6 +52,12 @@ class Selection:
     unclaimed: tuple[tuple[Path, str], ...] = ()
     """Files of the landing folder that are not assigned to one entity, each with the reason."""
 
+    def only(self, name: str) -> Selection:
+        """Return what this selection loads of the source `name`; files without an entity go with the first source."""
+        first = self.sources[:1] and self.sources[0].name == name
+        sources = tuple(source for source in self.sources if source.name == name)
+        return Selection(sources, self.files, self.unclaimed if first else ())
+
     def of(self, source: Source) -> list[tuple[Mapping[str, Any], tuple[Path, ...]]]:
         """Return the entities of `source` that have files, with these files."""
         return [(entity, found) for entity in source.entities or () if (found := self.files.get(entity["entity"]))]

@@ -13,6 +13,7 @@ from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline.dbt_packages import install_packages
 from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.model import Check
+from stack_runtime.pipeline.model_groups import BUILT_KINDS, ModelGroup, groups_of
 from stack_runtime.pipeline.workspace import Relation
 
 _BUILT = ("success", "skipped", "no-op", "partial success")
@@ -65,9 +66,14 @@ class Dbt:
 
     def relations(self) -> list[Relation]:
         """Return the tables and views of the project's models, seeds and snapshots."""
-        kinds = ("model", "seed", "snapshot")
-        nodes = [node for node in self._manifest.nodes.values() if node.resource_type in kinds]
+        nodes = [node for node in self._manifest.nodes.values() if node.resource_type in BUILT_KINDS]
         return [(node.schema, node.alias) for node in nodes if node.config.materialized != "ephemeral"]
+
+    def groups(self) -> tuple[ModelGroup, ...]:
+        """Return the groups of models, each after the groups that it reads."""
+        if self._manifest is None:
+            self.parse()
+        return groups_of(self._manifest)
 
     def unique_keys(self) -> dict[Relation, str]:
         """Return by relation the first column of each model that has a `unique` test."""

@@ -91,11 +91,16 @@ def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
     if paths.published.exists():
         shutil.copyfile(paths.published, work.database)
         _restore_state(work)
+    link_current(paths, work)
+    return work
+
+
+def link_current(paths: PipelinePaths, work: Workspace) -> None:
+    """Point the link of the current run to `work`."""
     link = paths.current.with_name("current.new")
     link.unlink(missing_ok=True)
-    link.symlink_to(folder)
+    link.symlink_to(work.folder)
     link.replace(paths.current)
-    return work
 
 
 def system_database(paths: PipelinePaths) -> Path:

@@ -48,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     made = Project(
         tmp_path_factory.mktemp("dev"),
         "e2e-dev",
-        {"host": "local", "profiles": ["full"], **_ports()},
+        {"host": "local", "profiles": ["agents", "queue"], **_ports()},
     )
     made.clear()
     yield made
@@ -230,7 +230,7 @@ def test_down_removes_the_stack_and_keeps_other_resources(up: Project) -> None:
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
-    images = {service.name: reference(up.stack, service) for service in selected(read(up.folder, up.stack))}
+    images = {service.name: reference(up.stack, service.image) for service in selected(read(up.folder, up.stack))}
     pipeline = client.images.get(images["pipeline"])
     bystander = client.containers.create(images["pipeline"], labels={"fds.stack": "another"})
     try:

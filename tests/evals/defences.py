@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from agents import text
 from agents.changes import history, ledger
 from agents.llm import agent, assistant
 from agents.server import model_budget
@@ -16,6 +15,7 @@ from infra import stack_file
 from infra.cost.planning import group
 from infra.cost.planning import scaling as cost_scaling
 from infra.policy import docker_rules
+from stack_runtime import text
 from tests.evals import removals, steps
 from tests.evals.removals import (
     Removal,

@@ -3,12 +3,13 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 
 _FLAGS = (
@@ -16,6 +17,9 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1360,1800",
     "--ignore-certificate-errors",
 )  # fmt: skip
+
+NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
+ATTEMPTS = 5
 
 
 @contextmanager
@@ -32,6 +36,26 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         yield browser
     finally:
         browser.quit()
+
+
+def despite_network_changes(browser: webdriver.Chrome, action: Callable[[], None]) -> list[str]:
+    """Run `action`, and return what the browser reported; run it again if it failed because the network changed.
+
+    Each container that starts or stops adds or removes a network interface, and Chromium then drops all requests.
+    """
+    messages: list[str] = []
+    for _ in range(ATTEMPTS):
+        before = len(messages)
+        try:
+            action()
+        except WebDriverException as error:
+            messages += [entry["message"] for entry in browser.get_log("browser")]
+            if not any(NETWORK_CHANGED in text for text in (str(error), browser.page_source, *messages[before:])):
+                error.add_note("\n".join([browser.current_url, *messages]))
+                raise
+        else:
+            return messages + [entry["message"] for entry in browser.get_log("browser")]
+    raise AssertionError(f"the machine's network changed during {ATTEMPTS} attempts")
 
 
 def _is_installed() -> bool:

@@ -6,9 +6,10 @@ import io
 import secrets
 import tarfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -17,9 +18,12 @@ from docker.models.networks import Network
 
 from infra.component import generated_secrets
 from infra.component.containers import processes_of
-from infra.services import Context, Service, selected
+from infra.services import Build, Context, Service, selected
 from infra.settings import Settings
+from stack_runtime import labels
 from stack_runtime.docker_host import local_docker
+from tests.kit import layers
+from tests.kit.project import ROOT
 
 SECOND = 10**9
 LABELS = {"fds.test": "services"}
@@ -66,13 +70,70 @@ class Running:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.container.reload()
-            if self.container.attrs["State"].get("Health", {}).get("Status") == "healthy":
+            state = self.container.attrs["State"]
+            if state["Status"] == "exited":
+                return False
+            if state.get("Health", {}).get("Status") == "healthy":
                 return True
             time.sleep(0.2)
         return False
 
     def logs(self) -> str:
         return str(self.container.logs().decode(errors="replace"))
+
+
+@contextmanager
+def together(
+    values: Mapping[str, object], *, without: Collection[str] = (), context: Path = ROOT
+) -> Iterator[dict[str, Running]]:
+    """Create the selected services on one network, with shared volumes, without starting them; remove all afterwards.
+
+    Args:
+        values: settings of the stack.
+        without: names of services to leave out.
+        context: build context of our own images.
+    """
+    own = f"t-services-{secrets.token_hex(4)}"
+    settings = Settings.of(own, values)
+    services = [service for service in selected(settings) if service.name not in without]
+    secrets_ = {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}
+    secrets_ |= {key: f"http://asked/{key}" for service in services for key in service.asked(settings)}
+    values_of_files = Context(settings, secrets_, selected(settings))
+    client = local_docker(timeout=900)  # it may build an image
+    network = client.networks.create(own, labels=LABELS)
+    found: dict[str, Running] = {}
+    volumes: set[str] = set()
+    try:
+        images = {image: image_of(client, image, context) for image in {service.image for service in services}}
+        for service in services:
+            mounted = {volume.name: f"{own}-{volume.name}" for volume in service.volumes}
+            mounted["files"] = f"{own}-{service.name}-files"
+            for volume in {*mounted.values()} - volumes:
+                client.volumes.create(volume, labels=LABELS)
+                volumes.add(volume)
+            ports = {f"{inside}/tcp": (address, outside) for address, outside, inside in service.ports(settings)}
+            image = images[service.image]
+            container = _container(client, service, image, settings, network, mounted, {"ports": ports})
+            found[service.name] = Running(client, service, values_of_files, network, mounted, container)
+            if service.files:
+                found[service.name].deliver()
+        yield found
+    finally:
+        for running in found.values():
+            running.container.remove(force=True, v=True)
+        network.remove()
+        for volume in volumes:
+            client.volumes.get(volume).remove()
+        client.close()
+
+
+def image_of(client: docker.DockerClient, image: str | Build, context: Path = ROOT) -> str:
+    """Return the name of `image`, built from `context` if it is one of ours; its layers stay for the next build."""
+    if isinstance(image, str):
+        return image
+    tag = f"{layers.KEPT}/{image.name}:layers"
+    client.images.build(path=str(context), dockerfile=image.dockerfile, tag=tag, rm=True)
+    return tag
 
 
 @contextmanager
@@ -86,8 +147,7 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
     settings = Settings.of("t-services", {"profiles": ["full"], **(values or {})})
     services = selected(settings)
     service = next(each for each in services if each.name == name)
-    assert isinstance(service.image, str), "only services with an official image can be run here"
-    client = local_docker()
+    client = local_docker(timeout=900)  # it may build an image
     own = f"t-services-{secrets.token_hex(4)}"
     context = Context(
         settings, {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}, services
@@ -97,7 +157,8 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
     for volume in volumes.values():
         client.volumes.create(volume, labels=LABELS)
     try:
-        container = _container(client, service, settings, network, volumes, options)
+        image = image_of(client, service.image)
+        container = _container(client, service, image, settings, network, volumes, options)
         running = Running(client, service, context, network, volumes, container)
         try:
             running.deliver()
@@ -114,6 +175,7 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
 def _container(
     client: docker.DockerClient,
     service: Service,
+    image: str,
     settings: Settings,
     network: Network,
     volumes: Mapping[str, str],
@@ -121,12 +183,12 @@ def _container(
 ) -> Container:
     health, processes = service.health, processes_of(service)
     return client.containers.create(
-        service.image,
+        image,
         list(service.command) or None,
         entrypoint=list(service.entrypoint) or None,
         environment=dict(service.environment(settings)),
         user=service.user,
-        labels=LABELS,
+        labels={**labels.of_service(settings.stack, service.name), **LABELS, **service.labels},
         mem_limit=f"{service.resources.memory_limit_mb}m",
         nano_cpus=round(service.resources.cpu_limit * 10**9),
         ulimits=[docker.types.Ulimit(name="nproc", soft=processes, hard=processes)],
@@ -136,6 +198,7 @@ def _container(
         read_only=True,
         tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777"),
         network=network.name,
+        networking_config={network.name: client.api.create_endpoint_config(aliases=[service.name])},
         volumes={
             volumes["files"]: {"bind": "/run/fds", "mode": "ro"},
             **{volumes[volume.name]: {"bind": volume.path} for volume in service.volumes},

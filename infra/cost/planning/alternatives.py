@@ -11,7 +11,7 @@ from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.model import Alternative
 from infra.hosts import host_of
 from infra.scalable import SCALABLE
-from infra.services import Service
+from infra.services import Service, adapted, catalogue
 from infra.settings import Settings
 
 MOST = 8
@@ -75,7 +75,7 @@ def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs
         *_without_backups(settings, services),
         *_smaller_volume(settings, services, inputs),
         *_fewer_workers(settings, services),
-        *_without_profiles(services),
+        *_without_profiles(settings, services),
     ]
     yield from singles
     yield from _combined(settings, services, placed=placed)
@@ -119,22 +119,31 @@ def _workers(count: int) -> str:
     return "with 1 worker" if count == 1 else f"with {count} workers"
 
 
-def _without_profiles(services: Sequence[Service]) -> Iterator[_Idea]:
-    present = sorted({service.profile for service in services} - {"lean"})
+def _without_profiles(settings: Settings, services: Sequence[Service]) -> Iterator[_Idea]:
+    # A service of another profile may run too, because a selected one needs it.
+    present = sorted({service.profile for service in services if settings.has(service.profile)} - {"lean"})
     for left_out in present:
         kept = tuple(sorted({"lean", *present} - {left_out}))
         text = "the lean profile alone" if len(present) == 1 else f"without profile {left_out}"
-        yield from _with_profiles(_Idea(5, text, {}, services), kept)
+        yield from _with_profiles(_Idea(5, text, {}, services), kept, settings)
     if len(present) > 1:
-        yield from _with_profiles(_Idea(6, "the lean profile alone", {}, services), ("lean",))
+        yield from _with_profiles(_Idea(6, "the lean profile alone", {}, services), ("lean",), settings)
 
 
-def _with_profiles(idea: _Idea, kept: tuple[str, ...]) -> Iterator[_Idea]:
+def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> Iterator[_Idea]:
     """Yield the idea with these profiles as well, unless a remaining service needs a removed one."""
-    left = tuple(service for service in idea.services if service.profile in kept)
-    names = {service.name for service in left}
-    if all(need in names for service in left for need in service.needs):
-        yield replace(idea, update={**idea.update, "profiles": kept}, services=left)
+    left = [service for service in idea.services if service.profile in kept]
+    removed = {service.name for service in idea.services} - {service.name for service in left}
+    if not any(need in removed for service in left for need in service.needs):
+        update = {**idea.update, "profiles": kept}
+        changed = settings.model_copy(update=update)
+        # A removed service may have taken the place of another.
+        left += [
+            adapted(each, changed)
+            for each in catalogue()
+            if each.profile in kept and each.wanted(changed) and not each.wanted(settings)
+        ]
+        yield replace(idea, update=update, services=left)
 
 
 def _combined(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
@@ -143,6 +152,7 @@ def _combined(settings: Settings, services: Sequence[Service], *, placed: bool) 
     if settings.model_copy(update=update) != settings:
         text = f"cheapest type{'' if placed else ' anywhere'}, no backups, one worker"
         yield _Idea(7, text, update, services)
-    for idea in _with_profiles(_Idea(8, "all of this and the lean profile alone", update, services), ("lean",)):
+    everything = _Idea(8, "all of this and the lean profile alone", update, services)
+    for idea in _with_profiles(everything, ("lean",), settings):
         if len(idea.services) < len(services):
             yield idea

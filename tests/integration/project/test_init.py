@@ -42,7 +42,7 @@ def test_folder_that_cannot_be_written_is_one_sentence(installed: wheel.Installe
 
 def test_demo_is_the_content_of_the_repository(installed: wheel.Installed, tmp_path: Path) -> None:
     project = init(installed, tmp_path, "mine", "--demo")
-    for folder in ("dashboards", "dbt/models", "dbt/macros", "dbt/tests"):
+    for folder in ("airflow/dags", "dashboards", "dbt/models", "dbt/macros", "dbt/tests"):
         here = {path.relative_to(ROOT / "data_stack") for path in (ROOT / "data_stack" / folder).rglob("*.*")}
         assert here and not [path for path in here if not (project.content / path).exists()]
     text = (ROOT / "data_stack" / "meltano" / "meltano.yml").read_text()
@@ -50,12 +50,14 @@ def test_demo_is_the_content_of_the_repository(installed: wheel.Installed, tmp_p
     assert theirs.pop("project_id") != ours.pop("project_id") and theirs == ours
     assert (project.content / "samples" / "transactions.csv").is_file()
     assert not (project.content / "singer").exists() and not (project.content / "streamlit").exists()
+    assert [path.name for path in (project.content / "airflow").iterdir()] == ["dags"]
 
 
 def test_project_without_demo_has_nothing_of_it(installed: wheel.Installed, tmp_path: Path) -> None:
     project = init(installed, tmp_path, "own-data")
     text = {name: file.decode() for name, file in project.files().items()}
     assert not [name for name, found in text.items() if "customer" in found or "transaction" in found]
+    assert [name for name in text if "airflow" in name] == ["data_stack/airflow/dags/README.md"]
     assert yaml.safe_load(text["data_stack/dbt/dbt_project.yml"])["profile"] == "own_data"
     assert "own_data" in yaml.safe_load(text["data_stack/dbt/profiles.yml"])
     for options in ((), ("--csv", str(ROOT / "README.md"))):

@@ -13,6 +13,8 @@ PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT /
 """`docs/agents.md` has its own test, `tests/unit/agents/test_docs.py`."""
 DRAWINGS = ("text", "nginx")
 """Languages of blocks without commands: drawings and configuration."""
+PROGRAMS = ("python",)
+"""Language of blocks that are programs; `tests/unit/infra/test_component.py` runs those of docs/component.md."""
 SETTINGS = ("yaml",)
 """Languages of blocks that contain settings; `tests/unit/pipeline/test_sources.py` reads those of docs/data.md."""
 
@@ -25,6 +27,7 @@ RUN_HERE = {
 """Allowed exit codes of each command in a new clone."""
 
 OWN = "tests/integration/pipeline/test_own_project.py"
+ORCHESTRATION = "tests/integration/setup/test_orchestration.py"
 DEV, PROD = "tests/e2e/test_dev_stack.py", "tests/e2e/test_prod_stack.py"
 RUN_ELSEWHERE = {
     "make up": (DEV, '"up"'),
@@ -51,17 +54,32 @@ RUN_ELSEWHERE = {
     "pulumi config set --secret --path secrets.dns_token --stack prod": (
         "tests/integration/setup/test_server_setup.py", "secrets.dns_token",
     ),
+    "pulumi config set --path 'profiles[2]' orchestration --stack dev": (
+        ORCHESTRATION, '"profiles[2]", "orchestration"',
+    ),
+    ".venv/bin/fds up": (DEV, '"up"'),
+    ".venv/bin/fds open airflow": (ORCHESTRATION, '"open", "airflow"'),
+    "pulumi config set --path 'notify[0]' webhook --stack prod": (ORCHESTRATION, '"notify[0]", "webhook"'),
+    "pulumi config set --secret --path secrets.webhook_url https://hooks.example.org/… --stack prod": (
+        ORCHESTRATION, '"secrets.webhook_url"',
+    ),
+    "python3 -m venv venv": ("tests/kit/wheel.py", '"venv"'),
+    "venv/bin/pip install freelancer-data-stack": ("tests/kit/wheel.py", '"pip", "install"'),
+    "pulumi up --replace URN": ("tests/integration/component/test_component.py", '"--replace", urn'),
 }  # fmt: skip
 """For each command, the file of the test that runs it and a part of the command that this file contains."""
 
-CANNOT = {"make test": "this command runs this test"}
+CANNOT = {
+    "make test": "this command runs this test",
+    "mkdir shop && cd shop": "only commands of the shell",
+}
 
 
 def _commands() -> list[str]:
     found: list[str] = []
     for page in PAGES:
         for language, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
-            if language not in DRAWINGS + SETTINGS:
+            if language not in DRAWINGS + PROGRAMS + SETTINGS:
                 assert language in ("bash", "console"), f"{page.name}: what tests a block in {language!r}?"
                 lines = (re.sub(r"\s+#.*", "", line).strip() for line in body.splitlines())
                 found += [line for line in lines if line]

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
-from infra.prerequisites.prerequisite import digest
 from stack_runtime.uv import uv
 
 HERE = Path(__file__).parent
-ENVIRONMENT = HERE.parents[2] / ".venvs" / "airflow"
+ROOT = HERE.parents[2]
+ENVIRONMENT = ROOT / ".venvs" / "airflow"
 PASSWORD = "secret-of-the-test"
 
 
@@ -103,17 +103,12 @@ class Airflow:
 
 
 def _install() -> None:
-    """Create the environment from `requirements.txt` unless it exists; one process at a time."""
-    wanted = digest((HERE / "requirements.txt").read_bytes(), sys.version)
-    marker = ENVIRONMENT / ".fds"
+    """Install the locked group `airflow`, as the image does, unless it is there; one at a time."""
     ENVIRONMENT.parent.mkdir(exist_ok=True)
     with (ENVIRONMENT.parent / "airflow.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if marker.exists() and marker.read_text() == wanted:
-            return
-        python = ENVIRONMENT / "bin" / "python"
-        create = ("venv", "--clear", "--python", sys.executable, ENVIRONMENT)
-        fill = ("pip", "install", "--compile-bytecode", "--python", python, "-r", HERE / "requirements.txt")
-        for words in (create, fill):
-            subprocess.run([*uv(), *words], check=True, capture_output=True)
-        marker.write_text(wanted)
+        subprocess.run(
+            [*uv(), "sync", "--frozen", "--only-group", "airflow", "--no-install-project", "--compile-bytecode",
+             "--python", sys.executable],
+            cwd=ROOT, check=True, capture_output=True, env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)},
+        )  # fmt: skip

@@ -20,7 +20,10 @@ from stack_runtime.errors import RefusedError, UsageError
 from tests.kit.hetzner.api import HetznerAPI
 from tests.unit.cost import kit
 
-EVERYWHERE = {"stack", "host", "profiles", "budget_usd", "workers", "services", "schedule", "domain"}
+EVERYWHERE = {
+    "stack", "host", "profiles", "budget_usd", "workers", "services", "schedule", "domain", "executor", "notify",
+    "notify_email", "smtp_host", "smtp_port", "smtp_user",
+}  # fmt: skip
 """Settings that both a local stack and a stack on a server use."""
 VALUES: dict[str, Any] = {
     "budgetGroup": "lab", "tax": "net", "fxRate": "1.2", "fxDate": "2026-10-01", "allowSnapshot": True,
@@ -116,7 +119,7 @@ def test_workers_are_reported_if_no_selected_service_uses_them() -> None:
 
 
 def test_workers_warning_matches_the_catalogue() -> None:
-    own = kit.settings(workers=2, profiles=["full"])
+    own = kit.settings(workers=2, profiles=["full"], executor="celery")
     uses = any(service.scaled_by == "workers" for service in catalogue())
     assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
 

@@ -52,14 +52,30 @@ def test_base_images_do_not_include_build_stages(tree: Path) -> None:
     assert build_context.base_images(Build("Dockerfile")) == {"one:1", "two:2"}
 
 
+def test_content_of_the_project_replaces_the_demo_and_nothing_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "data_stack" / "airflow" / "dags").mkdir(parents=True)
+    (tmp_path / "data_stack" / "airflow" / "dags" / "mine.py").write_text("mine = True\n")
+    (tmp_path / "data_stack" / "airflow" / "steps.py").write_text("raise SystemExit  # the package has its own\n")
+    (tmp_path / "Pulumi.yaml").write_text("name: mine\n")
+    monkeypatch.chdir(tmp_path)
+    content = build_context.context_dir() / "data_stack"
+    assert [path.name for path in (content / "airflow" / "dags").iterdir()] == ["mine.py"]
+    for name in ("airflow/steps.py", "airflow/standard_dags/pipeline.py", "images/airflow/Dockerfile"):
+        assert (content / name).read_bytes() == (ROOT / "data_stack" / name).read_bytes()
+    assert [list((content / name).iterdir()) for name in ("dashboards", "dbt", "meltano")] == [[], [], []]
+
+
 def test_each_built_image_has_a_repository_of_its_stack_alone() -> None:
-    """A repository names one stack and one service, also if the stack `a-b` exists beside the stack `a`."""
-    built = [service for service in catalogue() if isinstance(service.image, Build)]
-    names = [build_context.reference("a", service).rpartition(":")[0] for service in built]
-    assert build_context.repositories("a") == names and len(names) > 1
+    """A repository names one stack and one image, also if the stack `a-b` exists beside the stack `a`."""
+    built = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
+    names = [build_context.reference("a", build).rpartition(":")[0] for build in built]
+    assert build_context.repositories("a") == names and len({*names}) == len(built) > 1
     others = {
         name
-        for other in ("a-b", "b", *(f"a-{each.name}" for each in built))
+        for other in ("a-b", "b", *(f"a-{build.name}" for build in built))
         for name in build_context.repositories(other)
     }
     assert not others & set(names)

@@ -109,7 +109,8 @@ def test_needed_services_come_first_in_the_catalogue() -> None:
 
 def test_lean_is_always_selected_and_full_selects_everything() -> None:
     assert {service.profile for service in selected(Settings.of("dev", {}))} == {"lean"}
-    assert [service.name for service in selected(FULL)] == [service.name for service in catalogue()]
+    assert [service.name for service in selected(FULL)] == [s.name for s in catalogue() if s.wanted(FULL)]
+    assert {service.profile for service in selected(FULL)} == set(profiles())
     assert "lean" in profiles()
 
 
@@ -172,4 +173,4 @@ def test_staging_certificates_use_the_staging_server() -> None:
 
 def _context(settings: Settings = FULL) -> Context:
     names = {*generated_secrets.names(settings), *(name for service in catalogue() for name in service.asked(BY_DNS))}
-    return Context(settings, {name: f"secret-value-of-{name}" for name in names}, catalogue())
+    return Context(settings, {name: f"secret-value-of-{name}" for name in names}, selected(settings))

@@ -1,0 +1,100 @@
+"""Report a failed or late run by a webhook, by e-mail, or both, as the setting `notify` says."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import smtplib
+from collections.abc import Mapping
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+CONFIGURATION = Path("/run/fds/notify.json")
+"""`{"stack", "webhook_url", "email": {"to", "from", "host", "port", "user", "password"}}`; absent without `notify`."""
+SECONDS = 20
+LINES = 20
+"""How many of the last log lines are sent."""
+
+log = logging.getLogger(__name__)
+
+
+def notify_failure(context: Mapping[str, Any]) -> None:
+    """Report a failed DAG run. Airflow calls it in the DAG processor."""
+    dag_id, run_id = context["dag"].dag_id, str(context["run_id"])
+    task, lines = failed_task(logs_of(dag_id, run_id))
+    what = f"DAG {dag_id} failed in {task or 'no task'}: {context.get('reason') or 'a task failed'}"
+    notify(what, {"dag": dag_id, "run": run_id, "task": task}, lines)
+
+
+def notify(what: str, about: Mapping[str, str], lines: list[str]) -> None:
+    """Send what happened, what it is about, and log lines, by every configured way.
+
+    If one way fails, log it and try the other.
+    """
+    if not CONFIGURATION.is_file():
+        return
+    configuration = json.loads(CONFIGURATION.read_text())
+    stack = configuration["stack"]
+    follow = f"fds open airflow --stack {stack}"
+    message = {"stack": stack, "what": what, **about, "log": lines, "next": follow}
+    for name, send in (("webhook_url", _post), ("email", _mail)):
+        if name in configuration:
+            try:
+                send(configuration[name], message)
+            except (OSError, ValueError, smtplib.SMTPException) as error:
+                log.error("the notification by %s was not sent: %s", name, type(error).__name__)
+
+
+def logs_of(dag_id: str, run_id: str) -> Path:
+    """Return the folder that has one folder of logs for each task of a run."""
+    return Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]) / f"dag_id={dag_id}" / f"run_id={run_id}"
+
+
+def failed_task(folder: Path) -> tuple[str, list[str]]:
+    """Return the task that logged an error first in its last try, and the last lines of that log."""
+    found: list[tuple[float, str, list[str]]] = []
+    for task in folder.glob("task_id=*"):
+        tries = sorted(task.rglob("attempt=*.log"), key=lambda file: file.stat().st_mtime)
+        entries = [_entry(line) for line in tries[-1].read_text(errors="replace").splitlines()] if tries else []
+        if any(entry.get("level") == "error" for entry in entries):
+            lines = [_shown(entry) for entry in entries[-LINES:]]
+            found.append((tries[-1].stat().st_mtime, task.name.removeprefix("task_id="), lines))
+    return min(found)[1:] if found else ("", [])
+
+
+def _entry(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {"event": line}
+    return entry if isinstance(entry, dict) else {"event": line}
+
+
+def _shown(entry: Mapping[str, Any]) -> str:
+    words = [str(entry[key]) for key in ("timestamp", "level", "event") if entry.get(key)]
+    errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in entry.get("error_detail") or []]
+    return " ".join([*words, *errors])[:500]
+
+
+def _post(url: str, message: Mapping[str, Any]) -> None:
+    """Send the message as JSON by POST; chat services show `text`."""
+    text = "\n".join([f"{message['stack']}: {message['what']}", *message["log"], f"next: {message['next']}"])
+    body = json.dumps({"text": text, **message}).encode()
+    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310, the user's own setting
+    with urlopen(request, timeout=SECONDS):  # noqa: S310
+        pass
+
+
+def _mail(email: Mapping[str, Any], message: Mapping[str, Any]) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"] = email["from"], email["to"]
+    mail["Subject"] = f"{message['stack']}: {message['what']}".replace("\n", " ").replace("\r", " ")[:200]
+    mail.set_content("\n".join([message["what"], "", *message["log"], "", f"next: {message['next']}"]))
+    with smtplib.SMTP(email["host"], email["port"], timeout=SECONDS) as server:
+        if email["user"]:
+            server.starttls()
+            server.login(email["user"], email["password"])
+        server.send_message(mail)

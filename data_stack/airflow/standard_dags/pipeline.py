@@ -1,0 +1,86 @@
+"""The DAG `pipeline`: load every source, build the models group by group, check, publish."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import timedelta
+
+from airflow.sdk import Asset, dag, task
+from airflow.sdk.exceptions import AirflowFailException
+from data_stack.airflow.graph import GROUPS, MARTS, SOURCES
+
+from data_stack.airflow.notify import notify_failure
+from data_stack.airflow.steps import POOL, run_step
+
+SCHEDULES = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1"}
+"""Cron expressions (UTC) by the setting `schedule`; with `never`, runs are started by hand."""
+TASK = {
+    "pool": POOL,
+    "retries": 4,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+    "execution_timeout": timedelta(hours=1),
+}
+
+
+@dag(
+    schedule=SCHEDULES.get(os.environ.get("FDS_SCHEDULE", "")),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=4),
+    on_failure_callback=notify_failure,
+    doc_md=__doc__,
+)
+def pipeline() -> None:
+    """Lay out the tasks; nothing is read when this file is parsed."""
+
+    @task(**TASK)
+    def begin() -> str:
+        return str(run_step("begin")["run_id"])
+
+    @task(**TASK)
+    def load(source: str) -> dict[str, int]:
+        return dict(run_step("load", source)["rows"])
+
+    @task(**TASK)
+    def transform(group: str) -> None:
+        run_step("transform", group)
+
+    @task(**TASK)
+    def check() -> dict[str, int]:
+        checks = run_step("check")["checks"]
+        return {"checks": len(checks), "passed": sum(each["status"] == "pass" for each in checks)}
+
+    @task(**TASK, outlets=[Asset(f"marts.{mart}") for mart in MARTS])
+    def publish() -> str:
+        return str(run_step("publish")["published"])
+
+    @task(**TASK, trigger_rule="one_failed")
+    def abandon() -> None:
+        """Release the pipeline after a failure, so that the next run does not wait.
+
+        It always fails, because the state of the last task is the state of the DAG run.
+        """
+        with suppress(AirflowFailException):  # the run never began
+            run_step("abandon", "a task of the DAG run failed")
+        raise AirflowFailException("the run has failed, and the pipeline is free again")
+
+    begun = begin()
+    loads = [load.override(task_id=f"load_{_name(source)}")(source) for source in SOURCES]
+    built = {group: transform.override(task_id=f"transform_{_name(group)}")(group) for group, _ in GROUPS}
+    checked, published = check(), publish()
+    begun >> loads
+    for group, after in GROUPS:
+        (loads if not after else [built[each] for each in after]) >> built[group]
+    [begun, *loads, *built.values()] >> checked >> published
+    [begun, *loads, *built.values(), checked, published] >> abandon()
+
+
+def _name(text: str) -> str:
+    """Return a source or group with only characters that a task's name may have."""
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
+
+
+pipeline()

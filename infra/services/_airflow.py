@@ -1,0 +1,174 @@
+"""Define what all parts of Airflow share: image, configuration and secrets."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+
+from infra.hosts import host_of
+from infra.services._model import Build, Context, File, Health, Volume, secret
+from infra.settings import Settings
+from stack_runtime.labels import RUNS_LABEL
+
+PROFILE = "orchestration"
+IMAGE = Build("data_stack/images/airflow/Dockerfile")
+USER = "10001:10001"
+API_SERVER = "airflow-api-server"
+PORT = 8080
+CONCURRENCY = 2
+"""How many tasks run in parallel in one worker, or in a scheduler that runs them itself."""
+LOGS = Volume("airflow-logs", "/var/log/airflow")
+"""Shared by all parts, so that the API server reads logs of tasks from files."""
+
+
+def is_orchestrated(settings: Settings) -> bool:
+    """Return whether Airflow runs."""
+    return settings.has(PROFILE)
+
+
+def has_workers(settings: Settings) -> bool:
+    """Return whether Celery workers run the tasks."""
+    return is_orchestrated(settings) and settings.executor == "celery"
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """Return the environment of every part. Airflow reads a secret with the command in a `_CMD` variable."""
+    celery = settings.executor == "celery"
+    _, port = host_of(settings).ports(settings)
+    host = f"airflow.{settings.domain}" + ("" if port == 443 else f":{port}")
+    values = {
+        "CORE__EXECUTOR": "CeleryExecutor" if celery else "LocalExecutor",
+        "CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if celery else 1)),
+        "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundles(),
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__FERNET_KEY_CMD": "cat /run/fds/fernet_key",
+        "CORE__EXECUTION_API_SERVER_URL": f"http://{API_SERVER}:{PORT}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,agent:user",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": "/tmp/passwords.json",
+        "DATABASE__SQL_ALCHEMY_CONN_CMD": "cat /run/fds/database_url",
+        "DATABASE__SQL_ALCHEMY_POOL_SIZE": "3",
+        "API__BASE_URL": f"https://{host}/",
+        "API__HOST": "0.0.0.0",
+        "API__PORT": str(PORT),
+        "API__SECRET_KEY_CMD": "cat /run/fds/secret_key",
+        "API_AUTH__JWT_SECRET_CMD": "cat /run/fds/jwt_secret",
+        "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change with the image alone
+        "SCHEDULER__ENABLE_HEALTH_CHECK": "True",
+        # A task without a heartbeat for so long is dead, and is repeated.
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "LOGGING__BASE_LOG_FOLDER": LOGS.path,
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    if celery:
+        values |= {
+            "CELERY__BROKER_URL_CMD": "cat /run/fds/broker_url",
+            "CELERY__RESULT_BACKEND_CMD": "cat /run/fds/result_backend",
+            "CELERY__WORKER_CONCURRENCY": str(CONCURRENCY),
+            "CELERY__SYNC_PARALLELISM": "1",
+        }
+    return {f"AIRFLOW__{key}": value for key, value in values.items()} | {"FDS_SCHEDULE": settings.schedule}
+
+
+def _bundles() -> str:
+    """Return the folders with DAGs: those of the package, and those of the user's project."""
+    return json.dumps(
+        [
+            {
+                "name": name,
+                "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                "kwargs": {"path": f"/app/data_stack/airflow/{folder}"},
+            }
+            for name, folder in (("package", "standard_dags"), ("project", "dags"))
+        ]
+    )
+
+
+def runner_environment(settings: Settings) -> Mapping[str, str]:
+    """Return the environment of the part that runs tasks, with the variables of the pipeline runner."""
+    return {
+        **environment(settings),
+        "FDS_DATA_DIR": "/data",
+        "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
+        "FDS_POSTGRES_HOST": "postgres",
+    }
+
+
+def _key(purpose: str) -> File:
+    """Return a file with a secret derived from `airflow_key`: the hexadecimal digits of a SHA-512."""
+    return File(purpose, lambda context: _digest(context, purpose).hex())
+
+
+def _digest(context: Context, purpose: str) -> bytes:
+    return hashlib.sha512(f"{purpose} {context.secrets['airflow_key']}".encode()).digest()
+
+
+def _fernet_key(context: Context) -> str:
+    return base64.urlsafe_b64encode(_digest(context, "fernet_key")[:32]).decode()
+
+
+def _database_url(scheme: str, context: Context) -> str:
+    return f"{scheme}://airflow:{context.secrets['airflow_password']}@postgres:5432/airflow"
+
+
+def _passwords(context: Context) -> str:
+    """Return the passwords of Airflow's users: a person, with the password of the stack's login, and the agents."""
+    return json.dumps({"admin": context.secrets["ui_password"], "agent": context.secrets["airflow_agent_password"]})
+
+
+BROKER_URL = File(
+    "broker_url", lambda context: f"redis://:{context.secrets['redis_password']}@redis:6379/0", has_workers
+)
+SECRETS = ("airflow_key", "airflow_password", "redis_password")
+FILES = (
+    _key("secret_key"),
+    _key("jwt_secret"),
+    File("fernet_key", _fernet_key),
+    File("database_url", lambda context: _database_url("postgresql+psycopg2", context)),
+    File("result_backend", lambda context: _database_url("db+postgresql+psycopg2", context), has_workers),
+    BROKER_URL,
+)
+PASSWORDS = File("passwords.json", _passwords)
+RUNNER_VOLUMES = (Volume("warehouse", "/data"), Volume("published", "/data/published"), LOGS)
+RUNNER_LABELS = {RUNS_LABEL: "pipeline"}
+
+
+def notify_secrets(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the secrets for notifications, which the user has to set."""
+    needed = {"webhook_url": "webhook" in settings.notify, "smtp_password": _mail_has_login(settings)}
+    return tuple(name for name, is_needed in needed.items() if is_needed)
+
+
+def _mail_has_login(settings: Settings) -> bool:
+    return "email" in settings.notify and bool(settings.smtp_user)
+
+
+def _notifications(context: Context) -> str:
+    """Return the configuration that `data_stack/airflow/notify.py` reads, as JSON."""
+    settings = context.settings
+    found: dict[str, object] = {"stack": settings.stack}
+    if "webhook" in settings.notify:
+        found["webhook_url"] = context.secrets["webhook_url"]
+    if "email" in settings.notify:
+        found["email"] = {
+            "to": settings.notify_email,
+            "from": settings.smtp_user if "@" in settings.smtp_user else settings.notify_email,
+            "host": settings.smtp_host,
+            "port": settings.smtp_port,
+            "user": settings.smtp_user,
+            "password": context.secrets["smtp_password"] if _mail_has_login(settings) else "",
+        }
+    return json.dumps(found)
+
+
+NOTIFY = File("notify.json", _notifications, lambda settings: bool(settings.notify))
+RUNNER_FILES = (*FILES, NOTIFY, secret("pipeline_password"))
+
+
+def health(part: str, *, interval_s: int = 15) -> Health:
+    """Return the health check of `part`."""
+    command = ("/app/.venvs/airflow/bin/python", "/app/data_stack/airflow/health.py", part)
+    return Health(command, interval_s=interval_s, timeout_s=20, retries=12, start_period_s=60)

@@ -1,0 +1,35 @@
+"""Airflow's scheduler that runs the tasks itself, without workers and Redis; it replaces the pipeline runner."""
+
+from __future__ import annotations
+
+from infra.services import _airflow
+from infra.services._model import Resources, Service
+
+SERVICE = Service(
+    name="airflow-local",
+    image=_airflow.IMAGE,
+    profile=_airflow.PROFILE,
+    wanted=lambda settings: not _airflow.has_workers(settings),
+    user=_airflow.USER,
+    command=("scheduler",),
+    environment=_airflow.runner_environment,
+    secrets=(*_airflow.SECRETS, "pipeline_password"),
+    asked=_airflow.notify_secrets,
+    files=_airflow.RUNNER_FILES,
+    role="pipeline",
+    databases=("marts", "meltano"),
+    volumes=_airflow.RUNNER_VOLUMES,
+    tmpfs=("/tmp",),
+    needs=(_airflow.API_SERVER, "postgres"),
+    internet=True,  # for extractors of remote sources
+    resources=Resources(
+        memory_mb=736,
+        memory_limit_mb=2048,
+        cpu=0.6,
+        cpu_limit=2.0,
+        image_mb=1440,
+        measured="544 MiB at the peak of a run over 200,000 rows, 292 MiB at rest",
+    ),
+    health=_airflow.health("scheduler"),
+    labels=_airflow.RUNNER_LABELS,
+)

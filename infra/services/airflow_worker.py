@@ -1,0 +1,36 @@
+"""Airflow's Celery worker: runs the tasks; it replaces the pipeline runner."""
+
+from __future__ import annotations
+
+from infra.services import _airflow
+from infra.services._model import Resources, Service
+
+SERVICE = Service(
+    name="airflow-worker",
+    image=_airflow.IMAGE,
+    profile=_airflow.PROFILE,
+    wanted=_airflow.has_workers,
+    user=_airflow.USER,
+    command=("worker",),
+    environment=_airflow.runner_environment,
+    secrets=(*_airflow.SECRETS, "pipeline_password"),
+    asked=_airflow.notify_secrets,
+    files=_airflow.RUNNER_FILES,
+    role="pipeline",
+    databases=("marts", "meltano"),
+    volumes=_airflow.RUNNER_VOLUMES,
+    tmpfs=("/tmp",),
+    needs=(_airflow.API_SERVER, "postgres", "redis"),
+    internet=True,  # for extractors of remote sources
+    scaled_by="workers",
+    resources=Resources(
+        memory_mb=848,
+        memory_limit_mb=2048,
+        cpu=0.5,
+        cpu_limit=2.0,
+        image_mb=1440,
+        measured="574 MiB while models over 200,000 rows were built, 431 MiB at rest",
+    ),
+    health=_airflow.health("worker", interval_s=60),
+    labels=_airflow.RUNNER_LABELS,
+)

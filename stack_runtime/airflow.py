@@ -1,0 +1,77 @@
+"""Send requests to the Airflow of a stack inside its container, which needs no address, port or password here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import docker
+from docker.errors import APIError
+from docker.models.containers import Container
+
+from stack_runtime.docker_host import containers, running
+from stack_runtime.errors import UnreachableError
+
+API_SERVER = "airflow-api-server"
+_REQUEST = ["python", "/app/data_stack/airflow/request.py"]
+
+
+def api_server(client: docker.DockerClient, stack: str) -> Container:
+    """Return the container of the stack's API server.
+
+    Raises:
+        UnreachableError: the API server is not running.
+    """
+    return running(client, stack, API_SERVER)
+
+
+def request(
+    server: Container, method: str, path: str, body: dict[str, Any] | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Send one request to version 2 of the API. Returns: its status and its JSON.
+
+    Args:
+        path: below `/api/v2`, with its query.
+
+    Raises:
+        UnreachableError: the API server does not answer.
+    """
+    command = [*_REQUEST, method, path, *([json.dumps(body)] if body is not None else [])]
+    try:
+        code, (out, said) = server.exec_run(command, demux=True)
+        if code == 0 and isinstance(out, bytes):
+            answer = json.loads(out)
+            return int(answer["status"]), dict(answer["body"])
+        reason = said.decode(errors="replace").strip()[-200:] if isinstance(said, bytes) else f"exit code {code}"
+    except (APIError, ValueError, KeyError, TypeError) as error:
+        reason = str(error)[:200]
+    raise UnreachableError(f"Airflow does not answer: {reason}", next_command=f"fds logs {API_SERVER}")
+
+
+def is_deployed(client: docker.DockerClient, stack: str) -> bool:
+    """Return whether the stack has an Airflow."""
+    return bool(containers(client, stack, API_SERVER))
+
+
+def latest_runs(server: Container, count: int = 5) -> list[dict[str, Any]]:
+    """Return the last runs of all DAGs, newest first: `{dag_id, dag_run_id, state, start_date, end_date}`.
+
+    Raises:
+        UnreachableError: the API server does not answer.
+    """
+    _, answer = request(server, "GET", f"/dags/~/dagRuns?limit={count}&order_by=-run_after")
+    kept = ("dag_id", "dag_run_id", "state", "start_date", "end_date")
+    return [{key: run.get(key) for key in kept} for run in answer.get("dag_runs", [])]
+
+
+def import_errors(server: Container) -> list[tuple[str, str]]:
+    """Return the DAG files that cannot be imported, each with the last line of its error.
+
+    Raises:
+        UnreachableError: the API server does not answer.
+    """
+    _, answer = request(server, "GET", "/importErrors?limit=100")
+    return [
+        (str(item["filename"]), (str(item["stack_trace"]).strip().splitlines() or [""])[-1])
+        for item in answer.get("import_errors", [])
+    ]

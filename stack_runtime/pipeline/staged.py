@@ -1,0 +1,253 @@
+"""Run the pipeline in steps that are separate processes, such as tasks of Airflow; each can be killed and repeated.
+
+Each step works on a copy of the result of the last complete step, and one rename completes it. So a killed step leaves
+that result unchanged, and a complete step does nothing if it is repeated. Between two steps no process holds the lock.
+Instead, the run has a claim with an end: until then no other run starts, and after it a dead run blocks nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from stack_runtime.errors import CheckFailedError, StackError, UsageError
+from stack_runtime.pipeline import meltano_env
+from stack_runtime.pipeline.job import Job
+from stack_runtime.pipeline.loading import load, refusal_of, refuse_unreadable
+from stack_runtime.pipeline.model import Run
+from stack_runtime.pipeline.run import Pipeline, user_errors
+from stack_runtime.pipeline.sources import Selection, declared_sources, select_landed, select_sources
+from stack_runtime.pipeline.workspace import (
+    Workspace,
+    begin_work,
+    link_current,
+    published_run,
+    remove_old_models,
+    system_database,
+)
+
+CLAIM = timedelta(minutes=30)
+"""How long a run reserves the pipeline after a step; longer than an orchestrator needs to retry a lost step."""
+_NOT_COPIED = ("meltano", "batches", "meltano.log")
+"""Files of one step only, which the next step does not get."""
+_STAGE_FILE = "stage.json"
+
+
+@dataclass
+class _Stage:
+    """The run after its last complete step, or in the current step.
+
+    Args:
+        done: names of the complete steps.
+    """
+
+    job: Job
+    work: Workspace
+    done: tuple[str, ...]
+
+
+class StagedPipeline(Pipeline):
+    """Run one pipeline in separate steps: `begin`, `load` each source, `transform` each group, `check`, `publish`."""
+
+    def begin(self, run_id: str) -> Run:
+        """Create the workspace of `run_id` and claim the pipeline for it.
+
+        Raises:
+            UsageError: there is nothing to load.
+            LockedError: another run holds or claims the pipeline.
+        """
+        with user_errors(self._paths.root):
+            self._paths.make()
+            self._refuse_nothing(declared_sources(), None)
+            meltano_env.prepare(self._say)
+            with self._held(run_id):
+                published = published_run(self._paths.published)
+                if published == run_id:
+                    return self._ended(run_id)
+                self._records.settle(published)
+                job = Job(Run(run_id, datetime.now(UTC), str(self._paths.landing)), self._records, self._say)
+                job.save()
+                work = begin_work(self._paths, f"{run_id}.draft")
+                return self._complete(_Stage(job, work, ()), "begin")
+
+    def load(self, run_id: str, source: str) -> Run:
+        """Load the new data of `source`.
+
+        Raises:
+            UsageError: there is no such source.
+            CheckFailedError: the source cannot be read, or the counts do not add up; the run ends as failed.
+        """
+        name = f"extract_load {source}"
+        select_sources(declared_sources(), source)
+
+        def action(stage: _Stage) -> None:
+            selection = self._landed().only(source)
+            with stage.job.step(name):
+                if selection.sources:
+                    job, database = stage.job, system_database(self._paths)
+                    job.run = load(job.run, stage.work, selection, database, self._postgres, {})
+
+        return self._do(run_id, name, action)
+
+    def transform(self, run_id: str, group: str) -> Run:
+        """Build the models of `group`.
+
+        Raises:
+            UsageError: there is no such group.
+            CheckFailedError: all files were refused, or a model failed; the run ends as failed.
+        """
+
+        name = f"transform {group}"
+
+        def action(stage: _Stage) -> None:
+            refuse_unreadable(stage.job.run, self._landed())
+            with stage.job.step(name):
+                dbt = self._dbt(stage.work)
+                groups = {found.name: found for found in dbt.groups()}
+                if group not in groups:
+                    raise UsageError(f"no models {group} are declared", next_command=f"name one of {', '.join(groups)}")
+                dbt.transform(groups[group].select)
+
+        return self._do(run_id, name, action)
+
+    def check(self, run_id: str) -> Run:
+        """Run all checks.
+
+        Raises:
+            CheckFailedError: a check failed; the run ends as failed.
+        """
+
+        def action(stage: _Stage) -> None:
+            dbt = self._dbt(stage.work)
+            dbt.parse()
+            remove_old_models(stage.work, dbt.relations())
+            self._checks(stage.job, stage.work, dbt, None)
+
+        return self._do(run_id, "test", action)
+
+    def publish(self, run_id: str) -> tuple[Run, StackError | None]:
+        """Publish, and end the run.
+
+        Returns: the recorded run, and its error if files were refused.
+        """
+        with self._stage_of(run_id) as stage:
+            if stage is None:
+                run = self._succeeded(run_id)
+                return run, refusal_of(run)
+            if "test" not in stage.done:
+                raise UsageError(f"run {run_id} is not tested yet", next_command="test it first")
+            self._publish(stage.job, stage.work)
+            self._keep_quarantine(stage.work, run_id)
+            refusal = refusal_of(stage.job.run)
+            stage.job.finish("succeeded", str(refusal or ""))
+            self._end(run_id)
+            return stage.job.run, refusal
+
+    def abandon(self, run_id: str, reason: str) -> Run:
+        """End a run without publishing; a run that has ended already is unchanged."""
+        with self._stage_of(run_id) as stage:
+            if stage is not None:
+                stage.job.finish("failed", reason)
+            self._end(run_id)
+            return self._ended(run_id)
+
+    def _landed(self) -> Selection:
+        return select_landed(declared_sources(), self._paths.landing)
+
+    def _do(self, run_id: str, name: str, action: Callable[[_Stage], None]) -> Run:
+        """Run `action` on a copy of the last stage and complete it as `name`; do nothing if it is complete."""
+        with self._stage_of(run_id) as last:
+            if last is None:
+                return self._succeeded(run_id)
+            if name in last.done:
+                return last.job.run
+            stage = self._copied(last, run_id)
+            try:
+                action(stage)
+            except CheckFailedError as error:
+                self._keep_quarantine(stage.work, run_id)
+                stage.job.finish("failed", str(error))
+                # The stored failures in the draft can be looked at until the next run.
+                self._end(run_id, keep=stage.work.folder if any(c.stops for c in stage.job.run.checks) else None)
+                raise
+            return self._complete(stage, name)
+
+    @contextmanager
+    def _stage_of(self, run_id: str) -> Iterator[_Stage | None]:
+        """Hold the pipeline, and yield the last complete stage of `run_id`; None if it has ended.
+
+        Raises:
+            LockedError: another run holds or claims the pipeline.
+        """
+        with user_errors(self._paths.root), self._held(run_id):
+            folders = self._stages(run_id)
+            if not folders:
+                yield None
+                return
+            folder = max(folders, key=lambda found: int(found.suffix[1:]))
+            found = json.loads((folder / _STAGE_FILE).read_text())
+            job = Job(replace(Run.from_json(found["run"]), files=found["files"]), self._records, self._say)
+            work = Workspace(folder, folder / self._paths.published.name)
+            yield _Stage(job, work, tuple(found["done"]))
+
+    def _copied(self, last: _Stage, run_id: str) -> _Stage:
+        draft = self._paths.work / f"{run_id}.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(last.work.folder, draft, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+        work = Workspace(draft, draft / self._paths.published.name)
+        link_current(self._paths, work)
+        return _Stage(last.job, work, last.done)
+
+    def _complete(self, stage: _Stage, name: str) -> Run:
+        """Make the draft the last stage of its run, and renew the claim."""
+        run_id, done = stage.job.run.run_id, (*stage.done, name)
+        run = stage.job.run
+        document = {"run": run.as_json(), "files": run.files, "done": done}
+        (stage.work.folder / _STAGE_FILE).write_text(json.dumps(document))
+        self._records.claim(run_id, datetime.now(UTC) + CLAIM)
+        before = self._stages(run_id)
+        stage.work.folder.rename(self._paths.work / f"{run_id}.{len(done)}")
+        for folder in before:
+            shutil.rmtree(folder, ignore_errors=True)
+        return stage.job.run
+
+    def _stages(self, run_id: str) -> list[Path]:
+        """Return the folders of complete steps; there is more than one only after a kill."""
+        return [folder for folder in self._paths.work.glob(f"{run_id}.*") if folder.suffix[1:].isdigit()]
+
+    def _end(self, run_id: str, keep: Path | None = None) -> None:
+        """Remove the folders of the run, except `keep`, and release the claim."""
+        for folder in self._paths.work.glob(f"{run_id}.*"):
+            if folder != keep:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._records.release(run_id)
+
+    def _succeeded(self, run_id: str) -> Run:
+        """Return the record of a run that has succeeded.
+
+        Raises:
+            CheckFailedError: the run has failed, or another run has started since.
+        """
+        run = self._ended(run_id)
+        if run.status != "succeeded":
+            reason = run.error or "another run has begun since"
+            raise CheckFailedError(f"run {run_id} has ended: {reason}", next_command="start another run")
+        return run
+
+    def _ended(self, run_id: str) -> Run:
+        """Return the record of a run that has ended; finish that of a run that was killed while it published."""
+        self._records.release(run_id)
+        run = self._records.find(run_id)
+        if run is None:
+            raise UsageError(f"there is no run {run_id}", next_command="begin it first")
+        if run.status == "running":
+            published = published_run(self._paths.published)
+            job = Job(run, self._records, self._say)
+            job.finish("succeeded" if published == run_id else "failed", run.error)
+            run = job.run
+        return run

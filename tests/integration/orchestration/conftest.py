@@ -1,0 +1,143 @@
+"""The profile `orchestration` as declared: every part of Airflow in its own container, beside PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.tools.airflow import Airflow
+from fds import init
+from infra.build_context import context_dir
+from infra.services._airflow import API_SERVER, PORT
+from stack_runtime.content import content_dir
+from stack_runtime.errors import UnreachableError
+from tests.kit.project import ROOT
+from tests.kit.service import Running, together
+
+HEALTHY_S = 240.0
+
+
+@dataclass
+class Orchestration:
+    """The running services by name, and Airflow's API as the agents use it."""
+
+    services: dict[str, Running]
+
+    @property
+    def runner(self) -> Running:
+        """The service that runs the tasks."""
+        return next(self.services[name] for name in ("airflow-worker", "airflow-local") if name in self.services)
+
+    @property
+    def airflow(self) -> Airflow:
+        server = self.services[API_SERVER]
+        return Airflow(f"http://{server.address}:{PORT}", "agent", server.context.secrets["airflow_agent_password"])
+
+    def land(self, name: str, content: bytes) -> None:
+        """Put a file into the landing folder."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.uid, entry.gid, entry.mode = len(content), 10001, 10001, 0o600
+            tar.addfile(entry, io.BytesIO(content))
+        self.runner.container.put_archive("/data/landing", archive.getvalue())
+
+    def pipeline(self, *words: str, environment: Mapping[str, str] | None = None) -> tuple[int, Any]:
+        """Call the pipeline's command line where the tasks run. Returns: the exit code and the JSON that it prints."""
+        command = ["python", "-m", "stack_runtime.pipeline", *words]
+        code, (out, said) = self.runner.container.exec_run(command, demux=True, environment=dict(environment or {}))
+        assert out, said
+        return int(code), json.loads(out)
+
+    def call_airflow_python(self, program: str) -> Any:
+        """Run a program in Airflow's environment. Returns: the JSON in the last line that it prints."""
+        dag_processor = self.services["airflow-dag-processor"].container
+        code, (out, said) = dag_processor.exec_run(["/app/.venvs/airflow/bin/python", "-c", program], demux=True)
+        assert code == 0, said
+        return json.loads(out.splitlines()[-1])
+
+    def state(self, run_id: str) -> str:
+        """The state of a run of the DAG `pipeline`; empty while the API server does not answer."""
+        try:
+            return {run["dag_run_id"]: str(run["state"]) for run in self.airflow.runs("pipeline")}[run_id]
+        except UnreachableError:
+            return ""
+
+    def ended(self, run_id: str, seconds: float = 420) -> str:
+        """Wait for the end of a DAG run, and return its state."""
+        wait_for(lambda: self.state(run_id) in ("success", "failed"), seconds, lambda: self.told(run_id))
+        return self.state(run_id)
+
+    def told(self, run_id: str) -> str:
+        """The logs of all tasks of a run, for a failed test."""
+        return json.dumps(self.airflow.logs("pipeline", run_id), indent=1)[-6000:]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], str]) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.5)
+
+
+@contextmanager
+def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterator[Orchestration]:
+    """Start the services in the order of their needs, each when those before it are healthy, as `fds up` does."""
+    ports = {"httpPort": _free_port(), "httpsPort": _free_port()}
+    with together(
+        {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], context=context
+    ) as services:
+        first = ("postgres", "redis", API_SERVER)
+        for name in (each for each in first if each in services):
+            services[name].container.start()
+            assert services[name].becomes_healthy(HEALTHY_S), services[name].logs()
+        others = [service for name, service in services.items() if name not in first]
+        for service in others:
+            service.container.start()
+        for service in others:
+            assert service.becomes_healthy(HEALTHY_S), f"{service.service.name}: {service.logs()}"
+        yield Orchestration(services)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:
+    """Make a demo project with more DAG files in `folder`, and return the build context of its images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FDS_CACHE_DIR", str(folder / "cache"))
+        patch.chdir(folder)
+        init.command("mine", demo=True)
+        patch.chdir(folder / "mine")
+        for name, text in dags.items():
+            (content_dir() / "airflow" / "dags" / name).write_text(text)
+        return context_dir()
+
+
+@pytest.fixture(scope="module")
+def celery() -> Iterator[Orchestration]:
+    with orchestration({"executor": "celery"}) as found:
+        yield found
+
+
+def csv_of(first: int, count: int) -> bytes:
+    """A CSV file with the ids from `first` on, none of them in the sample."""
+    lines = [f"x{n},2026-01-{n % 28 + 1:02},C{n % 7},10.50,EUR,consulting,hours" for n in range(first, first + count)]
+    return "\n".join(["id,date,customer_id,amount,currency,category,description", *lines, ""]).encode()
+
+
+SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"

@@ -1,0 +1,162 @@
+"""Tasks in the scheduler's own container, with DAGs of the user: one that follows a mart, and one that is broken."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from agents.tools.airflow import Airflow
+from data_stack.samples.generate import write
+from infra import docker_access
+from stack_runtime import airflow
+from stack_runtime.measure import watch
+from stack_runtime.status import last_run
+from tests.integration.orchestration.conftest import (
+    Orchestration,
+    context_of_project,
+    csv_of,
+    orchestration,
+    wait_for,
+)
+from tests.kit.browser import chromium, despite_network_changes
+
+pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
+
+MINE = """from airflow.sdk import Asset, dag, task
+
+@dag(schedule=[Asset("marts.mart_daily_cashflow")])
+def mine():
+    @task
+    def follow():
+        print("the mart is new")
+    follow()
+
+mine()
+"""
+BROKEN = {
+    "broken.py": "from airflow.sdk import dag\nimport no_such_package\n",
+    "typo.py": "from airflow.sdk import dag\ndef (\n",
+}
+IMPORT = """
+import json, os, sys, time
+from airflow.dag_processing.dagbag import DagBag
+seen = []
+def hook(event, arguments):
+    if event in ("socket.connect", "subprocess.Popen", "os.system", "sqlite3.connect"):
+        seen.append(event)
+    elif event == "open" and isinstance(arguments[0], str) and "/data/" in arguments[0] + "/":
+        seen.append(arguments[0])
+sys.addaudithook(hook)
+began = time.monotonic()
+bags = [DagBag(f"/app/data_stack/airflow/{folder}") for folder in ("standard_dags", "dags")]
+print(json.dumps({"seconds": time.monotonic() - began, "seen": seen, "dags": [sorted(bag.dags) for bag in bags],
+                  "broken": [sorted(map(os.path.basename, bag.import_errors)) for bag in bags]}))
+"""
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
+    context = context_of_project(tmp_path_factory.mktemp("project"), {"mine.py": MINE, **BROKEN})
+    with orchestration({"schedule": "weekly"}, context) as found:
+        yield found
+
+
+def test_dags_are_imported_quickly_and_read_nothing(local: Orchestration) -> None:
+    found = local.call_airflow_python(IMPORT)
+    assert found["dags"] == [["maintenance", "pipeline", "watch"], ["mine"]]
+    assert found["broken"] == [[], ["broken.py", "typo.py"]]
+    assert found["seen"] == []
+    assert found["seconds"] < 2
+
+
+def test_a_run_in_the_scheduler_publishes_and_the_users_dag_follows(local: Orchestration) -> None:
+    local.land("new.csv", csv_of(1, 500))
+    local.airflow.trigger("pipeline", "first")
+    assert local.ended("first") == "success", local.told("first")
+    _, (run,) = local.pipeline("history", "--last", "1", "--json")
+    assert run["status"] == "succeeded" and run["rows"]["loaded"] == 500
+
+    def followed() -> bool:
+        return [run["state"] for run in local.airflow.runs("mine")] == ["success"]
+
+    wait_for(followed, 120, lambda: str(local.airflow.runs("mine")))
+
+
+@pytest.mark.slow
+def test_a_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration) -> None:
+    content = io.StringIO()
+    write(content, 200_000)
+    local.land("large.csv", content.getvalue().encode())
+
+    def run() -> None:
+        local.airflow.trigger("pipeline", "large")
+        local.ended("large", 500)
+
+    runner = local.runner
+    uses = watch(runner.client, runner.context.settings.stack, run)
+    assert local.state("large") == "success", local.told("large")
+    reserved = {name: found.service.resources.memory_mb for name, found in local.services.items()}
+    assert not {name: use.peak_mb for name, use in uses.items() if use.peak_mb > reserved[name]}
+
+
+def test_the_broken_dag_is_named_and_the_agents_need_no_settings(
+    local: Orchestration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = local.runner.context.settings.stack
+    client = local.runner.client
+    # The containers of this test belong to no deployed stack, whose ownership would be checked here.
+    monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(client))
+    agents = Airflow.of_stack(tmp_path, stack)
+    assert {run["dag_id"] for run in agents.runs()} >= {"pipeline", "mine"}
+    assert any(
+        "the mart is new" in line for line in agents.logs("mine", agents.runs("mine")[0]["dag_run_id"])["follow"]
+    )
+    run = last_run(client, stack)
+    assert run and run["status"] == "succeeded"
+    container = airflow.api_server(client, stack)
+    assert "success" in {run["state"] for run in airflow.latest_runs(container)}
+    errors = {Path(file).name: line for file, line in airflow.import_errors(container)}
+    assert errors["broken.py"] == "ModuleNotFoundError: No module named 'no_such_package'"
+    assert errors.keys() == BROKEN.keys() and "SyntaxError" in errors["typo.py"]
+    status, _ = airflow.request(container, "GET", "/connections")
+    assert status == 403  # the agents' user runs DAGs, and sees no connections
+
+
+def test_the_ui_shows_the_run_behind_the_login(local: Orchestration, tmp_path: Path) -> None:
+    context = local.runner.context
+    password, port = context.secrets["ui_password"], context.settings.https_port
+    url = f"airflow.localhost:{port}"
+    with chromium(tmp_path / "profile") as browser:
+        wait = WebDriverWait(browser, 60)
+
+        def look() -> None:
+            browser.delete_all_cookies()
+            browser.get(f"https://admin:{password}@{url}/")
+            wait.until(lambda page: page.find_elements(By.NAME, "username"))[0].send_keys("admin")
+            browser.find_element(By.NAME, "password").send_keys(password, Keys.ENTER)
+            wait.until(lambda page: "/login" not in page.current_url)
+            browser.get(f"https://{url}/dags/pipeline/runs/first")
+            wait.until(lambda page: "load_tap-csv" in page.page_source and "publish" in page.page_source)
+
+        messages = despite_network_changes(browser, look)
+        browser.save_screenshot(str(tmp_path / "airflow.png"))
+    assert not [message for message in messages if "Content Security Policy" in message]
+
+
+def test_a_failed_load_fails_the_dag_run_and_gives_the_pipeline_back(local: Orchestration) -> None:
+    # Beside files that can be read, a refused file fails only the DAG run, and the others are published.
+    local.runner.container.exec_run(["sh", "-c", "rm /data/landing/*.csv"])
+    local.land("bad.csv", b"no,such,columns\n1,2,3\n")
+    local.airflow.trigger("pipeline", "bad")
+    assert local.ended("bad") == "failed"
+    _, (run,) = local.pipeline("history", "--last", "1", "--json")
+    assert run["status"] == "failed" and run["error"]
+    code, _ = local.pipeline("test")
+    assert code == 0  # nothing holds the pipeline

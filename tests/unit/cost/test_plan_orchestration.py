@@ -1,0 +1,40 @@
+"""Plans of the profile `orchestration`: replicas count, and a plan without it has the pipeline runner again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.cost.planning.alternatives import _ideas
+from infra.cost.planning.inputs import RentalInputs
+from infra.services import selected
+from infra.settings import Settings
+from tests.unit.cost import kit
+
+
+def _settings(**values: Any) -> Settings:
+    return kit.settings(profiles=["orchestration"], executor="celery", **values)
+
+
+def test_three_workers_are_two_more_containers_and_reservations() -> None:
+    one, three = (kit.planned(_settings(workers=count), selected(_settings(workers=count))) for count in (1, 3))
+    needs = {need.name: need for need in three.capacity.services}
+    assert needs["airflow-worker"].replicas == 3
+    worker = next(service for service in selected(_settings()) if service.name == "airflow-worker")
+    assert three.capacity.memory_mb.reserved - one.capacity.memory_mb.reserved == 2 * worker.resources.memory_mb
+    assert three.capacity.volume_gb.reserved == one.capacity.volume_gb.reserved  # they share the volume
+
+
+def test_too_many_workers_are_refused_with_numbers_and_fewer_workers() -> None:
+    own = _settings(workers=12, budgetUsd=60, location="auto")
+    plan = kit.planned(own, selected(own))
+    assert plan.verdict != "within"
+    changes = [alternative.settings for alternative in plan.alternatives]
+    assert any("workers" in change for change in changes), plan.alternatives
+
+
+def test_without_the_profile_the_pipeline_runner_is_planned_again() -> None:
+    own = _settings()
+    inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
+    lean = [idea for idea in _ideas(own, selected(own), inputs) if idea.settings.get("profiles") == "lean"]
+    names = [{service.name for service in idea.services} for idea in lean]
+    assert names and all("pipeline" in found and "airflow-worker" not in found for found in names)

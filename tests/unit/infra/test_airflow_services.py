@@ -1,0 +1,102 @@
+"""The profile `orchestration`: which services the settings select, and secrets that are alike in all parts."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from infra.component import generated_secrets
+from infra.services import Context, catalogue, selected
+from infra.services._airflow import notify_secrets
+from infra.settings import Settings
+from stack_runtime.errors import UsageError
+
+LOCAL = Settings.of("dev", {"profiles": ["orchestration"]})
+CELERY = Settings.of("dev", {"profiles": ["orchestration"], "executor": "celery", "workers": 3})
+MAIL = {"notify": ["email", "webhook"], "notifyEmail": "me@example.org", "smtpHost": "mail.example.org"}
+
+
+def _context(settings: Settings) -> Context:
+    names = {*generated_secrets.names(settings), *notify_secrets(settings)}
+    return Context(settings, {name: f"value-of-{name}" for name in names}, selected(settings))
+
+
+def _files(settings: Settings, service: str) -> dict[str, str]:
+    found = {each.name: each for each in selected(settings)}[service]
+    return {file.name: file.content(_context(settings)) for file in found.files}
+
+
+def test_one_service_runs_the_pipeline() -> None:
+    for settings, runner in (
+        (Settings.of("dev", {}), "pipeline"), (LOCAL, "airflow-local"), (CELERY, "airflow-worker"),
+    ):  # fmt: skip
+        assert [each.name for each in selected(settings) if each.labels.get("fds.runs") == "pipeline"] == [runner]
+        assert [each.name for each in selected(settings) if "marts" in each.databases] == [runner]
+
+
+def test_the_local_executor_needs_no_queue() -> None:
+    names = {each.name for each in selected(LOCAL)}
+    assert names == {
+        "postgres", "traefik", "streamlit", "airflow-api-server", "airflow-dag-processor", "airflow-local",
+    }  # fmt: skip
+
+
+def test_celery_brings_redis_and_workers() -> None:
+    services = {each.name: each for each in selected(CELERY)}
+    assert {"redis", "flower", "airflow-scheduler", "airflow-worker"} <= set(services)
+    assert {name for name, each in services.items() if each.replicas(CELERY) == 3} == {"airflow-worker"}
+
+
+def test_secrets_are_alike_in_all_parts() -> None:
+    parts = [each.name for each in selected(CELERY) if each.name.startswith("airflow-")]
+    shared = ("fernet_key", "secret_key", "jwt_secret", "database_url", "broker_url")
+    for name in shared:
+        assert len({_files(CELERY, part)[name] for part in parts}) == 1, name
+    files = _files(CELERY, parts[0])
+    assert len({files[name] for name in shared}) == len(shared)
+    assert len(base64.urlsafe_b64decode(files["fernet_key"])) == 32
+    assert len(files["jwt_secret"]) == 128
+
+
+def test_reservations_of_the_whole_lean_stack() -> None:
+    def reserved(settings: Settings) -> int:
+        return sum(each.resources.memory_mb * each.replicas(settings) for each in selected(settings))
+
+    assert reserved(LOCAL) * 2**20 <= 2.0e9
+    assert reserved(CELERY.model_copy(update={"workers": 1})) * 2**20 <= 2.7e9
+
+
+def test_metrics_and_health_of_flower_are_not_routed() -> None:
+    routers = json.loads(_files(CELERY, "traefik")["routes.yml"])["http"]["routers"]
+    assert routers["flower"]["rule"] == (
+        "Host(`flower.localhost`) && !PathPrefix(`/metrics`) && !PathPrefix(`/healthcheck`)"
+    )
+    assert routers["airflow-api-server"]["rule"] == "Host(`airflow.localhost`)"
+
+
+def test_notifications_come_as_a_file_with_their_secrets() -> None:
+    settings = CELERY.model_copy(update=vars(Settings.of("dev", {**MAIL, "smtpUser": "me"})) | {
+        "profiles": CELERY.profiles, "executor": "celery", "workers": 1})  # fmt: skip
+    found: dict[str, Any] = json.loads(_files(settings, "airflow-dag-processor")["notify.json"])
+    assert found["webhook_url"] == "value-of-webhook_url" and found["email"]["password"] == "value-of-smtp_password"
+    assert found["email"]["from"] == "me@example.org"
+    assert "notify.json" not in _files(CELERY, "airflow-dag-processor")
+    with pytest.raises(UsageError, match="webhook_url"):
+        generated_secrets.require(settings, generated_secrets.names(settings))
+
+
+def test_mail_without_an_address_is_refused() -> None:
+    with pytest.raises(UsageError, match="notifyEmail and smtpHost"):
+        Settings.of("dev", {"notify": ["email"]})
+
+
+def test_every_service_is_selected_by_one_of_the_executors() -> None:
+    full = {
+        each.name
+        for values in ({"profiles": ["full"]}, {"profiles": ["full"], "executor": "celery"}, {})
+        for each in selected(Settings.of("dev", values))
+    }
+    assert full == {each.name for each in catalogue()}
