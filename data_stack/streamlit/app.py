@@ -69,6 +69,14 @@ PAGES = (
 OWN_PAGES = content_dir() / "dashboards"
 """Folder with the project's own pages, one Streamlit script each; the file name is the title."""
 
+STYLE = """<style>
+[data-testid="stMetric"] { max-width: 100%; }
+[data-testid="stMetricValue"], [data-testid="stMetricValue"] * {
+    overflow: visible; overflow-wrap: anywhere; text-overflow: clip; white-space: normal;
+}
+</style>"""
+"""Streamlit cuts figures that are wider than their place; a part of an amount is a wrong amount."""
+
 LOGO = Path(__file__).with_name("logo.svg")
 
 
@@ -101,4 +109,5 @@ def _navigation() -> dict[str, list[StreamlitPage]]:
 
 st.set_page_config(page_title="Freelancer data stack", page_icon=str(LOGO), layout="wide")
 st.logo(str(LOGO), size="large")
+st.html(STYLE)
 st.navigation(_navigation()).run()
