@@ -54,6 +54,10 @@ _RUN = """INSERT INTO ops.runs (run_id, source, status, started_at, finished_at,
 _LATEST = """SELECT run_id, source, status, started_at, finished_at, rows_read, rows_loaded, rows_quarantined,
         published, error FROM ops.runs ORDER BY started_at DESC, run_id DESC LIMIT %s"""
 
+_CHECKS = """SELECT runs.started_at, test_name, checks.status, metric_value, threshold
+    FROM (SELECT run_id, started_at FROM ops.runs ORDER BY started_at DESC, run_id DESC LIMIT %s) AS runs
+    JOIN ops.checks AS checks ON checks.run_id = runs.run_id ORDER BY runs.started_at, checks.position"""
+
 _SETTLE = """UPDATE ops.runs SET
         status = CASE WHEN run_id = %s THEN 'succeeded' ELSE 'interrupted' END,
         published = CASE WHEN run_id = %s THEN %s ELSE published END
@@ -122,6 +126,13 @@ class Records:
                 return []
             alive = self._is_running(session)
             return [self._run(session, row, alive) for row in session.execute(_LATEST, (count,))]
+
+    def checks(self, count: int) -> list[tuple[datetime, Check]]:
+        """Return the checks of the last `count` runs, each with the start of its run, oldest first."""
+        with self._session() as session:
+            if not self._has_tables(session):
+                return []
+            return [(_moment(started), Check(*check)) for started, *check in session.execute(_CHECKS, (count,))]
 
     def _run(self, session: _Session, row: tuple[Any, ...], alive: bool) -> Run:
         run_id, source, status, started, finished, read, loaded, quarantined, published, error = row
