@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from data_stack.streamlit.warehouse import Row, Version, rows
-from stack_runtime.pipeline.marts import exact_column, quoted
+from stack_runtime.pipeline.marts import SCHEMA, exact_column, quoted
 
 PAGE_ROWS = 100
 """Rows of one page of a table."""
@@ -26,7 +26,7 @@ select table_name as name from information_schema.tables where table_schema = 'm
 """
 _COLUMNS = """
 select column_name as name, data_type as type from information_schema.columns
-where table_schema = 'marts' and table_name = ? order by ordinal_position
+where table_schema = ? and table_name = ? order by ordinal_position
 """
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UTINYINT",
             "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
@@ -95,6 +95,7 @@ class Selection:
     filters: Sequence[Filter] = ()
     order: Column | None = None
     descending: bool = False
+    schema: str = SCHEMA
     _conditions: tuple[tuple[str, Any], ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +105,7 @@ class Selection:
     @property
     def _from(self) -> str:
         where = " and ".join(sql for sql, _ in self._conditions)
-        return f"from marts.{quoted(self.mart)}" + (f" where {where}" if where else "")
+        return f"from {quoted(self.schema)}.{quoted(self.mart)}" + (f" where {where}" if where else "")
 
     @property
     def _values(self) -> list[Any]:
@@ -149,6 +150,6 @@ def names(published: Version) -> list[str]:
     return [row["name"] for row in rows(published, _MARTS)]
 
 
-def columns(published: Version, mart: str) -> list[Column]:
-    """Return the columns of a mart in their order; empty if there is no such mart."""
-    return [Column(row["name"], row["type"]) for row in rows(published, _COLUMNS, (mart,))]
+def columns(published: Version, mart: str, schema: str = SCHEMA) -> list[Column]:
+    """Return the columns of a mart, or of a table of another schema, in their order; empty if there is none."""
+    return [Column(row["name"], row["type"]) for row in rows(published, _COLUMNS, (schema, mart))]

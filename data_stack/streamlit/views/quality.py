@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from data_stack.streamlit import charts, formatting, records
+from data_stack.streamlit import charts, downloads, formatting, marts, records
+from data_stack.streamlit.marts import Selection
 from data_stack.streamlit.views.frame import figures, run_selector
 from data_stack.streamlit.warehouse import ROW_CAP, Version, rows
 from stack_runtime.pipeline.model import Check, Run
@@ -15,7 +16,9 @@ from stack_runtime.pipeline.model import Check, Run
 _RESULTS = {"error": "Failed", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
 """Result by status, worst first; a check with an error could not be run."""
 
-_STORED = "select table_name from information_schema.tables where table_schema = 'checks'"
+_SCHEMA = "checks"
+"""Schema of the rows that dbt stores for checks."""
+_STORED = "select table_name from information_schema.tables where table_schema = ?"
 
 
 def show(published: Version | None) -> None:
@@ -55,22 +58,22 @@ def _checks(run: Run, published: Version | None) -> None:
 
 
 def _stored_rows(published: Version, checks: list[Check]) -> None:
-    """Show the rows that the published run stored for checks that warned.
-
-    Only names of existing tables are used in the query.
-    """
-    stored = {row["table_name"] for row in rows(published, _STORED)}
+    """Show the rows that the published run stored for checks that warned."""
+    stored = {row["table_name"] for row in rows(published, _STORED, (_SCHEMA,))}
     found = [check.test_name for check in checks if check.status == "warn" and check.test_name in stored]
     if not found:
         return
     st.subheader("Rows behind the warnings")
     chosen = st.selectbox("Check", found, format_func=formatting.name, key="check")
-    quoted = chosen.replace('"', '""')
-    kept = rows(published, f'select * from checks."{quoted}" limit ?', (ROW_CAP + 1,))
-    if kept:
-        formatting.table(kept, {key: formatting.plain(key.replace("_", " ").capitalize()) for key in kept[0]})
-    else:
+    columns = marts.columns(published, chosen, _SCHEMA)
+    selection = Selection(chosen, columns, schema=_SCHEMA)
+    count = selection.count(published)
+    if not count:
         st.caption("The published data has none.")
+        return
+    titles = {column.name: formatting.plain(column.name.replace("_", " ").capitalize()) for column in columns}
+    formatting.table(selection.page(published, 1, ROW_CAP), titles, total=count)
+    downloads.buttons(selection, count)
 
 
 def _streams(run: Run) -> None:
