@@ -50,3 +50,16 @@ def test_file_over_the_limit_is_cut_to_whole_rows(tmp_path: Path, monkeypatch: p
     selection = Selection("many", marts.columns(version, "many"))
     assert downloads.max_rows(selection) == 10
     assert len(downloads.as_csv(selection).decode().splitlines()) == 11
+
+
+def test_rows_of_another_schema_are_not_mixed_with_those_of_a_mart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = published(
+        tmp_path, monkeypatch,
+        "create schema checks", "create table checks.same as select '@cmd' as bad",
+        "create table marts.same as select 1 as good, 2 as other",
+    )  # fmt: skip
+    selection = Selection("same", marts.columns(version, "same", "checks"), schema="checks")
+    assert downloads.as_csv(selection).decode().splitlines() == ["bad", "'@cmd"]
+    assert [column.name for column in marts.columns(version, "same")] == ["good", "other"]
