@@ -114,12 +114,12 @@ def checks(rows: Sequence[Row], title: str) -> alt.Chart:
         alt.Chart(bars)
         .mark_bar(cornerRadius=2)
         .encode(
-            x=alt.X("run:O", title=None, axis=alt.Axis(labelAngle=-45, labelOverlap=True)),
+            x=alt.X("run:O", title=None, axis=alt.Axis(labelAngle=-45, labelOverlap=True, labelLimit=200)),
             y=alt.Y("value:Q", title=title, axis=_AXIS),
             color=alt.Color("result:N", scale=colours, legend=alt.Legend(title=None, orient="top")),
             tooltip=[alt.Tooltip("run:O", title="Run"), "result:N", alt.Tooltip("value:Q", title=title, format=",")],
         )
-        .properties(height=260)
+        .properties(height=320)
     )
     return chart
 

@@ -99,7 +99,7 @@ def _quarantined(run: Run) -> None:
     if not run.rows.quarantined:
         st.caption("No row was quarantined.")
         return
-    titles = {"file": "File", "line": "Line", "reason": "Reason", "raw": "Original row", "entity": "Entity"}
+    titles = {"file": "File", "line": "Line", "reason": "Reason", "entity": "Entity", "raw": "Original row"}
     formatting.table(map(asdict, run.quarantined), titles, {"line": "%d"}, total=run.rows.quarantined)
 
 

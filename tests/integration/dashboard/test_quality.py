@@ -28,13 +28,13 @@ def test_rows_files_and_reasons_of_a_run_are_shown(dashboard: Dashboard, tmp_pat
     dashboard.records.settle(None)
     streams = (
         Stream("tap-csv", "raw_data.hours", Rows(1205, 1200, 1, 4)),
-        Stream("tap-jsonl", f"events.{HOSTILE}", Rows(7, 7)),
+        Stream("tap-jsonl", "tap_jsonl.events", Rows(7, 7)),
     )
     dashboard.records.save(
         a_run(
             rows=Rows(1212, 1207, 1, 4),
             streams=streams,
-            refused=(Refused("hours", f"{HOSTILE}.csv", "the column day is missing"),),
+            refused=(Refused("hours", "may.csv", HOSTILE),),
             quarantined=(Quarantined("hours", "hours.csv", 17, "too few fields", HOSTILE),),
             checks=(Check("hours_are_positive", "pass", 0.0, 0.0),),
         )
@@ -43,11 +43,11 @@ def test_rows_files_and_reasons_of_a_run_are_shown(dashboard: Dashboard, tmp_pat
     dashboard.wait_for_text("Rows of each stream", "Refused files", "Quarantined rows", "Checks over time")
     expected = [
         [
-            ["tap-csv", "raw_data.hours", "1,205", "1,200", "1", "4"],
-            ["tap-jsonl", f"events.{HOSTILE}", "7", "7", "0", "0"],
+            ["tap-csv", "raw_data.hours", "1205", "1200", "1", "4"],
+            ["tap-jsonl", "tap_jsonl.events", "7", "7", "0", "0"],
         ],
-        [[f"'{HOSTILE}.csv", "hours", "the column day is missing"]],
-        [["hours.csv", "17", "too few fields", f"'{HOSTILE}", "hours"]],
+        [["may.csv", "hours", f"'{HOSTILE}"]],
+        [["hours.csv", "17", "too few fields", "hours", f"'{HOSTILE}"]],
     ]  # fmt: skip
     dashboard.wait(lambda: tables(dashboard)[1:] == expected)
     assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"]')
@@ -59,7 +59,7 @@ def test_failed_run_shows_its_quarantined_rows(dashboard: Dashboard) -> None:
     dashboard.records.save(a_run(status="failed", error="too many rows", rows=Rows(1, 0, 1), quarantined=(row,)))
     dashboard.open("data-quality")
     dashboard.wait_for_text("This run ended before the checks.", "This run loaded no stream.")
-    dashboard.wait(lambda: tables(dashboard) == [[["hours.csv", "3", "day cannot be read", "x", "hours"]]])
+    dashboard.wait(lambda: tables(dashboard) == [[["hours.csv", "3", "day cannot be read", "hours", "x"]]])
 
 
 def test_checks_of_all_runs_are_drawn_and_one_can_be_chosen(dashboard: Dashboard) -> None:
