@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from data_stack.streamlit import formatting, marts
-from data_stack.streamlit.views import cashflow, changes, customers, explore, frame, quality, runs
+from data_stack.streamlit.views import cashflow, changes, customers, explore, frame, models, quality, runs
 from data_stack.streamlit.warehouse import Version, version
 from stack_runtime.content import content_dir
 from stack_runtime.errors import StackError
@@ -60,6 +60,7 @@ PAGES = (
     ("Cash flow", ":material/payments:", TRANSACTIONS, _published_only(cashflow.show)),
     ("Customers", ":material/groups:", TRANSACTIONS, _published_only(customers.show)),
     ("Explore", ":material/table_chart:", (), _published_only(explore.show)),
+    ("Models", ":material/account_tree:", (), _published_only(lambda _: models.show())),
     ("Data quality", ":material/fact_check:", (), quality.show),
     ("Runs", ":material/history:", (), lambda _: runs.show()),
     ("Changes", ":material/tune:", (), lambda _: changes.show()),
@@ -68,6 +69,14 @@ PAGES = (
 
 OWN_PAGES = content_dir() / "dashboards"
 """Folder with the project's own pages, one Streamlit script each; the file name is the title."""
+
+STYLE = """<style>
+[data-testid="stMetric"] { max-width: 100%; }
+[data-testid="stMetricValue"], [data-testid="stMetricValue"] * {
+    overflow: visible; overflow-wrap: anywhere; text-overflow: clip; white-space: normal;
+}
+</style>"""
+"""Streamlit cuts figures that are wider than their place; a part of an amount is a wrong amount."""
 
 LOGO = Path(__file__).with_name("logo.svg")
 
@@ -101,4 +110,5 @@ def _navigation() -> dict[str, list[StreamlitPage]]:
 
 st.set_page_config(page_title="Freelancer data stack", page_icon=str(LOGO), layout="wide")
 st.logo(str(LOGO), size="large")
+st.html(STYLE)
 st.navigation(_navigation()).run()

@@ -9,7 +9,17 @@ import altair as alt
 from data_stack.streamlit.formatting import decimal_places, text
 from data_stack.streamlit.warehouse import Row
 
-INCOME, SPEND, NET = "#14a394", "#e07b39", "#64748b"
+INCOME, SPEND, NET = "#0f9588", "#cf6a28", "#7a8699"
+RESULTS = {"Failed": "#d64550", "Warned": SPEND, "Skipped": NET, "Passed": INCOME}
+"""Each has a contrast of at least 3:1 against the background of the light and of the dark theme."""
+
+_AXIS = alt.Axis(
+    labelExpr="abs(datum.value) >= 1e9 ? format(datum.value / 1e9, ',~r') + ' bn'"
+    " : abs(datum.value) >= 1e6 ? format(datum.value / 1e6, ',~r') + ' M'"
+    " : abs(datum.value) >= 1e3 ? format(datum.value / 1e3, ',~r') + ' K'"
+    " : format(datum.value, ',~r')"
+)
+"""Labels of numbers: Vega's own format has the prefixes of physical units, such as G for billions."""
 
 
 def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetChart:
@@ -36,7 +46,7 @@ def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetCh
         alt.Tooltip("kind:N", title="What"),
         alt.Tooltip("amount:Q", title=text(currency), format=_format(currency)),
     ]
-    amount = alt.Y("amount:Q", title=text(currency), axis=alt.Axis(format="~s"))
+    amount = alt.Y("amount:Q", title=text(currency), axis=_AXIS)
     base = alt.Chart(bars).mark_bar(cornerRadius=2).encode(x=order, y=amount, color=colour, tooltip=tips)
     net = alt.Chart(line).mark_line(point=True, strokeWidth=2).encode(x=order, y=amount, color=colour, tooltip=tips)
     return alt.layer(base, net).properties(height=340)
@@ -53,7 +63,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
         alt.Chart(bars)
         .mark_bar(cornerRadius=2, color=colour)
         .encode(
-            x=alt.X("amount:Q", title=text(currency), axis=alt.Axis(format="~s")),
+            x=alt.X("amount:Q", title=text(currency), axis=_AXIS),
             y=alt.Y("label:N", title=None, sort="-x", axis=alt.Axis(labelLimit=180, labelOverlap=False)),
             tooltip=[
                 alt.Tooltip("label:N", title=" "),
@@ -82,13 +92,36 @@ def groups(rows: Sequence[Row], title: str) -> alt.Chart:
         alt.Chart(alt.InlineData(values=bars))
         .mark_bar(cornerRadius=2, color=INCOME)
         .encode(
-            x=alt.X("value:Q", title=text(title), axis=alt.Axis(format="~s")),
+            x=alt.X("value:Q", title=text(title), axis=_AXIS),
             y=alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
             tooltip=[*tips, alt.Tooltip("apart:N", title=" ")] if apart else tips,
         )
         .properties(height=70 + 24 * max(1, len({bar["label"] for bar in bars})))
     )
     return chart.encode(color=alt.Color("apart:N", legend=alt.Legend(title=None, orient="top"))) if apart else chart
+
+
+def checks(rows: Sequence[Row], title: str) -> alt.Chart:
+    """Return stacked bars, one for each run, with one colour for each result of the checks.
+
+    Args:
+        rows: `{run, result, value}`; runs sort as text, `result` is a key of `RESULTS`.
+        title: what `value` counts.
+    """
+    bars = alt.InlineData(values=[{**row, "value": float(row["value"])} for row in rows])
+    colours = alt.Scale(domain=list(RESULTS), range=list(RESULTS.values()))
+    chart: alt.Chart = (
+        alt.Chart(bars)
+        .mark_bar(cornerRadius=2)
+        .encode(
+            x=alt.X("run:O", title=None, axis=alt.Axis(labelAngle=-45, labelOverlap=True, labelLimit=200)),
+            y=alt.Y("value:Q", title=title, axis=_AXIS),
+            color=alt.Color("result:N", scale=colours, legend=alt.Legend(title=None, orient="top")),
+            tooltip=[alt.Tooltip("run:O", title="Run"), "result:N", alt.Tooltip("value:Q", title=title, format=",")],
+        )
+        .properties(height=320)
+    )
+    return chart
 
 
 def _format(currency: str) -> str:

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import streamlit as st
+from babel.numbers import get_currency_precision
 
 from data_stack.streamlit.warehouse import ROW_CAP, Row
 
-_NO_MINOR_UNIT = {"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 _LINK = re.compile(r":(?=//)|www(?=\.)|@", re.IGNORECASE)
@@ -58,8 +58,8 @@ def number_format(currency: str) -> str:
 
 
 def decimal_places(currency: str) -> int:
-    """Return the number of decimal places of the currency."""
-    return 0 if currency in _NO_MINOR_UNIT else 2
+    """Return the number of decimal places of the currency by Unicode's CLDR; 2 for a code that it does not list."""
+    return get_currency_precision(currency)
 
 
 def timestamp(value: datetime | None) -> str:

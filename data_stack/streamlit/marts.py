@@ -1,12 +1,10 @@
-"""Query any mart of the published file: columns, filters, sorting, pages, groups and CSV.
+"""Query any mart of the published file: columns, filters, sorting, pages and groups.
 
 Names of marts and columns come from the user's models, so they are quoted; values of filters are parameters.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,11 +12,10 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from data_stack.streamlit.warehouse import Row, Version, rows
+from stack_runtime.pipeline.marts import SCHEMA, exact_column, quoted
 
 PAGE_ROWS = 100
 """Rows of one page of a table."""
-CSV_ROWS = 100_000
-"""Maximum number of rows of a download: the container has 512 MiB."""
 GROUPS = 50
 """Maximum number of bars of a chart."""
 
@@ -29,7 +26,7 @@ select table_name as name from information_schema.tables where table_schema = 'm
 """
 _COLUMNS = """
 select column_name as name, data_type as type from information_schema.columns
-where table_schema = 'marts' and table_name = ? order by ordinal_position
+where table_schema = ? and table_name = ? order by ordinal_position
 """
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UTINYINT",
             "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
@@ -62,6 +59,7 @@ class Filter:
     """A condition on one column. None sets no bound.
 
     `text`: part of the text, in any case. `least`, `most`: bounds of a number or day, inclusive. `boolean`: the value.
+    `any_of`: whole texts, one of which the column has; empty for all.
     """
 
     column: Column
@@ -69,6 +67,7 @@ class Filter:
     least: Decimal | date | None = None
     most: Decimal | date | None = None
     boolean: bool | None = None
+    any_of: tuple[str, ...] = ()
 
     def conditions(self) -> list[tuple[str, Any]]:
         """Return SQL conditions, each with its parameter."""
@@ -82,6 +81,8 @@ class Filter:
             found.append((f"{name} <= ?", self.most))
         if self.boolean is not None:
             found.append((f"{name} = ?", self.boolean))
+        if self.any_of:
+            found.append((f"{name} = any(?)", list(self.any_of)))
         return found
 
 
@@ -94,6 +95,7 @@ class Selection:
     filters: Sequence[Filter] = ()
     order: Column | None = None
     descending: bool = False
+    schema: str = SCHEMA
     _conditions: tuple[tuple[str, Any], ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,7 +105,7 @@ class Selection:
     @property
     def _from(self) -> str:
         where = " and ".join(sql for sql, _ in self._conditions)
-        return f"from marts.{quoted(self.mart)}" + (f" where {where}" if where else "")
+        return f"from {quoted(self.schema)}.{quoted(self.mart)}" + (f" where {where}" if where else "")
 
     @property
     def _values(self) -> list[Any]:
@@ -115,10 +117,17 @@ class Selection:
 
     def page(self, published: Version, number: int, size: int = PAGE_ROWS) -> list[Row]:
         """Return the rows of a page; the first page is 1."""
-        names = ", ".join(column.sql for column in self.columns)
+        return rows(published, *self.query(size, (number - 1) * size))
+
+    def query(self, limit: int, offset: int = 0, *, exact: bool = False) -> tuple[str, list[Any]]:
+        """Return the SQL that selects rows, and its parameters.
+
+        Args:
+            exact: convert integers that Parquet and Arrow would round.
+        """
+        names = ", ".join(exact_column(column.name, column.type) if exact else column.sql for column in self.columns)
         order = f" order by {self.order.sql}{' desc' if self.descending else ''} nulls last" if self.order else ""
-        values = [*self._values, size, (number - 1) * size]
-        return rows(published, f"select {names} {self._from}{order} limit ? offset ?", values)
+        return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
         """Return `{label, value}` of the largest groups, and `apart` if values must not be added across that column.
@@ -135,33 +144,12 @@ class Selection:
         query = f"select {names} {self._from} group by all order by {order} limit ?"
         return rows(published, query, [*self._values, GROUPS])
 
-    def as_csv(self, published: Version) -> bytes:
-        """Return the first `CSV_ROWS` rows as CSV in UTF-8; text that begins like a formula gets an apostrophe."""
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow([_safe(column.name) for column in self.columns])
-        for row in self.page(published, 1, CSV_ROWS):
-            writer.writerow([_safe(row[column.name]) for column in self.columns])
-        return out.getvalue().encode()
-
 
 def names(published: Version) -> list[str]:
     """Return the names of all marts, sorted."""
     return [row["name"] for row in rows(published, _MARTS)]
 
 
-def columns(published: Version, mart: str) -> list[Column]:
-    """Return the columns of a mart in their order; empty if there is no such mart."""
-    return [Column(row["name"], row["type"]) for row in rows(published, _COLUMNS, (mart,))]
-
-
-def quoted(name: str) -> str:
-    """Return a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _safe(value: Any) -> Any:
-    """Return a cell for CSV; a spreadsheet executes text that begins like a formula, also after white space."""
-    if isinstance(value, str) and (value.lstrip()[:1] in ("=", "+", "-", "@") or value[:1] in ("\t", "\r", "\n")):
-        return f"'{value}"
-    return value
+def columns(published: Version, mart: str, schema: str = SCHEMA) -> list[Column]:
+    """Return the columns of a mart, or of a table of another schema, in their order; empty if there is none."""
+    return [Column(row["name"], row["type"]) for row in rows(published, _COLUMNS, (schema, mart))]

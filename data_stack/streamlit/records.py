@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
 
 import psycopg
 import streamlit as st
 
 from data_stack.streamlit import warehouse
 from stack_runtime.errors import UnreachableError
-from stack_runtime.pipeline.model import Run
+from stack_runtime.pipeline.model import Check, Run
 from stack_runtime.pipeline.paths import beside
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.records import Records
 
 RUN_CAP = 8
 """Number of runs to show; a record has up to a thousand quarantined rows."""
+CHECKED_RUNS = 30
+"""Number of runs whose checks are shown over time."""
+_Result = TypeVar("_Result")
 
 
 @st.cache_data(ttl=5, max_entries=1, show_spinner=False)
@@ -25,12 +31,27 @@ def latest() -> list[Run]:
     Raises:
         UnreachableError: the records cannot be read.
     """
+    return _read(lambda records: records.latest(RUN_CAP), [])
+
+
+@st.cache_data(ttl=5, max_entries=1, show_spinner=False)
+def checks() -> list[tuple[datetime, Check]]:
+    """Return the checks of the last runs, each with the start of its run, oldest first.
+
+    Raises:
+        UnreachableError: the records cannot be read.
+    """
+    return _read(lambda records: records.checks(CHECKED_RUNS), [])
+
+
+def _read(read: Callable[[Records], _Result], nothing: _Result) -> _Result:
+    """Return what `read` returns, or `nothing` before the first run."""
     server = PostgresConfig.from_environment()
     paths = beside(warehouse.path())
     if server is None and not paths.records.exists():
-        return []
+        return nothing
     try:
-        return Records(paths, server).latest(RUN_CAP)
+        return read(Records(paths, server))
     except (psycopg.Error, sqlite3.Error, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnreachableError(f"the run records cannot be read: {reason[:200]}", next_command="fds status") from None

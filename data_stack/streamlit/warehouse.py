@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import streamlit as st
@@ -30,6 +31,8 @@ set enable_external_access = false; set lock_configuration = true
 
 Version = tuple[int, int, int]
 Row = dict[str, Any]
+Cursor = duckdb.DuckDBPyConnection
+_Result = TypeVar("_Result")
 
 
 def path() -> Path:
@@ -64,8 +67,41 @@ def rows(published: Version, query: str, values: Sequence[Any] = ()) -> list[Row
         UnreachableError: the file or one of its marts cannot be read.
         UsageError: the query needs more memory than `_LIMITS` allow.
     """
-    try:
+    with _user_errors():
         return _rows(str(path()), published, query, tuple(values))
+
+
+def export(query: str, values: Sequence[Any], write: Callable[[Cursor], _Result]) -> _Result:
+    """Return what `write` makes of the cursor of `query`. The result is not cached, because it can be large.
+
+    Raises:
+        UnreachableError: the file or one of its marts cannot be read.
+        UsageError: the query needs more memory than `_LIMITS` allow.
+    """
+    with _user_errors(), _cursor(str(path())) as cursor:
+        return write(cursor.execute(query, list(values)))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _rows(file: str, published: Version, query: str, values: tuple[Any, ...]) -> list[Row]:
+    with _cursor(file) as cursor:
+        cursor.execute(query, values)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@contextmanager
+def _cursor(file: str) -> Iterator[Cursor]:
+    with _QUERY_LOCK, duckdb.connect(file, read_only=True) as connection:
+        connection.execute(_LIMITS)
+        yield connection
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    """Convert the errors of a query to errors for the user."""
+    try:
+        yield
     except duckdb.OutOfMemoryException:
         raise UsageError(
             "this needs more memory than the dashboard has", next_command="filter the rows, or choose another column"
@@ -73,15 +109,6 @@ def rows(published: Version, query: str, values: Sequence[Any] = ()) -> list[Row
     except duckdb.Error as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise _unreadable(lines[0]) from None
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _rows(file: str, published: Version, query: str, values: tuple[Any, ...]) -> list[Row]:
-    with _QUERY_LOCK, duckdb.connect(file, read_only=True) as connection:
-        connection.execute(_LIMITS)
-        cursor = connection.execute(query, values)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _unreadable(reason: str) -> UnreachableError:

@@ -11,6 +11,8 @@ _POLICY = {
     "img-src": "'self' data: blob:",
     "font-src": "'self' data:",
     "worker-src": "'self' blob:",
+    # The page "Models" shows the documentation of dbt, which is a document of its own, in a frame.
+    "frame-ancestors": "'self'",
 }
 
 SERVICE = Service(

@@ -139,7 +139,8 @@ def _headers(route: Route, name: str) -> dict[str, object]:
     return {
         "stsSeconds": 31_536_000,
         "contentTypeNosniff": True,
-        "frameDeny": True,
+        # for browsers that do not know `frame-ancestors`
+        "customFrameOptionsValue": "DENY" if policy["frame-ancestors"] == "'none'" else "SAMEORIGIN",
         "referrerPolicy": "same-origin",
         "permissionsPolicy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         "contentSecurityPolicy": "; ".join(f"{directive} {sources}" for directive, sources in policy.items()),

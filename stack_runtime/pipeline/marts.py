@@ -63,7 +63,7 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
                     next_command="rename the model",
                 )
             path = str(new / f"{mart.name}.parquet").replace("'", "''")
-            columns = ", ".join(_exact(*column) for column in mart.columns)
+            columns = ", ".join(exact_column(*column) for column in mart.columns)
             try:
                 connection.execute(
                     f"COPY (SELECT {columns} FROM {mart.sql()}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
@@ -80,7 +80,7 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
     return new
 
 
-def _exact(column: str, kind: str) -> str:
+def exact_column(column: str, kind: str) -> str:
     """Return the SQL expression to export a column without loss.
 
     Parquet has no 128-bit integers, and DuckDB would write them as rounded floats.

@@ -60,6 +60,11 @@ class PipelinePaths:
         return self.published.with_name(f"{self.published.stem}-parquet")
 
     @property
+    def docs(self) -> Path:
+        """The documentation of the models, one HTML file next to the published database."""
+        return docs_of(self.published)
+
+    @property
     def development(self) -> Path:
         """The copy of the published database that `fds dbt` works on, in a folder of its own."""
         return self.root / "development" / self.published.name
@@ -86,6 +91,11 @@ class PipelinePaths:
                 raise UsageError(
                     "folder cannot be written", where=str(folder), next_command="choose another --database"
                 )
+
+
+def docs_of(published: Path) -> Path:
+    """Return the path of the documentation of the models of a published database."""
+    return published.with_name(f"{published.stem}-docs.html")
 
 
 def beside(database: Path) -> PipelinePaths:

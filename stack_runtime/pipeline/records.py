@@ -56,6 +56,10 @@ _RUN = """INSERT INTO ops.runs (run_id, source, status, started_at, finished_at,
 _RUNS = """SELECT run_id, source, status, started_at, finished_at, rows_read, rows_loaded, rows_quarantined,
         published, error FROM ops.runs"""
 
+_CHECKS = """SELECT runs.started_at, test_name, checks.status, metric_value, threshold
+    FROM (SELECT run_id, started_at FROM ops.runs ORDER BY started_at DESC, run_id DESC LIMIT %s) AS runs
+    JOIN ops.checks AS checks ON checks.run_id = runs.run_id ORDER BY runs.started_at, checks.position"""
+
 _SETTLE = """UPDATE ops.runs SET
         status = CASE WHEN run_id = %s THEN 'succeeded' ELSE 'interrupted' END,
         published = CASE WHEN run_id = %s THEN %s ELSE published END
@@ -159,6 +163,13 @@ class Records:
         with self._session() as session:
             rows = session.execute(f"{_RUNS} WHERE run_id = %s", (run_id,))
             return self._run(session, rows[0], alive=True) if rows else None
+
+    def checks(self, count: int) -> list[tuple[datetime, Check]]:
+        """Return the checks of the last `count` runs, each with the start of its run, oldest first."""
+        with self._session() as session:
+            if not self._has_tables(session):
+                return []
+            return [(_moment(started), Check(*check)) for started, *check in session.execute(_CHECKS, (count,))]
 
     def _run(self, session: _Session, row: tuple[Any, ...], alive: bool) -> Run:
         run_id, source, status, started, finished, read, loaded, quarantined, published, error = row

@@ -2,15 +2,16 @@
 
 A run works on a private copy of the published database and publishes in this order:
 
-1. It writes run id and state into the copy, copies it next to the published file and flushes it to disk.
-2. It writes the marts as Parquet files into a new folder.
-3. It replaces the marts in PostgreSQL in one transaction.
-4. It renames the database, with the state in it, to its published name.
-5. It points the link to the Parquet files to the new folder.
+1. It writes the documentation of the models next to the published one.
+2. It writes run id and state into the copy, copies it next to the published file and flushes it to disk.
+3. It writes the marts as Parquet files into a new folder.
+4. It replaces the marts in PostgreSQL in one transaction.
+5. It renames the documentation, and then the database, with the state in it, to their published names.
+6. It points the link to the Parquet files to the new folder.
 
-After a kill before step 4, the published database is unchanged, and PostgreSQL may have newer marts. The next run reads
-the same rows from the same state and publishes to both. After a kill between 4 and 5, the record of the run is open and
-the Parquet files are old. The next run closes the record and replaces the files.
+After a kill before the database is renamed, it is unchanged, and PostgreSQL and the documentation may be newer. The
+next run reads the same rows from the same state and publishes to all of them. After a kill between 5 and 6, the record
+of the run is open and the Parquet files are old. The next run closes the record and replaces the files.
 """
 
 from __future__ import annotations
@@ -228,22 +229,25 @@ class Pipeline:
         if request.approve_over is not None:
             refuse_large_changes(job.run, request.approve_over)
         if not request.plan:
-            self._publish(job, work)
+            self._publish(job, work, dbt)
 
-    def _publish(self, job: Job, work: Workspace) -> None:
-        published, parquet = self._paths.published, self._paths.parquet
+    def _publish(self, job: Job, work: Workspace, dbt: Dbt) -> None:
+        published, parquet, docs = self._paths.published, self._paths.parquet, self._paths.docs
+        incoming, incoming_docs = (file.with_name(f".{file.name}.incoming") for file in (published, docs))
         with job.step("publish"):
-            seal(work, job.run.run_id)
-            incoming = published.with_name(f".{published.name}.incoming")
             try:
+                dbt.write_docs(incoming_docs)
+                seal(work, job.run.run_id)
                 copy_durably(work.database, incoming)
                 exported = export_parquet(work.database, parquet, job.run.run_id)
                 if self._postgres:
                     publish_marts(work.database, self._postgres, work.folder)
+                incoming_docs.replace(docs)
                 replace_durably(incoming, published)
                 replace_export(parquet, exported)
             finally:
                 incoming.unlink(missing_ok=True)
+                incoming_docs.unlink(missing_ok=True)
                 remove_exports(parquet)
             job.run = replace(job.run, published=str(published))
 

@@ -12,6 +12,7 @@ from stack_runtime.content import dbt_project
 from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline.dbt_packages import install_packages
 from stack_runtime.pipeline.disk import is_full, no_space
+from stack_runtime.pipeline.docs import write_docs
 from stack_runtime.pipeline.model import Check
 from stack_runtime.pipeline.model_groups import BUILT_KINDS, ModelGroup, groups_of
 from stack_runtime.pipeline.workspace import Relation
@@ -63,6 +64,15 @@ class Dbt:
             for node, status, failures, threshold, _ in self._results("test", "--store-failures", *_selected(select))
         ]
         return tuple(sorted(checks, key=lambda check: check.test_name))
+
+    def write_docs(self, file: Path) -> None:
+        """Write the documentation of the project as one HTML file; it lists the tables of the database.
+
+        Raises:
+            CheckFailedError: dbt cannot generate it.
+        """
+        self._invoke("docs", "generate", "--no-compile")  # the steps before have compiled the models
+        write_docs(self._target, file)
 
     def relations(self) -> list[Relation]:
         """Return the tables and views of the project's models, seeds and snapshots."""

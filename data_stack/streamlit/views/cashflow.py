@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import streamlit as st
 
 from data_stack.streamlit import charts, formatting
-from data_stack.streamlit.views.frame import currency_selector
-from data_stack.streamlit.warehouse import ROW_CAP, Row, Version, rows
+from data_stack.streamlit.views import transactions
+from data_stack.streamlit.views.frame import currency_selector, figures
+from data_stack.streamlit.views.transactions import Scope, select_customers_and_categories
+from data_stack.streamlit.warehouse import Row, Version, rows
 
 PERIODS = {"3 months": 91, "12 months": 365, "All": None}
 
@@ -21,25 +24,22 @@ select min(transaction_date) as first_day, max(transaction_date) as last_day,
 from marts.mart_daily_cashflow
 where currency = ? and transaction_date between date '1900-01-01' and date '2200-12-31'
 """
-_OVER_TIME = """
+_SCOPE = """
+from marts.fact_transactions
+where currency = ? and transaction_date between ? and ?
+    and (len(?) = 0 or customer_id = any(?)) and (len(?) = 0 or category = any(?))
+"""
+_OVER_TIME = f"""
 select strftime(date_trunc(?, transaction_date), ?) as period,
-    sum(income) as income, sum(spend) as spend, sum(net) as net, cast(sum(transactions) as bigint) as transactions
-from marts.mart_daily_cashflow
-where currency = ? and transaction_date between ? and ?
-group by period order by period
+    coalesce(sum(amount) filter (where flow = 'in'), 0) as income,
+    coalesce(-sum(amount) filter (where flow = 'out'), 0) as spend,
+    coalesce(sum(amount), 0) as net, count(*) as transactions
+{_SCOPE} group by period order by period
 """
-_BY_CATEGORY = """
+_BY_CATEGORY = f"""
 select category, sum(abs(amount)) as amount
-from marts.fact_transactions
-where currency = ? and flow = ? and transaction_date between ? and ?
+{_SCOPE} and flow = ?
 group by category order by amount desc, category limit 10
-"""
-_LATEST = """
-select cast(transaction_date as varchar) as transaction_date, customer_id, category, description, amount,
-    count(*) over () as all_rows
-from marts.fact_transactions
-where currency = ? and transaction_date between ? and ?
-order by marts.fact_transactions.transaction_date desc, transaction_id limit ?
 """
 
 
@@ -70,12 +70,20 @@ def show(published: Version) -> None:
     if window is None:
         st.info("No transaction of this currency has a date.")
         return
-    over_time = rows(published, _OVER_TIME, (window.grain, window.label_format, currency, window.first, window.last))
+    scope = replace(select_customers_and_categories(published, currency), first=window.first, last=window.last)
+    over_time = rows(published, _OVER_TIME, (window.grain, window.label_format, *_values(scope)))
     _figures(over_time, currency)
     st.caption(f"{window.first:%-d %B %Y} to {window.last:%-d %B %Y}, by {window.grain}.")
     st.altair_chart(charts.cashflow(over_time, currency), width="stretch")
-    _categories(published, currency, window)
-    _transactions(published, currency, window)
+    _categories(published, scope)
+    st.subheader("Latest transactions")
+    transactions.show(published, scope)
+
+
+def _values(scope: Scope) -> tuple[Any, ...]:
+    """Return the parameters of `_SCOPE`."""
+    chosen = [list(values) for values in (scope.customers, scope.categories)]
+    return scope.currency, scope.first, scope.last, *(values for values in chosen for _ in range(2))
 
 
 def _window(span: Row, days: int | None) -> _Window | None:
@@ -98,37 +106,22 @@ def _figures(over_time: list[Row], currency: str) -> None:
     income, spend, net = (sum((row[key] for row in over_time), Decimal(0)) for key in ("income", "spend", "net"))
     count = sum(row["transactions"] for row in over_time)
     unit = formatting.plain(currency)
-    figures = (
-        (f"Income, {unit}", formatting.money(income, currency)),
-        (f"Spend, {unit}", formatting.money(spend, currency)),
-        (f"Net, {unit}", formatting.money(net, currency)),
-        ("Transactions", f"{count:,}"),
+    figures(
+        {
+            f"Income, {unit}": formatting.money(income, currency),
+            f"Spend, {unit}": formatting.money(spend, currency),
+            f"Net, {unit}": formatting.money(net, currency),
+            "Transactions": f"{count:,}",
+        }
     )
-    for column, (label, value) in zip(st.columns(4), figures, strict=True):
-        column.metric(label, value, border=True)
 
 
-def _categories(published: Version, currency: str, window: _Window) -> None:
+def _categories(published: Version, scope: Scope) -> None:
     sides = (("Income", "in", charts.INCOME), ("Spend", "out", charts.SPEND))
     for column, (title, flow, colour) in zip(st.columns(2), sides, strict=True):
-        found = rows(published, _BY_CATEGORY, (currency, flow, window.first, window.last))
+        found = rows(published, _BY_CATEGORY, (*_values(scope), flow))
         column.subheader(f"{title} by category")
         if found:
-            column.altair_chart(charts.ranking(found, "category", "amount", currency, colour), width="stretch")
+            column.altair_chart(charts.ranking(found, "category", "amount", scope.currency, colour), width="stretch")
         else:
             column.caption("None in this period.")
-
-
-def _transactions(published: Version, currency: str, window: _Window) -> None:
-    st.subheader("Latest transactions")
-    found = rows(published, _LATEST, (currency, window.first, window.last, ROW_CAP))
-    titles = {
-        "transaction_date": "Date",
-        "customer_id": "Customer",
-        "category": "Category",
-        "description": "Description",
-        "amount": f"Amount, {formatting.plain(currency)}",
-    }
-    formatting.table(
-        found, titles, {"amount": formatting.number_format(currency)}, total=found[0]["all_rows"] if found else 0
-    )

@@ -12,6 +12,7 @@ import streamlit as st
 
 from data_stack.streamlit import formatting, request_form
 from data_stack.streamlit.agents_client import AgentsClient
+from data_stack.streamlit.views.frame import figures
 from stack_runtime.errors import StackError
 
 _PROPOSAL = "changes_proposal"
@@ -38,10 +39,13 @@ def show() -> None:
 
 def _summary(status: dict[str, Any]) -> None:
     plan = status["plan"]
-    columns = st.columns(3)
-    columns[0].metric("Stack", formatting.text(status["stack"]), border=True)
-    columns[1].metric("A month", f"${plan['total_usd']} of ${plan['budget_usd']}", border=True)
-    columns[2].metric("Verdict", formatting.name(plan["verdict"]), border=True)
+    figures(
+        {
+            "Stack": formatting.text(status["stack"]),
+            "A month": f"${plan['total_usd']} of ${plan['budget_usd']}",
+            "Verdict": formatting.name(plan["verdict"]),
+        }
+    )
 
 
 def _form(client: AgentsClient, schema: Mapping[str, Any], services: list[str]) -> None:

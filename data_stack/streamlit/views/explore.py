@@ -1,4 +1,4 @@
-"""Explore any mart: choose columns, filter, sort, draw a chart, page through the rows, save them as CSV."""
+"""Explore any mart: choose columns, filter, sort, draw a chart, page through the rows, save them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import streamlit as st
 
-from data_stack.streamlit import charts, formatting, marts
-from data_stack.streamlit.marts import CSV_ROWS, PAGE_ROWS, Column, Filter, Selection
+from data_stack.streamlit import charts, downloads, formatting, marts
+from data_stack.streamlit.marts import PAGE_ROWS, Column, Filter, Selection
 from data_stack.streamlit.warehouse import Version
 
 _FIRST_COLUMNS = 12
@@ -34,7 +34,7 @@ def show(published: Version) -> None:
     count = selection.count(published)
     _chart(published, selection, columns)
     _page(published, selection, count)
-    _download(published, selection, count)
+    downloads.buttons(selection, count)
 
 
 def _columns(mart: str, by_name: dict[str, Column]) -> list[Column]:
@@ -123,16 +123,3 @@ def _page(published: Version, selection: Selection, count: int) -> None:
     st.caption(
         f"Rows {first + 1:,} to {first + len(found):,} of {count:,}." if found else "No row matches the filters."
     )
-
-
-def _download(published: Version, selection: Selection, count: int) -> None:
-    st.download_button(
-        "Save as CSV",
-        lambda: selection.as_csv(published),
-        file_name=f"{selection.mart}.csv",
-        mime="text/csv",
-        on_click="ignore",
-        disabled=not count,
-    )
-    if count > CSV_ROWS:
-        st.caption(f"The file has the first {CSV_ROWS:,} of {count:,} rows. Filter the rows to get others.")

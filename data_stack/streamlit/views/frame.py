@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -23,13 +24,23 @@ def currency_selector(published: Version) -> str | None:
     if not found:
         st.info("The published data has no transactions.")
         return None
-    kept = st.session_state.get("chosen_currency")
+    # Streamlit forgets the value of a widget when another page is shown, so a second entry keeps it.
+    if st.session_state.get("currency") not in found:
+        kept = st.session_state.get("chosen_currency")
+        st.session_state["currency"] = kept if kept in found else found[0]
     chosen = st.sidebar.selectbox(
-        "Currency", found, index=found.index(kept) if kept in found else 0, format_func=formatting.text,
+        "Currency", found, key="currency", format_func=formatting.text,
         help="Amounts of different currencies are never added.",
     )  # fmt: skip
     st.session_state["chosen_currency"] = chosen
     return str(chosen)
+
+
+def figures(values: Mapping[str, str]) -> None:
+    """Show figures by label, side by side; those that do not fit go to the next line."""
+    row = st.container(horizontal=True)
+    for label, value in values.items():
+        row.metric(label, value, border=True, width="content")
 
 
 def run_selector() -> Run | None:

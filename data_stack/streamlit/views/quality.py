@@ -1,20 +1,24 @@
-"""Show the results of a run's data checks, and the rows behind the warnings."""
+"""Show the quality of the data of one run: checks, rows of each stream, refused files, and quarantined rows."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 
 import streamlit as st
 
-from data_stack.streamlit import formatting
-from data_stack.streamlit.views.frame import run_selector
+from data_stack.streamlit import charts, downloads, formatting, marts, records
+from data_stack.streamlit.marts import Selection
+from data_stack.streamlit.views.frame import figures, run_selector
 from data_stack.streamlit.warehouse import ROW_CAP, Version, rows
-from stack_runtime.pipeline.model import Check
+from stack_runtime.pipeline.model import Check, Run
 
-_RESULTS = {"error": "Error", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
-"""Worst first."""
+_RESULTS = {"error": "Failed", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
+"""Result by status, worst first; a check with an error could not be run."""
 
-_STORED = "select table_name from information_schema.tables where table_schema = 'checks'"
+_SCHEMA = "checks"
+"""Schema of the rows that dbt stores for checks."""
+_STORED = "select table_name from information_schema.tables where table_schema = ?"
 
 
 def show(published: Version | None) -> None:
@@ -22,19 +26,25 @@ def show(published: Version | None) -> None:
     run = run_selector()
     if run is None:
         return
+    _checks(run, published)
+    _streams(run)
+    _refused(run)
+    _quarantined(run)
+    _over_time()
+
+
+def _checks(run: Run, published: Version | None) -> None:
     if not run.checks:
         st.info("This run ended before the checks.")
         return
-    counts = Counter(check.status for check in run.checks)
-    figures = (("Passed", counts["pass"]), ("Warned", counts["warn"]), ("Failed", counts["fail"] + counts["error"]))
-    for column, (label, value) in zip(st.columns(3), figures, strict=True):
-        column.metric(label, value, border=True)
+    counts = Counter(_RESULTS[check.status] for check in run.checks)
+    figures({result: f"{counts[result]:,}" for result in ("Passed", "Warned", "Failed")})
     checks = sorted(run.checks, key=lambda check: (list(_RESULTS).index(check.status), check.test_name))
     formatting.table(
         (
             {
                 "name": formatting.name(check.test_name),
-                "status": _RESULTS[check.status],
+                "status": "Error" if check.status == "error" else _RESULTS[check.status],
                 "value": check.metric_value,
                 "threshold": check.threshold,
             }
@@ -48,19 +58,63 @@ def show(published: Version | None) -> None:
 
 
 def _stored_rows(published: Version, checks: list[Check]) -> None:
-    """Show the rows that the published run stored for checks that warned.
-
-    Only names of existing tables are used in the query.
-    """
-    stored = {row["table_name"] for row in rows(published, _STORED)}
+    """Show the rows that the published run stored for checks that warned."""
+    stored = {row["table_name"] for row in rows(published, _STORED, (_SCHEMA,))}
     found = [check.test_name for check in checks if check.status == "warn" and check.test_name in stored]
     if not found:
         return
     st.subheader("Rows behind the warnings")
     chosen = st.selectbox("Check", found, format_func=formatting.name, key="check")
-    quoted = chosen.replace('"', '""')
-    kept = rows(published, f'select * from checks."{quoted}" limit ?', (ROW_CAP + 1,))
-    if kept:
-        formatting.table(kept, {key: formatting.plain(key.replace("_", " ").capitalize()) for key in kept[0]})
-    else:
+    columns = marts.columns(published, chosen, _SCHEMA)
+    selection = Selection(chosen, columns, schema=_SCHEMA)
+    count = selection.count(published)
+    if not count:
         st.caption("The published data has none.")
+        return
+    titles = {column.name: formatting.plain(column.name.replace("_", " ").capitalize()) for column in columns}
+    formatting.table(selection.page(published, 1, ROW_CAP), titles, total=count)
+    downloads.buttons(selection, count)
+
+
+def _streams(run: Run) -> None:
+    st.subheader("Rows of each stream")
+    if not run.streams:
+        st.caption("This run loaded no stream.")
+        return
+    titles = {"source": "Source", "table": "Table"}
+    counts = {"read": "Read", "loaded": "Loaded", "quarantined": "Quarantined", "replaced": "Replaced"}
+    found = ({"source": stream.source, "table": stream.table, **asdict(stream.rows)} for stream in run.streams)
+    formatting.table(found, titles | counts, dict.fromkeys(counts, "localized"))
+    st.caption("Read = loaded + quarantined + replaced by a later row with the same key.")
+
+
+def _refused(run: Run) -> None:
+    if run.refused:
+        st.subheader("Refused files")
+        formatting.table(map(asdict, run.refused), {"file": "File", "entity": "Entity", "reason": "Reason"})
+
+
+def _quarantined(run: Run) -> None:
+    st.subheader("Quarantined rows")
+    if not run.rows.quarantined:
+        st.caption("No row was quarantined.")
+        return
+    titles = {"file": "File", "line": "Line", "reason": "Reason", "entity": "Entity", "raw": "Original row"}
+    formatting.table(map(asdict, run.quarantined), titles, {"line": "%d"}, total=run.rows.quarantined)
+
+
+def _over_time() -> None:
+    """Show the results of all checks of the last runs, or the rows that one check found."""
+    found = records.checks()
+    if not found:
+        return
+    st.subheader("Checks over time")
+    names = sorted({check.test_name for _, check in found})
+    chosen = st.selectbox("Check over time", names, None, format_func=formatting.name, placeholder="All checks")
+    totals: Counter[tuple[str, str]] = Counter()
+    for started, check in found:
+        if chosen in (None, check.test_name):
+            key = (formatting.timestamp(started), _RESULTS[check.status])
+            totals[key] += int(check.metric_value) if chosen else 1
+    bars = [{"run": run, "result": result, "value": value} for (run, result), value in totals.items()]
+    st.altair_chart(charts.checks(bars, "Rows found" if chosen else "Checks"), width="stretch")

@@ -1,4 +1,4 @@
-"""Show the last runs of the pipeline: counts, steps, and every quarantined row."""
+"""Show the last runs of the pipeline: counts, error, and duration of each step."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import asdict
 import streamlit as st
 
 from data_stack.streamlit import formatting, records
-from data_stack.streamlit.views.frame import run_selector
-from stack_runtime.pipeline.model import Run
+from data_stack.streamlit.views.frame import figures, run_selector
 
 
 def show() -> None:
@@ -16,18 +15,17 @@ def show() -> None:
     run = run_selector()
     if run is None:
         return
-    figures = (
-        ("Rows read", run.rows.read),
-        ("Loaded", run.rows.loaded),
-        ("Quarantined", run.rows.quarantined),
+    figures(
+        {
+            "Result": formatting.name(run.status),
+            "Rows read": f"{run.rows.read:,}",
+            "Loaded": f"{run.rows.loaded:,}",
+            "Quarantined": f"{run.rows.quarantined:,}",
+            "Replaced": f"{run.rows.replaced:,}",
+        }
     )
-    columns = st.columns(4)
-    columns[0].metric("Result", formatting.name(run.status), border=True)
-    for column, (label, value) in zip(columns[1:], figures, strict=True):
-        column.metric(label, f"{value:,}", border=True)
     if run.error:
         st.error(formatting.sentence(run.error), icon=":material/error:")
-    _quarantined(run)
     left, right = st.columns(2)
     with left:
         st.subheader("Steps")
@@ -38,15 +36,6 @@ def show() -> None:
     with right:
         st.subheader("Recent runs")
         _history()
-
-
-def _quarantined(run: Run) -> None:
-    st.subheader("Quarantined rows")
-    if not run.rows.quarantined:
-        st.caption("Every row was loaded.")
-        return
-    titles = {"file": "File", "line": "Line", "reason": "Reason", "raw": "Original row"}
-    formatting.table(map(asdict, run.quarantined), titles, {"line": "%d"}, total=run.rows.quarantined)
 
 
 def _history() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from data_stack.streamlit import marts, warehouse
+from data_stack.streamlit import downloads, marts, warehouse
 from data_stack.streamlit.marts import Column, Filter, Selection
 from data_stack.streamlit.warehouse import Version
 from stack_runtime.errors import UsageError
@@ -67,6 +67,7 @@ def test_filters_select_the_matching_rows(odd: Version) -> None:
         (Filter(found["day"], most=date(2026, 1, 5)), ["=1+1"]),
         (Filter(found["n"], least=Decimal("-0.00014884"), most=Decimal("-0.00014884")), ["=1+1"]),
         (Filter(found["paid"], boolean=False), ["O'Brien %"]),
+        (Filter(found[HOSTILE], any_of=("O'Brien %", "' or 1=1 --", "=1+1")), ["=1+1", "O'Brien %"]),
         (Filter(found["paid"]), ["=1+1", "O'Brien %", None, " @cmd"]),
     ]
     for one, expected in cases:
@@ -84,7 +85,7 @@ def test_pages_do_not_overlap_and_are_complete(odd: Version) -> None:
 
 
 def test_csv_keeps_numbers_exact_and_no_cell_is_a_formula(odd: Version) -> None:
-    text = Selection("odd", list(columns(odd).values())).as_csv(odd).decode()
+    text = downloads.as_csv(Selection("odd", list(columns(odd).values()))).decode()
     header, *body = csv.reader(io.StringIO(text))
     assert header == [HOSTILE, "day", "n", "paid"]
     assert [row[0] for row in body] == ["'=1+1", "O'Brien %", "", "' @cmd"]

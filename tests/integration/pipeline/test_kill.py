@@ -131,6 +131,6 @@ def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: Post
     assert list(paths.work.iterdir()) == []
     exported = paths.parquet.resolve()
     assert {file.name for file in paths.published.parent.iterdir()} == {
-        paths.published.name, paths.parquet.name, exported.name
+        paths.published.name, paths.docs.name, paths.parquet.name, exported.name
     }  # fmt: skip
     assert duckdb.sql(f"SELECT count(*) FROM '{exported}/fact_transactions.parquet'").fetchone() == (160,)

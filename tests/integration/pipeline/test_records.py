@@ -79,6 +79,23 @@ def test_what_is_saved_is_what_is_read(paths: PipelinePaths, backend: PostgresCo
     assert records.latest(1) == [second]
 
 
+def test_checks_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+    records = Records(paths, backend)
+    assert records.checks(5) == []
+    records.settle(None)
+    moments = [NOW + timedelta(minutes=minute) for minute in range(3)]
+    for number, moment in enumerate(moments):
+        checks = (Check("a", "warn", float(number), 10.0), Check("b", "pass", 0.0, 0.0)) if number else ()
+        records.save(replace(full_run(f"r{number}", moment), checks=checks))
+    expected = [
+        (moments[number], check)
+        for number in (1, 2)
+        for check in (Check("a", "warn", float(number), 10.0), Check("b", "pass", 0.0, 0.0))
+    ]
+    assert records.checks(5) == expected
+    assert records.checks(1) == expected[2:]
+
+
 def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:

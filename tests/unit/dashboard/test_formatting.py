@@ -31,6 +31,8 @@ def test_markup_is_escaped_and_addresses_are_split() -> None:
 def test_money_has_the_decimal_places_of_its_currency() -> None:
     assert formatting.money(Decimal("1234567.5"), "EUR") == "1,234,567.50"
     assert formatting.money(Decimal("-1234567"), "JPY") == "-1,234,567"
+    assert formatting.money(Decimal("1.5"), "KWD") == "1.500"
+    assert formatting.money(Decimal("1.5"), "=HYPERLINK()") == "1.50"
     assert formatting.money(Decimal("99999999999999999999.99"), "USD") == "99,999,999,999,999,999,999.99"
 
 

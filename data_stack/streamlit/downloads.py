@@ -1,0 +1,87 @@
+"""Save the rows of a selection as CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+import streamlit as st
+
+from data_stack.streamlit.marts import Selection
+from data_stack.streamlit.warehouse import Cursor, export
+
+MAX_CELLS = 5_000_000
+"""Maximum number of values of a file: the container has 512 MiB, and a file is kept in memory until it is sent."""
+SORTED_ROWS = 100_000
+"""Maximum number of rows that are sorted: a query has 128 MB, and a larger sort may need more."""
+_BATCH_ROWS = 20_000
+
+
+def buttons(selection: Selection, count: int) -> None:
+    """Show the buttons that save all rows of `selection`, also those that the page does not show.
+
+    Args:
+        count: number of rows of the selection.
+    """
+    if unsorted := selection.order is not None and count > SORTED_ROWS:
+        selection = replace(selection, order=None)
+    row = st.container(horizontal=True)
+    for kind, media, write in (("CSV", "text/csv", as_csv), ("Parquet", "application/vnd.apache.parquet", as_parquet)):
+        row.download_button(
+            f"Save as {kind}",
+            partial(write, selection),
+            file_name=f"{selection.mart}.{kind.lower()}",
+            mime=media,
+            key=f"save {selection.mart} {kind}",
+            on_click="ignore",
+            disabled=not count,
+        )
+    if count > max_rows(selection):
+        st.caption(f"A file has the first {max_rows(selection):,} of {count:,} rows. Filter the rows to get others.")
+    if unsorted:
+        st.caption(f"Files with more than {SORTED_ROWS:,} rows are not sorted.")
+
+
+def max_rows(selection: Selection) -> int:
+    """Return the maximum number of rows of a file."""
+    return MAX_CELLS // len(selection.columns)
+
+
+def as_csv(selection: Selection) -> bytes:
+    """Return the rows as CSV in UTF-8; text that begins like a formula gets an apostrophe."""
+
+    def write(cursor: Cursor) -> bytes:
+        out = io.BytesIO()
+        lines = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(lines)
+        writer.writerow([_safe(column.name) for column in selection.columns])
+        while rows := cursor.fetchmany(_BATCH_ROWS):
+            writer.writerows([_safe(value) for value in row] for row in rows)
+        return out.getvalue()
+
+    return export(*selection.query(max_rows(selection)), write)
+
+
+def as_parquet(selection: Selection) -> bytes:
+    """Return the rows as a Parquet file with the types of the mart."""
+
+    def write(cursor: Cursor) -> bytes:
+        out = io.BytesIO()
+        batches = cursor.to_arrow_reader(_BATCH_ROWS)
+        with parquet.ParquetWriter(out, batches.schema, compression="zstd") as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        return out.getvalue()
+
+    return export(*selection.query(max_rows(selection), exact=True), write)
+
+
+def _safe(value: Any) -> Any:
+    """Return a cell for CSV; a spreadsheet executes text that begins like a formula, also after white space."""
+    if isinstance(value, str) and (value.lstrip()[:1] in ("=", "+", "-", "@") or value[:1] in ("\t", "\r", "\n")):
+        return f"'{value}"
+    return value

@@ -1,0 +1,79 @@
+"""Show the transactions behind the figures of a page, filtered by customer and category."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import streamlit as st
+
+from data_stack.streamlit import downloads, formatting, marts
+from data_stack.streamlit.marts import Filter, Selection
+from data_stack.streamlit.warehouse import ROW_CAP, Version, rows
+
+MART = "fact_transactions"
+_TITLES = {
+    "transaction_id": "Transaction",
+    "transaction_date": "Date",
+    "customer_id": "Customer",
+    "category": "Category",
+    "description": "Description",
+    "amount": "Amount",
+}
+
+_CUSTOMERS = """
+select customer_id as value from marts.fact_transactions
+where currency = ? group by customer_id order by count(*) desc, customer_id limit ?
+"""
+_CATEGORIES = """
+select category as value from marts.fact_transactions
+where currency = ? group by category order by count(*) desc, category limit ?
+"""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Transactions of one currency; no customers or categories means all, and a bound of None is open."""
+
+    currency: str
+    customers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    first: date | None = None
+    last: date | None = None
+
+
+def select_customers_and_categories(published: Version, currency: str) -> Scope:
+    """Show the filters and return what they select. A list has the most frequent values; others can be typed."""
+    left, right = st.columns(2)
+    with left:
+        customers = _choose("Customers", rows(published, _CUSTOMERS, (currency, ROW_CAP)), currency)
+    with right:
+        categories = _choose("Categories", rows(published, _CATEGORIES, (currency, ROW_CAP)), currency)
+    return Scope(currency, customers, categories)
+
+
+def _choose(title: str, found: Sequence[dict[str, str]], currency: str) -> tuple[str, ...]:
+    chosen = st.multiselect(
+        title, [row["value"] for row in found], key=f"{title} {currency}", placeholder="All",
+        format_func=formatting.text, accept_new_options=True,
+    )  # fmt: skip
+    return tuple(chosen)
+
+
+def show(published: Version, scope: Scope) -> None:
+    """Show the transactions of `scope`, newest first, with buttons that save all of them."""
+    columns = {column.name: column for column in marts.columns(published, MART)}
+    filters = (
+        Filter(columns["currency"], any_of=(scope.currency,)),
+        Filter(columns["customer_id"], any_of=scope.customers),
+        Filter(columns["category"], any_of=scope.categories),
+        Filter(columns["transaction_date"], least=scope.first, most=scope.last),
+    )
+    selection = Selection(MART, [columns[name] for name in _TITLES], filters, columns["transaction_date"], True)
+    count = selection.count(published)
+    titles = _TITLES | {"amount": f"Amount, {formatting.plain(scope.currency)}"}
+    formatting.table(
+        selection.page(published, 1, ROW_CAP), titles, {"amount": formatting.number_format(scope.currency)}, total=count
+    )
+    downloads.buttons(selection, count)

@@ -1,0 +1,37 @@
+"""Write the documentation of the models as one HTML file.
+
+`dbt docs generate --static` writes such a file too, but it puts names and texts into a script unescaped. A column that
+is named `</script>...` in a CSV file would then run as a script of the page.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from stack_runtime.errors import CheckFailedError
+
+
+def write_docs(artifacts: Path, file: Path) -> None:
+    """Write one HTML file with the models, their columns and their lineage, and flush it to disk.
+
+    Args:
+        artifacts: folder with dbt's `index.html`, `manifest.json` and `catalog.json`.
+    Raises:
+        CheckFailedError: dbt's page has no place for the artifacts.
+    """
+    page = (artifacts / "index.html").read_text(encoding="utf-8")
+    for name in ("manifest", "catalog"):
+        place = f'"{name.upper()}.JSON INLINE DATA"'
+        if page.count(place) != 1:
+            raise CheckFailedError(
+                f"the documentation of this version of dbt has no place for {name}.json",
+                where="publish",
+                next_command="pip install 'dbt-core<1.12'",
+            )
+        data = (artifacts / f"{name}.json").read_text(encoding="utf-8")
+        page = page.replace(place, data.replace("<", "\\u003c"))  # in JSON, < is only in texts
+    with file.open("w", encoding="utf-8") as writing:
+        writing.write(page)
+        writing.flush()
+        os.fsync(writing.fileno())

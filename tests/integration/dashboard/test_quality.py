@@ -1,0 +1,78 @@
+"""The page "Data quality" accounts for every row of a run, also in a project without the demo's marts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from selenium.webdriver.common.by import By
+
+from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Stream
+from tests.integration.dashboard.conftest import Dashboard
+from tests.integration.dashboard.test_dashboard import HOSTILE, NOW, a_run
+from tests.integration.dashboard.test_explore import publish
+
+
+def tables(dashboard: Dashboard) -> list[list[list[str]]]:
+    """Return the cells of every table on the page."""
+    script = """
+        return [...document.querySelectorAll('[data-testid="stDataFrame"] [role="grid"]')].map(
+            table => [...table.querySelectorAll('tbody tr')].map(
+                row => [...row.querySelectorAll('td')].map(cell => cell.textContent)))"""
+    found: list[list[list[str]]] = dashboard.browser.execute_script(script)
+    return found
+
+
+def test_rows_files_and_reasons_of_a_run_are_shown(dashboard: Dashboard, tmp_path: Path) -> None:
+    publish(dashboard, tmp_path, "create table marts.hours as select 1 as hours")
+    dashboard.records.settle(None)
+    streams = (
+        Stream("tap-csv", "raw_data.hours", Rows(1205, 1200, 1, 4)),
+        Stream("tap-jsonl", "tap_jsonl.events", Rows(7, 7)),
+    )
+    dashboard.records.save(
+        a_run(
+            rows=Rows(1212, 1207, 1, 4),
+            streams=streams,
+            refused=(Refused("hours", "may.csv", HOSTILE),),
+            quarantined=(Quarantined("hours", "hours.csv", 17, "too few fields", HOSTILE),),
+            checks=(Check("hours_are_positive", "pass", 0.0, 0.0),),
+        )
+    )
+    dashboard.open("data-quality")
+    dashboard.wait_for_text("Rows of each stream", "Refused files", "Quarantined rows", "Checks over time")
+    expected = [
+        [
+            ["tap-csv", "raw_data.hours", "1205", "1200", "1", "4"],
+            ["tap-jsonl", "tap_jsonl.events", "7", "7", "0", "0"],
+        ],
+        [["may.csv", "hours", f"'{HOSTILE}"]],
+        [["hours.csv", "17", "too few fields", "hours", f"'{HOSTILE}"]],
+    ]  # fmt: skip
+    dashboard.wait(lambda: tables(dashboard)[1:] == expected)
+    assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"]')
+
+
+def test_failed_run_shows_its_quarantined_rows(dashboard: Dashboard) -> None:
+    dashboard.records.settle(None)
+    row = Quarantined("hours", "hours.csv", 3, "day cannot be read", "x")
+    dashboard.records.save(a_run(status="failed", error="too many rows", rows=Rows(1, 0, 1), quarantined=(row,)))
+    dashboard.open("data-quality")
+    dashboard.wait_for_text("This run ended before the checks.", "This run loaded no stream.")
+    dashboard.wait(lambda: tables(dashboard) == [[["hours.csv", "3", "day cannot be read", "hours", "x"]]])
+
+
+def test_checks_of_all_runs_are_drawn_and_one_can_be_chosen(dashboard: Dashboard) -> None:
+    dashboard.records.settle(None)
+    for number in range(12):
+        check = Check("hours_are_positive", "warn" if number % 2 else "pass", float(number % 2 * 7), 0.0)
+        dashboard.records.save(
+            a_run(run_id=f"r{number}", started_at=NOW + timedelta(days=number), checks=(check,))
+        )  # fmt: skip
+    dashboard.open("data-quality")
+    marks = """
+        return [...document.querySelectorAll('[data-testid="stVegaLiteChart"] [aria-roledescription="bar"]')]
+            .map(mark => mark.getAttribute('aria-label'))"""
+    dashboard.wait(lambda: len(dashboard.browser.execute_script(marks)) == 12)
+    dashboard.choose("Check over time", "Hours are positive")
+    dashboard.wait(lambda: any("Rows found: 7" in mark for mark in dashboard.browser.execute_script(marks)))

@@ -1,0 +1,40 @@
+"""Every model and column of the demo has a description, so that the documentation has no gaps."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from data_stack.samples import generate
+from tests.kit.warehouse import Warehouse
+
+KINDS = ("model", "seed", "snapshot", "source")
+
+
+@pytest.fixture
+def artifacts(warehouse: Warehouse) -> dict[str, Any]:
+    """Return the manifest and the catalog of the built demo."""
+    warehouse.load(list(generate.records(50, seed=1, dirty=False)))
+    warehouse.dbt("run")
+    warehouse.dbt("docs", "generate")
+    return {name: json.loads((warehouse.target / f"{name}.json").read_text()) for name in ("manifest", "catalog")}
+
+
+def test_every_model_and_column_is_described(artifacts: dict[str, Any]) -> None:
+    nodes = {
+        name: node
+        for part in ("nodes", "sources")
+        for name, node in artifacts["manifest"][part].items()
+        if node["resource_type"] in KINDS
+    }
+    built = artifacts["catalog"]["nodes"] | artifacts["catalog"]["sources"]
+    assert set(nodes) == set(built) and len(nodes) >= 7
+    missing = [name for name, node in nodes.items() if not node["description"].strip()]
+    for name, node in nodes.items():
+        documented = {column.lower() for column, entry in node["columns"].items() if entry["description"].strip()}
+        loader = {column for column in built[name]["columns"] if column.lower().startswith("_sdc_")}
+        present = {column.lower() for column in set(built[name]["columns"]) - loader}
+        missing += [f"{name}.{column}" for column in sorted((present | {*node["columns"]}) - documented)]
+    assert missing == []
