@@ -195,10 +195,24 @@ def test_layout_that_is_not_clear_is_open(text: str, setting: str) -> None:
 
 
 def test_lines_above_the_header_are_shown() -> None:
-    report = _inspected("Konto;123\nVon;01.01.2026\n\nNr;Betrag\n1;2,50\n2;3,75\n".encode(), {"keys": ["Nr"]})
+    report = _inspected(b"Konto;123\nVon;01.01.2026\n\nNr;Betrag;Text\n1;2,50;a\n2;3,75;b\n", {"keys": ["Nr"]})
     assert report and not report.open
     assert (report.header_line, report.above) == (4, ["Konto;123", "Von;01.01.2026", ""])
-    assert report.decimal == "," and report.entity["columns"] == {"Betrag": "decimal"}
+    assert report.decimal == "," and report.entity["columns"] == {"Betrag": "decimal", "Text": "string"}
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_a_table_that_proves_its_convention_is_complete(name: str) -> None:
+    how = CONVENTIONS[name]
+    table = [(date(2025, 12, 31), Decimal("-1234.56"), "a"), (date(2026, 1, 2), Decimal("1234567.8"), "b")]
+    table += [(date(2026, 2, 28), Decimal("-1234.56"), "c"), (date(2026, 3, 30), Decimal("23.45"), "d")]
+    report = _inspected(written(how, _table(table)), {"keys": [how.header[0]]})
+    assert report and report.open == [], report
+    assert (report.delimiter, report.decimal) == (how.delimiter, how.settings.get("decimal", "."))
+    assert report.date_formats == how.settings.get("date_formats", ["iso"])
+    declared = {name: how.settings[name] for name in ("currency_signs", "negatives") if name in how.settings}
+    assert {name: report.entity[name] for name in ("currency_signs", "negatives") if name in report.entity} == declared
+    assert report.rows["loaded"] == 4
 
 
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n\n", b"\0\0\0", b"a,b", b"\x1f\x8bxx", b'"', b"a,a\n1,2\n"])
