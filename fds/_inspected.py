@@ -40,14 +40,14 @@ def show(report: Mapping[str, Any], name: str) -> None:
 
     console = Console()
 
-    def line(text: str) -> None:
-        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+    def line(text: str, indent: int = 2) -> None:
+        console.print(" " * indent + printable(text), markup=False, highlight=False, soft_wrap=True)
 
-    line(f"{report['file']}: entity {name}")
+    line(f"{report['file']}: entity {name}", 0)
     for label, value in _facts(report):
-        line(f"  {label}: {value}")
+        line(f"{label}: {value}")
     for text in report["above"]:
-        line(f"  above the header: {text[:_WIDTH]}")
+        line(f"above the header: {text[:_WIDTH]}")
     if report["columns"]:
         table = Table("Column", "Type", "Values", "Decided by")
         for column in report["columns"]:
@@ -55,18 +55,20 @@ def show(report: Mapping[str, Any], name: str) -> None:
             table.add_row(*(_cell(text) for text in texts))
         console.print(table)
     if report["sample"]:
-        table = Table(*(_cell(column) for column in report["loaded_columns"]), title="As loaded")
+        table = Table(title="As loaded")
+        for column in report["loaded_columns"]:
+            table.add_column(_cell(column))
         for row in report["sample"]:
             table.add_row(*(_cell("" if value is None else value) for value in row))
         console.print(table)
     for row in report["bad_rows"]:
-        line(f"  line {row['line']} is quarantined: {row['reason']}")
+        line(f"line {row['line']} is quarantined: {row['reason']}")
     for note in report["notes"]:
-        line(f"  note: {note}")
+        line(f"note: {note}")
     for one in report["open"]:
-        line(f"  open, {one['setting']}: {one['why']}")
+        line(f"open, {one['setting']}: {one['why']}")
         for option in one["options"]:
-            line(f"    {command_line(option['settings'])}  ({option['means']})")
+            line(f"{command_line(option['settings'])} ({option['means']})", 4)
 
 
 def _cell(text: str) -> Any:

@@ -110,12 +110,14 @@ def _merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
 
 def _ask(report: Mapping[str, Any]) -> dict[str, Any]:
     """Ask for the first open setting that has options; return the chosen settings, nothing to stop."""
+    from stack_runtime.text import printable
+
     question = next((one for one in report["open"] if one["options"]), None)
     if question is None:
         return {}
-    say(f"{question['setting']}: {question['why']}")
+    say(printable(f"{question['setting']}: {question['why']}"))
     for number, option in enumerate(question["options"], start=1):
-        say(f"  {number}) {command_line(option['settings'])}  ({option['means']})")
+        say("  " + printable(f"{number}) {command_line(option['settings'])}  ({option['means']})"))
     while True:
         chosen = ask(f"1 to {len(question['options'])}, or nothing to leave it open")
         if not chosen:

@@ -115,7 +115,7 @@ def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, A
     groups = {one.thousands for one in studied if one.thousands}
     found.decimal = points.pop() if len(points) == 1 else None
     found.thousands = groups.pop() if len(groups) == 1 and found.decimal else None
-    own = {"decimal": found.decimal, "thousands": found.thousands}
+    own: dict[str, Any] = {"decimal": found.decimal, "thousands": found.thousands}
     for name in ("currency_signs", "negatives"):
         own[name] = list(dict.fromkeys(value for one in studied for value in one.settings.get(name, ())))
     found.settings |= {name: value for name, value in own.items() if value and name not in given}

@@ -108,7 +108,7 @@ def _plausible(table: Table, field: Field, form: str, shape: str, given: DateRul
     """Return whether a format reads every value of a shape as a plausible day."""
     rules = replace(given, formats=(form,))
     bad = f"{_shape(field)} = {literal(shape)} AND NOT coalesce({is_plausible(moment(field.sql, rules), rules)}, false)"
-    return table.values(f"count(*) FILTER ({bad})")[0] == 0
+    return bool(table.values(f"count(*) FILTER ({bad})") == (0,))
 
 
 def _different(forms: list[str]) -> list[str]:

@@ -38,7 +38,9 @@ def find_encoding(original: Path, folder: Path) -> str | Open:
     if not places:
         return "utf-8"
     lines = ", ".join(str(line) for line, _ in places)
-    return Open("encoding", f"line {lines}: bytes that are not UTF-8; the encoding is not known", _options(places, valid))
+    return Open(
+        "encoding", f"line {lines}: bytes that are not UTF-8; the encoding is not known", _options(places, valid)
+    )
 
 
 def _invalid(path: Path) -> tuple[list[tuple[int, bytes]], int]:

@@ -10,16 +10,16 @@ from typing import Any
 
 import duckdb
 
+from tap_csv.clean import clean
+from tap_csv.containers import plain_text
 from tap_csv.errors import FileRefusedError, of_duckdb, of_os
 from tap_csv.files import Text, prepare
 from tap_csv.inspection.columns import Columns, study_columns
 from tap_csv.inspection.encoding import find_encoding
 from tap_csv.inspection.keys import key_candidates, key_question
 from tap_csv.inspection.layout import find_layout
-from tap_csv.inspection.model import Column, Open, Report
+from tap_csv.inspection.model import Open, Report
 from tap_csv.inspection.table import Table
-from tap_csv.clean import clean
-from tap_csv.containers import plain_text
 from tap_csv.quarantine import Quarantine
 from tap_csv.rows import row_rules
 from tap_csv.scan import cleaned_relation, scan, typed_query
@@ -103,7 +103,7 @@ class _Inspection:
 
     def _columns(self, text: Text, settings: Mapping[str, Any]) -> Columns:
         """Study the values of all records that are sound without any declared column."""
-        bare = self._entity(_plain(self._given) | settings, required=False)
+        bare = self._entity({**_plain(self._given), **settings}, required=False)
         cleaned = clean(text, bare, self._folder / "records.csv", Quarantine(NAME, self._folder))
         rules = row_rules(text, bare, None)
         sound = f"(SELECT * FROM {cleaned_relation(text, cleaned)} WHERE NOT {rules.ignored} AND {rules.sound})"
@@ -127,7 +127,7 @@ class _Inspection:
         types = {column.name: column.type for column in found.columns if column.name not in (given.get("keys") or ())}
         chosen = {**settings, **found.settings, "columns": types}
         if not given.get("keys") and not given.get("generated_key"):
-            self._report.open.append(key_question(self._report.key_candidates, types))
+            self._report.open.insert(0, key_question(self._report.key_candidates, types))
         chosen["skip_rows"] = given.get("skip_rows", "auto")
         if self._header_line(chosen) != text.header_lines:
             chosen["skip_rows"] = settings["skip_rows"]

@@ -146,10 +146,10 @@ def _nothing(readings: dict[str, list[Record]]) -> Open:
         return Open("delimiter", why, (Option({"delimiter": ","}, "one column"),))
     options = []
     for delimiter, found in readings.items():
-        headers = [at for at, (_, names) in enumerate(found[:SEARCHED_LINES]) if len(names) > 1 and _is_header(names)]
-        if headers:
-            widest = max(headers, key=lambda at: len(found[at][1]))
-            options.append(_layout(delimiter, found, widest))
+        wide = [at for at, (_, names) in enumerate(found[:SEARCHED_LINES]) if len(names) > 1]
+        if wide:
+            named = [at for at in wide if _is_header(found[at][1])]
+            options.append(_layout(delimiter, found, max(named or wide, key=lambda at: len(found[at][1]))))
     options.sort(key=lambda layout: -len(layout.names))
     why = "no line is clearly the header: most rows below it must have as many fields"
     advice = "" if options else "; add a header to the file, or declare the number of lines above it"

@@ -21,6 +21,7 @@ CODES = (
 _MOST_SIGNS = 6
 _MOST_WORDS = 3
 _MINUS = "\N{MINUS SIGN}"
+_SEPARATORS: tuple[Separator, ...] = (".", ",")
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,20 @@ def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | No
     if numbers < field.filled:
         return _partly(table, field, rules, lines, numbers)
     if len(set(signs) - set(given.currency_signs)) > 1:
-        both = Option({"currency_signs": list(signs), **_decimal(field)}, "the signs are removed, so the currency is lost")
+        both = Option(
+            {"currency_signs": list(signs), **_decimal(field)}, "the signs are removed, so the currency is lost"
+        )
         return _question(field, f"amounts in {', '.join(signs)}", [both])
-    separator = given.separator or next((s for s in (".", ",") if counts[f"proofs{s}"]), None)
+    separator = given.separator or next((s for s in _SEPARATORS if counts[f"proofs{s}"]), None)
     if separator is None:
         options = [Option({"decimal": s, **_decimal(field)}, table.example(field, _tests(field, rules)["ambiguous"],
-                   plain(f"({core(field.sql, rules)})", rules, Convention(s)))) for s in (".", ",")]  # fmt: skip
+                   plain(f"({core(field.sql, rules)})", rules, Convention(s)))) for s in _SEPARATORS]  # fmt: skip
         why = f"column {field.name}: thousands or decimal places? {lines['ambiguous']}"
         return Open("decimal", why, (*options, _text(field)))
     if not counts[f"fractions{separator}"] or counts["trailing"]:
-        why = "codes or amounts? " + table.shown(field, _tests(field, rules)["trailing" if counts["trailing"] else "any"])
+        why = "codes or amounts? " + table.shown(
+            field, _tests(field, rules)["trailing" if counts["trailing"] else "any"]
+        )
         return _question(field, why, [Option({"decimal": separator, **_decimal(field)}, "amounts")])
     return Numbers(separator, _thousands(counts, separator), lines.get(f"proofs{separator}", "declared"), signs,
                    tuple(form for form in ("parentheses", "trailing_minus") if counts[form]))  # fmt: skip
@@ -92,7 +97,9 @@ def _signs(table: Table, field: Field) -> list[str]:
     codes = "|".join(re.escape(code) for code in sorted(CODES, key=len, reverse=True))
     sign = f"(?:{codes}|\\p{{Sc}})"
     text = f"trim({field.sql})"
-    front = f"regexp_extract({text}, {literal(f'^[+({_MINUS}-]?[{SPACES}]*({sign})[{SPACES}]*[+{_MINUS}-]?[0-9.,]')}, 1)"
+    front = (
+        f"regexp_extract({text}, {literal(f'^[+({_MINUS}-]?[{SPACES}]*({sign})[{SPACES}]*[+{_MINUS}-]?[0-9.,]')}, 1)"
+    )
     back = f"regexp_extract({text}, {literal(f'[0-9.,][{SPACES}]*({sign})[{SPACES}]*[){_MINUS}-]?$')}, 1)"
     found = table.distinct(f"coalesce(nullif({front}, ''), nullif({back}, ''))", _MOST_SIGNS + 1)
     return found if len(found) <= _MOST_SIGNS else []
@@ -102,9 +109,7 @@ def _tests(field: Field, rules: NumberRules) -> dict[str, str]:
     """Return SQL conditions by name; each counts values of the column."""
     one, text = f"({core(field.sql, rules)})", f"trim({field.sql})"
     proofs = evidence(one)
-    reads = {
-        s: f"coalesce({is_exact(plain(one, rules, Convention(s)), NARROW)}, false)" for s in (".", ",")
-    }  # type: ignore[misc]
+    reads = {s: f"coalesce({is_exact(plain(one, rules, Convention(s)), NARROW)}, false)" for s in _SEPARATORS}
     whole = f"regexp_full_match({one}, '[+-]?[0-9]+')"
     variable = f"strlen(regexp_extract({one}, '[.,]([0-9]+)$', 1))"
     return {

@@ -53,9 +53,10 @@ class Table:
 
     def shown(self, field: Field, test: str) -> str:
         """Return the first lines whose value meets a condition, such as `line 3: '1.234'`."""
+        meets = f"coalesce(trim({field.sql}), '') <> '' AND coalesce({test}, false)"
         query = (
             f"SELECT line, left(trim({field.sql}), {_WIDTH}) FROM {self.relation} "
-            f"WHERE coalesce(trim({field.sql}), '') <> '' AND coalesce({test}, false) ORDER BY line LIMIT {SHOWN_VALUES}"
+            f"WHERE {meets} ORDER BY line LIMIT {SHOWN_VALUES}"
         )
         return ", ".join(f"line {line}: {text!r}" for line, text in self._con.execute(query).fetchall())
 
