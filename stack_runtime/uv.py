@@ -23,4 +23,4 @@ def uv() -> list[str]:
             return [candidate]
     if importlib.util.find_spec("uv"):
         return [sys.executable, "-m", "uv"]
-    raise UnreachableError("uv is missing", where="PATH", next_command="pip install uv, then the same command")
+    raise UnreachableError("uv is missing", where="PATH", next_command="pip install 'freelancer-data-stack[local]'")
