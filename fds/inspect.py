@@ -26,6 +26,9 @@ _LISTS = ("ignore_rows", "null_words", "currency_signs", "negatives", "date_form
 """Format settings whose value is a list of texts."""
 
 
+_OWN_OPTIONS = ("entity", "path", "paths", "keys", "generated_key", "columns")
+
+
 def command(
     file: File,
     entity: Entity = None,
@@ -42,7 +45,7 @@ def command(
     from stack_runtime.pipeline.inspect_file import inspect_file
     from stack_runtime.pipeline.paths import readable
 
-    path, shared = readable(file), shared_settings()
+    path, shared = readable(file, "fds inspect FILE"), shared_settings()
     name = entity or entity_name(path)
     if write:
         check_new(name)
@@ -69,9 +72,13 @@ def _declared(
     key: list[str] | None, generated_key: str | None, column: list[str] | None, pairs: list[str] | None
 ) -> dict[str, Any]:
     """Return the settings of the command line in the form of the tap's settings."""
+    from stack_runtime.errors import UsageError
+
     found: dict[str, Any] = {}
     for word in pairs or ():
         name, value = _pair(word, "--set decimal=,")
+        if name in _OWN_OPTIONS:
+            raise UsageError(f"{name} is not a format setting", next_command="--entity, --key or --column sets it")
         found[name] = _value(name, value)
     if column:
         found["columns"] = dict(_pair(word, "--column amount=decimal", last=True) for word in column)

@@ -176,6 +176,7 @@ def _at_a_terminal(project: OwnProject, typed: str, *words: str) -> str:
         (("bank.csv", "--set", "encoding"), "not NAME=VALUE"),
         (("bank.csv", "--set", "encoding=klingon"), "names no encoding"),
         (("bank.csv", "--set", "color=red"), "unknown"),
+        (("bank.csv", "--set", "entity=other"), "not a format setting"),
         (("bank.csv", "--column", "Betrag=money"), "type 'money'"),
         (("bank.csv", "--write", "--entity", "../bank"), "an entity's name"),
         (("bank.csv", "--write", "--entity", "uploads"), "an entity's name"),
