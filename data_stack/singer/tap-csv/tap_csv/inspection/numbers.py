@@ -18,6 +18,8 @@ CODES = (
     "kr", "kr.", "zł", "Kč", "Ft", "lei", "Fr.", "SFr.", "R$", "US$", "C$", "A$", "Rs", "Rs.", "RM",
 )  # fmt: skip
 """Codes and abbreviations of currencies. Other letters beside a number may be its unit, so they are no currency."""
+_CORE = "core"
+"""Column with the numbers as `amounts.core` cleans them."""
 _MOST_SIGNS = 6
 _MOST_WORDS = 3
 _MINUS = "\N{MINUS SIGN}"
@@ -48,6 +50,7 @@ def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | No
     """
     signs = tuple(dict.fromkeys((*given.currency_signs, *_signs(table, field))))
     rules = NumberRules(given.decimal, given.thousands, signs, parentheses=True, trailing_minus=True)
+    table = table.extended(core(field.sql, rules), _CORE)
     counts = _counts(table, field, rules)
     numbers = max(counts["."], counts[","])
     if not counts["fractions."] and not counts["fractions,"] and not counts["ambiguous"]:
@@ -68,7 +71,7 @@ def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | No
     separator = given.separator or next((s for s in _SEPARATORS if counts[f"proofs{s}"]), None)
     if separator is None:
         options = [Option({"decimal": s, **_decimal(field)}, table.example(field, _tests(field, rules)["ambiguous"],
-                   plain(f"({core(field.sql, rules)})", rules, Convention(s)))) for s in _SEPARATORS]  # fmt: skip
+                   plain(_CORE, rules, Convention(s)))) for s in _SEPARATORS]  # fmt: skip
         why = f"column {field.name}: thousands or decimal places? {lines['ambiguous']}"
         return Open("decimal", why, (*options, _text(field)))
     if not counts[f"fractions{separator}"] or counts["trailing"]:
@@ -107,7 +110,7 @@ def _signs(table: Table, field: Field) -> list[str]:
 
 def _tests(field: Field, rules: NumberRules) -> dict[str, str]:
     """Return SQL conditions by name; each counts values of the column."""
-    one, text = f"({core(field.sql, rules)})", f"trim({field.sql})"
+    one, text = _CORE, f"trim({field.sql})"
     proofs = evidence(one)
     reads = {s: f"coalesce({is_exact(plain(one, rules, Convention(s)), NARROW)}, false)" for s in _SEPARATORS}
     whole = f"regexp_full_match({one}, '[+-]?[0-9]+')"
@@ -137,7 +140,7 @@ def _twice(one: str, separator: str) -> str:
 def _counts(table: Table, field: Field, rules: NumberRules) -> dict[str, int]:
     counts = table.counts(field, _tests(field, rules))
     if counts["trailing"]:  # harmless where all fractions are equally long, or the shortest ones end in the zero
-        places = f"nullif(strlen(regexp_extract({core(field.sql, rules)}, '[.,]([0-9]+)$', 1)), 0)"
+        places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
         ending = f"CASE WHEN {_tests(field, rules)['trailing']} THEN {places} END"
         fewest, shortest = table.values(f"min({places})", f"max({ending})")
         counts["trailing"] = counts["trailing"] if shortest > fewest else 0

@@ -29,6 +29,10 @@ class Table:
     def __init__(self, con: duckdb.DuckDBPyConnection, relation: str) -> None:
         self._con, self.relation = con, relation
 
+    def extended(self, expression: str, name: str) -> Table:
+        """Return the same records with one more column, which is computed once a record."""
+        return Table(self._con, f"(SELECT *, {expression} AS {name} FROM {self.relation})")
+
     def values(self, *wanted: str) -> tuple[Any, ...]:
         """Return the values of aggregates."""
         row = self._con.execute(f"SELECT {', '.join(wanted)} FROM {self.relation}").fetchone()
