@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from fds._inspected import command_line, show
-from fds.output import AsJson, Debug, answer, ask, say
+from fds.output import AsJson, Debug, Stack, answer, ask, say
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file.")]
 Entity = Annotated[str | None, typer.Option("--entity", help="Name of the entity; default: from the file's name.")]
@@ -37,6 +37,7 @@ def command(
     column: Column = None,
     set_: Set = None,
     write: Write = False,
+    stack: Stack = "dev",
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
