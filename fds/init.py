@@ -94,13 +94,11 @@ def _name_project(draft: Path, name: str) -> None:
 
 def _remove_entities(file: Path) -> None:
     """Leave the demo's entity out of `meltano.yml`, with its comments."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedSeq
 
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 120
-    yaml.indent(mapping=2, sequence=4, offset=2)
+    from stack_runtime.yaml_files import round_trip
+
+    yaml = round_trip()
     document = yaml.load(file)
     none = CommentedSeq()
     none.fa.set_flow_style()

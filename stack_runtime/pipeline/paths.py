@@ -130,8 +130,11 @@ def of_runner(data: Path) -> PipelinePaths:
     return PipelinePaths(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
 
 
-def readable(csv: Path) -> Path:
+def readable(csv: Path, again: str = "fds run --csv FILE") -> Path:
     """Return `csv` as an absolute path.
+
+    Args:
+        again: the next command of the error for a path that is no file.
 
     Raises:
         UsageError: the file does not exist or cannot be read.
@@ -139,7 +142,7 @@ def readable(csv: Path) -> Path:
     csv = csv.expanduser().absolute()
     if not csv.is_file():
         what = "the CSV path is a folder" if csv.is_dir() else "no such CSV file"
-        raise UsageError(what, where=str(csv), next_command="fds run --csv FILE")
+        raise UsageError(what, where=str(csv), next_command=again)
     if not os.access(csv, os.R_OK):
         raise UsageError("the CSV file cannot be read", where=str(csv), next_command=f"chmod +r {csv.name}")
     return csv

@@ -28,6 +28,7 @@ RUN_HERE = {
 
 OWN = "tests/integration/pipeline/test_own_project.py"
 ORCHESTRATION = "tests/integration/setup/test_orchestration.py"
+INSPECT = "tests/integration/pipeline/test_inspect.py"
 DEV, PROD = "tests/e2e/test_dev_stack.py", "tests/e2e/test_prod_stack.py"
 RUN_ELSEWHERE = {
     "make up": (DEV, '"up"'),
@@ -41,6 +42,11 @@ RUN_ELSEWHERE = {
     ".venv/bin/fds run --csv my.csv": (DEV, '"run", "--csv"'),
     ".venv/bin/fds run --csv my.csv --json": (DEV, '"run", "--csv"'),
     ".venv/bin/fds run --csv my.csv --plan": (OWN, '"--plan"'),
+    "fds inspect bank.csv": (INSPECT, '"inspect", *words'),
+    "fds inspect bank.csv --write --entity bank --key Umsatz-Nr --set encoding=cp1252": (
+        INSPECT, '"--key", "Umsatz-Nr", "--set", "encoding=cp1252"',
+    ),
+    "fds run --csv bank.csv --entity bank --local": (INSPECT, 'project.local("run", "--csv"'),
     ".venv/bin/fds run": (OWN, 'project.local("run")'),
     ".venv/bin/fds diff": (OWN, 'project.local("diff")'),
     ".venv/bin/fds dbt -- run --select my_model": (OWN, '"dbt", "--local", "--", "run", "--select"'),

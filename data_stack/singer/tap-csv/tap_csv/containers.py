@@ -50,16 +50,13 @@ def plain_text(original: Path, encoding: str, folder: Path) -> Path:
         FileRefusedError: the file is not text, is damaged, or is not in its encoding.
         OSError: a file cannot be read or written.
     """
+    head = first_bytes(original)
     with original.open("rb") as stream:
         start = stream.read(16)
-    _refuse_foreign(original, start)
     packed = start.startswith((_GZIP, _ZIP))
-    with _opened(original, start) as stream:
-        head = stream.read(4096)
-    _refuse_foreign(original, head)
-    found = next((name for mark, name in _MARKS.items() if head.startswith(mark)), codecs.lookup(encoding).name)
-    if found in _UTF8:
-        _refuse_unmarked_utf16(original, head)
+    found = marked_encoding(head) or codecs.lookup(encoding).name
+    if found in _UTF8 and (order := unmarked_utf16(head)):
+        raise FileRefusedError(f"{original} looks like utf-16 without a byte order mark; set encoding: {order}")
     if found in _UTF8 and not packed:
         return original
     path = Path(tempfile.mkstemp(".csv", dir=folder)[1])
@@ -77,10 +74,32 @@ def _refuse_foreign(original: Path, start: bytes) -> None:
         raise FileRefusedError(f"{original} is a web page or XML, not CSV; open it in a spreadsheet program, {_SAVE}")
 
 
-def _refuse_unmarked_utf16(original: Path, head: bytes) -> None:
+def unmarked_utf16(head: bytes) -> str | None:
+    """Return the encoding of a file that begins like UTF-16 without a byte order mark, else None."""
     if len(head) >= 8 and head.count(b"\0") * 5 > len(head) * 2:
-        order = "utf-16-be" if head[:1] == b"\0" else "utf-16-le"
-        raise FileRefusedError(f"{original} looks like utf-16 without a byte order mark; set encoding: {order}")
+        return "utf-16-be" if head[:1] == b"\0" else "utf-16-le"
+    return None
+
+
+def marked_encoding(head: bytes) -> str | None:
+    """Return the encoding that the byte order mark of a file names, else None."""
+    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+
+
+def first_bytes(original: Path, count: int = 4096) -> bytes:
+    """Return the first bytes of a file, unpacked.
+
+    Raises:
+        FileRefusedError: the file is not text, or its archive cannot be used.
+        OSError: the file cannot be read.
+    """
+    with original.open("rb") as stream:
+        start = stream.read(16)
+    _refuse_foreign(original, start)
+    with _opened(original, start) as stream:
+        head = next(_chunks(stream, original, count), b"")
+    _refuse_foreign(original, head)
+    return head
 
 
 def _opened(original: Path, start: bytes) -> IO[bytes]:
@@ -109,9 +128,9 @@ def _only_member(original: Path) -> IO[bytes]:
         raise FileRefusedError(f"{original} is a zip archive that cannot be read: {error}") from None
 
 
-def _chunks(stream: IO[bytes], original: Path) -> Iterator[bytes]:
+def _chunks(stream: IO[bytes], original: Path, size: int = _CHUNK) -> Iterator[bytes]:
     try:
-        while chunk := stream.read(_CHUNK):
+        while chunk := stream.read(size):
             yield chunk
     except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
         raise FileRefusedError(

@@ -14,9 +14,10 @@ from tap_csv.formats import DELIMITERS
 from tap_csv.records import Records
 from tap_csv.settings import Entity
 
-_SEARCHED_LINES = 100
-_SEARCHED_BYTES = 1 << 20
-_SEP = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\r|\n)", re.IGNORECASE)
+SEARCHED_LINES = 100
+SEARCHED_BYTES = 1 << 20
+SEP_LINE = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\r|\n)", re.IGNORECASE)
+"""A first line `sep=;`, which names the delimiter."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ def find_header(original: Path, path: Path, entity: Entity) -> Header:
         FileRefusedError: no line does, or the header cannot be used.
     """
     with path.open("rb") as stream:
-        start = stream.read(_SEARCHED_BYTES)
+        start = stream.read(SEARCHED_BYTES)
     delimiters = (entity.format.delimiter,) if entity.format.delimiter else DELIMITERS
     offset, line = 0, 0
-    if sep := _SEP.match(start):
+    if sep := SEP_LINE.match(start):
         offset, line = sep.end(), 1
         named = sep[1].decode("latin-1")
         delimiters = (named,) if named.isascii() and not entity.format.delimiter else delimiters
@@ -106,7 +107,7 @@ def _search(start: bytes, entity: Entity, delimiters: tuple[str, ...]) -> list[H
 
 def _lines(start: bytes) -> Iterator[tuple[int, bytes, int]]:
     at = 0
-    for number, match in zip(range(1, _SEARCHED_LINES + 1), re.finditer(rb"\r\n|\r|\n", start), strict=False):
+    for number, match in zip(range(1, SEARCHED_LINES + 1), re.finditer(rb"\r\n|\r|\n", start), strict=False):
         yield number, start[at : match.start()], match.end()
         at = match.end()
 

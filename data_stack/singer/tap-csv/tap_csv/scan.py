@@ -68,16 +68,7 @@ def write_parquet(
 
     Returns: the number of written records.
     """
-    found = scanned.values
-    typed = ", ".join(
-        f"CAST({found.columns.get(name, 'NULL')} AS {kind.sql}) AS {identifier(name)}" for name, kind in columns.items()
-    )
-    query = f"SELECT {typed} FROM {found.relation}"
-    if entity.generated_key in columns:
-        key = identifier(entity.generated_key or "")
-        number = f"{key} || '-' || row_number() OVER (PARTITION BY {key})"
-        query = f"SELECT * REPLACE ({number} AS {key}) FROM ({query})"
-    chosen = f"SELECT * FROM ({query}) WHERE {where}"
+    chosen = f"SELECT * FROM ({typed_query(scanned, entity, columns)}) WHERE {where}"
     if len(columns) > MANY_COLUMNS:
         written = _write_by_arrow(con, chosen, path, compression)
     else:
@@ -87,6 +78,20 @@ def write_parquet(
     if where == "true" and written != scanned.good:
         raise TapError(f"{scanned.text.original} changed while it was read; run again")
     return written
+
+
+def typed_query(scanned: Scanned, entity: Entity, columns: Mapping[str, ColumnType]) -> str:
+    """Return a query for the good records with the given types; columns that the file lacks are NULL."""
+    found = scanned.values
+    typed = ", ".join(
+        f"CAST({found.columns.get(name, 'NULL')} AS {kind.sql}) AS {identifier(name)}" for name, kind in columns.items()
+    )
+    query = f"SELECT {typed} FROM {found.relation}"
+    if entity.generated_key in columns:
+        key = identifier(entity.generated_key or "")
+        number = f"{key} || '-' || row_number() OVER (PARTITION BY {key})"
+        query = f"SELECT * REPLACE ({number} AS {key}) FROM ({query})"
+    return query
 
 
 def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str) -> int:
@@ -162,7 +167,7 @@ def _careful(
     if not cleaned.written:
         _check_limits(text, 0, quarantine.count, quarantine.lines, quarantine.first)
         return _without_rows(con, text, entity, quarantine.count, cleaned.blank)
-    relation = _cleaned_relation(text, cleaned)
+    relation = cleaned_relation(text, cleaned)
     rules = row_rules(text, entity, _footer(con, relation, text, entity))
     values = Reader(con, relation, text, entity, rules).studied()
     sound = f"{rules.sound} AND {values.readable}"
@@ -195,7 +200,8 @@ def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: E
     return first if dated < first and (rows == 1 or (dated and rows <= _FOOTER)) else None
 
 
-def _cleaned_relation(text: Text, cleaned: Cleaned) -> str:
+def cleaned_relation(text: Text, cleaned: Cleaned) -> str:
+    """Return a table function for a cleaned file: `line`, `begins` (byte offset), and its fields c0, c1…"""
     names = ["line", "begins", *(f"c{index}" for index in range(len(text.columns)))]
     longest = cleaned.longest if cleaned.longest > _LONG_LINE else None
     relation = csv_relation(

@@ -21,8 +21,8 @@ from tap_csv.report import write_report
 from tap_csv.settings import SETTINGS, entities
 from tap_csv.stream import CSVStream
 
-_MEMORY = "400MB"
-_THREADS = 2
+MEMORY = "400MB"
+THREADS = 2
 
 
 class TapCSV(Tap):
@@ -94,7 +94,7 @@ class TapCSV(Tap):
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """In-memory connection to DuckDB that spills into the temporary folder."""
-        config = {"threads": _THREADS, "memory_limit": _MEMORY, "temp_directory": str(self.folder / "spill")}
+        config = {"threads": THREADS, "memory_limit": MEMORY, "temp_directory": str(self.folder / "spill")}
         return duckdb.connect(config=config)  # type: ignore[arg-type]
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -1,0 +1,156 @@
+"""Find delimiter and header of a file of which no column is declared, or list the layouts that fit."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from tap_csv.formats import DELIMITERS, Format
+from tap_csv.headers import SEARCHED_BYTES, SEARCHED_LINES, SEP_LINE
+from tap_csv.inspection.model import Open, Option
+from tap_csv.records import Records
+from tap_csv.scan import MOST_BAD
+
+_SAMPLE = 2000
+"""Number of records that decide the layout; all are read later."""
+_VALUE = re.compile(r"[^\w]*[\d.,:/'’\s+−-]*\d[\d.,:/'’\s+−-]*[^\w]*")
+"""A number, day or time: no name of a column."""
+
+Record = tuple[int, list[str]]
+"""Line and fields of a record."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is divided. `above` is the number of physical lines above the header."""
+
+    delimiter: str
+    above: int
+    names: tuple[str, ...]
+
+    @property
+    def option(self) -> Option:
+        shown = ", ".join(self.names[:6])
+        return Option({"delimiter": self.delimiter, "skip_rows": self.above}, f"line {self.above + 1}: {shown}")
+
+
+def find_layout(path: Path, form: Format) -> Layout | Open:
+    """Return the only layout that fits the first records of a UTF-8 file, or the open question.
+
+    Args:
+        form: its `delimiter` and `skip_rows` are kept if they are set.
+    """
+    with path.open("rb") as stream:
+        sep = SEP_LINE.match(stream.read(SEARCHED_BYTES))
+    named = (sep[1].decode("latin-1"),) if sep and sep[1].isascii() else DELIMITERS
+    delimiters = (form.delimiter,) if form.delimiter else named
+    readings = {one: _records(path, one, form.quote, 1 if sep else 0) for one in delimiters}
+    found = [layout for one in delimiters for layout in _layouts(one, readings, form)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        return Open("delimiter and skip_rows", "several lines can be the header", tuple(one.option for one in found))
+    if form.delimiter or form.skip_rows is not None:
+        return Open("skip_rows", "no line under these settings looks like a header with rows below it")
+    return _nothing(readings)
+
+
+def _records(path: Path, delimiter: str, quote: str, skipped: int) -> list[Record]:
+    """Return the first records that can be read, after `skipped` lines."""
+    with path.open("rb") as stream:
+        raws: Iterator[Record] = (
+            (raw.line, _fields(raw.data, delimiter, quote))
+            for raw in Records(stream, delimiter, quote, SEARCHED_BYTES)
+            if raw.line > skipped and raw.data.strip()
+        )
+        return [record for record in islice(raws, _SAMPLE) if any(field.strip() for field in record[1])]
+
+
+def _fields(data: bytes, delimiter: str, quote: str) -> list[str]:
+    """Return the fields of a record; one that cannot be read is a single field."""
+    text = data.decode("utf-8", "replace")
+    try:
+        return next(csv.reader([text], delimiter=delimiter, quotechar=quote, strict=True), [text])
+    except csv.Error:
+        return [text]
+
+
+def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) -> list[Layout]:
+    """Return the headers that fit with one delimiter; several if a line before or after may be the header too."""
+    records = readings[delimiter]
+    if form.skip_rows is not None:
+        at = next((at for at, (line, _) in enumerate(records) if line > form.skip_rows), None)
+        if at is None or (len(records[at][1]) < 2 and not form.delimiter):
+            return []
+        fits = _share(records, at) >= 1 - MOST_BAD and _is_widest(records[at][0], delimiter, readings)
+        return [_layout(delimiter, records, at)] if fits or form.delimiter else []
+    least = 1 if form.delimiter else 2
+    for at in range(min(len(records), SEARCHED_LINES)):
+        names = records[at][1]
+        if (
+            len(names) >= least
+            and _is_header(names)
+            and _share(records, at) >= 1 - MOST_BAD
+            and _is_widest(records[at][0], delimiter, readings)
+        ):
+            others = [one for one in range(at) if len(records[one][1]) == len(names)]
+            others += [at + 1] if _may_be_header(records, at + 1) else []
+            return [_layout(delimiter, records, one) for one in sorted([at, *others])]
+    return []
+
+
+def _layout(delimiter: str, records: list[Record], at: int) -> Layout:
+    line, names = records[at]
+    return Layout(delimiter, line - 1, tuple(name.strip() for name in names))
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Return whether all fields, except empty ones at the end, have a name that is no number, day or time."""
+    filled = [name.strip() for name in names]
+    while filled and not filled[-1]:
+        filled.pop()
+    return bool(filled) and all(name and not _VALUE.fullmatch(name) for name in filled)
+
+
+def _share(records: list[Record], at: int) -> float:
+    """Return the share of the later records with as many fields as this one; 0 if there is none after others."""
+    below = records[at + 1 :]
+    if not below:
+        return 1.0 if at == 0 else 0.0
+    return sum(len(fields) == len(records[at][1]) for _, fields in below) / len(below)
+
+
+def _is_widest(line: int, delimiter: str, readings: dict[str, list[Record]]) -> bool:
+    """Return whether no other delimiter divides this line into more fields."""
+    widths = {one: max((len(f) for at, f in records if at == line), default=0) for one, records in readings.items()}
+    return widths[delimiter] == max(widths.values())
+
+
+def _may_be_header(records: list[Record], at: int) -> bool:
+    """Return whether a line below the header has only words, and the next one numbers or days."""
+    if at + 1 >= len(records):
+        return False
+    wordy = all(field.strip() and not re.search(r"\d", field) for field in records[at][1])
+    return wordy and any(_VALUE.fullmatch(field.strip()) for field in records[at + 1][1])
+
+
+def _nothing(readings: dict[str, list[Record]]) -> Open:
+    """Return the question for a file in which no line is a header with rows of the same width below it."""
+    records = next(iter(readings.values()))
+    if records and all(len(fields) == 1 for found in readings.values() for _, fields in found):
+        why = "no , ; tab or | is in the file; declare its delimiter, or any of them for a file of one column"
+        return Open("delimiter", why, (Option({"delimiter": ","}, "one column"),))
+    options = []
+    for delimiter, found in readings.items():
+        wide = [at for at, (_, names) in enumerate(found[:SEARCHED_LINES]) if len(names) > 1]
+        if wide:
+            named = [at for at in wide if _is_header(found[at][1])]
+            options.append(_layout(delimiter, found, max(named or wide, key=lambda at: len(found[at][1]))))
+    options.sort(key=lambda layout: -len(layout.names))
+    why = "no line is clearly the header: most rows below it must have as many fields"
+    advice = "" if options else "; add a header to the file, or declare the number of lines above it"
+    return Open("delimiter and skip_rows", f"{why}{advice}", tuple(one.option for one in options))

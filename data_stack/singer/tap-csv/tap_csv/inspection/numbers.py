@@ -1,0 +1,165 @@
+"""Determine whether a column holds numbers, and in which convention, with the evidence rules of the tap."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tap_csv.amounts import APOSTROPHES, SPACES, Convention, NumberRules, Separator, core, evidence, is_exact, plain
+from tap_csv.inspection.model import Open, Option
+from tap_csv.inspection.table import Field, Table
+from tap_csv.sql import literal
+from tap_csv.types import NARROW
+
+CODES = (
+    "EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "BGN", "ISK", "TRY", "UAH", "RUB",
+    "JPY", "CNY", "INR", "BRL", "CAD", "AUD", "NZD", "MXN", "ZAR", "SGD", "HKD", "THB", "KRW", "ILS", "AED", "SAR",
+    "kr", "kr.", "zł", "Kč", "Ft", "lei", "Fr.", "SFr.", "R$", "US$", "C$", "A$", "Rs", "Rs.", "RM",
+)  # fmt: skip
+"""Codes and abbreviations of currencies. Other letters beside a number may be its unit, so they are no currency."""
+_CORE = "core"
+"""Column with the numbers as `amounts.core` cleans them."""
+_MOST_SIGNS = 6
+_MOST_WORDS = 3
+_MINUS = "\N{MINUS SIGN}"
+_SEPARATORS: tuple[Separator, ...] = (".", ",")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a column of numbers is. `decimal` and `thousands` are None if no value shows one."""
+
+    decimal: Separator | None
+    thousands: str | None
+    decided: str
+    signs: tuple[str, ...] = ()
+    negatives: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        found = {"currency_signs": list(self.signs), "negatives": list(self.negatives)}
+        return {name: value for name, value in found.items() if value}
+
+
+def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | None:
+    """Return how the column's numbers are written, an open question, or None if it is a column of texts.
+
+    A column is numeric if every value is a number and at least one has a proven fraction. Whole numbers are no proof,
+    because they may be codes that a calculation would damage.
+    """
+    signs = tuple(dict.fromkeys((*given.currency_signs, *_signs(table, field))))
+    rules = NumberRules(given.decimal, given.thousands, signs, parentheses=True, trailing_minus=True)
+    table = table.extended(core(field.sql, rules), _CORE)
+    counts = _counts(table, field, rules)
+    numbers = max(counts["."], counts[","])
+    if not counts["fractions."] and not counts["fractions,"] and not counts["ambiguous"]:
+        return None
+    if counts["zeros"] or numbers * 2 < field.filled:
+        return None
+    lines = {name: table.shown(field, test) for name, test in _tests(field, rules).items() if counts[name]}
+    if counts["proofs."] and counts["proofs,"]:
+        why = f"decimal points ({lines['proofs.']}) and decimal commas ({lines['proofs,']})"
+        return _question(field, why, [])
+    if numbers < field.filled:
+        return _partly(table, field, rules, lines, numbers)
+    if len(set(signs) - set(given.currency_signs)) > 1:
+        both = Option(
+            {"currency_signs": list(signs), **_decimal(field)}, "the signs are removed, so the currency is lost"
+        )
+        return _question(field, f"amounts in {', '.join(signs)}", [both])
+    separator = given.separator or next((s for s in _SEPARATORS if counts[f"proofs{s}"]), None)
+    if separator is None:
+        options = [Option({"decimal": s, **_decimal(field)}, table.example(field, _tests(field, rules)["ambiguous"],
+                   plain(_CORE, rules, Convention(s)))) for s in _SEPARATORS]  # fmt: skip
+        why = f"column {field.name}: thousands or decimal places? {lines['ambiguous']}"
+        return Open("decimal", why, (*options, _text(field)))
+    if not counts[f"fractions{separator}"] or counts["trailing"]:
+        why = "codes or amounts? " + table.shown(
+            field, _tests(field, rules)["trailing" if counts["trailing"] else "any"]
+        )
+        return _question(field, why, [Option({"decimal": separator, **_decimal(field)}, "amounts")])
+    return Numbers(separator, _thousands(counts, separator), lines.get(f"proofs{separator}", "declared"), signs,
+                   tuple(form for form in ("parentheses", "trailing_minus") if counts[form]))  # fmt: skip
+
+
+def _decimal(field: Field) -> dict[str, Any]:
+    return {"columns": {field.name: "decimal"}}
+
+
+def _question(field: Field, why: str, options: list[Option]) -> Open:
+    return Open(f"column {field.name}", why, (*options, _text(field)))
+
+
+def _text(field: Field) -> Option:
+    return Option({"columns": {field.name: "string"}}, "text as in the file")
+
+
+def _signs(table: Table, field: Field) -> list[str]:
+    """Return the currency signs beside the numbers of a column; none if there are too many for a convention."""
+    codes = "|".join(re.escape(code) for code in sorted(CODES, key=len, reverse=True))
+    sign = f"(?:{codes}|\\p{{Sc}})"
+    text = f"trim({field.sql})"
+    front = (
+        f"regexp_extract({text}, {literal(f'^[+({_MINUS}-]?[{SPACES}]*({sign})[{SPACES}]*[+{_MINUS}-]?[0-9.,]')}, 1)"
+    )
+    back = f"regexp_extract({text}, {literal(f'[0-9.,][{SPACES}]*({sign})[{SPACES}]*[){_MINUS}-]?$')}, 1)"
+    found = table.distinct(f"coalesce(nullif({front}, ''), nullif({back}, ''))", _MOST_SIGNS + 1)
+    return found if len(found) <= _MOST_SIGNS else []
+
+
+def _tests(field: Field, rules: NumberRules) -> dict[str, str]:
+    """Return SQL conditions by name; each counts values of the column."""
+    one, text = _CORE, f"trim({field.sql})"
+    proofs = evidence(one)
+    reads = {s: f"coalesce({is_exact(plain(one, rules, Convention(s)), NARROW)}, false)" for s in _SEPARATORS}
+    whole = f"regexp_full_match({one}, '[+-]?[0-9]+')"
+    variable = f"strlen(regexp_extract({one}, '[.,]([0-9]+)$', 1))"
+    return {
+        **reads,
+        **{f"proofs{s}": f"({reads[s]} AND {proof})" for s, proof in proofs.items()},
+        **{f"fractions{s}": f"({reads[s]} AND {proof} AND contains({one}, '{s}') AND NOT {_twice(one, s)})"
+           for s, proof in proofs.items()},
+        "ambiguous": f"regexp_full_match({one}, '[+-]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}')",
+        "zeros": f"regexp_matches({one}, '^[+-]?0[0-9]')",
+        "trailing": f"(regexp_matches({one}, '[.,][0-9]*[1-9]?0$') AND {variable} > 1 AND {variable} <> 3)",
+        "parentheses": f"regexp_full_match({text}, '\\(.*\\)')",
+        "trailing_minus": f"regexp_full_match({text}, '.*[0-9].*[{_MINUS}-]')",
+        "any": f"({one} <> '' AND NOT {whole})",
+        "thousands,": f"regexp_matches({one}, '[0-9],[0-9]{{3}}([^0-9]|$)')",
+        "thousands.": f"regexp_matches({one}, '[0-9][.][0-9]{{3}}([^0-9]|$)')",
+        "thousands'": f"regexp_matches({one}, {literal(f'[0-9][{APOSTROPHES}][0-9]{{3}}')})",
+        "thousands ": f"regexp_matches({one}, {literal(f'[0-9][{SPACES}][0-9]{{3}}')})",
+    }  # fmt: skip
+
+
+def _twice(one: str, separator: str) -> str:
+    return f"regexp_matches({one}, '[{separator}].*[{separator}]')"
+
+
+def _counts(table: Table, field: Field, rules: NumberRules) -> dict[str, int]:
+    counts = table.counts(field, _tests(field, rules))
+    if counts["trailing"]:  # harmless where all fractions are equally long, or the shortest ones end in the zero
+        places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
+        ending = f"CASE WHEN {_tests(field, rules)['trailing']} THEN {places} END"
+        fewest, shortest = table.values(f"min({places})", f"max({ending})")
+        counts["trailing"] = counts["trailing"] if shortest > fewest else 0
+    return counts
+
+
+def _partly(table: Table, field: Field, rules: NumberRules, lines: dict[str, str], numbers: int) -> Open:
+    """Return the question for a column in which most values are numbers, but not all."""
+    separator: Separator = "," if lines.get("proofs,") else "."
+    other = f"NOT {_tests(field, rules)[separator]}"
+    words = table.distinct(f"CASE WHEN {other} THEN trim({field.sql}) END", _MOST_WORDS + 1)
+    given = {"decimal": separator, **_decimal(field)} if lines.get(f"proofs{separator}") else _decimal(field)
+    options = [Option(given, f"the other {field.filled - numbers} rows are quarantined")]
+    if len(words) <= _MOST_WORDS and not any(c.isdigit() for word in words for c in word):
+        options.insert(0, Option({"null_words": words, **given}, f"{', '.join(words)} mean: no value"))
+    return _question(field, f"numbers, except {table.shown(field, other)}", options)
+
+
+def _thousands(counts: dict[str, int], separator: Separator) -> str | None:
+    others = {".": (",", "'", " "), ",": (".", "'", " ")}[separator]
+    found = [one for one in others if counts[f"thousands{one}"]]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,38 @@
+"""Inspect a file with the project's tap-csv, in the environment of the tap."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stack_runtime.errors import UsageError
+from stack_runtime.pipeline import meltano_env
+from stack_runtime.text import last_line
+
+TAP = "tap-csv"
+"""The extractor whose entities are inspected and declared."""
+
+
+def inspect_file(file: Path, settings: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """Return the report of a file, `tap_csv.inspection.model.Report` as JSON.
+
+    Args:
+        settings: declared settings of the entity.
+        say: called with a progress message for each installation.
+
+    Raises:
+        UsageError: a setting is invalid, or the file is no table.
+        UnreachableError: the tap cannot be installed.
+    """
+    meltano_env.prepare(say)
+    python = meltano_env.system() / "extractors" / TAP / "venv" / "bin" / "python"
+    command = [str(python), "-m", "tap_csv.inspection", str(file), json.dumps(settings)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = last_line(done.stderr, "the tap ended without a message", 600).removeprefix("Error: ")
+        raise UsageError(f"the file cannot be inspected: {reason}", next_command="correct it, then the same command")
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
