@@ -141,7 +141,7 @@ class StagedPipeline(Pipeline):
                 return run, refusal_of(run)
             if "test" not in stage.done:
                 raise UsageError(f"run {run_id} is not tested yet", next_command="test it first")
-            self._publish(stage.job, stage.work)
+            self._publish(stage.job, stage.work, self._dbt(stage.work))
             self._keep_quarantine(stage.work, run_id)
             refusal = refusal_of(stage.job.run)
             stage.job.finish("succeeded", str(refusal or ""))

@@ -71,7 +71,7 @@ class Dbt:
         Raises:
             CheckFailedError: dbt cannot generate it.
         """
-        self._invoke("docs", "generate", "--no-compile")  # the steps before have compiled the models
+        self._invoke("docs", "generate")
         write_docs(self._target, file)
 
     def relations(self) -> list[Relation]:
