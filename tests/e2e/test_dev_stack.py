@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
-import socket
 import ssl
 import subprocess
 import urllib.error
@@ -26,21 +24,12 @@ from infra.services import catalogue, selected
 from infra.services.traefik import HTTPS
 from infra.stack_file import read
 from stack_runtime.docker_host import remove_unused_images
+from tests.e2e.test_dev_stack_errors import error_line
 from tests.kit import layers
+from tests.kit.ports import free_ports
 from tests.kit.project import ROOT, Project
 
 SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _ports() -> dict[str, int]:
-    """Return free ports for a stack, so that it can run beside one on the default ports."""
-    return {"httpPort": _free_port(), "httpsPort": _free_port()}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +37,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     made = Project(
         tmp_path_factory.mktemp("dev"),
         "e2e-dev",
-        {"host": "local", "profiles": ["agents", "queue"], **_ports()},
+        {"host": "local", "profiles": ["agents", "queue"], **free_ports()},
     )
     made.clear()
     yield made
@@ -216,7 +205,7 @@ def test_stopped_or_removed_service_is_reported_and_restored(up: Project) -> Non
 
 def test_drift_and_preview_without_docker_are_errors(up: Project) -> None:
     for verb in ("drift", "preview"):
-        assert "Docker is not running" in _error_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
+        assert "Docker is not running" in error_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
 
 
 def test_doctor_in_another_clone_reports_foreign_containers(up: Project, tmp_path: Path) -> None:
@@ -253,45 +242,6 @@ def test_down_removes_the_stack_and_keeps_other_resources(up: Project) -> None:
         remove_unused_images(client, [images["pipeline"]])
         volume.remove()
         network.remove()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Project:
-    return Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"], **_ports()})
-
-
-def _error_line(result: subprocess.CompletedProcess[str], code: int) -> str:
-    assert result.returncode == code, result.stdout + result.stderr
-    lines = [line for line in result.stderr.splitlines() if line.startswith("fds: ")]
-    assert len(lines) == 1 and "next: " in lines[0], result.stderr
-    assert "Traceback" not in result.stderr
-    return lines[0]
-
-
-def test_up_without_docker_is_an_error(fresh: Project) -> None:
-    assert "Docker is not running" in _error_line(fresh.fds("up", DOCKER_HOST="unix:///nonexistent.sock"), 5)
-
-
-def test_up_with_a_used_port_is_an_error(fresh: Project) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        fresh.configure({"httpsPort": taken.getsockname()[1]})
-        assert "is taken" in _error_line(fresh.fds("up"), 5)
-
-
-def test_up_without_the_engine_is_an_error(fresh: Project, tmp_path: Path) -> None:
-    path = f"{Path(shutil.which('git') or '/usr/bin/git').parent}"
-    line = _error_line(fresh.fds("up", FDS_CACHE_DIR=str(tmp_path / "cache"), PATH=path), 5)
-    assert "engine" in line and "fds setup" in line
-
-
-def test_up_without_an_image_is_an_error(tmp_path: Path) -> None:
-    stack = Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"], **_ports()}, sources=True)
-    proxy = stack.folder / "infra" / "services" / "traefik.py"
-    proxy.write_text(proxy.read_text().replace('image="traefik:', 'image="traefik:no-such-'))
-    line = _error_line(stack.fds("up"), 5)
-    assert "image traefik:no-such-v3.7" in line and "fds setup" in line
 
 
 def _ours(client: docker.DockerClient, stack: str) -> list[docker.models.containers.Container]:

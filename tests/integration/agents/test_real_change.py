@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,21 +16,16 @@ from stack_runtime.docker_host import local_docker, running
 from stack_runtime.errors import RefusedError
 from stack_runtime.status import MIB
 from tests.kit import layers
+from tests.kit.ports import free_ports
 from tests.kit.project import OTHERS, Project
 
 STACK = "agentstest"
 SQL = ("psql", "-U", "postgres", "-tA", "-c")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    made = Project(tmp_path, STACK, {"host": "local", "httpPort": _free_port(), "httpsPort": _free_port()})
+    made = Project(tmp_path, STACK, {"host": "local", **free_ports()})
     made.take_secrets()
     for name in OTHERS:  # the service runs in this process, whose environment selects another project
         monkeypatch.delenv(name, raising=False)

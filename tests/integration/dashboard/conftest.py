@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from infra.services.traefik import HTTPS
 from stack_runtime.pipeline.paths import beside
 from stack_runtime.pipeline.records import Records
 from tests.kit.browser import chromium
+from tests.kit.ports import free_port
 from tests.kit.service import created
 from tests.kit.warehouse import PROJECT, Warehouse
 
@@ -153,7 +153,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     pages.mkdir(parents=True)
     (project / "Pulumi.yaml").touch()
     shutil.copytree(APP / ".streamlit", project / ".streamlit")  # Streamlit reads it from the working directory
-    port = _free_port()
+    port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FDS_")}
     with chromium(folder / "profile") as browser, (folder / "log").open("wb") as log, _proxy(port) as (url, login):
         process = subprocess.Popen(
@@ -173,7 +173,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 @contextmanager
 def _proxy(port: int) -> Iterator[tuple[str, str]]:
     """Start the stack's proxy in front of an app on a local `port`; yield the app's address and the login."""
-    own = _free_port()
+    own = free_port()
     ports = {f"{HTTPS}/tcp": ("127.0.0.1", own)}
     with created("traefik", {"httpsPort": own}, ports=ports, extra_hosts={"streamlit": "host-gateway"}) as running:
         routes = {file.name: file.content(running.context) for file in running.service.files}["routes.yml"]
@@ -199,12 +199,6 @@ def nothing_published(dashboard: Dashboard) -> Iterator[None]:
     dashboard.open("about")  # so that no page of an earlier test requests data
     for entry in dashboard.published.parent.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from infra.build_context import context_dir
 from infra.services._airflow import API_SERVER, PORT
 from stack_runtime.content import content_dir
 from stack_runtime.errors import UnreachableError
+from tests.kit.ports import free_ports
 from tests.kit.project import ROOT
 from tests.kit.service import Running, together
 
@@ -94,7 +94,7 @@ def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], s
 @contextmanager
 def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterator[Orchestration]:
     """Start the services in the order of their needs, each when those before it are healthy, as `fds up` does."""
-    ports = {"httpPort": _free_port(), "httpsPort": _free_port()}
+    ports = free_ports()
     with together(
         {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], context=context
     ) as services:
@@ -108,12 +108,6 @@ def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterato
         for service in others:
             assert service.becomes_healthy(HEALTHY_S), f"{service.service.name}: {service.logs()}"
         yield Orchestration(services)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:

@@ -1,0 +1,17 @@
+"""Free ports for stacks and servers of tests, so that they run beside a stack on the default ports."""
+
+from __future__ import annotations
+
+import socket
+
+
+def free_port() -> int:
+    """Return a port that no process of this machine listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def free_ports() -> dict[str, int]:
+    """Return the settings of a stack on free ports."""
+    return {"httpPort": free_port(), "httpsPort": free_port()}
