@@ -1,0 +1,25 @@
+"""A server for a project that has the installed package and no environment of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from infra.engine.environment import search_path
+from tests.integration.project.conftest import init
+from tests.kit import wheel
+from tests.kit.hetzner import HetznerAPI
+from tests.kit.project import ON_A_SERVER, ROOT
+
+
+def test_preview_runs_the_program_and_the_policy_pack(installed: wheel.Installed, tmp_path: Path) -> None:
+    project = init(installed, tmp_path, "mine")
+    settings = {f"freelancer-data-stack:{name}": value for name, value in ON_A_SERVER.items()}
+    (project.folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": settings}))
+    with HetznerAPI() as api:
+        # with the engine and, where there are no official ones, the stand-ins
+        done = project.fds("preview", "--stack", "prod", PATH=search_path(ROOT), **api.environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "would create Server prod-server" in done.stderr, done.stderr
+        assert api.writes() == []
