@@ -88,7 +88,7 @@ def runner(client: docker.DockerClient, stack: str) -> Container:
     for item in containers(client, stack):
         if item.labels.get(RUNS_LABEL) == "pipeline" and item.status == "running":
             return item
-    raise UnreachableError(f"no runner of stack {stack} is running", next_command=f"fds up --stack {stack}")
+    raise UnreachableError(f"pipeline of stack {stack} is not running", next_command=f"fds up --stack {stack}")
 
 
 def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:

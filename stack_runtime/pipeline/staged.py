@@ -141,6 +141,7 @@ class StagedPipeline(Pipeline):
                 return run, refusal_of(run)
             if "test" not in stage.done:
                 raise UsageError(f"run {run_id} is not tested yet", next_command="test it first")
+            link_current(self._paths, stage.work)  # dbt reads the database through this link
             self._publish(stage.job, stage.work, self._dbt(stage.work))
             self._keep_quarantine(stage.work, run_id)
             refusal = refusal_of(stage.job.run)

@@ -50,7 +50,7 @@ def container(client: docker.DockerClient) -> Iterator[Container]:
         security_opt=["no-new-privileges:true"], tmpfs=dict.fromkeys(SERVICE.tmpfs, "rw,nosuid,nodev,size=256m"),
         mem_limit=f"{SERVICE.resources.memory_limit_mb}m",
         volumes={names[volume.name]: {"bind": volume.path, "mode": "rw"} for volume in SERVICE.volumes},
-        labels={"fds.project": PROJECT, "fds.stack": STACK, "fds.service": SERVICE.name},
+        labels={"fds.project": PROJECT, "fds.stack": STACK, "fds.service": SERVICE.name, **SERVICE.labels},
     )  # fmt: skip
     try:
         yield found

@@ -93,7 +93,8 @@ def test_what_is_open_is_refused_with_the_options_and_nothing_is_written(project
     before = project.meltano_file.read_bytes()
     for more, option in (((), "--set encoding=cp1252"), (("--set", "encoding=cp1252"), "--key Umsatz-Nr")):
         done = inspected(project, "open.csv", "--write", *more)
-        assert done.code == 2 and option in done.answer["next"] and done.said.count("\n") == 1, done.said
+        errors = [line for line in done.said.splitlines() if line.startswith("fds: ")]  # setup may report steps before
+        assert done.code == 2 and option in done.answer["next"] and len(errors) == 1, done.said
     assert project.meltano_file.read_bytes() == before and not list(project.models.rglob("*.sql"))
     report = inspected(project, "open.csv", "--set", "encoding=cp1252")
     assert report.code == 0 and [one["setting"] for one in report.answer["open"]] == ["keys"]
