@@ -26,6 +26,7 @@ SERVICE = Service(
         cpu_limit=1.0,
         image_mb=1440,
         measured="160 MiB at the highest sample",
+        processes=256,
     ),
     health=_airflow.health("dag-processor"),
 )

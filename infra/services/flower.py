@@ -26,6 +26,7 @@ SERVICE = Service(
         cpu_limit=0.5,
         image_mb=1440,
         measured="60 MiB at the highest sample",
+        processes=256,
     ),
     health=_airflow.health("flower"),
 )

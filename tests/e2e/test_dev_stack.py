@@ -20,7 +20,7 @@ from docker.models.containers import Container
 
 from infra.build_context import reference
 from infra.component.networks import INTERNET, networks_of
-from infra.services import catalogue, selected
+from infra.services import selected
 from infra.services.traefik import HTTPS
 from infra.stack_file import read
 from stack_runtime.docker_host import remove_unused_images
@@ -158,7 +158,7 @@ def test_containers_are_hardened(up: Project) -> None:
 def test_service_reaches_the_internet_and_others_only_as_declared(up: Project) -> None:
     client = docker.from_env()
     by_service = {item.labels["fds.service"]: item for item in _ours(client, up.stack)}
-    for service in catalogue():
+    for service in selected(read(up.folder, up.stack)):
         on = by_service[service.name].attrs["NetworkSettings"]["Networks"]
         has_way_out = not all(client.networks.get(name).attrs["Internal"] for name in on)
         assert has_way_out == (INTERNET in networks_of(service)), service.name
