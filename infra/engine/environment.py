@@ -116,6 +116,13 @@ def _backend(project: Path, make: bool) -> str:
     return f"file://{folder}"
 
 
+def backend_folder(backend: str) -> Path | None:
+    """Return the folder in which a file backend keeps its state and locks; None for another backend."""
+    if not backend.startswith("file://"):
+        return None
+    return Path(backend.removeprefix("file://")).expanduser() / ".pulumi"
+
+
 def _passphrase(project: Path, make: bool) -> str:
     """A file with a generated passphrase; whoever makes it first wins, so that two starts agree on one."""
     path = project / ".fds" / "passphrase"

@@ -15,9 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.engine.environment import environment
+from infra.engine.environment import backend_folder, environment
 from infra.engine.state_edits import Deployment, recorded_identity
-from infra.engine.workspaces import backend_folder
 from stack_runtime.errors import StackError
 
 TAG = "fds:identity"

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from infra.engine.workspaces import backend_folder
+from infra.engine.environment import backend_folder
 from stack_runtime.paths import PROJECT
 
 

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pulumi import automation as auto
-
-
-def backend_folder(backend: str) -> Path | None:
-    """Return the folder in which a file backend keeps its state and locks; None for another backend."""
-    if not backend.startswith("file://"):
-        return None
-    return Path(backend.removeprefix("file://")).expanduser() / ".pulumi"
 
 
 class ReadingWorkspace(auto.LocalWorkspace):

@@ -15,11 +15,11 @@ from pulumi import automation as auto
 from infra.component import generated_secrets
 from infra.docker_access import daemon
 from infra.engine import state_edits
-from infra.engine.environment import environment
+from infra.engine.environment import backend_folder, environment
 from infra.engine.identity import EngineState, Owner
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
-from infra.engine.workspaces import ReadingWorkspace, ScratchWorkspace, backend_folder
+from infra.engine.workspaces import ReadingWorkspace, ScratchWorkspace
 from infra.hosts import host_of
 from infra.stack_file import SECRETS, config, path_of, write
 from stack_runtime.docker_host import containers, ids

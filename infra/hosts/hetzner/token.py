@@ -71,8 +71,7 @@ def _in_file(stack: str, project: Path | None) -> str:
 
 
 def _decrypted(project: Path, stack: str) -> str:
-    from infra.engine.environment import environment
-    from infra.engine.workspaces import backend_folder
+    from infra.engine.environment import backend_folder, environment
 
     surroundings = environment(project, stack, make=False)
     backend = surroundings["PULUMI_BACKEND_URL"]

@@ -9,8 +9,8 @@ import pulumi
 import pytest
 from pulumi import automation as auto
 
-from infra.engine.environment import search_path
-from infra.engine.workspaces import ReadingWorkspace, ScratchWorkspace, backend_folder
+from infra.engine.environment import backend_folder, search_path
+from infra.engine.workspaces import ReadingWorkspace, ScratchWorkspace
 from stack_runtime.paths import PROJECT
 from tests.kit.engine import Stack, changes, inline_stack
 from tests.kit.project import ROOT
