@@ -132,6 +132,9 @@ class Dashboard:
         self.browser.find_element(*found).send_keys(Keys.CONTROL, "a", Keys.NULL, value, Keys.ENTER)
 
     def press(self, label: str) -> None:
+        """Press a button when the page is complete: a run of the script replaces what the button before it did."""
+        complete = (By.CSS_SELECTOR, '[data-testid="stApp"][data-test-script-state="notRunning"]')
+        self.wait(lambda: self.browser.find_element(*complete))
         found = (By.XPATH, f"//button[normalize-space()='{label}']")
         self.wait(lambda: self.browser.find_element(*found).is_enabled())
         self.browser.find_element(*found).click()
