@@ -14,6 +14,7 @@ from hcloud.firewalls import BoundFirewall
 from hcloud.servers import BoundServer
 from hcloud.volumes import BoundVolume
 
+from infra.component import stack
 from infra.component.stack import DataStack
 from infra.engine import errors
 from infra.engine.progress import Progress
@@ -129,7 +130,8 @@ def _simulated(folder: Path) -> Iterator[Healing]:
 
 
 def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
-    """Skip containers, policy pack and the wait for SSH, because no server answers here."""
+    """Skip networks, containers, policy pack and the wait for SSH, because no server answers here."""
+    patch.setattr(stack, "networks", lambda *_: {})
     patch.setattr(DataStack, "_containers", lambda *_: None)
     patch.setattr(StackOperations, "_policies", lambda _: None)
     patch.setattr(ready, "wait_until_ready", lambda *_, **__: None)
