@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 
 from infra.hosts import host_of
+from infra.services import _runner
 from infra.services._model import Build, Context, File, Health, Volume, secret
 from infra.settings import Settings
-from stack_runtime.labels import RUNS_LABEL
 
 PROFILE = "orchestration"
 IMAGE = Build("data_stack/images/airflow/Dockerfile")
@@ -20,7 +20,7 @@ PORT = 8080
 CONCURRENCY = 2
 """How many tasks run in parallel in one worker, or in a scheduler that runs them itself."""
 LOGS = Volume("airflow-logs", "/var/log/airflow")
-"""Shared by all parts, so that the API server reads logs of tasks from files."""
+"""All parts mount it, because the API server reads the logs of tasks from it."""
 
 
 def is_orchestrated(settings: Settings) -> bool:
@@ -89,12 +89,7 @@ def _bundles() -> str:
 
 def runner_environment(settings: Settings) -> Mapping[str, str]:
     """Return the environment of the part that runs tasks, with the variables of the pipeline runner."""
-    return {
-        **environment(settings),
-        "FDS_DATA_DIR": "/data",
-        "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
-        "FDS_POSTGRES_HOST": "postgres",
-    }
+    return {**environment(settings), **_runner.environment(settings)}
 
 
 def _key(purpose: str) -> File:
@@ -132,8 +127,8 @@ FILES = (
     BROKER_URL,
 )
 PASSWORDS = File("passwords.json", _passwords)
-RUNNER_VOLUMES = (Volume("warehouse", "/data"), Volume("published", "/data/published"), LOGS)
-RUNNER_LABELS = {RUNS_LABEL: "pipeline"}
+RUNNER_SECRETS = (*SECRETS, _runner.PASSWORD)
+RUNNER_VOLUMES = (*_runner.VOLUMES, LOGS)
 
 
 def notify_secrets(settings: Settings) -> tuple[str, ...]:
@@ -165,7 +160,7 @@ def _notifications(context: Context) -> str:
 
 
 NOTIFY = File("notify.json", _notifications, lambda settings: bool(settings.notify))
-RUNNER_FILES = (*FILES, NOTIFY, secret("pipeline_password"))
+RUNNER_FILES = (*FILES, NOTIFY, secret(_runner.PASSWORD))
 
 
 def health(part: str, *, interval_s: int = 15) -> Health:

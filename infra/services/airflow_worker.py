@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.services import _airflow
+from infra.services import _airflow, _runner
 from infra.services._model import Resources, Service
 
 SERVICE = Service(
@@ -13,11 +13,11 @@ SERVICE = Service(
     user=_airflow.USER,
     command=("worker",),
     environment=_airflow.runner_environment,
-    secrets=(*_airflow.SECRETS, "pipeline_password"),
+    secrets=_airflow.RUNNER_SECRETS,
     asked=_airflow.notify_secrets,
     files=_airflow.RUNNER_FILES,
-    role="pipeline",
-    databases=("marts", "meltano"),
+    role=_runner.ROLE,
+    databases=_runner.DATABASES,
     volumes=_airflow.RUNNER_VOLUMES,
     tmpfs=("/tmp",),
     needs=(_airflow.API_SERVER, "postgres", "redis"),
@@ -32,5 +32,5 @@ SERVICE = Service(
         measured="574 MiB while models over 200,000 rows were built, 431 MiB at rest",
     ),
     health=_airflow.health("worker", interval_s=60),
-    labels=_airflow.RUNNER_LABELS,
+    labels=_runner.LABELS,
 )

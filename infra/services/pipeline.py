@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from infra.services._airflow import RUNNER_LABELS, is_orchestrated
-from infra.services._model import Build, Health, Resources, Service, Volume, secret
+from infra.services import _runner
+from infra.services._airflow import is_orchestrated
+from infra.services._model import Build, Health, Resources, Service, secret
 from infra.settings import Settings
 
 _SECONDS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800}
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
-    found = {
-        "FDS_DATA_DIR": "/data",
-        "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
-        "FDS_POSTGRES_HOST": "postgres",
-    }
-    if settings.schedule != "never":
-        found["FDS_EVERY_S"] = str(_SECONDS[settings.schedule])
-    return found
+    every = {} if settings.schedule == "never" else {"FDS_EVERY_S": str(_SECONDS[settings.schedule])}
+    return {**_runner.environment(settings), **every}
 
 
 SERVICE = Service(
@@ -28,12 +23,11 @@ SERVICE = Service(
     wanted=lambda settings: not is_orchestrated(settings),  # the part of Airflow that runs tasks takes its place
     user="10001:10001",
     environment=_environment,
-    secrets=("pipeline_password",),
-    files=(secret("pipeline_password"),),
-    role="pipeline",
-    databases=("marts", "meltano"),
-    # readers mount only `published`; the working files of a run are private
-    volumes=(Volume("warehouse", "/data"), Volume("published", "/data/published")),
+    secrets=(_runner.PASSWORD,),
+    files=(secret(_runner.PASSWORD),),
+    role=_runner.ROLE,
+    databases=_runner.DATABASES,
+    volumes=_runner.VOLUMES,
     tmpfs=("/tmp",),
     needs=("postgres",),
     internet=True,  # for extractors of remote sources
@@ -47,5 +41,5 @@ SERVICE = Service(
         measured="276 MiB at the peak of a run over 200,000 rows",
     ),
     health=Health(("python", "-m", "stack_runtime.pipeline", "ready"), interval_s=10, timeout_s=10, retries=6),
-    labels=RUNNER_LABELS,
+    labels=_runner.LABELS,
 )

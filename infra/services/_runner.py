@@ -1,0 +1,25 @@
+"""Define what the containers that run the pipeline share: the pipeline runner, or a part of Airflow in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from infra.services._model import Volume
+from infra.settings import Settings
+from stack_runtime.labels import RUNS_LABEL
+
+ROLE = "pipeline"
+PASSWORD = f"{ROLE}_password"
+DATABASES = ("marts", "meltano")
+VOLUMES = (Volume("warehouse", "/data"), Volume("published", "/data/published"))
+"""Readers mount only `published`; the working files of a run are private."""
+LABELS = {RUNS_LABEL: "pipeline"}
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """Return the environment variables of the pipeline."""
+    return {
+        "FDS_DATA_DIR": "/data",
+        "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
+        "FDS_POSTGRES_HOST": "postgres",
+    }
