@@ -21,7 +21,7 @@ from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import recovery, token
 from infra.hosts.hetzner import server as hosted
-from infra.operations import deploy, reconcile
+from infra.operations import deploy, images, reconcile
 from infra.operations.destroy import remove
 from infra.operations.preview import ReadOnlyOperations
 from stack_runtime.remote import ready
@@ -139,4 +139,4 @@ def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "_remove_strays", lambda *_: None)
     patch.setattr(deploy, "daemon", lambda *_: contextlib.nullcontext())
     patch.setattr(deploy, "_sick", lambda *_: [])
-    patch.setattr(deploy, "remove_unused_images", lambda *_: [])
+    patch.setattr(images, "remove_unused_images", lambda *_: [])

@@ -15,7 +15,7 @@ from docker.errors import ImageNotFound
 
 from infra import build_context
 from infra.engine.stack_operations import StackOperations
-from infra.operations.deploy import remove_former_images
+from infra.operations.images import remove_former_images
 from infra.settings import Settings
 from stack_runtime.docker_host import images_in, local_docker, remove_unused_images
 from stack_runtime.errors import LockedError

@@ -1,0 +1,45 @@
+"""Find and remove the images that deployments of a stack built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from docker import DockerClient
+
+from infra import build_context
+from infra.engine import state_edits
+from infra.engine.stack_operations import StackOperations
+from infra.hosts import host_of
+from stack_runtime.docker_host import images_in, remove_unused_images
+from stack_runtime.errors import LockedError
+
+
+def built_images(client: DockerClient, stack: str, record: state_edits.Deployment) -> set[str]:
+    """Return the names of all images of `stack`: those in `record`, and those of killed deployments, which it lacks."""
+    return images_in(client, build_context.repositories(stack)) | state_edits.built_images(record)
+
+
+def remove_former_images(
+    client: DockerClient,
+    deployment: StackOperations,
+    former: state_edits.Deployment,
+    record: state_edits.Deployment,
+    say: Callable[[str], None],
+) -> None:
+    """Remove the images of earlier deployments, including those that a failed or killed one did not record.
+
+    If another deployment has begun, nothing is removed, because no container uses its new images yet.
+
+    Args:
+        former: the engine's record before the deployment.
+        record: the engine's record after it.
+    """
+    unneeded = None
+    if not host_of(deployment.settings).makes_machine:
+        unneeded = built_images(client, deployment.settings.stack, former) - state_edits.built_images(record)
+    try:
+        deployment.refuse_locked()
+    except LockedError:
+        return
+    for image in remove_unused_images(client, unneeded):
+        say(f"removed image {image}, which no service uses any more")
