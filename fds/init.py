@@ -96,15 +96,13 @@ def _remove_entities(file: Path) -> None:
     """Leave the demo's entity out of `meltano.yml`, with its comments."""
     from ruamel.yaml.comments import CommentedSeq
 
-    from stack_runtime.yaml_files import round_trip
+    from stack_runtime.yaml_files import round_trip, to_text
 
-    yaml = round_trip()
-    document = yaml.load(file)
+    document = round_trip().load(file)
     none = CommentedSeq()
     none.fa.set_flow_style()
     document["plugins"]["extractors"][0]["config"]["entities"] = none
-    with file.open("w") as stream:
-        yaml.dump(document, stream)
+    file.write_text(to_text(document), encoding="utf-8")
 
 
 def _next_commands(name: str, demo: bool) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
 from ruamel.yaml import YAML
 
 
@@ -12,3 +15,10 @@ def round_trip() -> YAML:
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
+
+
+def to_text(document: Any) -> str:
+    """Return a document as the text of a YAML file."""
+    stream = io.StringIO()
+    round_trip().dump(document, stream)
+    return stream.getvalue()

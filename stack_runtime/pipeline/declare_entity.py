@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from stack_runtime.files import write_atomically
 from stack_runtime.pipeline.inspect_file import TAP
 from stack_runtime.pipeline.sources import PROJECT_FILE, UPLOADS, declared_sources
 from stack_runtime.pipeline.staging_model import model_sql, properties_yml
-from stack_runtime.yaml_files import round_trip
+from stack_runtime.yaml_files import round_trip, to_text
 
 ENTITY_NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 _NOT_SHARED = {"entities", "quarantine_dir", "report_path", "batch_config", "max_record_bytes"}
@@ -106,8 +105,7 @@ def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, An
 
 def _with_entity(file: Path, entity: Mapping[str, Any]) -> str:
     """Return the text of `meltano.yml` with one more entity."""
-    document = round_trip()
-    content = document.load(file.read_text(encoding="utf-8"))
+    content = round_trip().load(file.read_text(encoding="utf-8"))
     config = _tap(content).setdefault("config", CommentedMap())
     entities = config.get("entities")
     if not entities:
@@ -121,9 +119,7 @@ def _with_entity(file: Path, entity: Mapping[str, Any]) -> str:
         elif isinstance(value, dict):
             added[name] = CommentedMap(value)
     entities.append(added)
-    stream = io.StringIO()
-    document.dump(content, stream)
-    return stream.getvalue()
+    return to_text(content)
 
 
 def _tap(content: Any) -> Any:

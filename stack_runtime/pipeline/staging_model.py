@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from stack_runtime.yaml_files import round_trip
+from stack_runtime.yaml_files import to_text
 
 _SEPARATOR = "chr(31)"
 
@@ -85,9 +84,7 @@ def properties_yml(entity: str, schema: str, keys: Sequence[str], types: Mapping
         table = {"name": entity, "description": f"Rows of the entity {entity} as loaded from its files."}
         document["sources"] = [{"name": schema, "schema": schema, "tables": [table]}]
     document["models"] = [described | {"columns": columns}]
-    stream = io.StringIO()
-    round_trip().dump(document, stream)
-    return stream.getvalue()
+    return to_text(document)
 
 
 def _shown(column: str) -> str:
