@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from agents.changes.jobs import DbtTest
 from agents.server.tokens import Tokens
 from tests.evals.environment import EvalEnvironment
+from tests.kit.ports import free_port
 from tests.unit.agents.test_docs import PAGE, examples
 
 
@@ -41,9 +41,7 @@ def _environment(project: Path) -> dict[str, str]:
 @contextmanager
 def _served(project: Path, *words: str) -> Iterator[str]:
     """Start a server with `python WORDS` and yield its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     serve = words or ("-m", "agents", "serve", "--stack", "prod")
     server = subprocess.Popen([sys.executable, *serve, "--port", port], cwd=project, env=_environment(project))
     try:

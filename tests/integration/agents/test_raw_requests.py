@@ -20,6 +20,7 @@ from agents.server.auth import BODY_SECONDS, MAX_BYTES
 from agents.server.http_server import HEAD_SECONDS
 from agents.server.tokens import Tokens
 from tests.evals.environment import EvalEnvironment
+from tests.kit.ports import free_port
 
 MIB = 1024 * 1024
 CONTAINER_SERVER = """
@@ -55,9 +56,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     EvalEnvironment(folder)
     (folder / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     token = Tokens(folder / ".fds").create("ann", ["read", "propose"], 1, datetime.now(UTC))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     words = ["-m", "agents", "serve", "--stack", "prod", "--port", str(port)]
     if "container_server" in request.param:
         token = "secret-of-the-test"

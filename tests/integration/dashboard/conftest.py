@@ -21,15 +21,13 @@ from selenium.webdriver.support.ui import WebDriverWait
 from infra.services.traefik import HTTPS
 from stack_runtime.pipeline.paths import beside
 from stack_runtime.pipeline.records import Records
-from tests.kit.browser import chromium
+from tests.kit.browser import NETWORK_CHANGED, chromium, despite_network_changes
 from tests.kit.ports import free_port
 from tests.kit.service import created
 from tests.kit.warehouse import PROJECT, Warehouse
 
 APP = PROJECT.parent / "streamlit"
 TIMEOUT_S = 60
-ATTEMPTS = 5
-NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 
 
 @dataclass(frozen=True)
@@ -64,28 +62,20 @@ class Dashboard:
         self.load(f"{self.url}/{page}", '[data-testid="stApp"]')
 
     def load(self, url: str, selector: str) -> None:
-        """Load a document until it has an element, and load it again when the machine's network changes meanwhile.
+        """Load a document until it has an element, and load it again when the machine's network changes meanwhile."""
 
-        Each container that starts or stops adds or removes a network interface, and Chromium then drops all requests.
-        """
-        if not any(self._loads(url, selector) for _ in range(ATTEMPTS)):
-            raise AssertionError(f"the machine's network changed during {ATTEMPTS} attempts to load {url}")
+        def look() -> None:
+            before = len(self.messages())
 
-    def _loads(self, url: str, selector: str) -> bool:
-        """Return whether the document loaded; False if the machine's network changed meanwhile."""
-        before = len(self.messages())
+            def lost_requests() -> bool:
+                return any(NETWORK_CHANGED in text for text in (self.browser.page_source, *self.messages()[before:]))
 
-        def lost_requests() -> bool:
-            return any(NETWORK_CHANGED in text for text in (self.browser.page_source, *self.messages()[before:]))
-
-        try:
             self.browser.get(url)
-        except WebDriverException as error:
-            if NETWORK_CHANGED in str(error):
-                return False
-            raise
-        self.wait(lambda: lost_requests() or self.browser.find_elements(By.CSS_SELECTOR, selector))
-        return not lost_requests()
+            self.wait(lambda: lost_requests() or self.browser.find_elements(By.CSS_SELECTOR, selector))
+            if lost_requests():
+                raise WebDriverException(f"{NETWORK_CHANGED}, {url} is not complete")
+
+        self.reported.extend(despite_network_changes(self.browser, look))
 
     def wait(self, answer: Callable[[], object]) -> None:
         """Wait until `answer` returns true; exceptions are ignored, because a redraw can remove an element."""

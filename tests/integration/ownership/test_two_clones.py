@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from infra.engine.identity import TAG
 from stack_runtime import docker_owner
 from tests.kit import layers
+from tests.kit.ports import free_ports
 from tests.kit.project import ROOT, Project
 
 pytestmark = pytest.mark.timeout(900)
@@ -25,11 +25,7 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 
 def _settings() -> dict[str, Any]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        ports = {"httpPort": first.getsockname()[1], "httpsPort": second.getsockname()[1]}
-    return {"host": "local", "profiles": ["lean"], **ports}
+    return {"host": "local", "profiles": ["lean"], **free_ports()}
 
 
 @pytest.fixture(scope="module")

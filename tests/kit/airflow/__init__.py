@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from stack_runtime.uv import uv
+from tests.kit.ports import free_port
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -36,9 +36,7 @@ class Airflow:
 
     def __enter__(self) -> Airflow:
         _install()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         (self.folder / "passwords.json").write_text(json.dumps({self.user: PASSWORD, "reader": PASSWORD}))
         subprocess.run([ENVIRONMENT / "bin" / "airflow", "db", "migrate"], env=self._environment(), check=True,
                        capture_output=True)  # fmt: skip
