@@ -65,7 +65,7 @@ def base_images(build: Build) -> set[str]:
 
 
 def content_digest(build: Build) -> str:
-    """Return 16 characters that change if, and only if, the Dockerfile or a file that it copies changes."""
+    """Return a digest, 16 hexadecimal digits, of the Dockerfile and the files that it copies."""
     root = context_dir()
     ignore = (root / ".dockerignore").read_text().splitlines()
     patterns = [line.strip() for line in ignore if line.strip() and not line.startswith("#")]

@@ -140,7 +140,7 @@ def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], 
 
 
 def images_in(client: docker.DockerClient, repositories: Collection[str]) -> set[str]:
-    """Return the names, with tags, of all images in `repositories`."""
+    """Return the full names (`repository:tag`) of the images in these repositories."""
     listed = [image for name in repositories for image in client.api.images(name=name)]
     return {tag for image in listed for tag in image["RepoTags"] or () if tag.rpartition(":")[0] in repositories}
 

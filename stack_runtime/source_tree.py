@@ -22,13 +22,13 @@ _ROOT_FILES = {"pyproject.toml": "pyproject.toml", "uv.lock": "uv.lock", ".docke
 """Files at the root of the repository, and their names in the folder of the wheel."""
 _IN_WHEEL = "freelancer_data_stack"
 _STAMP = ".copied-from"
-_LEFT_BEHIND = {"__pycache__", ".meltano"}
-"""Folders that tools write into the sources and the content."""
+_NOT_COPIED = {"__pycache__", ".meltano"}
+"""Folders that Python and Meltano create in source folders; they are not copied."""
 
 
 @cache
 def source_tree() -> Path:
-    """Return the root of the sources; copy those of an installed wheel first if the copy is missing or outdated."""
+    """Return the root of the sources; for an installed wheel, a copy in the cache, which is made or updated first."""
     if _is_repository():
         return _HERE
     return copied_tree("sources", _HERE, source_files())
@@ -43,10 +43,10 @@ def source_files() -> Iterator[tuple[str, Path]]:
 
 
 def files_below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
-    """Yield each file below `folder` that tools did not leave behind, with its path below `name`."""
+    """Yield each source file below `folder`, with its path below `name`."""
     for path in sorted(folder.iterdir()):
         if path.is_dir():
-            if path.name not in _LEFT_BEHIND:
+            if path.name not in _NOT_COPIED:
                 yield from files_below(path, f"{name}/{path.name}")
         elif path.is_file():
             yield f"{name}/{path.name}", path

@@ -80,7 +80,7 @@ def _shown(entry: Mapping[str, Any]) -> str:
 
 
 def _post(url: str, message: Mapping[str, Any]) -> None:
-    """Send the message as JSON by POST; chat services show `text`."""
+    """Send the message as JSON to a webhook; chat services show its field `text`."""
     text = "\n".join([f"{message['stack']}: {message['what']}", *message["log"], f"next: {message['next']}"])
     body = json.dumps({"text": text, **message}).encode()
     request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310, the user's own setting

@@ -67,7 +67,7 @@ def as_csv(selection: Selection) -> bytes:
 
 
 def as_parquet(selection: Selection) -> bytes:
-    """Return the rows as a Parquet file with the types of the mart."""
+    """Return the rows as a Parquet file with the column types of the mart."""
 
     def write(cursor: Cursor) -> bytes:
         out = io.BytesIO()

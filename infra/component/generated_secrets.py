@@ -64,7 +64,7 @@ def require_asked(settings: Settings, present: Collection[str], services: Iterab
 def complete(
     stack: str, given: Mapping[str, pulumi.Input[str]], needed: Iterable[str], options: pulumi.ResourceOptions
 ) -> pulumi.Output[Mapping[str, str]]:
-    """Return the given secrets and one generated value for each other one that is needed, as a secret.
+    """Return the given secrets, and a generated value for each needed secret that is not given.
 
     The engine keeps what was generated first as a `Stash` in its state, encrypted, and returns it on every later run.
     """

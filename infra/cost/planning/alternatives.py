@@ -137,7 +137,7 @@ def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> It
     if not any(need in removed for service in left for need in service.needs):
         update = {**idea.update, "profiles": kept}
         changed = settings.model_copy(update=update)
-        # A removed service may have taken the place of another.
+        # A service of a removed profile may replace one of another profile, which then runs instead.
         left += [
             adapted(each, changed)
             for each in catalogue()

@@ -17,7 +17,7 @@ CANDIDATES = (
 _LINE = 1 << 16
 """Bytes of a line that are read at once."""
 _WINDOW = 20
-"""Bytes on each side of a letter that are shown."""
+"""Number of bytes that are shown before and after a letter."""
 
 
 def find_encoding(original: Path, folder: Path) -> str | Open:
