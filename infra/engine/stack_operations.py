@@ -82,6 +82,7 @@ class StackOperations:
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
+        self.refuse_another_host()
         self._wait = not only
         self._run(
             lambda: self._stack.up(
