@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,13 +21,9 @@ _TITLES = {
     "amount": "Amount",
 }
 
-_CUSTOMERS = """
-select customer_id as value from marts.fact_transactions
-where currency = ? group by customer_id order by count(*) desc, customer_id limit ?
-"""
-_CATEGORIES = """
-select category as value from marts.fact_transactions
-where currency = ? group by category order by count(*) desc, category limit ?
+_MOST_FREQUENT = """
+select {column} as value from marts.fact_transactions
+where currency = ? group by {column} order by count(*) desc, {column} limit ?
 """
 
 
@@ -47,13 +42,14 @@ def select_customers_and_categories(published: Version, currency: str) -> Scope:
     """Show the filters and return what they select. A list has the most frequent values; others can be typed."""
     left, right = st.columns(2)
     with left:
-        customers = _choose("Customers", rows(published, _CUSTOMERS, (currency, ROW_CAP)), currency)
+        customers = _choose(published, "Customers", "customer_id", currency)
     with right:
-        categories = _choose("Categories", rows(published, _CATEGORIES, (currency, ROW_CAP)), currency)
+        categories = _choose(published, "Categories", "category", currency)
     return Scope(currency, customers, categories)
 
 
-def _choose(title: str, found: Sequence[dict[str, str]], currency: str) -> tuple[str, ...]:
+def _choose(published: Version, title: str, column: str, currency: str) -> tuple[str, ...]:
+    found = rows(published, _MOST_FREQUENT.format(column=column), (currency, ROW_CAP))
     chosen = st.multiselect(
         title, [row["value"] for row in found], key=f"{title} {currency}", placeholder="All",
         format_func=formatting.text, accept_new_options=True,
