@@ -1,4 +1,4 @@
-"""How the report of an inspection is shown, and how its options are written on a command line."""
+"""Show the report of an inspection, and write its options as a command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the verbs about cost share: their options, the console, and the exit code of a verdict."""
+"""Options of the verbs about cost, their console, and the exit code of a verdict."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WIDTH = 100
 
 
 def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings:
-    """The settings with the rate of the command line in place of their own."""
+    """Return the settings with the exchange rate of the command line, if it has one."""
     if rate is None and day is None:
         return settings
     from pydantic import ValidationError
@@ -45,7 +45,7 @@ def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings
 
 
 def _day(text: str | None) -> date | None:
-    """A date as the user gave it."""
+    """Parse a date of the command line."""
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
@@ -55,7 +55,7 @@ def _day(text: str | None) -> date | None:
 def basis(
     settings: Settings, project: Path, *, allow_snapshot: bool, prices: Path | None, prices_date: str | None
 ) -> PlanningInputs:
-    """What plans for these settings are made from, as the command line names it."""
+    """Fetch the planning inputs for these settings, with the sources that the options name."""
     from infra.cost.planning_inputs import PlanningInputs, today
     from infra.engine.identity import known
     from infra.hosts import host_of
@@ -72,13 +72,13 @@ def basis(
 
 
 def console() -> Console:
-    """Answers go to stdout; without a terminal there is no colour and a fixed width."""
+    """Return a console on stdout; without a terminal, it has no colour and a fixed width."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else _WIDTH, soft_wrap=not sys.stdout.isatty())
 
 
 def leave(plan: Plan) -> None:
-    """End with the exit code of the verdict; the answer itself has been given."""
+    """Exit with the code of the verdict; the caller has already printed the plan."""
     if plan.verdict != "within":
         raise typer.Exit((UnknownError if plan.verdict == "unknown" else RefusedError).exit_code)

@@ -1,4 +1,4 @@
-"""Runs of the pipeline, here or in the stack, and how their result is shown."""
+"""Run the pipeline locally or in the stack, and show the result."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) ->
 def run_here(
     database: Path | None, work: Callable[[Pipeline], tuple[Run, StackError | None]]
 ) -> tuple[dict[str, Any], int]:
-    """Do `work` on the pipeline of this machine. Returns: the JSON of the run, and the exit code."""
+    """Run `work` on the local pipeline. Returns: the JSON of the run, and the exit code."""
     from stack_runtime.pipeline.paths import beside
     from stack_runtime.pipeline.run import Pipeline
 

@@ -1,4 +1,4 @@
-"""Take over, or remove, what another stack of the same name made: only once a person has typed whose it is."""
+"""Take over or remove resources of another stack with the same name, after a person typed that stack's name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Result = TypeVar("Result")
 
 
 def confirmed(work: Callable[[str], Result], take_over: str, consequence: str, command: str) -> Result:
-    """Call `work` with what was typed: as an option, or at a terminal once `work` has said whose the resources are.
+    """Call `work` with the confirmation: the option's value, or what is typed after `work` has named the owner.
 
     Args:
-        work: takes the confirmation; empty when there is none.
+        work: takes the confirmation, which is empty at first.
         consequence: what happens to the resources, for the question.
-        command: what to call with the option instead.
+        command: the command to repeat with the option, for the error message.
 
     Raises:
         ForeignError: not confirmed.

@@ -1,4 +1,4 @@
-"""`fds cost`: what the stack costs a month, and whether it may be deployed."""
+"""`fds cost`: show what the stack costs a month, and whether it may be deployed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command(
     fx_date: _plans.FxDate = None,
     debug: Debug = False,
 ) -> None:
-    """What the stack costs a month, line by line, against its budget."""
+    """Show what the stack costs a month, line by line, against its budget."""
     from infra import stack_file
     from infra.cost.sources import measured
     from stack_runtime.paths import project_dir
@@ -76,7 +76,7 @@ def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: boo
 
 
 def _against(base: str, project: Path, plan: Plan, basis: PlanningInputs, settings: Settings) -> Plan:
-    """The plan with what it changes against the stack file of a git revision, on the same prices and rate."""
+    """Return the plan with its changes against the stack file of a git revision, at the same prices and rate."""
     from infra.cost.reports.diff import diff
     from infra.cost.sources.baseline import committed
 

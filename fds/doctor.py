@@ -1,4 +1,4 @@
-"""`fds doctor`: what is wrong, and what to do about it."""
+"""`fds doctor`: find problems, and name the command that solves each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
         except StackError as error:
             error.name_stack(stack)
             if error.next_command.startswith("fds doctor"):
-                error.next_command = ""  # it would name fds doctor, which is running
+                error.next_command = ""  # its message would name `fds doctor`, which is running
             rows.append({"check": name, "ok": False, "detail": str(error)})
             code = code or error.exit_code
     if as_json:
@@ -48,12 +48,12 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
     def machine() -> str:
         found = read(project_dir(), stack)
         host = host_of(found)
-        # a Docker that several stacks share is refused when another stack of this name holds its ports
+        # on a shared Docker, another stack of this name may use the ports: `daemon` refuses that
         with nullcontext() if host.makes_machine else daemon(project_dir(), stack):
             return host.preflight(found, project_dir())
 
     def docker() -> str:
-        found = read(project_dir(), stack)  # whose the stack on it is, the check of services says
+        found = read(project_dir(), stack)  # the check of services reports which stack owns it
         with host_of(found).docker_endpoint(found, keys_folder(project_dir(), stack)) as where:
             return f"version {connect(where).version()['Version']}"
 

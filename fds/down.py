@@ -22,7 +22,7 @@ def command(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Remove every container, network and server of the stack; data volumes stay unless --volumes is said."""
+    """Remove every container, network and server of the stack; data volumes stay unless --volumes is given."""
     from infra.engine.progress import Progress
     from infra.engine.stack_operations import StackOperations
     from infra.hosts import host_of
@@ -46,7 +46,7 @@ def command(
 
 
 def _ask(stack: str, what: str, volumes: bool, confirm: str) -> None:
-    """Refuse to delete `what` until someone has typed the name of the stack."""
+    """Refuse to delete `what` unless the person types the name of the stack."""
     from stack_runtime.errors import UsageError
 
     way = f"fds down --stack {stack}{' --volumes' if volumes else ''} --confirm {stack}"

@@ -1,4 +1,4 @@
-"""`fds drift`: what someone changed behind the stack's back."""
+"""`fds drift`: show what was changed outside of the stack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fds.output import AsJson, Debug, Stack, answer, say
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
-    """Compare what really runs with what was deployed; exit with 1 when they differ, with 5 when nothing is deployed.
+    """Compare what really runs with what was deployed; exit with 1 if they differ, with 5 if nothing is deployed.
 
     fds up restores missing or stopped containers and, for a server, its firewall, protections, backups and volume.
     """

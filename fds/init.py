@@ -93,7 +93,7 @@ def _name_project(draft: Path, name: str) -> None:
 
 
 def _remove_entities(file: Path) -> None:
-    """Leave the demo's entity out of `meltano.yml`, with its comments."""
+    """Remove the demo's entity and its comments from `meltano.yml`."""
     from ruamel.yaml.comments import CommentedSeq
 
     from stack_runtime.yaml_files import round_trip, to_text

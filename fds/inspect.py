@@ -91,7 +91,7 @@ def _declared(
 
 
 def _pair(word: str, example: str, *, last: bool = False) -> tuple[str, str]:
-    """Return name and value of `NAME=VALUE`; with `last`, the name may hold `=`."""
+    """Return name and value of `NAME=VALUE`; with `last`, the name ends at the last `=`."""
     from stack_runtime.errors import UsageError
 
     name, sign, value = word.rpartition("=") if last else word.partition("=")
@@ -117,7 +117,7 @@ def _merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _ask(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask for the first open setting that has options; return the chosen settings, nothing to stop."""
+    """Ask for the first open setting that has options; return the chosen settings, or none to stop asking."""
     from stack_runtime.text import printable
 
     question = next((one for one in report["open"] if one["options"]), None)

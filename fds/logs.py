@@ -1,4 +1,4 @@
-"""`fds logs`: what a service says."""
+"""`fds logs`: show the log of a service."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    """Every module that has a `command` is a verb; `from_` and the like lose their underscore."""
+    """Register each module that has a `command` as a verb; names such as `from_` lose their underscore."""
     for module in pkgutil.iter_modules(fds.__path__):
         if module.name.startswith("_") or module.name in ("main", "output"):
             continue
@@ -44,7 +44,7 @@ def _register() -> None:
 
 
 def _of_stack(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command, with its stack named in the way on from an error."""
+    """Return the command, whose errors name its stack in the next command."""
 
     @functools.wraps(command)
     def run(**options: Any) -> Any:
@@ -53,20 +53,20 @@ def _of_stack(command: Callable[..., Any]) -> Callable[..., Any]:
         except StackError as error:
             error.name_stack(options.get("stack") or "dev")
             raise
-        except KeyboardInterrupt:  # here, for the library around would end without a word
+        except KeyboardInterrupt:  # caught here, because the library would exit without a message
             _stopped()
 
     return run
 
 
 def _stopped() -> NoReturn:
-    threading.excepthook = lambda _: None  # threads of the engine's SDK that find their files closed
+    threading.excepthook = lambda _: None  # threads of the engine's SDK fail now, because their files are closed
     print("fds: stopped; the same command goes on where it left off", file=sys.stderr)
     raise SystemExit(130)
 
 
 def _remind() -> None:
-    """Say which temporary changes should have ended, whatever verb is called; `fds expire` itself takes them back."""
+    """Print which temporary changes should have ended, before any verb except `fds expire`, which reverts them."""
     from agents.changes.expiry import overdue
     from stack_runtime.paths import project_dir
 
@@ -88,7 +88,7 @@ def _where_the_engine_is() -> str:
 def run() -> None:
     """Run the command line; an expected failure ends in one sentence and its exit code."""
     _register()
-    path = os.environ.get("PATH")  # as the user has it: a deployment adds to it
+    path = os.environ.get("PATH")  # saved now, because a deployment extends PATH
     try:
         _remind()
         app()

@@ -1,4 +1,4 @@
-"""What all verbs share: their common options, and where lines for people go."""
+"""Common options of all verbs, and output for people and for programs."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a fa
 
 
 def say(line: str) -> None:
-    """A line of progress for a person: on stderr, so that stdout holds the answer alone."""
+    """Print a line of progress for a person to stderr, because stdout is for the result."""
     print(line, file=sys.stderr, flush=True)
 
 
 def answer(document: Any) -> None:
-    """An answer for a program."""
+    """Print a result as JSON for a program."""
     print(json.dumps(document, indent=2, default=str))
 
 
 def ask(question: str, *, hidden: bool = False) -> str:
-    """Ask the person at the terminal; the question goes to stderr, beside the answer for programs."""
+    """Ask the person at the terminal; the question goes to stderr, because stdout is for the result."""
     try:
         if hidden:
             return getpass.getpass(f"{question}: ").strip()

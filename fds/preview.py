@@ -1,4 +1,4 @@
-"""`fds preview`: what `fds up` would do."""
+"""`fds preview`: show what `fds up` would do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fds setup`: find or get what the stack needs on this machine, and ask for what only its owner knows."""
+"""`fds setup`: find or get what the stack needs on this machine, and ask for values that only a person knows."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _refuse_early(project: Path, stack: str) -> None:
 
 
 def _told(project: Path, stack: str) -> list[str]:
-    """Ask what a server's stack still needs. Returns: names of what was stored."""
+    """Ask for missing values of a server's stack. Returns: names of what was stored."""
     from infra.hosts import host_of
     from infra.stack_file import read
 
@@ -74,7 +74,7 @@ def _told(project: Path, stack: str) -> list[str]:
 
 
 class _Progress:
-    """A spinner where a person watches, plain lines elsewhere; one line for each finished piece."""
+    """Show a spinner at a terminal, else plain lines; one line for each finished prerequisite."""
 
     def __init__(self) -> None:
         from rich.console import Console

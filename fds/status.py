@@ -1,4 +1,4 @@
-"""`fds status`: what runs, how it is, and what the last run did."""
+"""`fds status`: show what runs, its health, and the last pipeline run."""
 
 from __future__ import annotations
 

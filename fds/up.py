@@ -1,4 +1,4 @@
-"""`fds up`: bring the stack to what its file says."""
+"""`fds up`: deploy the stack as its file describes it."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def content_digest(build: Build) -> str:
 
 
 def _copied(dockerfile: str) -> list[str]:
-    """Return what a Dockerfile copies from the context: the sources of its COPY lines."""
+    """Return the sources of the Dockerfile's COPY lines, except those that copy from another build stage."""
     lines = dockerfile.replace("\\\n", " ").splitlines()
     words = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
     return [word for line in words for word in line if not word.startswith("--")]

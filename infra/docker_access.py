@@ -1,4 +1,4 @@
-"""From a project and a stack's name to the Docker daemon that its containers run on."""
+"""Connect to the Docker daemon that a stack's containers run on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from stack_runtime.paths import keys_folder
 
 @contextmanager
 def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
-    """Where the daemon of `stack` answers, for as long as the block runs: here, or on the server through SSH.
+    """Yield the endpoint of the stack's Docker daemon: local, or through an SSH tunnel that is open while the block
+    runs.
 
     Raises:
         UsageError: there is no such stack.
@@ -37,6 +38,6 @@ def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
 
 @contextmanager
 def daemon(project: Path, stack: str) -> Iterator[DockerClient]:
-    """A client of that daemon; raises as `endpoint` does."""
+    """Yield a client of that daemon; raises as `endpoint` does."""
     with endpoint(project, stack) as where:
         yield connect(where)

@@ -1,4 +1,4 @@
-"""Refuse to touch what another stack of the same name made, and take it over once a person has typed whose it is."""
+"""Refuse to change what another stack of the same name created, and take it over after a person typed its owner."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Part:
-    """A resource with the name of this stack that this stack has not made.
+    """A resource with this stack's name that this stack did not create.
 
     Args:
-        owner: the identity on it; empty on what an earlier version made, which wrote none.
+        owner: the identity on it; empty for a resource of an earlier version, which had no identities.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Part:
 
 
 class ForeignError(RefusedError):
-    """Another stack of the same name owns what this one would change.
+    """Another stack of the same name owns resources that this one would change.
 
     Args:
         confirmation: what a person types to take it over.
@@ -56,14 +56,14 @@ class ForeignError(RefusedError):
 
 
 def shown(owner: str) -> str:
-    """Return an identity for a person; a label may hold anything."""
+    """Return an identity in printable form, because a label may contain anything."""
     return "".join(letter for letter in owner if letter.isascii() and letter.isprintable() and letter != " ")[:63]
 
 
 def claim(settings: Settings, project: Path, owner: Owner, *, take_over: str = "", write: bool = True) -> None:
     """Check that this stack owns everything that has its name on its host, and mark it.
 
-    What an earlier version made bears no mark; it belongs to the stack whose record has its id.
+    Resources of an earlier version have no mark; they belong to the stack whose record has their ids.
 
     Args:
         project: the folder of the stack file.
@@ -91,21 +91,21 @@ def _claim_docker(client: DockerClient, settings: Settings, owner: Owner, take_o
         if foreign:
             docker_owner.release(client, settings.stack)
         first = docker_owner.claim(client, settings.stack, owner.identity)
-        if first != owner.identity:  # another deployment has just begun
+        if first != owner.identity:  # another deployment has begun at the same time
             refuse(settings.stack, _marked(client, settings.stack, first), name)
 
 
 def refuse(stack: str, parts: Sequence[Part], where: str) -> None:
-    """
+    """Raise the error for parts that belong to another stack, if there are any.
+
     Raises:
-        ForeignError: there are parts.
     """
     if parts:
         raise ForeignError(stack, parts, where)
 
 
 def not_taken(parts: Collection[Part], stack: str, take_over: str) -> list[Part]:
-    """Return the parts that a person has not confirmed to take over."""
+    """Return the parts that a person has not agreed to take over."""
     return [part for part in parts if not take_over or (shown(part.owner) or stack) != take_over]
 
 

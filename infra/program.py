@@ -1,4 +1,4 @@
-"""What `pulumi up` and `fds up` run: read the settings, pass the gate, register the stack."""
+"""Read the settings, pass the gate, and register the stack, for `pulumi up` and `fds up`."""
 
 from __future__ import annotations
 

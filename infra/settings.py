@@ -1,4 +1,4 @@
-"""All settings of one stack: what `Pulumi.<stack>.yaml` may say, checked once.
+"""Define all settings of one stack: what `Pulumi.<stack>.yaml` may contain, checked once.
 
 The keys in the stack file are camelCase under the project's namespace, for example
 `freelancer-data-stack:budgetUsd: "50"`. The model is frozen; a change is a new `Settings`.
@@ -53,7 +53,7 @@ class _Frozen(BaseModel):
 
 
 class ServiceOverride(_Frozen):
-    """What a stack may change of one service. Megabytes are MiB; the limit of memory follows in proportion."""
+    """Changes of one service. Megabytes are MiB; the memory limit changes in proportion to the reservation."""
 
     memory_mb: Annotated[
         Annotated[int, Field(ge=16, le=1_048_576)] | None,
@@ -66,7 +66,7 @@ class ServiceOverride(_Frozen):
 
 
 class ServerPrice(_Frozen):
-    """What a server costs that the user already has, as the user states it."""
+    """Price of a server that the user already has, as the user states it."""
 
     amount: Money
     currency: Literal["EUR", "USD"]
@@ -209,7 +209,7 @@ class Settings(_Frozen):
 
     @classmethod
     def of(cls, stack: str, values: Mapping[str, Any]) -> Settings:
-        """Check `values` (camelCase keys; JSON text for lists and objects, as Pulumi's configuration gives them).
+        """Check `values` (camelCase keys; lists and objects may be JSON text, as in Pulumi's configuration).
 
         Raises:
             UsageError: with the first setting that is wrong and why.
@@ -243,7 +243,7 @@ def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _mend(wrong: str, setting: str) -> str:
-    """The engine's command for a setting that is wrong in this way."""
+    """Return the engine's command that corrects a setting which is invalid in this way."""
     path = " --path" if "." in setting else ""
     if wrong == "extra_forbidden":
         return f"rm{path} {setting}"
@@ -251,7 +251,7 @@ def _mend(wrong: str, setting: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Lists and objects arrive from the engine as JSON text; everything else as it is."""
+    """Return a list or object that the engine passes as JSON text; return any other value unchanged."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
             return json.loads(value, object_pairs_hook=_without_duplicates)

@@ -1,4 +1,4 @@
-"""The stack file `Pulumi.<stack>.yaml`: read without the engine, changed in place with its comments kept."""
+"""Read the stack file `Pulumi.<stack>.yaml` without the engine, and change it without losing comments."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def names(project: Path) -> list[str]:
 def is_ours(project: Path) -> bool:
     """Return whether the project is this data stack, not a user's own program that uses the component."""
     path = project / "Pulumi.yaml"
-    return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT  # the rest is not ours to judge
+    # other programs may have any project file
+    return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT
 
 
 def read(project: Path, stack: str) -> Settings:
@@ -157,7 +158,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
     """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing."""
     path = path_of(project, stack)
     document = _load(path, _yaml().load)
-    if document.get("config") is None:  # the key may stand there with nothing after it
+    if document.get("config") is None:  # the key may be empty
         document["config"] = {}
     for key, value in changes.items():
         document["config"][f"{PROJECT}:{key}"] = _quoted(value)
@@ -165,9 +166,9 @@ def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
 
 
 def put_back(path: Path, original: bytes) -> None:
-    """Make a stack file what it was, but keep the secrets that were generated since, and what decrypts them.
+    """Restore a stack file, but keep secrets that were generated since, with the key that decrypts them.
 
-    What a deployment made with them, a server among it, is there although the deployment failed.
+    A failed deployment may have created resources with these secrets, such as a server.
     """
     try:
         now = _load(path, _yaml().load)
@@ -192,7 +193,7 @@ def _dumped(document: Any) -> bytes:
 
 
 def _quoted(value: Any) -> Any:
-    """The value with every text in quotes that parsers without them read differently, such as the name `no`."""
+    """Return the value with texts quoted that YAML parsers read differently without quotes, such as the name `no`."""
     if isinstance(value, Mapping):
         return {_quoted(key): _quoted(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -260,5 +261,5 @@ def _making(path: Path) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers with a fraction become text, so that money is never a float."""
+    """Return numbers with a fraction as text, so that money is never a float."""
     return str(value) if isinstance(value, float) else value

@@ -1,7 +1,7 @@
-"""Which stack owns a stack's name on a Docker daemon: a marker volume says it, for containers, networks and volumes.
+"""Mark which stack owns a stack's name on a Docker daemon: an empty volume marks containers, networks and volumes.
 
-Docker never changes the labels of an object that exists. So one empty volume bears the owner for all of them: it can be
-handed over without replacing containers or losing volumes with data.
+Docker cannot change the labels of an existing object. The label of one volume can be changed by replacing it, without
+replacing containers or losing volumes with data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def marker(stack: str) -> str:
 
 
 def owner(client: DockerClient, stack: str) -> str | None:
-    """Return the identity of the stack that owns this name; None when nothing is marked."""
+    """Return the identity of the stack that owns this name; None without a marker."""
     try:
         labels = client.volumes.get(marker(stack)).attrs.get("Labels") or {}
     except NotFound:
@@ -30,9 +30,9 @@ def owner(client: DockerClient, stack: str) -> str | None:
 
 
 def claim(client: DockerClient, stack: str, identity: str) -> str:
-    """Mark the name as owned, unless it is. Returns: its owner.
+    """Create the marker unless it exists. Returns: the owner that it names.
 
-    Docker returns an existing volume unchanged, so of two deployments that begin at once, the first one gets the name.
+    Docker returns an existing volume unchanged, so if two deployments begin at once, the first one gets the name.
     """
     labels = {"fds.project": PROJECT, _STACK: stack, _IDENTITY: identity}
     client.volumes.create(marker(stack), labels=labels)
@@ -40,7 +40,7 @@ def claim(client: DockerClient, stack: str, identity: str) -> str:
 
 
 def release(client: DockerClient, stack: str) -> None:
-    """Remove the mark."""
+    """Remove the marker."""
     try:
         client.volumes.get(marker(stack)).remove()
     except NotFound:

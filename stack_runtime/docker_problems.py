@@ -1,4 +1,4 @@
-"""Turn failures to use a Docker daemon, a credential helper or an image hub into errors with the next command."""
+"""Convert failures of a Docker daemon, a credential helper or an image hub to errors with the next command."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def explain(error: Exception, endpoint: Endpoint) -> UnreachableError:
 
 
 def _join_group(socket: str) -> str:
-    """Return how this user gets access to `socket`: by its group, or as its owner."""
+    """Return how this user gets access to `socket`: by joining its group, or by running as its owner."""
     try:
         group, owner = Path(socket).group(), Path(socket).owner()
     except (KeyError, OSError):

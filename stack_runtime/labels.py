@@ -1,4 +1,4 @@
-"""Labels on everything that is ours: how status, logs, adoption and clean-up find it again."""
+"""Define the labels on everything that belongs to a stack, by which status, logs, adoption and clean-up find it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ RUNS_LABEL = "fds.runs"
 
 
 def of_stack(stack: str) -> dict[str, str]:
-    """Labels that every container, network and volume of `stack` carries."""
+    """Return the labels of every container, network and volume of `stack`."""
     return {PROJECT_LABEL: PROJECT, STACK_LABEL: stack}
 
 
 def of_service(stack: str, service: str) -> dict[str, str]:
-    """Labels of one service's container."""
+    """Return the labels of one service's container."""
     return {**of_stack(stack), SERVICE_LABEL: service}
 
 

@@ -42,5 +42,5 @@ def state_dir() -> Path:
 
 
 def keys_folder(project: Path, stack: str) -> Path:
-    """Return the folder with the key files of a stack's server: for the owner alone, and never in version control."""
+    """Return the folder with the key files of a stack's server, which is only for the owner and never committed."""
     return project / ".fds" / "keys" / stack

@@ -86,7 +86,7 @@ def _fingerprint(files: Iterable[tuple[str, Path]]) -> str:
 
 
 def _replace(target: Path, files: Iterable[tuple[str, Path]], stamp: str) -> None:
-    """Copy the files beside `target`, then put the copy in its place; after a kill there is no stamp."""
+    """Copy the files next to `target`, then replace it by the copy. After a kill, the stamp is missing."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as work:
         draft = Path(work) / "copy"
         for name, path in files:

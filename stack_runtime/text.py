@@ -1,4 +1,4 @@
-"""Make text safe to show: its source may be hostile, and a person decides by it."""
+"""Make text safe to show: its source may be hostile, and a person may decide based on it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def shortened(text: object, limit: int = 200) -> str:
 
 
 def last_line(text: str, otherwise: str, limit: int = 300) -> str:
-    """Return the last line of a program's output that says something, shortened.
+    """Return the last line of a program's output that is not empty, shortened.
 
     Args:
-        otherwise: what to return for an output without such a line.
+        otherwise: what to return if all lines are empty.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     return shortened(lines[-1], limit) if lines else otherwise

@@ -30,9 +30,9 @@ def notify_failure(context: Mapping[str, Any]) -> None:
 
 
 def notify(what: str, about: Mapping[str, str], lines: list[str]) -> None:
-    """Send what happened, what it is about, and log lines, by every configured way.
+    """Send what happened, what it is about, and log lines, over every configured channel.
 
-    If one way fails, log it and try the other.
+    If one channel fails, log it and try the other.
     """
     if not CONFIGURATION.is_file():
         return

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def run_id_of(dag_run: Any) -> str:
-    """Return the pipeline's id for a DAG run: the same for each try of its tasks, another after it was cleared."""
+    """Return the pipeline's run id for a DAG run. Retries share the id; a cleared DAG run gets a new one."""
     began: datetime = dag_run.start_date
     identity = f"{dag_run.run_id} {getattr(dag_run, 'clear_number', 0)}"
     return f"{began:%Y%m%dT%H%M%SZ}-{hashlib.sha256(identity.encode()).hexdigest()[:6]}"
@@ -49,7 +49,7 @@ def run_step(name: str, of: str = "") -> dict[str, Any]:
 
 
 def call_pipeline(*words: str) -> tuple[int, Any]:
-    """Run the pipeline's command line, log what it says, and return its exit code and the JSON that it prints."""
+    """Run the pipeline's command line, log its output, and return its exit code and the JSON that it prints."""
     command = [_PYTHON, "-m", "stack_runtime.pipeline", *words]
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -73,5 +73,5 @@ def call_pipeline(*words: str) -> tuple[int, Any]:
 
 
 def _die_with_parent() -> None:
-    """Let the kernel kill the step with its task, so that the pipeline is free for the retry."""
+    """Ask the kernel to kill the step when its task dies, so that a retry can take the pipeline's lock."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)

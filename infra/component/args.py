@@ -1,4 +1,4 @@
-"""What a `DataStack` is made from."""
+"""Arguments of a `DataStack`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Operation:
-    """What `fds up` adds to a deployment."""
+    """Additional arguments of a deployment by `fds up`."""
 
     project: Path | None = None
     """Folder of the stack files that share the budget; None for that of `infra.engine.environment`."""

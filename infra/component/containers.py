@@ -1,4 +1,4 @@
-"""From a service to its container: limits, hardening, health, networks, volumes; no service is known by name here."""
+"""Register the container of a service: limits, hardening, health, networks, volumes. No service is a special case."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAIT_S = 300
 
 @dataclass(frozen=True)
 class ContainerContext:
-    """What containers of one stack stand on: networks, named volumes, and the files that they read."""
+    """What the containers of one stack need: networks, named volumes, and files."""
 
     settings: Settings
     services: tuple[Service, ...]
@@ -35,7 +35,7 @@ class ContainerContext:
 def container(
     service: Service, replica: int, context: ContainerContext, options: pulumi.ResourceOptions
 ) -> docker.Container:
-    """Register one replica of `service`; it counts as made when its health check passes."""
+    """Register one replica of `service`; it is created once its health check passes."""
     settings, own = context.settings, service.resources
     processes = processes_of(service, context.services)
     return docker.Container(
@@ -49,7 +49,7 @@ def container(
         memory=own.memory_limit_mb,
         memory_swap=own.memory_limit_mb,
         memory_reservation=own.memory_mb,
-        cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0, and would call that a change
+        cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0 and would report that as a change
         shm_size=service.shm_mb or None,
         ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
@@ -86,18 +86,18 @@ def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
 
 
 def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOptions:
-    """When a new container takes the place of the old one, and after what."""
+    """Return when a new container replaces the old one, and which resources must exist first."""
     return pulumi.ResourceOptions(
         delete_before_replace=not service.stateless or service.published is not None,
         # The files are in place before the first process of the service reads them.
         depends_on=[context.file_uploader] if service.files else [],
-        # The provider notes a change of these, but never tells the running container.
+        # The provider records a change of these inputs, but does not apply it to the running container.
         replace_on_changes=["healthcheck", "tmpfs"],
     )
 
 
 def _labels(service: Service, context: ContainerContext) -> list[docker.ContainerLabelArgs]:
-    """Who it is, and a fingerprint of its files, so that a changed file or secret replaces the container."""
+    """Return labels with the container's identity and a digest of its files, so that a changed file replaces it."""
     found = {**labels.of_service(context.settings.stack, service.name), **service.labels}
     if service.route:
         found[labels.URL_LABEL] = url_of(service, context.settings)
@@ -108,7 +108,7 @@ def _labels(service: Service, context: ContainerContext) -> list[docker.Containe
 
 
 def url_of(service: Service, settings: Settings) -> str:
-    """Where a person opens the service; empty when it has no route."""
+    """Return the address of the service for a person; empty when it has no route."""
     if service.route is None:
         return ""
     _, https = host_of(settings).ports(settings)
@@ -146,12 +146,12 @@ def _volumes(service: Service, context: ContainerContext) -> list[docker.Contain
 
 
 def files_volume(service: Service) -> str:
-    """Name of the small volume that holds the service's files."""
+    """Return the name of the small volume that holds the service's files."""
     return f"{service.name}-files"
 
 
 def volumes_of(services: tuple[Service, ...]) -> dict[str, Volume]:
-    """Every volume of these services by name; one that several mount appears once."""
+    """Return every volume of these services by name; one that several services mount appears once."""
     found = {volume.name: volume for service in services for volume in service.volumes}
     return found | {
         files_volume(service): Volume(files_volume(service), "/run/fds", data=False)

@@ -1,4 +1,5 @@
-"""Files for the containers: configuration and secrets, delivered without environment, arguments or image layers.
+"""Files for the containers: configuration and secrets, delivered without using environment variables, arguments or
+image layers.
 
 The daemon refuses to copy a file into a container whose root is read-only, even onto a volume. So one container
 that is never started, the file uploader, mounts the files volume of every service, and the files are copied through it.
@@ -53,7 +54,7 @@ def file_uploader(
         uploads=[
             _upload(service, file, settings, services, secrets) for service in with_files for file in service.files
         ],
-        # The provider would remove the old one first, and then the engine replaces all that depends on it.
+        # If the old one were deleted first, the engine would replace everything that depends on it.
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(delete_before_replace=False)),
     )
 
@@ -73,5 +74,5 @@ def _upload(
     return docker.ContainerUploadArgs(
         file=f"{_at(service)}/{file.name}",
         content=pulumi.Output.secret(content),
-        permissions="0444",  # older plugins can give a file no owner, and only this service mounts it
+        permissions="0444",  # older plugins cannot set the owner of a file, and no other service mounts this volume
     )

@@ -1,4 +1,4 @@
-"""Which secrets a stack needs, and how those that are not given are generated."""
+"""Determine which secrets a stack needs, and generate those that are not given."""
 
 from __future__ import annotations
 

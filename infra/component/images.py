@@ -46,8 +46,8 @@ def _built(stack: str, build: Build, options: pulumi.ResourceOptions) -> docker.
         build=docker.RemoteImageBuildArgs(
             context=str(build_context.context_dir()),
             dockerfile=build.dockerfile,
-            force_remove=True,  # the container of a step that failed, too
-            use_legacy_builder=True,  # the other one, buildx, builds on this machine's daemon, whatever the host is
+            force_remove=True,  # also removes the container of a failed build step
+            use_legacy_builder=True,  # the newer builder, buildx, always builds on this machine's daemon
         ),
         keep_locally=True,
         opts=options,

@@ -136,7 +136,7 @@ class DataStack(pulumi.ComponentResource):
             ]
 
     def _volume(self, volume: Volume) -> docker.Volume:
-        """Data volumes outlive the stack: only `fds down --volumes` removes them."""
+        """Register a data volume, which outlives the stack: only `fds down --volumes` removes it."""
         return docker.Volume(
             f"{self._settings.stack}-{volume.name}-volume",
             name=f"{PROJECT}-{self._settings.stack}-{volume.name}",

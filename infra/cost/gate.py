@@ -21,7 +21,7 @@ def gate(plan: Plan) -> None:
 
 
 def refusal(plan: Plan) -> StackError:
-    """Return the error for a refused plan. Its text holds the table, so every caller shows it."""
+    """Return the error for a refused plan. Its text contains the table, so that every caller shows it."""
     kind = UnknownError if plan.verdict == "unknown" else RefusedError
     what = "; ".join([f"{plan.verdict.replace('_', ' ')}: {plan.reason}", *raised(plan.budget_usd)])
     return kind(f"{table(plan)}\n{what}", where=f"stack {plan.stack}", next_command=_next(plan))

@@ -152,7 +152,7 @@ def paid_stacks(project: Path, stack: str) -> list[Settings]:
 
 @dataclass(frozen=True)
 class _Sources:
-    """Where prices, rate and running resources of a stack and its neighbours come from."""
+    """Fetch prices, rate and running resources for a stack and the other stacks of its project."""
 
     settings: Settings
     neighbours: Sequence[Settings]

@@ -1,4 +1,4 @@
-"""The environment in which everything that starts the engine runs, so that all of them meet the same state."""
+"""Set up the environment for the engine, so that every command finds the same engine and state."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ def deployed_project() -> Path:
 
 
 def engine_root() -> Path:
-    """Where setup puts an engine that it had to get itself; the program is `bin/pulumi` below it."""
+    """Return the folder of an engine that setup fetched; the program is `bin/pulumi` in it."""
     return cache_dir() / "engine" / VERSION
 
 
 def engine_home() -> Path:
-    """Where the engine keeps what is of no single project: in the home of the account's entry, whatever `HOME` says."""
+    """Return the engine's folder for all projects: in the home that the user database names, not in `HOME`."""
     if chosen := os.environ.get("PULUMI_HOME"):
         return Path(chosen)
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir, ".pulumi")
-    except KeyError:  # an account without an entry
+    except KeyError:  # the user has no entry
         return Path.home() / ".pulumi"
 
 
 def plugins_folder(project: Path) -> Path:
-    """Where setup puts stand-ins for plugins that cannot be downloaded; last on PATH, and tied to this project."""
+    """Return the project's folder of stand-ins for plugins that cannot be downloaded; it is last on PATH."""
     return project / ".fds" / "plugins"
 
 
 def search_path(project: Path) -> str:
-    """PATH with what was fetched for the project behind the user's own programs."""
+    """Return PATH with the project's downloads after the user's own programs."""
     own = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
     fetched = _fetched(project)
     return os.pathsep.join([*(folder for folder in own if folder not in fetched), *fetched])
 
 
 def _fetched(project: Path) -> list[str]:
-    """The engine that setup got, the uv that `make` got and a language host looks for by name, the stand-ins last."""
+    """Return the folders of downloads: engine, uv (which a language host looks up on PATH), and stand-ins last."""
     return [str(engine_root() / "bin"), str(project / ".fds" / "uv" / "bin"), str(plugins_folder(project))]
 
 
 def write_env_file(project: Path, stack: str) -> Path:
-    """Write `.fds/env`: after `. .fds/env` the plain `pulumi` and `fds` run in that shell. It holds no secret.
+    """Write `.fds/env`. After `. .fds/env`, plain `pulumi` and `fds` work in that shell. The file holds no secret.
 
     Raises:
         UnreachableError: there is no engine.
@@ -124,7 +124,7 @@ def backend_folder(backend: str) -> Path | None:
 
 
 def _passphrase(project: Path, make: bool) -> str:
-    """A file with a generated passphrase; whoever makes it first wins, so that two starts agree on one."""
+    """Return the file with the generated passphrase; if two processes create it at once, both use the first one."""
     path = project / ".fds" / "passphrase"
     if make and not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the engine says when it fails, as one of our errors: what happened, and the way on."""
+"""Convert a failure of the engine to a `StackError` that says what happened and which command to run next."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def retry_when_busy(
 
 
 def to_stack_error(reason: str, stack: str) -> StackError:
-    """The error for a deployment that failed because of `reason`, the engine's own words on one line."""
+    """Return the error for a failed deployment; `reason` is the engine's message on one line."""
     where = f"stack {stack}"
     said, _, advice = reason.removeprefix(PROGRAM).partition("; next: ")
     if reason.startswith(PROGRAM) and advice:
@@ -120,7 +120,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
 
 
 def _of_account(reason: str, short: str, stack: str) -> StackError | None:
-    """Return the error when the account's API broke off, is busy, or reached a limit; else None."""
+    """Return the error if the account's API closed the connection, is busy, or has reached a limit; else None."""
     where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
     if _API_CUT.search(reason):
         return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)

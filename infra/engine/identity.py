@@ -1,5 +1,7 @@
-"""The identity of a stack: made once, kept as a tag of the stack in the state, so that a clone with a state of its own
-has another one. Whoever shares the state shares the identity."""
+"""Identify a stack: its identity is created once and stored as a tag of the stack in the state.
+
+Clones that share the state share the identity; a clone with its own state has another one.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +62,8 @@ class EngineState:
         return str(json.loads(listed).get(TAG, "")) if listed else ""
 
     def owner(self, *, write: bool) -> Owner:
-        """Return the owner; a stack without an identity gets the one in its record, as after a move of the state, or a
-        new one.
+        """Return the owner. A stack without an identity gets the one in its record (as after a moved state), or a new
+        one.
 
         Args:
             write: keep a new identity in the state; False for commands that only read.
@@ -120,7 +122,7 @@ def of_project(project: Path, stack: str) -> Owner:
 
 
 def known(project: Path, stack: str) -> str | None:
-    """Return the identity of `stack`; None where no engine can tell, as in the container of the agents."""
+    """Return the identity of `stack`; None where no engine is available, as in the agents' container."""
     try:
         return _reading(project, stack).identity()
     except StackError:
@@ -138,7 +140,7 @@ def new() -> str:
     """
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # an account without an entry
+    except (KeyError, OSError):  # the user has no entry
         user = ""
     name = re.sub("[^a-z0-9]+", "-", f"{user}-{socket.gethostname()}".lower())[:_LONGEST_NAME].strip("-")
     return f"{name}-{secrets.token_hex(4)}".lstrip("-")

@@ -1,7 +1,7 @@
-"""Release what a killed deployment leaves in a file backend: its lock, and side files of the record that are torn.
+"""Remove what a killed deployment leaves in a file backend: its lock, and half-written side files of the state.
 
-The engine's own command for it, `pulumi cancel`, releases every lock, also that of a running deployment. Only the lock
-files tell which process holds them.
+The engine's own command, `pulumi cancel`, removes every lock, also that of a running deployment. Only the lock files
+tell which process holds them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stack_runtime.paths import PROJECT
 
 
 def holder(backend: str, stack: str) -> str | None:
-    """Who deploys `stack` now and since when, or None when nobody does or the backend is not a folder."""
+    """Return who deploys `stack` and since when; None if nobody does or the backend is not a folder."""
     for _, lock in _locks(backend, stack):
         since = str(lock.get("timestamp", "")).split(".")[0].replace("T", " ")
         return f"{lock.get('username')} on {lock.get('hostname')}, process {lock.get('pid')}, since {since}"
@@ -27,7 +27,7 @@ def holder(backend: str, stack: str) -> str | None:
 
 
 def release_dead(backend: str, stack: str) -> list[str]:
-    """Remove locks of deployments that were killed on this machine; one on another machine is never touched.
+    """Remove locks of deployments that were killed on this machine; locks of other machines stay.
 
     Returns: who held them.
     """
@@ -40,9 +40,10 @@ def release_dead(backend: str, stack: str) -> list[str]:
 
 
 def drop_torn(backend: str, stack: str) -> None:
-    """Remove attributes of the record that a kill left half written: with them the engine reads nothing at all.
+    """Remove attribute files of the state that a kill left half written, because the engine could not read the state.
 
-    The record itself changes in one rename; it needs no attributes. Where somebody deploys, nothing is touched.
+    The state itself is replaced by one rename, and does not need the attributes. Nothing is changed while another
+    deployment runs.
     """
     root = backend_folder(backend)
     if root is None or holder(backend, stack):
@@ -71,7 +72,7 @@ def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _runs(lock: dict[str, Any]) -> bool:
-    """Whether the recorded process lives; a process that began after the lock is another one with the same number."""
+    """Return whether the recorded process still runs; one that began after the lock was taken only has the same pid."""
     pid = lock.get("pid")
     if not isinstance(pid, int) or pid <= 0:
         return True
@@ -85,7 +86,7 @@ def _runs(lock: dict[str, Any]) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """A process that was killed, but that nobody has buried yet."""
+    """Return whether the process is dead, but its parent has not collected its exit status yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):
@@ -93,7 +94,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _started(pid: int) -> float:
-    """When a process began, in seconds since the epoch; 0 where that cannot be told."""
+    """Return when a process began, in seconds since the epoch; 0 if that is unknown."""
     try:
         ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
         boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
@@ -103,7 +104,7 @@ def _started(pid: int) -> float:
 
 
 def _taken(lock: dict[str, Any]) -> float:
-    """When the lock was taken, with two seconds of grace for rounding."""
+    """Return when the lock was taken, plus two seconds for rounding."""
     try:
         return datetime.fromisoformat(str(lock.get("timestamp"))[:26].rstrip("Z") + "+00:00").timestamp() + 2
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a person sees while the engine works: one line a finished resource, and the errors at the end."""
+"""Show a deployment's progress: one line for each finished resource, and the errors at the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WRAPPING = re.compile(
 
 
 class Progress:
-    """Listens to the engine's events.
+    """Collect the engine's events, and show them.
 
     Args:
         say: called with each line for a person; None for programs.
@@ -42,10 +42,10 @@ class Progress:
         self.begin()
 
     def begin(self, *, planned: bool = False) -> None:
-        """Listen to a new attempt, and forget what an earlier one said.
+        """Start a new attempt: forget the events of an earlier one.
 
         Args:
-            planned: it is a preview, in which nothing is done.
+            planned: True for a preview, which changes nothing.
         """
         self._planned = planned
         self._started: dict[str, float] = {}
@@ -56,7 +56,7 @@ class Progress:
         """Number of resources by operation, once the engine is through."""
 
     def on_event(self, event: EngineEvent) -> None:
-        """Take one event of the engine's stream."""
+        """Handle one event of the engine's stream."""
         if event.resource_pre_event:
             self._started[event.resource_pre_event.metadata.urn] = time.monotonic()
         elif event.res_outputs_event:
@@ -81,7 +81,7 @@ class Progress:
         operation = str(getattr(step.op, "value", step.op))
         if operation == "delete" and step.old and step.old.retain_on_delete:
             self._kept += 1
-            return  # it stays, and only the record of it goes
+            return  # it is retained; only its record is removed
         if self._planned and operation in _PLANNED:
             self._say(f"  {_PLANNED[operation]} {_name(step.urn)}")
         elif not self._planned and operation in _DONE:
@@ -96,20 +96,20 @@ class Progress:
         return {operation: count for operation, count in counts.items() if count}
 
     def refused(self, kind: str, codes: Iterable[str]) -> bool:
-        """Whether a resource of `kind` failed with one of the provider's error `codes`."""
+        """Return whether a resource of `kind` failed with one of the provider's error `codes`."""
         return any(error.startswith(f"{kind} ") and any(code in error for code in codes) for error in self._errors)
 
     def first_violation(self) -> str:
-        """The first thing that the policy pack refused, on one line, or nothing."""
+        """Return the first violation that the policy pack reported, on one line; empty without one."""
         return shortened(self._violations[0], 600) if self._violations else ""
 
     def first_error(self) -> str:
-        """The first error the engine reported, on one line, or nothing."""
+        """Return the first error that the engine reported, on one line; empty without one."""
         return self._errors[0] if self._errors else ""
 
 
 def _name(urn: str) -> str:
-    """`Container postgres` from a URN."""
+    """Return a resource's name from its URN, such as `Container postgres`."""
     if "::" not in urn:
         return ""
     kind, name = urn.split("::")[-2:]

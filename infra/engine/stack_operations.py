@@ -1,4 +1,4 @@
-"""Deployments through the engine's Automation API: what `fds up`, `preview`, `down` and `drift` call."""
+"""Run deployments through the engine's Automation API, for `fds up`, `preview`, `down` and `drift`."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ class StackOperations:
         self.plan: Plan | None = None
         """What the program planned when the engine last ran it."""
         self._environment = self._surroundings()
-        os.environ["PATH"] = self._environment["PATH"]  # where the Automation API itself looks for the engine
+        os.environ["PATH"] = self._environment["PATH"]  # where the Automation API looks for the engine
         for clear in (release_dead, drop_torn):
             clear(self._environment["PULUMI_BACKEND_URL"], stack)
         self._stack = self._run(self._open)
 
     def up(self, only: Sequence[str] = ()) -> dict[str, int]:
-        """Bring the stack to what its file says.
+        """Deploy the stack as its file describes it.
 
         Args:
             only: URNs of account resources to limit the update to; it then does not wait for the server.
@@ -98,24 +98,24 @@ class StackOperations:
         return watch.changes
 
     def down(self) -> dict[str, int]:
-        """Destroy what the engine made; data volumes stay."""
+        """Destroy what the engine created; data volumes stay."""
         watch = self._progress
         self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
         return watch.changes
 
     def refresh(self, urns: Sequence[str]) -> None:
-        """Read these resources again, and believe what is there."""
+        """Refresh these resources: record what really exists."""
         self._run(lambda: self._stack.refresh(target=list(urns), suppress_outputs=True, color="never"))
 
     @cached_property
     def owner(self) -> Owner:
-        """The stack's identity, which is made on first use, and its record."""
+        """Return the stack's identity, which is created on first use, with its record."""
         return EngineState(self.project, self.settings.stack, self._environment).owner(write=True)
 
     def refuse_locked(self) -> None:
-        """
+        """Check that no other deployment holds the stack's lock.
+
         Raises:
-            LockedError: another deployment of this stack is at work, as its lock says.
         """
         if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
             raise self._locked()
@@ -135,12 +135,12 @@ class StackOperations:
             )
 
     def secrets(self) -> dict[str, str]:
-        """The generated secrets of the stack file in the clear, by name."""
+        """Return the decrypted generated secrets of the stack file by name."""
         found = self._run(self._stack.get_all_config).get(f"{PROJECT}:{SECRETS}")
         return dict(json.loads(found.value)) if found else {}
 
     def keep_secret(self, key: str, value: str) -> None:
-        """Write one value into the stack file, encrypted. It goes by standard input: arguments are everybody's to read.
+        """Write one encrypted value into the stack file. It is passed on stdin, because other users can read arguments.
 
         Args:
             key: with its namespace, and a path inside an object after a full stop.
@@ -150,7 +150,7 @@ class StackOperations:
             [*command, "--non-interactive"],
             cwd=self.project,
             env={**os.environ, **self._environment},
-            input=f"{value}\n",  # the engine takes off one line end; a key needs its own
+            input=f"{value}\n",  # the engine strips one line end, and a key needs its last one
             capture_output=True,
             text=True,
         )
@@ -160,11 +160,11 @@ class StackOperations:
             )
 
     def _policies(self) -> list[str] | None:
-        """Where there is a bill, the policy pack judges what is really in the stack, beside the program's own gate."""
+        """Return the policy pack for a host with a bill; it checks the real resources, in addition to the gate."""
         return None if host_of(self.settings).on_this_machine else [str(POLICY_PACK)]
 
     def recorded(self) -> state_edits.Deployment:
-        """The engine's record of the stack."""
+        """Return the engine's record of the stack."""
         return dict(self._run(self._stack.export_stack).deployment or {})
 
     def record(self, deployment: state_edits.Deployment) -> None:
@@ -182,7 +182,7 @@ class StackOperations:
         return missing
 
     def _present(self) -> set[str]:
-        """Names of the secrets in the stack file, where they stand in the clear unless the whole object is one text."""
+        """Return the names of the secrets in the stack file; they are readable unless the whole object is encrypted."""
         found = config(self.project, self.settings.stack).get(f"{PROJECT}:{SECRETS}", {})
         return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
 
@@ -202,7 +202,7 @@ class StackOperations:
             raise
 
     def _run(self, action: Callable[[], Result], *, planned: bool = False) -> Result:
-        """Run one engine command and turn its failure into ours."""
+        """Run one engine command, and convert its failure to a `StackError`."""
         self._progress.begin(planned=planned)
         try:
             return action()
@@ -230,7 +230,7 @@ class StackOperations:
 
 
 def _last_line(text: str) -> str:
-    """The last line of an engine's output that says something."""
+    """Return the last error in the engine's output, else its last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("error:")]
     return (errors or lines or ["the engine failed without a word"])[-1].removeprefix("error: ")

@@ -1,4 +1,4 @@
-"""Changes to the engine's record that it cannot make itself, as pure functions on an exported deployment."""
+"""Edit the engine's record in ways that the engine cannot, by pure functions on an exported deployment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Facts = Mapping[str, Any]
 
 
 def resources(deployment: Deployment) -> list[dict[str, Any]]:
-    """The recorded resources; an empty stack has none."""
+    """Return the recorded resources; empty for an empty stack."""
     return list(deployment.get("resources") or [])
 
 
@@ -87,7 +87,7 @@ def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
 
 
 def ids_of(deployment: Deployment, kind: str) -> set[str]:
-    """Ids of all recorded resources of the engine's type `kind`."""
+    """Return the IDs of all recorded resources of the engine's type `kind`."""
     return {str(item["id"]) for item in resources(deployment) if item["type"] == kind and item.get("id")}
 
 
@@ -177,7 +177,7 @@ def _freed(item: dict[str, Any], lost: Set[str]) -> dict[str, Any]:
 
 
 def built_images(deployment: Deployment) -> set[str]:
-    """Names of the images that were built for the stack."""
+    """Return the names of the images that were built for the stack."""
     names = {str(item["inputs"]["name"]) for item in resources(deployment) if item["type"] == IMAGE}
     return {name for name in names if name.startswith(f"{IMAGES}/")}
 
@@ -189,12 +189,12 @@ def pulled_digests(deployment: Deployment) -> dict[str, str]:
 
 
 def unprotected(deployment: Deployment) -> Deployment:
-    """The record with the engine's protection taken off everything."""
+    """Return the record with the engine's protection removed from every resource."""
     return {**deployment, "resources": [{**item, "protect": False} for item in resources(deployment)]}
 
 
 def _leans_on(item: dict[str, Any]) -> Iterable[str]:
-    """What a resource cannot exist without, the provider that made it among it."""
+    """Yield what a resource depends on, including its provider."""
     yield from item.get("dependencies") or []
     yield str(item.get("provider", "")).rpartition("::")[0]
     if item.get("deletedWith"):

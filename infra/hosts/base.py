@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 class DockerTarget:
     """A Docker daemon in the program.
 
-    `gone_with` is the machine below it: once that is destroyed, nothing on it needs to be removed one by one.
+    `gone_with` is the machine below it: when it is destroyed, everything on it is gone too.
     """
 
     provider: docker.Provider
@@ -117,7 +117,7 @@ class Host(ABC):
         return None
 
     def way_to_a_verdict(self, stack: str) -> str:
-        """Return the next command where a plan has no verdict, because something that it needs is unknown."""
+        """Return the next command for a plan without a verdict, where something that it needs is unknown."""
         return f"fds cost --stack {stack} --explain"
 
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
@@ -157,35 +157,35 @@ class Host(ABC):
         """
 
     def docker_name(self, settings: Settings) -> str:
-        """Return what a person calls that Docker."""
+        """Return the name of that Docker for messages."""
         return "Docker on the server"
 
     def may_hold(self, keys: Path) -> bool:
-        """Return whether the machine's Docker may hold something of the stack; False before a first deployment."""
+        """Return whether the machine's Docker may have something of the stack; False before a first deployment."""
         return True
 
     def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
-        """Check whose the machine is, and mark it (see `infra.ownership`); only for a host that makes its machine."""
+        """Check and mark the owner of the machine (see `infra.ownership`); only for a host that creates its machine."""
         raise NotImplementedError
 
     @abstractmethod
     def preflight(self, settings: Settings, project: Path) -> str:
-        """Check what must be true before a deployment touches anything; return in a few words what is.
+        """Check everything that a deployment needs before it changes anything; return a short summary.
 
         Raises:
             UnreachableError: something is missing; the message names the next command.
         """
 
     def trust(self, settings: Settings, project: Path, ask: Callable[[str], str] | None, accepted: str) -> None:
-        """Make sure that a person has accepted the host key of a machine that is not ours.
+        """Check that a person has accepted the host key of a machine that the user already has.
 
         Args:
-            ask: shows a text to a person and returns the answer; None where no person is.
+            ask: shows a text to a person and returns the answer; None without a terminal.
             accepted: fingerprint that was accepted beforehand.
 
         Raises:
             UnreachableError: the key was not accepted, or is another one than before.
-            UsageError: a key was accepted for a host that has none to accept.
+            UsageError: a key was accepted, but this host has no key to accept.
         """
         if accepted:
             raise UsageError(f"host {self.name} has no host key to accept", next_command="leave out --accept-host-key")
@@ -244,7 +244,7 @@ class Host(ABC):
         return not self.on_this_machine
 
     def missing(self, settings: Settings, configuration: Mapping[str, Any]) -> dict[str, str]:
-        """Return the commands that provide what only a person can, by what is missing.
+        """Return what is missing and only a person knows, with the command that sets each value.
 
         Args:
             configuration: the stack file's, by key.

@@ -42,7 +42,7 @@ def deploy(
     agreed: Callable[[Plan], None] | None = None,
     take_over: str = "",
 ) -> dict[str, int]:
-    """Bring the stack to what its file says, and wait until every service is healthy.
+    """Deploy the stack as its file describes it, and wait until every service is healthy.
 
     Args:
         say: takes lines for a person.
@@ -54,7 +54,7 @@ def deploy(
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
     Raises:
-        StackError: of every kind that `StackOperations` raises, and UnreachableError for a sick service.
+        StackError: of every kind that `StackOperations` raises, and UnreachableError for an unhealthy service.
     """
     settings = read(project, stack)
     host = host_of(settings)
@@ -78,7 +78,7 @@ def deploy(
 
 
 def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Return one line for each image that another pull brought under the same name; both map names to digests."""
+    """Return one line for each image that was replaced under the same name; both arguments map names to digests."""
     return [
         f"image {name} is not the one of the last deployment: {_digest(before[name])} became {_digest(after[name])}"
         for name in sorted(before.keys() & after.keys())
@@ -113,7 +113,7 @@ def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[s
             )  # fmt: skip
         return changes
     except LockedError:
-        raise  # whoever holds the lock may have switched the server off for a reason
+        raise  # the deployment that holds the lock may have switched the server off on purpose
     except StackError:
         _leave_working(deployment, say)
         raise
@@ -142,7 +142,7 @@ def _told(wrong: Mapping[str, str]) -> str:
 
 
 def _leave_working(deployment: StackOperations, say: Callable[[str], None]) -> None:
-    """Leave a working server after a failure; what fails here is only reported, because the first failure counts."""
+    """Leave a working server after a failure; errors here are only printed, so that the first error is raised."""
     try:
         host_of(deployment.settings).after_failure(deployment, say)
     except StackError as error:

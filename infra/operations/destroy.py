@@ -1,4 +1,4 @@
-"""Removing a stack: past its protection, down to what the engine does not know of."""
+"""Remove a stack, including protected resources and those that the engine did not record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stack_runtime.docker_host import remove_leftovers, remove_unused_images
 
 
 def remove(deployment: StackOperations, *, volumes: bool, say: Callable[[str], None], take_over: str = "") -> Removed:
-    """Destroy the stack. Whoever calls this has asked before.
+    """Destroy the stack. The caller has asked for confirmation.
 
     Args:
         take_over: what a person typed to remove resources of another stack with this name as well.

@@ -172,6 +172,6 @@ class ReadOnlyOperations(StackOperations):
 
 @contextmanager
 def rehearsal(project: Path, stack: str, progress: Progress) -> Iterator[ReadOnlyOperations]:
-    """Open a stack for a preview, whether it exists or not; temporary files are deleted at the end."""
+    """Open a stack, existing or not, for a preview; temporary files are deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="fds-preview-") as scratch:
         yield ReadOnlyOperations(project, stack, progress, Path(scratch))

@@ -1,4 +1,4 @@
-"""Before a deployment: bring the engine's record in line with what a killed one or a person left behind."""
+"""Correct the engine's record before a deployment, after a killed deployment or a manual change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Say = Callable[[str], None]
 
 
 def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> state_edits.Deployment:
-    """Correct the engine's record, start what was stopped, and remove containers that the record does not have.
+    """Correct the engine's record, start stopped containers, and remove containers that are not in the record.
 
     Args:
         take_over: what a person typed to take over resources of another stack with this name.
@@ -28,7 +28,7 @@ def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> sta
         UnreachableError: the host cannot be read, has nothing of the stack, or does not answer.
     """
     deployment.refuse_locked()
-    deployment.refuse_another_host()  # before anything is written to the new one
+    deployment.refuse_another_host()  # before anything is written to the new host
     host = host_of(deployment.settings)
     host.prepare(deployment, say, deploying=True)
     claim(deployment.settings, deployment.project, deployment.owner, take_over=take_over)
@@ -43,7 +43,7 @@ def _remove_strays(deployment: StackOperations, record: state_edits.Deployment, 
     stack = deployment.settings.stack
     containers, networks = (state_edits.ids_of(record, kind) for kind in (state_edits.CONTAINER, state_edits.NETWORK))
     with daemon(deployment.project, stack) as client:
-        deployment.refuse_locked()  # one that has begun meanwhile makes what only looks like a stray
+        deployment.refuse_locked()  # containers of a deployment that has begun since would look unrecorded
         for name in remove_unrecorded(client, stack, containers, networks):
             say(f"removed {name}, which an interrupted deployment left behind")
         for name in start_stopped(client, stack):

@@ -1,6 +1,6 @@
-"""What only a person can tell about a stack with a server: asked for once, checked, and kept in the stack file.
+"""Ask for values of a server's stack that only a person knows, check them, and store them in the stack file.
 
-Every answer is kept as soon as it is checked, so that whoever stops half way is not asked again.
+Every answer is stored as soon as it is checked, so it is not asked again after an abort.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ Say = Callable[[str], None]
 
 
 class Ask(Protocol):
-    """Puts a question to a person."""
+    """Asks a person a question."""
 
     def __call__(self, question: str, *, hidden: bool = False) -> str:
-        """The answer; `hidden` while it is typed."""
+        """Return the answer; `hidden`: do not show it while it is typed."""
 
 
 def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
-    """See to it that the stack file holds all that a deployment needs: token, domain, address, and every secret.
+    """Store everything that a deployment needs in the stack file: token, domain, address, and every secret.
 
     Args:
-        ask: how to reach a person, or None where nobody is there.
+        ask: asks a person; None without a terminal.
         say: takes lines for a person.
 
     Returns: what was stored, by name; never a value.
 
     Raises:
-        UsageError: something is missing and nobody can be asked, or no usable answer came.
+        UsageError: a value is missing and nobody can be asked, or three answers were invalid.
         UnreachableError: the API refuses the token, or does not answer.
     """
     host = host_of(read(project, stack))
@@ -95,7 +95,7 @@ def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
 
 
 class SetupPrompter:
-    """Looks for each thing where it may be, and asks for it only when it is nowhere."""
+    """Look for each value where it may be stored, and ask for it only if it is missing."""
 
     def __init__(self, deployment: StackOperations, ask: Ask | None, say: Say) -> None:
         self.deployment = deployment
@@ -104,7 +104,7 @@ class SetupPrompter:
         self._say = say
 
     def plain(self) -> list[str]:
-        """Domain and e-mail address."""
+        """Ask for domain and e-mail address."""
         questions = {
             "domain": "Domain (the dashboard will be at dashboard.DOMAIN)",
             "email": "E-mail address (for the certificate authority)",
@@ -116,7 +116,7 @@ class SetupPrompter:
         return unset
 
     def given_secrets(self) -> list[str]:
-        """Secrets that a service needs and that nobody can generate."""
+        """Ask for secrets that a service needs and that cannot be generated."""
         ungiven = _ungiven(read(self.project, self.stack), self.deployment.secrets())
         for name in ungiven:
             answer = self.usable(f"Secret {name} (docs/server.md)", _not_empty, hidden=True)
@@ -129,7 +129,7 @@ class SetupPrompter:
         Settings.of(self.stack, {name: value})
 
     def usable(self, question: str, check: Callable[[str], None], *, hidden: bool = False) -> str:
-        """An answer that passes `check`; whoever gives three that do not gets the reason of the last."""
+        """Return an answer that passes `check`; after three invalid answers, raise the reason of the last."""
         assert self.ask is not None
         for left in reversed(range(TRIES)):
             answer = self.ask(question, hidden=hidden)

@@ -52,7 +52,7 @@ def unclean(resource: Resource) -> list[str]:
 
 
 def unlike_the_proxy(resources: Sequence[Resource]) -> str:
-    """Return why a container of the stack may not publish its ports, or an empty text."""
+    """Return which containers publish ports without the proxy's image, or an empty text."""
     try:
         return image_problem(resources, publishers_of(_settings()))
     except StackError as error:

@@ -60,7 +60,7 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInp
 
 
 def _readers(settings: Settings, inputs: RentalInputs) -> Sequence[_Reader]:
-    """Return what prices resources; without a price list there are only free ones."""
+    """Return the functions that price resources; without a price list, all resources must be free."""
     if inputs.prices is None:
         return ()
     return (_resources, _besides) if host_of(settings).makes_machine else (_resources,)

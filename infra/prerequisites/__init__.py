@@ -39,15 +39,15 @@ def prerequisites_of_stack(project: Path) -> list[Prerequisite]:
 def prepare(
     wanted: list[Prerequisite], begin: Callable[[Prerequisite], Say], end: Callable[[Prerequisite, Installation], None]
 ) -> None:
-    """Find or get each piece in turn. Can be stopped at any point and called again.
+    """Find or get each prerequisite in turn. Can be stopped at any point and called again.
 
     Args:
         wanted: what to find or get, in order.
-        begin: called before a piece is fetched or made; what it returns takes the lines of progress.
-        end: called with each piece and what was found.
+        begin: called before a prerequisite is fetched; returns a function for the lines of progress.
+        end: called with each prerequisite and its installation.
 
     Raises:
-        UnreachableError: a piece cannot be had; those before it stay.
+        UnreachableError: a prerequisite is unavailable; earlier ones stay installed.
     """
     with _alone():
         for piece in wanted:
@@ -56,7 +56,7 @@ def prepare(
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One setup at a time works on the cache; the next waits, and then finds everything there."""
+    """Lock the cache, so that one setup runs at a time; the next one waits, and then finds everything installed."""
     cache_dir().mkdir(parents=True, exist_ok=True)
     with (cache_dir() / "setup.lock").open("a") as lock:
         try:

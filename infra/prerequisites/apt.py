@@ -1,4 +1,4 @@
-"""Install packages of the distribution, where that is Debian or Ubuntu and the user is root."""
+"""Install packages of the distribution, on Debian or Ubuntu and as root."""
 
 from __future__ import annotations
 

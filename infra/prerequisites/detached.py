@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start `command` in a session of its own, so that it outlives setup; its pid lies beside `log`."""
+    """Start `command` in its own session, so that it outlives setup; its pid is stored next to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -21,12 +21,12 @@ def spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def alive(log: Path, program: str) -> bool:
-    """True when the process that `spawn` started with this log still runs as `program`."""
+    """Return whether the process that `spawn` started with this log still runs `program`."""
     return _pid(log, program) is not None
 
 
 def stop(log: Path, program: str) -> None:
-    """End that process if it still runs, for example because whoever started it was killed."""
+    """Stop that process if it still runs, for example after setup was killed."""
     pid = _pid(log, program)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
@@ -36,7 +36,7 @@ def stop(log: Path, program: str) -> None:
 def _pid(log: Path, program: str) -> int | None:
     try:
         pid = int(log.with_suffix(".pid").read_text())
-        # the kernel keeps fifteen characters of a program's name
+        # the kernel truncates a program's name to fifteen characters
         return pid if Path(f"/proc/{pid}/comm").read_text().strip() == Path(program).name[:15] else None
     except (OSError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Docker: a running daemon, else, as root on Debian or Ubuntu, the distribution's own, installed and started."""
+"""Find a running Docker daemon; else, as root on Debian or Ubuntu, install and start the distribution's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ASK_SECONDS = 5
 
 @dataclass(frozen=True)
 class Docker:
-    """The daemon that this machine's user works with: see `stack_runtime.docker_endpoint`."""
+    """The Docker daemon of this machine's user; see `stack_runtime.docker_endpoint`."""
 
     name: str = "docker"
 
@@ -34,7 +34,7 @@ class Docker:
             with contextlib.closing(connect(endpoint, ASK_SECONDS)) as client:
                 version = str(client.version()["Version"])
         except DockerAccessError:
-            raise  # the daemon runs; starting another would not help
+            raise  # the daemon runs; starting another one would not help
         except UnreachableError:
             return None
         source = "started by setup" if alive(log_file(), "dockerd") else "running"
@@ -43,7 +43,7 @@ class Docker:
     def get(self, say: Say) -> Installation:
         endpoint = local_endpoint()
         if endpoint.chosen_by:
-            connect(endpoint, ASK_SECONDS)  # raises the error that names what chose the daemon
+            connect(endpoint, ASK_SECONDS)  # raises the error that names the setting which chose the daemon
             return self._wait()
         if shutil.which("dockerd") is None:
             if not can_install():
@@ -69,12 +69,12 @@ class Docker:
 
 
 def log_file() -> Path:
-    """What a daemon says that setup started itself."""
+    """Return the log of a daemon that setup started."""
     return cache_dir() / "docker" / "dockerd.log"
 
 
 def start() -> None:
-    """Start the daemon: as a service where an init system runs, else as a detached process of its own."""
+    """Start the daemon: as a service if an init system runs, else as a detached process."""
     if Path("/run/systemd/system").is_dir():
         run(["systemctl", "start", "docker"], what="Docker cannot be started", next_command="journalctl -u docker")
     elif Path("/proc/1/comm").read_text().strip() == "init" and Path("/etc/init.d/docker").exists():

@@ -29,7 +29,7 @@ PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
 
 @dataclass(frozen=True)
 class Engine:
-    """The program `pulumi`, of our version where setup gets it, of the user's choice where it is on PATH already."""
+    """The program `pulumi`: the version on PATH, whichever it is, else the version that this project needs."""
 
     name: str = "engine"
 
@@ -63,9 +63,9 @@ def _version(program: str) -> str:
 
 
 def _install_official(say: Say) -> bool:
-    """The Automation API's own install, into a folder beside the final one; False where it cannot be had.
+    """Install with the Automation API next to the final folder; return False if the download site cannot be reached.
 
-    In a process of its own, because the API sets no limit to the time that its download takes.
+    This runs in its own process, because the API has no timeout for the download.
     """
     if not answers(INSTALLER):
         return False

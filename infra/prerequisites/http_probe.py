@@ -9,7 +9,7 @@ SECONDS = 4.0
 
 
 def answers(url: str) -> bool:
-    """True when a server answers at `url`, an HTTP address of our own making, with success or by asking who one is."""
+    """Return whether a server answers at `url`, one of our HTTP addresses, with success or a demand for a login."""
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310

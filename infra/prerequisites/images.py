@@ -1,4 +1,4 @@
-"""Prepare the images that the services start from: pull them, or build them where no hub answers."""
+"""Prepare the images that the services start from: pull them, or build them if no hub can be reached."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def official(name: str, version: str | None = None) -> Path | None:
     Searches PATH, the engine's folder and its plugin folder; launchers of ours do not count.
 
     Args:
-        version: what the programs need; the engine takes no other version from its plugin folder, but any from PATH.
+        version: required version; the engine uses only this one from its plugin folder, but any version on PATH.
     """
     folders = [Path(folder) for folder in os.get_exec_path() if folder]
     engine = shutil.which("pulumi")
@@ -49,7 +49,7 @@ def _in_plugin_folder(name: str, version: str | None) -> Path | None:
     stem = re.escape(name.removeprefix("pulumi-"))
     wanted = re.escape(version) if version else r"\d.*"
     for folder in sorted((engine_home() / "plugins").glob("*"), reverse=True):
-        partial = folder.with_name(f"{folder.name}.partial").exists()  # its download was broken off
+        partial = folder.with_name(f"{folder.name}.partial").exists()  # its download was interrupted
         if re.fullmatch(f"{stem}-v{wanted}", folder.name) and (folder / name).is_file() and not partial:
             return folder / name
     return None

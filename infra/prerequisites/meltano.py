@@ -1,4 +1,4 @@
-"""Meltano and its plugins, in environments of their own: what local runs and tests load with."""
+"""Find or install Meltano and its plugins in separate environments, for local runs and tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stack_runtime.pipeline import meltano_env
 
 @dataclass(frozen=True)
 class Meltano:
-    """Installed as `uv.lock` has it; the pipeline's image installs it by the same function."""
+    """Meltano in the version of `uv.lock`; the pipeline's image installs it with the same function."""
 
     name: str = "meltano environment"
 

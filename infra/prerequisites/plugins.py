@@ -1,4 +1,4 @@
-"""Provider plugins: official, else downloaded, else the stand-ins."""
+"""Find provider plugins: official, else downloaded, else the stand-ins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REMEMBERED_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Plugins:
-    """All plugins that the programs need. They come with the engine, from its download site, or are stand-ins."""
+    """All plugins that the programs need: those of the engine, downloaded ones, or stand-ins."""
 
     project: Path
     name: str = "plugins"
@@ -39,7 +39,7 @@ class Plugins:
             return None
         written = launchers.launchers(plugins_folder(self.project))
         if written != set(missing) or not all(map(self._is_current, missing)):
-            return None  # one too many would win over an official plugin that came later
+            return None  # a launcher too many would hide an official plugin that is installed later
         return self._found(missing)
 
     def get(self, say: Say) -> Installation:
@@ -54,7 +54,7 @@ class Plugins:
         return self._found(missing)
 
     def _missing(self) -> list[str]:
-        """Those without an official plugin."""
+        """Return the plugins without an official one."""
         return [name for name in NAMES if self._official(name) is None]
 
     def _official(self, name: str) -> Path | None:
@@ -75,7 +75,7 @@ class Plugins:
         return Installation("", f"stand-in ({short})", str(plugins_folder(self.project)))
 
     def _download(self, name: str, say: Say) -> None:
-        """Let the engine download it, within a bounded time; a partial download is the engine's to clean up."""
+        """Download a plugin with the engine, within a time limit; the engine removes a partial download."""
         wanted = version(DOWNLOADED[name])
         say(f"asking for {name} {wanted}")
         environment = {**os.environ, "PATH": search_path(self.project), "PULUMI_SKIP_UPDATE_CHECK": "true"}
@@ -87,7 +87,7 @@ class Plugins:
 
 
 def _asked_lately() -> bool:
-    """A download was tried within a day, so that a second setup need not wait for the network."""
+    """Return whether a download was tried within a day, so that the next setup need not wait for the network."""
     try:
         return time.time() - _mark().stat().st_mtime < REMEMBERED_SECONDS
     except OSError:

@@ -1,4 +1,4 @@
-"""What setup finds or gets: one piece at a time, each of which can say where it came from."""
+"""Define a prerequisite: what setup finds or gets, and from where."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Installation:
-    """A piece that is there: its version, how it came here (`on PATH`, `pulled`, `stand-in`…), and where it lies."""
+    """An installed prerequisite: version, origin (`on PATH`, `pulled`, `stand-in`…), and location."""
 
     version: str
     source: str
     where: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """The same for programs."""
+        """Return the same as JSON for programs."""
         return asdict(self)
 
 
@@ -35,16 +35,16 @@ class Prerequisite(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """Name of the prerequisite for a person."""
 
     def find(self) -> Installation | None:
-        """Look for it, quickly and without changing anything."""
+        """Find it quickly, without changing anything; None if it is missing."""
 
     def get(self, say: Say) -> Installation:
-        """Fetch or make it. What a killed attempt left behind is used or made again, never trusted half done.
+        """Fetch or create it. Remains of a killed attempt are completed or replaced.
 
         Raises:
-            UnreachableError: it cannot be had; the error names the next command.
+            UnreachableError: it is unavailable; the error names the next command.
         """
 
 
@@ -57,10 +57,10 @@ def run(
     environment: Mapping[str, str] | None = None,
     on_line: Say | None = None,
 ) -> str:
-    """Run a program and return what it printed (both streams together), line by line to `on_line` as it comes.
+    """Run a program and return its output (both streams together); each line is passed to `on_line` as it arrives.
 
     Raises:
-        UnreachableError: it is missing or fails; `what` says what could not be done.
+        UnreachableError: the program is missing or fails; `what` is the text for what could not be done.
     """
     lines: list[str] = []
     try:
@@ -88,7 +88,7 @@ def run(
 
 
 def digest(*parts: bytes | str) -> str:
-    """Sixteen characters that change when any part does."""
+    """Return 16 characters that change when any part changes."""
     total = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

@@ -104,7 +104,7 @@ def _refuse_unknown(settings: Settings, own: Sequence[Service]) -> None:
 
 
 def adapted(service: Service, settings: Settings) -> Service:
-    """Return `service` with the overrides of these settings, and only the files that they call for."""
+    """Return `service` with the overrides of these settings, and only the files that these settings need."""
     service = replace(service, files=tuple(file for file in service.files if file.wanted(settings)))
     override = settings.services.get(service.name)
     own = service.resources

@@ -56,9 +56,9 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "API__SECRET_KEY_CMD": "cat /run/fds/secret_key",
         "API_AUTH__JWT_SECRET_CMD": "cat /run/fds/jwt_secret",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change with the image alone
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change only with the image
         "SCHEDULER__ENABLE_HEALTH_CHECK": "True",
-        # A task without a heartbeat for so long is dead, and is repeated.
+        # A task without a heartbeat for this long counts as dead, and is repeated.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "LOGGING__BASE_LOG_FOLDER": LOGS.path,
         "USAGE_DATA_COLLECTION__ENABLED": "False",

@@ -14,7 +14,7 @@ local all postgres peer
 local all all scram-sha-256
 host all all all scram-sha-256
 """
-# Logs in like the services: over the network, with a password. The password file exists once the roles are complete.
+# Log in like the services: over the network, with a password. The password file exists once the roles are complete.
 _READY = (
     'PGPASSFILE=/tmp/passwords PGCONNECT_TIMEOUT=4 exec "/usr/lib/postgresql/$PG_MAJOR/bin/psql" '
     '--no-psqlrc --no-password --quiet --host="$HOSTNAME" --username=postgres --dbname=postgres --command="SELECT" '
@@ -33,7 +33,7 @@ def _passwords(context: Context) -> str:
 
 
 def _roles(context: Context) -> str:
-    """SQL for psql that may run any number of times: roles, databases, and who may read what."""
+    """Return SQL for psql that can run repeatedly: roles, databases, and read permissions."""
     owners = dict.fromkeys(RESERVED, "postgres")
     lines: list[str] = []
     for service in context.services:
@@ -45,7 +45,7 @@ def _roles(context: Context) -> str:
     for service in context.services:
         for database in service.reads:
             lines += _reader(service.role, database, owners[database])
-    # Comes last: once the superuser's login works, all roles and databases exist.
+    # Last, so that all roles and databases exist once the superuser can log in.
     lines.append(f"ALTER ROLE postgres PASSWORD {_literal(context.secrets['postgres_password'])};")
     return "\n".join(lines) + "\n"
 

@@ -104,12 +104,12 @@ def _tls(settings: Settings) -> dict[str, object]:
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
-    """Where the proxy's DNS provider reads its token; never the token itself."""
+    """Return the environment: the file with the DNS provider's token, never the token itself."""
     return {"HETZNER_API_TOKEN_FILE": f"/run/fds/{DNS_TOKEN}"} if _by_dns(settings) else {}
 
 
 def _routes(context: Context) -> str:
-    """One router and one backend for every service with a route."""
+    """Return one router and one backend for every service with a route, as JSON."""
     routers: dict[str, object] = {}
     backends: dict[str, object] = {}
     middlewares: dict[str, object] = {
@@ -166,9 +166,9 @@ def _health(context: Context) -> str:
 
 
 def _users(context: Context) -> str:
-    """The login as a bcrypt line. The salt is derived, so that rendering twice gives the same file.
+    """Return the login as a bcrypt line. The salt is derived, so that rendering twice gives the same file.
 
-    The cost is the lowest usual one: the password is generated, not chosen, and every request pays for it.
+    The cost factor is the lowest usual one, because the password is generated and every request checks it.
     """
     password = context.secrets["ui_password"]
     digest = hashlib.sha256(f"salt {context.settings.stack} {password}".encode()).digest()
@@ -177,7 +177,7 @@ def _users(context: Context) -> str:
 
 
 def _to_bcrypt(text: str) -> str:
-    """Base64 in bcrypt's alphabet; the last of the 22 characters carries only 2 bits, so it is made a valid one."""
+    """Return base64 text as a bcrypt salt: its last character holds only 2 bits, so a valid one replaces it."""
     return text[:21] + "."
 
 

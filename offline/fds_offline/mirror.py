@@ -1,4 +1,4 @@
-"""The prerequisite `image mirror`: hands the images built here to the daemon and to test servers."""
+"""Define the prerequisite `image mirror`, which offers the images built here to the daemon and to test servers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Mirror:
                         images.store(client, reference, where)
             where = registry.serve(client)
         except UnreachableError as error:
-            # the daemon has the images; only test servers would miss the registry
+            # the daemon has the images; only test servers need the registry
             return Installation("", f"not used: {error.what}")
         registry.play_hub(client, where)
         return self._found(client, where)

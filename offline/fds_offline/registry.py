@@ -1,7 +1,7 @@
-"""A registry on this machine that plays the hub: for the daemon as its mirror, and for test servers on the bridge.
+"""Run a registry on this machine in place of the hub, for the daemon as its mirror and for test servers on the bridge.
 
-What stays up only reads, on the bridge's own address; images are pushed through a second, short-lived one on the
-loopback interface, so that no container can change what the daemon pulls.
+The permanent one is read-only and listens on the bridge's address. Images are pushed through a second, short-lived one
+on the loopback interface, so that no container can change what the daemon pulls.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ NEXT = "apt-get install docker-registry, then fds setup"
 
 
 def folder() -> Path:
-    """What the registry keeps: its images, its configuration and its log."""
+    """Return the folder of the registry's images, configuration and log."""
     return cache_dir() / "registry"
 
 
 def address() -> str | None:
-    """`host:port` of the reading registry if it answers, else None."""
+    """Return `host:port` of the read-only registry if it answers, else None."""
     with contextlib.suppress(OSError):
         known = (folder() / "address").read_text()
         if _serves(known):
@@ -53,16 +53,16 @@ def address() -> str | None:
 
 
 def holds(repository: str, tag: str) -> bool:
-    """True when the registry's folder holds this image; asked without a running registry."""
+    """Return whether the registry's folder has this image; the registry need not run."""
     tags = folder() / "data" / "docker" / "registry" / "v2" / "repositories" / repository / "_manifests" / "tags"
     return (tags / tag / "current" / "link").is_file()
 
 
 def serve(client: docker.DockerClient) -> str:
-    """Start the reading registry unless it runs, and return its address.
+    """Start the read-only registry unless it runs, and return its address.
 
     Raises:
-        UnreachableError: it cannot be had or does not start.
+        UnreachableError: it is not installed or does not start.
     """
     known = address()
     if known:
@@ -75,7 +75,7 @@ def serve(client: docker.DockerClient) -> str:
 
 
 def bridge(client: docker.DockerClient) -> str:
-    """The daemon's own address on its default bridge, or the loopback one where there is none on this machine."""
+    """Return the daemon's address on its default bridge; the loopback address if this machine has no such bridge."""
     try:
         config = client.networks.get("bridge").attrs["IPAM"]["Config"]
     except docker.errors.APIError:
@@ -83,14 +83,14 @@ def bridge(client: docker.DockerClient) -> str:
     for item in config or []:
         network = ip_network(item["Subnet"])
         if network.version == 4:
-            # the daemon leaves the gateway out when it is the first address, as it is by default
+            # the daemon omits the gateway if it is the first address, which is the default
             own = item.get("Gateway") or str(network[1])
             return own if _free(own, 0) else "127.0.0.1"
     return "127.0.0.1"
 
 
 def _free(host: str, port: int) -> bool:
-    """A server of ours could listen there; with port 0, whether the address is one of this machine's."""
+    """Return whether a server could listen there; port 0 tests whether the address is one of this machine's."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -102,8 +102,8 @@ def _free(host: str, port: int) -> bool:
 
 @contextlib.contextmanager
 def writer() -> Iterator[str]:
-    """A registry over the same folder that takes pushes, on the loopback interface, while the block runs."""
-    stop(folder() / "writer.log", _program())  # one that a killed setup left
+    """Run a registry over the same folder that accepts pushes, on the loopback interface, while the block runs."""
+    stop(folder() / "writer.log", _program())  # a registry that a killed setup left running
     where, process = _start("127.0.0.1", read_only=False)
     try:
         yield where
@@ -113,18 +113,18 @@ def writer() -> Iterator[str]:
 
 
 def is_hub(client: docker.DockerClient, where: str) -> bool:
-    """The daemon asks the registry at `where` before the hub."""
+    """Return whether the daemon asks the registry at `where` before the hub."""
     registries = client.info().get("RegistryConfig") or {}
     return f"http://{where}" in [str(mirror).rstrip("/") for mirror in registries.get("Mirrors") or []]
 
 
 def may_configure() -> bool:
-    """The daemon is this machine's own, and we may tell it to read its configuration again."""
+    """Return whether the daemon is this machine's own and we may make it read its configuration again."""
     return _daemon_pid() is not None
 
 
 def play_hub(client: docker.DockerClient, where: str) -> bool:
-    """Make the daemon ask the registry at `where` first; False where the daemon is not ours to configure."""
+    """Make the daemon ask the registry at `where` first; return False if we may not configure the daemon."""
     pid = _daemon_pid()
     if pid is None or is_hub(client, where):
         return pid is not None
@@ -136,7 +136,7 @@ def play_hub(client: docker.DockerClient, where: str) -> bool:
         if is_hub(client, where):
             return True
         time.sleep(0.1)
-    _write_config(before)  # what the daemon refuses now would keep it from starting the next time
+    _write_config(before)  # a configuration that the daemon refuses would prevent its next start
     return False
 
 
@@ -148,14 +148,14 @@ def _daemon_pid() -> int | None:
         program, *arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except (OSError, ValueError):
         return None
-    # a flag and the file must not both say the same thing
+    # the daemon refuses a setting that is both a flag and in the file
     flags = ("--registry-mirror", "--config-file")
     ours = Path(program).name == "dockerd" and not any(argument.startswith(flags) for argument in arguments)
     return pid if ours else None
 
 
 def _configure(mirror: str) -> None:
-    """Put `mirror` into the daemon's configuration; an older one of ours goes, everything else stays."""
+    """Put `mirror` into the daemon's configuration in place of an older one of ours, and keep all other entries."""
     try:
         config = json.loads(DAEMON_CONFIG.read_text()) if DAEMON_CONFIG.exists() else {}
     except ValueError:
@@ -174,7 +174,7 @@ def _write_config(content: bytes) -> None:
 
 
 def _program() -> str:
-    """The registry: on PATH, else out of Debian's package, whose service would listen on every interface."""
+    """Return the program of the registry: on PATH, else from Debian's package, but without its open service."""
     own = folder() / "docker-registry"
     on_path = shutil.which("docker-registry")
     if on_path or own.exists():
@@ -185,7 +185,7 @@ def _program() -> str:
     what = "docker-registry cannot be fetched"
     run(["apt-get", "update", "-q"], what=what, next_command=NEXT)
     with tempfile.TemporaryDirectory(dir=folder()) as work:
-        Path(work).chmod(0o777)  # apt downloads as a user of its own
+        Path(work).chmod(0o777)  # apt downloads as another user
         run(["apt-get", "download", "-q", "docker-registry"], what=what, next_command=NEXT, cwd=Path(work))
         package = next(Path(work).glob("*.deb"))
         run(["dpkg-deb", "-x", package, work], what=what, next_command=NEXT)
@@ -194,7 +194,7 @@ def _program() -> str:
 
 
 def _start(host: str, *, read_only: bool) -> tuple[str, subprocess.Popen[bytes]]:
-    """Start a registry on the first free port of `PORTS`; its address and its process."""
+    """Start a registry on the first free port of `PORTS`; return its address and its process."""
     program = _program()
     folder().mkdir(parents=True, exist_ok=True)
     name = "reader" if read_only else "writer"

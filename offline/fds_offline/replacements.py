@@ -1,4 +1,4 @@
-"""The entry point: what `fds setup` uses from this package."""
+"""The entry point for `fds setup`."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class _Comparison:
         return int(row[0]), int(row[1]), int(row[2])
 
     def _by_content(self) -> tuple[int, None, int]:
-        """Rows of one side that the other lacks; equal rows are counted."""
+        """Count rows that only one side has; equal rows count as often as they occur."""
         columns = ", ".join(_comparable(column, kind) for column, kind in self._common()) or "1"
         old, new = (f"SELECT {columns} FROM {rows}" for rows in (self._old_rows, self._new_rows))
         added = self._number(f"SELECT count(*) FROM (({new}) EXCEPT ALL ({old}))")

@@ -132,7 +132,7 @@ def _failure(work: Workspace) -> StackError:
 
 
 def reason_of(output: list[str]) -> str:
-    """Return the last sentence that the tap or the target ended with; else the last line that names an error."""
+    """Return the last sentence of the tap or target as the reason; else the last line that names an error."""
     lines = list(_without_logging_errors(output))
     told = [line.partition("Error: ")[2] for line in lines if "Error: " in line]
     errors = told or [line for line in lines if "error" in line.lower()] or lines or ["Meltano ended without a message"]
@@ -140,7 +140,7 @@ def reason_of(output: list[str]) -> str:
 
 
 def _without_logging_errors(lines: list[str]) -> Iterator[str]:
-    """Leave out what Python prints where a log message cannot be written: Meltano has such messages of its own."""
+    """Remove what Python prints when a log message cannot be written, which Meltano causes."""
     inside = False
     for line in lines:
         inside = inside or line == "--- Logging error ---"

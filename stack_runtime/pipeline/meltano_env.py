@@ -77,7 +77,7 @@ def _install(say: Say) -> None:
 
 
 def _mark() -> Path:
-    """Return the file that says what is installed."""
+    """Return the file that records what is installed."""
     return system() / "installed"
 
 

@@ -99,7 +99,7 @@ def _check_names(marts: list[Mart]) -> None:
 
 
 def _drop_removed(target: psycopg.Connection[Any], marts: set[str]) -> None:
-    """Drop our tables without a mart. Tables of persons stay; a view of a person on our table makes the drop fail."""
+    """Drop our tables without a mart. Other users' tables stay; if their views use our tables, the drop fails."""
     for (name,) in target.execute(_OUR_TABLES, (SCHEMA, _MARK)).fetchall():
         if name not in marts:
             target.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, name)))

@@ -48,7 +48,7 @@ def run_in_container(
         uploaded = _upload(container, file)
         command += ["--upload", uploaded]
     code, document = _execute(client, container, command, say)
-    if uploaded:  # replace the path in the runner with the one that the user gave
+    if uploaded:  # replace the path in the runner by the user's
         document |= {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
     if "run_id" not in document:
         raise StackError.from_json(document)

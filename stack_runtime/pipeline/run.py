@@ -263,7 +263,7 @@ def new_run_id() -> str:
 
 @contextmanager
 def user_errors(folder: Path) -> Iterator[None]:
-    """Convert a full disk and a lost PostgreSQL connection, which any step may meet, to errors for the user."""
+    """Convert a full disk and a lost PostgreSQL connection, which can occur in any step, to errors for the user."""
     try:
         yield
     except (OSError, sqlite3.Error, duckdb.Error, psycopg.Error) as error:

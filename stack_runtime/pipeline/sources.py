@@ -220,7 +220,7 @@ def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _files_of_absolute(pattern: str) -> Iterator[Path]:
-    """Yield the files of an absolute glob; nothing for a relative one."""
+    """Yield the files of an absolute glob; none for a relative one."""
     if PurePath(pattern).is_absolute():
         root = Path(PurePath(pattern).anchor)
         yield from (file for file in sorted(root.glob(pattern.lstrip("/"))) if file.is_file())

@@ -53,7 +53,8 @@ def ssh_options(folder: Path, *, own_key: bool = True) -> list[str]:
         own_key: False to log in with the keys of the SSH agent or the default ones of this machine's user instead.
     """
     settings = {
-        "UserKnownHostsFile": f'"{known_hosts(folder)}"',  # else two files, where the path has a space
+        # quoted, because ssh would read a path with a space as two files
+        "UserKnownHostsFile": f'"{known_hosts(folder)}"',
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "BatchMode": "yes",
@@ -100,6 +101,6 @@ def restrict_keys(folder: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file for the owner alone, as a whole; a kill leaves the old one."""
+    """Write a file that only its owner may read; after a kill it has the old or the new content."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomically(path, text, mode=0o600)

@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 
 class _WaitReporter:
-    """Report a wait: once at its start, then every `REPORT_INTERVAL_S` with the elapsed seconds.
+    """Report a wait at its start, and then every `REPORT_INTERVAL_S` with the elapsed seconds.
 
     Args:
         what: what is waited for, and on which host.
@@ -81,7 +81,7 @@ class _SharedConnection:
 def wait_until_ready(
     access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S, *, hint: str = ""
 ) -> None:
-    """Wait until the server has its permanent host key, a file system that fills the data volume, and a ready Docker.
+    """Wait until the server has its permanent host key, a file system of the volume's size, and a ready Docker.
 
     Each step can be repeated, so a deployment after a killed one completes the work.
 
@@ -158,7 +158,7 @@ def _booted(connection: Connection) -> bool:
     if not json.loads(text)["v1"]["errors"]:
         return True
     if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
-        return True  # the data volume or a package mirror was late, and is available now
+        return True  # the data volume or a package mirror was not available at first
     log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
     raise UnreachableError(
         f"the first boot of the server failed:\n{log.strip()}\n",

@@ -142,7 +142,7 @@ def test_no_secret_in_environment_or_arguments_of_a_process(up: Project) -> None
             assert not [name for name, secret in secrets.items() if secret in seen], item.name
 
 
-def test_containers_are_hardened(up: Project) -> None:
+def test_no_secret_is_visible_in_inspect_or_logs(up: Project) -> None:
     for item in _ours(docker.from_env(), up.stack):
         host = item.attrs["HostConfig"]
         assert host["Memory"] > 0 and host["NanoCpus"] > 0

@@ -53,7 +53,7 @@ class Project:
         else:
             (self.folder / "infra").symlink_to(ROOT / "infra")
         (self.folder / ".fds").mkdir()
-        (self.folder / ".fds" / "plugins").symlink_to(ROOT / ".fds" / "plugins")  # as `fds setup` left them
+        (self.folder / ".fds" / "plugins").symlink_to(ROOT / ".fds" / "plugins")  # as `fds setup` created them
         self.configure(self.settings)
 
     def _copy_sources(self) -> None:

@@ -1,4 +1,4 @@
-"""The product as its users install it: a wheel in an environment without this repository."""
+"""Install the product as its users do: a wheel in an environment without this repository."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Installed:
         return self.environment / "bin" / "python"
 
     def variables(self, **more: str) -> dict[str, str]:
-        """Return the environment variables of a command in it, with a cache of its own."""
+        """Return the environment variables of a command in it, which has its own cache."""
         kept = {name: value for name, value in os.environ.items() if name not in (*OTHERS, "PYTHONPATH", "VIRTUAL_ENV")}
         path = [folder for folder in kept["PATH"].split(os.pathsep) if not Path(folder).is_relative_to(ROOT)]
         return {**kept, "PATH": os.pathsep.join(path), "FDS_CACHE_DIR": str(self.cache), **more}
 
     def run(self, *words: str, cwd: Path) -> str:
-        """Run Python in it and return what it prints."""
+        """Run Python in it and return its output."""
         done = subprocess.run([self.python, *words], cwd=cwd, env=self.variables(), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -51,7 +51,7 @@ def install(wheel: Path, folder: Path, extras: str = "") -> Installed:
 
 
 def upgrade(wheel: Path, installed: Installed) -> None:
-    """Install the wheel anew over the one that is there."""
+    """Install the wheel over the installed one."""
     python = str(installed.python)
     _uv("pip", "install", "--quiet", "--python", python, "--reinstall", "--no-deps", str(wheel))
 

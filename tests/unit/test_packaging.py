@@ -1,4 +1,4 @@
-"""What is imported is declared, and users can install each part by an extra."""
+"""Every imported package is declared, and users can install each part by an extra."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_undeclared_import_is_found() -> None:
     assert {found.partition(" ")[0] for found in _undeclared(ROOT / "infra" / "engine", ["typer"])} == {"pulumi"}
 
 
-def test_groups_and_extras_ask_for_the_same_versions() -> None:
+def test_groups_and_extras_require_the_same_versions() -> None:
     document = _project()
     extras, groups = document["project"]["optional-dependencies"], document["dependency-groups"]
     seen: dict[str, set[str]] = {}
@@ -83,7 +83,7 @@ def test_groups_and_extras_ask_for_the_same_versions() -> None:
     assert not {name: found for name, found in seen.items() if len(found) > 1 and name != "freelancer-data-stack"}
 
 
-def test_all_is_every_extra() -> None:
+def test_extra_all_contains_every_extra() -> None:
     extras = _project()["project"]["optional-dependencies"]
     (whole,) = extras["all"]
     assert set(re.findall(r"\w+", whole.partition("[")[2])) == set(extras) - {"all"}

@@ -25,7 +25,7 @@ TASK = {"retries": 2, "retry_delay": timedelta(minutes=5), "execution_timeout": 
     doc_md=__doc__,
 )
 def maintenance() -> None:
-    """Lay out the tasks."""
+    """Define the tasks."""
 
     @task(**TASK)
     def clean_database() -> None:

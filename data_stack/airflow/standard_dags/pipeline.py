@@ -34,7 +34,7 @@ TASK = {
     doc_md=__doc__,
 )
 def pipeline() -> None:
-    """Lay out the tasks; nothing is read when this file is parsed."""
+    """Define the tasks. Airflow parses this file often, so nothing is read here."""
 
     @task(**TASK)
     def begin() -> str:

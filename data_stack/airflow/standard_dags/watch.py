@@ -24,14 +24,14 @@ TASK = {"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": 
     doc_md=__doc__,
 )
 def watch() -> None:
-    """Lay out the task."""
+    """Define the task."""
 
     @task(**TASK)
     def late() -> bool:
         _, runs = call_pipeline("history", "--last", "50", "--json")
         ends = [datetime.fromisoformat(run["finished_at"]) for run in runs if run["published"]]
         over = datetime.now(UTC) - max(ends) - PERIODS[os.environ["FDS_SCHEDULE"]] - GRACE if ends else timedelta(-1)
-        if timedelta(0) <= over < EVERY:  # once, not again every hour
+        if timedelta(0) <= over < EVERY:  # report a late run once, not every hour
             last = max(ends).isoformat(timespec="minutes")
             notify(f"DAG pipeline is late: the last run that published ended at {last}", {"dag": "pipeline"}, [])
         return over >= timedelta(0)

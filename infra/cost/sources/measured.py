@@ -1,4 +1,4 @@
-"""Memory last measured for each service: `fds status` writes it, reports show it next to the reservations.
+"""Save and read the memory last measured for each service; reports show it next to the reservations.
 
 `.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}}`, in MiB, all replicas together.
 It does not affect the verdict. An invalid file is ignored, and the report says so.

@@ -1,4 +1,4 @@
-"""What the Hetzner account already holds of a stack, found by label: so that nothing is made twice."""
+"""Find the stack's resources in the Hetzner account by label, so that nothing is created twice."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class Account:
 
     @classmethod
     def of(cls, settings: Settings, identity: str) -> Account:
-        """Ask the API what carries the labels of the stack with this identity.
+        """Return the resources that have the labels of the stack with this identity.
 
         Raises:
             UnreachableError: no token, a refused one, or no answer.
         """
-        from infra.hosts.hetzner.api import request  # 0.3 s that a stack on this machine does not need
+        from infra.hosts.hetzner.api import request  # imported late: takes 0.3 s, and a local stack does not need it
 
         return request(settings.stack, lambda api: _found(api, settings, identity))
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
-        """What exists, but that the engine has not written down: to be adopted.
+        """Return the resources that exist but are not in the engine's record, to adopt them.
 
         Args:
             known: recorded ids by kind.
@@ -63,12 +63,12 @@ NOTHING = Account()
 
 
 def record(zone: str, name: str | None, kind: str | None = "A") -> str:
-    """The id by which a record set of a zone is adopted."""
+    """Return the import ID of a record set in a zone."""
     return f"{zone}/{name}/{kind}"
 
 
 def members(api: Client, kind: str) -> Any:
-    """The client of all resources of `kind`, one of `BY_THEMSELVES`."""
+    """Return the client for resources of `kind`, one of `BY_THEMSELVES`."""
     return getattr(api, f"{kind}s")
 
 
@@ -126,7 +126,7 @@ FACTS: dict[str, Callable[[Any], Facts]] = {"server": _of_server, "volume": _of_
 
 
 def records_of(api: Client, settings: Settings, identity: str = "") -> list[BoundZoneRRSet]:
-    """The stack's record sets in its zone, by `selector`; none when it has no zone, or when the zone is gone."""
+    """Return the stack's record sets in its zone, by `selector`; empty without a zone, or when the zone is gone."""
     if not settings.dns_zone:
         return []
     from hcloud import APIException

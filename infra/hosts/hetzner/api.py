@@ -1,4 +1,4 @@
-"""A client of the Hetzner Cloud API for everybody who asks it, and what its failures mean."""
+"""Provide a client of the Hetzner Cloud API, and explain the API's failures."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ Result = TypeVar("Result")
 
 
 def endpoint() -> str:
-    """Where the API answers: what the provider's own variable says, else the public address."""
+    """Return the address of the API: from the provider's own variable, else the public one."""
     return (os.environ.get("HCLOUD_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
 def connect(opened_by: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
-    """A client with this token. Nothing is asked yet."""
+    """Return a client with this token. No request is sent yet."""
     return Client(opened_by, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
 
 
 def request(stack: str, question: Callable[[Client], Result]) -> Result:
-    """What the API answers to `question` for the owner of `stack`; it is asked again while it is unavailable.
+    """Return the result of `question` with the client of the stack; repeat it while the API is unavailable.
 
     Raises:
         UnreachableError: no token, a refused one, another refusal, or no answer.
@@ -57,7 +57,7 @@ def retry_when_busy(ask: Callable[[], Result]) -> Result:
     The client itself waits when a rate limit is reached.
 
     Raises:
-        APIException: any other refusal, or the last of these.
+        APIException: another refusal, or the refusal of the last attempt.
     """
     for pause in PAUSES_S:
         try:
@@ -88,10 +88,10 @@ def verify(candidate: str) -> None:
 
 
 def failure(error: HCloudException | OSError, advice: str = "try again") -> StackError:
-    """What the API said, or that it did not, as an error with a way on.
+    """Return the error for a request that the API refused or did not answer.
 
     Args:
-        advice: what to do where the error itself does not say it.
+        advice: the next command, for failures that do not imply one.
     """
     if isinstance(error, APIException):
         return _refusal(error, advice)
@@ -102,7 +102,7 @@ def failure(error: HCloudException | OSError, advice: str = "try again") -> Stac
 
 
 def unreachable(what: str, advice: str) -> UnreachableError:
-    """A failure of the API, with its address."""
+    """Return the error for an API that cannot be used, with its address."""
     return UnreachableError(what, where=endpoint(), next_command=advice)
 
 

@@ -1,8 +1,7 @@
-"""The server's first boot, as cloud-init user data.
+"""Write the server's cloud-init user data for its first boot.
 
-The user data stays readable from inside the server for its whole life, so the one secret in it, the host key
-that proves the server at the first connection, is replaced by the lasting one right after the boot
-(`stack_runtime.remote.ready`) and is worth nothing from then on.
+User data can be read on the server for ever, so its only secret is a host key for the first connection. The boot
+replaces that key by the permanent one (`stack_runtime.remote.ready`), after which it is useless.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ DROP_IN = f"[Service]\nExecStartPre={HOST_COMMAND} mount\nExecStartPost={HOST_CO
 
 
 def user_data(settings: Settings, *, deploy_key: str, boot_key: str, boot_key_public: str, volume_id: str) -> str:
-    """The cloud-config document for a new server.
+    """Return the cloud-config document for a new server.
 
     Args:
         deploy_key: public key that may log in as the deploy user.

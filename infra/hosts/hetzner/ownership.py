@@ -1,4 +1,4 @@
-"""Whose the resources with a stack's name in the account are: a label has the identity of the stack that made them."""
+"""Find out which stack owns the account's resources with a stack's name, by a label with the owner's identity."""
 
 from __future__ import annotations
 

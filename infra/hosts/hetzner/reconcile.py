@@ -1,4 +1,4 @@
-"""Before a deployment: correct the engine's record after a kill, or a change in the console of the account."""
+"""Correct the engine's record before a deployment, after a kill or a change in the provider's console."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stack_runtime.remote import write_access
 
 
 def before_deployment(deployment: StackOperations, say: Say) -> bool:
-    """Correct the record, let this machine's SSH in, and wait for a server that has booted before.
+    """Correct the record, allow SSH from this machine, and wait for a server that has booted before.
 
     All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
 
@@ -42,7 +42,7 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account:
     ended.
     """
     account = recovery.settled(deployment.settings, deployment.owner.identity, say)
-    deployment.refuse_locked()  # that may have taken minutes
+    deployment.refuse_locked()  # another deployment may have begun during the wait
     record = forget_gone(deployment, deployment.recorded(), account, say)
     recorded = state_edits.recorded_ids(record)
     if recovery.attach_again(deployment.settings, recorded, say):
@@ -78,7 +78,7 @@ def forget_gone(
     if not deployment.leaving:
         _refuse_another_project(deployment.settings.stack, recorded, gone)
         if not gone & {"server", "volume"}:
-            gone -= {"volume_attachment"}  # the volume is attached again
+            gone -= {"volume_attachment"}  # the volume gets attached again, so its attachment is not gone
     for kind in sorted(gone):
         say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account; removing it from the state")
     healed = state_edits.still_there(record, gone)
@@ -99,7 +99,10 @@ def _let_in(deployment: StackOperations, account: Account, record: state_edits.D
 
 
 def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[str]) -> None:
-    """All at once is seldom deleted, but looks so with another project's token; a second server would be paid."""
+    """Refuse a token with which all recorded resources seem to be deleted.
+
+    That is seldom true: it is probably the token of another project, and `fds up` would pay for a second server.
+    """
     if "server" in gone and gone & set(state_edits.BY_THEMSELVES) == recorded.keys() & set(state_edits.BY_THEMSELVES):
         raise UnreachableError(
             f"the account of HCLOUD_TOKEN holds nothing of the stack, of which {len(recorded)} parts are recorded",
@@ -109,7 +112,7 @@ def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[s
 
 
 def _may_be_ready(deployment: StackOperations, account: Account, server: str, say: Say) -> bool:
-    """Wait for a server that has booted before; one without its data volume cannot, so that it is left alone here."""
+    """Wait for a server that has booted before; skip one without its data volume, which cannot become ready."""
     from stack_runtime.remote.ready import wait_until_ready
 
     address = recovery.switch_on(deployment.settings, server, say)

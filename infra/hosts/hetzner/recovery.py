@@ -1,4 +1,4 @@
-"""What a deployment does before and after the engine runs, so that a kill or a hand in the console heals by itself."""
+"""Repair a server stack around a deployment, after a kill or a change in the provider's console."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ RESIZES = ("change_server_type", "resize_volume")
 
 
 def settled(settings: Settings, identity: str, say: Callable[[str], None]) -> Account:
-    """What the account holds of the stack with this identity, once it resizes nothing of the stack any more.
+    """Wait until no resize of the stack's resources is running, and return its resources in the account.
 
     Raises:
-        UnreachableError: it does not come to an end, or the API does not answer.
+        UnreachableError: a resize does not end, or the API does not answer.
     """
     deadline = time.monotonic() + SETTLED_S
     told = False
@@ -41,7 +41,7 @@ def settled(settings: Settings, identity: str, say: Callable[[str], None]) -> Ac
 
 
 def _resized(settings: Settings, identity: str, api: Client) -> str | None:
-    """The name of the stack's server or volume that the account is resizing."""
+    """Return the name of the stack's server or volume that is being resized; None if there is none."""
     for kind in ("server", "volume"):
         for each in members(api, kind).get_all(label_selector=selector(settings, identity)):
             if any(action.command in RESIZES for action in each.get_actions(status=["running"])):
@@ -50,14 +50,14 @@ def _resized(settings: Settings, identity: str, api: Client) -> str | None:
 
 
 def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> set[str]:
-    """Kinds of what the account no longer holds, under any label.
+    """Return the kinds of recorded resources that are not in the account any more, whatever their labels.
 
     Args:
-        recorded: ids by kind, as the engine has written them down.
-        account: what was found by label.
+        recorded: ids by kind, from the engine's record.
+        account: the resources that were found by label.
 
     Raises:
-        UnreachableError: the API does not say.
+        UnreachableError: the API does not answer.
     """
     unseen = [kind for kind in recorded if recorded[kind] != account.ids.get(kind)]
     return {kind for kind in unseen if not request(settings.stack, partial(_exists, kind, recorded[kind]))}
@@ -120,12 +120,12 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[
 
 
 def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:
-    """Start a server that is off, as after a resize that was interrupted or refused half way.
+    """Start a server that is off, as after a resize that was interrupted or refused.
 
     Returns: its public IPv4 address.
 
     Raises:
-        UnreachableError: it is gone, the account does not let go of it, or the API does not answer.
+        UnreachableError: it is gone, stays locked by another action, or the API does not answer.
     """
     deadline = time.monotonic() + SETTLED_S
     while True:
@@ -149,7 +149,7 @@ def _power_on(server: Any, api: Client) -> None:
 
 
 def _one(kind: str, resource_id: str, api: Client) -> Any:
-    """The resource with this id, or None where the account holds none."""
+    """Return the resource with this id; None if the account has none."""
     try:
         return members(api, kind).get_by_id(int(resource_id))
     except APIException as error:
@@ -159,7 +159,7 @@ def _one(kind: str, resource_id: str, api: Client) -> Any:
 
 
 def lift_protection(settings: Settings, identity: str, *, volumes: bool) -> None:
-    """Take the account's delete protection off the stack's server, and off its data volume when that goes too."""
+    """Remove the account's delete protection from the stack's server and, if `volumes` is true, its data volume."""
 
     def lift(api: Client) -> None:
         for server in api.servers.get_all(label_selector=selector(settings, identity)):
@@ -171,11 +171,11 @@ def lift_protection(settings: Settings, identity: str, *, volumes: bool) -> None
 
 
 def remove_leftovers(settings: Settings, identity: str, *, volumes: bool) -> dict[str, list[str]]:
-    """Delete what carries the stack's labels and is still there: what a killed deployment made and nobody recorded.
+    """Delete the remaining resources with the stack's labels, which a killed deployment created but did not record.
 
-    Data volumes, which the engine leaves behind on purpose, go only when `volumes` is true.
+    Data volumes, which the engine retains, are deleted only if `volumes` is true.
 
-    Returns: names of what went, by kind.
+    Returns: names of the deleted resources, by kind.
     """
 
     def remove(api: Client) -> dict[str, list[str]]:

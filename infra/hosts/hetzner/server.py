@@ -1,4 +1,4 @@
-"""The server and what belongs to it, as Pulumi resources."""
+"""Register the server and what belongs to it as Pulumi resources."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
     Args:
         inputs: with the secrets `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
         planned: type and location, as the plan chose them.
-        folder: where the key files for `ssh` are put, readable by the owner alone.
+        folder: folder for the key files of `ssh`, readable only by the owner.
     """
     settings, secrets, options = inputs.settings, inputs.secrets, inputs.options
     made = _ServerResources(settings, inputs.adopt, options, inputs.identity)
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
-    # Last of all the volume's size: when it grows, its file system does only afterwards.
+    # Include the volume's size, because its file system must grow after the volume.
     known = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
-    # An address and paths of files: nothing secret is left in it.
+    # An address and file paths contain no secret.
     hint = ssh_rule(settings)
     access: pulumi.Output[Access] = pulumi.Output.unsecret(
         known.apply(lambda v: _ready(v[0], v[1], folder, hint, inputs.wait))
@@ -54,7 +54,7 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
         f"{settings.stack}-docker",
         host=access.apply(lambda known: f"ssh://{DEPLOY_USER}@{known.address}:22"),
         ssh_opts=access.apply(lambda known: known.ssh_options()),
-        context="",  # else the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would replace the server
+        context="",  # otherwise the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would override the host
         cert_path="",
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(deleted_with=server)),
     )
@@ -69,7 +69,7 @@ async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: s
 
 
 class _ServerResources:
-    """Registers the resources; those that an interrupted deployment made are adopted, not made again."""
+    """Register the resources; adopt those that an interrupted deployment created."""
 
     def __init__(
         self, settings: Settings, adopt: Mapping[str, str], options: pulumi.ResourceOptions, identity: str
@@ -80,7 +80,7 @@ class _ServerResources:
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
         self._labels |= {IDENTITY: identity} if identity else {}
-        # A provider of one's own does not look into the stack file by itself.
+        # An explicit provider does not read the stack file itself.
         self._provider = hcloud.Provider(
             f"{settings.stack}-hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options
         )
@@ -93,7 +93,7 @@ class _ServerResources:
         return pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(self._options, adopted), more)
 
     def volume(self, location: str) -> hcloud.Volume:
-        """The data volume: it outlives the server and the stack."""
+        """Register the data volume, which outlives the server and the stack."""
         return hcloud.Volume(
             f"{self._stack}-data",
             name=f"{self._name}-data",
@@ -108,7 +108,7 @@ class _ServerResources:
     def server(
         self, planned: Server, secrets: pulumi.Output[Mapping[str, str]], volume: hcloud.Volume
     ) -> hcloud.Server:
-        """The server; neither its user data nor its keys ever replace it."""
+        """Register the server; a change of its user data or keys never replaces it."""
         public = secrets.apply(lambda found: public_half(found["ssh_key"]))
         key = hcloud.SshKey(
             f"{self._stack}-deploy",
@@ -184,12 +184,12 @@ class _ServerResources:
         hcloud.ServerNetwork(
             f"{self._stack}-private-address",
             server_id=server.id.apply(int),
-            network_id=network.id.apply(int),  # the subnet's id is not known of an adopted one
+            network_id=network.id.apply(int),  # not the subnet's id, which is unknown after an adoption
             opts=self._with("server_network", pulumi.ResourceOptions(deleted_with=server, depends_on=[subnet])),
         )
 
     def attachment(self, server: hcloud.Server, volume: hcloud.Volume) -> hcloud.VolumeAttachment:
-        """The data volume on the server; the server mounts it by the volume's id."""
+        """Attach the data volume to the server, which mounts it by the volume's id."""
         return hcloud.VolumeAttachment(
             f"{self._stack}-data-attachment",
             server_id=server.id.apply(int),
@@ -199,7 +199,7 @@ class _ServerResources:
         )
 
     def dns(self, address: pulumi.Output[str]) -> None:
-        """Records for the domain and everything below it, where the setting `dnsZone` names a zone of the account."""
+        """Register records for the domain and all its subdomains, if the setting `dnsZone` names a zone."""
         zone = self._settings.dns_zone
         if not zone:
             return

@@ -1,4 +1,4 @@
-"""Which token opens the Hetzner project of a stack: the one in its file, encrypted, as for Pulumi's own provider."""
+"""Find the token of a stack's Hetzner project, which is encrypted in the stack file, as for Pulumi's own provider."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _cached: dict[str, str] = {}
 
 
 def cache_token(stack: str, config: Mapping[str, str]) -> None:
-    """Take the token of `stack` from configuration that is decrypted already, as it is inside the engine."""
+    """Store the token of `stack` from a configuration that the engine has already decrypted."""
     if config.get(KEY):
         _cached[stack] = config[KEY]
 
@@ -38,7 +38,7 @@ def find(stack: str, project: Path | None = None) -> str | None:
 
 
 def stored(stack: str, project: Path | None = None) -> str:
-    """The token in the file of `stack`, or an empty text.
+    """Return the token in the file of `stack`; empty if there is none.
 
     Raises:
         StackError: it cannot be decrypted.
@@ -49,7 +49,7 @@ def stored(stack: str, project: Path | None = None) -> str:
 
 
 def require(stack: str) -> str:
-    """The same.
+    """Return the token as `find` does.
 
     Raises:
         UnreachableError: there is none.
@@ -66,7 +66,7 @@ def _in_file(stack: str, project: Path | None) -> str:
         project = project or project_dir()
         entry = stack_file.config(project, stack).get(KEY, "")
     except UsageError:
-        return ""  # no project or no such stack: whoever needs its settings says so
+        return ""  # no project or no such stack: the code that reads its settings reports that
     return entry if isinstance(entry, str) else _decrypted(project, stack)
 
 

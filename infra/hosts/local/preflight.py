@@ -20,10 +20,10 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 def check(settings: Settings) -> None:
-    """Check that Docker answers, and images and ports can be had.
+    """Check that Docker answers, that images can be pulled or built, and that ports are free.
 
     Raises:
-        UnreachableError: one of these is not so.
+        UnreachableError: one of these checks fails.
     """
     endpoint = local_endpoint()
     client = connect(endpoint)

@@ -1,1 +1,1 @@
-"""A server that the user already has, reached by SSH: prepared once, left as it was found."""
+"""A server that the user already has, reached by SSH: prepared once, and restored when the stack is removed."""

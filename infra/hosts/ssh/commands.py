@@ -95,7 +95,7 @@ class Server:
         return _parsed(done.stdout)
 
     def _answer(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Ask as the deploy user, or before that exists as the owner."""
+        """Run a command as the deploy user, or as the owner while the deploy user does not exist."""
         if key_file(self.folder).exists():
             done = self.as_deploy(command)
             if done.returncode != SSH_FAILED:

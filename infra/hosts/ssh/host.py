@@ -72,7 +72,7 @@ class SshHost(Host):
         return server.target(inputs, inputs.keys)
 
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether a Docker provider in the record takes options for `ssh`, as no other host's does alone."""
+        """Return whether a Docker provider in the record has options for `ssh`; rented servers are ruled out before."""
         return any(
             item["type"] == "pulumi:providers:docker" and (item.get("inputs") or {}).get("sshOpts")
             for item in resources

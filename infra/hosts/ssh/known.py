@@ -45,7 +45,7 @@ def scan(settings: Settings) -> HostKey:
     """Return the host key that the server shows now.
 
     Raises:
-        UnreachableError: nothing answers there, or not with a key that is known here.
+        UnreachableError: nothing answers there, or no key is of a supported kind.
     """
     require_ssh()
     command = ["ssh-keyscan", "-T", str(SCAN_S), "-p", str(settings.ssh_port), "-t", "ed25519,ecdsa,rsa"]
@@ -62,7 +62,7 @@ def scan(settings: Settings) -> HostKey:
 
 
 def _parsed(line: str) -> HostKey | None:
-    """Return the key in a line of known hosts; None for comments and kinds that are not known here."""
+    """Return the key in a line of known hosts; None for comments and unsupported kinds."""
     words = line.split()
     if len(words) < 3 or line.startswith("#") or words[1] not in KINDS:
         return None
@@ -103,12 +103,12 @@ def check(settings: Settings, project: Path) -> HostKey:
 
 
 def trust(settings: Settings, project: Path, ask: Callable[[str], str] | None = None, accepted: str = "") -> HostKey:
-    """Return the server's key, which is pinned afterwards: it was before, or a person has seen and accepted it.
+    """Return the server's key after pinning it, if it was pinned before or a person accepts it now.
 
     The same key at another address is the same server, so its address is corrected without a question.
 
     Args:
-        ask: shows a text and returns the typed answer; None where no person is.
+        ask: shows a text and returns the typed answer; None without a terminal.
         accepted: fingerprint that was accepted beforehand, also in place of another pinned key.
 
     Raises:

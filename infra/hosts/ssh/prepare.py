@@ -1,4 +1,4 @@
-"""Prepare a server that its owner already has, and leave it as it was found."""
+"""Prepare a server that its owner already has, and restore it when the stack is removed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from stack_runtime.remote.keys import public_half
 
 
 def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) -> None:
-    """Let the deploy user in and install Docker, unless both are there already.
+    """Create the deploy user and install Docker, unless both exist.
 
-    Every step may be repeated, so the next deployment finishes what a killed one left undone.
+    Every step can be repeated, so the next deployment completes a killed one.
 
     Args:
         ports: ports that must be free, unless containers of this project hold them.
@@ -47,7 +47,7 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
 
 
 def leave(operations: StackOperations, say: Say) -> None:
-    """Take the stack's key back; the removal has succeeded, so a failure here is only reported."""
+    """Remove the stack's key from the server; a failure is only reported, because the stack is already removed."""
     server = Server.of(operations.settings, operations.project)
     try:
         _as_root(server, say, "leave", public_half(operations.secrets()["ssh_key"]))

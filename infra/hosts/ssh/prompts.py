@@ -1,4 +1,4 @@
-"""Ask for what only a person knows of a server of their own: address, price, and whether its host key is right."""
+"""Ask for what only the owner of a server knows: address, price, and whether the host key is right."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRICE = {
 
 
 def missing(settings: Settings) -> dict[str, str]:
-    """Return the commands that provide what is missing, by what it is; the host key is asked from the server."""
+    """Return the commands that set missing values; the host key is read from the server."""
     found, stack = {}, settings.stack
     if settings.server_price is None:
         example = '{"amount": "4.99", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-12-31"}'

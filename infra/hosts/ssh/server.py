@@ -30,7 +30,7 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         raise UnreachableError("the server's host key is not accepted yet", next_command="fds setup")
 
     def address(secrets: Mapping[str, str]) -> str:
-        if pulumi.runtime.is_dry_run():  # its secrets may be a preview's own
+        if pulumi.runtime.is_dry_run():  # a preview may have generated another key
             return docker_address(settings) if key_file(folder).exists() else UNKNOWN  # type: ignore[return-value]
         write_private(key_file(folder), secrets["ssh_key"])
         return docker_address(settings)
@@ -39,7 +39,7 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         f"{settings.stack}-docker",
         host=pulumi.Output.unsecret(inputs.secrets.apply(address)),
         ssh_opts=ssh_options(folder),
-        context="",  # else the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would replace the server
+        context="",  # otherwise the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would override the host
         cert_path="",
         opts=inputs.options,
     )

@@ -1,7 +1,7 @@
-"""The usual images, built from Debian and Python packages where no hub answers.
+"""Build the usual images from Debian and Python packages, where no hub can be reached.
 
-Each folder here is a recipe that behaves like the official image in what its user can see. An image made from one says
-so in its labels, with a fingerprint of everything that went into it, and is made again only when that changes.
+Each folder here is a recipe for an image that users can use like the official one. The image's labels say that it is a
+stand-in and have a fingerprint of its inputs; it is built again only when that changes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 
 @cache
 def fingerprint(reference: str) -> str:
-    """Changes with the recipe, with those it starts from, and with this machine's certificates and mirrors."""
+    """Return a digest of the recipe, the recipes that it starts from, and this machine's certificates and mirrors."""
     folder = _folder(reference)
     parts: list[bytes | str] = []
     for path in sorted(folder.iterdir()):
@@ -60,13 +60,13 @@ def fingerprint(reference: str) -> str:
 
 
 def bases(reference: str) -> list[str]:
-    """The recipes that this one starts from."""
+    """Return the recipes that this one starts from."""
     text = (_folder(reference) / "Dockerfile").read_text()
     return [name for name in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if name in RECIPES]
 
 
 def is_current(client: docker.DockerClient, reference: str) -> bool:
-    """The daemon has the image: the official one, or the one of today's recipe."""
+    """Return whether the daemon has the official image, or one of the current recipe."""
     with contextlib.suppress(ImageNotFound):
         made_from = client.images.get(reference).labels.get(STAND_IN)
         return made_from is None or made_from == fingerprint(reference)
@@ -74,7 +74,7 @@ def is_current(client: docker.DockerClient, reference: str) -> bool:
 
 
 def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
-    """Load the image from this machine's registry, as for a fresh daemon, else build it.
+    """Load the image from this machine's registry, for example for a new daemon; else build it.
 
     Returns: `from this machine's registry` or `built here`.
 
@@ -97,15 +97,15 @@ def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
 
 
 def is_stored(reference: str) -> bool:
-    """The registry offers today's recipe under the image's usual name too."""
+    """Return whether the registry has the image of the current recipe, also under the image's usual name."""
     return all(registry.holds(_repository(reference), tag) for tag in (fingerprint(reference), _tag(reference)))
 
 
 def store(client: docker.DockerClient, reference: str, where: str) -> None:
-    """Push the daemon's image to the registry that takes pushes at `where`.
+    """Push the daemon's image to the registry at `where`, which accepts pushes.
 
     Raises:
-        UnreachableError: the daemon cannot push there, as when it runs on another machine.
+        UnreachableError: the daemon cannot push there, for example because it is on another machine.
     """
     name = f"{where}/{_repository(reference)}"
     for tag in (_tag(reference), fingerprint(reference)):
@@ -119,7 +119,7 @@ def store(client: docker.DockerClient, reference: str, where: str) -> None:
 
 
 def is_stand_in(client: docker.DockerClient, reference: str) -> bool:
-    """The daemon's image was made here."""
+    """Return whether the daemon's image was built here."""
     try:
         return STAND_IN in client.images.get(reference).labels
     except ImageNotFound:
@@ -127,7 +127,7 @@ def is_stand_in(client: docker.DockerClient, reference: str) -> bool:
 
 
 def certificates() -> Path:
-    """The bundle of certificates that this machine trusts."""
+    """Return the path of the certificates that this machine trusts."""
     chosen = os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile
     for path in (*chosen, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"):
         if path and Path(path).is_file():
@@ -149,7 +149,7 @@ def _tag(reference: str) -> str:
 
 
 def _load(client: docker.DockerClient, reference: str, where: str) -> bool:
-    """False when this daemon cannot reach the registry, as when it runs on another machine."""
+    """Load the image; return False if the daemon cannot reach the registry, for example from another machine."""
     try:
         image = client.images.pull(f"{where}/{_repository(reference)}", tag=fingerprint(reference))
     except (APIError, NotFound):
@@ -167,7 +167,7 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
             os.link(_root_file_system(say), context / "rootfs.tar")
             (context / "ca-bundle.crt").write_bytes(certificates().read_bytes())
             (context / "debian.sources").write_text(sources_file())
-        for file in context.iterdir():  # whatever a package lost, or this shell's umask takes away
+        for file in context.iterdir():  # set fixed permissions, whatever the package and the umask set
             file.chmod(0o755 if file.suffix == ".sh" else 0o644)
         say(f"building {reference}")
         proxies = {key: os.environ[key] for key in _PROXIES if key in os.environ}
@@ -181,13 +181,13 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
 
 
 def _reason(error: Any) -> str:
-    """The last lines of a build that say something, on one line."""
+    """Return the last lines of a build that are not empty, on one line."""
     said = [str(line.get("stream", "")).strip() for line in getattr(error, "build_log", None) or []]
     return " ".join([line for line in said if line][-2:] or [str(error)])[-400:]
 
 
 def _root_file_system(say: Say) -> Path:
-    """Debian's smallest system as a tar file, made once for each mirror."""
+    """Return Debian's smallest system as a tar file, built once for each mirror."""
     target = _made(cache_dir() / "images") / f"rootfs-{digest(*mirrors(), *_NOT_IN_BASE)}.tar"
     if target.exists():
         return target
@@ -202,7 +202,7 @@ def _root_file_system(say: Say) -> Path:
     say("making a Debian root file system, half a minute")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="rootfs-") as work:
         root = f"{work}/root"
-        # in a mount namespace of its own: what it mounts goes with it, whatever happens to it
+        # in its own mount namespace, so that its mounts disappear even if it is killed
         command = ["unshare", "--mount", "debootstrap", f"--keyring={KEYRING}", "--variant=minbase", RELEASE, root]
         run([*command, mirrors()[0]], what="the Debian base cannot be made", next_command=follow)
         draft = Path(work) / "rootfs.tar"

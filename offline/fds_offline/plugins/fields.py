@@ -1,8 +1,8 @@
-"""What a resource's properties are, and the rules that the official (bridged) providers derive from that.
+"""Describe the properties of resources, and implement the rules that the official (bridged) providers derive from them.
 
-A `Field` says of one property what the official schema says of it: type, default, whether the provider may fill it
-in, whether a change replaces the resource. From the table of fields follow the checked inputs, the plan, and the
-difference between a recorded state and new inputs.
+A `Field` has what the official schema says about one property: type, default, whether the provider may compute it, and
+whether a change replaces the resource. The tables of fields determine how inputs are checked, what a preview shows, and
+how a recorded state differs from new inputs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Failures = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Field:
-    """One property. `of` holds the fields of an object, or of the objects in a list or set."""
+    """One property. `of` has the fields of an object, or of the objects in a list or set."""
 
     kind: Kind
     of: Mapping[str, Field] | None = None
@@ -54,14 +54,14 @@ Fields = Mapping[str, Field]
 
 
 def missing(*names: str) -> dict[str, Field]:
-    """Official inputs that a stand-in refuses."""
+    """Return official inputs that a stand-in does not implement, and so refuses."""
     return dict.fromkeys(names, Field("string", missing=True))
 
 
 def checked(
     fields: Fields, news: Mapping[str, Any], olds: Mapping[str, Any], name: str, seed: bytes
 ) -> tuple[dict[str, Any], Failures]:
-    """The inputs with defaults and a name, and what is wrong with them."""
+    """Return the inputs with defaults and a name, and the failures of their checks."""
     failures: Failures = []
     inputs = _object(fields, news, "", failures)
     defaults = sorted(key for key in inputs if key not in news)
@@ -123,7 +123,7 @@ def _value(field: Field, value: Any, where: str, failures: Failures) -> Any:
 
 
 def _scalar(field: Field, value: Any, where: str, failures: Failures) -> Any:
-    """The value in the field's type; text and numbers stand for each other as in the official providers."""
+    """Return the value in the field's type; like the official providers, convert text to numbers and back."""
     result: Any = None
     if field.kind == "bool":
         result = value if isinstance(value, bool) else {"true": True, "false": False}.get(value)
@@ -150,7 +150,7 @@ def _nested(value: Any) -> bool:
 def changes(
     fields: Fields, state: Mapping[str, Any], inputs: Mapping[str, Any], ignored: Sequence[str]
 ) -> dict[str, bool]:
-    """Names of the properties that differ, each with whether that replaces the resource."""
+    """Return the names of the properties that differ, each with whether that replaces the resource."""
     skip = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in ignored}
     return {
         key: _replaces(field, state.get(key), inputs.get(key))
@@ -198,7 +198,7 @@ def _same_set(field: Field, old: list[Any], new: list[Any]) -> bool:
 
 
 def _replaces(field: Field, old: Any, new: Any) -> bool:
-    """A changed block replaces by itself, or because a changed part of it does."""
+    """Return whether a changed block replaces the resource: by itself, or because of a changed part."""
     if field.replace or field.of is None:
         return field.replace
     if field.kind == "object" and isinstance(old, dict) and isinstance(new, dict):
@@ -211,7 +211,7 @@ def _replaces(field: Field, old: Any, new: Any) -> bool:
 
 
 def planned(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The outputs as a preview knows them: what the provider will fill in is unknown, or as recorded in `state`."""
+    """Return the outputs for a preview: computed ones are unknown, or as recorded in `state`."""
     result: dict[str, Any] = {}
     for key, field in fields.items():
         if key in inputs:
@@ -222,7 +222,7 @@ def planned(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any] 
 
 
 def refreshed(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs as a refresh records them: those that were given, at their real value; all of them on an import."""
+    """Return the inputs that a refresh records: the given ones with their real value; all of them on an import."""
     if inputs:
         real = {key: value for key, value in inputs.items() if key == DEFAULTS}
         for key in inputs.keys() - {DEFAULTS}:

@@ -1,4 +1,4 @@
-"""What the plugins do when the engine that started them is gone."""
+"""End a plugin when the engine that started it has ended."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ LOOK_SECONDS = 0.5
 
 
 def leave_with_engine(before: Callable[[], None] = lambda: None) -> None:
-    """End this process soon after its parent died: a killed deployment must not go on making things.
+    """End this process soon after its parent process, because a killed deployment must not create more resources.
 
     Args:
-        before: called first, for example to end what this process started.
+        before: called first, for example to end child processes.
     """
     parent = os.getppid()
 

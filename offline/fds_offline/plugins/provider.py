@@ -1,7 +1,7 @@
-"""The provider's side of the engine's protocol, the same for every stand-in.
+"""Implement the engine's protocol for providers, for all stand-ins.
 
-Checking, planning, differences and refreshes follow from the fields of a resource. Every call has a thread of its
-own, so a container that takes a minute to become healthy holds up nothing else.
+Checks, previews, differences and refreshes follow from the fields of a resource. Each call has its own thread, so a
+container that takes a minute to become healthy does not delay others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _told(method: F) -> F:
-    """An expected failure reaches the engine as one readable message; anything else as it is."""
+    """Return the method with expected failures converted to one readable message for the engine."""
 
     @wraps(method)
     def guarded(self: StandIn, request: Any, context: Any) -> Any:
@@ -53,7 +53,7 @@ def _told(method: F) -> F:
 
 
 def _recorded(error: NotReadyError) -> bytes:
-    """The details by which the engine records a resource that was made but is not ready."""
+    """Return the details by which the engine records a resource that was created but is not ready."""
     detail = any_pb2.Any()
     failed = provider_pb2.ErrorResourceInitFailed(id=error.resource_id, reasons=[str(error)])
     failed.properties.CopyFrom(wrapped_map(error.state))
@@ -63,7 +63,7 @@ def _recorded(error: NotReadyError) -> bytes:
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
-    """Serves a `Package`."""
+    """Serve a `Package` as a provider."""
 
     def __init__(self, package: Package) -> None:
         self.package = package
@@ -73,7 +73,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @property
     def client(self) -> Any:
-        """The one client of all calls; the first that needs it connects."""
+        """Return the client that all calls share; the first call connects."""
         with self._connecting:
             if self._client is None:
                 self._client = self.package.connect(self._settings)
@@ -90,7 +90,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             ) from None
 
     def GetPluginInfo(self, _: Any, __: Any) -> Any:
-        """The version of the official provider that is followed."""
+        """Return the version of the official provider that this one follows."""
         return plugin_pb2.PluginInfo(version=self.package.version)
 
     def CheckConfig(self, request: Any, _: Any) -> Any:
@@ -101,13 +101,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(failures))
 
     def Configure(self, request: Any, _: Any) -> Any:
-        """Keep the provider's inputs for the first connection."""
+        """Store the provider's inputs for the first connection."""
         self._settings = plain_map(request.args)
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     @_told
     def Check(self, request: Any, _: Any) -> Any:
-        """Inputs with defaults and a name, or what is wrong with them."""
+        """Return the inputs with defaults and a name, or the failures of their checks."""
         news, olds = plain_map(request.news), plain_map(request.olds)
         name = request.urn.split("::", maxsplit=3)[3]
         inputs, failures = rules.checked(self._kind(request).fields, news, olds, name, request.randomSeed)
@@ -115,7 +115,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_told
     def Diff(self, request: Any, _: Any) -> Any:
-        """What differs between the recorded state and new inputs."""
+        """Return the differences between the recorded state and new inputs."""
         kind = self._kind(request)
         state, inputs = plain_map(request.olds), plain_map(request.news)
         changed = rules.changes(kind.fields, state, inputs, list(request.ignoreChanges))
@@ -133,7 +133,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_told
     def Create(self, request: Any, _: Any) -> Any:
-        """Make it, or say in a preview what is known of it."""
+        """Create the resource; in a preview, return its known outputs."""
         kind, inputs = self._kind(request), plain_map(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=wrapped_map(rules.planned(kind.fields, inputs)))
@@ -142,7 +142,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_told
     def Read(self, request: Any, _: Any) -> Any:
-        """The real state, or an empty answer when it is gone."""
+        """Return the real state; an empty response if the resource is gone."""
         kind = self._kind(request)
         state = kind.resource.read(self.client, request.id, plain_map(request.properties))
         if state is None:
@@ -156,7 +156,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_told
     def Update(self, request: Any, _: Any) -> Any:
-        """Change it in place, or say in a preview what it will be."""
+        """Change the resource in place; in a preview, return its known outputs."""
         kind = self._kind(request)
         state, inputs = plain_map(request.olds), plain_map(request.news)
         for key in request.ignoreChanges:
@@ -186,12 +186,12 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_told
     def Delete(self, request: Any, _: Any) -> Any:
-        """Remove it."""
+        """Delete the resource."""
         self._kind(request).resource.delete(self.client, request.id, plain_map(request.properties))
         return empty_pb2.Empty()
 
     def Cancel(self, _: Any, __: Any) -> Any:
-        """What runs is let run; the engine waits for it."""
+        """Do nothing: running calls continue, and the engine waits for them."""
         return empty_pb2.Empty()
 
 
@@ -208,7 +208,7 @@ def _without_id(state: State) -> State:
 
 
 def _keeps_name(fields: Fields, state: State, inputs: State) -> bool:
-    """A name that the program fixed cannot be held by two at once."""
+    """Return whether the program fixed the name, which two resources cannot have at once."""
     return any(
         field.auto_name and key not in inputs.get(DEFAULTS, ()) and state.get(key) == inputs.get(key)
         for key, field in fields.items()
@@ -221,7 +221,7 @@ def _diff_kind(key: str, state: State, inputs: State, replaced: bool) -> Any:
 
 
 def serve(package: Package) -> None:
-    """Run the plugin until the engine ends it; the port goes to standard output."""
+    """Run the plugin until the engine ends it; print the port to standard output."""
     server = grpc.server(ThreadPoolExecutor(THREADS), options=GRPC_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(package), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -231,5 +231,5 @@ def serve(package: Package) -> None:
     sys.stdout.flush()
     try:
         server.wait_for_termination()
-    except KeyboardInterrupt:  # how the engine ends its plugins
+    except KeyboardInterrupt:  # the engine ends its plugins in this way
         server.stop(grace=None)

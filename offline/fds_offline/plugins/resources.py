@@ -1,4 +1,4 @@
-"""What a stand-in provider is made of: resources with their fields, and the failures they know."""
+"""Define the parts of a stand-in provider: resources with their fields, and expected failures."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ State = dict[str, Any]
 
 
 class PluginError(Exception):
-    """A failure with a message that says it all; the engine prints it."""
+    """A failure whose message is sufficient for the user; the engine prints it."""
 
 
 class CrashError(Exception):
-    """The official plugin crashes here on a null pointer, and so does its stand-in."""
+    """The official plugin crashes here with a null pointer, so the stand-in crashes too."""
 
 
 class NotReadyError(PluginError):
@@ -31,31 +31,31 @@ class NotReadyError(PluginError):
 
 
 class Resource(Protocol):
-    """What is done with one kind of resource. `client` is what `Package.connect` gave."""
+    """Operations of one kind of resource. `client` is what `Package.connect` returned."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Make it; returns its ID and state."""
+        """Create the resource; return its ID and state."""
         ...
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """The real state, or None when it is gone. `state` is what was recorded; empty on an import."""
+        """Return the real state, or None if the resource is gone. `state` is the recorded one; empty on an import."""
         ...
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Change it in place; returns the new state."""
+        """Change the resource in place; return the new state."""
         ...
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Remove it; one that is gone already is no error."""
+        """Delete the resource; a missing one is no error."""
         ...
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of resource: its fields, and where its `Resource` is.
+    """A kind of resource: its fields, and the module of its `Resource`.
 
-    The module is imported when something is done. An update that changes nothing only checks and compares, and so
-    never loads the client's SDK.
+    The module is imported on first use. An update without changes only checks and compares, so it never loads the
+    client's SDK.
     """
 
     fields: Fields
@@ -69,14 +69,14 @@ class Kind:
 
     @cached_property
     def resource(self) -> Resource:
-        """The one that does it."""
+        """Return the implementation."""
         made: Resource = getattr(importlib.import_module(self.module), self.name)()
         return made
 
 
 @dataclass(frozen=True)
 class Package:
-    """A provider: its name and version, its own inputs, its kinds of resources by type token."""
+    """A provider: its name and version, its own inputs, and its kinds of resources by type token."""
 
     name: str
     version: str
@@ -87,11 +87,11 @@ class Package:
     expected failure of that client, or None."""
 
     def connect(self, settings: State) -> Any:
-        """A client for the provider's inputs."""
+        """Return a client for the provider's inputs."""
         return importlib.import_module(self.client).connect(settings)
 
     def readable(self, error: Exception) -> str | None:
-        """What a user reads of an expected failure; None for a mistake of ours."""
+        """Return the message of an expected failure; None for a bug."""
         if isinstance(error, PluginError):
             return str(error)
         say: Callable[[Exception], str | None] = importlib.import_module(self.client).readable

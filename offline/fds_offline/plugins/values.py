@@ -1,7 +1,7 @@
-"""Plain Python values for the property values of the engine's protocol.
+"""Convert between plain Python values and the property values of the engine's protocol.
 
-The engine unwraps secrets before each call of a provider that does not claim `acceptSecrets`, and marks the answer
-again. `Configure` is the exception: a secret input of the provider itself, such as a token, arrives wrapped.
+For a provider that does not claim `acceptSecrets`, the engine unwraps secrets before each call and marks the response
+as secret again. `Configure` is the exception: a secret input of the provider, such as a token, arrives wrapped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WRAPPED = "1b47061264138c4ac30d75fd1eb44270"
 
 
 class _Unknown:
-    """A value that is known only after another resource was made."""
+    """A value that is known only after another resource is created."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -42,7 +42,7 @@ UNKNOWN: Final = _Unknown()
 
 
 def plain(value: Any) -> Any:
-    """A protocol value as str, bool, int, float, list, dict, None or `UNKNOWN`."""
+    """Return a protocol value as str, bool, int, float, list, dict, None or `UNKNOWN`."""
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return UNKNOWN if value.string_value in _MARKS else value.string_value
@@ -61,13 +61,13 @@ def plain(value: Any) -> Any:
 
 
 def plain_map(struct: Any) -> dict[str, Any]:
-    """A property map as plain values; nulls are left out, as the engine means them."""
+    """Return a property map as plain values, without nulls, which mean "not set"."""
     result = {key: plain(value) for key, value in struct.fields.items()}
     return {key: value for key, value in result.items() if value is not None}
 
 
 def wrapped(value: Any) -> Any:
-    """The protocol value of a plain value."""
+    """Return the protocol value of a plain value."""
     if value is UNKNOWN:
         return Value(string_value=_STRING_MARK)
     if value is None:
@@ -84,12 +84,12 @@ def wrapped(value: Any) -> Any:
 
 
 def wrapped_map(values: Mapping[str, Any]) -> Any:
-    """A property map of plain values; keys without a value are left out."""
+    """Return the property map of plain values, without keys that have no value."""
     return Struct(fields={key: wrapped(value) for key, value in values.items() if value is not None})
 
 
 def unknown_within(value: Any) -> bool:
-    """Whether `value` is unknown or holds something unknown."""
+    """Return whether `value` is unknown or contains something unknown."""
     if isinstance(value, Mapping):
         return any(unknown_within(item) for item in value.values())
     if isinstance(value, list):

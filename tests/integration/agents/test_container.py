@@ -1,4 +1,4 @@
-"""The server in its container plans, cannot apply, and stays below its memory limit."""
+"""The agents' server in its container plans, cannot apply, and stays below its memory limit."""
 
 from __future__ import annotations
 

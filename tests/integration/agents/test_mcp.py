@@ -1,4 +1,4 @@
-"""A real MCP client starts the server as an assistant would, lists its tools and calls them."""
+"""A real MCP client starts the server as an assistant does, lists its tools and calls them."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_incomplete_requests_are_closed_in_time(server: Server) -> None:
 
 
 def test_head_sent_byte_by_byte_is_closed_in_time(server: Server) -> None:
-    """Bytes of a head that arrive do not extend its time limit."""
+    """The time limit of a request's head starts with its first byte, and later bytes do not extend it."""
     with server.connect() as connection:
         began = time.monotonic()
         with suppress(OSError):

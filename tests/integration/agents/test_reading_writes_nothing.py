@@ -77,14 +77,14 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     return made
 
 
-def test_reading_a_stack_never_deployed_creates_nothing(project: Project) -> None:
+def test_reading_a_never_deployed_stack_creates_nothing(project: Project) -> None:
     before, after, answers = _read_all(project)
     assert after == before
     assert {"stack_drift", "stack_plan", "stack_status", "duckdb_query", "stack_history"} <= answers.keys()
     assert "deployed" in str(answers["stack_drift"]["error"])
 
 
-def test_drift_of_a_stack_never_deployed_creates_nothing(project: Project) -> None:
+def test_drift_of_a_never_deployed_stack_creates_nothing(project: Project) -> None:
     before = _files(project.folder)
     done = project.fds("drift")
     assert done.returncode == 5 and "deployed" in done.stderr and "fds up" in done.stderr, done.stderr

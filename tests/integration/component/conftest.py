@@ -1,4 +1,4 @@
-"""One wheel for all tests of this folder."""
+"""Build one wheel for all tests of this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documented program with two data stacks, from a wheel in an environment of its own, on this machine's Docker."""
+"""Run the documented program with two data stacks, from a wheel in its own environment, on this machine's Docker."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> wheel.In
 
 @dataclass
 class Program:
-    """A copy of the example beside its environment."""
+    """A copy of the example, next to its environment."""
 
     folder: Path
     installed: wheel.Installed
 
     def pulumi(self, *words: str, fails: bool = False, input: str | None = None) -> str:
         own = {
-            "PATH": search_path(ROOT),  # with the engine and, where there are no official ones, the stand-ins
+            "PATH": search_path(ROOT),  # with the engine, and with the stand-ins if there are no official plugins
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "of the test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -111,7 +111,7 @@ def test_wheel_has_no_scripts_and_no_tests(installed: wheel.Installed) -> None:
     assert not [name for name in ("scripts", "tests", "offline", "fds_offline") if (packages / name).exists()]
 
 
-def test_two_stacks_of_one_program_run_apart(program: Program) -> None:
+def test_two_stacks_of_one_program_run_separately(program: Program) -> None:
     program.up()
     client = local_docker()
     for name, extra in zip(NAMES, ({"greeter"}, set()), strict=True):
@@ -168,7 +168,7 @@ def test_service_that_does_not_fit_is_refused_and_changes_nothing(program: Progr
     assert {item.id for name in NAMES for item in containers(local_docker(), name)} == before
 
 
-def test_replaced_secret_is_a_new_one(program: Program) -> None:
+def test_deleted_secret_is_replaced_by_a_new_one(program: Program) -> None:
     before = _password(NAMES[1])
     (urn,) = set(re.findall(rf'urn:[^"]*::{NAMES[1]}-secret-postgres_password', program.pulumi("stack", "export")))
     program.pulumi("up", "--yes", "--skip-preview", "--replace", urn)

@@ -1,4 +1,4 @@
-"""The command line from a wheel: with an extra it works, without it one sentence says which extra to install."""
+"""The command line from a wheel works with an extra; without it, one sentence says which extra to install."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_agents_start_from_a_wheel(whole: wheel.Installed, project: Path) -> Non
 def test_another_package_named_agents_is_reported(built: Path, project: Path, tmp_path: Path) -> None:
     installed = wheel.install(built, tmp_path)
     (packages,) = installed.environment.glob("lib/python*/site-packages/agents")
-    shutil.rmtree(packages)  # what an installation of it leaves when both have files of the same names
+    shutil.rmtree(packages)  # what remains after another package with the same file names is uninstalled
     packages.mkdir()
     (packages / "__init__.py").write_text("Agent = object\n")
     done = _fds(installed, project, "status")

@@ -1,4 +1,4 @@
-"""Test that invalid, slow or refused responses of the price API are errors within the time limit."""
+"""Invalid, slow or refused responses of the price API are errors within the time limit."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def deploy(surroundings: dict[str, str], api: HetznerAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
-    """Return a function that makes a stack `prod` of this project from any program, on the account."""
+    """Return a function that deploys any program as the stack `prod` of this project, on the account."""
     monkeypatch.setenv("HCLOUD_TOKEN", api.token)
     monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
@@ -62,7 +62,7 @@ def _firewall() -> pulumi.Output[int]:
 
 @pytest.mark.parametrize("host", ["hetzner", "local"])
 def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host: str) -> None:
-    """Test this without a preview too, and with settings that say that no server is rented."""
+    """This holds without a preview too, and with settings that say that no server is rented."""
     stack = deploy(_server, host=host)
     with pytest.raises(
         automation.CommandError, match=r"over: \$96\.93 a month is \$46\.93 over the budget of \$50\.00"
@@ -162,7 +162,7 @@ def test_container_that_breaks_a_rule_is_not_created(
     assert containers(daemon, f"{name}-") == []
 
 
-def test_other_image_under_the_proxy_s_name_is_refused_once_its_id_is_known(
+def test_image_with_the_proxy_s_name_is_refused_once_its_id_is_known(
     deploy: Deploy, daemon: docker_sdk.DockerClient, image: str
 ) -> None:
     labels = {"fds.project": PROJECT, "fds.service": "traefik", "fds.stack": "prod"}

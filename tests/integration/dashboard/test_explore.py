@@ -44,7 +44,7 @@ def test_project_without_transactions_has_only_pages_that_work(dashboard: Dashbo
     dashboard.wait_for_text("Explore", "Rows 1 to 1 of 1")
     words = dashboard.text()
     assert "Cash flow" not in words and "Customers" not in words
-    assert "Page not found" not in words and "folder" not in words.lower()  # strings of the script are no content
+    assert "Page not found" not in words and "folder" not in words.lower()  # strings of the script are not content
 
 
 def test_published_file_without_marts_says_what_to_do(dashboard: Dashboard, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Filters by customer and category change the figures, and lead to the rows behind them, which can be saved."""
+"""Filters by customer and category change the figures and lead to the rows behind them, which can be saved."""
 
 from __future__ import annotations
 

@@ -193,13 +193,13 @@ def test_committed_sample_passes_every_check(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("amount", ["0.00014884", "-0.000000000000000001", "1234567890123456789.123456789012345678"])
 def test_amounts_are_never_rounded(warehouse: Warehouse, amount: str) -> None:
-    """Also not where an earlier release has made a table whose amounts had four places."""
+    """This also holds for a table from an earlier release, whose amounts had four decimal places."""
     rows: list[list[str | None]] = [["k1", "2026-01-01", "A", "1.25", "BTC", "fees", ""]]
     warehouse.load(rows, {"amount": "decimal(18, 4)"})
     warehouse.dbt("build", "--full-refresh")
     warehouse.sql("alter table marts.fact_transactions alter amount type decimal(18, 4)")
     rows.append(["k2", "2026-01-01", "A", amount, "BTC", "fees", ""])
-    for types in ({"amount": "decimal(38, 18)"}, {}):  # as the tap has them, and as text
+    for types in ({"amount": "decimal(38, 18)"}, {}):  # as the tap loads them, and as text
         warehouse.load(rows, types)
         assert set(warehouse.dbt("build").values()) <= {"success", "pass", "warn", "no-op"}
         found = dict(warehouse.sql("select transaction_id, amount from marts.fact_transactions"))

@@ -60,7 +60,7 @@ def test_manually_grown_volume_counts_for_all_stacks_of_the_group(group: Group) 
     assert group.deploy("one") is None and group.deploy("two") is None
 
 
-def test_auto_server_type_counts_with_its_running_cost(group: Group) -> None:
+def test_server_type_auto_counts_with_its_running_cost(group: Group) -> None:
     group.api.set_available("cpx22", "fsn1", False)
     group.write("one", budgetUsd="60")
     plan = group.deploy("one")

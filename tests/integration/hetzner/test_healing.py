@@ -1,4 +1,4 @@
-"""Test `fds up` and `fds down` on the real engine, if writes to the account fail before or after their effect."""
+"""Test `fds up` and `fds down` with the real engine, when writes to the account fail before or after their effect."""
 
 from __future__ import annotations
 

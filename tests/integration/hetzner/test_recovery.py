@@ -87,7 +87,7 @@ def test_action_that_does_not_end_is_an_error(api: HetznerAPI, client: Client, m
 
 
 class _OvertakenDeployment:
-    """Double of a deployment, during whose wait for the account another one takes the stack's lock."""
+    """Double of a deployment: another deployment takes the stack's lock while this one waits for the account."""
 
     settings = SETTINGS
     owner = Owner(IDENTITY, dict)
@@ -103,13 +103,13 @@ class _OvertakenDeployment:
             raise LockedError("another deployment", next_command="wait")
 
     def refuse_another_host(self) -> None:
-        """Its record is on the host of its settings."""
+        """Accept: the record is on the host of the settings."""
 
     def recorded(self) -> None:
         assert self.locked, "the state must be read after the wait, because it may change meanwhile"
 
 
-def test_deployment_that_took_the_lock_during_the_wait_is_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deployment_that_took_the_lock_during_the_wait_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = _OvertakenDeployment()
     monkeypatch.setattr(recovery, "settled", waiting.settled)
     monkeypatch.setattr("infra.operations.reconcile.claim", lambda *_, **__: None)

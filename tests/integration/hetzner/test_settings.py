@@ -172,7 +172,7 @@ def test_another_location_is_refused_while_a_resource_exists(healing: Healing) -
 def test_record_with_pending_replacement_of_the_volume_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after the engine's own `up`, which does not refuse this: the volume is detached, its replacement pending."""
+    """The engine's own `up` does not refuse the change: it detaches the volume, and its replacement is pending."""
     monkeypatch.setattr("infra.component.stack.refuse_harm", lambda *_: None)
     healing.project.configure({"location": "nbg1"})
     with pytest.raises(StackError, match="already used"):

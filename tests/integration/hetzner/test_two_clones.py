@@ -1,4 +1,4 @@
-"""Two clones with one stack name on one account: neither changes, adopts or removes what belongs to the other."""
+"""Two clones use one stack name on one account: neither changes, adopts or removes resources of the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cloned(healing: Healing, folder: Path) -> Healing:
 
 @pytest.fixture
 def clone(healing: Healing, tmp_path: Path) -> Healing:
-    """A second clone, beside the deployed stack."""
+    """Return a second clone, next to the deployed stack."""
     return cloned(healing, tmp_path / "clone")
 
 
@@ -111,7 +111,7 @@ def test_removal_of_another_s_resources_needs_their_owner_s_name(empty: Healing,
 
 
 def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> None:
-    """They are in the account, but not in the record; their label says that this state made them."""
+    """They are in the account, but not in the record; their label has the identity of this state."""
     empty.up()
     server, deployment = empty.server.id, empty.deployment()
     deployment.record({**deployment.recorded(), "resources": [], "pending_operations": []})

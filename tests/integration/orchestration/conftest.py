@@ -1,4 +1,4 @@
-"""The profile `orchestration` as declared: every part of Airflow in its own container, beside PostgreSQL and Redis."""
+"""Run the profile `orchestration` as declared: each part of Airflow in its own container, with PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Orchestration:
 
     @property
     def runner(self) -> Running:
-        """The service that runs the tasks."""
+        """Return the service that runs the tasks."""
         return next(self.services[name] for name in ("airflow-worker", "airflow-local") if name in self.services)
 
     @property
@@ -67,7 +67,7 @@ class Orchestration:
         return json.loads(out.splitlines()[-1])
 
     def state(self, run_id: str) -> str:
-        """The state of a run of the DAG `pipeline`; empty while the API server does not answer."""
+        """Return the state of a run of the DAG `pipeline`; empty while the API server does not answer."""
         try:
             return {run["dag_run_id"]: str(run["state"]) for run in self.airflow.runs("pipeline")}[run_id]
         except UnreachableError:
@@ -79,7 +79,7 @@ class Orchestration:
         return self.state(run_id)
 
     def told(self, run_id: str) -> str:
-        """The logs of all tasks of a run, for a failed test."""
+        """Return the logs of all tasks of a run, for the message of a failed test."""
         return json.dumps(self.airflow.logs("pipeline", run_id), indent=1)[-6000:]
 
 
@@ -93,7 +93,7 @@ def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], s
 
 @contextmanager
 def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterator[Orchestration]:
-    """Start the services in the order of their needs, each when those before it are healthy, as `fds up` does."""
+    """Start the services in order of their dependencies, each when those before it are healthy, as `fds up` does."""
     ports = free_ports()
     with together(
         {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], context=context
@@ -111,7 +111,7 @@ def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterato
 
 
 def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:
-    """Make a demo project with more DAG files in `folder`, and return the build context of its images."""
+    """Create a demo project with more DAG files in `folder`, and return the build context of its images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FDS_CACHE_DIR", str(folder / "cache"))
         patch.chdir(folder)
@@ -129,7 +129,7 @@ def celery() -> Iterator[Orchestration]:
 
 
 def csv_of(first: int, count: int) -> bytes:
-    """A CSV file with the ids from `first` on, none of them in the sample."""
+    """Return a CSV file with the ids from `first` on, none of which is in the sample."""
     lines = [f"x{n},2026-01-{n % 28 + 1:02},C{n % 7},10.50,EUR,consulting,hours" for n in range(first, first + count)]
     return "\n".join(["id,date,customer_id,amount,currency,category,description", *lines, ""]).encode()
 

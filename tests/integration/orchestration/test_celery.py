@@ -1,4 +1,4 @@
-"""The DAG `pipeline` on a Celery worker: the result of `fds run`, kills, and runs that would meet."""
+"""Run the DAG `pipeline` on a Celery worker: same result as `fds run`, kills, and concurrent runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _marts(celery: Orchestration, database: str) -> dict[str, int]:
     return dict(json.loads(output))
 
 
-def test_every_part_is_healthy_and_flower_knows_the_worker(celery: Orchestration) -> None:
+def test_every_part_is_healthy_and_flower_shows_the_worker(celery: Orchestration) -> None:
     assert set(celery.services) == {
         "postgres", "redis", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-worker",
         "flower", "traefik",
@@ -46,7 +46,7 @@ def test_every_part_is_healthy_and_flower_knows_the_worker(celery: Orchestration
     assert [worker["status"] for worker in workers] == [True], workers
 
 
-def test_metrics_and_health_of_flower_cannot_be_reached_from_outside(celery: Orchestration) -> None:
+def test_metrics_and_health_of_flower_are_not_reachable_from_outside(celery: Orchestration) -> None:
     proxy = celery.services["traefik"]
     login = httpx.BasicAuth("admin", proxy.context.secrets["ui_password"])
     port = proxy.context.settings.https_port
@@ -57,12 +57,12 @@ def test_metrics_and_health_of_flower_cannot_be_reached_from_outside(celery: Orc
         assert client.get(f"https://127.0.0.1:{port}/workers", auth=None).status_code == 401
 
 
-def test_the_dag_ends_as_a_run_of_the_command_line_does(celery: Orchestration) -> None:
+def test_dag_run_has_the_same_result_as_fds_run(celery: Orchestration) -> None:
     celery.land("transactions.csv", SAMPLE.read_bytes())
     celery.airflow.trigger("pipeline", "first")
     assert celery.ended("first") == "success", celery.told("first")
     _, (run,) = celery.pipeline("history", "--last", "1", "--json")
-    # The same as a single process, with a database of its own.
+    # The same run as a single process, with its own database.
     alone = {"FDS_DATABASE": "/tmp/here.duckdb", "FDS_POSTGRES_HOST": ""}
     code, here = celery.pipeline("run", "--json", "--csv", "/data/landing/transactions.csv", environment=alone)
     assert code == 0, here
@@ -77,7 +77,7 @@ def test_the_dag_ends_as_a_run_of_the_command_line_does(celery: Orchestration) -
     assert any("step begins" in line for line in logs["load_tap-csv"])
 
 
-def test_killed_worker_in_the_load_loses_and_doubles_no_row(celery: Orchestration) -> None:
+def test_worker_killed_during_a_load_neither_loses_nor_duplicates_rows(celery: Orchestration) -> None:
     before = _rows(celery, "SELECT count(*) FROM marts.fact_transactions")
     celery.land("more.csv", csv_of(1, 20_000))
     celery.airflow.trigger("pipeline", "killed")
@@ -88,7 +88,7 @@ def test_killed_worker_in_the_load_loses_and_doubles_no_row(celery: Orchestratio
 
     wait_for(loads, 120, lambda: celery.told("killed"))
     code, refused = celery.pipeline("run", "--json")
-    assert code == 7, refused  # no second run begins meanwhile
+    assert code == 7, refused  # no second run may start meanwhile
     worker.kill("SIGKILL")
     worker.start()
     assert celery.ended("killed", 360) == "success", celery.told("killed")

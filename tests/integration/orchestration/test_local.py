@@ -1,4 +1,4 @@
-"""Tasks in the scheduler's own container, with DAGs of the user: one that follows a mart, and one that is broken."""
+"""Run tasks in the scheduler's own container, with DAGs of the user: one that follows a mart, and a broken one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_dags_are_imported_quickly_and_read_nothing(local: Orchestration) -> Non
     assert found["seconds"] < 2
 
 
-def test_a_run_in_the_scheduler_publishes_and_the_users_dag_follows(local: Orchestration) -> None:
+def test_run_in_the_scheduler_publishes_and_starts_the_user_s_dag(local: Orchestration) -> None:
     local.land("new.csv", csv_of(1, 500))
     local.airflow.trigger("pipeline", "first")
     assert local.ended("first") == "success", local.told("first")
@@ -90,7 +90,7 @@ def test_a_run_in_the_scheduler_publishes_and_the_users_dag_follows(local: Orche
 
 
 @pytest.mark.slow
-def test_a_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration) -> None:
+def test_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration) -> None:
     content = io.StringIO()
     write(content, 200_000)
     local.land("large.csv", content.getvalue().encode())
@@ -106,12 +106,12 @@ def test_a_run_of_200_000_rows_stays_within_the_reservations(local: Orchestratio
     assert not {name: use.peak_mb for name, use in uses.items() if use.peak_mb > reserved[name]}
 
 
-def test_the_broken_dag_is_named_and_the_agents_need_no_settings(
+def test_broken_dag_is_named_and_agents_need_no_settings(
     local: Orchestration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = local.runner.context.settings.stack
     client = local.runner.client
-    # The containers of this test belong to no deployed stack, whose ownership would be checked here.
+    # These containers belong to no deployed stack, so a check of their owner would fail.
     monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(client))
     agents = Airflow.of_stack(tmp_path, stack)
     assert {run["dag_id"] for run in agents.runs()} >= {"pipeline", "mine"}
@@ -126,10 +126,10 @@ def test_the_broken_dag_is_named_and_the_agents_need_no_settings(
     assert errors["broken.py"] == "ModuleNotFoundError: No module named 'no_such_package'"
     assert errors.keys() == BROKEN.keys() and "SyntaxError" in errors["typo.py"]
     status, _ = airflow.request(container, "GET", "/connections")
-    assert status == 403  # the agents' user runs DAGs, and sees no connections
+    assert status == 403  # the agents' user may run DAGs, but not see connections
 
 
-def test_the_ui_shows_the_run_behind_the_login(local: Orchestration, tmp_path: Path) -> None:
+def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:
     context = local.runner.context
     password, port = context.secrets["ui_password"], context.settings.https_port
     url = f"airflow.localhost:{port}"
@@ -150,8 +150,8 @@ def test_the_ui_shows_the_run_behind_the_login(local: Orchestration, tmp_path: P
     assert not [message for message in messages if "Content Security Policy" in message]
 
 
-def test_a_failed_load_fails_the_dag_run_and_gives_the_pipeline_back(local: Orchestration) -> None:
-    # Beside files that can be read, a refused file fails only the DAG run, and the others are published.
+def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestration) -> None:
+    # If other files can be read, a refused file only fails the DAG run; the other files are published.
     local.runner.container.exec_run(["sh", "-c", "rm /data/landing/*.csv"])
     local.land("bad.csv", b"no,such,columns\n1,2,3\n")
     local.airflow.trigger("pipeline", "bad")

@@ -1,4 +1,4 @@
-"""Two clones with one stack name on one Docker: neither changes, shows as its own or removes what is the other's."""
+"""Two clones use one stack name on one Docker: neither changes, shows or removes resources of the other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Project]:
-    """The clone that has deployed the stack."""
+    """Return the clone that has deployed the stack."""
     project = Project(tmp_path_factory.mktemp("first"), STACK, _settings())
     project.clear()
     try:
@@ -51,7 +51,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient)
 
 @pytest.fixture(scope="module")
 def second(first: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Another clone, with the same settings and passphrase; its stack exists and has deployed nothing."""
+    """Return another clone with the same settings and passphrase; its stack exists, but nothing is deployed from it."""
     project = Project(tmp_path_factory.mktemp("second"), STACK, first.settings)
     project.stack_file.write_bytes(first.stack_file.read_bytes())
     (project.folder / ".fds" / "passphrase").write_bytes((first.folder / ".fds" / "passphrase").read_bytes())
@@ -71,7 +71,7 @@ def _own(project: Project) -> str:
 
 
 def _there(client: docker.DockerClient) -> dict[str, object]:
-    """Return what Docker has of the stack: containers with their start, networks, volumes, and names of images."""
+    """Return what Docker has of the stack: containers with their start time, networks, volumes, and names of images."""
     label = {"label": f"fds.stack={STACK}"}
     images = client.images.list(filters={"reference": f"fds/{STACK}-*"})
     return {
@@ -123,7 +123,7 @@ def test_first_clone_is_unaffected(first: Project) -> None:
 
 
 def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, client: docker.DockerClient) -> None:
-    """They are on Docker, but not in the record; the marker says that this state made them."""
+    """They are in Docker, but not in the record; the marker has the identity of this state."""
     empty = '{"version": 3, "deployment": {"manifest": {"time": "2026-11-29T00:00:00Z", "magic": "", "version": ""}}}'
     (first.folder / "empty.json").write_text(empty)
     _state(first, "import", "--file", str(first.folder / "empty.json"))
@@ -187,7 +187,7 @@ def test_down_with_data_leaves_nothing_and_frees_the_name(
 
 
 def _at_a_terminal(project: Project, typed: str) -> tuple[int, str]:
-    """Run `fds up` as a person does who types this answer. Returns: the exit code and the output."""
+    """Run `fds up` at a terminal and type this answer. Returns: the exit code and the output."""
     outer, inner = pty.openpty()
     words = [sys.executable, "-m", "fds.main", "up", "--stack", STACK]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests of the pipeline, and runs of the real command line."""
+"""Provide a real PostgreSQL for the tests of the pipeline, and run the real command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEADER = "id,date,customer_id,amount,currency,category,description"
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended. `answer` is the JSON on its standard output."""
+    """Result of a command. `answer` is the JSON on its standard output."""
 
     code: int
     answer: dict[str, Any]
@@ -34,7 +34,7 @@ class Ended:
 
 
 def command(*words: object, environment: Mapping[str, str] | None = None) -> Ended:
-    """Run a command line of ours."""
+    """Run one of our command lines."""
     return ended(
         subprocess.run(
             [sys.executable, "-m", *map(str, words)], env={**os.environ, **(environment or {})},
@@ -49,18 +49,18 @@ def ended(process: subprocess.CompletedProcess[str]) -> Ended:
 
 
 def fds_run(database: Path, csv: Path | None = None, *options: str) -> Ended:
-    """`fds run --local --json`."""
+    """Run `fds run --local --json`."""
     return command(*local_run(database, csv), *options)
 
 
 def local_run(database: Path, csv: Path | None = None) -> tuple[str, ...]:
-    """The words of it."""
+    """Return the words of `fds run --local --json`."""
     more = ("--csv", str(csv)) if csv else ()
     return ("fds.main", "run", "--local", "--json", "--database", str(database), *more)
 
 
 def rows(first: int, count: int, amount: str = "10.50") -> list[str]:
-    """CSV lines with the ids from `first` on."""
+    """Return CSV lines with the ids from `first` on."""
     return [f"{number},2026-01-{number % 28 + 1:02},C{number % 7},{amount},EUR,consulting,hours" for number in
             range(first, first + count)]  # fmt: skip
 
@@ -77,7 +77,7 @@ def _meltano() -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresConfig]:
-    """PostgreSQL 15 with the role and databases that the stack gives the pipeline."""
+    """Run PostgreSQL 15 with the role and databases that the stack gives the pipeline."""
     client = docker.from_env()
     password = secrets.token_hex(8)
     container = client.containers.run(
@@ -100,7 +100,7 @@ def server() -> Iterator[PostgresConfig]:
 
 
 def _connected(server: str) -> psycopg.Connection[Any]:
-    """Asked by the test, for a health check of the container would go on as long as it runs."""
+    """Connect repeatedly until the server answers; a container's health check would keep running during the tests."""
     for _ in range(300):
         with suppress(psycopg.OperationalError):
             return psycopg.connect(server, autocommit=True)
@@ -110,7 +110,7 @@ def _connected(server: str) -> psycopg.Connection[Any]:
 
 @pytest.fixture
 def runner(server: PostgresConfig, tmp_path: Path) -> dict[str, str]:
-    """The environment of a runner with a server, as its container has it."""
+    """Return the environment of a runner with a server, as in its container."""
     data = tmp_path / "data"
     for folder in ("landing/uploads", "private", "published"):
         (data / folder).mkdir(parents=True)

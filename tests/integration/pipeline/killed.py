@@ -1,4 +1,4 @@
-"""Run the pipeline with one function replaced by: the same, and then SIGKILL. No clock decides when.
+"""Run the pipeline with one function replaced: it does the same and then kills the process. No timer is involved.
 
 Arguments: `MODULE:NAME`, then those of the pipeline.
 """
@@ -15,7 +15,7 @@ from stack_runtime.pipeline.__main__ import main
 
 
 def kill_after(function: str) -> None:
-    """Replace `function`."""
+    """Replace `function` by one that calls it and then kills the process."""
     module, _, path = function.partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")

@@ -1,4 +1,4 @@
-"""A user's project: three kinds of files, a tap from the package index, and models with all that dbt offers."""
+"""Create a user's project: three kinds of files, a tap from the package index, and models of every kind."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ FILES = {
 
 
 class OwnProject(Project):
-    """The project on disk, with its landing folder and what it publishes."""
+    """The project on disk, with its landing folder and its published data."""
 
     @property
     def published(self) -> Path:
@@ -121,7 +121,7 @@ class OwnProject(Project):
         return file
 
     def local(self, verb: str, *words: str) -> Ended:
-        """Run a verb on this machine."""
+        """Run a verb of `fds` locally."""
         return ended(self.fds(verb, "--local", "--json", *words))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -130,7 +130,7 @@ class OwnProject(Project):
 
 
 def make_project(folder: Path) -> OwnProject:
-    """Make the project without files to load."""
+    """Create the project without files to load."""
     project = OwnProject(folder, "own", {"host": "local"}, sources=True)
     dbt = folder / "data_stack" / "dbt"
     profiles, macro = ((dbt / name).read_text() for name in ("profiles.yml", "macros/generate_schema_name.sql"))

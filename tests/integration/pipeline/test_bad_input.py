@@ -1,4 +1,4 @@
-"""Whatever a file holds: a clear message, an exit code, every row accounted for, nothing half published."""
+"""Load bad files: each gives a clear message and an exit code, every row counts, and nothing is published in part."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One database for all cases; each must leave it as it was, or with its own rows added."""
+    """Return one database for all cases; a case either leaves it unchanged or adds its own rows."""
     return tmp_path_factory.mktemp("bad") / "warehouse.duckdb"
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input(name: str, database: Path) -> None:
+def test_bad_file_gives_the_expected_counts_or_message(name: str, database: Path) -> None:
     case, file = CASES[name], database.with_name(f"{name}.csv")
     file.write_bytes(case.content)
     before = digest(database) if database.exists() else None
@@ -85,7 +85,7 @@ def test_bad_input(name: str, database: Path) -> None:
 
 
 def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run with a file system of its own at `disk`, which only this run sees; root is not needed."""
+    """Run a command with its own small file system at `disk`, in a mount namespace, which needs no root."""
     disk.mkdir(parents=True)
     mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}"
     script = f"{mount}; {shlex.join(command)}; code=$?; ls -A {disk} >&2; exit $code"
@@ -94,7 +94,7 @@ def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subproces
 
 
 @pytest.mark.parametrize("megabytes", [1, 12])
-def test_a_disk_that_fills_up_while_loading(tmp_path: Path, megabytes: int) -> None:
+def test_full_disk_during_a_load_is_an_error(tmp_path: Path, megabytes: int) -> None:
     noise = random.Random(1)
     lines = [f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)]  # nothing that compression shrinks
     disk, file = tmp_path / "disk", write_csv(tmp_path / "a.csv", lines)
@@ -102,7 +102,7 @@ def test_a_disk_that_fills_up_while_loading(tmp_path: Path, megabytes: int) -> N
     refused(on_a_small_disk(disk, megabytes, command))
 
 
-def test_a_disk_that_fills_up_while_publishing(tmp_path: Path) -> None:
+def test_full_disk_during_publishing_is_an_error(tmp_path: Path) -> None:
     data, file = tmp_path / "data", write_csv(tmp_path / "a.csv", rows(1, 10))
     run = [sys.executable, "-m", "stack_runtime.pipeline", "run", "--json", "--csv", str(file)]
     refused(on_a_small_disk(data / "published", 1, ["env", f"FDS_DATA_DIR={data}", *run]))

@@ -1,4 +1,4 @@
-"""The runner image, hardened as the stack runs it, and `fds run` from outside of it."""
+"""Run the runner image, hardened as in the stack, and call it with `fds run` from outside."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="module")
 def container(client: docker.DockerClient) -> Iterator[Container]:
-    """The service as declared, on its own, without a server."""
+    """Start the service as declared, alone and without a server."""
     build = SERVICE.image.dockerfile  # type: ignore[union-attr]
     image, _ = client.images.build(path=str(ROOT), dockerfile=build, tag=f"{layers.KEPT}/pipeline:layers", rm=True)
     names = {volume.name: f"{STACK}-{volume.name}" for volume in SERVICE.volumes}
@@ -60,13 +60,13 @@ def container(client: docker.DockerClient) -> Iterator[Container]:
             client.volumes.get(name).remove()
 
 
-def test_the_health_check_passes_and_the_idle_runner_is_small(container: Container) -> None:
+def test_health_check_passes_and_an_idle_runner_is_small(container: Container) -> None:
     code, output = container.exec_run(list(SERVICE.health.command))
     assert code == 0, output
     assert container.stats(stream=False)["memory_stats"]["usage"] < 64 * 2**20  # type: ignore[index]
 
 
-def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path: Path) -> None:
+def test_file_is_uploaded_and_the_result_returned(container: Container, tmp_path: Path) -> None:
     said: list[str] = []
     file = write_csv(tmp_path / "never seen.csv", rows(1, 30))
     options = ["--entity", "transactions", "--source", "tap-csv"]
@@ -78,12 +78,12 @@ def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path:
     _, left = container.exec_run(["find", "/data/landing", "-type", "f"])
     assert left == b""
     _, shown = container.exec_run(["stat", "-c", "%a %u", run["published"]])
-    assert shown == b"644 10001\n"  # the dashboard's user reads it
+    assert shown == b"644 10001\n"  # the dashboard's user must read it
     failed, code = run_in_container(
         docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
     )
     assert (code, failed["status"], failed["published"]) == (6, "failed", None)
-    kept = container.logs().decode()  # what `fds logs pipeline` shows of runs that were started in the container
+    kept = container.logs().decode()  # what `fds logs pipeline` shows of runs started in the container
     assert kept.count('"run ended"') == 2 and f'"run_id": "{run["run_id"]}"' in kept, kept
     assert f'"run_id": "{failed["run_id"]}"' in kept and '"status": "failed"' in kept
     diff, code = run_in_container(docker.from_env(), STACK, None, said.append, verb="diff")
@@ -94,15 +94,15 @@ def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path:
         connection.execute("DROP TABLE marts.fact_transactions")
     before = copy.stat().st_mtime_ns
     fetch_published(docker.from_env(), STACK, copy)
-    assert copy.stat().st_mtime_ns == before  # nothing new is published, so the work on the copy stays
+    assert copy.stat().st_mtime_ns == before  # nothing new was published, so the changed copy is kept
     empty = tmp_path / "empty.csv"
     empty.touch()
     refused, code = run_in_container(docker.from_env(), STACK, empty, said.append)
-    assert code == 6 and str(empty) in refused["error"]  # as the user named it, not where the runner has it
+    assert code == 6 and str(empty) in refused["error"]  # the user's path, not that in the runner
     assert container.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "2", "--json"])[0] == 0
 
 
-def test_what_cannot_begin_is_the_runners_own_error(container: Container, tmp_path: Path) -> None:
+def test_run_that_cannot_start_raises_the_runner_s_error(container: Container, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such CSV file"):
         run_in_container(docker.from_env(), STACK, tmp_path / "missing.csv", print)
     with pytest.raises(Exception, match="no CSV file in the landing folder") as caught:
@@ -118,12 +118,12 @@ def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> N
     assert code == 0 and container.logs().decode().count("said once") == 1
 
 
-def test_a_stack_that_does_not_run_is_one_clear_error(tmp_path: Path) -> None:
+def test_stopped_stack_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="pipeline of stack nowhere is not running"):
         run_in_container(docker.from_env(), "nowhere", write_csv(tmp_path / "a.csv", rows(1, 1)), print)
 
 
-def test_the_agents_look_into_the_runner_and_ask_it_for_work(
+def test_agents_read_from_the_runner_and_run_jobs_on_it(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = ContainerTarget(container)
@@ -152,9 +152,10 @@ def test_the_agents_look_into_the_runner_and_ask_it_for_work(
     assert (data["status"], data["published"], problem) == ("succeeded", None, "")
 
 
-def test_where_the_agents_find_the_data(container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agents_find_the_data_of_a_stack(container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FDS_DATABASE", raising=False)
-    monkeypatch.setattr(docker_access, "foreign_on", lambda *_: [])  # the container is of no project's state
+    # no state knows the container, so a check of its owner would fail
+    monkeypatch.setattr(docker_access, "foreign_on", lambda *_: [])
     for stack, host in ((STACK, "local"), ("nowhere", "local"), ("far", "hetzner")):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  freelancer-data-stack:host: {host}\n")
     with open_target(tmp_path, STACK) as target:
@@ -166,7 +167,7 @@ def test_where_the_agents_find_the_data(container: Container, tmp_path: Path, mo
     local.touch()
     with open_target(tmp_path, "nowhere") as target:
         assert target == local_target(local)
-    with pytest.raises(StackError), open_target(tmp_path, "far"):  # what is published here is not that of a server
+    with pytest.raises(StackError), open_target(tmp_path, "far"):  # local data is not that of a server
         pass
     monkeypatch.setenv("FDS_DATABASE", str(tmp_path / "mine.duckdb"))
     with open_target(tmp_path, STACK) as target:

@@ -1,7 +1,7 @@
-"""Collected and hostile files through whole runs: what is published is exact, or a message says what to do.
+"""Run collected and hostile files through the whole pipeline: published values are exact, or a message says what to do.
 
-All are played in one project with an entity for each case, whose files come into its landing folder step by step. One
-of each kind is also loaded with the project as it is, by `fds run --csv`.
+All cases run in one project with an entity for each case; their files are added to its landing folder step by step. One
+of each kind is also loaded by `fds run --csv` in an unchanged project.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ models: {cases: {+schema: marts, +materialized: table}}
 
 @dataclass
 class Played:
-    """What became of all cases: the runs, the rows that are published by case, and what was said of each case."""
+    """The results of all cases: the runs, the published rows by case, and the messages of each case."""
 
     runs: list[Ended] = field(default_factory=list)
     rows: dict[str, Rows] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 
 def _project(folder: Path) -> OwnProject:
-    """A project with an entity for each case, and one model that has the rows of all."""
+    """Create a project with an entity for each case, and one model with the rows of all."""
     project = OwnProject(folder, "cases", {"host": "local"}, sources=True)
     dbt = folder / "data_stack" / "dbt"
     kept = {name: (dbt / name).read_text() for name in ("profiles.yml", "macros/generate_schema_name.sql")}
@@ -104,7 +104,7 @@ def _project(folder: Path) -> OwnProject:
 
 
 def _land_step(landing: Path, steps: list[dict[str, str]]) -> None:
-    """Put the files of a step, if there is one, into the landing folder of a case."""
+    """Put the files of a step, if it exists, into the landing folder of a case."""
     landing.mkdir(parents=True, exist_ok=True)
     for step in steps:
         if "csv" in step:
@@ -114,7 +114,7 @@ def _land_step(landing: Path, steps: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_published_of_a_collected_file_is_exact_or_said(played: Played, name: str) -> None:
+def test_collected_file_is_published_exactly_or_reported(played: Played, name: str) -> None:
     case, rows, said = CASES[name], played.rows[name], "\n".join(played.said[name])
     assert any(all(truth.get(key) == row for key, row in rows.items()) for truth in truths(case)), rows
     if case["outcome"] == "read":
@@ -124,7 +124,7 @@ def test_what_is_published_of_a_collected_file_is_exact_or_said(played: Played, 
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_published_of_a_hostile_file_is_exact_and_the_rest_is_said(played: Played, name: str) -> None:
+def test_hostile_file_is_published_exactly_and_other_rows_are_reported(played: Played, name: str) -> None:
     case, said, counts = HOSTILE[name], played.said[name], played.streams(0)[name]
     assert played.rows[name] == case.rows
     assert counts == {
@@ -134,7 +134,7 @@ def test_what_is_published_of_a_hostile_file_is_exact_and_the_rest_is_said(playe
     assert all(re.search(word, "\n".join(said)) for word in case.told), said
 
 
-def test_a_row_that_a_later_file_of_the_run_replaces_is_counted_once(played: Played) -> None:
+def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(played: Played) -> None:
     assert played.streams(0)["overlap"] == {"read": 8, "loaded": 3, "quarantined": 1, "replaced": 4}
     assert played.streams(1)["overlap"] == {"read": 1, "loaded": 1, "quarantined": 0, "replaced": 0}
     assert played.overlap == [("1", "d"), ("2", "b"), ("3", "a")]
@@ -151,7 +151,7 @@ def test_rows_add_up_in_every_stream_of_every_run(played: Played) -> None:
 @pytest.mark.parametrize(
     "name", ["de_thousands_without_cents", "offset_time_two_runs", "footer_total", "workbook_named_csv"]
 )
-def test_a_file_of_each_kind_by_its_name(tmp_path: Path, name: str) -> None:
+def test_file_of_each_kind_is_loaded_by_its_name(tmp_path: Path, name: str) -> None:
     case, database, said = CASES[name], tmp_path / "warehouse.duckdb", ""
     for step in case["steps"]:
         said += json.dumps(fds_run(database, CASES_FOLDER / step["csv"]).answer, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Files of a freelancer are inspected, declared with --write, and loaded by the command that it names."""
+"""Inspect a freelancer's files, declare them with --write, and load them with the command that it prints."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ ROWS = {
 
 
 def empty_project(folder: Path) -> OwnProject:
-    """A project without entities and models, as `fds init` makes it."""
+    """Return a project without entities and models, as `fds init` creates it."""
     project = OwnProject(folder, "inspected", {"host": "local"}, sources=True)
     dbt = folder / "data_stack" / "dbt"
     for name in ("models", "tests"):
@@ -82,25 +82,25 @@ def inspected(project: OwnProject, *words: str) -> Ended:
 
 @pytest.fixture(scope="module")
 def written(project: OwnProject) -> dict[str, Ended]:
-    """The three files, inspected and declared one after the other."""
+    """Inspect and declare the three files one after the other."""
     for name, (data, _) in MADE.items():
         (project.folder / f"{name}.csv").write_bytes(data)
     return {name: inspected(project, f"{name}.csv", "--write", *words) for name, (_, words) in MADE.items()}
 
 
-def test_what_is_open_is_refused_with_the_options_and_nothing_is_written(project: OwnProject) -> None:
+def test_open_settings_are_refused_with_the_options_and_nothing_is_written(project: OwnProject) -> None:
     (project.folder / "open.csv").write_bytes(BANK.encode("cp1252"))
     before = project.meltano_file.read_bytes()
     for more, option in (((), "--set encoding=cp1252"), (("--set", "encoding=cp1252"), "--key Umsatz-Nr")):
         done = inspected(project, "open.csv", "--write", *more)
-        errors = [line for line in done.said.splitlines() if line.startswith("fds: ")]  # setup may report steps before
+        errors = [line for line in done.said.splitlines() if line.startswith("fds: ")]  # setup may print steps before
         assert done.code == 2 and option in done.answer["next"] and len(errors) == 1, done.said
     assert project.meltano_file.read_bytes() == before and not list(project.models.rglob("*.sql"))
     report = inspected(project, "open.csv", "--set", "encoding=cp1252")
     assert report.code == 0 and [one["setting"] for one in report.answer["open"]] == ["keys"]
 
 
-def test_every_file_is_declared_and_the_rest_of_the_project_is_kept(
+def test_every_file_is_declared_and_the_rest_of_the_project_is_unchanged(
     project: OwnProject, written: dict[str, Ended]
 ) -> None:
     assert {name: done.code for name, done in written.items()} == dict.fromkeys(MADE, 0), written
@@ -157,7 +157,7 @@ def test_questions_at_a_terminal_are_answered_by_number(project: OwnProject) -> 
 
 
 def _at_a_terminal(project: OwnProject, typed: str, *words: str) -> str:
-    """What the command prints, with a terminal as its input."""
+    """Return what the command prints, with a terminal as its input."""
     ours, theirs = pty.openpty()
     os.write(ours, typed.encode())
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""SIGKILL at every step: the old data is served until the new is complete, and a plain re-run ends right."""
+"""Kill the pipeline at every step: readers get the old data until the new is complete, and a second run succeeds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def totals(database: Path) -> tuple[int, ...]:
 
 
 class Reader(threading.Thread):
-    """Asks the published file at each move of it or of its folder, and 5 times a second; remembers what it saw."""
+    """Read the published file whenever it or its folder changes, and five times a second; remember the results."""
 
     def __init__(self, database: Path) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def identity(file: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: PostgresConfig) -> None:
+def test_run_killed_at_every_step_succeeds_when_repeated(runner: dict[str, str], server: PostgresConfig) -> None:
     paths = of_runner(Path(runner["FDS_DATA_DIR"]))
     write_csv(paths.landing / "a.csv", rows(1, 100, "10"))
     assert run(runner).code == 0
@@ -115,7 +115,7 @@ def test_killed_at_every_step_and_run_again(runner: dict[str, str], server: Post
         assert again.answer["rows"] == {"read": 50, "loaded": 50, "quarantined": 0, "replaced": 0}
         assert totals(paths.published) == marts(server) == (150, 2000)
 
-        # Killed right after the rename, it is a run that succeeded; only its record waits for the next one.
+        # A run killed right after the rename has succeeded; the next run only completes its record.
         write_csv(paths.landing / "c.csv", rows(151, 10, "100"))
         killed_after(AT_THE_RENAME, runner)
         assert totals(paths.published) == marts(server) == (160, 3000)

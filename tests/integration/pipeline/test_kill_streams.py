@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of a run over three streams: readers see all of the old data or all of the new."""
+"""Kill a run over three streams at random moments: readers see either all of the old data or all of the new."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COUNTS = """SELECT (SELECT count(*) FROM raw_data.hours), (SELECT count(*) FROM 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """The project, with ten rows of each stream published."""
+    """Return the project, with ten published rows of each stream."""
     made = make_project(tmp_path_factory.mktemp("killed"))
     write_events(made, 10)
     land(made, "first", 0, 10)
@@ -36,7 +36,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
 
 
 def land(project: OwnProject, name: str, start: int, count: int) -> None:
-    """Write files of three entities, each with `count` rows of keys from `start` on."""
+    """Write files of three entities, each with `count` rows whose keys start at `start`."""
     header_and_row = {
         f"hours-{name}.csv": ("id,project,day,minutes", "'h' || i || ',web,2026-01-05,60'"),
         f"invoices/{name}.csv": ("number,issued,total", "'R' || i || ',2026-01-31,1.25'"),
@@ -48,7 +48,7 @@ def land(project: OwnProject, name: str, start: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_all_streams_change_together(project: OwnProject, kills: int) -> None:
+def test_run_killed_at_random_moments_changes_all_streams_together(project: OwnProject, kills: int) -> None:
     moments = random.Random(kills)
     before, after = land_more(project)
     killed, longest = 0, 12.0
@@ -61,7 +61,7 @@ def test_killed_at_random_all_streams_change_together(project: OwnProject, kills
             killed += 1
         else:
             assert code == 0
-            longest = seconds  # so that the next ones are killed before their end
+            longest = seconds  # so that the next runs are killed before their end
         if seen == after:
             before, after = land_more(project)
     last = project.local("run")
@@ -71,7 +71,7 @@ def test_killed_at_random_all_streams_change_together(project: OwnProject, kills
 
 
 def land_more(project: OwnProject) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Write new files. Returns: what readers see now, and what they see once these are loaded."""
+    """Write new files. Returns: what readers see now, and what they must see after the load."""
     (before,) = project.query(COUNTS)
     land(project, f"from-{before[0]}", before[0], ROWS)
     count = before[0] + ROWS

@@ -1,4 +1,4 @@
-"""`fds run --local`: counts that add up, marts that are right, and nothing published that is not."""
+"""Test `fds run --local`: counts add up, marts are correct, and nothing unchecked is published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.kit.project import Project
 
 SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
-# What the marts say, and the same from the file alone.
+# The totals of the marts, and the same computed from the file alone.
 BY_DBT = "SELECT currency, count(*), sum(amount) FROM marts.fact_transactions GROUP BY currency ORDER BY currency"
 BY_HAND = """WITH numbered AS (
         SELECT *, row_number() OVER () AS line FROM read_csv(?, header = true, all_varchar = true)
@@ -37,7 +37,7 @@ def query(database: Path, statement: str, *values: object) -> list[tuple[object,
 
 
 def cpu_seconds() -> float:
-    """Seconds of CPU that finished children of this process have used, and theirs."""
+    """Return the CPU seconds of finished child processes, with their own children."""
     found = resource.getrusage(resource.RUSAGE_CHILDREN)
     return found.ru_utime + found.ru_stime
 
@@ -53,12 +53,12 @@ def counts(ended: Ended) -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
-    """A database that the committed sample was loaded into."""
+    """Return a database with the committed sample."""
     database = tmp_path_factory.mktemp("sampled") / "my-data.duckdb"
     return database, fds_run(database, SAMPLE)
 
 
-def test_a_project_in_a_path_with_a_space_installs_its_plugins_and_runs(tmp_path: Path) -> None:
+def test_project_in_a_path_with_a_space_installs_its_plugins_and_runs(tmp_path: Path) -> None:
     folder = tmp_path / "my project"
     folder.mkdir()
     project = Project(folder, "spaced", {"host": "local"}, sources=True)
@@ -66,7 +66,7 @@ def test_a_project_in_a_path_with_a_space_installs_its_plugins_and_runs(tmp_path
     assert run["published"] == str(folder / "first.duckdb")
 
 
-def test_the_sample_is_loaded_and_every_row_accounted_for(sampled: tuple[Path, Ended]) -> None:
+def test_every_row_of_the_sample_is_loaded_or_counted(sampled: tuple[Path, Ended]) -> None:
     database, ended = sampled
     assert ended.code == 0, ended.said
     answer = ended.answer
@@ -85,7 +85,7 @@ def test_the_sample_is_loaded_and_every_row_accounted_for(sampled: tuple[Path, E
     assert all(row["line"] > 1 and row["reason"] for row in answer["quarantine"])
 
 
-def test_a_second_load_of_the_same_file_changes_no_row_and_is_quick(sampled: tuple[Path, Ended]) -> None:
+def test_second_load_of_the_same_file_is_quick_and_changes_no_row(sampled: tuple[Path, Ended]) -> None:
     database, first = sampled
     before = query(database, BY_DBT)
     used = cpu_seconds()
@@ -95,13 +95,13 @@ def test_a_second_load_of_the_same_file_changes_no_row_and_is_quick(sampled: tup
     assert second.code == 0, second.said
     assert counts(second) == counts(first)
     assert query(database, BY_DBT) == before
-    assert used < 16  # of all its processes, since others use the machine too; two cores make that 8 seconds of clock
+    assert used < 16  # CPU time of all processes, because others use the machine too; on two cores that is 8 seconds
     assert [run.status for run in Records(beside(database), None).latest(9)] == ["succeeded", "succeeded"]
 
 
-def test_marts_equal_the_same_sql_by_hand(tmp_path: Path) -> None:
+def test_marts_equal_the_same_sql_on_the_file(tmp_path: Path) -> None:
     lines = rows(1, 500) + [line.replace("EUR", "USD") for line in rows(400, 300, "-7.1250")]
-    # A name in which every character could mean something to some program on the way.
+    # Each of these characters is special to a program that handles the path.
     folder = tmp_path / "it's $HOME [1]"
     folder.mkdir()
     file = write_csv(folder / "a $PATH*.csv", lines)
@@ -118,7 +118,7 @@ def test_marts_equal_the_same_sql_by_hand(tmp_path: Path) -> None:
     assert query(database, "SELECT answer FROM precious") == [(42,)]
 
 
-def test_without_a_file_only_what_is_new_in_landing_is_loaded(tmp_path: Path) -> None:
+def test_run_without_a_file_loads_only_what_is_new_in_the_landing_folder(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     landing = beside(database).landing
     landing.mkdir(parents=True)
@@ -129,7 +129,7 @@ def test_without_a_file_only_what_is_new_in_landing_is_loaded(tmp_path: Path) ->
     assert query(database, "SELECT count(*), sum(amount) FROM marts.fact_transactions") == [(24, 14 * 10.5 + 990)]
 
 
-def test_a_failed_check_publishes_nothing_and_the_next_good_file_does(
+def test_failed_check_publishes_nothing_and_the_next_good_file_is_published(
     sampled: tuple[Path, Ended], tmp_path: Path
 ) -> None:
     database, _ = sampled
@@ -146,7 +146,7 @@ def test_a_failed_check_publishes_nothing_and_the_next_good_file_does(
     assert statuses == ["succeeded", "failed"]
 
 
-def test_two_runs_at_once_end_in_exit_code_7(tmp_path: Path) -> None:
+def test_second_concurrent_run_exits_with_7(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     paths = beside(database)
     paths.make()
@@ -160,7 +160,7 @@ def test_two_runs_at_once_end_in_exit_code_7(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", ".wal"])
-def test_a_file_that_is_no_usable_database_is_left_alone(tmp_path: Path, suffix: str) -> None:
+def test_file_that_is_not_a_usable_database_is_left_unchanged(tmp_path: Path, suffix: str) -> None:
     database = tmp_path / "theirs.duckdb"
     database.write_bytes(b"not a database")
     database.with_name(database.name + suffix).write_bytes(b"not a database")
@@ -169,7 +169,7 @@ def test_a_file_that_is_no_usable_database_is_left_alone(tmp_path: Path, suffix:
     assert database.read_bytes() == b"not a database"
 
 
-def test_a_missing_file_is_a_usage_error_and_makes_nothing(tmp_path: Path) -> None:
+def test_missing_file_is_a_usage_error_and_creates_nothing(tmp_path: Path) -> None:
     ended = fds_run(tmp_path / "warehouse.duckdb", tmp_path / "missing.csv")
     assert (ended.code, ended.answer["error"]) == (2, "no such CSV file")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Marts in PostgreSQL: the same values as in DuckDB, all of them or none, and no reader disturbed."""
+"""Publish marts to PostgreSQL: with the values of DuckDB, all or none, and without disturbing readers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def values(server: PostgresConfig, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_every_value_arrives_as_it_is(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_every_value_is_published_unchanged(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     publish_marts(database, server, tmp_path)
     with duckdb.connect(str(database)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -77,7 +77,7 @@ def test_nested_and_rare_types_keep_their_values(database: Path, server: Postgre
     ]  # fmt: skip
 
 
-def test_a_view_is_published_and_a_removed_mart_disappears(
+def test_view_is_published_and_a_removed_mart_is_dropped(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(
@@ -94,7 +94,7 @@ def test_a_view_is_published_and_a_removed_mart_disappears(
     assert values(server, tables) == [("notes",), ("typed",)]
 
 
-def test_a_removed_mart_that_a_view_of_a_person_needs_stops_the_publication(
+def test_removed_mart_used_by_a_user_s_view_stops_the_publication(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.old AS SELECT 1 AS one")
@@ -107,21 +107,19 @@ def test_a_removed_mart_that_a_view_of_a_person_needs_stops_the_publication(
     assert values(server, "SELECT (SELECT count(*) FROM marts.typed), (SELECT one FROM marts.mine)") == [(4, 1)]
 
 
-def test_a_name_that_postgresql_would_cut_is_refused(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_name_too_long_for_postgresql_is_refused(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     change(database, f"CREATE TABLE marts.long AS SELECT 1 AS {'x' * 64}")
     with pytest.raises(CheckFailedError, match="63 bytes"):
         publish_marts(database, server, tmp_path)
 
 
-def test_a_nul_that_postgresql_cannot_hold_is_shown_as_a_replacement(
-    database: Path, server: PostgresConfig, tmp_path: Path
-) -> None:
+def test_nul_character_is_replaced_by_a_visible_one(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     change(database, "CREATE TABLE marts.words AS SELECT 'a' || chr(0) || 'b' AS word")
     publish_marts(database, server, tmp_path)
     assert values(server, "SELECT word FROM marts.words") == [("a\ufffdb",)]
 
 
-def test_a_reader_sees_the_old_marts_until_all_new_ones_are_there(
+def test_reader_sees_the_old_marts_until_all_new_ones_exist(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     publish_marts(database, server, tmp_path)
@@ -134,7 +132,7 @@ def test_a_reader_sees_the_old_marts_until_all_new_ones_are_there(
     assert values(server, "SELECT count(*) FROM marts.typed") == [(1,)]
 
 
-def test_a_persons_view_survives_and_a_refusal_leaves_every_table_as_it_was(
+def test_user_s_view_stays_and_a_refusal_leaves_every_table_unchanged(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.zoo AS SELECT 1 AS animal")
@@ -158,12 +156,12 @@ def test_changed_columns_replace_the_table(database: Path, server: PostgresConfi
         assert str(connection.execute("SELECT other FROM marts.typed").fetchone()[0]) == "1.50"  # type: ignore[index]
 
 
-def test_a_server_that_does_not_answer_is_one_clear_error(database: Path, tmp_path: Path) -> None:
+def test_server_that_does_not_answer_is_one_clear_error(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="PostgreSQL does not answer"):
         publish_marts(database, PostgresConfig("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
 
 
-def test_a_wrong_password_is_never_shown(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_wrong_password_is_never_shown(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError) as caught:
         publish_marts(database, PostgresConfig(server.host, server.port, "pipeline", "s3cret-guess"), tmp_path)
     assert "s3cret-guess" not in str(caught.value)

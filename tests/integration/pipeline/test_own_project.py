@@ -1,4 +1,4 @@
-"""A user's own sources and models, edited in the project alone: counts by stream, marts, plans, development."""
+"""Run a user's own sources and models, changing only the project: counts by stream, marts, plans, development."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ BANK = "ref;amount\nR1;100.50\nR9;-3\n"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """The project; its tests build on each other, in their order."""
+    """Return the project; its tests build on each other, in their order."""
     return make_project(tmp_path_factory.mktemp("own"))
 
 
 @pytest.fixture(scope="module")
 def first(project: OwnProject) -> Ended:
-    """The first run, of all four streams."""
+    """Run all four streams for the first time."""
     project.land("HOURS 2026.CSV", HOURS)
     project.land("invoices/a $HOME.csv", INVOICES)
     project.land("bank/january.csv", BANK)
@@ -37,7 +37,7 @@ def streams(run: Ended) -> dict[str, tuple[int, ...]]:
     return {stream["table"]: tuple(stream["rows"].values()) for stream in run.answer["streams"]}
 
 
-def test_every_stream_is_counted_by_itself(project: OwnProject, first: Ended) -> None:
+def test_every_stream_has_its_own_counts(project: OwnProject, first: Ended) -> None:
     assert first.code == 0, first.said
     assert streams(first) == {
         "raw_data.hours": (20, 20, 0, 0),
@@ -62,7 +62,7 @@ def test_packages_seeds_macros_snapshots_and_tests_of_the_project_work(project: 
     assert own <= set(checks) and set(checks.values()) == {"pass"}
 
 
-def test_each_mart_is_a_parquet_file(project: OwnProject, first: Ended) -> None:
+def test_each_mart_is_published_as_a_parquet_file(project: OwnProject, first: Ended) -> None:
     folder = project.published.with_name("warehouse-parquet")
     marts = {"worked", "invoiced", "paid", "seen", "open"}
     assert {file.stem for file in folder.iterdir()} == marts
@@ -71,7 +71,7 @@ def test_each_mart_is_a_parquet_file(project: OwnProject, first: Ended) -> None:
         assert in_file.fetchall() == project.query(f"SELECT * FROM marts.{mart} ORDER BY ALL")
 
 
-def test_nothing_new_reads_nothing_and_keeps_everything(project: OwnProject, first: Ended) -> None:
+def test_run_without_new_data_reads_nothing_and_keeps_all_rows(project: OwnProject, first: Ended) -> None:
     again = project.local("run")
     assert again.code == 0, again.said
     read = {table: rows[0] for table, rows in streams(again).items()}
@@ -80,7 +80,7 @@ def test_nothing_new_reads_nothing_and_keeps_everything(project: OwnProject, fir
     assert project.query("SELECT count(*) FROM tap_jsonl.events") == [(300,)]
 
 
-def test_one_source_alone(project: OwnProject, first: Ended) -> None:
+def test_run_with_a_source_loads_only_that_source(project: OwnProject, first: Ended) -> None:
     project.land("bank/february.csv", "ref;amount\nR2;10\n")
     project.land("hours2.csv", HOURS.replace("h1,", "h100,"))
     run = project.local("run", "--source", "tap-csv--bank")
@@ -89,7 +89,7 @@ def test_one_source_alone(project: OwnProject, first: Ended) -> None:
     assert unknown.code == 2 and "tap-csv--bank" in unknown.answer["next"]
 
 
-def test_a_file_needs_its_entity_where_several_are_declared(project: OwnProject, tmp_path: Path) -> None:
+def test_file_needs_an_entity_if_several_are_declared(project: OwnProject, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text("number,issued,total\nR4,2026-03-31,7\n")
     refused = project.local("run", "--csv", str(file))
@@ -99,7 +99,7 @@ def test_a_file_needs_its_entity_where_several_are_declared(project: OwnProject,
     assert streams(run) == {"raw_data.invoices": (1, 1, 0, 0)}
 
 
-def test_a_file_of_no_entity_is_named_and_the_others_are_published(project: OwnProject, first: Ended) -> None:
+def test_file_of_no_entity_is_named_and_the_others_are_published(project: OwnProject, first: Ended) -> None:
     stray = project.land("notes.txt", "hello")
     project.land("bank/march.csv", "ref;amount\nR3;5\n")
     run = project.local("run")
@@ -110,7 +110,7 @@ def test_a_file_of_no_entity_is_named_and_the_others_are_published(project: OwnP
     assert project.query("SELECT count(*) FROM marts.paid") == [(4,)]
 
 
-def test_a_setting_changes_without_a_new_installation(project: OwnProject, first: Ended) -> None:
+def test_changed_setting_needs_no_new_installation(project: OwnProject, first: Ended) -> None:
     mark = project.folder / "data_stack" / "meltano" / ".meltano" / "installed"
     before = mark.stat().st_mtime_ns
     text = project.meltano_file.read_text()
@@ -123,7 +123,7 @@ def test_a_setting_changes_without_a_new_installation(project: OwnProject, first
     assert "installing" not in run.said and mark.stat().st_mtime_ns == before
 
 
-def test_a_plan_shows_the_changes_and_publishes_nothing(project: OwnProject, tmp_path: Path) -> None:
+def test_plan_shows_the_changes_and_publishes_nothing(project: OwnProject, tmp_path: Path) -> None:
     file, before = tmp_path / "corrected.csv", project.published.read_bytes()
     file.write_text("number,issued,total\nR1,2026-01-31,90.5\nR5,2026-05-01,3\n")
     words = ("--csv", str(file), "--entity", "invoices")
@@ -145,7 +145,7 @@ def test_a_plan_shows_the_changes_and_publishes_nothing(project: OwnProject, tmp
     assert project.local("run", *words, "--approve-over", "ten").code == 2
 
 
-def test_changed_models_are_compared_and_removed_ones_disappear(project: OwnProject, first: Ended) -> None:
+def test_changed_models_are_compared_and_removed_ones_are_dropped(project: OwnProject, first: Ended) -> None:
     (project.models / "seen.sql").unlink()
     paid = project.models / "paid.sql"
     paid.write_text(paid.read_text().replace("amount", "amount * 2 as amount"))
@@ -174,7 +174,7 @@ def test_dbt_works_on_a_copy(project: OwnProject, first: Ended) -> None:
     (project.models / "draft.sql").unlink()
 
 
-def test_two_sources_cannot_load_into_one_table(project: OwnProject, first: Ended) -> None:
+def test_two_sources_with_the_same_table_are_refused(project: OwnProject, first: Ended) -> None:
     text = project.meltano_file.read_text()
     project.meltano_file.write_text(
         text.replace("namespace: tap_jsonl", "namespace: tap_jsonl\n    load_schema: raw_data")
@@ -187,7 +187,7 @@ def test_two_sources_cannot_load_into_one_table(project: OwnProject, first: Ende
     assert "both load into raw_data.hours" in run.answer["error"] or "hours" in run.answer["error"]
 
 
-def test_mistakes_in_the_project_are_one_sentence(project: OwnProject, first: Ended) -> None:
+def test_invalid_project_is_one_sentence(project: OwnProject, first: Ended) -> None:
     text = project.meltano_file.read_text()
     for wrong in (
         text.replace("inherit_from: tap-csv", "inherit_from: tap-none"),
@@ -210,10 +210,10 @@ def test_mistakes_in_the_project_are_one_sentence(project: OwnProject, first: En
     assert run.code == 6 and "packages of the models" in run.answer["error"]
 
 
-def test_a_refused_source_leaves_the_others_of_the_run(tmp_path: Path) -> None:
-    """The first run: no file of tap-csv can be loaded, and the tap from the package index is published."""
+def test_source_without_readable_files_leaves_the_others_of_the_run(tmp_path: Path) -> None:
+    """In a first run, no file of tap-csv can be loaded, and the tap from the package index is published."""
     project = make_project(tmp_path)
-    for name in ("worked", "paid", "open"):  # they read tables of files that are not there
+    for name in ("worked", "paid", "open"):  # these models read tables that this project does not load
         (project.models / f"{name}.sql").unlink()
     (project.models / "models.yml").unlink()
     (project.folder / "data_stack" / "dbt" / "tests" / "no_negative_value.sql").unlink()

@@ -1,4 +1,4 @@
-"""Records of runs, the same in SQLite and in PostgreSQL, and the lock whose holder tells who is alive."""
+"""Store records of runs, equally in SQLite and PostgreSQL, and find out by the lock whether a run is alive."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def holder(paths: PipelinePaths, server: PostgresConfig | None) -> subprocess.Po
     return process
 
 
-def test_what_is_saved_is_what_is_read(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+def test_saved_run_is_read_back_unchanged(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
     records = Records(paths, backend)
     assert records.latest() == []
     records.settle(None)
@@ -96,7 +96,7 @@ def test_checks_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, bac
     assert records.checks(1) == expected[2:]
 
 
-def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(
+def test_killed_run_is_closed_according_to_what_is_published(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     records = Records(paths, backend)
@@ -114,11 +114,11 @@ def test_a_killed_run_is_interrupted_and_settled_by_what_is_published(
     assert (settled.status, settled.published, settled.rows) == ("succeeded", str(paths.published), Rows(4, 2, 1, 1))
 
 
-def test_a_living_holder_is_named_and_a_dead_one_never_blocks(
+def test_running_holder_is_named_and_a_dead_one_does_not_block(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     process = holder(paths, backend)
-    # Of another machine's pipeline, as it were: the server alone keeps the two apart.
+    # With another lock file, as on another machine, only the server prevents a second run.
     lock = paths.lock.with_name("elsewhere") if backend else paths.lock
     with pytest.raises(LockedError, match=r"run holder-1 .*since 20\d\d-\d\d-\d\dT"), run_lock(lock, "second", backend):
         pass

@@ -1,4 +1,4 @@
-"""Runs whose steps are processes of their own: repeated, killed in each step, and in the way of other runs."""
+"""Run the pipeline in separate processes: repeated, killed in each step, and together with other runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KILLS = {
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A runner's data folder with one file in its landing folder."""
+    """Return a runner's data folder with one file in its landing folder."""
     for folder in ("landing/uploads", "private", "published"):
         (tmp_path / folder).mkdir(parents=True)
     write_csv(tmp_path / "landing" / "first.csv", rows(1, 40))
@@ -58,13 +58,13 @@ def _step(data: Path, name: str, of: str, run_id: str = RUN) -> tuple[int, Any]:
 
 
 def _count(data: Path) -> tuple[int, int]:
-    """Rows and different ids of the published fact."""
+    """Return the number of rows and of different ids in the published fact table."""
     with duckdb.connect(str(of_runner(data).published), read_only=True) as connection:
         row = connection.execute("SELECT count(*), count(DISTINCT transaction_id) FROM marts.fact_transactions")
         return row.fetchone()  # type: ignore[return-value]
 
 
-def test_each_step_that_was_killed_is_repeated_and_the_run_ends_as_an_undisturbed_one(data: Path) -> None:
+def test_run_whose_steps_were_killed_and_repeated_equals_an_undisturbed_run(data: Path) -> None:
     for name, of in STEPS:
         killer = ("tests.integration.pipeline.killed", KILLS[name])
         words = ("step", name, "--run-id", RUN, "--of", of)
@@ -87,7 +87,7 @@ def test_each_step_that_was_killed_is_repeated_and_the_run_ends_as_an_undisturbe
     assert plain["streams"] == run["streams"]
 
 
-def test_steps_that_are_complete_do_nothing_again(data: Path) -> None:
+def test_complete_steps_do_nothing_when_repeated(data: Path) -> None:
     for name, of in STEPS[:2]:
         assert _step(data, name, of)[0] == 0
     code, run = _step(data, "load", "tap-csv")
@@ -98,7 +98,7 @@ def test_steps_that_are_complete_do_nothing_again(data: Path) -> None:
     assert code == 2 and "staging" in refused["next"]
 
 
-def test_no_other_run_begins_between_two_steps_until_the_claim_ends(data: Path) -> None:
+def test_no_other_run_starts_between_two_steps_until_the_claim_ends(data: Path) -> None:
     assert _step(data, "begin", "")[0] == 0
     paths = of_runner(data)
     pipeline, records = Pipeline(paths, None, lambda _: None), Records(paths, None)
@@ -111,12 +111,12 @@ def test_no_other_run_begins_between_two_steps_until_the_claim_ends(data: Path) 
     assert [run.status for run in records.latest()] == ["interrupted"]
     run, failure = pipeline.run()
     assert failure is None and run.published
-    code, late = _step(data, "load", "tap-csv")  # of the run whose claim ended
+    code, late = _step(data, "load", "tap-csv")  # a step of the run whose claim has ended
     assert code == 6 and "another run has begun since" in late["error"]
     assert _count(data) == (40, 40)
 
 
-def test_a_failed_step_ends_the_run_and_gives_the_pipeline_back(data: Path) -> None:
+def test_failed_step_ends_the_run_and_releases_the_pipeline(data: Path) -> None:
     write_csv(data / "landing" / "first.csv", rows(1, 40, "much"))
     assert _step(data, "begin", "")[0] == 0
     code, _ = _step(data, "load", "tap-csv")
@@ -130,7 +130,7 @@ def test_a_failed_step_ends_the_run_and_gives_the_pipeline_back(data: Path) -> N
     assert not paths.published.exists()
 
 
-def test_an_abandoned_run_publishes_nothing(data: Path) -> None:
+def test_abandoned_run_publishes_nothing(data: Path) -> None:
     for name, of in STEPS[:2]:
         assert _step(data, name, of)[0] == 0
     code, run = _step(data, "abandon", "the worker is gone")

@@ -60,14 +60,14 @@ def surroundings(engine: Path, stand_ins: Path, tmp_path: Path, monkeypatch: pyt
 
 @pytest.fixture
 def inline(surroundings: dict[str, str], tmp_path: Path) -> Stacks:
-    """Return a function that makes a stack of an inline program; the stack is not destroyed afterwards."""
+    """Return a function that creates a stack of an inline program; the stack is not destroyed afterwards."""
     (tmp_path / "inline").mkdir()
     return lambda program, name="test": inline_stack(tmp_path / "inline", "plugins", name, program)
 
 
 @pytest.fixture
 def stack(inline: Stacks) -> Iterator[Stacks]:
-    """Yield a function that makes a stack of an inline program; the stack is destroyed after the test."""
+    """Yield a function that creates a stack of an inline program; the stack is destroyed after the test."""
     made: list[Stack] = []
 
     def make(program: Callable[[], None], name: str = "test") -> Stack:

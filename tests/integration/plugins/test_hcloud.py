@@ -32,7 +32,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def stack(inline: Stacks, api: HetznerAPI) -> Stacks:
-    """Return a function that makes stacks; they are not destroyed, because their resources end with the double."""
+    """Return a function that creates stacks; they are not destroyed, because their resources end with the double."""
     return inline
 
 

@@ -1,4 +1,4 @@
-"""Projects of users: the wheel in an environment of its own, and what `fds init` makes with it."""
+"""Create projects of users with `fds init`, from a wheel in its own environment."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def fds(installed: wheel.Installed, folder: Path, *words: str, **more: str) -> s
 
 
 def init(installed: wheel.Installed, parent: Path, name: str, *options: str) -> UserProject:
-    """Make the project `name` in `parent` by `fds init`."""
+    """Create the project `name` in `parent` by `fds init`."""
     done = fds(installed, parent, "init", name, *options)
     assert done.returncode == 0 and f"cd {name}" in done.stderr, done.stderr
     return UserProject(parent / name, installed)

@@ -19,7 +19,7 @@ def test_invalid_name_is_refused(installed: wheel.Installed, tmp_path: Path, nam
     assert done.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
-def test_folder_with_something_in_it_is_refused_and_kept(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_folder_that_is_not_empty_is_refused_and_kept(installed: wheel.Installed, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("a file")
@@ -35,7 +35,7 @@ def test_empty_folder_is_used(installed: wheel.Installed, tmp_path: Path) -> Non
     assert (init(installed, tmp_path, "mine").folder / "Pulumi.yaml").is_file()
 
 
-def test_folder_that_cannot_be_written_is_one_sentence(installed: wheel.Installed) -> None:
+def test_read_only_folder_is_one_sentence(installed: wheel.Installed) -> None:
     done = fds(installed, Path("/proc"), "init", "mine")
     assert done.returncode == 2 and "cannot be written" in done.stderr and "Traceback" not in done.stderr, done.stderr
 
@@ -53,7 +53,7 @@ def test_demo_is_the_content_of_the_repository(installed: wheel.Installed, tmp_p
     assert [path.name for path in (project.content / "airflow").iterdir()] == ["dags"]
 
 
-def test_project_without_demo_has_nothing_of_it(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_project_without_demo_has_no_demo_content(installed: wheel.Installed, tmp_path: Path) -> None:
     project = init(installed, tmp_path, "own-data")
     text = {name: file.decode() for name, file in project.files().items()}
     assert not [name for name, found in text.items() if "customer" in found or "transaction" in found]

@@ -1,4 +1,4 @@
-"""The images of a user's project, built by this machine's Docker: they hold its content, and nothing of the demo."""
+"""Build the images of a user's project with this machine's Docker: they have its content, and nothing of the demo."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def project(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def built_images(project: UserProject) -> Iterator[dict[str, str]]:
-    """Name of the image by service."""
+    """Return the name of the image by service."""
     context = project.python("from infra.build_context import context_dir; print(context_dir())").strip()
     client = local_docker()
     names = {service: f"{TAG}/{service}:1" for service in ("pipeline", "streamlit")}
@@ -57,7 +57,7 @@ def test_runner_loads_with_the_sources_and_models_of_the_project(built_images: d
     assert "6.5" in _run(built_images["pipeline"], script).splitlines()[-1]
 
 
-def test_images_have_the_page_and_the_models_of_the_project_alone(
+def test_images_have_only_the_page_and_the_models_of_the_project(
     built_images: dict[str, str], project: UserProject
 ) -> None:
     models = _run(built_images["pipeline"], "cd /app/data_stack/dbt && find models -type f").split()

@@ -1,4 +1,4 @@
-"""Projects of users from files to marts, from a wheel and without this repository, by editing only the project."""
+"""Run users' projects from files to marts, from a wheel and without this repository, by changing only the project."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = "import streamlit as st\n\nst.title('Hours per project')\n"
 
 @pytest.fixture(scope="module")
 def own(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory) -> UserProject:
-    """Time tracking, invoices and bank rows, a tap from the package index, models of all kinds, and a page."""
+    """Return a project with time tracking, invoices, bank rows, a tap from the package index, models, and a page."""
     project = init(installed, tmp_path_factory.mktemp("users of mine"), "own")
     meltano = project.content / "meltano" / "meltano.yml"
     document = yaml.safe_load(meltano.read_text())
@@ -28,7 +28,7 @@ def own(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory) ->
     taps += [BANK, EVENTS | {"config": events}]
     meltano.write_text(yaml.safe_dump(document, sort_keys=False))
     for name, text in FILES.items():
-        if name != "dbt_project.yml":  # that of the template puts the models in this folder into the marts
+        if name != "dbt_project.yml":  # the template's file would put the models of this folder into the marts
             project.write(f"dbt/{name.replace('models/', 'models/marts/')}", dedent(text).lstrip("\n"))
     project.write("dashboards/Hours.py", PAGE)
     project.land("hours.csv", "id,project,day,minutes\nh1,web,2026-01-05,60\nh2,print,2026-01-06,90\n")
@@ -78,7 +78,7 @@ def test_images_are_built_from_the_content_of_the_project(own: UserProject) -> N
     assert not list(context.rglob("fact_transactions.sql")), "the demo is not in another project's images"
 
 
-def test_an_edit_changes_the_tag_of_its_image_alone(own: UserProject) -> None:
+def test_edit_changes_only_the_tag_of_its_image(own: UserProject) -> None:
     before = _tags(own)
     own.write("dashboards/Hours.py", PAGE + "st.write('more')\n")
     page = _tags(own)
@@ -91,7 +91,7 @@ def test_an_edit_changes_the_tag_of_its_image_alone(own: UserProject) -> None:
     assert _tags(own) == before
 
 
-def test_an_upgrade_changes_no_file_of_the_project_and_runs_go_on(own: UserProject, built: Path) -> None:
+def test_upgrade_changes_no_file_of_the_project_and_runs_continue(own: UserProject, built: Path) -> None:
     before = own.files()
     wheel.upgrade(built, own.installed)
     own.land("bank/february.csv", "ref;amount\nR2;200\n")

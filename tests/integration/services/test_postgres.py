@@ -77,7 +77,7 @@ def test_data_of_a_finished_start_survives_kills() -> None:
 
 
 @pytest.mark.parametrize("left", ["", "base/1 base/4 base/5", "base/1 global"])
-def test_incomplete_cluster_of_an_older_stack_is_kept_and_replaced(left: str) -> None:
+def test_incomplete_cluster_of_an_older_stack_is_set_aside_and_recreated(left: str) -> None:
     with created("postgres") as running:
         folders = " ".join(f"/data/pgdata/{folder}" for folder in left.split() or ["."])
         _in_volume(running, f"mkdir -p {folders} && echo 15 > /data/pgdata/PG_VERSION")
@@ -164,13 +164,13 @@ def test_health_check_fails_where_no_service_can_log_in() -> None:
         while running.container.exec_run(inside).exit_code:
             assert time.monotonic() < deadline, running.logs()
             time.sleep(0.2)
-        time.sleep(1)  # the server creates its roles in this time
+        time.sleep(1)  # the server creates its roles during this time
         assert running.checks() != 0
         with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
             _connect(running)
 
 
-def test_password_that_was_changed_holds_for_the_superuser_too() -> None:
+def test_changed_password_is_set_for_the_superuser_too() -> None:
     with created("postgres") as running:
         running.container.start()
         _wait(running)

@@ -65,7 +65,7 @@ def test_every_response_has_the_security_headers(proxy: Running) -> None:
         assert "max-age=" in headers["Strict-Transport-Security"]
 
 
-def test_proxy_in_front_that_speaks_plain_http_to_it_is_always_redirected(proxy: Running) -> None:
+def test_front_proxy_that_speaks_plain_http_is_always_redirected(proxy: Running) -> None:
     connection = http.client.HTTPConnection(proxy.address, HTTP, timeout=20)
     for claimed in ({}, {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Ssl": "on", "Forwarded": "proto=https"}):
         connection.request("GET", "/runs?a=1", headers={"Host": NAME, **claimed})
@@ -76,7 +76,7 @@ def test_proxy_in_front_that_speaks_plain_http_to_it_is_always_redirected(proxy:
     connection.close()
 
 
-def test_proxy_in_front_that_speaks_https_to_it_is_served(proxy: Running) -> None:
+def test_front_proxy_that_speaks_https_is_served(proxy: Running) -> None:
     """The front proxy ends the visitor's HTTP or TLS, keeps the host's name, and does not check the certificate."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _front_of(proxy))
     threading.Thread(target=server.serve_forever, daemon=True).start()

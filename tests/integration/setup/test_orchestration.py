@@ -1,4 +1,4 @@
-"""The commands that docs/orchestration.md gives for the stack file, and `fds open`, which reads it."""
+"""Run the commands of docs/orchestration.md for the stack file, and `fds open`, which reads it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kit.project import ROOT, Project
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A project with the profiles of the repository's dev stack."""
+    """Return a project with the profiles of the repository's dev stack."""
     profiles = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]["freelancer-data-stack:profiles"]
     made = Project(tmp_path, "orchestration-settings", {"host": "local", "profiles": profiles})
     made.make_stack()
@@ -36,7 +36,7 @@ def test_profile_is_added_to_the_dev_stack_and_its_ui_has_an_address(project: Pr
     assert done.returncode == 0 and done.stdout == "https://airflow.localhost:8443\n", done.stderr
 
 
-def test_notification_is_set(project: Project) -> None:
+def test_notification_setting_is_written(project: Project) -> None:
     _set(project, "--path", "notify[0]", "webhook")
     _set(project, "--secret", "--path", "secrets.webhook_url", "https://hooks.example.org/x")
     assert read(project.folder, project.stack).notify == ("webhook",)

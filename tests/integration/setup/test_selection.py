@@ -1,4 +1,4 @@
-"""Which stack a plain `pulumi` uses after ours opened one, and what an opened stack's record is."""
+"""Which stack a plain `pulumi` uses after our code opened one, and what the record of an opened stack contains."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_record_can_be_imported_again_and_keeps_its_secrets_encrypted(tmp_path: 
     assert changes(_stack(tmp_path, backend).up()) == {}
 
 
-def test_a_plain_pulumi_takes_the_stack_that_was_opened_last(
+def test_plain_pulumi_uses_the_stack_that_was_opened_last(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, link = tmp_path / "folder", tmp_path / "link"
@@ -73,6 +73,6 @@ def test_reading_and_scratch_workspaces_keep_the_selected_stack(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("address", ["https://example.test", "s3://bucket", ""])
-def test_only_a_file_backend_has_a_folder(tmp_path: Path, address: str) -> None:
+def test_only_a_file_backend_has_a_local_folder(tmp_path: Path, address: str) -> None:
     assert backend_folder(f"file://{tmp_path}") == tmp_path / ".pulumi"
     assert backend_folder(address) is None

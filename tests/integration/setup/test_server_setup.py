@@ -169,7 +169,7 @@ def test_missing_values_without_a_terminal_are_an_error_with_commands(project: P
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.folder / ".fds" / "passphrase"),
     }
-    for step in steps[1:-1]:  # run the advised commands in the environment of `. .fds/env`
+    for step in steps[1:-1]:  # run the suggested commands in the environment of `. .fds/env`
         done = project.run(*(values.get(word, word) for word in step.split()), **backend)
         assert done.returncode == 0, done.stderr
     assert [_config(project)[f"freelancer-data-stack:{name}"] for name in ("domain", "email")] == [*values.values()]

@@ -44,8 +44,8 @@ def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_
     with (tmp_path / "setup.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = subprocess.Popen(
-            # background jobs of a shell ignore SIGINT; a Python function before the start would fork, and libraries of
-            # other tests then write into this standard error
+            # Background jobs of a shell ignore SIGINT, so reset it here. A Python function before the start would fork
+            # this process, and libraries of other tests would then write to this standard error.
             ["env", "--default-signal=INT", FDS, "setup"],
             cwd=ROOT,
             env={**os.environ, "FDS_CACHE_DIR": str(tmp_path)},
@@ -70,7 +70,7 @@ def test_unreachable_docker_is_one_line_with_the_next_command() -> None:
 def test_unavailable_engine_is_one_line_with_the_next_command(tmp_path: Path) -> None:
     empty_folder = tmp_path / "bin"
     empty_folder.mkdir()
-    # without Go and uv on PATH, and without network access
+    # PATH has neither Go nor uv, and there is no network
     variables = {
         "PATH": str(empty_folder),
         "UV": "",

@@ -67,7 +67,7 @@ def test_state_without_the_stack_is_not_reported_as_wrong_passphrase(project: Pr
     assert "there is no stack t-token in this state" in error["error"] and error["where"] == backend
 
 
-def test_advised_commands_for_a_missing_stack_make_the_token_readable(project: Project) -> None:
+def test_suggested_commands_for_a_missing_stack_make_the_token_readable(project: Project) -> None:
     _without_state(project)
     project.make_stack()
     checks = {row["check"]: row for row in json.loads(project.fds("doctor", "--json").stdout)["checks"]}

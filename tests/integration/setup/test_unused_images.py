@@ -108,7 +108,7 @@ def _record(*names: str) -> dict[str, Any]:
 
 
 def _removed(client: docker.DockerClient, record: dict[str, Any], *, locked: bool = False) -> list[str]:
-    """Return what the end of a deployment says that changed nothing, so that its record is the former one as well."""
+    """Return the output of the end of a deployment without changes, whose record therefore equals the former one."""
     said: list[str] = []
     remove_former_images(
         client, cast(StackOperations, _Deployment(locked, Settings(stack=STACK))), record, record, said.append
@@ -116,7 +116,9 @@ def _removed(client: docker.DockerClient, record: dict[str, Any], *, locked: boo
     return said
 
 
-def test_deployment_removes_what_a_failed_one_recorded_no_more(client: docker.DockerClient, images: list[str]) -> None:
+def test_image_that_a_failed_deployment_left_unrecorded_is_removed(
+    client: docker.DockerClient, images: list[str]
+) -> None:
     """After a deployment whose services stayed unhealthy, the record has only the new image."""
     new, old = images
     assert _removed(client, _record(new)) == [f"removed image {old}, which no service uses any more"]

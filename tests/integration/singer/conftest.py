@@ -11,7 +11,7 @@ from tests.kit.singer import Kit
 
 @pytest.fixture(autouse=True, scope="package")
 def _signals_are_the_tests_own() -> Iterator[None]:
-    """Plugins that are made in this process would take Ctrl-C from all tests; those with a process of their own do."""
+    """Keep Ctrl-C for the tests: a plugin in this process would install its own signal handlers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PluginBase, "_setup_signal_handlers", lambda _: None)
         yield

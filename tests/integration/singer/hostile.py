@@ -1,7 +1,7 @@
-"""Hostile relatives of the collected files: what each holds, what may be published of it, and what must be said.
+"""Define hostile variants of the collected files: their content, the only rows to publish, and the expected messages.
 
-`rows` is exactly what is published, as `{id: (day, amount, currency)}`; `bad` is the number of quarantined rows, None
-where the file is refused; each expression of `told` is found in a reason.
+`rows` is exactly what is published, as `{id: (day, amount, currency)}`. `bad` is the number of quarantined rows, or
+None if the file is refused. Each expression of `told` must match a reason.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def _text(*rows: str, header: str = HEADER, end: str = "\n") -> bytes:
 
 
 def _amounts(told: tuple[str, ...], values: dict[str, str | None], delimiter: str = ";") -> Hostile:
-    """A row for each amount as written; the number that it is, or None if it must be quarantined."""
+    """Return a file with a row for each amount; a value of None means that the row must be quarantined."""
     lines = [delimiter.join((f"r{n}", DAY, "C1", text, "EUR", "x", "y")) for n, text in enumerate(values)]
     rows: Rows = {f"r{n}": (DAY, Decimal(value), "EUR") for n, value in enumerate(values.values()) if value is not None}
     return Hostile(_text(*lines, header=HEADER.replace(",", delimiter)), rows, len(values) - len(rows), told)
 
 
 def _days(told: tuple[str, ...], values: dict[str, str | None]) -> Hostile:
-    """A row for each day as written; the day that it is, or None if it must be quarantined."""
+    """Return a file with a row for each day; a value of None means that the row must be quarantined."""
     lines = [f"r{n};{text};C1;5;EUR;x;y" for n, text in enumerate(values)]
     rows: Rows = {f"r{n}": (day, Decimal(5), "EUR") for n, day in enumerate(values.values()) if day is not None}
     return Hostile(_text(*lines, header=HEADER.replace(",", ";")), rows, len(values) - len(rows), told)

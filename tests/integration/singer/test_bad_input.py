@@ -1,4 +1,4 @@
-"""Bad input: a clear sentence or a quarantined row each, nothing lost, counts exact."""
+"""Load bad input: each gives a clear sentence or a quarantined row, nothing is lost, and counts are exact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOTHING = "if it means nothing, declare it in null_words"
 
 
 def refused(kit: Kit, *needles: str, text: bytes | str | None = None, **settings: object) -> None:
-    """The tap fails with one sentence that names all needles, and has emitted no row."""
+    """Assert that the tap fails with one sentence that contains all needles, and has emitted no row."""
     path = kit.csv(text) if text is not None else kit.folder / "t.csv"
     done = kit.tap(path, report_path=None, **settings)  # type: ignore[arg-type]
     assert done.code == 1
@@ -24,57 +24,57 @@ def refused(kit: Kit, *needles: str, text: bytes | str | None = None, **settings
         assert needle in done.sentence
 
 
-def test_missing_file(kit: Kit) -> None:
+def test_missing_file_is_refused(kit: Kit) -> None:
     refused(kit, "t.csv", "is missing")
 
 
-def test_folder_instead_of_a_file(kit: Kit) -> None:
+def test_folder_instead_of_a_file_is_refused(kit: Kit) -> None:
     (kit.folder / "t.csv").mkdir()
     refused(kit, "is not a file")
 
 
-def test_glob_without_a_match(kit: Kit) -> None:
+def test_glob_without_a_match_is_refused(kit: Kit) -> None:
     done = kit.tap(kit.folder / "*.tsv")
     assert done.code == 1
     assert "no file matches" in done.sentence
 
 
-def test_empty_file(kit: Kit) -> None:
+def test_empty_file_is_refused(kit: Kit) -> None:
     refused(kit, "t.csv is empty", text="")
 
 
-def test_wrong_delimiter(kit: Kit) -> None:
+def test_wrong_delimiter_is_refused(kit: Kit) -> None:
     refused(kit, "lacks 'id'", "';'", text="id,name\n1,a\n", delimiter=";")
 
 
-def test_header_named_twice(kit: Kit) -> None:
+def test_header_with_a_duplicate_name_is_refused(kit: Kit) -> None:
     refused(kit, "'id' more than once", text="id,ID\n1,2\n")
 
 
-def test_column_of_a_declared_type_is_missing(kit: Kit) -> None:
+def test_missing_column_of_a_declared_type_is_refused(kit: Kit) -> None:
     refused(kit, "lacks 'amount'", text="id,x\n1,2\n", entity={"columns": {"amount": "decimal"}})
 
 
-def test_unknown_type(kit: Kit) -> None:
+def test_unknown_type_is_refused(kit: Kit) -> None:
     refused(kit, "'money'", text="id,x\n1,2\n", entity={"columns": {"x": "money"}})
 
 
-def test_latin_1_is_named_with_line_and_byte(kit: Kit) -> None:
+def test_latin_1_is_refused_with_line_and_byte(kit: Kit) -> None:
     refused(kit, "not valid utf-8 at byte 15, line 3", "encoding", text="id,name\n1,a\n2,Zürich\n".encode("latin-1"))
 
 
-def test_latin_1_with_its_setting(kit: Kit) -> None:
+def test_latin_1_is_loaded_if_declared(kit: Kit) -> None:
     kit.load(kit.csv("id,name\n1,Zürich\n".encode("latin-1")), encoding="latin-1")
     assert kit.query("SELECT name FROM t") == [("Zürich",)]
 
 
-def test_a_byte_order_mark_decides_the_encoding(kit: Kit) -> None:
+def test_byte_order_mark_overrides_the_declared_encoding(kit: Kit) -> None:
     for settings in ({}, {"encoding": "utf-16"}, {"encoding": "cp1252"}):
         kit.load(kit.csv("id,name\n1,Zürich\n".encode("utf-16")), **settings)
         assert kit.query("SELECT id, name FROM t") == [("1", "Zürich")]
 
 
-def test_a_damaged_row_in_a_utf_8_file_is_quarantined(kit: Kit) -> None:
+def test_damaged_row_in_a_utf_8_file_is_quarantined(kit: Kit) -> None:
     kit.load(kit.csv("id,name\n1,Zürich\n2,Köln\n".encode() + b"3,\xff\xfe\n4,x\n"))
     assert kit.counts["quarantined"] == 1
     assert kit.quarantined[0]["line"] == 4
@@ -82,29 +82,29 @@ def test_a_damaged_row_in_a_utf_8_file_is_quarantined(kit: Kit) -> None:
     assert kit.query("SELECT count(*) FROM t") == [(3,)]
 
 
-def test_damaged_gzip(kit: Kit) -> None:
+def test_damaged_gzip_is_refused(kit: Kit) -> None:
     refused(kit, "damaged gzip", text=gzip.compress(b"id,name\n1,a\n" * 1000)[:-20])
 
 
-def test_gzip_is_known_by_its_content(kit: Kit) -> None:
+def test_gzip_is_detected_by_its_content(kit: Kit) -> None:
     kit.load(kit.csv(gzip.compress(b"id,name\n1,a\n")))
     assert kit.query("SELECT * FROM t") == [("1", "a")]
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_header_only(kit: Kit, batch: bool) -> None:
+def test_header_without_rows_gives_an_empty_table(kit: Kit, batch: bool) -> None:
     kit.load(kit.csv("id,name\n"), batch=batch)
     assert kit.counts["read"] == 0
     assert kit.loaded == {"schema": "main", "received": 0, "loaded": 0, "replaced": 0}
     assert kit.query("SELECT count(*) FROM t") == [(0,)]
 
 
-def test_byte_order_mark(kit: Kit) -> None:
+def test_byte_order_mark_is_not_part_of_the_header(kit: Kit) -> None:
     kit.load(kit.csv(b"\xef\xbb\xbfid,name\n1,a\n"))
     assert kit.query("SELECT id FROM t") == [("1",)]
 
 
-def test_a_line_of_50_mb(kit: Kit) -> None:
+def test_line_of_50_mb_is_quarantined(kit: Kit) -> None:
     kit.load(kit.csv(b"id,name\n1,a\n2," + b"x" * 50_000_000 + b"\n3,c\n"))
     assert kit.counts["read"] == 3
     (row,) = kit.quarantined
@@ -114,12 +114,12 @@ def test_a_line_of_50_mb(kit: Kit) -> None:
     assert kit.query("SELECT id FROM t ORDER BY id") == [("1",), ("3",)]
 
 
-def test_a_line_of_10_mb_is_loaded(kit: Kit) -> None:
+def test_line_of_10_mb_is_loaded(kit: Kit) -> None:
     kit.load(kit.csv(b"id,name\n1,a\n2," + b"x" * 10_000_000 + b"\n3,c\n"))
     assert kit.query("SELECT id, strlen(name) FROM t ORDER BY id") == [("1", 1), ("2", 10_000_000), ("3", 1)]
 
 
-def test_rows_that_are_bad_by_themselves(kit: Kit) -> None:
+def test_each_bad_row_is_quarantined_with_its_reason(kit: Kit) -> None:
     text = 'id,amount\n1,1.50\n2\n3,4,5\n,6\n7,abc\n8,"9\n"x\n10,"11"\n\n12,13,\n14,"1""5"\n16,17\x00\n'
     kit.load(kit.csv(text), entity={"columns": {"amount": "decimal(10,2)"}})
     assert kit.counts == kit.counts | {"read": 10, "emitted": 2, "quarantined": 8}
@@ -138,13 +138,13 @@ def test_rows_that_are_bad_by_themselves(kit: Kit) -> None:
     assert kit.query("SELECT id, amount::VARCHAR FROM t ORDER BY id") == [("1", "1.50"), ("10", "11.00")]
 
 
-def test_an_open_quote_takes_the_rest_of_the_file_as_one_record(kit: Kit) -> None:
+def test_open_quote_makes_the_rest_of_the_file_one_record(kit: Kit) -> None:
     kit.load(kit.csv('id,name\n1,a\n2,"b\n3,c\n'))
     assert kit.counts["read"] == 2
     assert kit.quarantined[0]["raw"] == '2,"b\n3,c'
 
 
-def test_columns_without_a_type_are_text_as_in_the_file(kit: Kit) -> None:
+def test_columns_without_a_type_are_loaded_as_text(kit: Kit) -> None:
     rows = [f"{i},{i},{i}.50,2024-01-01,00{i},true" for i in range(1, 3001)]
     rows += [f"{i},{i}.10,x,2024-01-01 10:00:00,{i},99999999999999999999" for i in range(3001, 6001)]
     kit.load(kit.csv("id,a,b,c,d,e\n" + "\n".join(rows) + "\n"))
@@ -161,7 +161,7 @@ def test_numbers_are_exact(kit: Kit) -> None:
     assert [v for (v,) in kit.query("SELECT v FROM t ORDER BY id")] == [Decimal(value) for value in values]
 
 
-def test_a_decimal_widens_once_and_stays(kit: Kit) -> None:
+def test_decimal_column_that_was_widened_stays_wide(kit: Kit) -> None:
     columns = {"columns": {"v": "decimal"}}
     state = kit.load(kit.csv("id,v\n1,1.25\n"), entity=columns).state
     assert kit.query("SELECT typeof(v), v FROM t") == [("DECIMAL(18,4)", Decimal("1.25"))]
@@ -174,7 +174,7 @@ def test_a_decimal_widens_once_and_stays(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_found(kit: Kit, delimiter: str) -> None:
+def test_delimiter_is_detected(kit: Kit, delimiter: str) -> None:
     kit.load(
         kit.csv(delimiter.join(['"id"', "a,b", "c"]).replace("a,b", '"a,b"') + "\n" + delimiter.join("1xy") + "\n")
     )
@@ -203,7 +203,7 @@ def test_the_delimiter_is_found(kit: Kit, delimiter: str) -> None:
         ("Summe:,,5", "looks like a total row"),
     ],
 )
-def test_a_value_that_nothing_declares_makes_a_bad_row(kit: Kit, row: str, reason: str) -> None:
+def test_value_outside_the_declared_formats_is_quarantined(kit: Kit, row: str, reason: str) -> None:
     greatest = "2,2024-01-01,99999999999999.9999"
     kit.load(kit.csv(f"id,day,amount\n{row}\n{greatest}\n"), entity=_DAYS)
     ((line, why),) = [(bad["line"], bad["reason"]) for bad in kit.quarantined]
@@ -214,7 +214,7 @@ def test_a_value_that_nothing_declares_makes_a_bad_row(kit: Kit, row: str, reaso
 _DAYS = {"columns": {"day": "date", "amount": "decimal"}}
 
 
-def test_empty_values_are_null_and_a_day_of_a_time_counts(kit: Kit) -> None:
+def test_empty_value_is_null_and_a_time_is_read_as_its_day(kit: Kit) -> None:
     kit.load(kit.csv("id,day,amount\n1,2024-01-31T10:00:00Z,1.50\n2,,\n3,2024-01-31, \n"), entity=_DAYS)
     day = date(2024, 1, 31)
     assert kit.query("SELECT * FROM t ORDER BY id") == [("1", day, Decimal("1.5")), ("2", None, None), ("3", day, None)]

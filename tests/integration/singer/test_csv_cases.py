@@ -1,7 +1,7 @@
-"""CSV files as people have them: every value is right in the table, or its row or file is refused with what to do.
+"""Load CSV files as users have them: every value is correct, or its row or file is refused with advice.
 
-`csv_cases/cases.json` has the steps of each case (`csv`: one file, `landing`: a folder that files are added to), the
-true rows as `{id: [day, amount, currency]}`, and the outcome: `read` where all are loaded, `told` where some are
+`csv_cases/cases.json` has the steps of each case (`csv`: one file, `landing`: a folder that files are added to). It has
+the true rows as `{id: [day, amount, currency]}`. The outcome is `read` if all rows are loaded; it is `told` if some are
 quarantined or refused with a message that matches `told`. `declared` are settings with which all rows are loaded.
 """
 
@@ -29,13 +29,13 @@ Rows = dict[str, tuple[str | None, Decimal | None, str | None]]
 
 
 def truths(case: dict[str, Any]) -> list[Rows]:
-    """The readings of a case that are right, each as a whole."""
+    """Return the correct readings of a case; each is complete, and any one of them may be loaded."""
     readings = [case["rows"], *case.get("or_rows", [])]
     return [{i: (day, Decimal(amount), currency) for i, (day, amount, currency) in rows.items()} for rows in readings]
 
 
 def play(kit: Kit, case: dict[str, Any], entity: dict[str, Any]) -> tuple[Rows, str]:
-    """Load all steps by tap and target. Returns: what is in the table, and all that was said."""
+    """Load all steps by tap and target. Returns: the rows in the table, and all messages."""
     said: list[str] = []
     state: dict[str, Any] | None = None
     landing = kit.folder / "landing"
@@ -64,7 +64,7 @@ def land(source: Path, landing: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_value_is_wrong_and_nothing_is_lost_in_silence(kit: Kit, name: str) -> None:
+def test_no_value_is_wrong_and_every_loss_is_reported(kit: Kit, name: str) -> None:
     case = CASES[name]
     rows, said = play(kit, case, {"columns": COLUMNS})
     assert any(all(truth.get(key) == row for key, row in rows.items()) for truth in truths(case)), rows
@@ -76,7 +76,7 @@ def test_no_value_is_wrong_and_nothing_is_lost_in_silence(kit: Kit, name: str) -
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "declared" in case])
-def test_what_the_message_names_reads_every_row(kit: Kit, name: str) -> None:
+def test_settings_named_by_the_message_read_every_row(kit: Kit, name: str) -> None:
     case = CASES[name]
     columns = {
         column: kind for column, kind in COLUMNS.items() if column not in case["declared"].get("debit_credit", {})

@@ -1,4 +1,4 @@
-"""A disk that fills up: one sentence, a non-zero exit, and a database that still opens."""
+"""Fill a disk: one sentence, a non-zero exit code, and a database that can still be opened."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROWS = 300_000
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MB."""
+    """Mount a file system of 8 MB."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
     place = tmp_path / "small"
@@ -31,12 +31,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def large(kit: Kit) -> Path:
-    """About 20 MB that do not compress to little."""
+    """Return about 20 MB of CSV that compress badly."""
     rows = (f"{i},{os.urandom(24).hex()}\n" for i in range(_ROWS))
     return kit.csv("id,name\n" + "".join(rows))
 
 
-def test_the_target_says_so_and_keeps_what_was_there(kit: Kit, small_disk: Path) -> None:
+def test_target_on_a_full_disk_reports_it_and_keeps_the_old_rows(kit: Kit, small_disk: Path) -> None:
     database = small_disk / "warehouse.duckdb"
     first = kit.tap(kit.csv("id,name\n1,a\n"))
     assert kit.target(first.out, path=str(database)).code == 0
@@ -47,7 +47,7 @@ def test_the_target_says_so_and_keeps_what_was_there(kit: Kit, small_disk: Path)
     assert Kit(small_disk).query("SELECT * FROM t") == [("1", "a")]
 
 
-def test_the_tap_says_so_and_sends_nothing(kit: Kit, small_disk: Path) -> None:
+def test_tap_on_a_full_disk_reports_it_and_sends_nothing(kit: Kit, small_disk: Path) -> None:
     storage = {"root": (small_disk / "batches").as_uri()}
     path = large(kit)
     done = kit.tap(path, batch=False, batch_config={"encoding": {"format": "parquet"}, "storage": storage})

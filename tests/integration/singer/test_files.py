@@ -1,4 +1,4 @@
-"""Which files are loaded, which are refused by themselves, and what the report says of each."""
+"""Which files are loaded, which are refused alone, and what the report says of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.kit.singer import Kit
 _TYPED = {"columns": {"day": "date", "amount": "decimal"}}
 
 
-def test_a_refused_file_is_named_and_the_others_load(kit: Kit) -> None:
+def test_refused_file_is_named_and_the_others_are_loaded(kit: Kit) -> None:
     kit.csv("id,day,amount\n1,2026-01-01,1.50\n", "a.csv")
     kit.csv("id,day\n2,2026-01-01\n", "b.csv")
     kit.csv("id,day,amount\n" + "".join(f"x{i},0{i % 9}/02/2026,1.50\n" for i in range(30)), "c.csv")
@@ -38,7 +38,7 @@ def test_a_refused_file_is_named_and_the_others_load(kit: Kit) -> None:
     assert kit.query("SELECT id FROM t") == [("1",)]
 
 
-def test_without_a_report_the_tap_fails_with_every_reason_if_no_file_can_be_loaded(kit: Kit) -> None:
+def test_tap_without_a_report_fails_with_every_reason_if_no_file_can_be_loaded(kit: Kit) -> None:
     kit.csv("x\n1\n", "a.csv")
     kit.csv("", "b.csv")
     done = kit.tap(kit.folder / "*.csv", report_path=None)
@@ -47,7 +47,7 @@ def test_without_a_report_the_tap_fails_with_every_reason_if_no_file_can_be_load
 
 
 @pytest.mark.parametrize("entity", [_TYPED, {"generated_key": "key", "constants": {"day": "x"}}])
-def test_with_a_report_refused_files_leave_an_empty_table_of_the_declared_columns(
+def test_refused_files_in_a_report_leave_an_empty_table_with_the_declared_columns(
     kit: Kit, entity: dict[str, Any]
 ) -> None:
     kit.csv("%PDF-1.7", "a.csv")
@@ -59,14 +59,14 @@ def test_with_a_report_refused_files_leave_an_empty_table_of_the_declared_column
     assert kit.query("SELECT count(*) FROM t") == [(0,)]
 
 
-def test_with_a_report_a_stream_without_any_column_is_not_sent(kit: Kit) -> None:
+def test_stream_without_columns_is_reported_and_not_sent(kit: Kit) -> None:
     kit.csv("", "a.csv")
     done = kit.tap(kit.folder / "a.csv", keys=())
     assert done.code == 0 and not [message for message in done.messages if message["type"] == "SCHEMA"]
     assert "a.csv is empty" in kit.counts["files"][0]["refused"]
 
 
-def test_a_refused_correction_leaves_the_rows_of_the_table(kit: Kit) -> None:
+def test_refused_correction_leaves_the_rows_of_the_table(kit: Kit) -> None:
     file = kit.csv("id,day,amount,more\n1,2026-01-01,1.50,x\n")
     state = kit.load(file, entity=_TYPED).state
     kit.csv("id,day\n1,2026-01-02\n")
@@ -76,8 +76,8 @@ def test_a_refused_correction_leaves_the_rows_of_the_table(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
-def test_limits_count_lines_of_one_file(kit: Kit, bad: int, loads: bool) -> None:
-    """More than 20 bad lines and more than a fifth; a quarantined record counts with all its lines."""
+def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool) -> None:
+    """A record counts with all its lines; a file is refused over 20 bad lines that are more than a fifth."""
     stray = '1,"' + "\n" * (bad - 1) + 'x"y\n'
     kit.csv("id,note\n" + "".join(f"g{i},x\n" for i in range(60)) + stray, "a.csv")
     kit.csv("id,note\n" + "".join(f"h{i},x\n" for i in range(1000)), "b.csv")
@@ -91,7 +91,7 @@ def test_limits_count_lines_of_one_file(kit: Kit, bad: int, loads: bool) -> None
         assert f"1 of 61 rows cannot be loaded (on {bad} lines)" in first["refused"]
 
 
-def test_a_touched_renamed_or_copied_file_is_skipped_and_a_restored_one_is_loaded(kit: Kit) -> None:
+def test_touched_renamed_or_copied_file_is_skipped_and_a_restored_one_is_loaded(kit: Kit) -> None:
     old, new = "id,v\n1,old\n", "id,v\n1,new\n"
     state = kit.load(kit.csv(old, "jan.csv")).state
     kit.csv(new, "mar.csv")
@@ -108,21 +108,21 @@ def test_a_touched_renamed_or_copied_file_is_skipped_and_a_restored_one_is_loade
     state = kit.load(kit.folder / "jan.csv", state=state).state
     kit.csv("id,v\n1,fourth\n", "jan.csv")
     state = kit.load(kit.folder / "jan.csv", state=state).state
-    kit.csv("id,v\n1,third\n", "jan.csv")  # what was there before, put back on purpose
+    kit.csv("id,v\n1,third\n", "jan.csv")  # the first content again, restored on purpose
     kit.load(kit.folder / "jan.csv", state=state)
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_after_a_change_of_settings_all_files_are_loaded_again_in_their_old_order(kit: Kit) -> None:
+def test_changed_settings_load_all_files_again_in_their_first_order(kit: Kit) -> None:
     state = kit.load(kit.csv("id,v\n1,01/02/2026\n2,2026-01-01\n", "z.csv"), entity={"columns": {"v": "date"}}).state
     assert kit.counts["quarantined"] == 1
-    kit.csv("id,v\n2,2026-01-02\n", "a.csv")  # later than z.csv, though earlier by name
+    kit.csv("id,v\n2,2026-01-02\n", "a.csv")  # loaded after z.csv, although its name sorts before
     state = kit.load(kit.folder / "*.csv", entity={"columns": {"v": "date"}}, state=state).state
     kit.load(kit.folder / "*.csv", entity={"columns": {"v": "date"}, "date_formats": ["iso", "%d/%m/%Y"]}, state=state)
     assert kit.query("SELECT id, v::VARCHAR FROM t ORDER BY id") == [("1", "2026-02-01"), ("2", "2026-01-02")]
 
 
-def test_a_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
+def test_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
     entity = {"generated_key": "row"}
     kit.load(kit.csv("day,v\n1,a\n1,a\n2,b\n"), keys=(), entity=entity)
     kit.load(kit.csv("v,day,extra\na,1,\na,1,\nb,2,\nc,3,\n"), keys=(), entity=entity)
@@ -141,7 +141,7 @@ def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("rows", [3, 500])
-def test_a_file_of_2000_columns(kit: Kit, rows: int) -> None:
+def test_file_of_2000_columns_is_loaded(kit: Kit, rows: int) -> None:
     names = [f"n{i}" for i in range(1999)]
     line = ",".join(["1.5"] * 1999)
     path = kit.csv(f"id,{','.join(names)}\n" + "".join(f"{i},{line}\n" for i in range(rows)))
@@ -160,7 +160,7 @@ def test_a_file_of_2000_columns(kit: Kit, rows: int) -> None:
         ({}, "id,v,,\n1,a,,\n,,,\n"),
     ],
 )
-def test_a_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) -> None:
+def test_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) -> None:
     kit.load(kit.csv(text), entity=settings)
     assert kit.query("SELECT id, v FROM t" if "V" not in text else 'SELECT id, "V" FROM t') == [("1", "a")]
     assert kit.counts["quarantined"] == 0
@@ -190,11 +190,11 @@ def _zipped(**files: bytes) -> bytes:
     ],
     ids=["two files", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf", "unnamed column"],
 )
-def test_what_is_no_table_is_refused_with_what_to_do(kit: Kit, content: bytes, words: str) -> None:
+def test_file_that_is_not_a_table_is_refused_with_advice(kit: Kit, content: bytes, words: str) -> None:
     done = kit.tap(kit.csv(content), report_path=None)
     assert done.code == 1 and words in done.sentence and "t.csv" in done.sentence
 
 
-def test_utf_8_is_not_read_as_another_encoding(kit: Kit) -> None:
+def test_utf_8_file_with_another_declared_encoding_is_refused(kit: Kit) -> None:
     done = kit.tap(kit.csv("id,v\n1,Müller\n"), encoding="cp1252", report_path=None)
     assert done.code == 1 and "is utf-8, not cp1252" in done.sentence

@@ -1,4 +1,4 @@
-"""Hostile files by tap and target: exact values, or a reason for each row; nothing else."""
+"""Load hostile files by tap and target: each row has exact values, or a reason why it was not loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.kit.singer import Kit
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files_are_read_exactly_or_told(kit: Kit, name: str) -> None:
+def test_hostile_file_is_read_exactly_or_reported(kit: Kit, name: str) -> None:
     case = HOSTILE[name]
     kit.load(kit.csv(case.content), entity={"columns": COLUMNS})
     found = kit.query("SELECT id, date::VARCHAR, amount, currency FROM t")

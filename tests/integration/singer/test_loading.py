@@ -1,4 +1,4 @@
-"""Loads through both processes: methods, keys, schema changes, state, and other taps and targets."""
+"""Load through both processes: methods, keys, schema changes, state, and other taps and targets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DAY, TIME = STRING | {"format": "date"}, STRING | {"format": "date-time"}
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_batches_and_records_bring_the_same(kit: Kit, batch: bool) -> None:
+def test_batches_and_records_load_the_same_values(kit: Kit, batch: bool) -> None:
     values = "1,2024-05-01,2024-05-01 10:00:00,2024-05-01T10:00:00+02:00,true,12.34,007"
     types = {"day": "date", "moment": "datetime", "utc": "datetime", "yes": "boolean", "amount": "decimal(9,2)"}
     kit.load(kit.csv(f"id,day,moment,utc,yes,amount,code\n{values}\n2,,,,,,\n"), batch=batch, entity={"columns": types})
@@ -52,7 +52,7 @@ def test_batches_and_records_bring_the_same(kit: Kit, batch: bool) -> None:
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_of_rows_with_one_key_the_last_wins_by_file_then_line(kit: Kit, batch: bool) -> None:
+def test_last_row_of_a_key_wins_by_file_and_line(kit: Kit, batch: bool) -> None:
     kit.csv("id,v\n" + "".join(f"{i % 100},{i}\n" for i in range(1000)), "a.csv")
     kit.csv("id,v\n5,first\n5,last\n", "b.csv")
     kit.load(kit.folder / "*.csv", batch=batch)
@@ -64,8 +64,8 @@ def test_of_rows_with_one_key_the_last_wins_by_file_then_line(kit: Kit, batch: b
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_a_row_replaced_by_a_later_file_of_the_run_is_counted_once(kit: Kit, batch: bool) -> None:
-    """Key 1 in all three files, 2 in two, 9 of an earlier run in one."""
+def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(kit: Kit, batch: bool) -> None:
+    """Key 1 is in all three files, key 2 in two of them, and key 9 is from an earlier run and in one file."""
     kit.load(kit.csv("id,v\n9,old\n1,old\n", "before.csv"), batch=batch)
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 0)
     kit.csv("id,v\n1,a\n2,a\n3,a\n", "a.csv")
@@ -79,7 +79,7 @@ def test_a_row_replaced_by_a_later_file_of_the_run_is_counted_once(kit: Kit, bat
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_names_of_our_own_and_of_sql_are_columns_like_others(kit: Kit, batch: bool) -> None:
+def test_column_names_that_we_or_sql_use_are_loaded(kit: Kit, batch: bool) -> None:
     names = ["id", "c0", "line", "begins", "position", "File_Row_Number", "select", 'quo""te', "new\nline", "c0_plain"]
     header = ",".join(f'"{name}"' for name in names)
     row = ",".join("abcdefghi")
@@ -88,7 +88,7 @@ def test_names_of_our_own_and_of_sql_are_columns_like_others(kit: Kit, batch: bo
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 1)
 
 
-def test_an_upsert_replaces_by_key_and_keeps_other_rows_and_columns(kit: Kit) -> None:
+def test_upsert_replaces_by_key_and_keeps_other_rows_and_columns(kit: Kit) -> None:
     kit.load(kit.csv("id,a,b\n1,x,old\n2,y,old\n"))
     kit.load(kit.csv("id,a,c\n2,z,new\n3,w,new\n"))
     assert kit.query("SELECT id, a, b, c FROM t ORDER BY id") == [
@@ -96,7 +96,7 @@ def test_an_upsert_replaces_by_key_and_keeps_other_rows_and_columns(kit: Kit) ->
     ]  # fmt: skip
 
 
-def test_append_and_overwrite(kit: Kit) -> None:
+def test_append_keeps_and_overwrite_replaces_the_rows(kit: Kit) -> None:
     messages = kit.tap(kit.csv("id,a\n1,x\n2,y\n")).out
     for method, rows in (("append-only", 2), ("append-only", 4), ("overwrite", 2), ("upsert", 2)):
         assert kit.target(messages, load_method=method).code == 0
@@ -128,7 +128,7 @@ def test_types_are_widened_without_loss(kit: Kit, old: Any, new: Any, kind: str,
     assert kit.query("SELECT DISTINCT typeof(v) FROM t") == [(kind,)]
 
 
-def test_decimals_whose_bounds_do_not_fit_together_stay_numbers_while_the_values_do(kit: Kit) -> None:
+def test_decimals_with_incompatible_bounds_stay_numbers_if_their_values_fit(kit: Kit) -> None:
     for number, (kind, value) in enumerate([("DECIMAL(38,4)", 12.5), ("DECIMAL(38,18)", 0.00000001)]):
         of = NUMBER | {"x-sql-datatype": kind}
         assert kit.target("\n".join([schema({"id": INTEGER, "v": of}), record(id=number, v=value), ""])).code == 0
@@ -141,13 +141,13 @@ def test_decimals_whose_bounds_do_not_fit_together_stay_numbers_while_the_values
 @pytest.mark.parametrize(
     ("one", "other"), [("INV-1", "5"), ("5", "INV-1"), ("2024-01-01 10:00:00", "2024-01-02"), ("7.50", "8")]
 )
-def test_a_key_of_another_type_finds_the_rows_that_are_there(kit: Kit, one: str, other: str, batch: bool) -> None:
+def test_key_of_another_type_replaces_the_existing_row(kit: Kit, one: str, other: str, batch: bool) -> None:
     for key, value in ((one, "first"), (other, "old"), (other, "new"), (one, "last")):
         kit.load(kit.csv(f"id,v\n{key},{value}\n"), batch=batch)
     assert sorted(kit.query("SELECT v FROM t")) == [("last",), ("new",)]
 
 
-def test_a_whole_number_that_a_double_cannot_hold_makes_text(kit: Kit) -> None:
+def test_integer_too_large_for_a_double_becomes_text(kit: Kit) -> None:
     big = 2**53 + 1
     first = "\n".join([schema({"id": INTEGER, "v": INTEGER}), record(id=1, v=big), ""])
     second = "\n".join([schema({"id": INTEGER, "v": NUMBER}), record(id=2, v=0.5), ""])
@@ -155,7 +155,7 @@ def test_a_whole_number_that_a_double_cannot_hold_makes_text(kit: Kit) -> None:
     assert kit.query("SELECT v FROM t ORDER BY id") == [(str(big),), ("0.5",)]
 
 
-def test_a_schema_that_changes_within_a_run_keeps_the_order_of_records(kit: Kit) -> None:
+def test_schema_change_within_a_run_keeps_the_order_of_records(kit: Kit) -> None:
     messages = [schema({"id": INTEGER, "a": STRING}), record(id=1, a="old")]
     messages += [schema({"id": INTEGER, "a": STRING, "b": INTEGER}), record(id=1, a="new", b=1), state(1), ""]
     done = kit.target("\n".join(messages))
@@ -163,7 +163,7 @@ def test_a_schema_that_changes_within_a_run_keeps_the_order_of_records(kit: Kit)
     assert kit.query("SELECT * FROM t") == [(1, "new", 1)]
 
 
-def test_the_tap_sends_plain_records_to_another_target(kit: Kit) -> None:
+def test_tap_sends_plain_records_to_another_target(kit: Kit) -> None:
     text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
     done = kit.tap(kit.csv(text), batch=False, entity={"columns": {"date": "date", "amount": "decimal(18,2)"}})
     config = kit.folder / "other.json"
@@ -173,7 +173,7 @@ def test_the_tap_sends_plain_records_to_another_target(kit: Kit) -> None:
     assert '"amount":12.34,' in done.out
 
 
-def test_another_tap_sends_plain_records_to_the_target(kit: Kit) -> None:
+def test_target_loads_plain_records_of_another_tap(kit: Kit) -> None:
     text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
     config = kit.folder / "other.json"
     config.write_text(json.dumps({"file": str(kit.csv(text))}))
@@ -184,7 +184,7 @@ def test_another_tap_sends_plain_records_to_the_target(kit: Kit) -> None:
     assert kit.query("SELECT id, date::VARCHAR, amount FROM transactions") == [(1, "2024-01-01", 12.34)]
 
 
-def test_gzipped_json_lines_batches(kit: Kit) -> None:
+def test_batches_of_gzipped_json_lines_are_loaded(kit: Kit) -> None:
     file = kit.folder / "batch.json.gz"
     file.write_bytes(gzip.compress(b'{"id": 1, "v": 0.1}\n{"id": 2, "v": null}\n'))
     exact = NUMBER | {"x-sql-datatype": "DECIMAL(30,20)"}
@@ -195,14 +195,14 @@ def test_gzipped_json_lines_batches(kit: Kit) -> None:
     assert kit.loaded == {"schema": "main", "received": 2, "loaded": 2, "replaced": 0}
 
 
-def test_a_record_with_a_null_key_is_refused(kit: Kit) -> None:
+def test_record_with_a_null_key_is_refused(kit: Kit) -> None:
     done = kit.target("\n".join([schema({"id": INTEGER, "a": STRING}), record(id=None, a="x"), state(1), ""]))
     assert done.code == 1
     assert "key (id) is null" in done.sentence
     assert not done.out
 
 
-def test_a_loaded_file_is_skipped_and_a_changed_one_loaded_again(kit: Kit) -> None:
+def test_loaded_file_is_skipped_and_a_changed_one_loaded_again(kit: Kit) -> None:
     first = kit.load(kit.csv("id,v\n1,a\n"))
     again = kit.load(kit.folder / "t.csv", state=first.state)
     assert kit.counts == kit.counts | {"read": 0, "emitted": 0}
@@ -215,7 +215,7 @@ def test_a_loaded_file_is_skipped_and_a_changed_one_loaded_again(kit: Kit) -> No
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_incremental_by_column(kit: Kit, batch: bool) -> None:
+def test_incremental_column_loads_only_newer_rows(kit: Kit, batch: bool) -> None:
     entity = {"incremental": "column", "replication_key": "day", "columns": {"day": "date"}, "ignore_rows": []}
     first = kit.load(kit.csv("id,day\n1,2024-01-01\n2,2024-01-02\n"), entity=entity, batch=batch)
     kit.csv("id,day\n1,2024-01-01\n2,2024-01-02\n3,2024-01-03\n4,\n")
@@ -233,8 +233,8 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
     assert kit.query("SELECT id, a, b FROM t ORDER BY id") == [("1", "5", None), ("2", None, "x"), ("3", "hello", None)]
 
 
-def test_a_tap_that_is_stopped_half_way_does_not_say_that_all_was_sent(kit: Kit) -> None:
-    """The SDK ends with 0 then, and Meltano would take the part for the whole."""
+def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
+    """The SDK would exit with 0, and Meltano would take the part for the whole."""
     kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
     command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -248,8 +248,8 @@ def test_a_tap_that_is_stopped_half_way_does_not_say_that_all_was_sent(kit: Kit)
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)])
-def test_a_killed_target_leaves_whole_transactions(kit: Kit, how: signal.Signals, code: int) -> None:
-    """Killed as soon as the first batch is in: the file opens, with all rows of a number of batches."""
+def test_killed_target_leaves_whole_transactions(kit: Kit, how: signal.Signals, code: int) -> None:
+    """Kill the target after the first batch: the file can be opened and has all rows of some batches."""
     lines = [schema({"id": INTEGER, "a": STRING})] + [record(id=i, a="x") for i in range(30_000)]
     config = kit.folder / "killed.json"
     config.write_text(json.dumps({"path": str(kit.database)}))
@@ -274,7 +274,7 @@ def test_a_killed_target_leaves_whole_transactions(kit: Kit, how: signal.Signals
     assert kit.query("SELECT count(*), count(DISTINCT id) FROM t") == [(30_000, 30_000)]
 
 
-def test_a_catalogue_of_yesterday_only_selects(kit: Kit) -> None:
+def test_old_catalogue_only_selects_columns(kit: Kit) -> None:
     path = kit.csv("id,a,b\n1,x,y\n")
     config = kit.tap(path) and kit.folder / "tap-config.json"
     catalogue = json.loads(run("tap-csv", ["--config", str(config), "--discover"]).out)

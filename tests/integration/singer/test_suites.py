@@ -1,4 +1,4 @@
-"""The Singer SDK's own suites pass for both plugins."""
+"""Run the Singer SDK's own test suites for both plugins."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from target_duckdb.target import TargetDuckDB
 _SAMPLE = Path(__file__).parents[3] / "data_stack" / "samples" / "transactions.csv"
 _TAP = {"entities": [{"entity": "transactions", "paths": [str(_SAMPLE)], "keys": ["id"], "incremental": "none"}]}
 
-# Ids come twice in the sample (a correction is sent under the same id), so it is read without batches and capped.
+# Ids occur twice in the sample (a correction has the same id), so it is read without batches, and not to its end.
 TestTapCSV = get_tap_test_class(
     tap_class=TapCSV, config=_TAP, suite_config=SuiteConfig(max_records_limit=20)
 )  # fmt: skip
 
 
 class TestTargetDuckDB(get_target_test_class(target_class=TargetDuckDB, config={"path": ":memory:"})):  # type: ignore[misc]
-    """Each test has a database file of its own."""
+    """Each test has its own database file."""
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -1,4 +1,4 @@
-"""A server that somebody already has: the kit's machine as it is delivered, without any cloud API."""
+"""Provide a server that somebody already has: the test kit's machine, without any cloud API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRICE = {"amount": "9.90", "currency": "EUR", "tax": "gross", "per": "month", "d
 
 @dataclass
 class OwnServer:
-    """The machine with its owner's project."""
+    """The machine, and its owner's project."""
 
     machines: Containers
     address: str
@@ -68,7 +68,7 @@ class OwnServer:
         return sorted(self.console("docker", "images", *words).split())
 
     def make_image(self, name: str) -> None:
-        """Make an image that no container uses, as a deployment that was killed after a build leaves it."""
+        """Create an image that no container uses, as a deployment that was killed after a build leaves it."""
         self.console("sh", "-c", f"cd /tmp && echo {name} > made && tar c made | docker import - {name}")
 
     def killed_when(self, reached: Callable[[], bool]) -> None:

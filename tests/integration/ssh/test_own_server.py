@@ -1,4 +1,4 @@
-"""A stack on a server that its owner already has, from its first contact to its end; the tests run in this order."""
+"""Deploy to a server that its owner already has, from the first contact to the removal; tests run in this order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
         assert word in done.stderr, done.stderr
 
 
-def test_host_key_is_never_accepted_in_silence(server: OwnServer) -> None:
+def test_host_key_is_only_accepted_explicitly(server: OwnServer) -> None:
     shown = server.fingerprint()
     refused(server.project.fds("up"), 5, shown, f"--accept-host-key {shown}")
     refused(
@@ -35,13 +35,13 @@ def test_host_key_is_never_accepted_in_silence(server: OwnServer) -> None:
     assert server.changes() == []
 
 
-def test_without_a_stated_price_there_is_no_verdict(server: OwnServer) -> None:
+def test_server_without_a_stated_price_has_no_verdict(server: OwnServer) -> None:
     refused(server.project.fds("up", "--accept-host-key", server.fingerprint()), 4, "set serverPrice")
     assert server.project.fds("cost").returncode == 4
     assert server.changes() == [] and not server.succeeds("which", "docker")
 
 
-def test_over_the_budget_nothing_is_written(server: OwnServer) -> None:
+def test_stack_over_the_budget_is_refused_before_any_write(server: OwnServer) -> None:
     server.project.configure({"serverPrice": {**PRICE, "amount": "49.90"}})
     refused(server.project.fds("up"), 3, "over the budget of $50.00")
     assert server.changes() == [] and not server.succeeds("which", "docker")
@@ -63,7 +63,7 @@ def test_preview_before_the_first_deployment_changes_nothing(server: OwnServer) 
     assert server.project.files() == before and server.changes() == []
 
 
-def test_user_deploy_of_somebody_else_is_left_alone(server: OwnServer) -> None:
+def test_existing_user_deploy_is_left_unchanged(server: OwnServer) -> None:
     server.console("useradd", "--create-home", "deploy")
     try:
         refused(server.project.fds("up"), 5, "there is a user deploy already")
@@ -84,7 +84,7 @@ def test_port_of_another_program_is_named_before_anything_changes(server: OwnSer
         server.console("systemctl", "stop", "taken")
 
 
-def test_killed_deployments_converge(server: OwnServer) -> None:
+def test_deployments_after_kills_complete_the_stack(server: OwnServer) -> None:
     server.killed_when(lambda: server.succeeds("test", "-e", "/var/lib/fds/installing"))
     server.killed_when(lambda: server.succeeds("id", "deploy"))
     server.killed_when(lambda: len([one for one in server.changes() if one.startswith("container")]) >= 2)
@@ -113,12 +113,12 @@ def test_second_up_changes_nothing(server: OwnServer) -> None:
     assert server.project.json("up")["changed"] == 0
 
 
-def test_second_up_needs_no_key_of_the_owner(server: OwnServer) -> None:
+def test_second_up_does_not_need_the_owner_s_key(server: OwnServer) -> None:
     done = server.project.fds("up", "--json", SSH_AUTH_SOCK="")
     assert done.returncode == 0 and json.loads(done.stdout)["changed"] == 0, done.stderr
 
 
-def test_owner_keeps_their_own_login(server: OwnServer) -> None:
+def test_owner_can_still_log_in(server: OwnServer) -> None:
     settings = server.console("sshd", "-T")
     assert "permitrootlogin yes" in settings or "permitrootlogin without-password" in settings
     assert "allowusers" not in settings and "maxsessions 100" in settings
@@ -150,7 +150,7 @@ def test_changed_host_key_is_refused(server: OwnServer) -> None:
     assert server.project.json("up")["changed"] == 0
 
 
-def test_another_host_is_refused_while_the_stack_is_there(server: OwnServer) -> None:
+def test_another_host_is_refused_while_the_stack_is_deployed(server: OwnServer) -> None:
     server.project.configure({"host": "local"})
     refused(server.project.fds("preview"), 3, "is on host ssh and cannot move to local")
     server.project.configure({"host": "ssh"})

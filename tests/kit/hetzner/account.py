@@ -146,7 +146,7 @@ class Account:
                 work()
         except MachineError as failure:
             error = {"code": "action_failed", "message": str(failure)}
-        except Exception as bug:  # end the action, or a bug of the double would let its clients wait for ever
+        except Exception as bug:  # a bug of the double must end the action too, or clients wait for ever
             error = {"code": "server_error", "message": repr(bug)}
         with self.lock:
             if error is None and effect is not None:

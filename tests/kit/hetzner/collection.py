@@ -66,17 +66,17 @@ class Collection:
         return {"action": self.account.act(command, [(self.kind, row["id"]), *also], **rest)}
 
     def refuse_protected(self, row: Row) -> None:
-        """
+        """Refuse to delete a protected row.
+
         Raises:
-            ApiError: `protected` when the row may not be deleted.
         """
         if row.get("protection", {}).get("delete"):
             raise protected(self.kind)
 
     def refuse_locked(self, *rows: Row) -> None:
-        """
+        """Refuse an action while another one of the same rows is running.
+
         Raises:
-            ApiError: `locked` when another action of one of the rows is running.
         """
         if any(row.get("_held") for row in rows):
             raise locked(self.kind)

@@ -1,4 +1,4 @@
-"""Advice follows measured peaks in both directions, and keeps reservations that are right or little measured."""
+"""Advice follows measured peaks up and down, and keeps reservations that are right or have few measurements."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_run_ends_at_its_cost_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _look() -> str:
-    """Look."""
+    """Do nothing."""
     return "nothing"
 
 

@@ -53,7 +53,7 @@ CASES = (
     Case("cpx22 net", {"serverType": "cpx22", "tax": "net"}, f"up(19.49*{R}) + {_NET_IP} + {_NET_VOLUME}", "23.95"),
     Case("cpx32 net", {"serverType": "cpx32", "tax": "net"}, f"up(35.49*{R}) + {_NET_IP} + {_NET_VOLUME}", "42.56"),
     Case("ccx13 net", {"serverType": "ccx13", "tax": "net"}, f"up(42.99*{R}) + {_NET_IP} + {_NET_VOLUME}", "51.29"),
-    # an account in dollars needs no exchange rate
+    # an account in dollars does not need an exchange rate
     Case("cpx22 USD", {"serverType": "cpx22"}, f"up(19.49*{V}) + up(0.5*{V}) + up(10*0.0572*{V})", "24.49", USD),
     Case("cpx32 USD", {"serverType": "cpx32"}, f"up(35.49*{V}) + up(0.5*{V}) + up(10*0.0572*{V})", "43.53", USD),
     Case("cpx22 USD net", {"serverType": "cpx22", "tax": "net"}, "up(19.49) + up(0.5) + up(10*0.0572)", "20.57", USD),

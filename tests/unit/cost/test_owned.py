@@ -1,4 +1,4 @@
-"""Plans for a server that the user already has: its stated price, its real size, and the budget group that it is in."""
+"""Plan for a server that the user already has: with its stated price, its real size, and its budget group."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def planned(
         ({"currency": "USD", "amount": "0"}, "0.00"),
     ],
 )
-def test_stated_price_is_the_bill_of_a_month_in_dollars(price: dict[str, Any], total: str) -> None:
+def test_stated_price_is_the_monthly_bill_in_dollars(price: dict[str, Any], total: str) -> None:
     found = planned(own(price=price))
     assert (found.verdict, found.total_usd) == ("within", Decimal(total))
     (line,) = found.lines
@@ -87,17 +87,17 @@ def test_unknown_price_or_size_gives_no_verdict(settings: Settings, more: dict[s
     assert "HCLOUD_TOKEN" not in caught.value.next_command
 
 
-def test_missing_price_never_counts_as_nothing() -> None:
+def test_missing_price_never_counts_as_zero() -> None:
     assert planned(unpriced()).total_usd is None
 
 
-def test_old_price_is_accepted_up_to_its_limit_and_beyond_it_only_with_a_warning() -> None:
+def test_old_price_is_accepted_up_to_its_limit_and_then_only_with_a_warning() -> None:
     assert planned(own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS))})).verdict == "within"
     old = planned(own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS + 1))}, allowSnapshot=True))
     assert old.verdict == "within" and any("93 days old: look it up again" in one for one in old.warnings)
 
 
-def test_net_price_is_accepted_where_the_stack_is_planned_net() -> None:
+def test_net_price_is_accepted_in_a_stack_planned_net() -> None:
     assert planned(own(price={"tax": "net"}, tax="net")).verdict == "within"
     assert planned(own(price={"tax": "gross"}, tax="net")).verdict == "within"  # an upper bound
 
@@ -112,7 +112,9 @@ def test_net_price_is_accepted_where_the_stack_is_planned_net() -> None:
         ((kit.service(),), replace(MACHINE, architecture="riscv64"), "no riscv64 image: app"),
     ],
 )
-def test_what_does_not_fit_the_server_is_refused(services: tuple[Service, ...], machine: Machine, lack: str) -> None:
+def test_services_that_do_not_fit_the_server_are_refused(
+    services: tuple[Service, ...], machine: Machine, lack: str
+) -> None:
     found = planned(own(), services, machine)
     assert found.verdict == "does_not_fit" and lack in found.reason
 
@@ -133,12 +135,12 @@ def test_own_server_counts_against_the_budget_of_its_group() -> None:
     assert planned(own(), prices=kit.SHIPPED_PRICES, others=[alone]).total_usd == rented.total_usd
 
 
-def test_rented_stack_has_no_verdict_beside_an_own_server_without_a_price() -> None:
+def test_rented_stack_has_no_verdict_if_an_own_server_has_no_price() -> None:
     found = kit.planned(kit.settings(serverType="cpx22"), others=[planned(unpriced(), machine=None)])
     assert found.verdict == "unknown" and "stack home of the same budget group has no price" in found.reason
 
 
-def test_price_list_of_the_group_must_be_recent_as_well() -> None:
+def test_old_price_list_of_the_group_gives_no_verdict() -> None:
     old = kit.SHIPPED_PRICES.model_copy(update={"date": date(2026, 9, 1)})
     found = planned(own(price={"currency": "USD"}), prices=old, others=[kit.planned(kit.settings())])
     assert found.verdict == "unknown" and "prices: 37 days old" in found.reason
@@ -192,6 +194,6 @@ def test_invalid_settings_of_an_own_server_are_refused(values: dict[str, Any]) -
         Settings.of("home", {"host": "ssh", **values})
 
 
-def test_only_a_host_that_makes_its_machine_has_a_volume_that_cannot_shrink() -> None:
+def test_only_a_volume_that_the_host_created_cannot_shrink() -> None:
     assert {name for name, host in HOSTS.items() if host.makes_machine} == {"hetzner"}
     assert host_of(own()).ports(own()) == (80, 443) and host_of(own()).bind_address == "0.0.0.0"

@@ -230,7 +230,7 @@ def test_plan_takes_under_20_ms_at_the_95th_percentile() -> None:
     assert p95(lambda: kit.planned(own, services, deployed=Deployed()), 100) < 0.020
 
 
-def test_image_of_replicas_counts_once() -> None:
+def test_image_shared_by_replicas_counts_once() -> None:
     big = replace(kit.service().resources, image_mb=5000)
     worker = replace(kit.service(workers=True), resources=big)
     assert kit.planned(kit.settings(workers=4), (worker,)).capacity.disk_gb.reserved == 6

@@ -1,4 +1,4 @@
-"""Plans of the profile `orchestration`: replicas count, and a plan without it has the pipeline runner again."""
+"""Plan the profile `orchestration`: replicas count, and without the profile the pipeline runner is planned again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _settings(**values: Any) -> Settings:
     return kit.settings(profiles=["orchestration"], executor="celery", **values)
 
 
-def test_three_workers_are_two_more_containers_and_reservations() -> None:
+def test_three_workers_add_two_containers_and_their_reservations() -> None:
     one, three = (kit.planned(_settings(workers=count), selected(_settings(workers=count))) for count in (1, 3))
     needs = {need.name: need for need in three.capacity.services}
     assert needs["airflow-worker"].replicas == 3

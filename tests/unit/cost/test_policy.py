@@ -113,7 +113,7 @@ def test_address_of_server_and_resource_is_counted_once() -> None:
 
 
 def test_unknown_addresses_in_a_preview_count_as_one() -> None:
-    """One address is the dearest case, so preview and deployment reach the same verdict."""
+    """One address is the most expensive case, so preview and deployment reach the same verdict."""
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
     server = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN, datacenter=UNKNOWN)

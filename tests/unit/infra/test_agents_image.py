@@ -1,4 +1,4 @@
-"""The agents' image: what `.dockerignore` lets in is enough to plan, without engine and cloud packages."""
+"""Files of the agents' image, as `.dockerignore` selects them, are enough to plan without engine and cloud packages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ for host in HOSTS:
 
 
 def _let_in(name: str, rules: list[str]) -> bool:
-    """Return whether a file of `infra` gets into the context: it, or a folder of it, matches a rule with `!`."""
+    """Return whether a file of `infra` is in the context: the file or one of its folders matches a rule with `!`."""
     whole = [name, *(str(folder) for folder in Path(name).parents)]
     return any(fnmatch(part, rule) and part.count("/") == rule.count("/") for part in whole for rule in rules)
 

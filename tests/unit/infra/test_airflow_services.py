@@ -1,4 +1,4 @@
-"""The profile `orchestration`: which services the settings select, and secrets that are alike in all parts."""
+"""Select the services of the profile `orchestration`, and check that all parts have the same secrets."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def test_one_service_runs_the_pipeline() -> None:
         assert [each.name for each in selected(settings) if "marts" in each.databases] == [runner]
 
 
-def test_the_local_executor_needs_no_queue() -> None:
+def test_local_executor_needs_no_queue() -> None:
     names = {each.name for each in selected(LOCAL)}
     assert names == {
         "postgres", "traefik", "streamlit", "airflow-api-server", "airflow-dag-processor", "airflow-local",
     }  # fmt: skip
 
 
-def test_celery_brings_redis_and_workers() -> None:
+def test_celery_executor_adds_redis_and_workers() -> None:
     services = {each.name: each for each in selected(CELERY)}
     assert {"redis", "flower", "airflow-scheduler", "airflow-worker"} <= set(services)
     assert {name for name, each in services.items() if each.replicas(CELERY) == 3} == {"airflow-worker"}
 
 
-def test_secrets_are_alike_in_all_parts() -> None:
+def test_secrets_are_the_same_in_all_parts() -> None:
     parts = [each.name for each in selected(CELERY) if each.name.startswith("airflow-")]
     shared = ("fernet_key", "secret_key", "jwt_secret", "database_url", "broker_url")
     for name in shared:
@@ -61,7 +61,7 @@ def test_secrets_are_alike_in_all_parts() -> None:
     assert len(files["jwt_secret"]) == 128
 
 
-def test_reservations_of_the_whole_lean_stack() -> None:
+def test_reservations_of_the_lean_stack_with_airflow() -> None:
     def reserved(settings: Settings) -> int:
         return sum(each.resources.memory_mb * each.replicas(settings) for each in selected(settings))
 
@@ -77,7 +77,7 @@ def test_metrics_and_health_of_flower_are_not_routed() -> None:
     assert routers["airflow-api-server"]["rule"] == "Host(`airflow.localhost`)"
 
 
-def test_notifications_come_as_a_file_with_their_secrets() -> None:
+def test_notifications_are_delivered_as_a_file_with_their_secrets() -> None:
     settings = CELERY.model_copy(update=vars(Settings.of("dev", {**MAIL, "smtpUser": "me"})) | {
         "profiles": CELERY.profiles, "executor": "celery", "workers": 1})  # fmt: skip
     found: dict[str, Any] = json.loads(_files(settings, "airflow-dag-processor")["notify.json"])
@@ -88,7 +88,7 @@ def test_notifications_come_as_a_file_with_their_secrets() -> None:
         generated_secrets.require(settings, generated_secrets.names(settings))
 
 
-def test_mail_without_an_address_is_refused() -> None:
+def test_mail_notification_without_an_address_is_refused() -> None:
     with pytest.raises(UsageError, match="notifyEmail and smtpHost"):
         Settings.of("dev", {"notify": ["email"]})
 

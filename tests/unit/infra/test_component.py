@@ -1,4 +1,4 @@
-"""The component as a program of your own uses it: documented examples, names, refusals, the plan."""
+"""Use the component as a user's own program does: documented examples, names, refusals, the plan."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_documented_program_registers_children_named_after_the_component(example
     assert ("shop-test-greeter" in inside) is ("greeter" in example)
 
 
-def test_there_are_documented_programs() -> None:
+def test_docs_have_programs_to_test() -> None:
     assert len(EXAMPLES) == 2
 
 
@@ -106,7 +106,7 @@ def test_secrets_that_are_given_are_not_generated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["DataStack", "DataStackArgs", "Service", "Settings"])
-def test_public_name_is_what_its_module_has(name: str) -> None:
+def test_public_names_are_those_of_their_modules(name: str) -> None:
     import infra
 
     assert getattr(infra, name).__name__ == name and name in infra.__all__

@@ -1,4 +1,4 @@
-"""The identity of a stack: a valid label value, unique, and printed without what a label may hide."""
+"""Check the identity of a stack: a valid label, unique, and printed without a hostile label's hidden characters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_identity_is_a_valid_label_and_unique(monkeypatch: pytest.MonkeyPatch, u
     assert first != second and LABEL.fullmatch(first) and LABEL.fullmatch(second), (first, second)
 
 
-def test_identity_needs_no_entry_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identity_does_not_need_an_entry_in_the_user_database(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> str:
         raise KeyError("getpwuid(): uid not found: 12345")
 
@@ -37,14 +37,14 @@ def test_identity_needs_no_entry_of_the_user(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("owner", ["\x1b[2Jdev", "a\nb", "prod --volumes", "x" * 500, "dév"])
-def test_owner_of_a_hostile_label_is_printed_as_one_short_word(owner: str) -> None:
+def test_hostile_owner_label_is_printed_as_one_short_word(owner: str) -> None:
     word = shown(owner)
     assert word.isascii() and word.isprintable() and " " not in word and len(word) <= 63
     error = ForeignError("prod", [Part("server", "box", owner)], "the account")
     assert error.confirmation == word and "\n" not in str(error) and "\x1b" not in str(error)
 
 
-def test_only_the_named_owner_s_parts_are_taken() -> None:
+def test_only_parts_of_the_named_owner_are_taken_over() -> None:
     theirs, unmarked = Part("server", "a", "alice-1"), Part("volume", "b", "")
     parts = [theirs, unmarked]
     assert not_taken(parts, "prod", "") == parts == not_taken(parts, "prod", "bob-2")
@@ -52,7 +52,7 @@ def test_only_the_named_owner_s_parts_are_taken() -> None:
     assert not_taken(parts, "prod", "prod") == [theirs]
 
 
-def test_error_counts_the_parts_that_it_does_not_name() -> None:
+def test_error_counts_the_parts_that_it_does_not_list() -> None:
     error = ForeignError("prod", [Part("server", f"s{number}", "alice-1") for number in range(7)], "the account")
     assert error.what == "another stack prod, made by alice-1, has server s0, server s1, server s2 and 4 more"
     assert error.exit_code == 3
@@ -65,8 +65,8 @@ def test_identity_is_read_from_the_component_s_record() -> None:
     assert recorded_identity({}) == ""
 
 
-def test_attributes_of_the_tags_that_a_kill_tore_are_removed(tmp_path: Path) -> None:
-    """With them the engine reads no tags, and the stack would get another identity."""
+def test_tag_attributes_that_a_kill_left_half_written_are_removed(tmp_path: Path) -> None:
+    """With them, the engine reads no tags, and the stack would get another identity."""
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)
     whole, torn = folder / "prod.pulumi-tags", folder / "prod.pulumi-tags.attrs"

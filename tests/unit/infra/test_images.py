@@ -52,9 +52,7 @@ def test_base_images_do_not_include_build_stages(tree: Path) -> None:
     assert build_context.base_images(Build("Dockerfile")) == {"one:1", "two:2"}
 
 
-def test_content_of_the_project_replaces_the_demo_and_nothing_of_the_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_content_of_the_project_replaces_only_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "data_stack" / "airflow" / "dags").mkdir(parents=True)
     (tmp_path / "data_stack" / "airflow" / "dags" / "mine.py").write_text("mine = True\n")
@@ -68,8 +66,8 @@ def test_content_of_the_project_replaces_the_demo_and_nothing_of_the_package(
     assert [list((content / name).iterdir()) for name in ("dashboards", "dbt", "meltano")] == [[], [], []]
 
 
-def test_each_built_image_has_a_repository_of_its_stack_alone() -> None:
-    """A repository names one stack and one image, also if the stack `a-b` exists beside the stack `a`."""
+def test_each_built_image_has_a_repository_for_its_stack_only() -> None:
+    """A repository belongs to one stack and one image, also if there are stacks `a` and `a-b`."""
     built = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
     names = [build_context.reference("a", build).rpartition(":")[0] for build in built]
     assert build_context.repositories("a") == names and len({*names}) == len(built) > 1

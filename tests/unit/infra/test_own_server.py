@@ -1,4 +1,4 @@
-"""A server of one's own: its host key is pinned only once accepted, and its answers are checked."""
+"""Use a user's own server: its host key is pinned only after it was accepted, and its answers are checked."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OWN, OTHER = new_key(), new_key()
 
 @pytest.fixture
 def shows(monkeypatch: pytest.MonkeyPatch) -> Callable[[HostKey], None]:
-    """Let the server show this key; `ssh-keyscan` is played by a function."""
+    """Make the server show this key; a function replaces `ssh-keyscan`."""
     return lambda key: monkeypatch.setattr(known, "scan", lambda settings: key)
 
 
@@ -45,14 +45,14 @@ def pinned(project: Path) -> HostKey | None:
     return known.pinned(keys_folder(project, "home"))
 
 
-def test_fingerprint_is_the_one_of_ssh_keygen(tmp_path: Path) -> None:
+def test_fingerprint_equals_that_of_ssh_keygen(tmp_path: Path) -> None:
     file = tmp_path / "key.pub"
     file.write_text(f"{OWN.kind} {OWN.content}\n")
     told = subprocess.run(["ssh-keygen", "-lf", str(file)], capture_output=True, text=True, check=True).stdout
     assert told.split()[1] == OWN.fingerprint
 
 
-def test_key_is_pinned_after_a_typed_yes_that_followed_the_fingerprint(
+def test_key_is_pinned_after_the_fingerprint_was_confirmed_with_yes(
     tmp_path: Path, shows: Callable[[HostKey], None]
 ) -> None:
     shows(OWN)
@@ -78,7 +78,7 @@ def test_any_other_answer_pins_nothing(tmp_path: Path, shows: Callable[[HostKey]
     assert pinned(tmp_path) is None
 
 
-def test_nobody_to_ask_is_an_error_with_the_command_that_accepts(
+def test_without_a_terminal_the_error_has_the_command_that_accepts_the_key(
     tmp_path: Path, shows: Callable[[HostKey], None]
 ) -> None:
     shows(OWN)
@@ -91,7 +91,7 @@ def test_nobody_to_ask_is_an_error_with_the_command_that_accepts(
 
 
 @pytest.mark.parametrize("accepted", ["", OWN.fingerprint, OTHER.fingerprint[:-1]], ids=["none", "old", "part"])
-def test_another_key_than_the_pinned_one_is_refused(
+def test_key_other_than_the_pinned_one_is_refused(
     tmp_path: Path, shows: Callable[[HostKey], None], accepted: str
 ) -> None:
     known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
@@ -101,16 +101,16 @@ def test_another_key_than_the_pinned_one_is_refused(
     assert OTHER.fingerprint in str(caught.value) and pinned(tmp_path) == OWN
 
 
-def test_another_key_is_pinned_when_its_own_fingerprint_is_accepted(
-    tmp_path: Path, shows: Callable[[HostKey], None]
-) -> None:
+def test_new_key_is_pinned_if_its_fingerprint_is_accepted(tmp_path: Path, shows: Callable[[HostKey], None]) -> None:
     known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
     shows(OTHER)
     known.trust(SETTINGS, tmp_path, None, OTHER.fingerprint)
     assert pinned(tmp_path) == OTHER
 
 
-def test_same_key_at_another_address_is_the_same_server(tmp_path: Path, shows: Callable[[HostKey], None]) -> None:
+def test_same_key_at_another_address_counts_as_the_same_server(
+    tmp_path: Path, shows: Callable[[HostKey], None]
+) -> None:
     folder = keys_folder(tmp_path, "home")
     known.pin(SETTINGS, folder, OWN)
     shows(OWN)
@@ -118,7 +118,7 @@ def test_same_key_at_another_address_is_the_same_server(tmp_path: Path, shows: C
     assert (folder / "known_hosts").read_text().startswith("[192.0.2.7]:2222 ")
 
 
-def test_server_that_does_not_answer_is_one_sentence() -> None:
+def test_silent_server_is_one_sentence() -> None:
     nobody = SETTINGS.model_copy(update={"ssh_host": "127.0.0.1", "ssh_port": 1})
     with pytest.raises(UnreachableError, match=r"no SSH server answers at \[127\.0\.0\.1\]:1"):
         known.scan(nobody)
@@ -145,7 +145,7 @@ def test_docker_address_puts_ipv6_in_brackets() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "# 192.0.2.1:22 SSH-2.0", "a ssh-ed25519", "a ssh-dss AAAA", "a ssh-ed25519 %%%"])
-def test_unusable_lines_of_a_scan_are_left_out(line: str) -> None:
+def test_unusable_lines_of_a_scan_are_ignored(line: str) -> None:
     assert known._parsed(line) is None
 
 
@@ -159,7 +159,7 @@ def test_capacity_of_a_real_machine_is_read() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x86_64\n2\n4096", "x86_64\n2\n-1\n5", "x86_64\n2\n1e9\n5", "motd\nx86_64\n2\n4096\n5", "x\n0\n1\n1"]
 )
-def test_other_answers_about_the_capacity_are_unknown(text: str) -> None:
+def test_invalid_answers_about_the_capacity_are_unknown(text: str) -> None:
     assert commands._parsed(text) == Machine(unknown="its answer about memory, CPU and disk cannot be read")
 
 
@@ -193,11 +193,11 @@ PROVIDER = {"type": "pulumi:providers:docker", "inputs": {"host": "ssh://deploy@
         (_record({"type": "hcloud:index/server:Server"}, PROVIDER, CONTAINER), "hetzner"),
     ],
 )
-def test_host_of_a_record_is_recognised_by_its_resources(record: dict[str, Any], name: str) -> None:
+def test_host_of_a_record_is_recognized_by_its_resources(record: dict[str, Any], name: str) -> None:
     assert recorded_host(record) == name
 
 
-def test_setup_names_everything_that_only_a_person_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setup_lists_every_value_that_only_a_person_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\n")
     monkeypatch.chdir(tmp_path)
     assert prompts.missing(Settings.of("home", {"host": "ssh"})).keys() == {"serverPrice", "sshHost"}
@@ -205,18 +205,18 @@ def test_setup_names_everything_that_only_a_person_knows(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(("part", "wrong"), [("amount", "-1"), ("currency", "GBP"), ("per", "day"), ("date", "today")])
-def test_wrong_answers_about_the_price_are_refused(part: str, wrong: str) -> None:
+def test_invalid_price_answers_are_refused(part: str, wrong: str) -> None:
     with pytest.raises(UsageError):
         prompts._set_price("home", part, wrong)
 
 
 class _Moved:
-    """Stands for a deployment whose record is on another host than its settings."""
+    """Double of a deployment whose record is on another host than its settings."""
 
     settings = SETTINGS
 
     def refuse_locked(self) -> None:
-        """No other deployment is running."""
+        """Accept: no other deployment is running."""
 
     def refuse_another_host(self) -> None:
         raise RefusedError("stack home is on host local", next_command="fds down")

@@ -1,4 +1,4 @@
-"""One place says what can be scaled: command line, request, form, alternatives, bounds and docs follow the settings."""
+"""The settings define what can be scaled: command line, request, form, alternatives, bounds and docs follow them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_marked_setting_has_a_value_here() -> None:
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_key_value_pair_changes_the_setting_that_is_marked(key: str) -> None:
+def test_key_value_pair_changes_its_setting(key: str) -> None:
     setting = next(one for one in SCALABLE if one.key == key)
     spelled = key.replace("SERVICE", "postgres")
     assert scalable(spelled) == setting
@@ -45,7 +45,7 @@ def test_key_value_pair_changes_the_setting_that_is_marked(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_request_takes_the_setting_and_spells_the_same_pair(key: str) -> None:
+def test_request_has_the_setting_and_gives_the_same_pair(key: str) -> None:
     setting = next(one for one in SCALABLE if one.key == key)
     value = {"postgres": VALUES[key]} if setting.per_service else VALUES[key]
     request = ScalingRequest.model_validate({"reason": "x", setting.name: value})
@@ -89,7 +89,7 @@ def test_docs_list_the_settings_with_their_help() -> None:
     assert "\n".join(rows) in (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
 
 
-def test_settings_of_money_and_identity_cannot_be_scaled() -> None:
+def test_settings_about_money_and_identity_cannot_be_scaled() -> None:
     marked = {one.name for one in SCALABLE}
     assert not marked & {"stack", "host", "budget_usd", "budget_group", "tax", "fx_rate", "server_price", "domain"}
     for key in (
@@ -108,7 +108,7 @@ def test_settings_of_money_and_identity_cannot_be_scaled() -> None:
 
 
 @given(st.sampled_from(SCALABLE), st.text(max_size=20))
-def test_text_of_any_form_is_a_value_or_one_refusal(setting: Any, text: str) -> None:
+def test_any_text_is_a_value_or_refused_with_one_reason(setting: Any, text: str) -> None:
     try:
         value = setting.parse(text)
     except ValueError as error:
@@ -117,7 +117,7 @@ def test_text_of_any_form_is_a_value_or_one_refusal(setting: Any, text: str) -> 
         assert setting.parse(setting.format(value)) == value
 
 
-def test_marks_are_on_fields_of_the_settings_alone() -> None:
+def test_only_fields_of_the_settings_are_marked_as_scalable() -> None:
     marks = [
         one
         for model in (Settings, ServiceOverride)

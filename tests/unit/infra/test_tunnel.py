@@ -82,7 +82,7 @@ def test_ssh_that_exits_is_an_error_with_its_last_line(tmp_path: Path) -> None:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """Return a folder with the key files of a server, which others may read."""
+    """Return a folder with the key files of a server, which other users may read."""
     folder = tmp_path / "keys"
     access = write_access(
         folder, "192.0.2.1", {name: generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}

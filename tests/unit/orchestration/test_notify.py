@@ -1,4 +1,4 @@
-"""Notifications of failed runs: a real HTTP server takes the POST; the SMTP server is a double of one session."""
+"""Send notifications of failed runs to a real HTTP server and to a double of an SMTP server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Hook(BaseHTTPRequestHandler):
 
 
 class _Mail(socketserver.StreamRequestHandler):
-    """A double of an SMTP server: takes one message, and refuses a command that it does not know."""
+    """A double of an SMTP server: it accepts one message, and refuses unknown commands."""
 
     messages: list[str]
 
@@ -75,7 +75,7 @@ def mail() -> Iterator[tuple[type[_Mail], int]]:
 
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The logs of a run in which `check` failed in its second try, and `abandon` ran after it."""
+    """Return the logs of a run in which `check` failed in its second try, and `abandon` ran after it."""
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
     folder = tmp_path / "dag_id=pipeline" / f"run_id={RUN}"
     texts = {
@@ -121,7 +121,7 @@ def test_webhook_names_the_task_its_last_lines_and_the_command(
     assert body["next"] == "fds open airflow --stack prod" and body["next"] in body["text"]
 
 
-def test_mail_is_sent_though_the_webhook_refuses_and_no_secret_is_logged(
+def test_mail_is_sent_if_the_webhook_refuses_and_no_secret_is_logged(
     logs: Path, hook: tuple[type[_Hook], str], mail: tuple[type[_Mail], int], monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
@@ -137,12 +137,12 @@ def test_mail_is_sent_though_the_webhook_refuses_and_no_secret_is_logged(
     assert "webhook_url was not sent" in caplog.text and "secret-path" not in caplog.text
 
 
-def test_without_the_setting_nothing_is_sent(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_without_the_setting(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "CONFIGURATION", logs / "missing.json")
     notify.notify_failure(_context())
 
 
-def test_a_run_without_logs_is_reported_too(
+def test_run_without_logs_is_reported_too(
     tmp_path: Path, hook: tuple[type[_Hook], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))

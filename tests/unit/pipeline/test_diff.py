@@ -1,4 +1,4 @@
-"""What a plan says of a mart: rows by key or by content, sums, and columns."""
+"""Compare marts for a plan: rows by key or by content, sums, and columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = (
 
 
 def compare(folder: Path, old: str, new: str, key: str | None = "id") -> tuple[MartDiff, ...]:
-    """Compare two databases, each with what the SQL creates in schema `marts`."""
+    """Compare two databases, each with what its SQL creates in the schema `marts`."""
     paths = folder / "published.duckdb", folder / "new" / "warehouse.duckdb"
     for path, sql in zip(paths, (old, new), strict=True):
         path.parent.mkdir(exist_ok=True)
@@ -56,13 +56,13 @@ def test_rows_without_a_key_are_compared_by_content(tmp_path: Path, key: str | N
     assert (diff.added, diff.removed) == (0, 1)
 
 
-def test_the_last_bits_of_a_sum_are_no_change(tmp_path: Path) -> None:
+def test_rounding_differences_of_a_sum_are_no_change(tmp_path: Path) -> None:
     noisy = f"SELECT * REPLACE (ratio * (1 + 1e-13) AS ratio) FROM ({ROWS})"
     assert compare(tmp_path, table(ROWS), table(noisy)) == ()
     assert len(compare(tmp_path, table(ROWS), table(f"SELECT * REPLACE (ratio * 1.001 AS ratio) FROM ({ROWS})"))) == 1
 
 
-def test_columns_that_come_and_go_are_named(tmp_path: Path) -> None:
+def test_added_removed_and_changed_columns_are_named(tmp_path: Path) -> None:
     (added,) = compare(tmp_path, table(ROWS), table(f"SELECT *, 1 AS more FROM ({ROWS})"))
     assert (added.columns, added.share) == (("more added",), 0.0)
     (gone,) = compare(tmp_path, table(ROWS), table(f"SELECT * EXCLUDE (name) FROM ({ROWS})"))
@@ -71,7 +71,7 @@ def test_columns_that_come_and_go_are_named(tmp_path: Path) -> None:
     assert (retyped.columns, retyped.share) == (("amount is DOUBLE, was DECIMAL(9,2)",), 1.0)
 
 
-def test_marts_that_come_and_go_are_named(tmp_path: Path) -> None:
+def test_added_and_removed_marts_are_named(tmp_path: Path) -> None:
     new, gone = compare(tmp_path, "CREATE TABLE marts.z AS SELECT 1 AS a", table(ROWS))
     assert (new.mart, new.added, new.share, new.columns) == ("m", 100, None, ("mart added",))
     assert (gone.mart, gone.removed, gone.share, gone.columns) == ("z", 1, 1.0, ("mart removed",))
@@ -91,18 +91,18 @@ def test_without_published_data_every_mart_is_new(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "share"), [("10%", 0.1), ("0%", 0.0), ("2.5%", 0.025), (" 100% ", 1.0)])
-def test_a_percentage_is_read(text: str, share: float) -> None:
+def test_percentage_is_parsed(text: str, share: float) -> None:
     assert parse_share(text) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("text", ["10", "ten%", "-1%", "101%", "%", "1e3%", "nan%", "\u0661%", ""])
-def test_what_is_no_percentage_is_refused(text: str) -> None:
+def test_text_other_than_a_percentage_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="percentage"):
         parse_share(text)
 
 
 @pytest.mark.parametrize(("share", "refused"), [(0.1, False), (0.11, True), (None, False), (0.0, False)])
-def test_only_larger_changes_of_published_marts_wait(share: float | None, refused: bool) -> None:
+def test_only_published_marts_with_larger_changes_need_approval(share: float | None, refused: bool) -> None:
     run = Run("r1", STARTED, "a.csv", diff=(MartDiff("m", "id", 1, 0, 0, share),))
     if refused:
         with pytest.raises(CheckFailedError, match=r"m by 11\.0%"):

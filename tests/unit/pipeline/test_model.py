@@ -1,4 +1,4 @@
-"""The JSON of a run."""
+"""The JSON of a run has fixed names, and its checks decide about publishing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stack_runtime.pipeline.model import Check, Rows, Run, Step
 STARTED = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def test_the_json_of_a_run_has_exactly_the_names_of_the_contract() -> None:
+def test_json_of_a_run_has_exactly_the_documented_names() -> None:
     run = Run("r1", STARTED, "a.csv", rows=Rows(3, 2, 1), checks=(Check("unique", "pass", 0.0, 0.0),))
     document = json.loads(json.dumps(run.with_step(Step("extract_load", 1.5)).as_json()))
     assert list(document)[:6] == ["run_id", "status", "rows", "steps", "checks", "published"]
@@ -20,6 +20,6 @@ def test_the_json_of_a_run_has_exactly_the_names_of_the_contract() -> None:
     assert document["published"] is None
 
 
-def test_only_a_pass_or_a_warning_lets_a_run_publish() -> None:
+def test_run_is_published_only_if_checks_pass_or_warn() -> None:
     stops = {status: Check("a", status, 1.0, 0.0).stops for status in ("pass", "warn", "fail", "error", "skipped")}
     assert stops == {"pass": False, "warn": False, "fail": True, "error": True, "skipped": True}

@@ -1,4 +1,4 @@
-"""Groups of models: one a folder, in the order in which they read each other."""
+"""Group models by folder, in the order in which the groups read each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def _node(name: str, folder: str, *reads: str) -> Node:
     return Node(name, f"fqn:{name}", folder, reads)
 
 
-def test_groups_follow_what_they_read() -> None:
+def test_groups_come_after_the_groups_that_they_read() -> None:
     groups = group_nodes(
         [_node("c", "marts", "b", "source"), _node("b", "staging", "a"), _node("a", "seeds"), _node("d", "marts", "a")]
     )
@@ -27,11 +27,11 @@ def test_folders_that_read_each_other_are_one_group() -> None:
     assert groups[0].select == "fqn:a fqn:b fqn:c"
 
 
-def test_a_project_without_models_has_no_groups() -> None:
+def test_project_without_models_has_no_groups() -> None:
     assert group_nodes([]) == ()
 
 
-def test_the_module_holds_the_layout_and_imports_nothing() -> None:
+def test_module_has_the_layout_and_no_imports() -> None:
     groups = group_nodes([_node("b", 'o"dd', "a"), _node("a", "x")])
     found: dict[str, object] = {}
     exec(graph_module(["tap-csv"], groups, ["two", "one"]), found)

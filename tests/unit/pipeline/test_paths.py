@@ -1,4 +1,4 @@
-"""Names of databases, and folders that belong to them."""
+"""Names of databases, and the folders that belong to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stack_runtime.pipeline.paths import beside, of_runner, readable
 
 
 @pytest.mark.parametrize("name", ["a.duckdb", "my-data.db", "_x9.ddb"])
-def test_a_database_has_its_private_folder_beside_it(tmp_path: Path, name: str) -> None:
+def test_database_has_a_private_folder_next_to_it(tmp_path: Path, name: str) -> None:
     paths = beside(tmp_path / name)
     paths.make()
     assert paths.published == tmp_path / name
@@ -20,31 +20,31 @@ def test_a_database_has_its_private_folder_beside_it(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", ["main.duckdb", "TEMP.db", "a.b.duckdb", "9.duckdb", "a b.duckdb", "a.csv", ".duckdb"])
-def test_a_name_that_duckdb_cannot_use_is_refused(tmp_path: Path, name: str) -> None:
+def test_name_that_duckdb_cannot_use_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=r"ends in \.duckdb"):
         beside(tmp_path / name)
 
 
-def test_a_folder_is_no_database(tmp_path: Path) -> None:
+def test_folder_is_not_accepted_as_a_database(tmp_path: Path) -> None:
     (tmp_path / "a.duckdb").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         beside(tmp_path / "a.duckdb")
 
 
-def test_readers_of_the_runner_see_a_folder_of_their_own() -> None:
+def test_readers_of_the_runner_have_a_separate_folder() -> None:
     paths = of_runner(Path("/data"))
     assert paths.published.parent == Path("/data/published")
     assert paths.published.parent not in paths.root.parents
 
 
-def test_a_place_below_a_file_is_one_clear_error(tmp_path: Path) -> None:
+def test_database_below_a_file_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot make a folder"):
         beside(tmp_path / "file" / "a.duckdb").make()
 
 
 @pytest.mark.parametrize(("make", "says"), [(False, "no such CSV file"), (True, "is a folder")])
-def test_what_is_no_file_cannot_be_loaded(tmp_path: Path, make: bool, says: str) -> None:
+def test_missing_file_or_folder_cannot_be_loaded(tmp_path: Path, make: bool, says: str) -> None:
     if make:
         (tmp_path / "a.csv").mkdir()
     with pytest.raises(UsageError, match=says):
@@ -52,6 +52,6 @@ def test_what_is_no_file_cannot_be_loaded(tmp_path: Path, make: bool, says: str)
 
 
 @pytest.mark.parametrize("folder", ["a$HOME", "a#b", "50%", "a[1]", "a*"])
-def test_a_path_that_meltano_would_read_otherwise_is_refused(tmp_path: Path, folder: str) -> None:
+def test_path_with_special_characters_of_meltano_is_refused(tmp_path: Path, folder: str) -> None:
     with pytest.raises(UsageError, match="cannot hold"):
         beside(tmp_path / folder / "a.duckdb")

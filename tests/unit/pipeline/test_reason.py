@@ -1,4 +1,4 @@
-"""The reason of a failed load, from what Meltano printed."""
+"""Find the reason of a failed load in Meltano's output."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LOGGING = [
 ]
 
 
-def test_the_last_sentence_of_a_plugin_is_the_reason() -> None:
+def test_last_sentence_of_a_plugin_is_the_reason() -> None:
     assert reason_of(["Error: first", "Error: the file is empty", "Run completed"]) == "the file is empty"
     assert reason_of(["Run started", "an error came", "Run completed"]) == "an error came"
     assert reason_of([]) == "Meltano ended without a message"
 
 
-def test_errors_of_logging_itself_are_no_reason() -> None:
+def test_errors_of_logging_are_not_the_reason() -> None:
     assert reason_of(["Error: the file is empty", *_LOGGING, "Run completed"]) == "the file is empty"
     assert reason_of([*_LOGGING, "Run completed"]) == "Run completed"
     assert reason_of([*_LOGGING, "ValueError: no such account", *_LOGGING]) == "no such account"

@@ -1,4 +1,4 @@
-"""The runner's own loop, taken from its Dockerfile: it starts runs when the schedule says so, and leaves at once."""
+"""Run the runner's loop from its Dockerfile: it starts runs by the schedule, and stops at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _command() -> list[str]:
 
 
 @pytest.mark.parametrize(("every", "least", "most"), [("1", 2, 6), ("", 0, 0)])
-def test_the_loop(tmp_path: Path, every: str, least: int, most: int) -> None:
+def test_loop_runs_by_the_schedule_and_stops_at_once(tmp_path: Path, every: str, least: int, most: int) -> None:
     stand_in = tmp_path / "python"
     stand_in.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/runs\n')
     stand_in.chmod(0o755)
@@ -40,7 +40,7 @@ def test_the_loop(tmp_path: Path, every: str, least: int, most: int) -> None:
     assert set(runs) <= {"-m stack_runtime.pipeline run"}
 
 
-def test_the_schedule_reaches_the_runner_in_seconds() -> None:
+def test_schedule_is_passed_to_the_runner_in_seconds() -> None:
     said = {
         schedule: SERVICE.environment(Settings.of("dev", {"schedule": schedule})).get("FDS_EVERY_S")
         for schedule in ("never", "hourly", "daily", "weekly")

@@ -1,4 +1,4 @@
-"""Sources and entities as `meltano.yml` declares them, and the files that belong to them."""
+"""Read sources and entities from `meltano.yml`, and assign files to them."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def sources(tmp_path: Path) -> tuple[Source, ...]:
     return declared_sources(write(tmp_path, PROJECT))
 
 
-def test_all_extractors_are_sources(sources: tuple[Source, ...]) -> None:
+def test_every_extractor_is_a_source(sources: tuple[Source, ...]) -> None:
     entities = {s.name: None if s.entities is None else [e["entity"] for e in s.entities] for s in sources}
     assert entities == {"tap-csv": ["hours", "invoices"], "tap-csv--bank": ["bank"], "tap-api": None}
     assert sources[1].installation["pip_url"] == "tap" and sources[1].environment_prefix == "TAP_CSV__BANK"
 
 
-def test_the_documented_extractors_are_well_declared(tmp_path: Path) -> None:
+def test_documented_extractors_are_valid(tmp_path: Path) -> None:
     blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL | re.MULTILINE)
     project = yaml.safe_load(PROJECT)
     project["plugins"]["extractors"] = project["plugins"]["extractors"][:1]
@@ -56,7 +56,7 @@ def test_the_documented_extractors_are_well_declared(tmp_path: Path) -> None:
     assert sources["tap-jsonl"].entities is None and sources["tap-csv--bank"].entities
 
 
-def test_one_source_and_one_entity_are_selected_by_name(sources: tuple[Source, ...]) -> None:
+def test_source_and_entity_are_selected_by_name(sources: tuple[Source, ...]) -> None:
     assert [source.name for source in select_sources(sources, "tap-api")] == ["tap-api"]
     assert select_entity(sources, "bank") == (sources[1], "bank")
     assert select_entity(sources[1:], None) == (sources[1], "bank")
@@ -83,7 +83,7 @@ def test_files_go_to_the_entity_whose_path_matches(sources: tuple[Source, ...], 
     assert [source.name for source in alone.sources] == ["tap-csv--bank"] and alone.unclaimed == ()
 
 
-def test_a_file_of_two_entities_is_refused(tmp_path: Path) -> None:
+def test_file_that_matches_two_entities_is_refused(tmp_path: Path) -> None:
     sources = declared_sources(write(tmp_path, PROJECT.replace("b/*.csv", "h1*")))
     (tmp_path / "landing").mkdir()
     (tmp_path / "landing" / "h1.csv").touch()
@@ -91,11 +91,11 @@ def test_a_file_of_two_entities_is_refused(tmp_path: Path) -> None:
     assert reason == "the paths of hours and bank all match it"
 
 
-def test_a_source_without_files_is_left_out(sources: tuple[Source, ...], tmp_path: Path) -> None:
+def test_source_without_files_is_not_loaded(sources: tuple[Source, ...], tmp_path: Path) -> None:
     assert [source.name for source in select_landed(sources, tmp_path / "none").sources] == ["tap-api"]
 
 
-def test_an_absolute_path_is_read_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINE", str(tmp_path / "mine"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "x.csv").touch()
@@ -113,7 +113,7 @@ def test_an_absolute_path_is_read_where_it_is(tmp_path: Path, monkeypatch: pytes
         PROJECT.replace("[{entity: bank, paths: [b/*.csv, b/*.txt]}]", "bank"),
     ],
 )  # fmt: skip
-def test_what_is_not_well_declared_is_one_sentence(tmp_path: Path, text: str) -> None:
+def test_invalid_declaration_is_one_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         declared_sources(write(tmp_path, text))
     assert caught.value.where.endswith("meltano.yml") and caught.value.next_command

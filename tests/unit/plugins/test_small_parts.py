@@ -210,7 +210,7 @@ def test_missing_environment_is_one_sentence(tmp_path: Path) -> None:
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
 
 
-def test_python_without_an_environment_is_the_named_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_python_is_used_without_an_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_PYTHON_CMD", "/opt/own/python")
     assert Toolchain(tmp_path, {}).python == "/opt/own/python"
     with pytest.raises(ToolchainError, match="is not a virtualenv"):

@@ -61,7 +61,7 @@ def test_context_of_another_machine_is_used(address: str, monkeypatch: pytest.Mo
     assert not registry.may_configure()
 
 
-def test_variables_come_before_the_current_context(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_override_the_current_context(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configuration.write_text('{"currentContext": "rootless"}')
     monkeypatch.setenv("DOCKER_CONTEXT", "default")
     assert local_endpoint().address == DEFAULT_ADDRESS

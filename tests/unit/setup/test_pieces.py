@@ -163,7 +163,7 @@ def test_stand_ins_are_removed_once_official_plugins_exist(tmp_path: Path, monke
     assert list(plugins_folder(tmp_path).iterdir()) == []
 
 
-def test_without_the_offline_package_one_sentence_says_how_to_get_it(
+def test_error_without_the_offline_package_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -184,7 +184,7 @@ def test_without_the_offline_package_one_sentence_says_how_to_get_it(
         offline.find.cache_clear()
 
 
-def test_the_offline_package_is_found_by_its_entry_point() -> None:
+def test_offline_package_is_found_by_its_entry_point() -> None:
     replacement = offline.find()
     assert replacement is not None
     assert set(replacement.plugins) == set(plugins_module.NAMES) == set(MODULES)

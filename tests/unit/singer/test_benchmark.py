@@ -1,4 +1,4 @@
-"""The load benchmark says what is missed."""
+"""The load benchmark reports missed targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GOOD = Result(
 )  # fmt: skip
 
 
-def test_nothing_is_missed_at_the_bounds() -> None:
+def test_values_at_their_bounds_are_not_missed() -> None:
     assert _GOOD.missed == []
 
 

@@ -1,6 +1,6 @@
-"""A table written by the conventions of twelve countries and tools reads back equal when they are declared.
+"""A table in the conventions of twelve countries and tools is read correctly if they are declared.
 
-When they are not, no value is wrong: each is the true one, or its row is quarantined, or the file is refused.
+Without declarations, no value is wrong: each value is the true one, its row is quarantined, or the file is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Row = tuple[str, date, Decimal, str]
 
 @dataclass(frozen=True)
 class Convention:
-    """How a tool writes a day and an amount, and the settings that say so."""
+    """How a tool writes days and amounts, and the settings that declare it."""
 
     day: str
     amount: Callable[[Decimal], str]
@@ -47,7 +47,7 @@ class Convention:
 
 
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
-    """Amounts with thousands in groups, two places or more."""
+    """Return a function that writes amounts with groups of thousands and at least two decimal places."""
 
     def write(amount: Decimal) -> str:
         whole, _, places = f"{abs(amount):f}".partition(".")
@@ -120,7 +120,7 @@ def written(how: Convention, rows: list[Row]) -> bytes:
 
 
 def read(data: bytes, given_settings: dict[str, Any]) -> tuple[list[Row], int]:
-    """The good rows and the number of bad ones, as the tap's own functions have them."""
+    """Return the good rows and the number of bad ones, read with the tap's own functions."""
     raw = {"entity": "t", "path": "x", "keys": ["id"], "columns": _TYPES} | given_settings
     entity = entities({"entities": [raw]})[0]
     with tempfile.TemporaryDirectory() as name:
@@ -141,7 +141,7 @@ def _table(table: list[tuple[date, Decimal, str]]) -> list[Row]:
 
 @given(table=_TABLES, name=st.sampled_from(sorted(CONVENTIONS)))
 @settings(max_examples=300, deadline=None)
-def test_a_declared_convention_reads_back_equal(table: list[tuple[date, Decimal, str]], name: str) -> None:
+def test_declared_convention_is_read_correctly(table: list[tuple[date, Decimal, str]], name: str) -> None:
     how, rows = CONVENTIONS[name], _table(table)
     encoding = {} if how.encoding.startswith("utf") else {"encoding": how.encoding}
     if encoding and all(note.isascii() for *_, note in rows):
@@ -155,7 +155,7 @@ def test_a_declared_convention_reads_back_equal(table: list[tuple[date, Decimal,
 @example(table=[(date(2026, 1, 5), Decimal("1.234"), "n")], name="de", knows_days=True)
 @example(table=[(date(2026, 5, 1), Decimal("12"), "n")], name="us", knows_days=False)
 @settings(max_examples=500, deadline=None)
-def test_an_undeclared_convention_is_never_read_wrong(
+def test_undeclared_convention_is_never_read_wrongly(
     table: list[tuple[date, Decimal, str]], name: str, knows_days: bool
 ) -> None:
     how, rows = CONVENTIONS[name], _table(table)
@@ -176,7 +176,7 @@ def test_an_undeclared_convention_is_never_read_wrong(
     assert len(found) + bad == len(rows)
 
 
-def test_a_table_that_proves_nothing_is_not_guessed() -> None:
+def test_table_that_proves_no_convention_is_not_guessed() -> None:
     data = written(CONVENTIONS["de"], _table([(date(2026, 1, 5), Decimal("12000"), "n")]))
     assert json.dumps(data.decode())
     try:

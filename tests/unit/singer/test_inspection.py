@@ -1,4 +1,4 @@
-"""What `inspect` proposes for a file is right, or it is left open with settings that the tap accepts."""
+"""Inspect files: what `inspect` proposes is correct, or left open with settings that the tap accepts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FILES = [
 
 
 def loaded(report: Report) -> Rows:
-    """The ten rows of a report as `{id: (day, amount, currency)}`."""
+    """Return the ten rows of a report as `{id: (day, amount, currency)}`."""
     columns = list(report.loaded_columns)
     found: Rows = {}
     for row in report.sample:
@@ -60,7 +60,7 @@ def loaded(report: Report) -> Rows:
 
 
 @pytest.mark.parametrize(("name", "file", "index"), FILES, ids=[f"{name}-{index}" for name, _, index in FILES])
-def test_a_collected_file_is_complete_and_right_or_open(name: str, file: Path, index: int) -> None:
+def test_collected_file_is_decided_correctly_or_left_open(name: str, file: Path, index: int) -> None:
     declared: dict[str, Any] = {"keys": ["Id" if name == "header_case_and_spaces" else "id"]}
     if name in REFUSED:
         with pytest.raises(FileRefusedError, match=REFUSED[name]):
@@ -82,7 +82,7 @@ def test_a_collected_file_is_complete_and_right_or_open(name: str, file: Path, i
 
 
 def _inspected(data: bytes, declared: Mapping[str, Any]) -> Report | None:
-    """The report of bytes; None if they are no table."""
+    """Return the report of these bytes; None if they are not a table."""
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
         Path(file.name).write_bytes(data)
         try:
@@ -98,7 +98,7 @@ def _inspected(data: bytes, declared: Mapping[str, Any]) -> Report | None:
 @example(table=[(date(2026, 5, 1), Decimal("12"), "n")], name="us")
 @example(table=[(date(1999, 1, 10), Decimal("12.5"), "n")], name="uk")
 @settings(max_examples=150, deadline=None)
-def test_a_convention_is_right_or_open(table: list[tuple[date, Decimal, str]], name: str) -> None:
+def test_convention_is_decided_correctly_or_left_open(table: list[tuple[date, Decimal, str]], name: str) -> None:
     how, rows = CONVENTIONS[name], _table(table)
     encoding = {} if how.encoding.startswith("utf") else {"encoding": how.encoding}
     if encoding and all(note.isascii() for *_, note in rows):
@@ -118,12 +118,12 @@ def test_a_convention_is_right_or_open(table: list[tuple[date, Decimal, str]], n
 
 
 def _check_day(value: str | None, kind: str, how: Convention, day: date) -> None:
-    """A day is the true one, or the text of the file."""
+    """Check that a day is the true one, or the text of the file."""
     assert value == (day.isoformat() if kind == "DATE" else day.strftime(how.day))
 
 
 def _check_amount(value: str | None, kind: str, text: str, amount: Decimal) -> None:
-    """An amount is the true one, in a column for debits without its sign, or the text of the file."""
+    """Check that an amount is the true one, the one without its sign (in a debit column), or the text of the file."""
     if kind.startswith("DECIMAL") and text:
         assert value is not None and Decimal(value) in (amount, abs(amount) if not text.startswith("-") else amount)
     else:
@@ -160,7 +160,7 @@ def _csv(*rows: list[str], delimiter: str = ",") -> bytes:
         (["", ""], "string", False),
     ],
 )
-def test_type_of_a_column(values: list[str], kind: str, is_open: bool) -> None:
+def test_type_of_a_column_is_decided(values: list[str], kind: str, is_open: bool) -> None:
     report = _inspected(_csv(["id", "it"], *([f"k{n}", value] for n, value in enumerate(values))), {"keys": ["id"]})
     assert report
     assert [column.type for column in report.columns if column.name == "it"] == [kind]
@@ -171,7 +171,7 @@ def test_type_of_a_column(values: list[str], kind: str, is_open: bool) -> None:
         assert again and [one.setting for one in again.open] in ([], ["file"]), (option, again.open)
 
 
-def test_key_is_asked_and_candidates_are_really_unique() -> None:
+def test_key_is_asked_for_and_candidates_are_unique() -> None:
     report = _inspected(_csv(["a", "b", "c"], ["1", "x", "u"], ["2", "x", "v"], ["3", "y", ""]), {})
     assert report and report.key_candidates == ["a"]
     (key,) = report.open
@@ -189,12 +189,12 @@ def test_key_is_asked_and_candidates_are_really_unique() -> None:
         ("name\nx\ny\n", "delimiter"),
     ],
 )
-def test_layout_that_is_not_clear_is_open(text: str, setting: str) -> None:
+def test_ambiguous_layout_is_left_open(text: str, setting: str) -> None:
     report = _inspected(text.encode(), {"keys": ["id"]})
     assert report and [one.setting for one in report.open] == [setting]
 
 
-def test_lines_above_the_header_are_shown() -> None:
+def test_lines_above_the_header_are_reported() -> None:
     report = _inspected(b"Konto;123\nVon;01.01.2026\n\nNr;Betrag;Text\n1;2,50;a\n2;3,75;b\n", {"keys": ["Nr"]})
     assert report and not report.open
     assert (report.header_line, report.above) == (4, ["Konto;123", "Von;01.01.2026", ""])
@@ -202,7 +202,7 @@ def test_lines_above_the_header_are_shown() -> None:
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
-def test_a_table_that_proves_its_convention_is_complete(name: str) -> None:
+def test_table_that_proves_its_convention_is_fully_decided(name: str) -> None:
     how = CONVENTIONS[name]
     table = [(date(2025, 12, 31), Decimal("-1234.56"), "a"), (date(2026, 1, 2), Decimal("1234567.8"), "b")]
     table += [(date(2026, 2, 28), Decimal("-1234.56"), "c"), (date(2026, 3, 30), Decimal("23.45"), "d")]
@@ -216,12 +216,12 @@ def test_a_table_that_proves_its_convention_is_complete(name: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n\n", b"\0\0\0", b"a,b", b"\x1f\x8bxx", b'"', b"a,a\n1,2\n"])
-def test_no_table_ends_in_one_sentence_or_open(data: bytes) -> None:
+def test_bytes_without_a_table_are_refused_or_left_open(data: bytes) -> None:
     report = _inspected(data, {})
     assert report is None or report.open
 
 
 @given(data=st.binary(max_size=300) | st.text(st.sampled_from('a1,;"\n\t.-/ é'), max_size=200).map(str.encode))
 @settings(max_examples=200, deadline=None)
-def test_any_bytes_end_without_a_traceback(data: bytes) -> None:
+def test_any_bytes_are_inspected_without_a_traceback(data: bytes) -> None:
     _inspected(data, {})

@@ -1,4 +1,4 @@
-"""The reader finds the same records and values as Python's csv reader and as DuckDB, whatever the file holds."""
+"""The reader finds the same records and values as Python's csv reader and DuckDB, for any content."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Read:
 
     @property
     def direct(self) -> bool:
-        """Whether DuckDB read the file itself."""
+        """Return whether DuckDB read the file itself."""
         return "/t.csv'" in self.scanned.values.relation
 
 
 def read(data: bytes, entity: Entity = _ENTITY) -> Read:
-    """Read bytes as the tap does, down to the Parquet file."""
+    """Read bytes as the tap does, through to the Parquet file."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "t.csv").write_bytes(data)
@@ -60,7 +60,7 @@ def read(data: bytes, entity: Entity = _ENTITY) -> Read:
 
 
 def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]], int]:
-    """Good records and the number of bad ones, as Python's csv module has them. Empty rows are neither."""
+    """Return the good records and the number of bad ones by Python's csv module; empty rows count as neither."""
     text = data.decode().removeprefix("\ufeff")
     lines = _Kept(text)
     good, bad = [], 0
@@ -76,7 +76,7 @@ def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]],
 
 
 class _Kept:
-    """Lines for a csv reader, which remembers those of the record at hand."""
+    """Iterate over lines for a csv reader, and remember the lines of the current record."""
 
     def __init__(self, text: str) -> None:
         self._lines = iter(io.StringIO(text, newline=""))
@@ -126,13 +126,13 @@ def _written(rows: list[tuple[str, str]], quoting: int) -> str:
 @example(body='x,"y\n', end="\n", bom=False)
 @example(body="x,y\r\rz,w", end="\n", bom=True)
 @settings(max_examples=600, deadline=None)
-def test_agrees_with_python(body: str, end: str, bom: bool) -> None:
+def test_result_equals_that_of_python(body: str, end: str, bom: bool) -> None:
     try:
         data = (("\ufeff" if bom else "") + f"a,b{end}{body}").encode()
     except UnicodeEncodeError:
         return
     good, bad = python_reads(data, 2)
-    if bad and not good:  # such a file is refused as a whole
+    if bad and not good:  # a file without any good row is refused
         with pytest.raises(FileRefusedError, match=f"{bad} of {bad} rows cannot be loaded"):
             read(data)
         return
@@ -148,7 +148,7 @@ _WRITTEN = """delim=',', quote='"', escape='"'"""
 @given(rows=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=12), crlf=st.booleans())
 @example(rows=[("0", "'"), ("0", "'")], crlf=False)
 @settings(max_examples=200, deadline=None)
-def test_agrees_with_duckdb_on_what_duckdb_wrote(rows: list[tuple[str, str]], crlf: bool) -> None:
+def test_file_that_duckdb_wrote_is_read_like_duckdb(rows: list[tuple[str, str]], crlf: bool) -> None:
     rows = [(a.replace("\0", "").replace("\r", ""), b.replace("\0", "").replace("\r", "")) for a, b in rows]
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "d.csv"
@@ -171,7 +171,7 @@ def test_agrees_with_duckdb_on_what_duckdb_wrote(rows: list[tuple[str, str]], cr
     pieces=st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"bb", "é".encode()]), max_size=60),
 )
 @settings(max_examples=500, deadline=None)
-def test_records_cover_every_byte_and_end_where_python_says(pieces: list[bytes]) -> None:
+def test_records_cover_every_byte_and_end_as_in_python(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     records = list(Records(io.BytesIO(data), ",", '"', 2**20))
     for record in records:
@@ -186,7 +186,7 @@ def test_records_cover_every_byte_and_end_where_python_says(pieces: list[bytes])
     "body",
     ["1,x\n", "1,x\r\n2,y\r\n", '1,"x, ""y"""\n', '1,"two\nlines"\n2,z', "1,\n,2\n", "1,é\n", 'a"b,c\n'],
 )
-def test_duckdb_reads_ordinary_files_itself(body: str) -> None:
+def test_ordinary_file_is_read_by_duckdb_directly(body: str) -> None:
     end = "\r\n" if "\r" in body else "\n"
     found = read(f"a,b{end}{body}".encode())
     assert found.direct
@@ -194,12 +194,12 @@ def test_duckdb_reads_ordinary_files_itself(body: str) -> None:
 
 
 @pytest.mark.parametrize("body", ['1, "x"\n', '1,"x" \n', "1,x,\n", "1,x\n\n", "1,x\r\n2,y\n", "1,\0\n", '1,"x'])
-def test_other_files_go_to_the_careful_reader(body: str) -> None:
+def test_other_file_is_read_record_by_record(body: str) -> None:
     assert not read(f"a,b\n0,z\n{body}".encode()).direct
 
 
 def test_values_of_several_lines_are_read_by_several_threads() -> None:
-    """70 MB: more than one of DuckDB's buffers, and most line ends are inside quotes."""
+    """The file has 70 MB, which is more than one of DuckDB's buffers, and most line ends are inside quotes."""
     rows = [(str(i), f'line "{i}",\n' * 9) for i in range(400_000)]
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([("a", "b"), *rows])
@@ -208,7 +208,7 @@ def test_values_of_several_lines_are_read_by_several_threads() -> None:
     assert found.rows == rows
 
 
-def test_a_record_beyond_the_limit_is_passed_over_to_its_end() -> None:
+def test_record_over_the_size_limit_is_skipped_to_its_end() -> None:
     data = b'a,b\n1,"' + b"x,\n" * 400_000 + b'"\n2,y\n'
     records = list(Records(io.BytesIO(data), ",", '"', 2**20))
     assert [(r.line, r.cut) for r in records] == [(1, False), (2, True), (400_003, False)]

@@ -1,4 +1,4 @@
-"""Every setting is documented, and wrong ones are refused by name."""
+"""Every setting is documented, and invalid ones are refused by name."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_each_setting_has_a_row_in_the_readme(plugin: Any, folder: str) -> None:
         ({"earliest_date": "2030-01-01", "latest_date": "2020-01-01"}, "after latest_date"),
     ],
 )
-def test_a_format_that_cannot_work_is_refused_for_all_and_for_one(settings: dict[str, Any], words: str) -> None:
+def test_invalid_format_is_refused_for_all_and_for_one_entity(settings: dict[str, Any], words: str) -> None:
     for config in ({"entities": [_T]} | settings, {"entities": [_T | settings]}):
         with pytest.raises(TapError, match=re.escape(words)) as refused:
             entities(config)
@@ -86,18 +86,18 @@ def test_a_format_that_cannot_work_is_refused_for_all_and_for_one(settings: dict
         ({"decimel": ","}, "'decimel' is unknown; known are entity, paths"),
     ],
 )
-def test_an_entity_that_cannot_work_is_refused(entity: dict[str, Any], words: str) -> None:
+def test_invalid_entity_is_refused(entity: dict[str, Any], words: str) -> None:
     with pytest.raises(TapError, match=re.escape(words)) as refused:
         entities({"entities": [_T | entity]})
     assert "'t'" in refused.value.message
 
 
-def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
+def test_unknown_setting_is_refused_with_the_known_ones() -> None:
     with pytest.raises(TapError, match=r"'delimeter' is unknown; known are .*delimiter"):
         entities({"entities": [_T], "delimeter": ";"})
 
 
-def test_an_entity_decides_over_the_settings_for_all() -> None:
+def test_setting_of_an_entity_overrides_that_for_all() -> None:
     shared = {"decimal": ",", "timezone": "Europe/Berlin", "null_words": ["-"]}
     one, other = entities({"entities": [_T, _T | {"entity": "u", "decimal": ".", "null_words": []}], **shared})
     assert (one.format.numbers.decimal, one.format.null_words) == (",", ("-",))
@@ -106,6 +106,6 @@ def test_an_entity_decides_over_the_settings_for_all() -> None:
     assert one.fingerprint != other.fingerprint
 
 
-def test_an_entity_comes_once() -> None:
+def test_duplicate_entity_is_refused() -> None:
     with pytest.raises(TapError, match="more than once"):
         entities({"entities": [{"entity": "t", "path": "x"}, {"entity": "T", "path": "y"}]})

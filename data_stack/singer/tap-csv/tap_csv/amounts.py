@@ -94,7 +94,8 @@ def _proves(column: str, decimal: str, other: str) -> str:
         f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # only a thousands separator occurs twice
         f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
         f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits, so no group of thousands
-        f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",  # three digits, but the digits before are no first group
+        # three digits, but what precedes them cannot be the first group of thousands
+        f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",
         f"[0-9]*{d}[0-9]+[eE][+-]?[0-9]{{1,2}}",
     )
     expression = literal(f"{_SIGN}({'|'.join(forms)})")

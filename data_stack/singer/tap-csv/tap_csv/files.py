@@ -21,7 +21,7 @@ _TAIL = 64 * 1024
 class Text:
     """A file as plain UTF-8. `original` is the user's file; `path` has its UTF-8 text and is often the same file.
 
-    `names` are those of its header, `columns` names the column that each field is, None where the header does not.
+    `names` are the fields of its header. `columns` has the column of each field, or None for a field without a name.
     """
 
     original: Path
@@ -39,7 +39,7 @@ class Text:
 class Bytes:
     """Byte counts of the body (the text after the header) that decide which reader may read it.
 
-    `nulls` is only zero or not; `feeds` too, unless there are `returns` or `quotes`.
+    `nulls` only says whether there are any. So does `feeds`, if there are neither `returns` nor `quotes`.
     """
 
     total: int

@@ -22,7 +22,7 @@ SEP_LINE = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\
 
 @dataclass(frozen=True)
 class Header:
-    """`names` are those of the file, `columns` has the column that each field is, None for one without a name.
+    """`names` are those of the file, `columns` has the column of each field, or None for a field without a name.
 
     `bytes` and `lines` count everything up to and including the line end of the header.
     """
@@ -92,7 +92,7 @@ def _first_record(
 
 
 def _search(start: bytes, entity: Entity, delimiters: tuple[str, ...]) -> list[Header]:
-    """Return, as a list of at most one header, the first line that names every required column."""
+    """Return a list with the first line that names every required column; empty if no line does."""
     for number, line, end in _lines(start):
         for delimiter in delimiters:
             try:

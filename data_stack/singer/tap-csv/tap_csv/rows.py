@@ -44,7 +44,7 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
     """The rules of an entity for a file.
 
     Args:
-        footer: the line from which on no row has a day though all before have one, else None.
+        footer: first line of the footer: rows without a day after all rows with one; None without a footer.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
     reasons = {
@@ -85,10 +85,10 @@ def _ignored(text: Text, entity: Entity) -> str:
 
 
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
-    """Rows of totals and remarks.
+    """Return conditions for rows that look like totals or remarks, by the reason to show.
 
-    A word for a total is the key, or stands where another declared column is empty; or nothing but a key of several
-    words is filled; or only the last rows have no day.
+    One of these is true: the key is a word for a total; the first value is such a word and a declared column is empty;
+    only the key is filled, with several words; the row is in the footer and has a number.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())
@@ -113,7 +113,7 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
 
 
 def _positions(text: Text, entity: Entity, kinds: tuple[str, ...]) -> list[int]:
-    """Return the positions of the declared columns of these kinds."""
+    """Return the positions of the declared columns of these types."""
     wanted = {name for name, kind in entity.columns.items() if kind.kind in kinds}
     return [at for at, name in enumerate(text.columns) if name in wanted]
 

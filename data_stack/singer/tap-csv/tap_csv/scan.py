@@ -190,7 +190,7 @@ def _careful(
 
 
 def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
-    """The line from which on no row has a day though all before have one; None where that is no footer."""
+    """Return the first line of the footer: rows without a day after all rows with one; None without a footer."""
     if not ends_without_day(text, entity):
         return None
     none = without_day(text, entity)

@@ -56,7 +56,7 @@ class TapCSV(Tap):
     def _check_refused(self) -> None:
         """Report the refused files. End with an error if nothing is left to load and there is no report to say so."""
         streams = self._csv_streams
-        has_files = any(stream.has_files for stream in streams)  # scans, and by this counts
+        has_files = any(stream.has_files for stream in streams)  # this scans the files, which fills the counts
         self.report()
         for stream in streams:
             if not stream.schema["properties"]:  # all its files are refused, and no column is declared

@@ -22,7 +22,7 @@ _ARROW = {
 
 
 def position_name(columns: Iterable[str]) -> str:
-    """Return a name that no column has, for where a row stands in its load."""
+    """Return a column name that the load does not use; that column has the position of each row in the load."""
     name, taken = "position", {column.lower() for column in columns}
     while name in taken:
         name += "_"

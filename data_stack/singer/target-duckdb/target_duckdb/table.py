@@ -21,8 +21,8 @@ def identifier(name: str) -> str:
 class Load:
     """Rows to load. `source` is SQL that yields `columns` and each row's position; for equal keys the last wins.
 
-    `kinds` are the types of the table's columns, as `Table.fit` returns them. `distinct` says that no key is null or
-    comes twice, where that is known beforehand; `lasting` that the source can be read until the process ends.
+    `kinds` are the types of the table's columns, as `Table.fit` returns them. `distinct` is True if it is already known
+    that no key is null or occurs twice. `lasting` is True if `source` can be read until the process ends.
     """
 
     source: str
@@ -80,7 +80,7 @@ class Table:
         self._con.execute(f"ALTER TABLE {self.sql} RENAME TO {identifier(name)}")
 
     def fit(self, columns: Mapping[str, str], source: str | None) -> dict[str, str]:
-        """Make the table, or add and widen its columns, so that what `source` yields goes in without loss.
+        """Create the table, or add and widen its columns, so that it takes every row of `source` without loss.
 
         Returns: the types of the table's columns now, by their names in small letters.
         """
@@ -108,8 +108,8 @@ class Table:
     def upsert(self, load: Load) -> tuple[int, int]:
         """Replace rows with the same key and append the others. Of rows with equal keys the last one wins.
 
-        Returns: how many rows are in the table through this load and were not through earlier ones of this object, and
-            how many rows of all these loads were replaced.
+        Returns: number of written rows whose key no earlier load of this object had, and number of loaded rows that
+            were replaced.
         """
         superseded, source = (0, load.source) if load.distinct else self._last_of_each_key(load)
         is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
@@ -118,7 +118,10 @@ class Table:
         return written - again, superseded + again
 
     def _count_again(self, load: Load, source: str) -> int:
-        """Count the keys of `source` that earlier loads had. Of a first load that lasts, no key is kept for it."""
+        """Count the keys of `source` that earlier loads had, and remember the keys for the next load.
+
+        The keys of the first load are copied only when they are needed, or at once if the load is not `lasting`.
+        """
         texts = ", ".join(f"CAST({identifier(key)} AS VARCHAR) AS k{at}" for at, key in enumerate(load.keys))
         names, again = ", ".join(f"k{at}" for at in range(len(load.keys))), 0
         if self._first is None:
@@ -133,7 +136,7 @@ class Table:
         return again
 
     def _keep_first(self) -> None:
-        """Keep the keys of the first load."""
+        """Copy the keys of the first load into the table of known keys."""
         if self._first:
             self._con.execute(f"CREATE TEMP TABLE {self._seen.removeprefix('temp.')} AS {self._first}")
             self._first = ""
@@ -175,7 +178,7 @@ class Table:
         )
 
     def _wide(self, column: str, old: str, name: str, kind: str, source: str | None) -> str:
-        """Return the type for both; for numbers, check the values, as a narrower type than their bounds may suffice."""
+        """Return a type for the values of both types; check numbers, because their values may fit a narrower type."""
         if old == kind or (is_number(old) and is_number(kind) and self._exact(source, name, kind, old)):
             return old
         wide = merged(old, kind)

@@ -1,4 +1,4 @@
-"""Building an image on the target host, with the context sent from here."""
+"""Build an image on the target host, with the context sent from here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LOG_LINES = 30
 
 
 def build(client: Any, name: str, options: State) -> None:
-    """Build `name` from a local context, without what its `.dockerignore` names.
+    """Build `name` from a local context, without the files that its `.dockerignore` lists.
 
     Raises:
-        PluginError: with the last lines of the build when a step fails.
+        PluginError: a step fails; the message has the last lines of the build.
     """
     context = Path(options["context"]).expanduser()
     if not context.is_dir():

@@ -1,4 +1,4 @@
-"""What several docker resources share."""
+"""Functions that several docker resources share."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LABELS = Field("set", LABEL_FIELDS, replace=True)
 
 
 def to_labels(labels: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """The daemon's form of a `labels` input."""
+    """Convert a `labels` input to the daemon's form."""
     return {each["label"]: each["value"] for each in labels or ()}
 
 
 def from_labels(labels: Mapping[str, str] | None) -> list[dict[str, Any]]:
-    """The `labels` input of the daemon's form."""
+    """Convert labels in the daemon's form to a `labels` input."""
     return [{"label": label, "value": value} for label, value in sorted((labels or {}).items())]
 
 
 def remove_when_unused(remove: Callable[[], None], in_use: str) -> None:
-    """Call `remove` until no container uses the thing any more, for at most 30 s; one that is gone is fine.
+    """Call `remove` until no container uses the resource any more, for at most 30 s; a missing resource is no error.
 
     Args:
-        in_use: what the daemon says while it is used.
+        in_use: text in the daemon's error while the resource is used.
     """
     deadline = time.monotonic() + REMOVE_SECONDS
     while True:

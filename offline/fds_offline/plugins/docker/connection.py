@@ -1,4 +1,4 @@
-"""The connection to the Docker daemon: a socket, TCP, or the system's ssh client for `ssh://user@host:port`."""
+"""Connect to the Docker daemon by a socket, TCP, or the system's ssh client for `ssh://user@host:port`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ USUAL_HOST = "unix:///var/run/docker.sock"
 
 
 def connect(settings: dict[str, Any]) -> APIClient:
-    """A client of the daemon that the provider's inputs name.
+    """Return a client of the daemon that the provider's inputs name.
 
     Raises:
-        PluginError: when the daemon does not answer.
+        PluginError: the daemon does not answer.
     """
     host = _of_context(settings) or settings.get("host") or os.environ.get("DOCKER_HOST") or USUAL_HOST
     tls = _tls(settings)
@@ -48,7 +48,7 @@ def connect(settings: dict[str, Any]) -> APIClient:
 
 
 def _of_context(settings: dict[str, Any]) -> str:
-    """Return the host of the context that is given, or that `DOCKER_CONTEXT` names; it takes precedence over `host`."""
+    """Return the host of the given context, or of that in `DOCKER_CONTEXT`; it takes precedence over `host`."""
     name = settings["context"] if settings.get("context") is not None else os.environ.get("DOCKER_CONTEXT", "")
     if not name:
         return ""
@@ -61,20 +61,20 @@ def _of_context(settings: dict[str, Any]) -> str:
 
 
 def _without_logins(client: APIClient) -> APIClient:
-    """Drop what `docker login` stored and credential helpers: the official provider knows only `registryAuth`."""
+    """Remove the client's logins and credential helpers, because the official provider uses only `registryAuth`."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as empty:
-        empty.write('{"auths": {"unused.invalid": {}}}')  # without any, the SDK would read the user's again
+        empty.write('{"auths": {"unused.invalid": {}}}')  # without an entry, the SDK would read the user's file again
         empty.flush()
         client.reload_config(dockercfg_path=empty.name)
     return client
 
 
 class SSHError(OSError):
-    """The ssh client ended; its own words say why."""
+    """The ssh client exited; the text is its error message."""
 
 
 def readable(error: Exception) -> str | None:
-    """The text of an expected failure; where ssh failed, what ssh said."""
+    """Return the text of an expected failure; if ssh failed, its error message."""
     said = _said_by_ssh(error)
     if said is not None:
         return f"the Docker daemon is not reached over SSH: {said}"
@@ -82,7 +82,7 @@ def readable(error: Exception) -> str | None:
 
 
 def _said_by_ssh(error: object) -> SSHError | None:
-    """The failure of ssh that the HTTP layers have wrapped into their own."""
+    """Return the ssh failure inside the errors of the HTTP libraries; None if there is none."""
     if isinstance(error, SSHError):
         return error
     inner = error.args if isinstance(error, Exception) else ()
@@ -92,7 +92,7 @@ def _said_by_ssh(error: object) -> SSHError | None:
 
 
 def _ssh_options(settings: dict[str, Any]) -> list[str]:
-    """`sshOpts` as the engine hands it on (JSON text), else the environment's."""
+    """Return `sshOpts` as the engine passes it (JSON text), else the options from the environment."""
     given = settings.get("sshOpts")
     if given is None:
         return os.environ.get("DOCKER_SSH_OPTS", "").split()
@@ -109,9 +109,9 @@ def _tls(settings: dict[str, Any]) -> Any:
 
 
 class _SSHClient(APIClient):
-    """The client over `ssh … docker system dial-stdio`, with the options of the provider.
+    """A client over `ssh … docker system dial-stdio`, with the provider's options.
 
-    The SDK's own ssh transport cannot take options, and so could not be told which host key to trust.
+    The SDK's own ssh transport accepts no options, so it could not use the pinned host key.
     """
 
     def __init__(self, host: str, options: list[str]) -> None:
@@ -122,7 +122,7 @@ class _SSHClient(APIClient):
 
 
 def _command(host: str, options: list[str]) -> list[str]:
-    """The argument vector that the official provider runs, too."""
+    """Return the command that the official provider runs too, as a list of arguments."""
     url = urlsplit(host)
     if not url.hostname or url.path not in ("", "/") or url.hostname.startswith("-") or url.password:
         raise PluginError(f"the Docker host '{host}' must read ssh://user@host:port")
@@ -133,14 +133,14 @@ def _command(host: str, options: list[str]) -> list[str]:
 
 
 def is_remote(client: APIClient) -> bool:
-    """Whether the daemon is reached over SSH."""
+    """Return whether the daemon is reached over SSH."""
     return isinstance(client, _SSHClient)
 
 
 class _Connection(urllib3.connection.HTTPConnection):
-    """One HTTP connection over one ssh process, which ends with its side of the socket pair between them.
+    """One HTTP connection over an ssh process, which ends when its side of the socket pair is closed.
 
-    It is never ended from here: a response may still be read from the socket after the connection is closed.
+    The process is not killed, because a response may still be read after the connection is closed.
     """
 
     def __init__(self, command: list[str]) -> None:

@@ -19,10 +19,10 @@ _IN_PLACE = ("restart", "maxRetryCount", "cpuShares", "memory", "memoryReservati
 
 
 class Container:
-    """A container, made, filled, started and waited for in the order of the official provider."""
+    """A container, created, filled, started and awaited in the order of the official provider."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Make and start it. What fails after it was made leaves it there, and recorded."""
+        """Create and start the container. If a later step fails, the container stays and is recorded."""
         failure = f"Unable to create container with image {inputs['image']}"
         find_or_pull(client, inputs["image"], inputs.get("platform"), failure=failure)
         made = client.create_container_from_config(container_config(inputs), inputs["name"], inputs.get("platform"))
@@ -37,14 +37,14 @@ class Container:
         return resource_id, state if logs is None else {**state, "containerLogs": logs}
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         try:
             return container_state(client.inspect_container(resource_id), state)
         except NotFound:
             return None
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Limits and the restart policy change in place; a container that must run and does not is started."""
+        """Change limits and the restart policy in place; start a container that must run but does not."""
         if inputs["mustRun"] and not state.get("mustRun") and inputs["start"]:
             client.start(resource_id)
         if any((state.get(key) or 0) != (inputs.get(key) or 0) for key in _IN_PLACE):
@@ -61,7 +61,7 @@ class Container:
         return {**state, **inputs}
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Stop it, with grace when that is set, and remove it with its anonymous volumes."""
+        """Stop the container, with a grace period if one is set, and remove it with its anonymous volumes."""
         try:
             if not state.get("attach"):
                 client.stop(resource_id, timeout=max(0, state.get("destroyGraceSeconds") or 0))
@@ -96,7 +96,7 @@ def _connect(client: Any, resource_id: str, inputs: State) -> None:
 
 
 def _start(client: Any, resource_id: str, inputs: State) -> str | None:
-    """Start it, wait until it is healthy, or until it ends; returns its output when that was asked for."""
+    """Start the container and wait until it is healthy or has ended; return its output if requested."""
     if inputs["start"]:
         client.start(resource_id)
         if inputs["wait"]:

@@ -1,4 +1,4 @@
-"""What the daemon is asked for: a container's inputs as the body of `POST /containers/create`. Sizes are MiB."""
+"""Convert a container's inputs to the body of `POST /containers/create`. Sizes are MiB."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 *
 
 
 def nanoseconds(duration: str) -> int:
-    """A Go duration such as `1m30s`."""
+    """Convert a Go duration such as `1m30s` to nanoseconds."""
     return sum(
         int(float(number) * _UNITS[unit]) for number, unit in re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", duration)
     )
 
 
 def container_config(inputs: State) -> dict[str, Any]:
-    """The whole body."""
+    """Return the whole body."""
     volumes, binds, volumes_from = _volumes(inputs.get("volumes", ()))
     exposed, bindings = _ports(inputs.get("ports", ()))
     command = inputs.get("command")

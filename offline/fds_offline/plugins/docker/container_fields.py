@@ -1,4 +1,4 @@
-"""The properties of `docker:index/container:Container`: types, defaults and what a change of each one does."""
+"""Define the properties of `docker:index/container:Container`: types, defaults and the effect of changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _empty_means_as_it_is(old: Any, new: Any) -> bool:
 
 
 def _same_ports(old: Any, new: Any) -> bool:
-    """The order of ports says nothing; a host port that was not given is the daemon's choice."""
+    """Compare ports without their order; a host port that was not given may be any."""
     if not isinstance(old, list) or not isinstance(new, list):
         return False
 

@@ -1,4 +1,4 @@
-"""What the daemon says of a container, as the official provider records it."""
+"""Convert the daemon's description of a container to the state that the official provider records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _UNREAD = (
 
 
 def container_state(found: dict[str, Any], known: State) -> State:
-    """The state of an inspected container; `known` is what was recorded or asked for (empty on an import)."""
+    """Return the state of an inspected container.
+
+    `known` is the recorded state, or the inputs after a creation; it is empty on an import.
+    """
     config, host, network = found["Config"], found["HostConfig"], found["NetworkSettings"]
     running = found["State"]["Running"]
     state: State = {key: known[key] for key in _UNREAD if key in known}
@@ -85,7 +88,7 @@ def _limits(host: dict[str, Any], known: State) -> State:
 
 
 def _cpus(nano: int) -> str:
-    """In the official provider's words, whatever the program said: 1 reads back as 1.0, and 0.01 as 0.0."""
+    """Format cores like the official provider, whatever the program wrote: 1 becomes 1.0, and 0.01 becomes 0.0."""
     text = f"{nano / 10**9:.9f}"
     return f"{nano / 10**9:.1f}" if text.count("0") == 9 else text.rstrip("0")
 
@@ -107,7 +110,7 @@ def _isolation(host: dict[str, Any], known: State) -> State:
     if "systempaths=unconfined" in (known.get("securityOpts") or ()):
         state["securityOpts"] = [*state["securityOpts"], "systempaths=unconfined"]
     if host["CapAdd"] or host["CapDrop"]:
-        # In the daemon's words, CAP_CHOWN for CHOWN, as by the official plugin, which then finds a change.
+        # The daemon says CAP_CHOWN for CHOWN. The official plugin records that too, and then reports a change.
         state["capabilities"] = {"adds": host["CapAdd"] or [], "drops": host["CapDrop"] or []}
     return state
 
@@ -128,7 +131,7 @@ def _surroundings(host: dict[str, Any], known: State) -> State:
 
 
 def _healthcheck(real: dict[str, Any] | None, known: State) -> State | None:
-    """Durations in Go's notation; in the words of the program where they mean the same."""
+    """Return durations in Go's notation, or as the program wrote them if they are equal."""
     if not real:
         return None
     asked = known.get("healthcheck") or {}

@@ -1,4 +1,4 @@
-"""The properties of the docker provider itself, `Network`, `Volume` and `RemoteImage`."""
+"""Define the properties of the docker provider, `Network`, `Volume` and `RemoteImage`."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ _UNREADABLE = "Unable to read Docker image into resource"
 
 
 class RemoteImage:
-    """An image by name. Its ID is the image's ID followed by the name, as the official provider has it."""
+    """An image by name. Its ID is the image's ID followed by the name, as in the official provider."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Build the image when a build is given, else find it on the host or pull it."""
+        """Build the image if `build` is given, else find it on the host or pull it."""
         if inputs.get("build"):
             if inputs.get("pullTriggers"):
                 raise PluginError(f"image {inputs['name']}: pullTriggers and build exclude each other")
@@ -31,7 +31,7 @@ class RemoteImage:
         return image["Id"] + inputs["name"], _state(inputs, image)
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """The image that bears the name now."""
+        """Return the image that has the name now."""
         name = state.get("name") or resource_id
         try:
             image = client.inspect_image(name)
@@ -40,11 +40,11 @@ class RemoteImage:
         return {**_state({**state, "name": name}, image), "id": image["Id"] + name}
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Only what concerns removal changes in place."""
+        """Change only inputs about removal; every other change replaces the resource."""
         return _state(inputs, find_or_pull(client, inputs["name"], inputs.get("platform")))
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Remove the name (and the image with its last name) unless it is to be kept."""
+        """Remove the name unless it must be kept; without any name, the image is removed too."""
         if state.get("keepLocally"):
             return
         try:
@@ -58,7 +58,7 @@ def _state(inputs: State, image: dict[str, Any]) -> State:
 
 
 def _digest(name: str, digests: list[str]) -> str:
-    """The digest under the repository of `name`."""
+    """Return the digest in the repository of `name`."""
     repository = name.split("@")[0]
     if ":" in repository.rsplit("/", maxsplit=1)[-1]:
         repository = repository.rsplit(":", maxsplit=1)[0]
@@ -66,13 +66,13 @@ def _digest(name: str, digests: list[str]) -> str:
 
 
 def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure: str = _UNREADABLE) -> dict[str, Any]:
-    """The image of this name or ID, pulled when the host does not have it.
+    """Return the image with this name or ID; pull it if the host does not have it.
 
     Args:
-        failure: how the error begins.
+        failure: first words of the error.
 
     Raises:
-        PluginError: when it cannot be had.
+        PluginError: it cannot be pulled.
     """
     if not name:
         raise PluginError("an image needs a name")
@@ -82,7 +82,7 @@ def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure
         pass
     try:
         for _ in client.pull(*_repository_and_tag(name), platform=platform, stream=True, decode=True):
-            pass  # the official provider does not read the stream either, so a reason in it is lost
+            pass  # like the official provider, ignore the messages in the stream, also reasons of failures
     except APIError as error:
         reason = f"error pulling image {name}: Error response from daemon: {error.explanation}"
         raise PluginError(f"{failure}: unable to pull image {name}: {reason}") from error

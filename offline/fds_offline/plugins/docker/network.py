@@ -11,10 +11,10 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 class Network:
-    """A network. Nothing of it can be changed in place."""
+    """A network. Every change replaces it."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Make the network."""
+        """Create the network."""
         made = client.create_network(
             inputs["name"],
             driver=inputs.get("driver"),
@@ -33,7 +33,7 @@ class Network:
         return made["Id"], state
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         try:
             found = client.inspect_network(resource_id)
         except NotFound:
@@ -55,11 +55,11 @@ class Network:
         }
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """There is nothing to change in place; the engine asks after a failed creation."""
+        """Do nothing, because no input can change in place; the engine calls this after a failed creation."""
         return self.read(client, resource_id, state) or state
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Remove it as soon as no container uses it, for at most 30 s."""
+        """Remove the network once no container uses it, waiting at most 30 s."""
         remove_when_unused(lambda: client.remove_network(resource_id), "has active endpoints")
 
 

@@ -1,4 +1,4 @@
-"""The docker provider as a package of resources."""
+"""Define the docker provider as a package of resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are put into a container before it starts."""
+"""Copy files into a container before it starts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 def upload(client: Any, resource_id: str, uploads: Iterable[State]) -> None:
-    """Unpack the files at `/` of the container, so that a read-only root refuses them as it refuses the official one.
+    """Unpack the files at `/` of the container, so that a read-only root refuses them as with the official provider.
 
     Raises:
-        PluginError: when an upload names not exactly one source, or the source cannot be read.
+        PluginError: an upload does not name exactly one source, or the source cannot be read.
     """
     files = list(uploads)
     if not files:
@@ -58,7 +58,7 @@ def _mode(upload: State) -> int:
 
 
 def _number(name: str | None, look_up: Callable[[str], int]) -> int:
-    """A numeric ID as it is; a name by this machine's database, as the official provider resolves it."""
+    """Return a numeric ID unchanged, and look up a name on this machine, as the official provider does."""
     if not name:
         return 0
     if name.isdigit():

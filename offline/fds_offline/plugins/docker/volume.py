@@ -11,10 +11,10 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 class Volume:
-    """A named volume; its ID is its name. Nothing of it can be changed in place."""
+    """A named volume; its ID is its name. Every change replaces it."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Make the volume; an existing one of this name is taken as it is, as the daemon does."""
+        """Create the volume; like the daemon, accept an existing one of this name as it is."""
         made = client.create_volume(
             inputs["name"], inputs.get("driver"), inputs.get("driverOpts"), to_labels(inputs.get("labels"))
         )
@@ -24,7 +24,7 @@ class Volume:
         return made["Name"], state
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         try:
             found = client.inspect_volume(resource_id)
         except NotFound:
@@ -38,9 +38,9 @@ class Volume:
         }
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """There is nothing to change in place; the engine asks after a failed creation."""
+        """Do nothing, because no input can change in place; the engine calls this after a failed creation."""
         return self.read(client, resource_id, state) or state
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Remove it as soon as no container uses it, for at most 30 s."""
+        """Remove the volume once no container uses it, waiting at most 30 s."""
         remove_when_unused(lambda: client.remove_volume(resource_id, force=True), "volume is in use")

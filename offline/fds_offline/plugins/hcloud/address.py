@@ -20,7 +20,7 @@ class PrimaryIp:
     """An address that outlives its server."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Order it at a location, or for a server."""
+        """Create the address at a location, or for a server."""
         if bool(inputs.get("location")) == bool(inputs.get("assigneeId")):
             raise PluginError("a PrimaryIp needs either location or assigneeId")
         body = given(
@@ -37,7 +37,7 @@ class PrimaryIp:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         found = cloud.get(f"/primary_ips/{resource_id}", "primary_ip") if number(resource_id) else None
         if found is None:
             return None
@@ -57,7 +57,7 @@ class PrimaryIp:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """All but type and location."""
+        """Change everything except type and location."""
         changed = changes(PRIMARY_IP, state, inputs, ())
         path = f"/primary_ips/{resource_id}"
         if "deleteProtection" in changed:
@@ -73,7 +73,7 @@ class PrimaryIp:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Take it off a server, which is off meanwhile, and give it back."""
+        """Unassign the address from its server, which is switched off for that time, and delete it."""
         path = f"/primary_ips/{resource_id}"
         found = cloud.get(path, "primary_ip")
         if found is None:
@@ -81,7 +81,7 @@ class PrimaryIp:
         if found["assignee_id"]:
             server = f"/servers/{found['assignee_id']}/actions"
             for step in (f"{server}/poweroff", f"{path}/actions/unassign", f"{server}/poweron"):
-                with suppress(APIException, PluginError):  # the server may be on its way out
+                with suppress(APIException, PluginError):  # the server may be deleted at the same time
                     cloud.do("POST", step)
         cloud.delete(path, tries=10, again=("conflict", "locked", "resource_in_use", "must_be_unassigned"))
 
@@ -90,7 +90,7 @@ class Rdns:
     """A reverse DNS entry; its ID is `s-SERVER-ADDRESS` or `p-PRIMARY_IP-ADDRESS`."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Name the address."""
+        """Set the name of the address."""
         letters = [letter for letter, (key, _, _) in OWNERS.items() if inputs.get(key)]
         if len(letters) != 1:
             raise PluginError("an Rdns needs either serverId or primaryIpId")
@@ -99,7 +99,7 @@ class Rdns:
         return resource_id, dict(inputs)
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         letter, owner, address = _parts(resource_id)
         key, path, kind = OWNERS[letter]
         found = cloud.get(f"{path}/{owner}", kind)
@@ -107,12 +107,12 @@ class Rdns:
         return None if pointer is None else {key: int(owner), "ipAddress": address, "dnsPtr": pointer}
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Another name."""
+        """Set another name."""
         _name(cloud, resource_id, inputs["dnsPtr"])
         return dict(inputs)
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Back to the default name."""
+        """Restore the default name."""
         try:
             _name(cloud, resource_id, None)
         except APIException as error:

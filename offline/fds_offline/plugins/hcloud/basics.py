@@ -16,27 +16,27 @@ class SshKey:
     """A public key of the project."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Add the key."""
+        """Create the key."""
         body = given(inputs, name="name", public_key="publicKey", labels="labels")
         made = cloud.request("POST", "/ssh_keys", body)["ssh_key"]
         return str(made["id"]), self._state(made, inputs)
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         found = cloud.get(f"/ssh_keys/{resource_id}", "ssh_key") if number(resource_id) else None
         return None if found is None else self._state(found, state)
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Name and labels."""
+        """Change name and labels."""
         body = {"name": inputs["name"], "labels": inputs.get("labels", {})}
         return self._state(cloud.request("PUT", f"/ssh_keys/{resource_id}", body)["ssh_key"], inputs)
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Remove the key."""
+        """Delete the key."""
         cloud.delete(f"/ssh_keys/{resource_id}")
 
     def _state(self, found: Body, known: State) -> State:
-        """The API drops white space around a key; that is no change."""
+        """Return the state; the API removes white space around a key, which is no change."""
         key = known.get("publicKey", "")
         return {
             "name": found["name"],
@@ -50,7 +50,7 @@ class Network:
     """A private network."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Make it, and protect it when asked to."""
+        """Create the network, and protect it if requested."""
         body = given(
             inputs, name="name", ip_range="ipRange", labels="labels", expose_routes_to_vswitch="exposeRoutesToVswitch"
         )
@@ -62,7 +62,7 @@ class Network:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         found = cloud.get(f"/networks/{resource_id}", "network") if number(resource_id) else None
         return found and {
             "name": found["name"],
@@ -73,7 +73,7 @@ class Network:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """All but the range."""
+        """Change everything except the range."""
         changed = changes(NETWORK, state, inputs, ())
         if changed.keys() - {"deleteProtection"}:
             body = {"name": inputs["name"], "labels": inputs.get("labels", {})}
@@ -84,7 +84,7 @@ class Network:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Remove it."""
+        """Delete the network."""
         cloud.delete(f"/networks/{resource_id}")
 
 
@@ -92,7 +92,7 @@ class NetworkSubnet:
     """A subnet; its ID is `<network>-<range>`."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Add it to its network."""
+        """Add the subnet to its network."""
         body = given(inputs, type="type", network_zone="networkZone", ip_range="ipRange", vswitch_id="vswitchId")
         path = f"/networks/{inputs['networkId']}/actions/add_subnet"
         resource_id = f"{inputs['networkId']}-{inputs['ipRange']}"
@@ -102,7 +102,7 @@ class NetworkSubnet:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         subnet = _subnet(cloud, resource_id)
         return subnet and {
             "networkId": int(split_subnet(resource_id)[0]),
@@ -118,7 +118,7 @@ class NetworkSubnet:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Remove it; what still hangs on it goes with the network."""
+        """Delete the subnet; what still uses it is removed with the network."""
         network, subnet_range = split_subnet(resource_id)
         if _subnet(cloud, resource_id) is None:
             return
@@ -154,7 +154,7 @@ class ServerNetwork:
         return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         server, _, network = resource_id.partition("-")
         found = cloud.get(f"/servers/{server}", "server")
         attached = next((e for e in (found or {}).get("private_net", ()) if str(e["network"]) == network), None)
@@ -168,7 +168,7 @@ class ServerNetwork:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """The alias addresses."""
+        """Change the alias addresses."""
         server, _, network = resource_id.partition("-")
         body = {"network": int(network), "alias_ips": inputs["aliasIps"]}
         cloud.do("POST", f"/servers/{server}/actions/change_alias_ips", body)
@@ -181,7 +181,7 @@ class ServerNetwork:
 
 
 def split_subnet(resource_id: str) -> tuple[str, str]:
-    """Network and range of a subnet's ID."""
+    """Return network and range from a subnet's ID."""
     network, dash, subnet_range = resource_id.partition("-")
     if not dash or not number(network):
         raise PluginError(f"'{resource_id}' is no ID of a subnet, which reads NETWORK-RANGE")
@@ -189,7 +189,7 @@ def split_subnet(resource_id: str) -> tuple[str, str]:
 
 
 def attach_to_network(cloud: Cloud, server: Any, wanted: State) -> int:
-    """Attach a server by `networkId` or `subnetId`; returns the network."""
+    """Attach a server by `networkId` or `subnetId`; return the network."""
     body = given(wanted, ip="ip", alias_ips="aliasIps")
     network = wanted.get("networkId")
     if wanted.get("subnetId"):
@@ -205,7 +205,7 @@ def attach_to_network(cloud: Cloud, server: Any, wanted: State) -> int:
 
 
 def detach_from_network(cloud: Cloud, server: Any, network: int) -> None:
-    """Detach a server; one that is not attached is no error."""
+    """Detach a server; a server that is not attached is no error."""
     path = f"/servers/{server}/actions/detach_from_network"
     try:
         cloud.retry(lambda: cloud.do("POST", path, {"network": network}), ("conflict", "locked", "service_error"))

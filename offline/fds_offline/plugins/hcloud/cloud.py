@@ -1,4 +1,4 @@
-"""The Hetzner Cloud API as the resources use it: requests through the hcloud SDK, actions waited for."""
+"""Send the resources' requests to the Hetzner Cloud API with the hcloud SDK, and wait for actions."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Body = dict[str, Any]
 
 
 def connect(settings: State) -> Cloud:
-    """The project that the provider's inputs, or the environment, name.
+    """Return the project that the provider's inputs, or the environment, name.
 
     Raises:
-        PluginError: without a token, or for settings that cannot be read.
+        PluginError: there is no token, or the settings cannot be read.
     """
     token = settings.get("token") or os.environ.get("HCLOUD_TOKEN") or ""
     if len(token) != TOKEN_CHARACTERS:
@@ -55,11 +55,11 @@ class Cloud:
         self._growth = poll_growth
 
     def request(self, method: str, path: str, body: Body | None = None) -> Body:
-        """One request. An API that is unavailable (503) is not asked again, as by the official provider."""
+        """Send one request. Like the official provider, do not retry if the API is unavailable (503)."""
         return self._client.request(method, path, json=body)
 
     def get(self, path: str, kind: str) -> Body | None:
-        """The object under `kind` in the answer, or None when there is none."""
+        """Return the object under `kind` in the response; None if it does not exist."""
         try:
             return dict(self.request("GET", path)[kind])
         except APIException as error:
@@ -68,16 +68,16 @@ class Cloud:
             raise
 
     def do(self, method: str, path: str, body: Body | None = None) -> Body:
-        """A request whose actions are waited for."""
+        """Send a request and wait for its actions."""
         answer = self.request(method, path, body)
         self.settle(answer)
         return answer
 
     def settle(self, answer: Body) -> None:
-        """Wait for every action that an answer names.
+        """Wait for every action in a response.
 
         Raises:
-            PluginError: when one fails.
+            PluginError: an action fails.
         """
         single = [answer["action"]] if answer.get("action") else []
         for action in [*single, *answer.get("actions", ()), *answer.get("next_actions", ())]:
@@ -97,7 +97,7 @@ class Cloud:
             raise PluginError(f"{action['command']} failed: {error.get('message')} ({error.get('code')})")
 
     def delete(self, path: str, tries: int = TRIES, again: tuple[str, ...] = ("conflict", "locked")) -> None:
-        """Delete; what is gone already is no error, what is still in use is tried again."""
+        """Delete; a missing object is no error, and one that is still in use is tried again."""
         try:
             self.retry(lambda: self.do("DELETE", path), again, tries)
         except APIException as error:
@@ -105,7 +105,7 @@ class Cloud:
                 raise
 
     def retry(self, work: Callable[[], Any], again: tuple[str, ...], tries: int = TRIES) -> Any:
-        """Do `work`, again with growing pauses while the API answers one of the codes `again`."""
+        """Call `work`; repeat it with growing pauses while the API returns an error code in `again`."""
         for attempt in range(tries):
             try:
                 return work()
@@ -118,7 +118,7 @@ class Cloud:
 
 @contextmanager
 def recorded(resource_id: str, inputs: State) -> Iterator[None]:
-    """From here on the thing exists: what fails in this block leaves it recorded."""
+    """Record a resource that exists even if the block fails."""
     try:
         yield
     except (APIException, PluginError, requests.RequestException) as error:
@@ -126,19 +126,19 @@ def recorded(resource_id: str, inputs: State) -> Iterator[None]:
 
 
 def readable(error: Exception) -> str | None:
-    """Return an expected failure in one line; a broken connection in the words of the official provider."""
+    """Return an expected failure on one line; for a broken connection, the official provider's message."""
     if isinstance(error, requests.ConnectionError) and error.request is not None:
         return f'{str(error.request.method).capitalize()} "{error.request.url}": EOF'
     return str(error) if isinstance(error, (HCloudException, requests.RequestException)) else None
 
 
 def given(inputs: Mapping[str, Any], **names: str) -> Body:
-    """The parts of a request body that were given: API name to input name."""
+    """Return the given parts of a request body, from API name to input name."""
     return {api: inputs[name] for api, name in names.items() if inputs.get(name) is not None}
 
 
 def number(resource_id: str) -> str | None:
-    """A numeric ID for a path, or None: what is no number names nothing."""
+    """Return a numeric ID for a path; None if the text is no number, because no resource has such an ID."""
     return resource_id if re.fullmatch(r"\d+", resource_id) else None
 
 

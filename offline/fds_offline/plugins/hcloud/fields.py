@@ -1,4 +1,4 @@
-"""The properties of the hcloud provider itself and of its resources but `Server`."""
+"""Define the properties of the hcloud provider and of all its resources except `Server`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LABELS = Field("map")
 
 
 def networks(values: Any) -> list[str] | None:
-    """Ranges in their canonical form; None when they are not known or not ranges."""
+    """Return ranges in their canonical form; None if they are unknown or invalid."""
     try:
         return sorted(str(ip_network(value, strict=False)) for value in values)
     except (TypeError, ValueError):

@@ -19,18 +19,18 @@ class Firewall:
     """A firewall with its rules, applied to servers or label selectors."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Make it and apply it."""
+        """Create the firewall and apply it."""
         body = given(inputs, name="name", labels="labels")
         body["rules"] = [_rule(each) for each in inputs.get("rules", ())]
         body["apply_to"] = [_resource(each) for each in _targets(inputs.get("applyTos"))]
         answer = cloud.request("POST", "/firewalls", body)
         resource_id = str(answer["firewall"]["id"])
-        cloud.settle(answer)  # a firewall whose action fails here is not recorded
+        cloud.settle(answer)  # a firewall whose action fails here is not recorded, as in the official provider
         with recorded(resource_id, inputs):
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall") if number(resource_id) else None
         return found and {
             "name": found["name"],
@@ -40,7 +40,7 @@ class Firewall:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Everything changes in place."""
+        """Change the firewall; every input changes in place."""
         changed = changes(FIREWALL, state, inputs, ())
         path = f"/firewalls/{resource_id}"
         if cloud.get(path, "firewall") is None:
@@ -64,7 +64,7 @@ class Firewall:
 
 
 class FirewallAttachment:
-    """Where a firewall is applied; its ID is the firewall's."""
+    """The servers and labels that a firewall is applied to; its ID is the firewall's."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Apply the firewall."""
@@ -77,7 +77,7 @@ class FirewallAttachment:
         return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall") if number(resource_id) else None
         if found is None:
             return None
@@ -89,13 +89,13 @@ class FirewallAttachment:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Bring the targets in line with what was asked for."""
+        """Apply the firewall exactly to the given targets."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall") or {}
         _apply(cloud, resource_id, _applied(found), self._wanted(inputs))
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Take it off."""
+        """Remove the firewall from its targets."""
         _apply(cloud, resource_id, self._wanted(state), set())
 
     def _wanted(self, inputs: State) -> set[Target]:

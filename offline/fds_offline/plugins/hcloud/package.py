@@ -1,4 +1,4 @@
-"""The hcloud provider as a package of resources."""
+"""Define the hcloud provider as a package of resources."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ SHUTDOWN_SECONDS = 31
 
 
 class Server:
-    """A server, made in the steps of the official provider: order, networks, backups, protection."""
+    """A server, created in the steps of the official provider: order, networks, backups, protection."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Order it. What fails once it is ordered leaves it recorded."""
+        """Order the server. If a later step fails, the server is recorded."""
         body = _order(cloud, inputs)
         answer = cloud.request("POST", "/servers", body)
         resource_id = str(answer["server"]["id"])
@@ -38,12 +38,12 @@ class Server:
             return resource_id, self.read(cloud, resource_id, _recordable(inputs)) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         found = cloud.get(f"/servers/{resource_id}", "server") if number(resource_id) else None
         return None if found is None else _state(found, state)
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Everything but image, location, user data and keys changes in place."""
+        """Change every input except image, location, user data and keys."""
         changed = changes(SERVER, state, inputs, ())
         path = f"/servers/{resource_id}"
         found = cloud.get(path, "server")
@@ -69,7 +69,7 @@ class Server:
         return self.read(cloud, resource_id, known) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Delete it, after a shutdown when that is asked for."""
+        """Delete the server, after a shutdown if requested."""
         path = f"/servers/{resource_id}"
         if state.get("shutdownBeforeDeletion") and cloud.get(path, "server"):
             cloud.do("POST", f"{path}/actions/shutdown")
@@ -99,7 +99,7 @@ def _order(cloud: Cloud, inputs: State) -> Body:
 
 
 def _key(cloud: Cloud, id_or_name: str) -> int:
-    """The ID of an SSH key that is given by ID or name."""
+    """Return the ID of an SSH key that is given by ID or name."""
     if number(id_or_name):
         found = cloud.get(f"/ssh_keys/{id_or_name}", "ssh_key")
     else:
@@ -110,7 +110,7 @@ def _key(cloud: Cloud, id_or_name: str) -> int:
 
 
 def _change_type(cloud: Cloud, found: Body, server_type: str, *, keep_disk: bool) -> None:
-    """Off, changed, on again: the API starts the server after the change."""
+    """Switch the server off and change its type; the API then starts it again."""
     path = f"/servers/{found['id']}"
     if found["status"] == "running":
         cloud.do("POST", f"{path}/actions/poweroff")
@@ -158,7 +158,7 @@ def _change_group(cloud: Cloud, found: Body, group: int | None) -> None:
 
 
 def _recordable(inputs: State) -> State:
-    """Inputs as the state keeps them: user data as a hash."""
+    """Return the inputs as the state keeps them, with a hash instead of user data."""
     text = inputs.get("userData")
     return {**inputs, "userData": user_data_hash(text)} if text else inputs
 
@@ -191,7 +191,7 @@ def _state(found: Body, known: State) -> State:
 
 
 def _ipv6(public: Body | None) -> State:
-    """The server's own address is the first of its /64."""
+    """Return the server's own address, which is the first of its /64, and the network."""
     if not public:
         return {"ipv6Address": None, "ipv6Network": None}
     network = ip_network(public["ip"], strict=False)

@@ -1,4 +1,4 @@
-"""The properties of `hcloud:index/server:Server`."""
+"""Define the properties of `hcloud:index/server:Server`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fds_offline.plugins.fields import Field, missing
 
 
 def user_data_hash(text: str) -> str:
-    """How the state records user data: base64 of its SHA-1, as the official provider does, so no secret stays there."""
+    """Return user data as the official provider records it: base64 of its SHA-1, so that no secret is in the state."""
     return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
 
 

@@ -16,7 +16,7 @@ class Volume:
     """A volume, attached to a server or not."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Make it, and attach and format it when asked to."""
+        """Create the volume, and attach and format it if requested."""
         body = given(
             inputs, name="name", size="size", location="location", server="serverId", labels="labels",
             automount="automount", format="format",
@@ -30,7 +30,7 @@ class Volume:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state; the file system and the automount are not told by the API."""
+        """Return the real state, except file system and automount, which the API does not return."""
         found = cloud.get(f"/volumes/{resource_id}", "volume") if number(resource_id) else None
         return found and {
             **{key: state[key] for key in ("automount", "format") if key in state},
@@ -44,7 +44,7 @@ class Volume:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """All but the location; a volume only grows."""
+        """Change every input except the location; a volume can only grow."""
         changed = changes(VOLUME, state, inputs, ())
         path = f"/volumes/{resource_id}"
         if "serverId" in changed:
@@ -60,7 +60,7 @@ class Volume:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Detach and remove it."""
+        """Detach and delete the volume."""
         path = f"/volumes/{resource_id}"
         found = cloud.get(path, "volume")
         if found is None:
@@ -74,7 +74,7 @@ class VolumeAttachment:
     """A volume on a server; its ID is the volume's."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Attach it."""
+        """Attach the volume."""
         resource_id = str(inputs["volumeId"])
         body = given(inputs, server="serverId", automount="automount")
         path = f"/volumes/{resource_id}/actions/attach"
@@ -84,7 +84,7 @@ class VolumeAttachment:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state."""
+        """Return the real state."""
         found = cloud.get(f"/volumes/{resource_id}", "volume") if number(resource_id) else None
         if not found or not found["server"]:
             return None
@@ -92,11 +92,11 @@ class VolumeAttachment:
         return {"volumeId": found["id"], "serverId": found["server"], **kept}
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Only `automount`, which counts when a volume is attached."""
+        """Change only `automount`, which has an effect when a volume is attached."""
         return {**state, **inputs}
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Detach it."""
+        """Detach the volume."""
         found = cloud.get(f"/volumes/{resource_id}", "volume")
         if found and found["server"]:
             _detach(cloud, f"/volumes/{resource_id}")

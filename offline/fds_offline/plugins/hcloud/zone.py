@@ -12,7 +12,7 @@ class Zone:
     """A DNS zone of mode primary."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Make it."""
+        """Create the zone."""
         if inputs["mode"] != "primary":
             raise PluginError("the offline stand-in makes zones of mode primary only; use the official plugin")
         answer = cloud.request("POST", "/zones", given(inputs, name="name", mode="mode", ttl="ttl", labels="labels"))
@@ -24,7 +24,7 @@ class Zone:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state; an import may name the zone by ID or name."""
+        """Return the real state; an import may name the zone by ID or name."""
         found = cloud.get(f"/zones/{resource_id}", "zone")
         return found and {
             "id": str(found["id"]),
@@ -38,7 +38,7 @@ class Zone:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """TTL, labels and protection."""
+        """Change TTL, labels and protection."""
         changed = changes(ZONE, state, inputs, ())
         path = f"/zones/{resource_id}"
         if "ttl" in changed:
@@ -50,7 +50,7 @@ class Zone:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Remove it with all its records."""
+        """Delete the zone with all its records."""
         cloud.delete(f"/zones/{resource_id}")
 
 
@@ -71,7 +71,7 @@ class ZoneRrset:
         return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """The real state; an import names it `ZONE/NAME/TYPE`."""
+        """Return the real state; an import has the ID `ZONE/NAME/TYPE`."""
         zone = state.get("zone")
         if zone is None:
             zone, _, resource_id = resource_id.partition("/")
@@ -88,7 +88,7 @@ class ZoneRrset:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Everything but zone, name and type."""
+        """Change every input except zone, name and type."""
         changed = changes(RRSET, state, inputs, ())
         path = _path(inputs["zone"], resource_id)
         protected = inputs.get("changeProtection")
@@ -105,7 +105,7 @@ class ZoneRrset:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Remove the records."""
+        """Delete the records."""
         cloud.delete(_path(state["zone"], resource_id))
 
 
@@ -114,7 +114,7 @@ def _path(zone: str, resource_id: str) -> str:
 
 
 def _comment(record: Body) -> dict[str, str]:
-    """An empty comment is none."""
+    """Return the comment; an empty one is None."""
     return {"comment": "comment"} if record.get("comment") else {}
 
 

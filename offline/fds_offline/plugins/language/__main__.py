@@ -1,4 +1,4 @@
-"""Runs the language host: `python -m fds_offline.plugins.language ENGINE_ADDRESS`."""
+"""Run the language host: `python -m fds_offline.plugins.language ENGINE_ADDRESS`."""
 
 from fds_offline.plugins.language.host import serve
 

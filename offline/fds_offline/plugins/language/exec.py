@@ -1,6 +1,6 @@
-"""Runs one Pulumi program in the program's own environment, connected to the engine.
+"""Run one Pulumi program in its own environment, connected to the engine.
 
-The language host starts this file with the interpreter of the program, so it imports nothing but the SDK.
+The language host starts this file with the program's interpreter, so it imports only the SDK.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _own_part(program: str) -> str:
-    """The traceback from the program's first frame on; all of it when the program has none."""
+    """Return the traceback from the program's first frame on; the whole one if no frame is the program's."""
     frames = traceback.extract_tb(sys.exc_info()[2])
     start = Path(program).resolve()
     mains = (start, start / "__main__.py")
@@ -40,7 +40,7 @@ def _own_part(program: str) -> str:
 
 
 def _connect(given: argparse.Namespace) -> None:
-    """Tell the SDK which deployment it is part of."""
+    """Configure the SDK for the current deployment."""
     pulumi.runtime.set_all_config(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
@@ -57,7 +57,7 @@ def _connect(given: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Run the program; returns the exit code."""
+    """Run the program and return the exit code."""
     given = _arguments()
     _connect(given)
     sys.argv = [given.PROGRAM, *given.ARGS]
@@ -67,7 +67,7 @@ def main() -> int:
     asyncio.set_event_loop(loop)
     workers = ThreadPoolExecutor(max_workers=max(given.parallel, 1) * 4)
     loop.set_default_executor(workers)
-    # Outputs of a failed program are never awaited, and asyncio would report each of them.
+    # Nothing awaits the outputs of a failed program, and asyncio would report each of them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
     def program() -> None:
@@ -78,7 +78,7 @@ def main() -> int:
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return 1
-    except Exception:  # the boundary to any user's program
+    except Exception:  # a user's program can raise anything
         pulumi.log.error("Program failed with an unhandled exception:\n" + _own_part(given.PROGRAM))
         return SHOWN_EXIT_CODE
     finally:

@@ -1,4 +1,4 @@
-"""The gRPC service that the engine calls a language host."""
+"""Implement the gRPC service of a language host, which the engine calls."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def _toolchain(info: Any) -> Toolchain:
 
 
 class LanguageHost(pb_grpc.LanguageRuntimeServicer):
-    """One program's host. What it starts ends with it."""
+    """The host of one program. Processes that it starts end with it."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
         self._children: set[subprocess.Popen[Any]] = set()
 
     def Handshake(self, request: Any, _: Any) -> Any:
-        """The engine says where it listens."""
+        """Store the engine's address."""
         self._engine = request.engine_address
         return pb.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, _: Any, __: Any) -> Any:
-        """The version of this host."""
+        """Return the version of this host."""
         return plugin_pb.PluginInfo(version=VERSION)
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
-        """The provider packages in the program's environment, which is made when it is missing."""
+        """Return the provider packages in the program's environment, which is created if it is missing."""
         with _told(context):
             toolchain = _toolchain(request.info)
             if toolchain.environment is not None and not toolchain.environment.is_dir():
@@ -88,18 +88,18 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         return [*flags, "--", request.info.entry_point, *request.args]
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
-        """`uv sync`; other environments are the user's own."""
+        """Run `uv sync`; the user installs other environments."""
         yield pb.InstallDependenciesResponse(stdout=b"Installing dependencies...\n\n")
         with _told(context):
             _toolchain(request.info).sync()
         yield pb.InstallDependenciesResponse(stdout=b"Finished installing dependencies\n\n")
 
     def RuntimeOptionsPrompts(self, _: Any, __: Any) -> Any:
-        """Nothing is asked."""
+        """Return no questions."""
         return pb.RuntimeOptionsResponse()
 
     def About(self, request: Any, context: Any) -> Any:
-        """Interpreter and toolchain."""
+        """Return interpreter and toolchain."""
         with _told(context):
             toolchain = _toolchain(request.info)
             version = subprocess.run([toolchain.python, "-V"], capture_output=True, text=True, check=True).stdout
@@ -110,7 +110,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
             )
 
     def GetProgramDependencies(self, request: Any, context: Any) -> Any:
-        """The provider packages of the program; the rest is pip's and uv's business."""
+        """Return the program's provider packages; pip and uv list all others."""
         with _told(context):
             found = _toolchain(request.info).packages()
             return pb.GetProgramDependenciesResponse(
@@ -118,7 +118,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
             )
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
-        """Run a plugin or a policy pack written in Python, and hand on what it prints."""
+        """Run a plugin or a policy pack written in Python, and pass on its output."""
         with _told(context):
             toolchain = _toolchain(request.info)
             folder = request.info.program_directory
@@ -140,7 +140,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         yield pb.RunPluginResponse(exitcode=process.wait())
 
     def Cancel(self, _: Any, __: Any) -> Any:
-        """Interrupt what runs."""
+        """Interrupt running programs."""
         for process in set(self._children):
             process.send_signal(signal.SIGINT)
         return empty_pb2.Empty()
@@ -153,7 +153,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
             self._children.discard(process)
 
     def end_all(self) -> None:
-        """End what was started here."""
+        """End all processes that were started here."""
         for process in set(self._children):
             _end(process)
 
@@ -175,7 +175,7 @@ def _dependency(plugin: dict[str, Any]) -> Any:
 
 
 class _told:
-    """Turns an expected failure into one readable message."""
+    """Context manager that converts an expected failure to one readable message."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
@@ -189,7 +189,7 @@ class _told:
 
 
 def serve() -> None:
-    """Serve until the engine ends; the port goes to standard output."""
+    """Serve until the engine ends; print the port to standard output."""
     engine = next((argument for argument in reversed(sys.argv[1:]) if not argument.startswith("-")), "")
     host = LanguageHost(engine)
     server = grpc.server(ThreadPoolExecutor(max_workers=32), options=GRPC_OPTIONS)
@@ -200,6 +200,6 @@ def serve() -> None:
     print(port, flush=True)
     try:
         server.wait_for_termination()
-    except KeyboardInterrupt:  # how the engine ends its plugins
+    except KeyboardInterrupt:  # the engine ends its plugins in this way
         host.end_all()
         server.stop(grace=None)

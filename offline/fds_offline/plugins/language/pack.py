@@ -1,7 +1,7 @@
-"""Runs a policy pack in the pack's own environment, and tells it which stack it judges.
+"""Run a policy pack in its own environment, with the checked stack in the environment variables.
 
-A pack reads project, stack and configuration from the environment. The engine says them by `ConfigureStack` once the
-pack answers, so they are put there at that moment: the policies see them, code at the top of the pack does not.
+A pack reads project, stack and configuration from the environment. The engine passes them by `ConfigureStack` after the
+pack has started, so they are set at that time: policies see them, but code at the top of the pack does not.
 """
 
 import json
@@ -13,7 +13,7 @@ from pulumi_policy import policy
 
 
 def tell_the_stack() -> None:
-    """Let `ConfigureStack` fill in the environment before it does what it did."""
+    """Make `ConfigureStack` set the environment variables first."""
     servicer: Any = policy._PolicyAnalyzerServicer
     original = servicer.ConfigureStack
 

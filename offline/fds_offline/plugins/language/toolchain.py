@@ -1,4 +1,4 @@
-"""The Python environment of a program: where it is, how it is made, which Pulumi packages it holds."""
+"""Find and create the Python environment of a program, and list its Pulumi packages."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 
 
 class ToolchainError(Exception):
-    """The environment cannot be used; the text says why."""
+    """The environment cannot be used; the text is the reason."""
 
 
 def _upwards(start: Path, name: str) -> Path | None:
-    """The nearest folder from `start` upwards that holds `name`."""
+    """Return the nearest folder that contains `name`, from `start` upwards; None if there is none."""
     return next((folder for folder in (start, *start.parents) if (folder / name).is_file()), None)
 
 
 class Toolchain:
-    """The environment that `Pulumi.yaml`'s runtime options name. `root` is the folder of that file."""
+    """The environment of the runtime options in `Pulumi.yaml`. `root` is the folder of that file."""
 
     def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
         self.root = root
@@ -35,7 +35,7 @@ class Toolchain:
 
     @property
     def environment(self) -> Path | None:
-        """The virtual environment's folder; None means `PULUMI_PYTHON_CMD`, or the `python3` on PATH."""
+        """Return the virtual environment's folder; None means `PULUMI_PYTHON_CMD`, or the `python3` on PATH."""
         if self._given:
             return self.root / self._given
         if self.name == "pip":
@@ -45,10 +45,10 @@ class Toolchain:
 
     @property
     def python(self) -> str:
-        """The interpreter.
+        """Return the path of the interpreter.
 
         Raises:
-            ToolchainError: when the environment is not there.
+            ToolchainError: the environment does not exist.
         """
         folder = self.environment
         if folder is None:
@@ -59,10 +59,10 @@ class Toolchain:
         return str(python)
 
     def sync(self, *flags: str) -> None:
-        """Bring a uv project's environment in line with its lock file.
+        """Update a uv project's environment to its lock file.
 
         Raises:
-            ToolchainError: with uv's own words.
+            ToolchainError: uv failed; the text is its message.
         """
         if self.name != "uv" or _upwards(self.root, "pyproject.toml") is None:
             return
@@ -73,7 +73,7 @@ class Toolchain:
             raise ToolchainError(f"uv sync failed: {done.stderr.strip()}")
 
     def variables(self) -> dict[str, str]:
-        """The process environment, with the virtual environment active."""
+        """Return this process's environment, with the virtual environment active."""
         variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
         variables.pop("PYTHONHOME", None)
         folder = self.environment
@@ -85,7 +85,7 @@ class Toolchain:
         return variables
 
     def packages(self) -> list[dict[str, Any]]:
-        """What the `pulumi-plugin.json` of each installed package says, of those that have a plugin."""
+        """Return the content of `pulumi-plugin.json` of each installed package that has a plugin."""
         folder = self.environment
         if folder is None:
             sites = [Path(entry) for entry in sys.path if entry.endswith("site-packages")]

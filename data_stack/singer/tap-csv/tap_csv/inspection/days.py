@@ -112,7 +112,7 @@ def _plausible(table: Table, field: Field, form: str, shape: str, given: DateRul
 
 
 def _different(forms: list[str]) -> list[str]:
-    """Return the formats without those that read the same days as an earlier one: `iso`, and months in letters."""
+    """Drop formats that read the same days as an earlier one: those like `iso`, and the variants of month names."""
     if ISO in forms:
         return [ISO]
     return list({form.replace("%B", "%b"): form for form in reversed(forms)}.values())[::-1]
@@ -125,7 +125,7 @@ def _sets(fitting: Iterable[list[str]]) -> list[tuple[str, ...]]:
 
 
 def _order(form: str) -> str:
-    """Return the order of a format's parts without regard to their length, `""` for a format with the month's name."""
+    """Return the order of day, month and year in a format, ignoring their length; `""` if it has the month's name."""
     parts = re.findall("%([dmyY])", form)
     return "".join(parts).lower() if len(parts) == 3 else ""
 
@@ -158,7 +158,7 @@ def _kind(table: Table, field: Field, rules: DateRules) -> tuple[str, bool]:
 
 
 def _telling(field: Field, forms: tuple[str, ...]) -> str:
-    """Return a condition for values that decide the order of day and month: one of the parts is above 12."""
+    """Return a condition for values that prove the order of day and month: one of the two numbers is above 12."""
     if all(_order(form) in ("", "ymd") for form in forms):
         return "true"
     return f"regexp_matches({field.sql}, '(^|[^0-9])(1[3-9]|[23][0-9])[^0-9:]')"

@@ -117,7 +117,7 @@ def _is_header(names: Sequence[str]) -> bool:
 
 
 def _share(records: list[Record], at: int) -> float:
-    """Return the share of the later records with as many fields as this one; 0 if there is none after others."""
+    """Return the share of later records with as many fields; for the last record 0, or 1 if it is the only one."""
     below = records[at + 1 :]
     if not below:
         return 1.0 if at == 0 else 0.0

@@ -139,7 +139,7 @@ def _twice(one: str, separator: str) -> str:
 
 def _counts(table: Table, field: Field, rules: NumberRules) -> dict[str, int]:
     counts = table.counts(field, _tests(field, rules))
-    if counts["trailing"]:  # harmless where all fractions are equally long, or the shortest ones end in the zero
+    if counts["trailing"]:  # harmless if all fractions have the same length, or if the shortest ones end in a zero
         places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
         ending = f"CASE WHEN {_tests(field, rules)['trailing']} THEN {places} END"
         fewest, shortest = table.values(f"min({places})", f"max({ending})")
