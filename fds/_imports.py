@@ -1,4 +1,4 @@
-"""Recognize failed imports: an extra is not installed, or another package hides one of ours."""
+"""Recognize failed imports: an extra is not installed, or another package has the name of one of our modules."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def local_database(chosen: Path | None) -> Path:
 
 
 def check_database(database: Path | None, local: bool, verb: str) -> None:
-    """Refuse `--database` for the deployed stack, which has a file of its own.
+    """Refuse `--database` for the deployed stack, which has its own file.
 
     Raises:
         UsageError: it is given without --local.

@@ -83,7 +83,7 @@ def _write(draft: Path, name: str, demo: bool) -> None:
 
 
 def _name_project(draft: Path, name: str) -> None:
-    """Give the project, its dbt project and its Meltano project names of their own."""
+    """Name the project, its dbt project and its Meltano project."""
     dbt, meltano = draft / "data_stack" / "dbt", draft / "data_stack" / "meltano" / "meltano.yml"
     readme = draft / "README.md"
     readme.write_text(readme.read_text().replace("PROJECT", name, 1))

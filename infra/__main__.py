@@ -15,4 +15,4 @@ try:
     log.info(headline(main(project, owner=owner)))
 except StackError as error:
     error.name_stack(get_stack())
-    raise RunError(str(error)) from None  # the language host shows it without a traceback
+    raise RunError(str(error)) from None  # the language host prints this error without a traceback

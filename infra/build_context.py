@@ -1,4 +1,4 @@
-"""Read from the Dockerfiles what goes into the images of the services, and derive their names and tags."""
+"""Read the Dockerfiles of the services' images: the files that go into an image, its name and its tag."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def context_dir() -> Path:
     for name in filter(lambda name: (content / name).is_dir(), FOLDERS):
         files += files_below(content / name, f"data_stack/{name}")
     context = copied_tree("contexts", content, files)
-    for name in FOLDERS:  # the Dockerfiles copy also those that the project does not have
+    for name in FOLDERS:  # the Dockerfiles also copy folders that the project does not have
         (context / "data_stack" / name).mkdir(parents=True, exist_ok=True)
     return context
 
 
 def reference(stack: str, image: str | Build) -> str:
-    """Return name and tag of the image on the host; the tag of a built image is a digest of what goes into it.
+    """Return name and tag of the image on the host; the tag of a built image is a digest of its content.
 
-    Each stack has names of its own, so that removing them takes no image from another stack.
+    Names contain the stack, so that one stack cannot remove the image of another.
     """
     if isinstance(image, str):
         return image

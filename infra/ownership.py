@@ -1,4 +1,4 @@
-"""Refuse to change what another stack of the same name created, and take it over after a person typed its owner."""
+"""Refuse to change resources of another stack with the same name, and take them over after a person typed the owner."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def claim(settings: Settings, project: Path, owner: Owner, *, take_over: str = "
 
 
 def _claim_docker(client: DockerClient, settings: Settings, owner: Owner, take_over: str, write: bool) -> None:
-    """Claim what is on a daemon that several stacks may share."""
+    """Claim the stack's resources on a daemon that several stacks may share."""
     name = host_of(settings).docker_name(settings)
     foreign = foreign_on(client, settings.stack, lambda: owner)
     refuse(settings.stack, not_taken(foreign, settings.stack, take_over), name)

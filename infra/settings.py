@@ -35,7 +35,7 @@ Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False
 
 @dataclass(frozen=True)
 class Scale:
-    """Metadata of a setting whose change is a matter of size: `fds scale`, agents and the dashboard may change it.
+    """Metadata of a setting that changes a size, so `fds scale`, agents and the dashboard may change it.
 
     Args:
         label: short name with the unit, such as "Data volume in GB".

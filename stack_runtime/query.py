@@ -1,4 +1,4 @@
-"""Run one query in a process of its own and print the rows as JSON.
+"""Run one query in a separate process and print the rows as JSON.
 
 Usage: `python -m stack_runtime.query DATABASE LIMITS SQL`. DuckDB's options make the database read-only and block
 access to other files. The process adds the limits that DuckDB does not enforce: a single function call can build a

@@ -53,11 +53,11 @@ def files_below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
 
 
 def copied_tree(kind: str, origin: Path, files: Iterable[tuple[str, Path]]) -> Path:
-    """Return a folder in the cache that has a copy of exactly these files; copy them anew if any has changed.
+    """Return a folder in the cache with a copy of exactly these files; repeat the copy if a file has changed.
 
     Args:
-        kind: the folder in the cache.
-        origin: where the files are from; each origin has a copy of its own.
+        kind: name of a folder in the cache.
+        origin: where the files are from; each origin has a separate copy.
         files: path in the copy and path of each file.
     """
     found = list(files)

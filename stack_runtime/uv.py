@@ -1,4 +1,4 @@
-"""Find uv, which installs the environments of tools whose dependencies conflict with the project's."""
+"""Find uv, which installs tools in separate environments, because their dependencies conflict with the project's."""
 
 from __future__ import annotations
 

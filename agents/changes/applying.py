@@ -56,7 +56,7 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
         StackError: the job could not start.
     """
     data, problem = dependencies.run(job)
-    problem = printable(problem)  # it may quote the content of a file
+    problem = printable(problem)  # the reason may quote the content of a file
     return Outcome(job.stack, job.id, "failed" if problem else "ran", (problem,) if problem else (), data)
 
 

@@ -39,7 +39,7 @@ def overdue(folder: Path, now: datetime) -> list[tuple[str, str, str]]:
             )
             return found.fetchall()
     except sqlite3.Error:
-        return []  # commands that need the ledger report what is wrong with it
+        return []  # commands that use the ledger report its problems
 
 
 def install_timer(project: Path) -> list[str]:

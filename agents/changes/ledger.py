@@ -217,7 +217,7 @@ class Ledger:
             connection.close()
 
     def record_time(self, now: datetime) -> datetime:
-        """Record the time in a transaction of its own, which stays if the caller fails later.
+        """Record the time in a separate transaction, which stays if the caller fails later.
 
         Returns: the later of `now` and the latest recorded time.
         """

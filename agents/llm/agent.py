@@ -42,7 +42,7 @@ from agents.llm.schemas import AgentRole, Answer, WorkflowRequest
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.text import shortened
 
-warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # the token limit applies in that case
+warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # the token limit still applies
 
 WITHOUT_A_MODEL = "fds scale KEY=VALUE plans a change without a model"
 

@@ -30,7 +30,7 @@ def notify_failure(context: Mapping[str, Any]) -> None:
 
 
 def notify(what: str, about: Mapping[str, str], lines: list[str]) -> None:
-    """Send what happened, what it is about, and log lines, over every configured channel.
+    """Send what happened, where, and log lines, over every configured channel.
 
     If one channel fails, log it and try the other.
     """

@@ -126,7 +126,7 @@ def _malformed(kind: int, row: Row) -> Row:
         row[:4],  # ragged: too few fields
         (*row, "left over"),  # ragged: too many
         ("", *row[1:]),  # no key
-        (row[0], "2025-02-30", *row[2:]),  # a day that does not exist
+        (row[0], "2025-02-30", *row[2:]),  # an impossible date
         (*row[:3], "12O.5O", *row[4:]),  # letters for digits
         (row[0], "soon", *row[2:]),
         (*row[:3], "n/a", *row[4:]),

@@ -45,7 +45,7 @@ def checks() -> list[tuple[datetime, Check]]:
 
 
 def _read(read: Callable[[Records], _Result], nothing: _Result) -> _Result:
-    """Return what `read` returns, or `nothing` before the first run."""
+    """Return the result of `read`, or `nothing` before the first run."""
     server = PostgresConfig.from_environment()
     paths = beside(warehouse.path())
     if server is None and not paths.records.exists():

@@ -72,7 +72,7 @@ def rows(published: Version, query: str, values: Sequence[Any] = ()) -> list[Row
 
 
 def export(query: str, values: Sequence[Any], write: Callable[[Cursor], _Result]) -> _Result:
-    """Return what `write` makes of the cursor of `query`. The result is not cached, because it can be large.
+    """Return the result of `write` for the cursor of `query`, which is not cached, because it can be large.
 
     Raises:
         UnreachableError: the file or one of its marts cannot be read.

@@ -32,7 +32,8 @@ class Owner:
 
     Args:
         identity: that of the stack, or a new one for a stack that has none yet.
-        record: returns the engine's record of the stack, which knows what was made before the stack had an identity.
+        record: returns the engine's record of the stack, which has the resources that were created before the stack had
+            an identity.
     """
 
     identity: str
@@ -86,7 +87,7 @@ class EngineState:
         return Owner(identity, self.record)
 
     def record(self) -> Deployment:
-        """Return the engine's record; empty for a stack that was never made."""
+        """Return the engine's record; empty for a stack that was never created."""
         exported = self._pulumi("stack", "export")
         return dict(json.loads(exported).get("deployment") or {}) if exported else {}
 

@@ -81,7 +81,7 @@ class Progress:
         operation = str(getattr(step.op, "value", step.op))
         if operation == "delete" and step.old and step.old.retain_on_delete:
             self._kept += 1
-            return  # it is retained; only its record is removed
+            return  # the resource is retained; only its record is removed
         if self._planned and operation in _PLANNED:
             self._say(f"  {_PLANNED[operation]} {_name(step.urn)}")
         elif not self._planned and operation in _DONE:

@@ -41,6 +41,6 @@ def account_token(settings: Settings, project: Path | None = None) -> str | None
 
 
 def take_configuration(stack: str, configuration: Mapping[str, str]) -> None:
-    """Let every host keep what it needs of the engine's decrypted configuration of `stack`."""
+    """Pass the engine's decrypted configuration of `stack` to every host, which keeps the values that it needs."""
     for host in HOSTS.values():
         host.take_configuration(stack, configuration)

@@ -79,7 +79,7 @@ class Removed:
 
 
 class Host(ABC):
-    """One kind of host. An instance holds no state; what it needs to know is in the settings of a stack."""
+    """One kind of host. An instance holds no state, because everything is in the settings of a stack."""
 
     name: str
     """Value of the setting `host`."""
@@ -109,7 +109,7 @@ class Host(ABC):
         """Plan what the settings cost on this host and whether they may be deployed. Pure."""
 
     def bill(self, settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
-        """Return what the machine costs beside the resources of the stack, and why some of it is unknown. Pure."""
+        """Return what the machine costs in addition to the stack's resources, and why some of it is unknown. Pure."""
         return (), ()
 
     def machine(self, settings: Settings, project: Path) -> Machine | None:
@@ -202,7 +202,7 @@ class Host(ABC):
         return
 
     def reconcile(self, operations: StackOperations, say: Say) -> bool:
-        """Bring the engine's record in line with what a killed deployment or a person left behind.
+        """Correct the engine's record after a killed deployment or a manual change.
 
         Called before a deployment. Returns: whether Docker can be reached now.
         """
@@ -233,7 +233,7 @@ class Host(ABC):
         return
 
     def loses(self, settings: Settings, *, volumes: bool) -> str:
-        """Return what `fds down` would delete for good, to be confirmed; empty to remove without a question."""
+        """Return what `fds down` would delete for good, so that a person can confirm it; empty if nothing is lost."""
         return ""
 
     # Setup

@@ -55,7 +55,7 @@ class ReadOnlyOperations(StackOperations):
         Args:
             say: called with each line of output.
 
-        Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
+        Returns: the number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
         watch = self._progress
         self.refuse_another_host()
@@ -75,7 +75,7 @@ class ReadOnlyOperations(StackOperations):
     def drift(self) -> dict[str, int]:
         """Compare what really runs with the record.
 
-        Returns: number of resources by what a refresh would do to them (`same`, `update`, `delete`).
+        Returns: number of resources by the operation of a refresh (`same`, `update`, `delete`).
 
         Raises:
             NotDeployedError: nothing of the stack is deployed.

@@ -39,7 +39,7 @@ def _settings() -> Settings:
 
 @cache
 def _inputs(rented: bool) -> RentalInputs | None:
-    """Fetch prices; with `rented` resources those of the price list, whatever host the settings name."""
+    """Fetch prices; for `rented` resources, fetch the price list even if the settings name another host."""
     return PlanningInputs.of(_settings(), today(), project=deployed_project(), deploying=True, rented=rented).inputs
 
 

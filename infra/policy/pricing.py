@@ -162,7 +162,7 @@ _READERS: Mapping[str, Callable[[Resource, TaxedPrices], Iterator[Amount]]] = {
 
 
 def _location(resource: Resource) -> str:
-    """Return the location, stated directly or as the first part of a data centre; a preview may know neither."""
+    """Return the location, stated directly or as the first part of a data centre; in a preview, both may be unknown."""
     if isinstance(resource.props.get("location"), str) and resource.props["location"]:
         return _text(resource, "location")
     datacenter: Any = resource.get("datacenter")

@@ -18,7 +18,7 @@ Port = tuple[Any, Any, Any, Any]
 
 @dataclass(frozen=True)
 class Publisher:
-    """A service that publishes ports, with what is known of its container before it is created."""
+    """A service that publishes ports, and the properties of its container that are known before its creation."""
 
     name: str
     """Name of the resource."""

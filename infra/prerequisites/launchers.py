@@ -24,7 +24,7 @@ MARK = "# offline stand-in"
 def official(name: str, version: str | None = None) -> Path | None:
     """Return where the official plugin `name` (such as `pulumi-resource-docker`) is installed, or None.
 
-    Searches PATH, the engine's folder and its plugin folder; launchers of ours do not count.
+    Searches PATH, the engine's folder and its plugin folder; our launchers do not count.
 
     Args:
         version: required version; the engine uses only this one from its plugin folder, but any version on PATH.
@@ -56,12 +56,12 @@ def _in_plugin_folder(name: str, version: str | None) -> Path | None:
 
 
 def launchers(folder: Path) -> set[str]:
-    """Return the plugins for which `folder` holds a launcher of ours."""
+    """Return the plugins for which `folder` has one of our launchers."""
     return {path.name for path in folder.glob("pulumi-*") if path.is_file() and _ours(path)}
 
 
 def install(target: Path, modules: Mapping[str, str]) -> list[Path]:
-    """Write launchers into `target`, and remove those of ours that are not in `modules`.
+    """Write launchers into `target`, and remove our launchers that are not in `modules`.
 
     Args:
         modules: the Python module that each plugin starts, by the plugin's name on PATH.

@@ -1,6 +1,6 @@
 """Find the package that replaces downloads where only package registries can be reached.
 
-It is a distribution of its own, `fds-offline`, that registers an entry point. Nothing here imports it by name.
+It is the separate distribution `fds-offline`, which registers an entry point. Nothing here imports it by name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Offline(Protocol):
         """
 
     def prerequisites(self, references: Sequence[str]) -> list[Prerequisite]:
-        """Return what setup prepares after the images `references`."""
+        """Return the prerequisites that setup prepares after the images `references`."""
 
 
 @cache

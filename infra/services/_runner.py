@@ -1,4 +1,4 @@
-"""Define what the containers that run the pipeline share: the pipeline runner, or a part of Airflow in its place."""
+"""Define the common parts of containers that run the pipeline: the pipeline runner, or a part of Airflow instead."""
 
 from __future__ import annotations
 

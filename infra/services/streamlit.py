@@ -5,13 +5,13 @@ from __future__ import annotations
 from infra.services._model import Build, Health, Resources, Route, Service, Volume, answers, secret
 
 _POLICY = {
-    # the hash of the only inline script in its page
+    # digest of the only inline script in the page
     "script-src": "'self' 'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "font-src": "'self' data:",
     "worker-src": "'self' blob:",
-    # The page "Models" shows the documentation of dbt, which is a document of its own, in a frame.
+    # The page "Models" shows the documentation of dbt, a separate document, in a frame.
     "frame-ancestors": "'self'",
 }
 

@@ -79,7 +79,7 @@ def _by_dns(settings: Settings) -> bool:
 
 
 def _acme(settings: Settings) -> dict[str, object]:
-    # one store per CA: Traefik reuses a stored certificate whatever CA issued it
+    # one file per CA, because Traefik would reuse a stored certificate of another CA
     authority = settings.certificates if settings.certificates in ACME else "other"
     found: dict[str, object] = {
         "email": settings.email,

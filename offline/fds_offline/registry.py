@@ -155,7 +155,7 @@ def _daemon_pid() -> int | None:
 
 
 def _configure(mirror: str) -> None:
-    """Put `mirror` into the daemon's configuration in place of an older one of ours, and keep all other entries."""
+    """Put `mirror` into the daemon's configuration in place of our former one, and keep all other entries."""
     try:
         config = json.loads(DAEMON_CONFIG.read_text()) if DAEMON_CONFIG.exists() else {}
     except ValueError:

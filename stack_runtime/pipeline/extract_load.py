@@ -140,7 +140,7 @@ def reason_of(output: list[str]) -> str:
 
 
 def _without_logging_errors(lines: list[str]) -> Iterator[str]:
-    """Remove what Python prints when a log message cannot be written, which Meltano causes."""
+    """Remove Python's output about log messages that could not be written, which Meltano causes."""
     inside = False
     for line in lines:
         inside = inside or line == "--- Logging error ---"

@@ -27,11 +27,11 @@ def load(
     postgres: PostgresConfig | None,
     given: Mapping[Path, Path],
 ) -> Run:
-    """Load what `selection` names, and add its counts to those of `run`.
+    """Load the sources and files of `selection`, and add their counts to those of `run`.
 
     Args:
-        given: the path that the user named, by the path that the tap reads. With such a file all rows are loaded, and
-            the state does not change.
+        given: by the path of each file that the tap reads, the path that the user named. If not empty, all rows are
+            loaded, and the state does not change.
 
     Returns: `run` with counts, a check a stream, refused files and quarantined rows.
     Raises:

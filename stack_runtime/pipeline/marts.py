@@ -49,9 +49,9 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
 
     Returns: the new folder, for `replace_export`.
     Raises:
-        CheckFailedError: the name of a mart is no valid file name, or a column cannot be exported.
+        CheckFailedError: the name of a mart is not a valid file name, or a column cannot be exported.
     """
-    # A name of its own: a publication that is repeated must not write into the export that is already in place.
+    # A new name, because a repeated publication must not write into the export that readers use.
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{run_id}.", dir=folder.parent))
     new.chmod(0o755)
     with duckdb.connect(str(database), read_only=True) as connection:

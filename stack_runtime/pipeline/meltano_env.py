@@ -1,4 +1,4 @@
-"""Install Meltano and its plugins, each into an environment of its own, once per fingerprint of their declaration.
+"""Install Meltano and its plugins in separate environments, once per fingerprint of their declaration.
 
 The versions of Meltano, tap-csv and target-duckdb come from the lock file. The version of a plugin from the package
 index comes from its `pip_url`, so pin it there.

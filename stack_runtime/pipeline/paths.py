@@ -66,7 +66,7 @@ class PipelinePaths:
 
     @property
     def development(self) -> Path:
-        """The copy of the published database that `fds dbt` works on, in a folder of its own."""
+        """The copy of the published database that `fds dbt` works on, in a separate folder."""
         return self.root / "development" / self.published.name
 
     def make(self) -> None:
@@ -117,7 +117,7 @@ def beside(database: Path) -> PipelinePaths:
     if database.is_dir():
         raise UsageError("the database path is a folder", where=str(database), next_command="name a file in it")
     if unusable := sorted(set(str(database)) & set("#?%$*[]\n\r\0")):
-        # They have a meaning in variables of Meltano, in globs or in URLs.
+        # These characters are special in Meltano's variables, in globs or in URLs.
         raise UsageError(
             f"a database path cannot hold {' '.join(unusable)!r}", where=str(database), next_command="choose another"
         )
@@ -134,7 +134,7 @@ def readable(csv: Path, again: str = "fds run --csv FILE") -> Path:
     """Return `csv` as an absolute path.
 
     Args:
-        again: the next command of the error for a path that is no file.
+        again: the next command of the error for a path that is not a file.
 
     Raises:
         UsageError: the file does not exist or cannot be read.

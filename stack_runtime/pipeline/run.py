@@ -178,7 +178,7 @@ class Pipeline:
         except StackError as error:
             self._keep_quarantine(work, run_id)
             if not any(check.stops for check in job.run.checks):
-                end_work(work)  # after failed checks, it keeps the stored failures until the next run
+                end_work(work)  # after failed checks, the work folder keeps the stored failures until the next run
             job.finish("failed", str(error))
             return job.run, error
         self._keep_quarantine(work, run_id)

@@ -53,7 +53,8 @@ class Selection:
     """Files of the landing folder that are not assigned to one entity, each with the reason."""
 
     def only(self, name: str) -> Selection:
-        """Return what this selection loads of the source `name`; files without an entity go with the first source."""
+        """Return the files of this selection that the source `name` loads; the first source also loads files without an
+        entity."""
         first = self.sources[:1] and self.sources[0].name == name
         sources = tuple(source for source in self.sources if source.name == name)
         return Selection(sources, self.files, self.unclaimed if first else ())

@@ -30,7 +30,7 @@ class Dbt:
     """
 
     def __init__(self, database: Path, target: Path) -> None:
-        os.environ["FDS_DUCKDB_PATH"] = str(database)  # the project's profile reads it
+        os.environ["FDS_DUCKDB_PATH"] = str(database)  # the project's profile reads this variable
         self._target = target
         self._manifest: Any = None
 

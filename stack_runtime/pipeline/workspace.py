@@ -39,7 +39,7 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """Folder with the counts of each tap of ours and of each target, one JSON file each."""
+        """Folder with the counts of our taps and of each target, one JSON file each."""
         return self.folder / "reports"
 
     @property

@@ -104,7 +104,7 @@ def test_containers_on_the_server_are_hardened(prod: Prod) -> None:
         assert host["Memory"] > 0 and host["NanoCpus"] > 0 and host["CapDrop"] == ["ALL"] and not host["Privileged"]
         assert not any("docker.sock" in mount["Source"] for mount in item["Mounts"])
         assert host["NetworkMode"] != "host" and host["PidMode"] == "" and not host["Devices"]
-        if uploader:  # never started; files are copied through it
+        if uploader:  # the file uploader is never started
             assert item["State"]["Status"] == "created"
         else:
             assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"]

@@ -140,7 +140,7 @@ class EvalEnvironment:
         return self.planning_inputs(settings)
 
     def restart(self) -> None:
-        """Create new services, without what the old ones had in memory."""
+        """Create new services, which have nothing in memory."""
         dependencies = Dependencies(
             project=self.folder,
             planning_inputs=self._planning_inputs_after_barrier,
@@ -184,7 +184,7 @@ class EvalEnvironment:
         return found
 
     def _check_deployment(self, settings: Settings) -> Iterator[str]:
-        """Yield what is wrong with this deployment, at current prices and with the approvals so far."""
+        """Yield the errors of this deployment, at current prices and with the approvals so far."""
         other = [name for name in changed(self.original, settings) if name not in SCALABLE]
         if other:
             yield f"deployed with other {other}"
@@ -204,7 +204,7 @@ class EvalEnvironment:
             yield "one approval was used twice"
 
     def _covered_settings(self, proposal: Proposal) -> list[Settings]:
-        """Return the settings that one approval covers: the change, and after its end the revert of what remains."""
+        """Return the settings that one approval covers: the change, and after its end the revert of the rest."""
         if not proposal.until or self.latest < proposal.until:
             return [proposal.after]
         names = changed(proposal.before, proposal.after)

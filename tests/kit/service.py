@@ -99,7 +99,7 @@ def together(
     secrets_ = {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}
     secrets_ |= {key: f"http://asked/{key}" for service in services for key in service.asked(settings)}
     values_of_files = Context(settings, secrets_, selected(settings))
-    client = local_docker(timeout=900)  # it may build an image
+    client = local_docker(timeout=900)  # the first test may build the image
     network = client.networks.create(own, labels=LABELS)
     found: dict[str, Running] = {}
     volumes: set[str] = set()
@@ -147,7 +147,7 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
     settings = Settings.of("t-services", {"profiles": ["full"], **(values or {})})
     services = selected(settings)
     service = next(each for each in services if each.name == name)
-    client = local_docker(timeout=900)  # it may build an image
+    client = local_docker(timeout=900)  # the first test may build the image
     own = f"t-services-{secrets.token_hex(4)}"
     context = Context(
         settings, {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}, services

@@ -49,7 +49,7 @@ def _summary(status: dict[str, Any]) -> None:
 
 
 def _form(client: AgentsClient, schema: Mapping[str, Any], services: list[str]) -> None:
-    """Show a form with one field for each property of the request's schema, and plan what was entered."""
+    """Show a form with one field for each property of the request's schema, and plan the entered values."""
     with st.form("change"):
         columns = st.columns(3)
         service = columns[0].selectbox("Service", services)

@@ -71,7 +71,7 @@ def _folder() -> Path:
 
 
 def _split(page: str) -> tuple[str, str, str]:
-    """Return what is before, in and after the only script of a page."""
+    """Return the text before, in and after the only script of a page."""
     before, opened, rest = page.partition(_OPEN)
     script, closed, after = rest.partition(_CLOSE)
     if not opened or not closed or "<script" in before + after:

@@ -39,7 +39,7 @@ class Scope:
 
 
 def select_customers_and_categories(published: Version, currency: str) -> Scope:
-    """Show the filters and return what they select. A list has the most frequent values; others can be typed."""
+    """Show the filters and return the selected values. A list has the most frequent values; others can be typed."""
     left, right = st.columns(2)
     with left:
         customers = _choose(published, "Customers", "customer_id", currency)

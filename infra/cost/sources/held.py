@@ -107,12 +107,12 @@ def deployed(entries: Entries, own: Own) -> Deployed:
 
 
 def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, str]:
-    """Return the owner of each server by its id; an address created with a server has no labels of its own."""
+    """Return the owner of each server by its id; an address created with a server has no labels."""
     return {server.get("id").whole(least=0): _owner(server, {}, own) for server in entries["servers"]}
 
 
 def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
-    """Return the stack of a resource; one of the same name with another identity is a stack of its own."""
+    """Return the stack of a resource; one of the same name with another identity counts as another stack."""
     labels = entry.get("labels")
     if not labels.has("project"):
         for key in ("assignee_id", "server"):

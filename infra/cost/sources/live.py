@@ -71,7 +71,8 @@ class Account:
         return JsonReader(value, path, self._endpoint)
 
     def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
-        hooks = {"response": partial(self._strictly, path)}  # the client passes it to `requests.Session.request`
+        # the client passes this timeout to `requests.Session.request`
+        hooks = {"response": partial(self._strictly, path)}
         return api.retry_when_busy(
             lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks)
         )

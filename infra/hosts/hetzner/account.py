@@ -23,7 +23,7 @@ IDENTITY = "identity"
 
 
 def selector(settings: Settings, identity: str = "") -> str:
-    """Return the selector of everything with this stack's name, or only of what the stack with this identity made."""
+    """Return the selector of all resources with this stack's name, or only of those that this identity created."""
     return f"project={PROJECT},stack={settings.stack}" + (f",{IDENTITY}={identity}" if identity else "")
 
 

@@ -19,7 +19,7 @@ _WHERE = "the Hetzner account"
 
 
 def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
-    """Check that this stack owns what has its name in the account, and label what has no owner yet.
+    """Check that this stack owns the account's resources with its name, and label resources without an owner.
 
     Args:
         take_over: the owner of the parts to take over, or the stack's name for parts without one.
@@ -46,7 +46,7 @@ _Found = tuple[str, str, Any]
 
 
 def _others(api: Client, settings: Settings, identity: str) -> Iterator[_Found]:
-    """Yield what has the stack's name in the account, but not its identity."""
+    """Yield resources with the stack's name that lack its identity."""
     for kind in BY_THEMSELVES:
         for each in members(api, kind).get_all(label_selector=selector(settings)):
             if _owner(each) != identity:

@@ -52,7 +52,7 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account:
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
     read_again(deployment, {*state_edits.touched(record), *state_edits.changed_unnoticed(record, account.facts)}, say)
     record = deployment.recorded()
-    if record.get("pending_operations"):  # cleared only now: `state_edits.touched` needs them above
+    if record.get("pending_operations"):  # cleared only now, because `state_edits.touched` needs the marks
         deployment.record({**record, "pending_operations": []})
     return account
 
@@ -131,7 +131,8 @@ def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
     identity = deployment.owner.identity
 
     def destroyed() -> dict[str, int]:
-        """Remove from the record what an earlier attempt deleted (the provider fails on some of it), then destroy."""
+        """Remove resources from the record that an earlier attempt deleted, because the provider may fail on them; then
+        destroy."""
         account = Account.of(deployment.settings, identity)
         record = forget_gone(deployment, deployment.recorded(), account, say)
         recovery.lift_protection(deployment.settings, identity, volumes=volumes)

@@ -79,7 +79,7 @@ class Server:
         return self.as_deploy("docker version --format '{{.Server.Version}}'").returncode == 0
 
     def capacity(self) -> Machine:
-        """Return the server's resources; what is unknown, and why, is part of the answer."""
+        """Return the server's resources; an unknown one has the reason in the result."""
         if not self.settings.ssh_host:
             return Machine(unknown="the setting sshHost names no server")
         if pinned(self.folder) is None:

@@ -49,7 +49,7 @@ class SshHost(Host):
         return bill(settings, inputs)
 
     def machine(self, settings: Settings, project: Path) -> Machine:
-        """Return what the server says of its memory, CPU and disk.
+        """Return memory, CPU and disk of the server, which are read over SSH.
 
         The agents' image has no module for SSH, and its container runs on the server itself.
         """

@@ -1,4 +1,4 @@
-"""The server's Docker daemon in the Pulumi program, reached over SSH as the deploy user."""
+"""Connect Docker in the Pulumi program to the server, over SSH as the deploy user."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
 
 
 def docker_address(settings: Settings) -> str:
-    """Return the address of the daemon for Docker's clients; an IPv6 address stands in brackets."""
+    """Return the address of the daemon for Docker's clients, with brackets around an IPv6 address."""
     host = f"[{settings.ssh_host}]" if ":" in settings.ssh_host else settings.ssh_host
     return f"ssh://{DEPLOY_USER}@{host}:{settings.ssh_port}"

@@ -231,5 +231,5 @@ def serve(package: Package) -> None:
     sys.stdout.flush()
     try:
         server.wait_for_termination()
-    except KeyboardInterrupt:  # the engine ends its plugins in this way
+    except KeyboardInterrupt:  # the engine stops its plugins by this signal
         server.stop(grace=None)

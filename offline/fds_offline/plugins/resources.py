@@ -46,7 +46,7 @@ class Resource(Protocol):
         ...
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Delete the resource; a missing one is no error."""
+        """Delete the resource, if it exists."""
         ...
 
 

@@ -42,7 +42,7 @@ def _fds(installed: wheel.Installed, project: Path, *words: str) -> subprocess.C
 @pytest.mark.parametrize(
     ("words", "extra"), [(("ask", "add a server"), "agents"), (("run", "--local", "--csv", SAMPLE), "local")]
 )
-def test_missing_extra_is_one_sentence(
+def test_missing_extra_is_reported_in_one_sentence(
     plain: wheel.Installed, project: Path, words: tuple[str, ...], extra: str
 ) -> None:
     done = _fds(plain, project, *words)

@@ -122,7 +122,7 @@ class Dashboard:
         self.browser.find_element(*found).send_keys(Keys.CONTROL, "a", Keys.NULL, value, Keys.ENTER)
 
     def press(self, label: str) -> None:
-        """Press a button when the page is complete: a run of the script replaces what the button before it did."""
+        """Press a button once the page is complete, because a running script replaces the page."""
         complete = (By.CSS_SELECTOR, '[data-testid="stApp"][data-test-script-state="notRunning"]')
         self.wait(lambda: self.browser.find_element(*complete))
         found = (By.XPATH, f"//button[normalize-space()='{label}']")
@@ -145,7 +145,8 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     pages = project / "data_stack" / "dashboards"
     pages.mkdir(parents=True)
     (project / "Pulumi.yaml").touch()
-    shutil.copytree(APP / ".streamlit", project / ".streamlit")  # Streamlit reads it from the working directory
+    # Streamlit reads its configuration from the working directory
+    shutil.copytree(APP / ".streamlit", project / ".streamlit")
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FDS_")}
     with chromium(folder / "profile") as browser, (folder / "log").open("wb") as log, _proxy(port) as (url, login):

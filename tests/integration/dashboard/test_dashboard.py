@@ -109,14 +109,14 @@ def test_open_page_shows_a_newly_published_file(dashboard: Dashboard, warehouse:
     dashboard.wait_for_metrics(**{"Income,_EUR": "250.00"})
 
 
-def test_unreadable_file_is_one_sentence(dashboard: Dashboard) -> None:
+def test_unreadable_file_is_reported_in_one_sentence(dashboard: Dashboard) -> None:
     dashboard.published.write_bytes(b"not a database" * 1000)
     dashboard.open()
     dashboard.wait_for_text("The published data cannot be read", "next: fds run")
     assert "Traceback" not in dashboard.text()
 
 
-def test_unreadable_records_are_one_sentence(dashboard: Dashboard) -> None:
+def test_unreadable_records_are_reported_in_one_sentence(dashboard: Dashboard) -> None:
     dashboard.records.settle(None)
     (dashboard.published.with_name("warehouse.duckdb.fds") / "runs.sqlite").write_bytes(b"garbage" * 1000)
     dashboard.open("runs")

@@ -47,7 +47,7 @@ def test_project_without_transactions_has_only_pages_that_work(dashboard: Dashbo
     assert "Page not found" not in words and "folder" not in words.lower()  # strings of the script are not content
 
 
-def test_published_file_without_marts_says_what_to_do(dashboard: Dashboard, tmp_path: Path) -> None:
+def test_published_file_without_marts_gives_advice(dashboard: Dashboard, tmp_path: Path) -> None:
     publish(dashboard, tmp_path)
     dashboard.open()
     dashboard.wait_for_text("The published data has no marts")

@@ -1,4 +1,4 @@
-"""Test that stacks which share a budget never exceed it after a deployment, whatever changed in files and account."""
+"""Test that stacks with a common budget never exceed it after a deployment, for any changes in files and account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Provide a stack on a simulated account, whose server counts as ready and gets no containers."""
+"""Provide a stack on a simulated account, where the server counts as ready and gets no containers."""
 
 from __future__ import annotations
 

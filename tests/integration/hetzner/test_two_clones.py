@@ -24,7 +24,7 @@ KINDS = ("servers", "volumes", "firewalls", "networks", "ssh_keys")
 
 
 def cloned(healing: Healing, folder: Path) -> Healing:
-    """Return a second clone: the same account, stack name and settings, with a state of its own."""
+    """Return a second clone with the same account, stack name and settings, but its own state."""
     folder.mkdir()
     project = Project(folder, STACK, SETTINGS, dict(healing.api.environment))
     project.take_secrets()

@@ -78,7 +78,7 @@ def test_file_is_uploaded_and_the_result_returned(container: Container, tmp_path
     _, left = container.exec_run(["find", "/data/landing", "-type", "f"])
     assert left == b""
     _, shown = container.exec_run(["stat", "-c", "%a %u", run["published"]])
-    assert shown == b"644 10001\n"  # the dashboard's user must read it
+    assert shown == b"644 10001\n"  # the dashboard's user reads this file
     failed, code = run_in_container(
         docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
     )
@@ -118,7 +118,7 @@ def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> N
     assert code == 0 and container.logs().decode().count("said once") == 1
 
 
-def test_stopped_stack_is_one_clear_error(tmp_path: Path) -> None:
+def test_stopped_stack_is_reported_in_one_error(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="pipeline of stack nowhere is not running"):
         run_in_container(docker.from_env(), "nowhere", write_csv(tmp_path / "a.csv", rows(1, 1)), print)
 

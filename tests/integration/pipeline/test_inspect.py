@@ -183,7 +183,7 @@ def _at_a_terminal(project: OwnProject, typed: str, *words: str) -> str:
         (("bank.csv", "--write", "--entity", "uploads"), "an entity's name"),
     ],
 )
-def test_usage_error_is_one_sentence(project: OwnProject, words: tuple[str, ...], reason: str) -> None:
+def test_usage_error_is_reported_in_one_sentence(project: OwnProject, words: tuple[str, ...], reason: str) -> None:
     (project.folder / "bank.csv").write_bytes(MADE["bank"][0])
     done: Any = inspected(project, *words)
     assert done.code == 2 and reason in done.said and done.said.count("\n") == 1 and done.answer["next"], done.said

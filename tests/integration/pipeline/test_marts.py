@@ -156,7 +156,7 @@ def test_changed_columns_replace_the_table(database: Path, server: PostgresConfi
         assert str(connection.execute("SELECT other FROM marts.typed").fetchone()[0]) == "1.50"  # type: ignore[index]
 
 
-def test_server_that_does_not_answer_is_one_clear_error(database: Path, tmp_path: Path) -> None:
+def test_server_that_does_not_answer_is_reported_in_one_error(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="PostgreSQL does not answer"):
         publish_marts(database, PostgresConfig("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
 

@@ -187,7 +187,7 @@ def test_two_sources_with_the_same_table_are_refused(project: OwnProject, first:
     assert "both load into raw_data.hours" in run.answer["error"] or "hours" in run.answer["error"]
 
 
-def test_invalid_project_is_one_sentence(project: OwnProject, first: Ended) -> None:
+def test_invalid_project_is_reported_in_one_sentence(project: OwnProject, first: Ended) -> None:
     text = project.meltano_file.read_text()
     for wrong in (
         text.replace("inherit_from: tap-csv", "inherit_from: tap-none"),

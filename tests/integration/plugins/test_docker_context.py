@@ -112,7 +112,7 @@ def test_sdk_setup_and_provider_use_the_current_context(
     assert docker.DockerClient(DEFAULT_ADDRESS).networks.list(names=[name])
 
 
-def test_variable_comes_before_the_context_in_the_provider_too(
+def test_variable_overrides_the_context_in_the_provider(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", DEFAULT_ADDRESS)
@@ -126,7 +126,7 @@ def test_variable_comes_before_the_context_in_the_provider_too(
     stack(program).up()
 
 
-def test_provider_without_a_context_of_its_own_prefers_the_variable(
+def test_provider_without_its_own_context_prefers_the_variable(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stand-in does this like the official provider, so the programs pass an empty context."""

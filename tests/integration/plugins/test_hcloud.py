@@ -278,13 +278,15 @@ def test_invalid_network_in_a_rule_is_refused_in_the_preview(stack: Stacks, api:
         stack(lambda: pulumi_hcloud.Firewall("firewall", rules=[rule]) and None).preview()
 
 
-def test_refused_order_is_one_sentence(stack: Stacks, api: HetznerAPI) -> None:
+def test_refused_order_is_reported_in_one_sentence(stack: Stacks, api: HetznerAPI) -> None:
     api.set_available("cx23", "fsn1", False)
     with pytest.raises(CommandError, match=r"unavailable.* \(resource_unavailable\b"):
         stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None).up()
 
 
-def test_wrong_token_is_one_sentence(stack: Stacks, api: HetznerAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_token_is_reported_in_one_sentence(
+    stack: Stacks, api: HetznerAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
     monkeypatch.setenv("HCLOUD_TOKEN", "x" * 64)
     with pytest.raises(CommandError, match=r"\(unauthorized\b"):

@@ -111,7 +111,7 @@ def test_missing_environment_of_a_uv_project_is_created(pulumi_command: Run, tmp
     assert (tmp_path / "project" / ".venv" / "bin" / "python").exists()
 
 
-def test_missing_environment_is_one_sentence(pulumi_command: Run, tmp_path: Path) -> None:
+def test_missing_environment_is_reported_in_one_sentence(pulumi_command: Run, tmp_path: Path) -> None:
     (tmp_path / "project" / "Pulumi.yaml").write_text(
         "name: named\nruntime: {name: python, options: {virtualenv: gone}}\nmain: program\n"
     )

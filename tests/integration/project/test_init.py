@@ -35,7 +35,7 @@ def test_empty_folder_is_used(installed: wheel.Installed, tmp_path: Path) -> Non
     assert (init(installed, tmp_path, "mine").folder / "Pulumi.yaml").is_file()
 
 
-def test_read_only_folder_is_one_sentence(installed: wheel.Installed) -> None:
+def test_read_only_folder_is_reported_in_one_sentence(installed: wheel.Installed) -> None:
     done = fds(installed, Path("/proc"), "init", "mine")
     assert done.returncode == 2 and "cannot be written" in done.stderr and "Traceback" not in done.stderr, done.stderr
 

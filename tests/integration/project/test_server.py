@@ -1,4 +1,4 @@
-"""Preview a server for a project that has the installed package and no environment of its own."""
+"""Preview a server for a project that uses the installed package and has no environment."""
 
 from __future__ import annotations
 

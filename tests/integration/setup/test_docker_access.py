@@ -52,7 +52,7 @@ def _as_nobody(work: Callable[[], Any]) -> Any:
 @pytest.fixture
 def own_socket() -> None:
     """Skip if the daemon does not use the default socket, or every user may use it."""
-    local_docker().close()  # import this before the child loses the permission to read it
+    local_docker().close()  # import this now, because the child loses the permission to read the module
     if local_endpoint().address != DEFAULT_ADDRESS:
         pytest.skip("this machine's daemon has a socket of its own")
 

@@ -1,4 +1,4 @@
-"""Which stack a plain `pulumi` uses after our code opened one, and what the record of an opened stack contains."""
+"""Test which stack a plain `pulumi` uses after our code opened one, and what the record of an opened stack contains."""
 
 from __future__ import annotations
 

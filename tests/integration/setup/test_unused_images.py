@@ -126,7 +126,9 @@ def test_image_that_a_failed_deployment_left_unrecorded_is_removed(
     assert _removed(client, _record(new)) == []
 
 
-def test_deployment_keeps_what_another_one_has_built_meanwhile(client: docker.DockerClient, images: list[str]) -> None:
+def test_deployment_keeps_images_that_another_one_built_meanwhile(
+    client: docker.DockerClient, images: list[str]
+) -> None:
     recorded, building = images
     assert _removed(client, _record(recorded), locked=True) == []
     assert images_in(client, build_context.repositories(STACK)) == {recorded, building}

@@ -16,7 +16,7 @@ PATIENCE_S = 150
 
 
 def test_wait_for_ssh_is_reported_during_the_deployment(tmp_path: Path) -> None:
-    with HetznerAPI() as api:  # servers exist only in the account, so none of them answers
+    with HetznerAPI() as api:  # servers exist only in the simulated account, so SSH never answers
         project = Project(tmp_path, "t-waiting", ON_A_SERVER, dict(api.environment))
         project.take_secrets()
         process = subprocess.Popen(

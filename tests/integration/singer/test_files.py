@@ -1,4 +1,4 @@
-"""Which files are loaded, which are refused alone, and what the report says of each."""
+"""Test which files are loaded, which are refused alone, and what the report contains."""
 
 from __future__ import annotations
 

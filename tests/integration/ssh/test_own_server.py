@@ -98,7 +98,7 @@ def test_deployments_after_kills_complete_the_stack(server: OwnServer) -> None:
 
 
 def test_image_of_a_killed_deployment_with_other_content_is_removed(server: OwnServer) -> None:
-    """No record has such an image; a stack whose name begins like this one keeps its own."""
+    """The image is in no record. Images of another stack, whose name begins with this stack's name, are kept."""
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)

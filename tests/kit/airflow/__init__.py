@@ -101,7 +101,7 @@ class Airflow:
 
 
 def _install() -> None:
-    """Install the locked group `airflow`, as the image does, unless it is there; one at a time."""
+    """Install the locked group `airflow` as the image does, unless it is installed; one process at a time."""
     ENVIRONMENT.parent.mkdir(exist_ok=True)
     with (ENVIRONMENT.parent / "airflow.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

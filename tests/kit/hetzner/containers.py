@@ -278,7 +278,7 @@ def sweep(client: docker.DockerClient) -> None:
     """Remove everything of test runs that were killed."""
     for container in _labelled(client, f"{LABEL}.owner"):
         if _is_gone(container.labels[f"{LABEL}.owner"]):
-            with suppress(APIError):  # another run may remove it at the same time
+            with suppress(APIError):  # another run may remove the same object at the same time
                 container.remove(force=True, v=True)
     for folder in Path(gettempdir()).glob("fds-kit-*/"):
         owner = folder / "owner"

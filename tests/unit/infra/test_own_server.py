@@ -118,7 +118,7 @@ def test_same_key_at_another_address_counts_as_the_same_server(
     assert (folder / "known_hosts").read_text().startswith("[192.0.2.7]:2222 ")
 
 
-def test_silent_server_is_one_sentence() -> None:
+def test_silent_server_is_reported_in_one_sentence() -> None:
     nobody = SETTINGS.model_copy(update={"ssh_host": "127.0.0.1", "ssh_port": 1})
     with pytest.raises(UnreachableError, match=r"no SSH server answers at \[127\.0\.0\.1\]:1"):
         known.scan(nobody)

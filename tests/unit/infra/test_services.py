@@ -109,7 +109,7 @@ def test_needed_services_come_first_in_the_catalogue() -> None:
         seen.add(service.name)
 
 
-def test_lean_is_always_selected_and_full_selects_everything() -> None:
+def test_lean_profile_is_always_selected_and_full_selects_everything() -> None:
     assert {service.profile for service in selected(Settings.of("dev", {}))} == {"lean"}
     assert [service.name for service in selected(FULL)] == [s.name for s in catalogue() if s.wanted(FULL)]
     assert {service.profile for service in selected(FULL)} == set(profiles())

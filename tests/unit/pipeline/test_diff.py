@@ -56,7 +56,7 @@ def test_rows_without_a_key_are_compared_by_content(tmp_path: Path, key: str | N
     assert (diff.added, diff.removed) == (0, 1)
 
 
-def test_rounding_differences_of_a_sum_are_no_change(tmp_path: Path) -> None:
+def test_rounding_differences_of_a_sum_are_not_a_change(tmp_path: Path) -> None:
     noisy = f"SELECT * REPLACE (ratio * (1 + 1e-13) AS ratio) FROM ({ROWS})"
     assert compare(tmp_path, table(ROWS), table(noisy)) == ()
     assert len(compare(tmp_path, table(ROWS), table(f"SELECT * REPLACE (ratio * 1.001 AS ratio) FROM ({ROWS})"))) == 1

@@ -37,7 +37,7 @@ def test_readers_of_the_runner_have_a_separate_folder() -> None:
     assert paths.published.parent not in paths.root.parents
 
 
-def test_database_below_a_file_is_one_clear_error(tmp_path: Path) -> None:
+def test_database_below_a_file_is_reported_in_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot make a folder"):
         beside(tmp_path / "file" / "a.duckdb").make()

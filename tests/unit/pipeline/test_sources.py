@@ -113,7 +113,7 @@ def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.M
         PROJECT.replace("[{entity: bank, paths: [b/*.csv, b/*.txt]}]", "bank"),
     ],
 )  # fmt: skip
-def test_invalid_declaration_is_one_sentence(tmp_path: Path, text: str) -> None:
+def test_invalid_declaration_is_reported_in_one_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         declared_sources(write(tmp_path, text))
     assert caught.value.where.endswith("meltano.yml") and caught.value.next_command

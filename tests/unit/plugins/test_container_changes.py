@@ -110,5 +110,5 @@ def test_change_updates_the_container_in_place(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", NOTHING, ids=str)
-def test_equivalent_inputs_are_no_change(change: dict[str, Any]) -> None:
+def test_equivalent_inputs_are_not_a_change(change: dict[str, Any]) -> None:
     assert diff(change).changes == provider_pb2.DiffResponse.DIFF_NONE

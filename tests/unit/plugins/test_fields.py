@@ -116,7 +116,7 @@ def test_difference_has_whether_it_replaces_the_resource(
     assert changes(FIELDS, state, inputs, []) == expected
 
 
-def test_ignored_change_is_no_difference() -> None:
+def test_ignored_change_is_not_a_difference() -> None:
     assert changes(FIELDS, {"memory": 1, "image": "a"}, {"memory": 2, "image": "b"}, ["memory", "image[0]"]) == {}
 
 

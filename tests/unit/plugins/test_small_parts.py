@@ -205,7 +205,7 @@ def test_unsupported_toolchain_is_refused(tmp_path: Path) -> None:
         Toolchain(tmp_path, {"toolchain": "poetry"})
 
 
-def test_missing_environment_is_one_sentence(tmp_path: Path) -> None:
+def test_missing_environment_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match="is not a virtualenv; next: pulumi install"):
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
 

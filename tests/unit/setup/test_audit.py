@@ -26,7 +26,7 @@ def test_vulnerability_is_named_with_its_fix() -> None:
     assert lines[1] == "audit: 2 packages checked, 1 known vulnerabilities"
 
 
-def test_unchecked_packages_are_no_success() -> None:
+def test_unchecked_packages_are_not_a_success() -> None:
     lines, code = result([SKIPPED, SKIPPED])
     assert code == 5
     assert lines[-1].startswith("audit: NOT checked: 1 packages") and "agate" in lines[-1]

@@ -74,13 +74,13 @@ def test_setup_after_a_failure_continues_at_the_failed_prerequisite() -> None:
     assert _prepare([first, second, third]) == [("first", "found"), ("second", "made"), ("third", "made")]
 
 
-def test_failing_program_is_one_sentence_with_its_last_line() -> None:
+def test_failing_program_is_reported_with_its_last_line() -> None:
     with pytest.raises(UnreachableError, match=r"it broke: second \(sh\); next: try again") as raised:
         run(["sh", "-c", "echo first; echo second >&2; exit 3"], what="it broke", next_command="try again")
     assert raised.value.exit_code == 5
 
 
-def test_missing_program_is_one_sentence() -> None:
+def test_missing_program_is_reported_in_one_sentence() -> None:
     with pytest.raises(UnreachableError, match="no-such-program"):
         run(["no-such-program"], what="it broke", next_command="install it")
 

@@ -163,7 +163,7 @@ def value(plain_column: str, kind: ColumnType) -> str:
 
 
 def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Convention) -> str:
-    """Return SQL for the reason why the text is no number of its column, with the setting to declare."""
+    """Return SQL for the reason why the text is not a number of its column, with the setting to declare."""
     text = f"trim({column})"
     begin = f"'column ' || {literal(name)} || ' is no {kind.kind} like 1234.56: ''' || left({text}, 40) || ''' "
     if kind.kind == "integer":

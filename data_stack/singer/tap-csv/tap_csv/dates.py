@@ -132,7 +132,7 @@ def is_plausible(moment_column: str, rules: DateRules) -> str:
 
 
 def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRules) -> str:
-    """Return SQL for the reason why the text is no plausible day or time, with the setting to declare."""
+    """Return SQL for the reason why the text is not a plausible day or time, with the setting to declare."""
     what = "day" if kind == "date" else "time"
     shown, text = f"'''' || left(trim({column}), 40) || ''''", f"trim({column})"
     column_is = f"'column ' || {literal(name)} || "

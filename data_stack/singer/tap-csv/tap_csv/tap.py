@@ -56,10 +56,10 @@ class TapCSV(Tap):
     def _check_refused(self) -> None:
         """Report the refused files. End with an error if nothing is left to load and there is no report to say so."""
         streams = self._csv_streams
-        has_files = any(stream.has_files for stream in streams)  # this scans the files, which fills the counts
+        has_files = any(stream.has_files for stream in streams)  # `has_files` scans the files, which fills the counts
         self.report()
         for stream in streams:
-            if not stream.schema["properties"]:  # all its files are refused, and no column is declared
+            if not stream.schema["properties"]:  # all files of the stream are refused, and no column is declared
                 stream.selected = False
         refused = [count.refused for stream in streams for count in stream.counts if count.refused]
         if refused and not has_files and not self.config.get("report_path"):

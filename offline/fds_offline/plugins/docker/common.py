@@ -27,7 +27,7 @@ def from_labels(labels: Mapping[str, str] | None) -> list[dict[str, Any]]:
 
 
 def remove_when_unused(remove: Callable[[], None], in_use: str) -> None:
-    """Call `remove` until no container uses the resource any more, for at most 30 s; a missing resource is no error.
+    """Call `remove` until no container uses the resource any more, for at most 30 s; ignore a missing resource.
 
     Args:
         in_use: text in the daemon's error while the resource is used.

@@ -36,7 +36,7 @@ class SshKey:
         cloud.delete(f"/ssh_keys/{resource_id}")
 
     def _state(self, found: Body, known: State) -> State:
-        """Return the state; the API removes white space around a key, which is no change."""
+        """Return the state without white space around the key, because the API removes it."""
         key = known.get("publicKey", "")
         return {
             "name": found["name"],
@@ -205,7 +205,7 @@ def attach_to_network(cloud: Cloud, server: Any, wanted: State) -> int:
 
 
 def detach_from_network(cloud: Cloud, server: Any, network: int) -> None:
-    """Detach a server; a server that is not attached is no error."""
+    """Detach a server, if it is attached."""
     path = f"/servers/{server}/actions/detach_from_network"
     try:
         cloud.retry(lambda: cloud.do("POST", path, {"network": network}), ("conflict", "locked", "service_error"))

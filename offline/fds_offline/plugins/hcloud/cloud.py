@@ -97,7 +97,7 @@ class Cloud:
             raise PluginError(f"{action['command']} failed: {error.get('message')} ({error.get('code')})")
 
     def delete(self, path: str, tries: int = TRIES, again: tuple[str, ...] = ("conflict", "locked")) -> None:
-        """Delete; a missing object is no error, and one that is still in use is tried again."""
+        """Delete an object, if it exists; try again while it is in use."""
         try:
             self.retry(lambda: self.do("DELETE", path), again, tries)
         except APIException as error:
@@ -138,7 +138,7 @@ def given(inputs: Mapping[str, Any], **names: str) -> Body:
 
 
 def number(resource_id: str) -> str | None:
-    """Return a numeric ID for a path; None if the text is no number, because no resource has such an ID."""
+    """Return a numeric ID for a path; None for other text, because no resource has such an ID."""
     return resource_id if re.fullmatch(r"\d+", resource_id) else None
 
 

@@ -200,6 +200,6 @@ def serve() -> None:
     print(port, flush=True)
     try:
         server.wait_for_termination()
-    except KeyboardInterrupt:  # the engine ends its plugins in this way
+    except KeyboardInterrupt:  # the engine stops its plugins by this signal
         host.end_all()
         server.stop(grace=None)

@@ -122,7 +122,7 @@ class _Inspection:
         return found
 
     def _load(self, text: Text, settings: dict[str, Any], found: Columns) -> None:
-        """Load the file as the tap would with what is decided so far."""
+        """Load the file as the tap would, with the settings that are decided so far."""
         given = self._given
         types = {column.name: column.type for column in found.columns if column.name not in (given.get("keys") or ())}
         chosen = {**settings, **found.settings, "columns": types}

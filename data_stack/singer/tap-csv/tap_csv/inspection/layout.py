@@ -109,7 +109,7 @@ def _layout(delimiter: str, records: list[Record], at: int) -> Layout:
 
 
 def _is_header(names: Sequence[str]) -> bool:
-    """Return whether all fields, except empty ones at the end, have a name that is no number, day or time."""
+    """Return whether all fields have a name that is not a number, day or time; empty fields at the end are ignored."""
     filled = [name.strip() for name in names]
     while filled and not filled[-1]:
         filled.pop()
@@ -139,7 +139,7 @@ def _may_be_header(records: list[Record], at: int) -> bool:
 
 
 def _nothing(readings: dict[str, list[Record]]) -> Open:
-    """Return the question for a file in which no line is a header with rows of the same width below it."""
+    """Return the open question for a file without a header, that is, a line with rows of the same width below it."""
     records = next(iter(readings.values()))
     if records and all(len(fields) == 1 for found in readings.values() for _, fields in found):
         why = "no , ; tab or | is in the file; declare its delimiter, or any of them for a file of one column"

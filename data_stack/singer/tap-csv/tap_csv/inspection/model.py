@@ -1,4 +1,4 @@
-"""Define what an inspection finds: what is decided, and what is open with its options."""
+"""Define the result of an inspection: decided settings, and open ones with their options."""
 
 from __future__ import annotations
 

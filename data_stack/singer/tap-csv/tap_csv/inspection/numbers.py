@@ -45,8 +45,8 @@ class Numbers:
 def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | None:
     """Return how the column's numbers are written, an open question, or None if it is a column of texts.
 
-    A column is numeric if every value is a number and at least one has a proven fraction. Whole numbers are no proof,
-    because they may be codes that a calculation would damage.
+    A column is numeric if every value is a number and at least one has a proven fraction. Whole numbers prove nothing,
+    because they may be codes that must not change.
     """
     signs = tuple(dict.fromkeys((*given.currency_signs, *_signs(table, field))))
     rules = NumberRules(given.decimal, given.thousands, signs, parentheses=True, trailing_minus=True)
