@@ -15,8 +15,8 @@ FOLDERS = ("airflow/dags", "dashboards", "dbt", "meltano")
 def content_dir() -> Path:
     """Return the folder `data_stack` of the project.
 
-    In an image, and in a project without that folder, it is the one beside the sources: what was copied into the image,
-    or the demo.
+    In an image, and in a project without that folder, it is the folder next to the sources: the copied content, or the
+    demo.
     """
     try:
         own = project_dir() / "data_stack"

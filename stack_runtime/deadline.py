@@ -1,6 +1,6 @@
 """Limit the time of a whole request.
 
-A client's own timeout covers one read only, so it never expires if the peer sends a byte now and then.
+A client's own timeout covers only one read, so it never expires if the peer keeps sending single bytes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ Result = TypeVar("Result")
 
 
 def within(seconds: float, ask: Callable[[], Result]) -> Result:
-    """Run `ask` in a thread and return its result; on timeout, the thread keeps running.
+    """Run `ask` in a thread and return its result, or raise its error; on timeout, the thread keeps running.
 
     Raises:
         TimeoutError: `ask` took longer than `seconds`.
-        BaseException: `ask` raised it.
     """
     results: list[Result] = []
     failures: list[BaseException] = []

@@ -47,7 +47,7 @@ def install_packages(scratch: Path) -> None:
 
 
 def dbt_program() -> str:
-    """Return the path of dbt, which is installed beside this Python."""
+    """Return the path of dbt, which is installed next to this Python."""
     return str(Path(sys.executable).with_name("dbt"))
 
 

@@ -24,7 +24,7 @@ def inspect_file(file: Path, settings: Mapping[str, Any], say: Callable[[str], N
         say: called with a progress message for each installation.
 
     Raises:
-        UsageError: a setting is invalid, or the file is no table.
+        UsageError: a setting is invalid, or the file is not a table.
         UnreachableError: the tap cannot be installed.
     """
     meltano_env.prepare(say)

@@ -135,7 +135,7 @@ class EvalEnvironment:
         if self.barrier:
             with contextlib.suppress(threading.BrokenBarrierError):
                 self.barrier.wait(OVERLAP_S)
-                self.barrier.abort()  # the others need not wait
+                self.barrier.abort()  # the other services need not wait
                 self._violations.append("two changes were applied at once")
         return self.planning_inputs(settings)
 

@@ -1,4 +1,4 @@
-"""Free ports for stacks and servers of tests, so that they run beside a stack on the default ports."""
+"""Find free ports for stacks and servers of tests, so that they run together with a stack on the default ports."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Project:
         self.configure(self.settings)
 
     def _copy_sources(self) -> None:
-        """Copy the sources of commands and images; link the policy pack, because its environment is beside it."""
+        """Copy the sources of commands and images; link the policy pack, whose folder has its environment."""
         for name in ("agents", "data_stack", "fds", "infra", "stack_runtime"):
             ignored = shutil.ignore_patterns(".meltano", "target", "logs")
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)

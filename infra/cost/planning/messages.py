@@ -190,7 +190,7 @@ def _named(settings: Settings, names: Sequence[str]) -> str:
 
 
 def _open_to_all(networks: Sequence[str]) -> bool:
-    """Return whether these networks together cover every IPv4 or every IPv6 address; none means all addresses."""
+    """Return whether these networks together cover every IPv4 or every IPv6 address; no network means all addresses."""
     parsed = [ip_network(network) for network in networks]
     v4 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv4Network)))
     v6 = list(collapse_addresses(one for one in parsed if isinstance(one, IPv6Network)))

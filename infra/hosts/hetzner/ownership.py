@@ -67,7 +67,8 @@ def _part(settings: Settings, found: _Found) -> Part:
 
 
 def _label(api: Client, found: list[_Found], identity: str) -> None:
-    """Label the resources. After a kill the others still have the former owner, so the same command finishes."""
+    """Label the resources. After a kill, repeat the command: resources without the new label still have the former
+    owner."""
     for kind, _, each in found:
         labels = {**(each.labels or {}), IDENTITY: identity}
         if kind.startswith("record "):

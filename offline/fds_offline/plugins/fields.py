@@ -198,7 +198,7 @@ def _same_set(field: Field, old: list[Any], new: list[Any]) -> bool:
 
 
 def _replaces(field: Field, old: Any, new: Any) -> bool:
-    """Return whether a changed block replaces the resource: by itself, or because of a changed part."""
+    """Return whether a changed block replaces the resource, because of the block or of a changed part."""
     if field.replace or field.of is None:
         return field.replace
     if field.kind == "object" and isinstance(old, dict) and isinstance(new, dict):

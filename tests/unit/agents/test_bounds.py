@@ -79,7 +79,7 @@ def test_unknown_total_exceeds_every_limit(proposal: Proposal) -> None:
 def test_irreversible_server_change_is_not_covered_by_yes(
     proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
 ) -> None:
-    """The planned server is compared, whichever setting leads to it."""
+    """The planned server is compared, for every setting that changes it."""
     plans = {}
     for name, update in (("plan_before", before), ("plan_after", after)):
         plan = getattr(proposal, name)

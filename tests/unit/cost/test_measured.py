@@ -1,4 +1,4 @@
-"""Test that memory measured by `fds status` is shown beside the reservations, and an invalid sample is a warning."""
+"""Test that memory measured by `fds status` is shown next to the reservations, and an invalid sample is a warning."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_content_of_the_project_replaces_only_the_demo(tmp_path: Path, monkeypat
 
 
 def test_each_built_image_has_a_repository_for_its_stack_only() -> None:
-    """A repository belongs to one stack and one image, also if there are stacks `a` and `a-b`."""
+    """A repository belongs to one stack and one image, even if there are stacks `a` and `a-b`."""
     built = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
     names = [build_context.reference("a", build).rpartition(":")[0] for build in built]
     assert build_context.repositories("a") == names and len({*names}) == len(built) > 1

@@ -18,7 +18,7 @@ from stack_runtime.paths import cache_dir, project_dir
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project folder; the cache beside it contains an engine."""
+    """Return a project folder; the cache next to it contains an engine."""
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "the cache"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):

@@ -141,7 +141,8 @@ def _chunks(stream: IO[bytes], original: Path, size: int = _CHUNK) -> Iterator[b
 def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Iterator[bytes]:
     """Yield the text as UTF-8.
 
-    Refuse text that is valid UTF-8 with non-ASCII letters, as text in a single-byte encoding hardly ever is.
+    Refuse text that is valid UTF-8 with non-ASCII letters, because text in a single-byte encoding is almost never valid
+    UTF-8.
     """
     decoder, other = codecs.getincrementaldecoder(encoding)(), codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_ascii = not encoding.startswith(("utf-16", "utf-32")), True

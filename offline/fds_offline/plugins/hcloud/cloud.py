@@ -47,7 +47,7 @@ def connect(settings: State) -> Cloud:
 
 
 class Cloud:
-    """One project. The SDK retries conflicts, rate limits and time-outs by itself."""
+    """One project. The SDK itself retries conflicts, rate limits and time-outs."""
 
     def __init__(self, client: Client, poll_seconds: float, poll_growth: int) -> None:
         self._client = client

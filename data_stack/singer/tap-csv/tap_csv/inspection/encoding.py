@@ -23,7 +23,8 @@ _WINDOW = 20
 def find_encoding(original: Path, folder: Path) -> str | Open:
     """Return the encoding of a file, or the open question if its bytes do not prove one.
 
-    A byte order mark names it. Bytes that are valid UTF-8 are UTF-8, because text in another encoding hardly ever is.
+    A byte order mark names it. Bytes that are valid UTF-8 count as UTF-8, because text in another encoding is almost
+    never valid UTF-8.
 
     Raises:
         FileRefusedError: the file is not text.

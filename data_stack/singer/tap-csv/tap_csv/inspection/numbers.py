@@ -96,7 +96,7 @@ def _text(field: Field) -> Option:
 
 
 def _signs(table: Table, field: Field) -> list[str]:
-    """Return the currency signs beside the numbers of a column; none if there are too many for a convention."""
+    """Return the currency signs next to the numbers of a column; none if there are too many for a convention."""
     codes = "|".join(re.escape(code) for code in sorted(CODES, key=len, reverse=True))
     sign = f"(?:{codes}|\\p{{Sc}})"
     text = f"trim({field.sql})"
