@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from infra.cost.planning_inputs import PlanningInputs
     from infra.settings import Settings
 
-AllowSnapshot = Annotated[bool, typer.Option("--allow-snapshot", help="Plan on prices and a rate past their age.")]
+AllowSnapshot = Annotated[
+    bool, typer.Option("--allow-snapshot", help="Accept prices and an exchange rate that are too old.")
+]
 Prices = Annotated[Path | None, typer.Option("--prices", help="Folder with pricing.json and server_types.json.")]
-PricesDate = Annotated[str | None, typer.Option("--prices-date", help="The day of those prices, as 2026-10-07.")]
-FxRate = Annotated[str | None, typer.Option("--fx-rate", help="US dollars for one euro.")]
-FxDate = Annotated[str | None, typer.Option("--fx-date", help="The day of that rate.")]
+PricesDate = Annotated[str | None, typer.Option("--prices-date", help="Date of those prices, such as 2026-10-07.")]
+FxRate = Annotated[str | None, typer.Option("--fx-rate", help="Exchange rate: US dollars for one euro.")]
+FxDate = Annotated[str | None, typer.Option("--fx-date", help="Date of that rate.")]
 
 _WIDTH = 100
 """Columns where no terminal says how many it has."""

@@ -29,7 +29,7 @@ def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) ->
         try:
             return run_in_container(client, stack, csv, say, verb=verb, options=options)
         except KeyboardInterrupt:
-            say(f"the run goes on in the stack; fds status --stack {stack} tells how it ended")
+            say(f"the run continues in the stack; fds status --stack {stack} shows how it ended")
             raise typer.Exit(130) from None
 
 
@@ -103,7 +103,7 @@ def _row_lines(run: Mapping[str, Any]) -> list[str]:
     if len(run["streams"]) > 1:
         lines += [f"  {stream['table']} ({stream['source']}): {_counts(stream['rows'])}" for stream in run["streams"]]
     if run["status"] == "succeeded" and run["streams"] and not run["rows"]["read"] and not run["refused"]:
-        lines.append("No new row was found: the file has none below its header, or landing has nothing new")
+        lines.append("No new rows: the file has only a header, or the landing folder has nothing new")
     return lines
 
 

@@ -12,7 +12,10 @@ from fds.output import say
 
 TakeOver = Annotated[
     str,
-    typer.Option("--take-over", help="Owner of resources with this stack's name, as an error names it, to take over."),
+    typer.Option(
+        "--take-over",
+        help="Take over resources of this owner, whose stack has the same name; the error prints the owner.",
+    ),
 ]
 
 Result = TypeVar("Result")

@@ -31,7 +31,8 @@ Allow = Annotated[
     ),
 ]
 UpTo = Annotated[
-    str | None, typer.Option("--up-to", metavar="USD", help="What all stacks of the budget may then cost a month.")
+    str | None,
+    typer.Option("--up-to", metavar="USD", help="Bound of --yes: highest monthly cost of all stacks of the budget."),
 ]
 
 MODEL = "FDS_MODEL"
@@ -160,7 +161,7 @@ def _approved(text: str, question: str) -> bool:
     """Show what would be done and ask for approval; without a terminal, return False."""
     print(text)
     if not sys.stdin.isatty():
-        say("nothing is done: approve at a terminal; python -m agents approve does it for what --json shows")
+        say("nothing was done: approve at a terminal, or call python -m agents approve with id and digest from --json")
         return False
     return typer.confirm(question)
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from infra.cost.planning_inputs import PlanningInputs
     from infra.settings import Settings
 
-Markdown = Annotated[bool, typer.Option("--markdown", help="Answer with Markdown, for a pull request.")]
-Diff = Annotated[bool, typer.Option("--diff", help="Compare with the stack file as --base has it.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Compare with the stack file at the git revision --base.")]
 Base = Annotated[str, typer.Option("--base", help="The git revision that --diff compares with.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Show every formula, service and server type.")]
-Actual = Annotated[bool, typer.Option("--actual", help="Price what the account really runs, beside the plan.")]
+Actual = Annotated[
+    bool, typer.Option("--actual", help="Show what the account really runs, with prices, next to the plan.")
+]
 
 
 def command(

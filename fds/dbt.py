@@ -10,8 +10,10 @@ import typer
 from fds._runs import check_database, local_database
 from fds.output import Debug, Stack, say
 
-Words = Annotated[list[str], typer.Argument(metavar="-- ARGS", help="For dbt, such as: -- run --select my_model")]
-Local = Annotated[bool, typer.Option("--local", help="On the data of local runs, without container and server.")]
+Words = Annotated[
+    list[str], typer.Argument(metavar="-- ARGS", help="Arguments of dbt, such as: -- run --select my_model")
+]
+Local = Annotated[bool, typer.Option("--local", help="Use the data of local runs, without container and server.")]
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that local runs publish.")]
 
 

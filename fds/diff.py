@@ -11,7 +11,7 @@ import typer
 from fds._runs import check_database, end_with, run_deployed, run_here
 from fds.output import AsJson, Debug, Stack
 
-Local = Annotated[bool, typer.Option("--local", help="Compare here, without container and server.")]
+Local = Annotated[bool, typer.Option("--local", help="Compare on this machine, without container and server.")]
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that local runs publish.")]
 
 

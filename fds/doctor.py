@@ -80,7 +80,7 @@ def _unhealthy(stack: str) -> str:
     with daemon(project_dir(), stack) as client:
         there, sick = containers(client, stack), unhealthy(client, stack)
     if gone := missing(there, wanted):
-        raise UnreachableError(f"not there: {', '.join(gone)}", next_command=f"fds up --stack {stack}")
+        raise UnreachableError(f"missing: {', '.join(gone)}", next_command=f"fds up --stack {stack}")
     if sick:
         raise UnreachableError(f"not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]} --stack {stack}")
     return f"{len(there)} healthy" if there else f"none runs yet, fds up --stack {stack} starts them"
@@ -98,7 +98,7 @@ def _broken_dags(stack: str) -> str:
         broken = airflow.import_errors(airflow.api_server(client, stack))
     if broken:
         raise UsageError(
-            f"{len(broken)} DAG files cannot be imported, the first with {broken[0][1]}",
+            f"{len(broken)} DAG files cannot be imported, the first because of {broken[0][1]}",
             where=broken[0][0],
             next_command="correct it, then fds up",
         )

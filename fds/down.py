@@ -11,7 +11,7 @@ from fds._take_over import TakeOver, confirmed
 from fds.output import AsJson, Debug, Stack, answer, say
 
 Volumes = Annotated[bool, typer.Option("--volumes", help="Remove the data as well.")]
-Confirm = Annotated[str, typer.Option("--confirm", help="Name of the stack, to remove a server without being asked.")]
+Confirm = Annotated[str, typer.Option("--confirm", help="Name of the stack, to confirm that a server is removed.")]
 
 
 def command(
@@ -51,7 +51,7 @@ def _ask(stack: str, what: str, volumes: bool, confirm: str) -> None:
 
     way = f"fds down --stack {stack}{' --volumes' if volumes else ''} --confirm {stack}"
     if not confirm and not sys.stdin.isatty():
-        raise UsageError(f"this deletes {what}, and nobody is there to be asked", next_command=way)
+        raise UsageError(f"this deletes {what}, and there is no terminal to ask at", next_command=way)
     typed = confirm or typer.prompt(f"This deletes {what}. Type the name of the stack to go on", err=True)
     if typed != stack:
         raise UsageError("not confirmed, nothing was removed", next_command=way)

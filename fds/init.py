@@ -46,7 +46,7 @@ def command(name: Name, demo: Demo = False, debug: Debug = False) -> None:
         )
     folder = Path.cwd() / name
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError("this exists already", where=str(folder), next_command="choose another name, or remove it")
+        raise UsageError("this already exists", where=str(folder), next_command="choose another name, or remove it")
     try:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as work:
             draft = Path(work) / name
@@ -55,7 +55,9 @@ def command(name: Name, demo: Demo = False, debug: Debug = False) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(
-            f"the project cannot be written: {reason}", where=str(folder), next_command="use a folder of yours"
+            f"the project cannot be written: {reason}",
+            where=str(folder),
+            next_command="use a folder that you may write",
         ) from None
     say(f"made {folder}; next:")
     for line in _next_commands(name, demo):

@@ -17,7 +17,9 @@ from fds.output import AsJson, Debug, Stack, answer, ask, say
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file.")]
 Entity = Annotated[str | None, typer.Option("--entity", help="Name of the entity; default: from the file's name.")]
 Key = Annotated[list[str] | None, typer.Option("--key", help="Column that identifies a row; repeat it for several.")]
-Generated = Annotated[str | None, typer.Option("--generated-key", help="Instead: a key column to add, of this name.")]
+Generated = Annotated[
+    str | None, typer.Option("--generated-key", help="Name of a key column to add, instead of --key.")
+]
 Column = Annotated[list[str] | None, typer.Option("--column", metavar="NAME=TYPE", help="Type of a column.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A format setting of tap-csv.")]
 Write = Annotated[bool, typer.Option("--write", help="Add the entity and a staging model to the project.")]

@@ -13,8 +13,8 @@ from fds.output import Debug, Stack
 def command(
     service: Annotated[str, typer.Argument(help="Name of the service, as in fds status.")],
     stack: Stack = "dev",
-    tail: Annotated[int, typer.Option("--tail", min=1, max=100_000, help="How many of the last lines.")] = 100,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the service speaks.")] = False,
+    tail: Annotated[int, typer.Option("--tail", min=1, max=100_000, help="Number of last lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines.")] = False,
     debug: Debug = False,
 ) -> None:
     """Print the last lines of a service's log."""

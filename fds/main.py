@@ -61,7 +61,7 @@ def _of_stack(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _stopped() -> NoReturn:
     threading.excepthook = lambda _: None  # threads of the engine's SDK fail now, because their files are closed
-    print("fds: stopped; the same command goes on where it left off", file=sys.stderr)
+    print("fds: stopped; run the same command again to continue", file=sys.stderr)
     raise SystemExit(130)
 
 
@@ -74,7 +74,7 @@ def _remind() -> None:
         return
     with contextlib.suppress(UsageError):
         for proposal, stack, end in overdue(project_dir() / ".fds", datetime.now(UTC)):
-            say(f"a temporary change of {stack} ended on {end[:16]} and is still there ({proposal}); next: fds expire")
+            say(f"a temporary change of {stack} ended on {end[:16]} but is not reverted ({proposal}); next: fds expire")
 
 
 def _where_the_engine_is() -> str:

@@ -12,13 +12,13 @@ import typer
 from stack_runtime.errors import UsageError
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack: dev, prod, or one of your own.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 AcceptHostKey = Annotated[
     str,
     typer.Option(
         "--accept-host-key",
         metavar="SHA256:…",
-        help="Accept this host key of a server of your own, without a question.",
+        help="Accept this host key of your own server without a question.",
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
@@ -42,4 +42,4 @@ def ask(question: str, *, hidden: bool = False) -> str:
         print(f"{question}: ", end="", file=sys.stderr, flush=True)
         return input().strip()
     except EOFError:
-        raise UsageError("no answer came", next_command="the same command again") from None
+        raise UsageError("no answer was given", next_command="the same command again") from None

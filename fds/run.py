@@ -21,7 +21,7 @@ Approve = Annotated[
     str | None,
     typer.Option("--approve-over", help="Publish nothing if more rows of a mart would change, such as 10%."),
 ]
-Local = Annotated[bool, typer.Option("--local", help="Run here, without container and server.")]
+Local = Annotated[bool, typer.Option("--local", help="Run on this machine, without container and server.")]
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that a local run publishes.")]
 
 

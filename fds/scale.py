@@ -53,7 +53,7 @@ def command(
         report.show(plan, _plans.console())
     _plans.leave(plan)
     if not apply:
-        say("nothing is written: --apply does")
+        say("nothing was written; --apply writes the stack file")
         return
     stack_file.write(project, stack, changes)
     say(f"written to Pulumi.{stack}.yaml; next: fds up --stack {stack}")

@@ -69,7 +69,7 @@ def _told(project: Path, stack: str) -> list[str]:
 
     stored = complete(project, stack, ask if sys.stdin.isatty() else None, say)
     say(f"Pulumi.{stack}.yaml: " + (f"stored {', '.join(stored)}" if stored else "nothing is missing"))
-    say(f"state: {environment(project, stack)['PULUMI_BACKEND_URL']} (PULUMI_BACKEND_URL names another place)")
+    say(f"state: {environment(project, stack)['PULUMI_BACKEND_URL']} (set PULUMI_BACKEND_URL for another one)")
     return stored
 
 

@@ -31,7 +31,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     try:
         measured.leave(project, stack, rows, today())
     except OSError as error:
-        say(f"fds cost will not know what is in use, the sample cannot be kept: {error.strerror}")
+        say(f"fds cost will not show the measured memory, because it cannot be saved: {error.strerror}")
     if as_json:
         answer(report)
     else:
@@ -75,7 +75,7 @@ def _show(report: dict[str, Any]) -> None:
 
 def _show_run(console: Any, run: dict[str, Any] | None) -> None:
     if run is None:
-        console.print("No pipeline run yet; fds run --csv FILE makes the first.")
+        console.print("No pipeline run yet; fds run --csv FILE starts the first.")
         return
     rows, checks = run["rows"], run["checks"]
     passed = sum(check["status"] == "pass" for check in checks)

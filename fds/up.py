@@ -36,4 +36,4 @@ def command(
     if as_json:
         answer({"stack": stack, "changes": changes, "changed": changed, "seconds": seconds})
     else:
-        say(f"{stack}: {changed} resources changed, {changes.get('same', 0)} as they were, {seconds} s")
+        say(f"{stack}: {changed} resources changed, {changes.get('same', 0)} unchanged, {seconds} s")

@@ -99,6 +99,7 @@ def refuse(stack: str, parts: Sequence[Part], where: str) -> None:
     """Raise the error for parts that belong to another stack, if there are any.
 
     Raises:
+        ForeignError: there are such parts.
     """
     if parts:
         raise ForeignError(stack, parts, where)

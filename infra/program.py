@@ -52,7 +52,7 @@ def main(
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())
     if approved is not None and settings != approved:
         raise RefusedError(
-            f"Pulumi.{stack_name}.yaml no longer says what was approved", next_command="ask for a new plan"
+            f"Pulumi.{stack_name}.yaml no longer has the approved settings", next_command="ask for a new plan"
         )
     take_configuration(stack_name, runtime_config.CONFIG.get())  # `claim` needs the token
     names = json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}")

@@ -182,12 +182,12 @@ class Settings(_Frozen):
     @classmethod
     def _root_is_a_certificate(cls, value: str) -> str:
         if value and not re.fullmatch(_CERTIFICATES, value):
-            raise ValueError("it is not one certificate or several in PEM form, and nothing else")
+            raise ValueError("it must contain only certificates in PEM form")
         if value:
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
             except ssl.SSLError:
-                raise ValueError("it looks like a certificate and cannot be read as one") from None
+                raise ValueError("it looks like a certificate but cannot be read") from None
         return value
 
     @field_validator("profiles")

@@ -144,7 +144,7 @@ def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> N
         if both := names & set(changed(other.before, other.after)):
             end = f"{other.until:%Y-%m-%d %H:%M} UTC" if other.until else ""
             raise RefusedError(
-                f"{', '.join(sorted(both))} is temporary already, until {end}",
+                f"{', '.join(sorted(both))} is already temporary until {end}",
                 where=other.id,
                 next_command="ask again after that, or ask for a permanent change",
             )

@@ -37,7 +37,7 @@ def require(settings: Settings, present: Collection[str]) -> None:
     """
     if names(settings) - set(present):
         raise UsageError(
-            "its passwords are not all generated yet",
+            "some of its passwords are not generated yet",
             where=f"Pulumi.{settings.stack}.yaml",
             next_command=f"fds up --stack {settings.stack}",
         )

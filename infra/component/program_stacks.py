@@ -30,7 +30,7 @@ def add(settings: Settings, own: Sequence[Service]) -> list[ProgramStack]:
     if any(other.settings.stack == settings.stack for other in stacks):
         raise UsageError(
             f"the program has two data stacks with the name {settings.stack}",
-            next_command="give each a name of its own: containers, networks and volumes are named after it",
+            next_command="give each its own name: containers, networks and volumes are named after it",
         )
     before = list(stacks)
     stacks.append(ProgramStack(settings, tuple(own)))

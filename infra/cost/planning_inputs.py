@@ -47,7 +47,7 @@ class PlanningInputs:
     inputs: RentalInputs | None
     """None for a local stack, which needs no prices."""
     machine: Machine | None
-    """The machine that the containers run on, where it exists already."""
+    """The machine that the containers run on, where it already exists."""
     own: tuple[Service, ...] = ()
     """Services of this stack that are not in the catalogue."""
 

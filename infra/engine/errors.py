@@ -114,7 +114,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if _SEALED.search(reason):
         way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"
         return UsageError(
-            "a secret of the stack file does not open with this passphrase", where=where, next_command=way
+            "a secret of the stack file cannot be decrypted with this passphrase", where=where, next_command=way
         )
     return StackError(short, where=where, next_command=f"fds doctor --stack {stack}")
 
@@ -131,6 +131,6 @@ def _of_account(reason: str, short: str, stack: str) -> StackError | None:
         way = f"raise the limit in the Hetzner console or delete what is not needed, then fds up --stack {stack}"
         return UnreachableError(f"a limit of the Hetzner project is reached: {short}", where=where, next_command=way)
     if _READ_ONLY.search(reason):
-        way = f"make a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
+        way = f"create a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
         return UnreachableError("the Hetzner token is read-only", where=where, next_command=way)
     return None

@@ -116,6 +116,7 @@ class StackOperations:
         """Check that no other deployment holds the stack's lock.
 
         Raises:
+            LockedError: one does.
         """
         if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
             raise self._locked()

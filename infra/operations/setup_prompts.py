@@ -149,4 +149,4 @@ UNSET = ("", "localhost")
 
 def _not_empty(answer: str) -> None:
     if not answer:
-        raise UsageError("nothing was given", next_command="fds setup")
+        raise UsageError("no value was given", next_command="fds setup")

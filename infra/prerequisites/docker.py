@@ -65,7 +65,7 @@ class Docker:
             if found:
                 return found
             time.sleep(0.2)
-        raise UnreachableError("Docker was started and does not answer", where=str(log_file()), next_command="read it")
+        raise UnreachableError("Docker was started but does not answer", where=str(log_file()), next_command="read it")
 
 
 def log_file() -> Path:

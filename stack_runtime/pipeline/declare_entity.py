@@ -65,11 +65,11 @@ def check_new(name: str) -> None:
         raise UsageError(what, where=repr(name[:60]), next_command="fds inspect FILE --write --entity bank")
     names = {str(entity["entity"]).lower() for source in declared_sources() for entity in source.entities or ()}
     if name in names:
-        raise UsageError(f"an entity {name} is declared already", where=PROJECT_FILE, next_command=again)
+        raise UsageError(f"an entity {name} is already declared", where=PROJECT_FILE, next_command=again)
     folder = dbt_project() / "models"
     taken = [*folder.rglob(f"stg_{name}.sql"), *folder.rglob(f"stg_{name}.y*ml")]
     if taken:
-        raise UsageError(f"a model stg_{name} exists already", where=str(taken[0]), next_command=again)
+        raise UsageError(f"a model stg_{name} already exists", where=str(taken[0]), next_command=again)
 
 
 def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, Any]) -> Declared:

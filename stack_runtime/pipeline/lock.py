@@ -83,7 +83,7 @@ def _holder(text: str) -> str:
         found = json.loads(text)
         return f"run {found['run_id']} (process {found['pid']}) since {found['since']}"
     except (ValueError, KeyError, TypeError):
-        return "a run that has just begun"
+        return "a run that has just started"
 
 
 @contextmanager

@@ -79,10 +79,10 @@ class PipelinePaths:
             for folder in (self.root, self.landing, self.quarantine, self.work, self.published.parent):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot make a folder: {error.strerror}", where=str(error.filename)) from None
+            raise UsageError(f"cannot create a folder: {error.strerror}", where=str(error.filename)) from None
         if self.parquet.exists() and not self.parquet.is_symlink():
             raise UsageError(
-                "the folder for Parquet files is there already, and not from a run",
+                "the folder for Parquet files already exists, and no run created it",
                 where=str(self.parquet),
                 next_command="rename it, or choose another --database",
             )

@@ -79,7 +79,7 @@ def publish_marts(database: Path, postgres: PostgresConfig, scratch: Path) -> No
                     _replace(source, target, mart, scratch / "mart.csv")
         except psycopg.OperationalError as error:
             raise UnreachableError(
-                f"PostgreSQL broke off: {_line(error)}", where=postgres.host, next_command="fds run again"
+                f"PostgreSQL closed the connection: {_line(error)}", where=postgres.host, next_command="fds run again"
             ) from None
         except psycopg.Error as error:
             raise CheckFailedError(

@@ -270,5 +270,7 @@ def user_errors(folder: Path) -> Iterator[None]:
         if is_full(error):
             raise no_space(folder) from None
         if isinstance(error, psycopg.OperationalError):
-            raise UnreachableError("PostgreSQL broke off", where=str(error)[:200], next_command="fds status") from None
+            raise UnreachableError(
+                "PostgreSQL closed the connection", where=str(error)[:200], next_command="fds status"
+            ) from None
         raise

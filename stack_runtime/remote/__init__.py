@@ -94,9 +94,9 @@ def restrict_keys(folder: Path) -> None:
             path.chmod(path.stat().st_mode & 0o700)
         if path.stat().st_mode & 0o077:
             raise UnreachableError(
-                "other users may read the key of the server, so ssh refuses it, and this cannot be changed there",
+                "other users may read the key of the server, so ssh refuses it, and its permissions cannot be changed",
                 where=str(path),
-                next_command="move the project to a folder of your own on a Linux file system",
+                next_command="move the project to your own folder on a Linux file system",
             )
 
 

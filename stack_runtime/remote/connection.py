@@ -48,7 +48,7 @@ class Connection:
             self._client.close()
             raise UnreachableError(
                 f"the server at {access.address} shows a host key that is not the pinned one, so it is refused",
-                next_command="find out why before anything else; a rebuilt server is adopted by fds up",
+                next_command="find out why first; if the server was rebuilt, fds up adopts it",
             ) from None
 
     def run(self, command: str, *, stdin: str = "", timeout: float = 60.0) -> tuple[int, str]:

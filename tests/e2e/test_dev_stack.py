@@ -197,7 +197,7 @@ def test_stopped_or_removed_service_is_reported_and_restored(up: Project) -> Non
     drift = up.fds("drift", "--json")
     assert drift.returncode == 1 and json.loads(drift.stdout)["drifted"] >= 1
     doctor = up.fds("doctor")
-    assert doctor.returncode == 5 and "not there: streamlit" in doctor.stderr
+    assert doctor.returncode == 5 and "missing: streamlit" in doctor.stderr
     done = up.fds("up")
     assert done.returncode == 0 and f"started {by_service['redis'].name}" in done.stderr, done.stderr
     assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}

@@ -67,7 +67,7 @@ def test_up_with_the_token_of_another_project_keeps_the_state(empty: Prod) -> No
     kill_at(empty, "POST /volumes/N/actions/attach")
     with HetznerAPI() as another:
         assert_refused(
-            empty.project.fds("up", **another.environment), 5, "HCLOUD_TOKEN holds nothing of the stack", STACK
+            empty.project.fds("up", **another.environment), 5, "HCLOUD_TOKEN has no resource of the stack", STACK
         )
         assert another.writes() == []
     assert "is gone from the account" not in _down(empty)

@@ -167,4 +167,4 @@ def _beside(reserved: Decimal | int, overhead: Decimal | int, available: Decimal
 def _lack(what: str, needed: Decimal | int, available: Decimal | int | None, unit: str) -> str:
     if available is None or needed <= available:
         return ""
-    return f"{what}: {needed:,} {unit} needed, {max(available, 0):,} there"
+    return f"{what}: {needed:,} {unit} needed, {max(available, 0):,} available"

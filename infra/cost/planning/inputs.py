@@ -59,7 +59,7 @@ class RentalInputs:
     """The running server and volume of this stack; None if unknown."""
     allow_snapshot: bool = False
     machine: Machine | None = None
-    """The machine that the containers run on, where it exists already; None if it was not looked at."""
+    """The machine that the containers run on, where it already exists; None if it was not looked at."""
 
     stated: Currency | None = None
     """Currency of the price that the user states for a server of their own."""

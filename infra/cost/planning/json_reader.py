@@ -104,7 +104,7 @@ class JsonReader:
         for entry in self.items():
             name = entry.get(key).text()
             if name in seen:
-                raise entry.get(key).fail(f"is {name} twice in one list")
+                raise entry.get(key).fail(f"has {name} twice in one list")
             seen.add(name)
             yield name, entry
 

@@ -127,7 +127,7 @@ def _about_price(price: ServerPrice | None, inputs: RentalInputs) -> list[str]:
 def _about_server(best: Candidate, found: Sequence[Candidate], settings: Settings) -> list[str]:
     said = []
     if best.runs and not best.orderable:
-        said.append(f"{best.kind.name} {_why_not(best)}: keep the server, a new one of its type cannot be had")
+        said.append(f"{best.kind.name} {_why_not(best)}: keep the server, a new one of its type cannot be ordered")
     if best.runs and found[0].usable and found[0].cost < best.cost:
         said.append(f"{found[0].kind.name} in {found[0].location} would cost less than the running server")
     cheaper = [c for c in found if not c.orderable and not c.problems and c.cost < best.cost]
@@ -135,7 +135,7 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
         names = ", ".join(dict.fromkeys(c.kind.name for c in cheaper))
         said.append(f"cheaper types that would fit cannot be ordered now: {names}")
     if best.offer.withdrawn_on and best.orderable:
-        said.append(f"{best.kind.name} cannot be ordered any more from {best.offer.withdrawn_on} on")
+        said.append(f"{best.kind.name} cannot be ordered from {best.offer.withdrawn_on} on")
     return said
 
 

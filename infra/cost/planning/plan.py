@@ -38,7 +38,7 @@ def plan(
         other_groups: names of other budget groups by stack.
         running: all resources of the group's accounts; None when they were not queried.
         deployed: the deployed server and volume of this stack; None when unknown.
-        machine: the machine that the containers run on, where it exists already.
+        machine: the machine that the containers run on, where it already exists.
         allow_snapshot: accept prices or a rate that are too old, with a warning.
     """
     host, allowed = host_of(settings), allow_snapshot or settings.allow_snapshot

@@ -72,12 +72,10 @@ def _on_the_way(before: Plan, after: Plan) -> list[str]:
     said = []
     old, new = before.server, after.server
     if old and new and old.type != new.type:
-        said.append("another server type takes today's price; what an existing server paid less before is given up")
+        said.append("another server type is billed at today's price; a lower price of the existing server is lost")
         if not _replaced(before, after):
-            said.append(
-                "the server restarts for it; its disk stays as it is, for a larger one could never shrink again"
-            )
+            said.append("the server restarts; its disk keeps its size, because a larger disk could never shrink again")
     was, will = before.capacity.volume_gb.available, after.capacity.volume_gb.available
     if was is not None and will is not None and will > was:
-        said.append("a volume grows for ever: it cannot be made smaller again")
+        said.append("a volume cannot be made smaller again")
     return said

@@ -103,7 +103,7 @@ class Account:
             for entry in answer.get(kind).items():
                 key = entry.get("id").whole(least=0)
                 if key in seen:
-                    raise entry.fail("came on a page before")
+                    raise entry.fail("was on an earlier page")
                 seen.add(key)
                 found.append(entry.value)
             following = _next_page(answer, number, len(found))
@@ -142,12 +142,12 @@ def location_of(entry: JsonReader) -> str:
 def _next_page(answer: JsonReader, number: int, so_far: int) -> int | None:
     pagination = answer.get("meta").get("pagination")
     if pagination.get("page").whole(least=1) != number:
-        raise pagination.get("page").fail(f"is not {number}, which was asked for")
+        raise pagination.get("page").fail(f"is not {number}, the requested page")
     if pagination.has("next_page"):
         following = pagination.get("next_page").whole(least=1)
         if following != number + 1:
             raise pagination.get("next_page").fail(f"does not follow {number}")
         return following
     if pagination.has("total_entries") and pagination.get("total_entries").whole(least=0) != so_far:
-        raise pagination.get("total_entries").fail(f"is not {so_far}, as many as came")
+        raise pagination.get("total_entries").fail(f"is not {so_far}, the number of entries")
     return None

@@ -83,13 +83,13 @@ def _checked(text: str, today: date) -> tuple[date, dict[str, int]]:
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
     if not isinstance(found, dict) or set(found) != {"date", "services"} or not isinstance(found["services"], dict):
-        raise ValueError("it is not a day and services")
+        raise ValueError("it has other fields than date and services")
     try:
         day = date.fromisoformat(found["date"])
     except (TypeError, ValueError):
-        raise ValueError("its date is none") from None
+        raise ValueError("its date is invalid") from None
     if day > today:
-        raise ValueError("its date is yet to come")
+        raise ValueError("its date is in the future")
     held: dict[str, int] = found["services"]
     if any(type(memory) is not int or not 0 <= memory <= _MOST_MB for memory in held.values()):
         raise ValueError("its memory is not in whole MiB")

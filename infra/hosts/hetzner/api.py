@@ -77,7 +77,9 @@ def verify(candidate: str) -> None:
         UnreachableError: the API refuses it, for writing or at all, or does not answer.
     """
     if not re.fullmatch(_TOKEN, candidate):
-        raise UsageError("a Hetzner token has 64 letters and digits, this has not", next_command="copy it once more")
+        raise UsageError(
+            "a Hetzner token has 64 letters and digits, but this text does not", next_command="copy it again"
+        )
     api = connect(candidate)
     try:
         api.request("GET", "/locations")
@@ -96,7 +98,7 @@ def failure(error: HCloudException | OSError, advice: str = "try again") -> Stac
     if isinstance(error, APIException):
         return _refusal(error, advice)
     if isinstance(error, HCloudException):
-        return unreachable(f"the API gave up: {shortened(error)}", advice)
+        return unreachable(f"the API still fails after several attempts: {shortened(error)}", advice)
     name = type(error).__name__ if isinstance(error, RequestException) else shortened(error)
     return unreachable(f"the API does not answer ({name})", advice)
 
@@ -111,7 +113,7 @@ def _refusal(error: APIException, advice: str) -> StackError:
     if code == "token_readonly":
         return unreachable(
             "the Hetzner token is read-only",
-            "make a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup",
+            "create a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup",
         )
     if code in ("unauthorized", "forbidden", 401, 403):
         return unreachable(
@@ -119,7 +121,7 @@ def _refusal(error: APIException, advice: str) -> StackError:
             "set HCLOUD_TOKEN to a token of this project, then fds setup",
         )
     if code in ("rate_limit_exceeded", 429):
-        return unreachable("the API has had too many requests", "wait some minutes")
+        return unreachable("the API received too many requests", "wait some minutes")
     if isinstance(code, int) and code < 400:
         return UnknownError("the API's answer is not JSON", where=endpoint(), next_command=advice)
     return unreachable(f"the API answers {shortened(f'{code}: {error.message}')}", advice)

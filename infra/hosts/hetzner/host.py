@@ -79,7 +79,7 @@ class HetznerHost(Host):
 
         token.require(settings.stack)
         require_ssh()
-        return "a token and ssh are here"
+        return "a token is set, and ssh is installed"
 
     def reconcile(self, operations: StackOperations, say: Say) -> bool:
         from infra.hosts.hetzner import reconcile

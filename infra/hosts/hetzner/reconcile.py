@@ -105,9 +105,9 @@ def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[s
     """
     if "server" in gone and gone & set(state_edits.BY_THEMSELVES) == recorded.keys() & set(state_edits.BY_THEMSELVES):
         raise UnreachableError(
-            f"the account of HCLOUD_TOKEN holds nothing of the stack, of which {len(recorded)} parts are recorded",
+            f"the account of HCLOUD_TOKEN has no resource of the stack, but {len(recorded)} resources are recorded",
             where=f"stack {stack}",
-            next_command=f"take the token of the stack's own project, or if all was deleted, fds down --stack {stack}",
+            next_command=f"use the token of the stack's project; if everything was deleted, fds down --stack {stack}",
         )
 
 

@@ -62,7 +62,7 @@ class LocalHost(Host):
         from infra.hosts.local.preflight import check
 
         check(settings)
-        return "images are here, ports are free or held by containers of the stack"
+        return "images are available; ports are free or used by the stack"
 
 
 def docker_provider(stack: str, options: pulumi.ResourceOptions) -> docker.Provider:

@@ -81,7 +81,7 @@ class Server:
     def capacity(self) -> Machine:
         """Return the server's resources; an unknown one has the reason in the result."""
         if not self.settings.ssh_host:
-            return Machine(unknown="the setting sshHost names no server")
+            return Machine(unknown="the setting sshHost is empty")
         if pinned(self.folder) is None:
             return Machine(
                 unknown=f"its host key is not accepted yet, fds setup --stack {self.settings.stack} shows it"

@@ -94,8 +94,8 @@ class SshHost(Host):
         from infra.hosts.ssh import known
 
         if not settings.ssh_host:
-            raise UnreachableError("the setting sshHost names no server", next_command="fds setup")
-        return f"ssh is here, and the server shows its pinned host key {known.check(settings, project).fingerprint}"
+            raise UnreachableError("the setting sshHost is empty", next_command="fds setup")
+        return f"ssh is installed; the server shows its pinned key {known.check(settings, project).fingerprint}"
 
     def trust(self, settings: Settings, project: Path, ask: Callable[[str], str] | None, accepted: str) -> None:
         from infra.hosts.ssh import known

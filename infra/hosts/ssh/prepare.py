@@ -41,7 +41,7 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
     _as_root(server, say, "prepare", *words)
     if not server.lets_in():
         raise UnreachableError(
-            f"{settings.ssh_host} does not let the user deploy in, although its key is there",
+            f"{settings.ssh_host} refuses the login of the user deploy, although its key is installed",
             next_command="look at AllowUsers and AllowGroups of its SSH server, then fds up",
         )
 
@@ -52,7 +52,7 @@ def leave(operations: StackOperations, say: Say) -> None:
     try:
         _as_root(server, say, "leave", public_half(operations.secrets()["ssh_key"]))
     except StackError as error:
-        say(f"the user deploy stays on {operations.settings.ssh_host}: {error}")
+        say(f"the user deploy remains on {operations.settings.ssh_host}: {error}")
         return
     key_file(server.folder).unlink(missing_ok=True)
 

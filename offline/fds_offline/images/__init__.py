@@ -83,7 +83,8 @@ def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
     """
     if reference not in RECIPES:
         raise UnreachableError(
-            f"image {reference} is missing and no hub answers", next_command=f"docker pull {reference}, where one does"
+            f"image {reference} is missing, and no hub can be reached",
+            next_command=f"docker pull {reference}, where one does",
         )
     if registry.holds(_repository(reference), fingerprint(reference)):
         with registry.writer() as where:
@@ -193,7 +194,7 @@ def _root_file_system(say: Say) -> Path:
         return target
     follow = "sudo fds setup"
     if os.geteuid() != 0:
-        raise UnreachableError("images can neither be pulled nor, without root, be built", next_command=follow)
+        raise UnreachableError("images cannot be pulled, and building them needs root", next_command=follow)
     if shutil.which("debootstrap") is None or not Path(KEYRING).exists():
         if not can_install():
             raise UnreachableError("images cannot be built without debootstrap", next_command="install debootstrap")

@@ -114,7 +114,7 @@ def test_every_file_is_declared_and_the_rest_of_the_project_is_unchanged(
         "columns": {"Buchungstag": "date", "Empfänger": "string", "Betrag": "decimal"},
     }  # fmt: skip
     again = inspected(project, "bank.csv", "--write", *MADE["bank"][1])
-    assert again.code == 2 and "declared already" in again.answer["error"] and "--entity" in again.answer["next"]
+    assert again.code == 2 and "already declared" in again.answer["error"] and "--entity" in again.answer["next"]
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -175,7 +175,7 @@ def _at_a_terminal(project: OwnProject, typed: str, *words: str) -> str:
         (("missing.csv",), "no such CSV file"),
         ((".",), "is a folder"),
         (("bank.csv", "--set", "encoding"), "not NAME=VALUE"),
-        (("bank.csv", "--set", "encoding=klingon"), "names no encoding"),
+        (("bank.csv", "--set", "encoding=klingon"), "is not a known encoding"),
         (("bank.csv", "--set", "color=red"), "unknown"),
         (("bank.csv", "--set", "entity=other"), "not a format setting"),
         (("bank.csv", "--column", "Betrag=money"), "type 'money'"),

@@ -25,7 +25,7 @@ def test_folder_that_is_not_empty_is_refused_and_kept(installed: wheel.Installed
     (tmp_path / "file").write_text("a file")
     for name in ("mine", "file"):
         done = fds(installed, tmp_path, "init", name)
-        assert done.returncode == 2 and "exists already" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        assert done.returncode == 2 and "already exists" in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine"]
 

@@ -164,6 +164,6 @@ def test_setting_added_after_the_approval_is_not_deployed(api: HetznerAPI, proje
             return original(deployment)
 
         patch.setattr(StackOperations, "generate_secrets", change_settings_first)
-        with pytest.raises(RefusedError, match="no longer says what was approved"):
+        with pytest.raises(RefusedError, match="no longer has the approved settings"):
             deploy(project.folder, project.stack, lambda _: None, approved=approved)
     assert api.writes()[before:] == []

@@ -79,7 +79,7 @@ def test_preview_with_another_passphrase_is_refused(local: Project) -> None:
     assert local.fds("preview").returncode == 0
     (local.folder / ".fds" / "passphrase").write_text("another")
     done = local.fds("preview")
-    assert done.returncode == 2 and "does not open with this passphrase" in done.stderr, done.stderr
+    assert done.returncode == 2 and "cannot be decrypted with this passphrase" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("made", [False, True])

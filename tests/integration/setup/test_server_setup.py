@@ -134,7 +134,7 @@ def test_invalid_answer_is_refused_and_asked_again(project: Project, api: Hetzne
 
 def test_answers_before_an_abort_are_not_asked_again(project: Project, api: HetznerAPI) -> None:
     code, output, _ = _setup_at_a_terminal(project, [api.token])
-    assert code == 2 and "no answer came" in output
+    assert code == 2 and "no answer was given" in output
     code, output, prompts = _setup_at_a_terminal(project, ["stack.example.org", "me@example.org"])
     assert code == 0, output
     assert [prompt.split()[0] for prompt in prompts] == ["Domain", "E-mail"]
@@ -197,7 +197,7 @@ def test_read_only_token_is_not_stored(project: Project, api: HetznerAPI) -> Non
     project.configure({"domain": "stack.example.org", "email": "me@example.org"})
     done = _setup_without_a_terminal(project, HCLOUD_TOKEN=api.read_only_token)
     assert done.returncode == 5
-    assert "is read-only" in done.stderr and "next: make a token that may read and write" in done.stderr
+    assert "is read-only" in done.stderr and "next: create a token that may read and write" in done.stderr
     assert "hcloud:token" not in _config(project)
     done = _setup_without_a_terminal(project, HCLOUD_TOKEN=api.token)
     assert done.returncode == 0, done.stderr

@@ -53,7 +53,7 @@ def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_
             text=True,
         )
         assert waiting.stderr is not None
-        assert waiting.stderr.readline() == "another setup is at work, waiting for it\n"
+        assert waiting.stderr.readline() == "another setup is running; waiting for it\n"
         waiting.send_signal(signal.SIGINT)
         stderr = waiting.communicate(timeout=30)[1]
     assert waiting.returncode == 130

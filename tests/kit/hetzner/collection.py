@@ -69,6 +69,7 @@ class Collection:
         """Refuse to delete a protected row.
 
         Raises:
+            ApiError: `protected`.
         """
         if row.get("protection", {}).get("delete"):
             raise protected(self.kind)
@@ -77,6 +78,7 @@ class Collection:
         """Refuse an action while another one of the same rows is running.
 
         Raises:
+            ApiError: `locked`.
         """
         if any(row.get("_held") for row in rows):
             raise locked(self.kind)

@@ -153,7 +153,7 @@ def test_sum_of_memory_limits_must_fit_the_server() -> None:
     [
         ({"memory": 4000}, "the memory limit of one service: 4,000 MiB needed"),
         ({"memoryReservation": 3600}, "memory: "),
-        ({"cpus": "2.5"}, "the CPU limit of one service: 2.5 cores needed, 2 there"),
+        ({"cpus": "2.5"}, "the CPU limit of one service: 2.5 cores needed, 2 available"),
     ],
 )
 def test_container_beyond_the_server_s_capacity_is_refused(props: dict[str, Any], says: str) -> None:

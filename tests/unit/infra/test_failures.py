@@ -48,7 +48,11 @@ from infra.engine.errors import PROGRAM, to_stack_error
             "token is read-only (stack prod); next: make a token",
         ),
         ("SshKey deploy: unable to authenticate (unauthorized, 4c0d)", 5, "export HCLOUD_TOKEN"),
-        ("validating stack config: cipher: message authentication failed", 2, "does not open with this passphrase"),
+        (
+            "validating stack config: cipher: message authentication failed",
+            2,
+            "cannot be decrypted with this passphrase",
+        ),
         (f"{PROGRAM}the first boot failed; next: fds down", 5, "failed; next: fds down"),
         ("Container a: container failed to be in healthy state", 1, "next: fds doctor --stack prod"),
     ],

@@ -165,7 +165,7 @@ def test_invalid_answers_about_the_capacity_are_unknown(text: str) -> None:
 
 def test_capacity_without_address_or_accepted_key_is_unknown(tmp_path: Path) -> None:
     host = host_of(SETTINGS)
-    assert "sshHost names no server" in host.machine(Settings.of("home", {"host": "ssh"}), tmp_path).unknown  # type: ignore[union-attr]
+    assert "sshHost is empty" in host.machine(Settings.of("home", {"host": "ssh"}), tmp_path).unknown  # type: ignore[union-attr]
     assert "host key is not accepted yet" in host.machine(SETTINGS, tmp_path).unknown  # type: ignore[union-attr]
 
 

@@ -139,7 +139,7 @@ def test_unknown_profile_or_service_is_refused(values: dict[str, object]) -> Non
 
 
 def test_missing_generated_secrets_are_an_error_with_the_next_command() -> None:
-    with pytest.raises(UsageError, match="not all generated") as caught:
+    with pytest.raises(UsageError, match="not generated yet") as caught:
         generated_secrets.require(FULL, ())
     assert caught.value.next_command == "fds up --stack dev"
 

@@ -39,7 +39,7 @@ def test_readers_of_the_runner_have_a_separate_folder() -> None:
 
 def test_database_below_a_file_is_reported_in_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot make a folder"):
+    with pytest.raises(UsageError, match="cannot create a folder"):
         beside(tmp_path / "file" / "a.duckdb").make()
 
 

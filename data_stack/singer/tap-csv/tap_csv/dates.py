@@ -162,4 +162,4 @@ def check_timezone(name: str) -> None:
     try:
         duckdb.execute("SELECT timezone(?, TIMESTAMPTZ '2026-01-01 00:00:00+00')", [name]).fetchall()
     except duckdb.Error:
-        raise TapError(f"setting timezone names no time zone: {name!r}; an example is Europe/Berlin") from None
+        raise TapError(f"setting timezone is not a time zone: {name!r}; an example is Europe/Berlin") from None

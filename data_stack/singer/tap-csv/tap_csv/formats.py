@@ -125,7 +125,7 @@ def _encoding(given: Mapping[str, Any]) -> str:
         if not codecs.lookup(name)._is_text_encoding:
             raise LookupError
     except (LookupError, ValueError):
-        raise TapError(f"setting encoding names no encoding that is known: {name!r}") from None
+        raise TapError(f"setting encoding is not a known encoding: {name!r}") from None
     return name
 
 
@@ -144,7 +144,9 @@ def _check_expression(expression: str) -> None:
     try:
         duckdb.execute("SELECT regexp_matches('', ?)", [expression]).fetchall()
     except duckdb.Error as error:
-        raise TapError(f"setting ignore_rows: {expression!r} is no regular expression: {_first_line(error)}") from None
+        raise TapError(
+            f"setting ignore_rows: {expression!r} is not a regular expression: {_first_line(error)}"
+        ) from None
     if duckdb.execute("SELECT regexp_matches('', ?)", [expression]).fetchall() == [(True,)]:
         raise TapError(f"setting ignore_rows: {expression!r} matches every row")
 
@@ -166,7 +168,7 @@ def _numbers(given: Mapping[str, Any]) -> NumberRules:
     signs = tuple(sign.strip() for sign in texts(given, "currency_signs"))
     wrong = next((sign for sign in signs if not sign or any(c.isdigit() or c in "+-().," for c in sign[:1])), None)
     if wrong is not None:
-        raise TapError(f"setting currency_signs holds {wrong!r}, which is no sign of a currency")
+        raise TapError(f"setting currency_signs holds {wrong!r}, which is not a currency sign")
     forms = texts(given, "negatives")
     unknown = set(forms) - {"parentheses", "trailing_minus"}
     if unknown:

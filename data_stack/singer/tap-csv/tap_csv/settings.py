@@ -135,7 +135,7 @@ def _check_known(given: Mapping[str, Any], known: Iterable[str], what: str) -> N
 def _entity(raw: Mapping[str, Any], shared: dict[str, Any], limit: int) -> Entity:
     name = str(raw.get("entity") or "")
     if not name:
-        raise TapError("setting entities holds one without the name `entity`")
+        raise TapError("setting entities has an entry without the name `entity`")
     try:
         _check_known(raw, ENTITY_NAMES, "setting")
         own = {key: value for key, value in raw.items() if value is not None}
@@ -186,7 +186,7 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
     made = [*entity.constants, *entity.debit_credit, *filter(None, [entity.generated_key])]
     twice = next((name for name in made if made.count(name) > 1 or name in entity.keys), None)
     if twice:
-        raise TapError(f"column {twice!r} comes from two settings")
+        raise TapError(f"column {twice!r} is defined by two settings")
     constant = next((name for name in entity.constants if types.get(name, STRING) != STRING), None)
     if constant:
         raise TapError(f"column {constant!r} is one of constants, which are text; declare no other type for it")
@@ -195,7 +195,7 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
         raise TapError("setting renames gives two columns one name")
     key = entity.replication_key
     if (entity.incremental == "column") != bool(key):
-        raise TapError("replication_key goes with incremental: column, and only with it")
+        raise TapError("replication_key and incremental: column need each other")
     if key and entity.columns.get(key, STRING).kind in ("string", "boolean"):
         raise TapError(f"replication_key {key!r} needs a declared type: date, datetime, integer or decimal")
     bad = next(

@@ -19,7 +19,7 @@ def build(client: Any, name: str, options: State) -> None:
     """
     context = Path(options["context"]).expanduser()
     if not context.is_dir():
-        raise PluginError(f"image {name}: the build context {context} is no folder")
+        raise PluginError(f"image {name}: the build context {context} is not a folder")
     lines: list[str] = []
     for message in client.build(path=str(context), tag=name, decode=True, **_arguments(options)):
         lines.extend(str(message.get("stream", "")).rstrip("\n").splitlines())

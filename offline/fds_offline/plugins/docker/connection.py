@@ -125,7 +125,7 @@ def _command(host: str, options: list[str]) -> list[str]:
     """Return the command that the official provider runs too, as a list of arguments."""
     url = urlsplit(host)
     if not url.hostname or url.path not in ("", "/") or url.hostname.startswith("-") or url.password:
-        raise PluginError(f"the Docker host '{host}' must read ssh://user@host:port")
+        raise PluginError(f"the Docker host '{host}' must have the form ssh://user@host:port")
     user = ["-l", url.username] if url.username else []
     port = ["-p", str(url.port)] if url.port else []
     base = ["ssh", *user, *port, *options, "-o", "ConnectTimeout=30", "-T"]

@@ -29,7 +29,7 @@ class Network:
         )
         state = self.read(client, made["Id"], {})
         if state is None:
-            raise PluginError(f"the network {inputs['name']} vanished while it was made")
+            raise PluginError(f"the network {inputs['name']} disappeared while it was created")
         return made["Id"], state
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:

@@ -20,7 +20,7 @@ class Volume:
         )
         state = self.read(client, made["Name"], {})
         if state is None:
-            raise PluginError(f"the volume {inputs['name']} vanished while it was made")
+            raise PluginError(f"the volume {inputs['name']} disappeared while it was created")
         return made["Name"], state
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:

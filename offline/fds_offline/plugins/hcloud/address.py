@@ -123,7 +123,9 @@ class Rdns:
 def _parts(resource_id: str) -> tuple[str, str, str]:
     letter, owner, address = [*resource_id.split("-", maxsplit=2), "", ""][:3]
     if letter not in OWNERS or not number(owner):
-        raise PluginError(f"'{resource_id}' is no ID of an Rdns, which reads s-SERVER-ADDRESS or p-PRIMARY_IP-ADDRESS")
+        raise PluginError(
+            f"'{resource_id}' is not an ID of an Rdns, which has the form s-SERVER-ADDRESS or p-PRIMARY_IP-ADDRESS"
+        )
     return letter, owner, address
 
 

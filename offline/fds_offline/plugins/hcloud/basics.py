@@ -184,7 +184,7 @@ def split_subnet(resource_id: str) -> tuple[str, str]:
     """Return network and range from a subnet's ID."""
     network, dash, subnet_range = resource_id.partition("-")
     if not dash or not number(network):
-        raise PluginError(f"'{resource_id}' is no ID of a subnet, which reads NETWORK-RANGE")
+        raise PluginError(f"'{resource_id}' is not an ID of a subnet, which has the form NETWORK-RANGE")
     return network, subnet_range
 
 

@@ -14,7 +14,7 @@ class Zone:
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Create the zone."""
         if inputs["mode"] != "primary":
-            raise PluginError("the offline stand-in makes zones of mode primary only; use the official plugin")
+            raise PluginError("the offline stand-in creates only zones of mode primary; use the official plugin")
         answer = cloud.request("POST", "/zones", given(inputs, name="name", mode="mode", ttl="ttl", labels="labels"))
         resource_id = str(answer["zone"]["id"])
         with recorded(resource_id, inputs):
