@@ -50,7 +50,7 @@ def command(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Ask in your own words; a change is planned first and made only when you approve it."""
+    """Ask in your own words; a change is planned first, and applied only after you approve it."""
     bounds = _bounds(yes, allow, up_to)
     model = os.environ.get(MODEL)
     if not model:

@@ -105,7 +105,7 @@ SCALABLE = _scalables()
 
 
 def scalable(key: str) -> Scalable | None:
-    """Return the setting with the key `volumeGb`, or `memory.postgres` for `memory.SERVICE`; None if there is none."""
+    """Return the setting of a key; `memory.postgres` is a key of `memory.SERVICE`. None if there is none."""
     first, dot, name = key.partition(".")
     wanted = f"{first}.{SERVICE}" if dot and name else first
     return next((one for one in SCALABLE if one.key == wanted), None)

@@ -136,7 +136,7 @@ def create_app(state: AppState, tokens: Tokens, per_minute: int = PER_MINUTE) ->
 
 
 def _health() -> dict[str, bool]:
-    """Return that the server answers."""
+    """Answer a health check."""
     return {"healthy": True}
 
 

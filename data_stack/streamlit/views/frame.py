@@ -1,4 +1,4 @@
-"""Provide what the pages share: selectors of currency and run, and the time of publishing."""
+"""Provide common parts of the pages: selectors of currency and run, and the time of publishing."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_keys_readable_by_others_are_restricted(tmp_path: Path) -> None:
 def test_keys_that_cannot_be_restricted_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     access.key_file.chmod(0o644)
-    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a file system without permissions
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # has no effect on some file systems
     with pytest.raises(UnreachableError, match=r"ssh refuses it.*move the project") as raised:
         restrict_keys(access.folder)
     assert raised.value.exit_code == 5

@@ -166,7 +166,7 @@ class Table:
 
     def _merge(self, load: Load, source: str) -> int:
         names = [identifier(name) for name in load.columns]
-        # in the table's type, which may be wider; DuckDB would otherwise cast its texts to numbers
+        # compare in the table's type, which may be wider; otherwise DuckDB would cast the table's texts to numbers
         match = " AND ".join(
             f"t.{identifier(key)} = CAST(s.{identifier(key)} AS {load.kinds[key.lower()]})" for key in load.keys
         )

@@ -67,7 +67,7 @@ class TargetDuckDB(Target):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = duckdb.connect(str(path), config=config)
-            connection.execute("SET TimeZone = 'UTC'")  # for times with a zone in a foreign Parquet file
+            connection.execute("SET TimeZone = 'UTC'")  # needed to read times with a zone
             return connection
         except OSError as error:
             raise TargetError(f"{path} cannot be opened: {error.strerror}") from None

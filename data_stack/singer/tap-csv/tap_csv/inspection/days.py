@@ -125,7 +125,7 @@ def _sets(fitting: Iterable[list[str]]) -> list[tuple[str, ...]]:
 
 
 def _order(form: str) -> str:
-    """Return the order of day, month and year in a format, ignoring their length; `""` if it has the month's name."""
+    """Return the order of a format's parts, such as `dmy`; `""` if it has the month's name."""
     parts = re.findall("%([dmyY])", form)
     return "".join(parts).lower() if len(parts) == 3 else ""
 
