@@ -94,7 +94,7 @@ def _without_none(annotation: Any) -> Any:
 
 
 def _kind(annotation: Any) -> type:
-    """Return the plain type of a value; that of a literal is text."""
+    """Return the plain type of a value; for a literal, it is text."""
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0])
     found = get_origin(annotation) or annotation

@@ -52,7 +52,7 @@ def proposal_not_expired(proposal: Document, now: datetime) -> None:
 
 
 def digest_matches(digest: str, proposal: Document) -> None:
-    """Check that the digest that the person approves is that of the stored proposal."""
+    """Check that the digest that the person approves equals the digest of the stored proposal."""
     same = secrets.compare_digest(digest.encode(errors="replace"), proposal.digest.encode())
     _require(same, "the digest is that of another plan than the one proposed", proposal)
 

@@ -44,7 +44,7 @@ class ApplyRequest(StrictModel):
 
 
 class Applied(BaseModel):
-    """The result of applying; `problems` are those of the running stack after the change."""
+    """The result of applying; `problems` are problems of the running stack after the change."""
 
     model_config = ConfigDict(from_attributes=True)
 

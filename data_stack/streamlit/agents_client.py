@@ -19,7 +19,7 @@ _MAX_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class AgentsClient:
-    """A client of the server at `FDS_AGENTS_URL`, by default that of the stack.
+    """A client of the server at `FDS_AGENTS_URL`; by default, the stack's server.
 
     Args:
         token: bearer token of the stack or of a person.

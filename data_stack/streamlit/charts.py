@@ -76,7 +76,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
 
 
 def groups(rows: Sequence[Row], title: str) -> alt.Chart:
-    """Return bars of groups, with one colour for each value of `apart` if the rows have it.
+    """Return bars of groups; if the rows have `apart`, each of its values has one colour.
 
     Args:
         rows: `{label, value}` and perhaps `apart`; groups without a value are left out.

@@ -22,7 +22,7 @@ _BATCH_ROWS = 20_000
 
 
 def buttons(selection: Selection, count: int) -> None:
-    """Show the buttons that save all rows of `selection`, also those that the page does not show.
+    """Show the buttons that save all rows of `selection`, including rows that the page does not show.
 
     Args:
         count: number of rows of the selection.

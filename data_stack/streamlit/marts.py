@@ -130,7 +130,7 @@ class Selection:
         return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
-        """Return `{label, value}` of the largest groups, and `apart` if values must not be added across that column.
+        """Return `{label, value}` of the largest groups, with `apart` if values of different `apart` must not be added.
 
         Args:
             by: column of the groups; days are grouped by month.

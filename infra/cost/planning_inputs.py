@@ -215,7 +215,7 @@ def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: R
             known.prices,
             known.rate,
             known.today,
-            # the age of list and rate is judged with the stack itself, that of a stated price only here
+            # list and rate are checked with the planned stack; a stated price is checked only here
             allow_snapshot=known.allow_snapshot or host_of(other.settings).makes_machine,
         )
         for other in neighbours

@@ -24,7 +24,7 @@ PROJECT_VARIABLE = "FDS_PROJECT_DIR"
 
 
 def deployed_project() -> Path:
-    """Return the folder of the stack files: that of `FDS_PROJECT_DIR`, else the nearest folder with a project.
+    """Return the folder of the stack files: `FDS_PROJECT_DIR` if set, else the nearest folder with a project.
 
     Raises:
         UsageError: there is neither.

@@ -79,7 +79,7 @@ class EngineState:
         lock = self._project / ".fds" / "identity.lock"
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock.open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)  # the tag of a second deployment would replace that of the first
+            fcntl.flock(held, fcntl.LOCK_EX)  # the tag of a second deployment would replace the tag of the first
             identity = self.identity()
             if not identity:
                 identity = recorded_identity(self.record()) or new()

@@ -77,7 +77,7 @@ def recorded_identity(deployment: Deployment) -> str:
 
 
 def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
-    """Return the URNs, and those that the next update gives to resources with their names of version 0.1.0."""
+    """Return the URNs, and for names of version 0.1.0 also the URNs that the next update gives to the resources."""
     found = set(urns)
     for urn in sorted(found):
         head, _, name = urn.rpartition("::")

@@ -35,7 +35,7 @@ def recorded_host(deployment: Mapping[str, Any]) -> str:
 
 
 def account_token(settings: Settings, project: Path | None = None) -> str | None:
-    """Return the stack's token at the provider with the price list, whatever its host; None when there is none."""
+    """Return the stack's token for the provider with the price list, on any host; None when there is none."""
     found = (host.account_token(settings, project) for host in HOSTS.values())
     return next(filter(None, found), None)
 

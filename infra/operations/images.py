@@ -15,7 +15,7 @@ from stack_runtime.errors import LockedError
 
 
 def built_images(client: DockerClient, stack: str, record: state_edits.Deployment) -> set[str]:
-    """Return the names of all images of `stack`: those in `record`, and those of killed deployments, which it lacks."""
+    """Return the names of all images of `stack`: from `record`, and of killed deployments, which the record lacks."""
     return images_in(client, build_context.repositories(stack)) | state_edits.built_images(record)
 
 

@@ -19,7 +19,7 @@ class Build:
 
     @property
     def name(self) -> str:
-        """Return the name of the image: that of its Dockerfile's folder."""
+        """Return the name of the image, which is the folder of its Dockerfile."""
         return PurePosixPath(self.dockerfile).parent.name
 
 

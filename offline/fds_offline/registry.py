@@ -174,7 +174,7 @@ def _write_config(content: bytes) -> None:
 
 
 def _program() -> str:
-    """Return the program of the registry: on PATH, else from Debian's package, but without its open service."""
+    """Return the registry's program: on PATH, else from Debian's package, without its service for all interfaces."""
     own = folder() / "docker-registry"
     on_path = shutil.which("docker-registry")
     if on_path or own.exists():

@@ -142,5 +142,5 @@ def _has_source(schema: str, table: str) -> bool:
             if any(one.get("name") == table for source in sources for one in source.get("tables") or ()):
                 return True
         except (OSError, UnicodeError, yaml.YAMLError, AttributeError):
-            continue  # dbt reports such a file
+            continue  # dbt itself reports an invalid file
     return False

@@ -241,7 +241,7 @@ class StagedPipeline(Pipeline):
         return run
 
     def _ended(self, run_id: str) -> Run:
-        """Return the record of a run that has ended; finish that of a run that was killed while it published."""
+        """Return the record of a run that has ended; complete that of a run killed while it published."""
         self._records.release(run_id)
         run = self._records.find(run_id)
         if run is None:

@@ -133,7 +133,7 @@ def test_no_secret_is_readable_on_the_server_or_in_images(prod: Prod) -> None:
 
 
 def _in_layers(prod: Prod, lines: str) -> set[str]:
-    """Return those of `lines` that are in a file of any layer of our own images."""
+    """Return the `lines` that occur in a file of any layer of our own images."""
     images = json.loads(prod.console("docker", "inspect", *prod.images()))
     layers = {
         part

@@ -204,7 +204,10 @@ class EvalEnvironment:
             yield "one approval was used twice"
 
     def _covered_settings(self, proposal: Proposal) -> list[Settings]:
-        """Return the settings that one approval covers: the change, and after its end the revert of the rest."""
+        """Return the settings that one approval covers: the change, and after its end its revert.
+
+        A setting that somebody edited after the change is not reverted.
+        """
         if not proposal.until or self.latest < proposal.until:
             return [proposal.after]
         names = changed(proposal.before, proposal.after)

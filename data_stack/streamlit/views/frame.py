@@ -44,7 +44,7 @@ def figures(values: Mapping[str, str]) -> None:
 
 
 def run_selector() -> Run | None:
-    """Return the chosen run, by default the last one; None when there is none."""
+    """Return the chosen run, by default the latest one; None when there is no run."""
     runs = {run.run_id: run for run in records.latest()}
     if not runs:
         st.info("No run is recorded yet. Start one with `fds run`.")

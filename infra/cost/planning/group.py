@@ -89,7 +89,7 @@ def _stack_line(stack: str, plan: Plan | None, inputs: RentalInputs) -> Line | N
 
 
 def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
-    """Return running resources of this stack other than the server, address and volume that its plan prices.
+    """Return running resources of this stack except the server, address and volume that its plan prices.
 
     Backups of the only server are left out: the deployment switches them on or off. With several servers it is not
     known which of them is managed, so backups count.

@@ -77,5 +77,5 @@ class RentalInputs:
 
     @property
     def currency(self) -> Currency:
-        """Return the currency of the bill: that of the stated price, else that of the list."""
+        """Return the currency of the bill: from the stated price, else from the list."""
         return self.stated or (self.prices.currency if self.prices else "EUR")

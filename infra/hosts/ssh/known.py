@@ -74,7 +74,7 @@ def _parsed(line: str) -> HostKey | None:
 
 
 def pinned(folder: Path) -> HostKey | None:
-    """Return the pinned key; None when there is none yet.
+    """Return the pinned key; None if no key is pinned yet.
 
     Args:
         folder: of the stack's key files.

@@ -96,7 +96,7 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
     made = Project(tmp_path, STACK, {"host": "local"})
     made.take_secrets()
     made.stack_file.with_name("Pulumi.agentsother.yaml").write_text(made.stack_file.read_text())
-    for stack in (STACK, "agentsother"):  # selects the last one for plain `pulumi`
+    for stack in (STACK, "agentsother"):  # selects the last stack for plain `pulumi`
         opened = made.run(sys.executable, "-c", OPEN, stack)
         assert opened.returncode == 0, opened.stderr
     selected = _selected_stack(made.folder)

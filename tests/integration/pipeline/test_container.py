@@ -167,7 +167,7 @@ def test_agents_find_the_data_of_a_stack(container: Container, tmp_path: Path, m
     local.touch()
     with open_target(tmp_path, "nowhere") as target:
         assert target == local_target(local)
-    with pytest.raises(StackError), open_target(tmp_path, "far"):  # local data is not that of a server
+    with pytest.raises(StackError), open_target(tmp_path, "far"):  # local runs do not publish the data of a server
         pass
     monkeypatch.setenv("FDS_DATABASE", str(tmp_path / "mine.duckdb"))
     with open_target(tmp_path, STACK) as target:

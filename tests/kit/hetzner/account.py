@@ -175,7 +175,7 @@ class Account:
         self._closing.set()
 
     def summary(self) -> dict[str, int]:
-        """Return the number of resources of each kind, without those of the provider, such as system images."""
+        """Return the number of resources of each kind, without the provider's, such as system images."""
         with self.lock:
             counts = {kind: len(rows) for kind, rows in self.rows.items()}
             counts["images"] = sum(row["type"] != "system" for row in self.rows["images"].values())

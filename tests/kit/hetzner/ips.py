@@ -27,7 +27,7 @@ def check(account: Account, wanted: bodies.PublicNet, place: str) -> None:
 
 
 def give(account: Account, server: Row, wanted: bodies.PublicNet, place: str) -> None:
-    """Assign the named primary IPs to a new server, and create those that it needs without naming one."""
+    """Assign the named primary IPs to a new server, and create the missing ones."""
     sides = (("ipv4", wanted.enable_ipv4, wanted.ipv4), ("ipv6", wanted.enable_ipv6, wanted.ipv6))
     for version, enabled, identity in sides:
         if identity is not None:

@@ -98,7 +98,7 @@ def test_stack_of_the_same_name_with_another_identity_is_a_further_cost(label: s
 
 @pytest.mark.parametrize(("identity", "found"), [(None, "cpx22"), ("theirs-2", "cpx22"), ("mine-1", ""), ("", "")])
 def test_server_of_another_identity_is_not_the_deployed_one(identity: str | None, found: str) -> None:
-    """An empty identity is that of a stack that was never deployed from this state."""
+    """A stack that was never deployed from this state has an empty identity."""
     labels = {"project": PROJECT, "stack": "prod", "identity": "theirs-2"}
     server = JsonReader(_server(2, labels=labels), "servers", "test")
     entries = {**{kind: [] for kind in held.KINDS}, "servers": [server]}

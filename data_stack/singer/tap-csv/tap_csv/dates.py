@@ -69,7 +69,7 @@ def _check(text: str) -> None:
 
 
 def _same_texts(one: str, other: str) -> bool:
-    """Return whether a sample of one format fits the other one."""
+    """Return whether some texts of one format also fit the other one."""
     return any(re.fullmatch(pattern(two), sample) for a, two in ((one, other), (other, one)) for sample in _samples(a))
 
 

@@ -62,7 +62,7 @@ class Quarantine:
         self.begin()
 
     def publish(self, folder: Path) -> None:
-        """Move the file into `folder`; without rows, create none."""
+        """Move the file into `folder`; create no file if there are no rows."""
         self._stream.close()
         if not self._total:
             return

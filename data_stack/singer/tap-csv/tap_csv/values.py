@@ -125,14 +125,15 @@ class Reader:
         return "false"
 
     def _places(self, column: str, kind: ColumnType) -> int:
-        """Return the number of decimal places for the fast check `is_plain`: that of most values, if unambiguous."""
+        """Return the number of decimal places for the fast check `is_plain`: the most frequent number, if it is
+        unambiguous."""
         if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
         return min(self._likely_places[column], kind.scale)
 
     @cached_property
     def _likely_places(self) -> dict[str, int]:
-        """By field, the decimal places of most sampled values; 0 if that number of places is ambiguous."""
+        """Return by field the decimal places of most sampled values; 0 if that number of places is ambiguous."""
         columns = list(self._numeric())
         texts = ", ".join(f"strlen(split_part({column}, '.', 2))" for column in columns)
         rows = self._con.execute(f"SELECT {texts} FROM {self._relation} LIMIT {_SAMPLE}").fetchall()

@@ -110,7 +110,7 @@ class TargetDuckDB(Target):
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     def process_endofpipe(self) -> None:
-        """Load the rest, replace overwritten tables, checkpoint the file, and then emit the state."""
+        """Load pending records, replace overwritten tables, checkpoint the file, and then emit the state."""
         for sink in self._sinks_active.values():
             self.drain_one(sink)
         if self._overwrites:

@@ -45,9 +45,9 @@ def find_encoding(original: Path, folder: Path) -> str | Open:
 
 
 def _invalid(path: Path) -> tuple[list[tuple[int, bytes]], int]:
-    """Return the first lines that are not UTF-8 with the bytes around the first one, and the number of valid lines.
+    """Return the first lines that are not UTF-8, and the number of lines that are; lines of ASCII are ignored.
 
-    Only lines with a byte that is not ASCII count.
+    Each invalid line has its number and the bytes around its first invalid byte.
     """
     if _is_utf8(path):
         return [], 0

@@ -28,7 +28,7 @@ _SEPARATORS: tuple[Separator, ...] = (".", ",")
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a column of numbers is. `decimal` and `thousands` are None if no value shows one."""
+    """The convention of a column of numbers. `decimal` and `thousands` are None if no value shows one."""
 
     decimal: Separator | None
     thousands: str | None
