@@ -17,6 +17,10 @@ from stack_runtime import labels
 
 WAIT_S = 300
 """How long a container may take to become healthy before the deployment fails, in seconds."""
+TMPFS_OPTIONS = "rw,nosuid,nodev,size=256m,mode=1777"
+SECURITY_OPTIONS = ["no-new-privileges:true"]
+LOG_DRIVER = "json-file"
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,9 @@ def container(
         shm_size=service.shm_mb or None,
         ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
-        security_opts=["no-new-privileges:true"],
+        security_opts=SECURITY_OPTIONS,
         read_only=True,
-        tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777") or None,
+        tmpfs=dict.fromkeys(service.tmpfs, TMPFS_OPTIONS) or None,
         network_mode="bridge",
         networks_advanced=attachments(service, context.networks),
         ports=_ports(service, settings),
@@ -64,8 +68,8 @@ def container(
         wait=True,
         wait_timeout=WAIT_S,
         restart="unless-stopped",
-        log_driver="json-file",
-        log_opts={"max-size": "10m", "max-file": "3"},
+        log_driver=LOG_DRIVER,
+        log_opts=LOG_OPTIONS,
         destroy_grace_seconds=20,
         opts=pulumi.ResourceOptions.merge(options, _replacing(service, context)),
     )

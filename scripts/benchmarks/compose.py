@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.component.containers import volumes_of
+from infra.component.containers import LOG_DRIVER, LOG_OPTIONS, SECURITY_OPTIONS, TMPFS_OPTIONS, volumes_of
 from infra.services import Context, Service, selected
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
@@ -112,10 +112,10 @@ def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]
         "cpus": own.cpu_limit,
         "shm_size": f"{service.shm_mb}m" if service.shm_mb else None,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
+        "security_opt": SECURITY_OPTIONS,
         "read_only": True,
-        "tmpfs": [f"{path}:rw,nosuid,nodev,size=256m,mode=1777" for path in service.tmpfs],
-        "ports": [f"127.0.0.1:{out}:{into}" for out, into in (service.published or (lambda _: {}))(settings).items()],
+        "tmpfs": [f"{path}:{TMPFS_OPTIONS}" for path in service.tmpfs],
+        "ports": [f"{address}:{outside}:{inside}" for address, outside, inside in service.ports(settings)],
         "volumes": mounts,
         "healthcheck": {
             "test": ["CMD", *health.command],
@@ -126,7 +126,7 @@ def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]
         },
         "depends_on": {need: {"condition": "service_healthy"} for need in service.needs},
         "restart": "unless-stopped",
-        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+        "logging": {"driver": LOG_DRIVER, "options": LOG_OPTIONS},
     }
     given = {key: value for key, value in entry.items() if value not in (None, [], {})}
     return dict(json.loads(json.dumps(given).replace("$", "$$")))

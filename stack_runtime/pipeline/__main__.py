@@ -32,6 +32,15 @@ _P = TypeVar("_P", bound="Pipeline")
 
 def main() -> int:
     """Run one verb; print an expected failure as JSON. Returns: the exit code."""
+    arguments = _parser().parse_args()
+    try:
+        return _call(arguments)
+    except StackError as error:
+        print(json.dumps(error.as_json()))
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stack_runtime.pipeline")
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="run the pipeline once")
@@ -60,22 +69,21 @@ def main() -> int:
     verbs.add_parser("ready", help="exit with 0 if a run can start")
     for verb in (run, diff, history):
         verb.add_argument("--json", action="store_true", help="no effect; the output is always JSON")
-    arguments = parser.parse_args()
-    try:
-        if arguments.verb == "run":
-            return _run(arguments)
-        if arguments.verb in ("build", "test", "diff"):
-            return _dbt(arguments.verb, arguments.select)
-        if arguments.verb == "step":
-            return _step(arguments.name, arguments.run_id, arguments.of)
-        if arguments.verb == "graph":
-            return _graph()
-        if arguments.verb == "discover":
-            return _discover()
-        return _history(arguments.last) if arguments.verb == "history" else _ready()
-    except StackError as error:
-        print(json.dumps(error.as_json()))
-        return error.exit_code
+    return parser
+
+
+def _call(arguments: argparse.Namespace) -> int:
+    if arguments.verb == "run":
+        return _run(arguments)
+    if arguments.verb in ("build", "test", "diff"):
+        return _dbt(arguments.verb, arguments.select)
+    if arguments.verb == "step":
+        return _step(arguments.name, arguments.run_id, arguments.of)
+    if arguments.verb == "graph":
+        return _graph()
+    if arguments.verb == "discover":
+        return _discover()
+    return _history(arguments.last) if arguments.verb == "history" else _ready()
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -53,11 +53,7 @@ def registered(settings: Mapping[str, Any], **variables: str) -> list[Registered
 
 def _print_registered(values: Mapping[str, Any]) -> None:
     import pulumi
-    from pulumi.runtime.rpc import unwrap_rpc_secret
 
-    from fds_offline.plugins.docker.package import PACKAGE as DOCKER
-    from fds_offline.plugins.fields import checked
-    from fds_offline.plugins.hcloud.package import PACKAGE as HCLOUD
     from infra.component import generated_secrets
     from infra.component.args import DataStackArgs
     from infra.component.stack import DataStack
@@ -72,12 +68,7 @@ def _print_registered(values: Mapping[str, Any]) -> None:
             return {}, None
 
         def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-            kind = {**DOCKER.kinds, **HCLOUD.kinds}.get(args.typ)
-            inputs = {key: unwrap_rpc_secret(value) for key, value in args.inputs.items()}
-            if kind:
-                inputs, failures = checked(kind.fields, inputs, {}, args.name, b"seed")
-                assert not failures, failures
-            inputs.pop("__defaults", None)
+            inputs = _checked(args.typ, args.name, args.inputs)
             filled = {"imageId": f"sha256:{inputs['name']}"} if "remoteImage" in args.typ else {}
             outputs = {**FILLED_IN.get(args.typ, {}), **filled, **inputs}
             custom = bool(args.custom) and not args.typ.startswith("pulumi:")
@@ -96,6 +87,22 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     run: Any = pulumi.runtime.test
     run(program)()
     print(json.dumps(found))
+
+
+def _checked(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs as the stand-in of the provider accepts them, with its defaults."""
+    from pulumi.runtime.rpc import unwrap_rpc_secret
+
+    from fds_offline.plugins.docker.package import PACKAGE as DOCKER
+    from fds_offline.plugins.fields import checked
+    from fds_offline.plugins.hcloud.package import PACKAGE as HCLOUD
+
+    plain = {key: unwrap_rpc_secret(value) for key, value in inputs.items()}
+    if found := {**DOCKER.kinds, **HCLOUD.kinds}.get(kind):
+        plain, failures = checked(found.fields, plain, {}, name, b"seed")
+        assert not failures, failures
+    plain.pop("__defaults", None)
+    return plain
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from infra.component import generated_secrets
-from infra.component.containers import processes_of
+from infra.component.containers import SECURITY_OPTIONS, TMPFS_OPTIONS, processes_of
 from infra.services import Build, Context, Service, selected
 from infra.settings import Settings
 from stack_runtime import labels
@@ -194,9 +194,9 @@ def _container(
         ulimits=[docker.types.Ulimit(name="nproc", soft=processes, hard=processes)],
         shm_size=f"{service.shm_mb}m" if service.shm_mb else None,
         cap_drop=["ALL"],
-        security_opt=["no-new-privileges:true"],
+        security_opt=SECURITY_OPTIONS,
         read_only=True,
-        tmpfs=dict.fromkeys(service.tmpfs, "rw,nosuid,nodev,size=256m,mode=1777"),
+        tmpfs=dict.fromkeys(service.tmpfs, TMPFS_OPTIONS),
         network=network.name,
         networking_config={network.name: client.api.create_endpoint_config(aliases=[service.name])},
         volumes={

@@ -25,6 +25,43 @@ TASK = {
 }
 
 
+@task(**TASK)
+def begin() -> str:
+    return str(run_step("begin")["run_id"])
+
+
+@task(**TASK)
+def load(source: str) -> dict[str, int]:
+    return dict(run_step("load", source)["rows"])
+
+
+@task(**TASK)
+def transform(group: str) -> None:
+    run_step("transform", group)
+
+
+@task(**TASK)
+def check() -> dict[str, int]:
+    checks = run_step("check")["checks"]
+    return {"checks": len(checks), "passed": sum(each["status"] == "pass" for each in checks)}
+
+
+@task(**TASK, outlets=[Asset(f"marts.{mart}") for mart in MARTS])
+def publish() -> str:
+    return str(run_step("publish")["published"])
+
+
+@task(**TASK, trigger_rule="one_failed")
+def abandon() -> None:
+    """Release the pipeline after a failure, so that the next run does not wait.
+
+    It always fails, because the state of the last task is the state of the DAG run.
+    """
+    with suppress(AirflowFailException):  # the run never began
+        run_step("abandon", "a task of the DAG run failed")
+    raise AirflowFailException("the run has failed, and the pipeline is free again")
+
+
 @dag(
     schedule=SCHEDULES.get(os.environ.get("FDS_SCHEDULE", "")),
     catchup=False,
@@ -34,39 +71,7 @@ TASK = {
     doc_md=__doc__,
 )
 def pipeline() -> None:
-    """Define the tasks. Airflow parses this file often, so nothing is read here."""
-
-    @task(**TASK)
-    def begin() -> str:
-        return str(run_step("begin")["run_id"])
-
-    @task(**TASK)
-    def load(source: str) -> dict[str, int]:
-        return dict(run_step("load", source)["rows"])
-
-    @task(**TASK)
-    def transform(group: str) -> None:
-        run_step("transform", group)
-
-    @task(**TASK)
-    def check() -> dict[str, int]:
-        checks = run_step("check")["checks"]
-        return {"checks": len(checks), "passed": sum(each["status"] == "pass" for each in checks)}
-
-    @task(**TASK, outlets=[Asset(f"marts.{mart}") for mart in MARTS])
-    def publish() -> str:
-        return str(run_step("publish")["published"])
-
-    @task(**TASK, trigger_rule="one_failed")
-    def abandon() -> None:
-        """Release the pipeline after a failure, so that the next run does not wait.
-
-        It always fails, because the state of the last task is the state of the DAG run.
-        """
-        with suppress(AirflowFailException):  # the run never began
-            run_step("abandon", "a task of the DAG run failed")
-        raise AirflowFailException("the run has failed, and the pipeline is free again")
-
+    """Connect the tasks. Airflow parses this file often, so nothing is read here."""
     begun = begin()
     loads = [load.override(task_id=f"load_{_name(source)}")(source) for source in SOURCES]
     built = {group: transform.override(task_id=f"transform_{_name(group)}")(group) for group, _ in GROUPS}

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from infra.cost.planning.choice import Deployed
-from infra.cost.planning.model import Plan
+from infra.cost.planning.model import Plan, Server
 from infra.hosts import host_of
 from infra.scalable import SCALABLE, Scalable, scalable
 from infra.settings import Settings
@@ -66,6 +66,12 @@ def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deploye
     """
     if not host_of(after).makes_machine:
         return
+    _refuse_smaller_volume(before, after, deployed)
+    if deployed is not None and plan.server is not None:
+        _refuse_another_machine(after, plan.server, deployed)
+
+
+def _refuse_smaller_volume(before: Settings, after: Settings, deployed: Deployed | None) -> None:
     if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
         known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN nobody knows if there is one"
         raise RefusedError(
@@ -73,28 +79,28 @@ def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deploye
             where=f"stack {after.stack}",
             next_command=f"fds scale volumeGb={(deployed or before).volume_gb} --stack {after.stack}",
         )
-    if deployed is None or plan.server is None:
-        return
+
+
+def _refuse_another_machine(after: Settings, server: Server, deployed: Deployed) -> None:
+    """Refuse another location, another architecture, or a smaller disk than the deployed ones."""
     where = f"stack {after.stack}"
-    if deployed.place and plan.server.location != deployed.place:
+    if deployed.place and server.location != deployed.place:
         there = "the server and its data volume are" if deployed.location else "the data volume of the stack is"
         raise RefusedError(
-            f"{there} in {deployed.place} and cannot move to {plan.server.location}",
+            f"{there} in {deployed.place} and cannot move to {server.location}",
             where=where,
             next_command=f"fds scale location={deployed.place} --stack {after.stack} --apply; "
             "to use another location, make another stack, or first run fds down --volumes",
         )
-    if deployed.architecture and plan.server.architecture != deployed.architecture:
+    if deployed.architecture and server.architecture != deployed.architecture:
         raise RefusedError(
-            f"the server is {deployed.architecture} and cannot become {plan.server.type}, "
-            f"which is {plan.server.architecture}",
+            f"the server is {deployed.architecture} and cannot become {server.type}, which is {server.architecture}",
             where=where,
             next_command=f"fds scale serverType={deployed.server_type} --stack {after.stack} --apply",
         )
-    if plan.server.disk_gb < deployed.disk_gb:
+    if server.disk_gb < deployed.disk_gb:
         raise RefusedError(
-            f"the server's disk of {deployed.disk_gb} GB cannot shrink to the {plan.server.disk_gb} GB "
-            f"of {plan.server.type}",
+            f"the server's disk of {deployed.disk_gb} GB cannot shrink to the {server.disk_gb} GB of {server.type}",
             where=where,
             next_command="choose a serverType with as large a disk, fds cost --explain lists them",
         )

@@ -15,6 +15,37 @@ from pulumi.automation.errors import CommandError
 from tests.integration.plugins.conftest import Stacks, containers
 from tests.kit.engine import changes
 
+INPUTS: dict[str, Any] = {
+    "command": ["sleep", "1000"],
+    "user": "1000:1000",
+    "restart": "unless-stopped",
+    "memory_reservation": 16,
+    "cpus": "0.5",
+    "cpu_shares": 512,
+    "shm_size": 16,
+    "init": True,
+    "hostname": "web",
+    "working_dir": "/tmp",
+    "network_mode": "bridge",
+    "ports": [{"internal": 80, "ip": "127.0.0.1"}, {"internal": 81, "ip": "127.0.0.1"}],
+    "mounts": [{"type": "tmpfs", "target": "/m", "tmpfs_options": {"size_bytes": 1048576}}],
+    "tmpfs": {"/run": "rw,noexec"},
+    "read_only": True,
+    "capabilities": {"adds": ["CAP_CHOWN"], "drops": ["ALL"]},
+    "security_opts": ["no-new-privileges:true"],
+    "ulimits": [{"name": "nofile", "soft": 1024, "hard": 2048}],
+    "hosts": [{"host": "other", "ip": "10.1.1.1"}],
+    "dns": ["127.0.0.11"],
+    "log_driver": "json-file",
+    "log_opts": {"max-size": "1m"},
+    "labels": [{"label": "x", "value": "y"}],
+    "healthcheck": {"tests": ["CMD", "true"], "interval": "1s", "timeout": "1s", "retries": 2},
+    "wait": True,
+    "wait_timeout": 30,
+    "destroy_grace_seconds": 0,
+}
+"""Values for inputs of a container that need no other resource."""
+
 
 class ContainerProgram:
     """A program whose container can be changed between updates."""
@@ -27,42 +58,15 @@ class ContainerProgram:
         network = pulumi_docker.Network("net", labels=[{"label": "a", "value": "b"}])
         volume = pulumi_docker.Volume("data")
         image = pulumi_docker.RemoteImage("image", name=self.image, keep_locally=True)
+        attached = {
+            "envs": ["A=1", pulumi.Output.secret("B=hidden")],
+            "networks_advanced": [{"name": network.name, "aliases": ["web", "www"]}],
+            "volumes": [{"volume_name": volume.name, "container_path": "/data", "read_only": True}],
+        }
         web = pulumi_docker.Container(
             "web",
             image=image.image_id,
-            **{
-                "command": ["sleep", "1000"],
-                "envs": ["A=1", pulumi.Output.secret("B=hidden")],
-                "user": "1000:1000",
-                "restart": "unless-stopped",
-                "memory_reservation": 16,
-                "cpus": "0.5",
-                "cpu_shares": 512,
-                "shm_size": 16,
-                "init": True,
-                "hostname": "web",
-                "working_dir": "/tmp",
-                "network_mode": "bridge",
-                "networks_advanced": [{"name": network.name, "aliases": ["web", "www"]}],
-                "ports": [{"internal": 80, "ip": "127.0.0.1"}, {"internal": 81, "ip": "127.0.0.1"}],
-                "volumes": [{"volume_name": volume.name, "container_path": "/data", "read_only": True}],
-                "mounts": [{"type": "tmpfs", "target": "/m", "tmpfs_options": {"size_bytes": 1048576}}],
-                "tmpfs": {"/run": "rw,noexec"},
-                "read_only": True,
-                "capabilities": {"adds": ["CAP_CHOWN"], "drops": ["ALL"]},
-                "security_opts": ["no-new-privileges:true"],
-                "ulimits": [{"name": "nofile", "soft": 1024, "hard": 2048}],
-                "hosts": [{"host": "other", "ip": "10.1.1.1"}],
-                "dns": ["127.0.0.11"],
-                "log_driver": "json-file",
-                "log_opts": {"max-size": "1m"},
-                "labels": [{"label": "x", "value": "y"}],
-                "healthcheck": {"tests": ["CMD", "true"], "interval": "1s", "timeout": "1s", "retries": 2},
-                "wait": True,
-                "wait_timeout": 30,
-                "destroy_grace_seconds": 0,
-                **self.container,
-            },
+            **{**INPUTS, **attached, **self.container},
             opts=pulumi.ResourceOptions(delete_before_replace=False),
         )
         pulumi.export("name", web.name)
