@@ -10,6 +10,7 @@ from pathlib import Path
 from agents.changes.request import ScalingRequest
 from infra.services import selected
 from infra.settings import Settings
+from stack_runtime.files import write_atomically
 
 RETENTION = timedelta(days=7)
 MIN_SAMPLES = 12
@@ -29,9 +30,7 @@ def add_sample(folder: Path, stack: str, used_mb: Mapping[str, float], now: date
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     kept = [line for line in lines if _time_of(line) > now - RETENTION]
     kept.append(json.dumps({"at": now.isoformat(), "used_mb": dict(used_mb)}))
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text("\n".join(kept) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    write_atomically(file, "\n".join(kept) + "\n")
     return [json.loads(line)["used_mb"] for line in kept]
 
 

@@ -58,11 +58,10 @@ def plan_request(
 
 
 def _alternatives(before: Settings, wanted: Settings, plan: Plan) -> Iterator[Settings]:
-    """Yield the planner's alternatives that make part of the change and otherwise change only the server type."""
+    """Yield the planner's alternatives that change only requested settings and the server type."""
     requested = changed(before, wanted)
     for alternative in plan.alternatives:
-        pairs = [f"{key}={value}" for key, value in alternative.settings.items()]
-        after = scaling.changed(wanted, scaling.parse(pairs, wanted))
+        after = scaling.changed(wanted, scaling.parse(alternative.pairs, wanted))
         if checks.is_part_of_request(requested, changed(before, after)):
             yield after
 

@@ -29,9 +29,7 @@ def refusal(plan: Plan) -> StackError:
 
 def _next(plan: Plan) -> str:
     if plan.alternatives:
-        best = plan.alternatives[0]
-        changes = " ".join(f"{key}={value}" for key, value in best.settings.items())
-        return f"fds scale {changes} --stack {plan.stack} --apply ({best.describe}, ${best.total_usd:.2f})"
+        return plan.alternatives[0].command(plan.stack)
     if plan.verdict == "unknown":
         return host_of(plan).way_to_a_verdict(plan.stack)
     return f"fds cost --stack {plan.stack} --explain"

@@ -25,8 +25,7 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
     except StackError:
         instead = None  # without prices there is no alternative to suggest, but the reason is still known
     if instead is not None:
-        changes = " ".join(f"{key}={value}" for key, value in instead.settings.items())
-        advice = f"fds scale {changes} --stack {settings.stack} --apply ({instead.describe}, ${instead.total_usd:.2f})"
+        advice = instead.command(settings.stack)
     return RefusedError(what, where=f"stack {settings.stack}", next_command=advice)
 
 

@@ -152,6 +152,15 @@ class Alternative(Frozen):
     total_usd: Money
     verdict: Verdict
 
+    @property
+    def pairs(self) -> list[str]:
+        """Return the settings as `KEY=VALUE`."""
+        return [f"{key}={value}" for key, value in self.settings.items()]
+
+    def command(self, stack: str) -> str:
+        """Return the command that writes these settings into the file of `stack`, with a description."""
+        return f"fds scale {' '.join(self.pairs)} --stack {stack} --apply ({self.describe}, ${self.total_usd:.2f})"
+
 
 class Plan(Frozen):
     """Cost of the settings, and the verdict whether they may be deployed."""

@@ -46,11 +46,7 @@ def _changes(plan: Plan) -> str:
 
 def _alternatives(plan: Plan) -> str:
     rows = [
-        (
-            _cell(other.describe),
-            money(other.total_usd),
-            f"`fds scale {' '.join(f'{key}={value}' for key, value in other.settings.items())}`",
-        )
+        (_cell(other.describe), money(other.total_usd), f"`fds scale {' '.join(other.pairs)}`")
         for other in plan.alternatives
     ]
     return _table(("Within the budget", "Monthly", "Command"), "lrl", rows)

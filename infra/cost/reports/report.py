@@ -104,8 +104,7 @@ def _alternatives(plan: Plan, console: Console) -> None:
     table.add_column("Monthly", justify="right")
     table.add_column("fds scale …")
     for other in plan.alternatives:
-        settings = " ".join(f"{key}={value}" for key, value in other.settings.items())
-        table.add_row(escape(other.describe), money(other.total_usd), escape(settings))
+        table.add_row(escape(other.describe), money(other.total_usd), escape(" ".join(other.pairs)))
     console.print(table)
 
 

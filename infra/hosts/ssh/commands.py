@@ -14,12 +14,15 @@ from infra.settings import Settings
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.paths import keys_folder
 from stack_runtime.remote import DEPLOY_USER, key_file, ssh_options
+from stack_runtime.text import last_line
 
 SHORT_S = 60.0
 LONG_S = 900.0
 """Time limits in seconds: of a question, and of an installation from the distribution's packages."""
 SSH_FAILED = 255
 """Exit code of `ssh` when it could not log in."""
+NO_REASON = "no reason given"
+"""What an error says for a command that failed without output."""
 CAPACITY = (
     "export LC_ALL=C; uname -m; nproc; sed -n 's/^MemTotal: *\\([0-9]*\\) kB$/\\1/p' /proc/meminfo; "
     'folder=$(docker info --format "{{.DockerRootDir}}" 2>/dev/null) && [ -d "$folder" ] || folder=/var/lib; '
@@ -91,7 +94,7 @@ class Server:
         except StackError as error:
             return Machine(unknown=error.what)
         if done.returncode:
-            return Machine(unknown=last_line(done.stderr))
+            return Machine(unknown=last_line(done.stderr, NO_REASON))
         return _parsed(done.stdout)
 
     def _answer(self, command: str) -> subprocess.CompletedProcess[str]:
@@ -101,12 +104,6 @@ class Server:
             if done.returncode != SSH_FAILED:
                 return done
         return self.as_owner(command)
-
-
-def last_line(text: str) -> str:
-    """Return the last line of an output in printable characters."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return "".join(c for c in (lines or ["no reason given"])[-1].strip() if c.isprintable())[:300]
 
 
 def _parsed(text: str) -> Machine:

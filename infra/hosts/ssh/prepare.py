@@ -11,10 +11,11 @@ from infra.engine.stack_operations import StackOperations
 from infra.hosts.base import Say
 from infra.hosts.daemon import daemon_settings
 from infra.hosts.ssh import known
-from infra.hosts.ssh.commands import SSH_FAILED, Server, last_line
+from infra.hosts.ssh.commands import NO_REASON, SSH_FAILED, Server
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.remote import key_file, write_private
 from stack_runtime.remote.keys import public_half
+from stack_runtime.text import last_line, shortened
 
 
 def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) -> None:
@@ -26,7 +27,7 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
         ports: ports that must be free, unless containers of this project hold them.
 
     Raises:
-        UnreachableError: the server shows another host key, does not let its owner in, or cannot be prepared.
+        UnreachableError: the server shows another host key, refuses the login of its owner, or cannot be prepared.
     """
     settings = operations.settings
     known.check(settings, operations.project)
@@ -62,15 +63,15 @@ def _as_root(server: Server, say: Say, *words: str) -> None:
     script = files("infra.hosts.ssh").joinpath("fds-server.sh").read_text(encoding="utf-8")
     done = server.as_root(script, *words)
     for line in done.stdout.splitlines():
-        say(f"  {last_line(line)}")
+        say(f"  {shortened(line, 300)}")
     if done.returncode == SSH_FAILED:
         user, host = server.settings.ssh_user, server.settings.ssh_host
         raise UnreachableError(
-            f"{host} does not let {user} in: {last_line(done.stderr)}",
+            f"{host} refuses the login of {user}: {last_line(done.stderr, NO_REASON)}",
             next_command=f"ssh-add the key that {shlex.quote(f'{user}@{host}')} takes, or correct sshUser, then fds up",
         )
     if done.returncode:
         raise UnreachableError(
-            f"{server.settings.ssh_host}: {last_line(done.stderr)}",
+            f"{server.settings.ssh_host}: {last_line(done.stderr, NO_REASON)}",
             next_command="correct it on the server, then fds up",
         )

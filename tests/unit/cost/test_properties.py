@@ -78,7 +78,7 @@ def test_every_alternative_is_within_when_planned_again(
 
     own = kit.settings(**given_values)
     for other in kit.planned(own, stack, sold, deployed=Deployed()).alternatives:
-        wanted = changed(own, parse([f"{key}={value}" for key, value in other.settings.items()], own))
+        wanted = changed(own, parse(other.pairs, own))
         again = kit.planned(wanted, tuple(s for s in stack if s.profile in wanted.profiles), sold)
         assert (again.verdict, again.total_usd) == ("within", other.total_usd)
 

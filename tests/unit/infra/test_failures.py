@@ -45,7 +45,7 @@ from infra.engine.errors import PROGRAM, to_stack_error
         (
             "Firewall firewall: only GET (token_readonly, 4c0d)",
             5,
-            "token is read-only (stack prod); next: make a token",
+            "token is read-only (stack prod); next: create a token",
         ),
         ("SshKey deploy: unable to authenticate (unauthorized, 4c0d)", 5, "export HCLOUD_TOKEN"),
         (
