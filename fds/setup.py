@@ -47,7 +47,7 @@ def command(
 
 
 def _refuse_early(project: Path, stack: str) -> None:
-    """Without a terminal, report missing values of a server's stack before engine and images are fetched."""
+    """Refuse missing values of a server's stack before engine and images are fetched, if there is no terminal."""
     from infra.hosts import host_of
     from infra.stack_file import read
 

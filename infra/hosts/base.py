@@ -240,7 +240,7 @@ class Host(ABC):
 
     @property
     def needs_setup(self) -> bool:
-        """Whether `fds setup` asks a person for values of a stack on it."""
+        """Whether `fds setup` asks a person for values of a stack on this host."""
         return not self.on_this_machine
 
     def missing(self, settings: Settings, configuration: Mapping[str, Any]) -> dict[str, str]:

@@ -69,7 +69,7 @@ def _read_all(project: Project) -> tuple[dict[str, str], dict[str, str], dict[st
 
 @pytest.fixture(params=["local", "server"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """A stack that was never deployed; if it is on a server, its file has an encrypted token."""
+    """Return a project whose stack was never deployed; if the stack is on a server, its file has an encrypted token."""
     made = Project(tmp_path, STACK, {"host": "local"} if request.param == "local" else ON_A_SERVER)
     if request.param == "server":
         text = made.stack_file.read_text()

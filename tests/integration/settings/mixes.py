@@ -1,4 +1,4 @@
-"""Generate settings from all sources: those that the stack file allows, and those that only the engine reads."""
+"""Generate a mix of settings from several sources: allowed ones, and ones that only the engine reads."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def disk(client: docker.DockerClient, image: str, name: str) -> Mount:
 
     Args:
         image: image of the server.
-        name: volume that keeps layers from server to server; if it is empty or used by another server, the disk is
-        empty.
+        name: volume that keeps layers from server to server; the disk is empty if the name is empty, or if another
+            server uses the volume.
     """
     if not name or client.containers.list(all=True, filters={"volume": name}):
         return Mount(FOLDER, None)

@@ -1,4 +1,4 @@
-"""The packages of `agents` import each other in one direction only, and from any working directory."""
+"""The packages of `agents` import only lower packages, and can be imported from any working directory."""
 
 from __future__ import annotations
 

@@ -250,7 +250,7 @@ def _write_stack_files(path: Path, **stacks: str) -> Path:
     return path
 
 
-def test_rented_lists_all_other_stacks_with_a_server(tmp_path: Path) -> None:
+def test_paid_stacks_are_all_other_stacks_with_a_server(tmp_path: Path) -> None:
     project = _write_stack_files(
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",

@@ -41,7 +41,7 @@ class RowRules:
 
 
 def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
-    """The rules of an entity for a file.
+    """Return the conditions of an entity for the rows of a file.
 
     Args:
         footer: first line of the footer: rows without a day after all rows with one; None without a footer.

@@ -130,7 +130,7 @@ class CSVStream(Stream):
 
     @property
     def has_files(self) -> bool:
-        """Whether any file is to be loaded."""
+        """Whether there is a file to load."""
         return bool(self._files)
 
     def get_batches(
