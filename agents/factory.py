@@ -20,7 +20,7 @@ from infra.settings import Settings
 def create_change_service(
     project: Path, report: Callable[[str], None] | None = None, *, only: str | None = None
 ) -> ChangeService:
-    """Return the service for all stacks of `project`, or for one of them.
+    """Return the service for all stacks of `project`, or only for the stack `only`.
 
     Args:
         report: called with each progress line of a deployment.

@@ -145,7 +145,7 @@ def _refuse_project_config(project: Path) -> None:
     """Refuse settings in `Pulumi.yaml`, and `stackConfigDir`, which makes the engine read other stack files.
 
     Raises:
-        UsageError: it has one of them.
+        UsageError: one of them is set.
     """
     path = project / "Pulumi.yaml"
     document = _load(path, _parsed) if path.is_file() else {}

@@ -77,7 +77,7 @@ def _is_repository() -> bool:
 
 
 def _fingerprint(files: Iterable[tuple[str, Path]]) -> str:
-    """Return a digest of names, sizes and times; contents would be read on every start."""
+    """Return a digest of names, sizes and times, because reading the contents would slow down every start."""
     digest = hashlib.sha256()
     for name, path in files:
         found = path.stat()

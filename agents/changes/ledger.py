@@ -145,7 +145,7 @@ class LedgerTransaction(History):
         self._connection.execute("UPDATE proposals SET state = ? WHERE id = ?", (state, proposal_id))
 
     def model_cost(self, since: datetime, stack: str, person: str | None = None) -> Decimal:
-        """Return the cost in US dollars of model runs since then, of the stack or of one person in it."""
+        """Return the cost in US dollars of model runs since `since`, of the stack or of one person in the stack."""
         rows = self._connection.execute(
             "SELECT usd FROM model_runs WHERE at > ? AND stack = ? AND person = coalesce(?, person)",
             (format_time(since), stack, person),

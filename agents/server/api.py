@@ -118,7 +118,7 @@ def create_app(state: AppState, tokens: Tokens, per_minute: int = PER_MINUTE) ->
     """Return the application. `GET /health` needs no token.
 
     Args:
-        per_minute: requests of one token a minute; without a valid token, of one address.
+        per_minute: allowed requests per minute of one token; without a valid token, of one address.
     """
     app = FastAPI(title="freelancer data stack", version="1")
     app.state.agents = state

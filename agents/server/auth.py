@@ -68,7 +68,7 @@ class Authenticator:
     """Tokens and rate limit of one server.
 
     Args:
-        per_minute: requests of one token a minute; without a valid token, of one address.
+        per_minute: allowed requests per minute of one token; without a valid token, of one address.
     """
 
     def __init__(self, tokens: Tokens, per_minute: int) -> None:

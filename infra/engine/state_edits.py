@@ -148,8 +148,7 @@ def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
 def without(deployment: Deployment, gone: Set[str]) -> Deployment:
     """Return the record without resources that are gone from the account and without what ran on them.
 
-    A missing link, such as a volume attachment, removes nothing else: containers depend on it in the record but may
-    still run.
+    A missing link, such as a volume attachment, removes nothing else: containers that depend on the link may still run.
 
     Args:
         gone: kinds, named as in `recorded_ids`.

@@ -37,7 +37,7 @@ class ReadOnlyOperations(StackOperations):
     """One stack of one project, opened read-only: the project, its state and its stack file are not changed.
 
     Args:
-        scratch: an empty folder for a preview. A stack that does not exist yet is created in it, with its own state.
+        scratch: an empty folder for a preview. A stack that does not exist yet is created there, with a separate state.
 
     Raises:
         UsageError: the stack file is missing or wrong.

@@ -48,7 +48,7 @@ def profiles() -> tuple[str, ...]:
 def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, ...]:
     """Return the services that these settings run, with overrides applied and only the files that the settings need.
 
-    They are those of the selected profiles, and those that these need.
+    These are the services of the selected profiles, and the services that they need.
 
     Args:
         own: services outside the catalogue; all of them run, after those of the catalogue.

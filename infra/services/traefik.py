@@ -94,7 +94,7 @@ def _acme(settings: Settings) -> dict[str, object]:
 
 
 def _tls(settings: Settings) -> dict[str, object]:
-    """Return the TLS settings of a router. The DNS challenge gets one certificate for all names."""
+    """Return the TLS settings of a router. With the DNS challenge, one certificate has all names."""
     if not _has_certificates(settings):
         return {}
     found: dict[str, object] = {"certResolver": "acme"}

@@ -23,20 +23,20 @@ class Installed:
         return self.environment / "bin" / "python"
 
     def variables(self, **more: str) -> dict[str, str]:
-        """Return the environment variables of a command in it, which has its own cache."""
+        """Return the environment variables of a command in this environment, with a separate cache."""
         kept = {name: value for name, value in os.environ.items() if name not in (*OTHERS, "PYTHONPATH", "VIRTUAL_ENV")}
         path = [folder for folder in kept["PATH"].split(os.pathsep) if not Path(folder).is_relative_to(ROOT)]
         return {**kept, "PATH": os.pathsep.join(path), "FDS_CACHE_DIR": str(self.cache), **more}
 
     def run(self, *words: str, cwd: Path) -> str:
-        """Run Python in it and return its output."""
+        """Run Python in this environment and return its output."""
         done = subprocess.run([self.python, *words], cwd=cwd, env=self.variables(), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
 
 def build(folder: Path, source: Path = ROOT) -> Path:
-    """Build the wheel of `source` into `folder`, by way of the source distribution."""
+    """Build the wheel of `source` into `folder`, from a source distribution."""
     _uv("build", "--quiet", "--out-dir", str(folder), str(source))
     (wheel,) = folder.glob("*.whl")
     return wheel

@@ -91,8 +91,8 @@ def _stack_line(stack: str, plan: Plan | None, inputs: RentalInputs) -> Line | N
 def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
     """Return running resources of this stack except the server, address and volume that its plan prices.
 
-    Backups of the only server are left out: the deployment switches them on or off. With several servers it is not
-    known which of them is managed, so backups count.
+    Backups of the only server are left out: the deployment switches them on or off. If there are several servers, the
+    managed one is unknown, so all backups count.
     """
     own = [one for one in inputs.running or () if one.owner == settings.stack]
     only_server = sum(one.kind == "server" for one in own) == 1

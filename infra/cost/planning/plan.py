@@ -33,7 +33,7 @@ def plan(
     """Plan what the settings cost and whether they may be deployed. Pure.
 
     Args:
-        prices: the price list; None when no stack of the group is on a server of it.
+        prices: the price list; None if no stack of the group is on a rented server.
         others: plans of the other stacks of the budget group.
         other_groups: names of other budget groups by stack.
         running: all resources of the group's accounts; None when they were not queried.

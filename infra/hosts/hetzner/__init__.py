@@ -1,4 +1,5 @@
-"""One Hetzner Cloud server: key, firewall, private network, server, data volume, DNS, and Docker on it over SSH.
+"""One Hetzner Cloud server: key, firewall, private network, server, data volume, DNS, and Docker on the server over
+SSH.
 
 The modules here need the cloud's packages, which take a second to import. A stack on this machine does not need them,
 so they are imported where a server is dealt with.

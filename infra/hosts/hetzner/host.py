@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class HetznerHost(Host):
-    """One server with key, firewall, private network, data volume and DNS records, and Docker on it over SSH."""
+    """One server with key, firewall, private network, data volume, DNS records, and Docker over SSH."""
 
     name = "hetzner"
     where = "on a rented server, which listens on 80 and 443,"

@@ -135,7 +135,7 @@ LISTS: dict[str, Callable[[dict[str, Any], Listed], Listed]] = {
 
 
 def _dearer(entry: Any) -> None:
-    """Raise one price in `entry`, or mark it as sold out; leave an entry without either unchanged."""
+    """Raise a price in `entry`, or else mark it as sold out; an entry with neither stays as it is."""
     for price in [entry, *entry.get("prices", ())]:
         if "price_monthly" in price:
             price["price_monthly"] = {"net": "100.00", "gross": "119.00"}

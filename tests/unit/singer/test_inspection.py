@@ -123,7 +123,7 @@ def _check_day(value: str | None, kind: str, how: Convention, day: date) -> None
 
 
 def _check_amount(value: str | None, kind: str, text: str, amount: Decimal) -> None:
-    """Check that an amount is the true one, the one without its sign (in a debit column), or the text of the file."""
+    """Check that an amount is correct, except for its sign in a debit column; a column of texts has the file's text."""
     if kind.startswith("DECIMAL") and text:
         assert value is not None and Decimal(value) in (amount, abs(amount) if not text.startswith("-") else amount)
     else:

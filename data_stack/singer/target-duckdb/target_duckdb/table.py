@@ -108,8 +108,8 @@ class Table:
     def upsert(self, load: Load) -> tuple[int, int]:
         """Replace rows with the same key and append the others. Of rows with equal keys the last one wins.
 
-        Returns: number of written rows whose key no earlier load of this object had, and number of loaded rows that
-            were replaced.
+        Returns: the number of written rows without those that earlier loads of this object wrote, and the number of
+            loaded rows that were replaced.
         """
         superseded, source = (0, load.source) if load.distinct else self._last_of_each_key(load)
         is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
