@@ -162,7 +162,7 @@ class _Sources:
     identity: str | None
 
     def read(self, prices_dir: Path | None, prices_date: date | None, deploying: bool) -> RentalInputs:
-        """Return price list, rate and running resources; no price list if no stack of the group is on a rented server."""
+        """Return price list, rate and running resources; no list if no stack of the group is on a rented server."""
         variable = os.environ.get(PRICES_VARIABLE)
         folder = prices_dir or (Path(variable) if variable else None)
         if not self._needs_list():

@@ -184,8 +184,7 @@ class _Reader:
     def _by_location(
         self, answers: JsonReader, key: str, read: Callable[[JsonReader], Value], wanted: Callable[[str], bool] = bool
     ) -> dict[tuple[str, str], Value]:
-        """Return `read(price)` by name and location for the names in `wanted`. A name that occurs twice in `prices` is
-        an error."""
+        """Return `read(price)` by name and location, for wanted names; any duplicate name is an error."""
         found: dict[tuple[str, str], Value] = {}
         for name, answer in answers.by(key):
             self._same_currency(answer)

@@ -65,7 +65,7 @@ def test_last_row_of_a_key_wins_by_file_and_line(kit: Kit, batch: bool) -> None:
 
 @pytest.mark.parametrize("batch", [True, False])
 def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(kit: Kit, batch: bool) -> None:
-    """Key 1 is in all three files and key 2 in two of them. Key 9 is in one file, and in the table from an earlier run."""
+    """Key 1 is in all three files, key 2 in two. Key 9 is in one file, and in the table from an earlier run."""
     kit.load(kit.csv("id,v\n9,old\n1,old\n", "before.csv"), batch=batch)
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 0)
     kit.csv("id,v\n1,a\n2,a\n3,a\n", "a.csv")
