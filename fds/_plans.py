@@ -1,4 +1,4 @@
-"""Options of the verbs about cost, their console, and the exit code of a verdict."""
+"""Common parts of `fds cost` and `fds scale`: options, planning inputs, console, exit code."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class CertificateAuthority:
     """An ACME server on a local address, which runs while the block runs.
 
     Args:
-        address: local address on which it listens; containers reach that of Docker's bridge.
+        address: local address on which it listens; use the address of Docker's bridge, so that containers reach it.
         resolve: returns the addresses of a name.
     """
 

@@ -77,7 +77,7 @@ class Catalogue:
             )
 
     def default_location(self, server_type: Row) -> str:
-        """Return the location of a server without one: the first where its type is available, else the first."""
+        """Return the location of a server without a named one: the first with its type available, else the first."""
         places: list[Row] = server_type["locations"]
         return str(next((p["name"] for p in places if p["available"]), places[0]["name"]))
 

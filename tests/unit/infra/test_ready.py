@@ -18,7 +18,7 @@ RUNNING = (1, "cat: /run/cloud-init/result.json: No such file or directory")
 
 
 class ScriptedConnection:
-    """Double of a connection: returns the answer of the first key that a command contains; else StopIteration."""
+    """Double of a connection: it returns the answer of the first key that a command contains, or fails."""
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
