@@ -29,6 +29,7 @@ NAME = r"[a-z][a-z0-9-]{0,30}"
 """How stacks, profiles and services may be named."""
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False)]
+MailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^@\s{}]+@[^@\s{}]+$")]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False)]
 
 
@@ -73,6 +74,33 @@ class ServerPrice(_Frozen):
     per: Literal["hour", "month", "year"]
     date: date
     """The day on which the price was looked up."""
+
+
+class EmailAlerts(_Frozen):
+    """Where alerts are mailed to, through which server. A login takes its password from the secret `smtp_password`."""
+
+    to: MailAddress
+    sender: MailAddress
+    server: Annotated[str, Field(max_length=253, pattern=_DOMAIN)]
+    """Name or IPv4 address of the SMTP server."""
+    port: int = Field(default=587, ge=1, le=65_535)
+    user: Annotated[str, Field(max_length=254, pattern=r"^[^\s{}]*$")] = ""
+    require_tls: bool = True
+    """Whether an SMTP server that offers no TLS is refused."""
+
+    @model_validator(mode="after")
+    def _password_needs_tls(self) -> EmailAlerts:
+        if self.user and not self.require_tls:
+            raise ValueError("a login needs requireTls, because the password would be sent in plain text")
+        return self
+
+
+class Alerts(_Frozen):
+    """Who is told of alerts; nobody by default."""
+
+    email: EmailAlerts | None = None
+    webhook: bool = False
+    """Whether alerts are posted to the URL in the secret `alert_webhook`."""
 
 
 class Settings(_Frozen):
@@ -128,6 +156,8 @@ class Settings(_Frozen):
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
     ] = "never"
     """When the runner loads what is new in its landing folder: on the hour, at midnight, on Mondays; in UTC."""
+    alerts: Alerts = Alerts()
+    """Receivers of the alerts of the profile `monitoring`."""
 
     domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"
     email: Annotated[str, Field(max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$")] = ""

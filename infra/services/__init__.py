@@ -18,7 +18,7 @@ from stack_runtime.errors import UsageError
 
 __all__ = [
     "Build", "Context", "File", "Health", "Metrics", "Resources", "Route", "Service", "Volume",
-    "catalogue", "profiles", "secret", "selected",
+    "catalogue", "profiles", "runnable", "secret", "selected",
 ]  # fmt: skip
 
 
@@ -56,11 +56,17 @@ def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, 
     """
     _refuse_unknown(settings, own)
     chosen = set(profiles()) if "full" in settings.profiles else set(settings.profiles)
-    found = [service for service in catalogue() if service.profile in chosen]
+    found = list(runnable([service for service in catalogue() if service.profile in chosen]))
     for service in own:
         _refuse_unusable(service, {each.name for each in found})
         found.append(service)
     return tuple(_adapted(service, settings) for service in found)
+
+
+def runnable(services: Sequence[Service]) -> tuple[Service, ...]:
+    """Return the services without those that run only with one that is not among them."""
+    names = {service.name for service in services}
+    return tuple(service for service in services if service.only_with in {"", *names})
 
 
 def _refuse_unusable(service: Service, before: Set[str]) -> None:

@@ -54,6 +54,11 @@ def answers(port: int, path: str) -> tuple[str, ...]:
     return ("python", "-c", f"import urllib.request as r; from socket import gethostname; {ask}")
 
 
+def serves(port: int, path: str) -> tuple[str, ...]:
+    """Return the same check for an image without Python that has a shell and wget."""
+    return ("sh", "-c", f'exec wget -q -T 3 -O /dev/null "http://$HOSTNAME:{port}{path}"')
+
+
 @dataclass(frozen=True)
 class Volume:
     """A named volume. With `data` it survives `fds down` and is on the data volume of a server."""
@@ -76,10 +81,12 @@ class Route:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Address of the service's metrics for Prometheus."""
+    """Address of the service's metrics; Prometheus scrapes every service that has one."""
 
     port: int
     path: str = "/metrics"
+    watches: Mapping[str, str] = field(default_factory=dict)
+    """Name of a watched service by the gauge that is 0 while that service does not answer."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +144,19 @@ class Service:
     """PostgreSQL databases that `role` owns."""
     reads: tuple[str, ...] = ()
     """Databases of other services that `role` may read."""
+    member_of: tuple[str, ...] = ()
+    """PostgreSQL's predefined roles that `role` is a member of."""
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    only_with: str = ""
+    """A service of another profile without which this one does not run."""
     internet: bool = False
     """Whether its containers can reach the internet; the proxy always can."""
     route: Route | None = None
     metrics: Metrics | None = None
+    scrapes: bool = False
+    """Whether it reads the metrics of the others; it then reaches the proxy too."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
     """Container port by host port; only the proxy has one."""
     scaled_by: Literal["workers"] | None = None

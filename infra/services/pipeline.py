@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from infra.services._model import Build, Health, Resources, Service, Volume, secret
 from infra.settings import Settings
 
-_SECONDS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800}
+SECONDS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800}
+"""Seconds between two runs, by schedule."""
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
@@ -15,9 +16,10 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "FDS_DATA_DIR": "/data",
         "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
         "FDS_POSTGRES_HOST": "postgres",
+        "FDS_METRICS_DIR": "/data/metrics",
     }
     if settings.schedule != "never":
-        found["FDS_EVERY_S"] = str(_SECONDS[settings.schedule])
+        found["FDS_EVERY_S"] = str(SECONDS[settings.schedule])
     return found
 
 
@@ -31,7 +33,11 @@ SERVICE = Service(
     role="pipeline",
     databases=("marts", "meltano"),
     # readers mount only `published`; the working files of a run are private
-    volumes=(Volume("warehouse", "/data"), Volume("published", "/data/published")),
+    volumes=(
+        Volume("warehouse", "/data"),
+        Volume("published", "/data/published"),
+        Volume("metrics", "/data/metrics", data=False),
+    ),
     tmpfs=("/tmp",),
     needs=("postgres",),
     internet=True,  # for extractors of remote sources

@@ -11,7 +11,7 @@ from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.model import Alternative
 from infra.hosts import host_of
 from infra.scalable import SCALABLE
-from infra.services import Service
+from infra.services import Service, runnable
 from infra.settings import Settings
 
 MOST = 8
@@ -131,7 +131,7 @@ def _without_profiles(services: Sequence[Service]) -> Iterator[_Idea]:
 
 def _with_profiles(idea: _Idea, kept: tuple[str, ...]) -> Iterator[_Idea]:
     """Yield the idea with these profiles as well, unless a remaining service needs a removed one."""
-    left = tuple(service for service in idea.services if service.profile in kept)
+    left = runnable([service for service in idea.services if service.profile in kept])
     names = {service.name for service in left}
     if all(need in names for service in left for need in service.needs):
         yield replace(idea, update={**idea.update, "profiles": kept}, services=left)

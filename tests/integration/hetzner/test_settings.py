@@ -38,6 +38,7 @@ CONTAINERS: dict[str, Any] = {
     "workers": 2,
     "services": {"postgres": {"memoryMb": 512}},
     "schedule": "daily",
+    "alerts": {"webhook": True},
     "domain": "data.example.org",
     "email": "me@example.org",
     "certificates": "staging",

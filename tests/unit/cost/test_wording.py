@@ -20,7 +20,7 @@ from stack_runtime.errors import RefusedError, UsageError
 from tests.kit.hetzner.api import HetznerAPI
 from tests.unit.cost import kit
 
-EVERYWHERE = {"stack", "host", "profiles", "budget_usd", "workers", "services", "schedule", "domain"}
+EVERYWHERE = {"stack", "host", "profiles", "budget_usd", "workers", "services", "schedule", "domain", "alerts"}
 """Settings that both a local stack and a stack on a server use."""
 VALUES: dict[str, Any] = {
     "budgetGroup": "lab", "tax": "net", "fxRate": "1.2", "fxDate": "2026-10-01", "allowSnapshot": True,
@@ -59,6 +59,13 @@ def test_server_setting_is_reported_for_a_local_stack(name: str) -> None:
 def test_local_stack_with_only_used_settings_has_no_warnings() -> None:
     used = {"profiles": ["full"], "budgetUsd": 50, "domain": "data.test", "schedule": "daily", "httpPort": 1080}
     assert _local(selected(Settings.of("dev", used)), **used).warnings == ()
+
+
+def test_receivers_without_the_profile_monitoring_are_reported() -> None:
+    values = {"alerts": {"webhook": True}}
+    assert len(_warnings_with(_local(**values), "alerts does nothing", "monitoring")) == 1
+    watched = values | {"profiles": ["monitoring"]}
+    assert _local(selected(Settings.of("dev", watched)), **watched).warnings == ()
 
 
 @pytest.mark.parametrize("name", ["httpPort", "httpsPort", "sshHost", "sshPort", "sshUser", "serverPrice"])

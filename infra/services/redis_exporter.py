@@ -1,0 +1,37 @@
+"""Metrics of Redis, where it runs."""
+
+from __future__ import annotations
+
+import json
+
+from infra.services._model import Context, File, Health, Metrics, Resources, Service, serves
+
+PORT = 9121
+ADDRESS = "redis://redis:6379"
+
+
+def _passwords(context: Context) -> str:
+    """Return the exporter's password file: password by address."""
+    return json.dumps({ADDRESS: context.secrets["redis_password"]})
+
+
+SERVICE = Service(
+    name="redis-exporter",
+    image="oliver006/redis_exporter:v1.87.0-alpine",
+    profile="monitoring",
+    user="65534:65534",
+    command=(
+        f"--redis.addr={ADDRESS}",
+        "--redis.password-file=/run/fds/passwords.json",
+        f"--web.listen-address=:{PORT}",
+    ),
+    secrets=("redis_password",),
+    files=(File("passwords.json", _passwords),),
+    needs=("redis",),
+    only_with="redis",
+    metrics=Metrics(PORT, watches={"redis_up": "redis"}),
+    resources=Resources(
+        memory_mb=16, memory_limit_mb=64, cpu=0.05, cpu_limit=0.25, image_mb=160, processes=128, measured=""
+    ),
+    health=Health(serves(PORT, "/metrics"), interval_s=10),
+)
