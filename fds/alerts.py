@@ -25,10 +25,10 @@ def command(
 ) -> None:
     """List the alerts that fire; with `test`, send one through every receiver and show the results."""
     from infra.docker_access import daemon
+    from infra.operations import alerts
     from infra.services import selected
     from infra.services.alertmanager import SERVICE, receivers
     from infra.stack_file import read
-    from stack_runtime import alerts
     from stack_runtime.errors import UnreachableError, UsageError
     from stack_runtime.paths import project_dir
 

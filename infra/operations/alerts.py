@@ -13,18 +13,19 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
+from infra.services import alertmanager, prometheus
 from stack_runtime.docker_host import running
 from stack_runtime.errors import UnreachableError
 from stack_runtime.text import shortened
 
-PROMETHEUS, ALERTMANAGER = ("prometheus", 9090), ("alertmanager", 9093)
 TEST_S = 60
 """How long a test alert may take through all receivers, in seconds. Alertmanager waits 10 s before it sends one."""
 _REQUEST = 'path=$1; shift; exec wget -q -T 10 -O - "$@" "http://$HOSTNAME:{port}$path"'
 _COUNTS = re.compile(
     r'^alertmanager_notification_requests(_failed)?_total\{[^}]*integration="(\w+)"[^}]*\} (\S+)$', re.MULTILINE
 )
-_REASON = re.compile(r'integration=(\w+)\[.*?err="((?:[^"\\]|\\.)*)"')
+_KIND, _REASON = re.compile(r"\b(\w+)\[\d+\]"), re.compile(r'err="((?:[^"\\]|\\.)*)"')
+"""In a line of Alertmanager's log about a failed request: `webhook[0]`, and the reason."""
 
 
 def firing(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
@@ -33,8 +34,7 @@ def firing(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
     Raises:
         UnreachableError: Prometheus does not run or does not answer.
     """
-    name, port = PROMETHEUS
-    answer = _request(running(client, stack, name), port, "/api/v1/alerts")
+    answer = _request(running(client, stack, prometheus.SERVICE.name), prometheus.PORT, "/api/v1/alerts")
     try:
         found = [one for one in json.loads(answer)["data"]["alerts"] if one["state"] == "firing"]
         rows = [
@@ -60,8 +60,7 @@ def send_test(client: docker.DockerClient, stack: str, receivers: Collection[str
     Raises:
         UnreachableError: Alertmanager does not run or does not answer.
     """
-    name, port = ALERTMANAGER
-    container = running(client, stack, name)
+    container = running(client, stack, alertmanager.SERVICE.name)
     before, begin = _counts(container), datetime.now(UTC)
     alert = {
         "labels": {"alertname": "Test", "service": f"test-{secrets.token_hex(4)}", "stack": stack},
@@ -69,7 +68,7 @@ def send_test(client: docker.DockerClient, stack: str, receivers: Collection[str
         "endsAt": (begin + timedelta(minutes=2)).isoformat(),
     }
     header = "--header=Content-Type: application/json"
-    _request(container, port, "/api/v2/alerts", header, f"--post-data={json.dumps([alert])}")
+    _request(container, alertmanager.PORT, "/api/v2/alerts", header, f"--post-data={json.dumps([alert])}")
     deadline = time.monotonic() + TEST_S
     waiting = set(receivers)
     while waiting and time.monotonic() < deadline:
@@ -86,15 +85,18 @@ def send_test(client: docker.DockerClient, stack: str, receivers: Collection[str
 def _counts(container: Container) -> dict[str, tuple[int, int]]:
     """Return how many requests Alertmanager made, and how many of them failed, by kind of receiver."""
     found: dict[str, list[int]] = {}
-    for failed, kind, count in _COUNTS.findall(_request(container, ALERTMANAGER[1], "/metrics")):
+    for failed, kind, count in _COUNTS.findall(_request(container, alertmanager.PORT, "/metrics")):
         found.setdefault(kind, [0, 0])[1 if failed else 0] += int(float(count))
     return {kind: (made, failures) for kind, (made, failures) in found.items()}
 
 
 def _reasons(container: Container, since: datetime) -> dict[str, str]:
     """Return the last reason for a failed request in Alertmanager's log, by kind of receiver."""
-    log = container.logs(since=since.replace(tzinfo=None)).decode(errors="replace")
-    return {kind: shortened(reason.replace('\\"', '"'), 300) for kind, reason in _REASON.findall(log)}
+    found: dict[str, str] = {}
+    for line in container.logs(since=since.replace(tzinfo=None)).decode(errors="replace").splitlines():
+        if reason := _REASON.search(line):
+            found |= dict.fromkeys(_KIND.findall(line), shortened(reason[1].replace('\\"', '"'), 300))
+    return found
 
 
 def _request(container: Container, port: int, path: str, *options: str) -> str:
