@@ -26,6 +26,8 @@ _COUNTS = re.compile(
 )
 _KIND, _REASON = re.compile(r"\b(\w+)\[\d+\]"), re.compile(r'err="((?:[^"\\]|\\.)*)"')
 """In a line of Alertmanager's log about a failed request: `webhook[0]`, and the reason."""
+_URL = re.compile(r"https?://(?:[^/@\s]*@)?([^/\s\"]+)\S*")
+"""A URL and its host; the path of a webhook's URL often is a password."""
 
 
 def firing(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
@@ -62,9 +64,11 @@ def send_test(client: docker.DockerClient, stack: str, receivers: Collection[str
     """
     container = running(client, stack, alertmanager.SERVICE.name)
     before, begin = _counts(container), datetime.now(UTC)
+    after = before
     alert = {
         "labels": {"alertname": "Test", "service": f"test-{secrets.token_hex(4)}", "stack": stack},
         "annotations": {"summary": "a test, sent by fds alerts test"},
+        "startsAt": begin.isoformat(),
         "endsAt": (begin + timedelta(minutes=2)).isoformat(),
     }
     header = "--header=Content-Type: application/json"
@@ -95,7 +99,8 @@ def _reasons(container: Container, since: datetime) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in container.logs(since=since.replace(tzinfo=None)).decode(errors="replace").splitlines():
         if reason := _REASON.search(line):
-            found |= dict.fromkeys(_KIND.findall(line), shortened(reason[1].replace('\\"', '"'), 300))
+            text = _URL.sub(r"\1", reason[1].replace('\\"', '"'))
+            found |= dict.fromkeys(_KIND.findall(line), shortened(text, 300))
     return found
 
 

@@ -87,7 +87,13 @@ SERVICE = Service(
     internet=True,  # for the receivers
     metrics=Metrics(PORT),
     resources=Resources(
-        memory_mb=32, memory_limit_mb=128, cpu=0.05, cpu_limit=0.25, image_mb=192, processes=128, measured=""
+        memory_mb=32,
+        memory_limit_mb=128,
+        cpu=0.05,
+        cpu_limit=0.25,
+        image_mb=192,
+        processes=128,
+        measured="16 MiB after four alerts",
     ),
     health=Health(serves(PORT, "/-/ready"), retries=24),
 )

@@ -62,7 +62,7 @@ SERVICE = Service(
         disk_gb=DISK_GB,
         image_mb=512,
         processes=128,
-        measured="",
+        measured="25 MiB two minutes after the start with 2,061 series; more until the first two hours are written",
     ),
     health=Health(serves(PORT, "/-/ready"), retries=24),
 )
