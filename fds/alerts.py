@@ -57,6 +57,7 @@ def command(
 
 def _show(stack: str, found: list[dict[str, Any]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -67,5 +68,5 @@ def _show(stack: str, found: list[dict[str, Any]]) -> None:
     for heading in ("Alert", "Service", "What", "Since"):
         table.add_column(heading, overflow="fold")
     for row in found:
-        table.add_row(row["alert"], row["service"], row["summary"], str(row["since"])[:19])
+        table.add_row(*(escape(str(row[key])) for key in ("alert", "service", "summary")), str(row["since"])[:19])
     console.print(table)

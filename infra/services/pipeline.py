@@ -16,7 +16,6 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "FDS_DATA_DIR": "/data",
         "FDS_ENVIRONMENT": "prod" if settings.stack == "prod" else "dev",
         "FDS_POSTGRES_HOST": "postgres",
-        "FDS_METRICS_DIR": "/data/metrics",
     }
     if settings.schedule != "never":
         found["FDS_EVERY_S"] = str(SECONDS[settings.schedule])

@@ -110,7 +110,7 @@ def _print_result(
         raise
     if publishes:
         try:
-            write_metrics(run, _paths().published)
+            write_metrics(run, _paths())
         except OSError as error:
             logs.logger("pipeline").warning("metrics not written", error=str(error))
     print(json.dumps(run.as_json()))
