@@ -60,7 +60,7 @@ def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, 
     for service in own:
         _refuse_unusable(service, {each.name for each in found})
         found.append(service)
-    return tuple(_adapted(service, settings) for service in found)
+    return tuple(_adapted(service, settings) for service in runnable(found))
 
 
 def runnable(services: Sequence[Service]) -> tuple[Service, ...]:
