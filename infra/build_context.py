@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docker.utils.build import exclude_paths
 
-from infra.services import Build, Service
+from infra.services import Build, Service, catalogue
 from stack_runtime.content import FOLDERS, content_dir
 from stack_runtime.paths import IMAGES
 from stack_runtime.source_tree import copied_tree, files_below, source_files, source_tree
@@ -36,7 +36,16 @@ def reference(stack: str, service: Service) -> str:
     """
     if isinstance(service.image, str):
         return service.image
-    return f"{IMAGES}/{stack}-{service.name}:{content_digest(service.image)}"
+    return f"{_repository(stack, service)}:{content_digest(service.image)}"
+
+
+def repositories(stack: str) -> list[str]:
+    """Return the names, without a tag, of all images that a deployment of the stack can build."""
+    return [_repository(stack, service) for service in catalogue() if isinstance(service.image, Build)]
+
+
+def _repository(stack: str, service: Service) -> str:
+    return f"{IMAGES}/{stack}-{service.name}"
 
 
 def pulled_images(services: Iterable[Service]) -> list[str]:

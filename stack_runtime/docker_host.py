@@ -127,6 +127,12 @@ def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], 
     return [*(str(item.name) for item in strays), *(f"network {item.name}" for item in unknown)]
 
 
+def images_in(client: docker.DockerClient, repositories: Collection[str]) -> set[str]:
+    """Return the names, with tags, of all images in `repositories`."""
+    listed = [image for name in repositories for image in client.api.images(name=name)]
+    return {tag for image in listed for tag in image["RepoTags"] or () if tag.rpartition(":")[0] in repositories}
+
+
 def remove_unused_images(client: docker.DockerClient, among: Collection[str] | None = None) -> list[str]:
     """Remove images that were built for a stack and that no container uses.
 

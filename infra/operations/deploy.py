@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docker import DockerClient
 
+from infra import build_context
 from infra.cost import Plan
 from infra.cost.reports.text import headline
 from infra.docker_access import daemon
@@ -20,7 +21,7 @@ from infra.hosts import host_of
 from infra.operations.reconcile import reconcile
 from infra.settings import Settings
 from infra.stack_file import read
-from stack_runtime.docker_host import remove_unused_images
+from stack_runtime.docker_host import images_in, remove_unused_images
 from stack_runtime.errors import LockedError, StackError, UnreachableError
 from stack_runtime.status import unhealthy
 
@@ -68,15 +69,40 @@ def deploy(
         say(line)
     if not host.on_this_machine and deployment.plan:
         say(headline(deployment.plan))
-    unused = None if host.makes_machine else state_edits.built_images(former) - state_edits.built_images(record)
     with daemon(project, stack) as client:
         sick = _sick(client, stack, say)
         if not sick:
-            for image in remove_unused_images(client, unused):
-                say(f"removed image {image}, which no service uses any more")
+            remove_former_images(client, deployment, former, record, say)
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
     return changes
+
+
+def remove_former_images(
+    client: DockerClient,
+    deployment: StackOperations,
+    former: state_edits.Deployment,
+    record: state_edits.Deployment,
+    say: Callable[[str], None],
+) -> None:
+    """Remove the images of earlier deployments, including those that a failed or killed one did not record.
+
+    If another deployment has begun, nothing is removed, because no container uses its new images yet.
+
+    Args:
+        former: the engine's record before the deployment.
+        record: the engine's record after it.
+    """
+    unneeded = None
+    if not host_of(deployment.settings).makes_machine:
+        named = images_in(client, build_context.repositories(deployment.settings.stack))
+        unneeded = (named | state_edits.built_images(former)) - state_edits.built_images(record)
+    try:
+        deployment.refuse_locked()
+    except LockedError:
+        return
+    for image in remove_unused_images(client, unneeded):
+        say(f"removed image {image}, which no service uses any more")
 
 
 def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from infra import build_context
 from infra.docker_access import daemon
 from infra.engine import state_edits
 from infra.engine.stack_operations import StackOperations
@@ -11,7 +12,7 @@ from infra.hosts import host_of
 from infra.hosts.base import Removed
 from infra.ownership import claim
 from stack_runtime import docker_owner
-from stack_runtime.docker_host import remove_leftovers, remove_unused_images
+from stack_runtime.docker_host import images_in, remove_leftovers, remove_unused_images
 
 
 def remove(deployment: StackOperations, *, volumes: bool, say: Callable[[str], None], take_over: str = "") -> Removed:
@@ -32,7 +33,9 @@ def remove(deployment: StackOperations, *, volumes: bool, say: Callable[[str], N
     if host.makes_machine:
         return host.destroy(deployment, volumes=volumes, say=say)
     with daemon(deployment.project, deployment.settings.stack) as client:
-        built = state_edits.built_images(deployment.recorded())
+        # the record lacks the images of killed deployments
+        named = images_in(client, build_context.repositories(deployment.settings.stack))
+        built = named | state_edits.built_images(deployment.recorded())
         count = deployment.down().get("delete", 0)
         left = remove_leftovers(client, deployment.settings.stack, volumes=volumes)
         remove_unused_images(client, built)

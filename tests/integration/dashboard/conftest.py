@@ -9,12 +9,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -28,6 +28,8 @@ from tests.kit.warehouse import PROJECT, Warehouse
 
 APP = PROJECT.parent / "streamlit"
 TIMEOUT_S = 60
+ATTEMPTS = 5
+NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Dashboard:
     published: Path
     url: str
     browser: webdriver.Chrome
+    pages: Path
+    """Folder of the project's own pages."""
+    reported: list[str] = field(default_factory=list)
+    """Messages of the browser."""
 
     def publish(self, warehouse: Warehouse) -> None:
         """Publish a copy by one rename, as the pipeline does."""
@@ -49,8 +55,37 @@ class Dashboard:
         paths.make()
         return Records(paths, None)
 
+    def messages(self) -> list[str]:
+        """Return what the browser reported since the last call that cleared the list."""
+        self.reported.extend(entry["message"] for entry in self.browser.get_log("browser"))
+        return self.reported
+
     def open(self, page: str = "") -> None:
-        self.browser.get(f"{self.url}/{page}")
+        self.load(f"{self.url}/{page}", '[data-testid="stApp"]')
+
+    def load(self, url: str, selector: str) -> None:
+        """Load a document until it has an element, and load it again when the machine's network changes meanwhile.
+
+        Each container that starts or stops adds or removes a network interface, and Chromium then drops all requests.
+        """
+        if not any(self._loads(url, selector) for _ in range(ATTEMPTS)):
+            raise AssertionError(f"the machine's network changed during {ATTEMPTS} attempts to load {url}")
+
+    def _loads(self, url: str, selector: str) -> bool:
+        """Return whether the document loaded; False if the machine's network changed meanwhile."""
+        before = len(self.messages())
+
+        def lost_requests() -> bool:
+            return any(NETWORK_CHANGED in text for text in (self.browser.page_source, *self.messages()[before:]))
+
+        try:
+            self.browser.get(url)
+        except WebDriverException as error:
+            if NETWORK_CHANGED in str(error):
+                return False
+            raise
+        self.wait(lambda: lost_requests() or self.browser.find_elements(By.CSS_SELECTOR, selector))
+        return not lost_requests()
 
     def wait(self, answer: Callable[[], object]) -> None:
         """Wait until `answer` returns true; exceptions are ignored, because a redraw can remove an element."""
@@ -113,17 +148,23 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     folder = tmp_path_factory.mktemp("dashboard")
     published = folder / "published" / "warehouse.duckdb"
     published.parent.mkdir()
+    project = folder / "project"
+    pages = project / "data_stack" / "dashboards"
+    pages.mkdir(parents=True)
+    (project / "Pulumi.yaml").touch()
+    shutil.copytree(APP / ".streamlit", project / ".streamlit")  # Streamlit reads it from the working directory
     port = _free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FDS_")}
     with chromium(folder / "profile") as browser, (folder / "log").open("wb") as log, _proxy(port) as (url, login):
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
-            cwd=APP, env=environment | {"FDS_PUBLISHED": str(published)}, stdout=log, stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "streamlit", "run", str(APP / "app.py"), f"--server.port={port}"],
+            cwd=project, env=environment | {"FDS_PUBLISHED": str(published)}, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
             _until_healthy(f"http://127.0.0.1:{port}/_stcore/health", process)
-            browser.get(f"https://{login}@{url}/favicon.png")  # the browser keeps this login
-            yield Dashboard(published, f"https://{url}", browser)
+            found = Dashboard(published, f"https://{url}", browser, pages)
+            found.load(f"https://{login}@{url}/favicon.png", "img")  # the browser keeps this login
+            yield found
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -147,8 +188,9 @@ def _proxy(port: int) -> Iterator[tuple[str, str]]:
 def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
     """Check that no page made a request that its Content-Security-Policy or the proxy's rate limit blocked."""
     yield
-    messages = [entry["message"] for entry in dashboard.browser.get_log("browser")]
+    messages = dashboard.messages()
     assert not [line for line in messages if "Content Security Policy" in line or "429" in line]
+    messages.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -78,8 +78,9 @@ def test_page_cannot_run_scripts_or_send_data_elsewhere(dashboard: Dashboard) ->
         document.body.append(script);
         fetch('https://elsewhere.test/').then(() => done('sent'), () => done(window.ran));"""
     assert dashboard.browser.execute_async_script(tried) is False
-    refused = [entry["message"] for entry in dashboard.browser.get_log("browser")]
+    refused = dashboard.messages()
     assert any("connect-src" in line for line in refused) and any("script-src" in line for line in refused)
+    refused.clear()
 
 
 def test_page_without_data_says_so_and_updates_after_publishing(dashboard: Dashboard, warehouse: Warehouse) -> None:

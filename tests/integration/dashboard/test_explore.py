@@ -56,9 +56,9 @@ def test_published_file_without_marts_says_what_to_do(dashboard: Dashboard, tmp_
 def test_page_in_the_project_s_folder_is_shown(dashboard: Dashboard, tmp_path: Path) -> None:
     """The example of `data_stack/dashboards/README.md`."""
     publish(dashboard, tmp_path, "create table marts.fact_hours as select 'Website' as project, 2.5 as hours")
-    folder = PROJECT.parent / "dashboards"
-    example = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)[0]
-    page = folder / "hours_of_test.py"
+    readme = PROJECT.parent / "dashboards" / "README.md"
+    example = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)[0]
+    page = dashboard.pages / "hours_of_test.py"
     page.write_text(example)
     try:
         dashboard.open("own-hours_of_test")

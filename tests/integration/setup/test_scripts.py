@@ -26,7 +26,7 @@ def test_validate_only_plans_and_previews_without_writing(tmp_path: Path) -> Non
         before = project.files()
         done = project.run(*script)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "of $50.00" in done.stdout and "would create Server server" in done.stderr
+        assert "of $50.00" in done.stdout and "would create Server t-script-server" in done.stderr
         over = project.run(*script, FDS_PRICES_DIR=str(tmp_path / "none"))
         assert over.returncode == 2, "expected the exit code of fds cost"
         assert project.files() == before and api.writes() == []

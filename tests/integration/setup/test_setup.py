@@ -44,12 +44,13 @@ def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_
     with (tmp_path / "setup.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = subprocess.Popen(
-            [FDS, "setup"],
+            # background jobs of a shell ignore SIGINT; a Python function before the start would fork, and libraries of
+            # other tests then write into this standard error
+            ["env", "--default-signal=INT", FDS, "setup"],
             cwd=ROOT,
             env={**os.environ, "FDS_CACHE_DIR": str(tmp_path)},
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs of a shell ignore SIGINT
         )
         assert waiting.stderr is not None
         assert waiting.stderr.readline() == "another setup is at work, waiting for it\n"

@@ -6,13 +6,22 @@ import io
 import secrets
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
 
 import docker
 import pytest
 from docker.errors import ImageNotFound
 
-from stack_runtime.docker_host import local_docker, remove_unused_images
+from infra import build_context
+from infra.engine.stack_operations import StackOperations
+from infra.operations.deploy import remove_former_images
+from infra.settings import Settings
+from stack_runtime.docker_host import images_in, local_docker, remove_unused_images
+from stack_runtime.errors import LockedError
 from stack_runtime.paths import IMAGES
+
+STACK = "unused-test"
 
 
 @pytest.fixture
@@ -25,7 +34,7 @@ def client() -> Iterator[docker.DockerClient]:
 @pytest.fixture
 def images(client: docker.DockerClient) -> Iterator[list[str]]:
     """Yield the names of two new images, named like those of a deployment."""
-    made = [f"{IMAGES}/unused-test:{secrets.token_hex(8)}" for _ in range(2)]
+    made = [f"{IMAGES}/{STACK}-pipeline:{secrets.token_hex(8)}" for _ in range(2)]
     for name in made:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -70,3 +79,52 @@ def test_image_of_another_stack_loses_only_the_name_of_this_one(client: docker.D
     finally:
         container.remove()
         client.images.remove(theirs)
+
+
+def test_images_of_a_stack_are_found_without_a_record(client: docker.DockerClient, images: list[str]) -> None:
+    """A killed deployment recorded none of them; the name of another stack begins with the name of this one."""
+    theirs = f"{IMAGES}/{STACK}-two-pipeline:{secrets.token_hex(8)}"
+    assert client.images.get(images[0]).tag(theirs)
+    try:
+        assert images_in(client, build_context.repositories(STACK)) == set(images)
+    finally:
+        client.images.remove(theirs)
+
+
+@dataclass
+class _Deployment:
+    """Double of a deployment that has ended; `locked` says whether another one has begun since."""
+
+    locked: bool
+    settings: Settings
+
+    def refuse_locked(self) -> None:
+        if self.locked:
+            raise LockedError("another deployment", next_command="wait")
+
+
+def _record(*names: str) -> dict[str, Any]:
+    return {"resources": [{"type": "docker:index/remoteImage:RemoteImage", "inputs": {"name": name}} for name in names]}
+
+
+def _removed(client: docker.DockerClient, record: dict[str, Any], *, locked: bool = False) -> list[str]:
+    """Return what the end of a deployment says that changed nothing, so that its record is the former one as well."""
+    said: list[str] = []
+    remove_former_images(
+        client, cast(StackOperations, _Deployment(locked, Settings(stack=STACK))), record, record, said.append
+    )
+    return said
+
+
+def test_deployment_removes_what_a_failed_one_recorded_no_more(client: docker.DockerClient, images: list[str]) -> None:
+    """After a deployment whose services stayed unhealthy, the record has only the new image."""
+    new, old = images
+    assert _removed(client, _record(new)) == [f"removed image {old}, which no service uses any more"]
+    assert images_in(client, build_context.repositories(STACK)) == {new}
+    assert _removed(client, _record(new)) == []
+
+
+def test_deployment_keeps_what_another_one_has_built_meanwhile(client: docker.DockerClient, images: list[str]) -> None:
+    recorded, building = images
+    assert _removed(client, _record(recorded), locked=True) == []
+    assert images_in(client, build_context.repositories(STACK)) == {recorded, building}

@@ -62,6 +62,15 @@ class OwnServer:
                 found += [f"{kind} {name}" for name in listed.split()]
         return found
 
+    def images(self) -> list[str]:
+        """Return the names of the images that deployments built."""
+        words = ("--filter", "reference=fds/*", "--format", "{{.Repository}}:{{.Tag}}")
+        return sorted(self.console("docker", "images", *words).split())
+
+    def make_image(self, name: str) -> None:
+        """Make an image that no container uses, as a deployment that was killed after a build leaves it."""
+        self.console("sh", "-c", f"cd /tmp && echo {name} > made && tar c made | docker import - {name}")
+
     def killed_when(self, reached: Callable[[], bool]) -> None:
         """Start a deployment and kill it as soon as the server is in this state."""
         command = [sys.executable, "-m", "fds.main", "up", "--stack", STACK]

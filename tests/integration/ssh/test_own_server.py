@@ -13,6 +13,8 @@ from tests.integration.ssh.conftest import PRICE, STACK, OwnServer
 pytestmark = pytest.mark.timeout(900)
 
 LEAN = ["pipeline", "postgres", "streamlit", "traefik"]
+OTHER_CONTENT = "0123456789abcdef"
+"""Tag of an image that was built from other files."""
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -95,6 +97,18 @@ def test_killed_deployments_converge(server: OwnServer) -> None:
     assert sorted(names) == LEAN
 
 
+def test_image_of_a_killed_deployment_with_other_content_is_removed(server: OwnServer) -> None:
+    """No record has such an image; a stack whose name begins like this one keeps its own."""
+    built = server.images()
+    ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
+    server.make_image(ours)
+    server.make_image(theirs)
+    done = server.project.fds("up")
+    assert done.returncode == 0 and f"removed image {ours}" in done.stderr, done.stderr
+    assert server.images() == sorted([*built, theirs]) and len(built) == 2
+    server.console("docker", "rmi", theirs)
+
+
 def test_second_up_changes_nothing(server: OwnServer) -> None:
     assert server.project.json("up")["changed"] == 0
 
@@ -144,11 +158,12 @@ def test_another_host_is_refused_while_the_stack_is_there(server: OwnServer) -> 
 
 def test_down_leaves_the_server_clean_and_keeps_the_data(server: OwnServer) -> None:
     server.console("docker", "network", "create", "owners")
+    server.make_image(f"fds/{STACK}-agents:{OTHER_CONTENT}")
     done = server.project.fds("down")
     assert done.returncode == 0, done.stderr
     left = server.changes()
     assert left and all(one.startswith("volume ") for one in left), left
-    assert not server.console("docker", "images", "--quiet", "--filter", "reference=fds/*").strip()
+    assert server.images() == []
     assert "owners" in server.console("docker", "network", "ls", "--format", "{{.Name}}").split()
     assert "maxsessions 100" not in server.console("sshd", "-T")
     refused(server.project.fds("down", "--volumes"), 2, f"the data on {server.address}")

@@ -1,6 +1,7 @@
 """Put the image layers of an earlier server on the disk of a new one, so that tests build no image twice.
 
-A rented server has none. Containers, networks and volumes of the earlier server are removed.
+A rented server has none. Containers, networks and volumes of the earlier server are removed, and the images that its
+stack built get names that no stack uses.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ for container in image/overlay2/layerdb/mounts/*; do
     for part in mount-id init-id; do rm -rf "overlay2/$(cat "$container/$part")"; done
     rm -rf "$container"
 done
+names=image/overlay2/repositories.json
+[ ! -e $names ] || sed -i 's|"fds/|"fds-kit/|g' $names  # of two equal keys, Docker takes the later: the newer image
 """
 
 

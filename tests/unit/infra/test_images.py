@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import build_context
-from infra.services import Build
+from infra.services import Build, catalogue
 from tests.kit.project import ROOT
 
 RECIPE = """FROM python:3.11-slim
@@ -50,6 +50,19 @@ def test_changed_file_outside_the_image_keeps_its_tag(tree: Path, name: str) -> 
 def test_base_images_do_not_include_build_stages(tree: Path) -> None:
     (tree / "Dockerfile").write_text("FROM one:1 AS first\nFROM two:2\nCOPY --from=first /a /b\nFROM first AS last\n")
     assert build_context.base_images(Build("Dockerfile")) == {"one:1", "two:2"}
+
+
+def test_each_built_image_has_a_repository_of_its_stack_alone() -> None:
+    """A repository names one stack and one service, also if the stack `a-b` exists beside the stack `a`."""
+    built = [service for service in catalogue() if isinstance(service.image, Build)]
+    names = [build_context.reference("a", service).rpartition(":")[0] for service in built]
+    assert build_context.repositories("a") == names and len(names) > 1
+    others = {
+        name
+        for other in ("a-b", "b", *(f"a-{each.name}" for each in built))
+        for name in build_context.repositories(other)
+    }
+    assert not others & set(names)
 
 
 RECIPES = sorted(ROOT.glob("data_stack/images/*/Dockerfile"))
