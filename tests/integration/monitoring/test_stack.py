@@ -115,6 +115,12 @@ def test_disks_and_memory_of_the_server_are_measured(stack: Monitored) -> None:
     assert int(Path("/proc/meminfo").read_text().split()[1]) * 1024 == int(float(total["value"][1]))
 
 
+def test_documented_query_is_answered(stack: Monitored) -> None:
+    query = ("promtool", "query", "instant", "http://localhost:9090", 'up{job="traefik"}')
+    done = stack.project.fds("exec", "prometheus", "--", *query)
+    assert done.returncode == 0 and "=> 1 @" in done.stdout, done.stdout + done.stderr
+
+
 def test_killed_service_reaches_both_receivers_once(stack: Monitored) -> None:
     client = local_docker()
     postgres = running(client, STACK, "postgres")
