@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import docker
@@ -46,7 +45,7 @@ def _firing(monkeypatch: pytest.MonkeyPatch, container: FakeContainer) -> list[d
 
 def test_reason_is_found_for_each_receiver_and_holds_no_part_of_a_url_but_its_host() -> None:
     container: Any = FakeContainer(log="started\n" + REFUSED + RETRIED)
-    found = alerts._reasons(container, datetime.now(UTC))
+    found = alerts._reasons(container)
     assert found.keys() == {"webhook", "email"}
     assert found["email"] == "establish connection to server: i/o timeout"
     assert found["webhook"].endswith('unexpected status code 403: hooks.example.org:8443 "no"')
