@@ -19,7 +19,7 @@ from stack_runtime.text import shortened
 
 TEST_S = 60
 """How long a test alert may take through all receivers, in seconds. Alertmanager waits 10 s before it sends one."""
-_REQUEST = 'path=$1; shift; exec wget -q -T 10 -O - "$@" "http://$HOSTNAME:{port}$path"'
+_REQUEST = 'path=$1; shift; exec timeout 15 wget -q -T 10 -O - "$@" "http://$HOSTNAME:{port}$path"'
 _COUNTS = re.compile(
     r'^alertmanager_notification_requests(_failed)?_total\{[^}]*integration="(\w+)"[^}]*\} (\S+)$', re.MULTILINE
 )

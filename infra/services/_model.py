@@ -56,7 +56,7 @@ def answers(port: int, path: str) -> tuple[str, ...]:
 
 def serves(port: int, path: str) -> tuple[str, ...]:
     """Return the same check for an image without Python that has a shell and wget."""
-    return ("sh", "-c", f'exec wget -q -T 3 -O /dev/null "http://$HOSTNAME:{port}{path}"')
+    return ("sh", "-c", f'exec timeout 4 wget -q -T 3 -O /dev/null "http://$HOSTNAME:{port}{path}"')
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ SERVICE = Service(
     user="65534:65534",
     command=(f"--web.listen-address=:{PORT}",),
     environment=lambda _: {
-        "DATA_SOURCE_URI": "postgres:5432/postgres?sslmode=disable",
+        # Without the timeout, a scrape would wait for the name of a stopped container, and pg_up would not become 0.
+        "DATA_SOURCE_URI": "postgres:5432/postgres?sslmode=disable&connect_timeout=2",
         "DATA_SOURCE_USER": "metrics",
         "DATA_SOURCE_PASS_FILE": "/run/fds/metrics_password",
     },
@@ -32,5 +33,5 @@ SERVICE = Service(
         processes=128,
         measured="8 MiB at rest",
     ),
-    health=Health(serves(PORT, "/metrics"), interval_s=10),
+    health=Health(serves(PORT, "/"), interval_s=10),  # not the metrics: they wait for PostgreSQL
 )

@@ -23,6 +23,7 @@ SERVICE = Service(
     command=(
         f"--redis.addr={ADDRESS}",
         "--redis.password-file=/run/fds/passwords.json",
+        "--connection-timeout=2s",  # as in the exporter of PostgreSQL
         f"--web.listen-address=:{PORT}",
     ),
     secrets=("redis_password",),
@@ -39,5 +40,5 @@ SERVICE = Service(
         processes=128,
         measured="7 MiB at rest",
     ),
-    health=Health(serves(PORT, "/metrics"), interval_s=10),
+    health=Health(serves(PORT, "/"), interval_s=10),  # not the metrics: they wait for Redis
 )
