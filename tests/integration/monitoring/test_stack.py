@@ -133,7 +133,7 @@ def test_killed_service_reaches_both_receivers_once(stack: Monitored) -> None:
     finally:
         postgres.start()
         client.close()
-    time.sleep(20)  # more than the group's wait: a second message would be there
+    time.sleep(12)  # more than the group's wait: a second message would be there
     (posted,), (mail,) = stack.webhook.alerts("ServiceDown"), stack.mail.mails("ServiceDown")
     assert posted["labels"]["service"] == "postgres" and posted["labels"]["stack"] == STACK
     assert str(mail["Subject"]) == f"[firing] ServiceDown postgres, stack {STACK}"
