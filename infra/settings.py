@@ -78,7 +78,7 @@ class ServerPrice(_Frozen):
 
 
 class Email(_Frozen):
-    """Where to mail, through which server. A login takes its password from the secret `smtp_password`."""
+    """Recipient, sender and mail server. A login uses the secret `smtp_password`."""
 
     to: MailAddress
     sender: MailAddress

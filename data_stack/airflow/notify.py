@@ -93,7 +93,7 @@ def _post(url: str, message: Mapping[str, Any]) -> None:
 
 
 def _post_to_slack(url: str, message: Mapping[str, Any]) -> None:
-    """Send the text alone, because Slack knows no other field of the message."""
+    """Send only the text, because Slack accepts no other field of the message."""
     _send(url, {"text": _text(message)})
 
 

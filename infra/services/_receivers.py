@@ -16,12 +16,12 @@ def receivers(settings: Settings) -> tuple[str, ...]:
 
 
 def asked(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the secrets that these receivers need."""
+    """Return the names of the secrets that these receivers need and that cannot be generated."""
     notify = settings.notify
     wanted = ((SMTP_PASSWORD, has_login(settings)), (SLACK_URL, notify.slack), (WEBHOOK_URL, notify.webhook))
     return tuple(name for name, is_wanted in wanted if is_wanted)
 
 
 def has_login(settings: Settings) -> bool:
-    """Return whether the SMTP server wants a password."""
+    """Return whether the SMTP server requires a password."""
     return bool(settings.notify.email and settings.notify.email.user)

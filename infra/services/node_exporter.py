@@ -30,7 +30,7 @@ SERVICE = Service(
         f"--web.listen-address=:{PORT}",
     ),
     volumes=(Volume("metrics", FOLDER, read_only=True, data=False),),
-    needs=("pipeline",),  # a new volume takes its owner from the pipeline's image
+    needs=("pipeline",),  # a new volume gets its owner from the pipeline's image
     metrics=Metrics(PORT),
     resources=Resources(
         memory_mb=16,

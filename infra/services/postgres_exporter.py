@@ -33,5 +33,5 @@ SERVICE = Service(
         processes=128,
         measured="8 MiB at rest",
     ),
-    health=Health(serves(PORT, "/"), interval_s=10),  # not the metrics: they wait for PostgreSQL
+    health=Health(serves(PORT, "/"), interval_s=10),  # a path that does not need PostgreSQL; the metrics do
 )

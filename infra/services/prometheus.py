@@ -1,6 +1,6 @@
 """Prometheus: scrapes every service that declares metrics, and evaluates the alert rules.
 
-It has no route. `fds alerts` shows what fires, and docs/operations.md how to query it.
+It has no route. `fds alerts` shows what fires; docs/operations.md explains how to query Prometheus.
 """
 
 from __future__ import annotations

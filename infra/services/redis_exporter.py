@@ -26,7 +26,7 @@ SERVICE = Service(
     command=(
         f"--redis.addr={ADDRESS}",
         "--redis.password-file=/run/fds/passwords.json",
-        "--connection-timeout=2s",  # as in the exporter of PostgreSQL
+        "--connection-timeout=2s",  # see the exporter of PostgreSQL
         f"--web.listen-address=:{PORT}",
     ),
     secrets=("redis_password",),
@@ -42,5 +42,5 @@ SERVICE = Service(
         processes=128,
         measured="7 MiB at rest",
     ),
-    health=Health(serves(PORT, "/"), interval_s=10),  # not the metrics: they wait for Redis
+    health=Health(serves(PORT, "/"), interval_s=10),  # a path that does not need Redis; the metrics do
 )

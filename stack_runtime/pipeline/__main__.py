@@ -175,7 +175,7 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
 
 
 def _leave_measurements(run: Run) -> None:
-    """In a runner, write the outcome of a run for Prometheus, and a sample of the disks; log what cannot be written."""
+    """In a runner, write the result of a run for Prometheus and a sample of the disks; log failures to write."""
     from stack_runtime import logs
     from stack_runtime.pipeline.disks import measure
     from stack_runtime.pipeline.metrics import write_metrics

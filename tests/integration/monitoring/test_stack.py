@@ -133,7 +133,7 @@ def test_killed_service_reaches_every_receiver_once(stack: Monitored) -> None:
     finally:
         postgres.start()
         client.close()
-    time.sleep(12)  # more than the group's wait: a second message would be there
+    time.sleep(12)  # longer than the group's waiting time: a second message would have arrived
     (posted,), (mail,), (message,) = _received(stack, "ServiceDown")
     assert "postgres does not answer" in json.dumps(message)
     assert posted["labels"]["service"] == "postgres" and posted["labels"]["stack"] == STACK

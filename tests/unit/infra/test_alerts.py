@@ -73,7 +73,7 @@ def test_pending_alert_does_not_fire(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b'{"data":null}', b'{"data":{"alerts":[{}]}}', b"\xff"])
-def test_unreadable_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+def test_unreadable_answer_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
     with pytest.raises(UnreachableError, match="cannot be read"):
         _firing(monkeypatch, FakeContainer(answer=answer))
 

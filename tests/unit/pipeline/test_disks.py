@@ -39,7 +39,7 @@ def test_days_until_full_are_within_a_fifth_of_a_noisy_growth(a_day: float, seed
         ({2: 5.0, 0: 5.0}, 0, None),
         ({2: 6.0, 0: 5.0}, -0.5, None),
         ({2: 4.0, 0: 5.0}, 0.5, 30),
-        ({40: 19.0, 2: 4.0, 0: 5.0}, 0.5, 30),  # what is older than the window does not count
+        ({40: 19.0, 2: 4.0, 0: 5.0}, 0.5, 30),  # older samples than the window do not count
         ({2: 19.0, 0: 20.0}, 0.5, 0),
         ({0: 20.0}, None, 0),
     ],

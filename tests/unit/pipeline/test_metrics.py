@@ -1,4 +1,4 @@
-"""Test the metrics file that a run leaves for node-exporter."""
+"""Test the metrics file that a run writes for node-exporter."""
 
 from __future__ import annotations
 
