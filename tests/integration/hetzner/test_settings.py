@@ -115,7 +115,7 @@ def documented_effects() -> dict[str, str]:
     return found
 
 
-def test_documented_effect_of_every_setting_matches_the_tests() -> None:
+def test_documented_effects_are_those_of_the_tests() -> None:
     documented = documented_effects()
     known = {to_camel(name) for name in Settings.model_fields}
     assert documented.keys() == known, sorted(documented.keys() ^ known)

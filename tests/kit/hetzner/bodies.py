@@ -49,7 +49,7 @@ class Body(BaseModel):
 
     @classmethod
     def of(cls, raw: Any) -> Any:
-        """Check `raw`; typed `Any` because the caller names the class.
+        """Return the body for `raw` after checking it.
 
         Raises:
             ApiError: `invalid_input` with the first field that is wrong.
