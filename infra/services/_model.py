@@ -78,6 +78,8 @@ class Route:
     port: int
     policy: Mapping[str, str] = field(default_factory=dict)
     """Sources by directive to add to the Content-Security-Policy, if the UI needs more than its own files."""
+    sends_policy: bool = False
+    """Whether the UI sends a Content-Security-Policy of its own, which the proxy then passes on unchanged."""
     hidden: tuple[str, ...] = ()
     """Path prefixes that the proxy does not route."""
 
@@ -114,6 +116,13 @@ def secret(name: str) -> File:
     return File(name, lambda context: context.secrets[name])
 
 
+def address_of(host: str, settings: Settings) -> str:
+    """Return the address of the UI at `host` of the stack's domain, such as `https://dashboard.localhost:8443`."""
+    _, https = host_of(settings).ports(settings)
+    port = "" if https == 443 else f":{https}"
+    return f"https://{host}.{settings.domain}{port}"
+
+
 def _no_environment(_: Settings) -> Mapping[str, str]:
     return {}
 
@@ -147,6 +156,9 @@ class Service:
     """PostgreSQL databases that `role` owns."""
     reads: tuple[str, ...] = ()
     """Databases of other services that `role` may read."""
+    marts_reader: str = ""
+    """PostgreSQL role that may read the schema `marts` of the database `marts` and nothing else; its password is the
+    secret `<marts_reader>_password`."""
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
