@@ -13,7 +13,7 @@ from infra.prerequisites import Installation, Prerequisite, Say
 def command(
     stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: AsJson = False, debug: Debug = False
 ) -> None:
-    """Find or get engine, plugins, Docker, environments, and the images of the stack; for a server, ask what is missing."""
+    """Find or get engine, plugins, Docker, environments and the stack's images; for a server, ask what is missing."""
     from infra.engine.environment import write_env_file
     from infra.hosts import host_of
     from infra.prerequisites import prepare, prerequisites_of_stack

@@ -19,7 +19,7 @@ from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.diff import parse_share
 from stack_runtime.pipeline.marts import SCHEMA
-from stack_runtime.pipeline.paths import DATABASE_NAME, PipelinePaths, beside, of_runner
+from stack_runtime.pipeline.paths import DATABASE_NAME, from_environment
 from stack_runtime.pipeline.request import Request
 
 if TYPE_CHECKING:
@@ -136,18 +136,21 @@ def _new(kind: type[_P]) -> _P:
 
     logs.configure()
     log = logs.logger("pipeline")
-    return kind(_paths(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
+    return kind(from_environment(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
 
 
 def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]]) -> int:
     """Run the pipeline and print its result as JSON; log a run that could not start. Returns: the exit code."""
     from stack_runtime import logs
+    from stack_runtime.metabase.after_run import fill_after_run
 
     try:
         run, failure = work(pipeline)
     except StackError as error:
         logs.logger("pipeline").warning("run refused", error=str(error))
         raise
+    if run.published:
+        fill_after_run()
     print(json.dumps(run.as_json()))
     return failure.exit_code if failure else 0
 
@@ -155,7 +158,7 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
 def _discover() -> int:
     from stack_runtime.pipeline.discover import discover
 
-    print(json.dumps(discover(_paths())))
+    print(json.dumps(discover(from_environment())))
     return 0
 
 
@@ -163,7 +166,11 @@ def _history(count: int) -> int:
     from stack_runtime.pipeline.postgres_config import PostgresConfig
     from stack_runtime.pipeline.records import Records
 
-    print(json.dumps([run.as_json() for run in Records(_paths(), PostgresConfig.from_environment()).latest(count)]))
+    print(
+        json.dumps(
+            [run.as_json() for run in Records(from_environment(), PostgresConfig.from_environment()).latest(count)]
+        )
+    )
     return 0
 
 
@@ -172,19 +179,10 @@ def _ready() -> int:
 
     The health check calls this often, so it only looks at files.
     """
-    paths = _paths()
+    paths = from_environment()
     installed = meltano_env.ready() and (dbt_project() / "dbt_project.yml").exists() and find_spec("dbt") is not None
     folders = (paths.landing, paths.root, paths.published.parent)
     return 0 if installed and all(os.access(folder, os.W_OK) for folder in folders) else 1
-
-
-def _paths() -> PipelinePaths:
-    if database := os.environ.get("FDS_DATABASE"):
-        return beside(Path(database))
-    folder = os.environ.get("FDS_DATA_DIR")
-    if not folder:
-        raise UsageError("FDS_DATA_DIR is not set", next_command="fds run --local, where there is no runner")
-    return of_runner(Path(folder))
 
 
 if __name__ == "__main__":

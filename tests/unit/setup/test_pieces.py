@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import pytest
 from docker import DockerClient
@@ -198,8 +197,10 @@ def test_setup_gets_the_images_of_the_selected_profiles_only(tmp_path: Path, pro
 
 
 def test_image_without_a_recipe_is_refused_in_one_sentence() -> None:
-    with pytest.raises(UnreachableError, match=r"metabase/metabase:v9 cannot be built .*leave out the profile") as raised:
-        images.provide(MagicMock(spec=DockerClient), "metabase/metabase:v9", lambda _: None)
+    with pytest.raises(
+        UnreachableError, match=r"metabase/metabase:v9 cannot be built .*leave out the profile"
+    ) as raised:
+        images.provide(DockerClient("unix:///never-used.sock"), "metabase/metabase:v9", lambda _: None)
     assert raised.value.exit_code == 5 and "\n" not in str(raised.value)
 
 
