@@ -9,7 +9,7 @@ import pytest
 
 from stack_runtime.errors import LockedError, UnreachableError
 from stack_runtime.metabase.ledger import open_ledger
-from tests.integration.metabase.conftest import CASHFLOW, CUSTOMERS, SPEND, Platform, new_platform, server_of
+from tests.integration.metabase.conftest import CASHFLOW, CUSTOMERS, SPEND, Platform, login, new_platform, server_of
 from tests.kit.metabase.server import Fault
 from tests.kit.service import Running
 
@@ -143,19 +143,21 @@ def test_changed_password_of_the_reader_reaches_metabase(platform: Platform) -> 
     _ready(platform)
     platform.fill()
     platform.state.databases[0]["details"]["json-unfolding"] = True  # set by its user
-    access = platform.access()
+    access, known = platform.access(), platform.postgres.context.secrets["metabase_reader_password"]
     with pytest.raises(UnreachableError, match="400"):
         platform.fill(database={**access.database, "password": "not-the-password"})
-    known = platform.postgres.context.secrets["metabase_reader_password"]
-    platform.state.databases[0]["details"]["password"] = "an-old-one"
-    platform.fill(database={**access.database, "password": known})
-    assert platform.state.databases[0]["details"]["password"] == "an-old-one", "this password was given already"
-    with_ledger_of_another = {**access.database, "password": known, "port": 5432}
-    with open_ledger(server_of(platform.postgres)) as ledger:
-        ledger._connection.execute("DELETE FROM ops.metabase WHERE key LIKE 'password %'")
-    platform.fill(database=with_ledger_of_another)
-    details = platform.state.databases[0]["details"]
-    assert (details["password"], details["json-unfolding"]) == (known, True)
+    try:
+        _set_password(platform, "another-1")
+        platform.fill(database={**access.database, "password": "another-1"})
+        assert len(platform.run_card("dim_customers")) == 3
+        assert platform.state.databases[0]["details"]["json-unfolding"] is True
+    finally:
+        _set_password(platform, known)
+
+
+def _set_password(platform: Platform, password: str) -> None:
+    with login(platform.postgres, "postgres", "postgres") as superuser:
+        superuser.execute(f"ALTER ROLE metabase_reader PASSWORD '{password}'".encode())
 
 
 def test_password_that_was_changed_in_metabase_is_one_sentence(platform: Platform) -> None:
