@@ -71,7 +71,7 @@ def charts_of(manifest: Path, marts: Collection[str]) -> tuple[list[Card], list[
     """
     try:
         nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return [], []
     cards: list[Card] = []
     problems: list[str] = []

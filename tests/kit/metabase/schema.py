@@ -44,8 +44,6 @@ _DATABASE = {
     "name": _TEXT,
     "engine": {"enum": ["postgres", "mysql", "h2"]},
     "details": _MAP,
-    "is_full_sync": _or_null({"type": "boolean"}),
-    "is_on_demand": _or_null({"type": "boolean"}),
 }
 _CARD = {
     "name": _TEXT,
