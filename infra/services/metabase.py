@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.services import _metabase
-from infra.services._model import Context, File, Health, Resources, Route, Service, Volume, address_of, secret
+from infra.services._model import Context, File, Health, Resources, Route, Service, Volume, address_of, secret, serves
 from infra.settings import Settings
 
 HEAP_MB = 1500
@@ -68,7 +68,7 @@ SERVICE = Service(
     ),
     # A first start creates the application database, which takes minutes on a small server.
     health=Health(
-        ("sh", "-c", f'wget -q -T 4 -O /dev/null "http://$HOSTNAME:{_metabase.PORT}/api/health"'),
+        serves(_metabase.PORT, "/api/health"),
         interval_s=10,
         retries=12,
         start_period_s=600,

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -24,6 +25,7 @@ from stack_runtime.pipeline.request import Request
 
 if TYPE_CHECKING:
     from stack_runtime.pipeline.model import Run
+    from stack_runtime.pipeline.records import Records
     from stack_runtime.pipeline.run import Pipeline
     from stack_runtime.pipeline.staged import StagedPipeline
 
@@ -57,6 +59,7 @@ def main() -> int:
     verbs.add_parser("discover", help="list the streams that the extractors find in the landing folder")
     history = verbs.add_parser("history", help="list the last runs, newest first")
     history.add_argument("--last", type=int, default=1)
+    verbs.add_parser("disks", help="measure the disks, and predict when they are full")
     verbs.add_parser("ready", help="exit with 0 if a run can start")
     for verb in (run, diff, history):
         verb.add_argument("--json", action="store_true", help="no effect; the output is always JSON")
@@ -72,6 +75,8 @@ def main() -> int:
             return _graph()
         if arguments.verb == "discover":
             return _discover()
+        if arguments.verb == "disks":
+            return _disks()
         return _history(arguments.last) if arguments.verb == "history" else _ready()
     except StackError as error:
         print(json.dumps(error.as_json()))
@@ -82,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         share = parse_share(arguments.approve_over) if arguments.approve_over else None
         request = Request(arguments.upload or arguments.csv, arguments.entity, arguments.source, arguments.plan, share)
-        return _print_result(_pipeline(), lambda pipeline: pipeline.run(request))
+        return _print_result(_pipeline(), lambda pipeline: pipeline.run(request), publishes=not arguments.plan)
     finally:
         if arguments.upload:
             shutil.rmtree(arguments.upload.parent, ignore_errors=True)
@@ -91,7 +96,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _dbt(verb: str, select: str | None) -> int:
     if verb == "test":
         return _print_result(_pipeline(), lambda pipeline: pipeline.test(select))
-    return _print_result(_pipeline(), lambda pipeline: pipeline.build(select, plan=verb == "diff"))
+    plan = verb == "diff"
+    return _print_result(_pipeline(), lambda pipeline: pipeline.build(select, plan=plan), publishes=not plan)
 
 
 def _step(name: str, run_id: str, of: str) -> int:
@@ -108,7 +114,7 @@ def _step(name: str, run_id: str, of: str) -> int:
             return step(run_id, of), None
         return (pipeline.begin if name == "begin" else pipeline.check)(run_id), None
 
-    return _print_result(_new(StagedPipeline), work)
+    return _print_result(_new(StagedPipeline), work, publishes=True)
 
 
 def _graph() -> int:
@@ -139,8 +145,14 @@ def _new(kind: type[_P]) -> _P:
     return kind(from_environment(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
 
 
-def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]]) -> int:
-    """Run the pipeline and print its result as JSON; log a run that could not start. Returns: the exit code."""
+def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]], *, publishes: bool = False) -> int:
+    """Run the pipeline and print its result as JSON; log a run that could not start.
+
+    Args:
+        publishes: the run was to publish, so its outcome goes into the metrics, and new marts into Metabase.
+
+    Returns: the exit code.
+    """
     from stack_runtime import logs
     from stack_runtime.metabase.after_run import fill_after_run
 
@@ -149,10 +161,30 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
     except StackError as error:
         logs.logger("pipeline").warning("run refused", error=str(error))
         raise
-    if run.published:
+    if publishes and run.finished_at:
+        _leave_measurements(run)
+    if publishes and run.published:
         fill_after_run()
     print(json.dumps(run.as_json()))
     return failure.exit_code if failure else 0
+
+
+def _leave_measurements(run: Run) -> None:
+    """In a runner, write the outcome of a run for Prometheus, and a sample of the disks; log what cannot be written."""
+    from stack_runtime import logs
+    from stack_runtime.pipeline.disks import measure
+    from stack_runtime.pipeline.metrics import write_metrics
+    from stack_runtime.pipeline.run import user_errors
+
+    paths = from_environment()
+    if paths.metrics is None:
+        return
+    try:
+        with user_errors(paths.root):
+            write_metrics(run, paths)
+            _records().save_disks(measure(paths, datetime.now(UTC)))
+    except (OSError, StackError) as error:
+        logs.logger("pipeline").warning("measurements not written", error=str(error))
 
 
 def _discover() -> int:
@@ -163,15 +195,23 @@ def _discover() -> int:
 
 
 def _history(count: int) -> int:
+    print(json.dumps([run.as_json() for run in _records().latest(count)]))
+    return 0
+
+
+def _disks() -> int:
+    from stack_runtime.pipeline.disks import growths, measure
+
+    samples = [*_records().disks(), *measure(from_environment(), datetime.now(UTC))]
+    print(json.dumps([growth.as_json() for growth in growths(samples)]))
+    return 0
+
+
+def _records() -> Records:
     from stack_runtime.pipeline.postgres_config import PostgresConfig
     from stack_runtime.pipeline.records import Records
 
-    print(
-        json.dumps(
-            [run.as_json() for run in Records(from_environment(), PostgresConfig.from_environment()).latest(count)]
-        )
-    )
-    return 0
+    return Records(from_environment(), PostgresConfig.from_environment())
 
 
 def _ready() -> int:

@@ -200,7 +200,7 @@ def test_image_without_a_recipe_is_refused_in_one_sentence() -> None:
     with pytest.raises(
         UnreachableError, match=r"metabase/metabase:v9 cannot be built .*leave out the profile"
     ) as raised:
-        images.provide(DockerClient("unix:///never-used.sock"), "metabase/metabase:v9", lambda _: None)
+        images.provide(DockerClient("unix:///never-used.sock", version="1.41"), "metabase/metabase:v9", lambda _: None)
     assert raised.value.exit_code == 5 and "\n" not in str(raised.value)
 
 
