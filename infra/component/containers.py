@@ -10,13 +10,13 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.component.networks import attachments
-from infra.hosts import host_of
-from infra.services import Context, Service, Volume, catalogue
+from infra.services import Context, Service, Volume, address_of, catalogue
 from infra.settings import Settings
 from stack_runtime import labels
 
 WAIT_S = 300
-"""How long a container may take to become healthy before the deployment fails, in seconds."""
+"""How long a container may take to become healthy before the deployment fails, in seconds; the start period of its
+health check, if that is longer."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def container(
         volumes=_volumes(service, context),
         healthcheck=_health(service),
         wait=True,
-        wait_timeout=WAIT_S,
+        wait_timeout=max(WAIT_S, service.health.start_period_s),
         restart="unless-stopped",
         log_driver="json-file",
         log_opts={"max-size": "10m", "max-file": "3"},
@@ -109,11 +109,7 @@ def _labels(service: Service, context: ContainerContext) -> list[docker.Containe
 
 def url_of(service: Service, settings: Settings) -> str:
     """Where a person opens the service; empty when it has no route."""
-    if service.route is None:
-        return ""
-    _, https = host_of(settings).ports(settings)
-    port = "" if https == 443 else f":{https}"
-    return f"https://{service.route.host}.{settings.domain}{port}"
+    return address_of(service.route.host, settings) if service.route else ""
 
 
 def _fingerprint(service: Service, context: ContainerContext) -> pulumi.Output[str]:

@@ -22,6 +22,7 @@ from infra.operations.reconcile import reconcile
 from infra.settings import Settings
 from infra.stack_file import read
 from stack_runtime.errors import LockedError, StackError, UnreachableError
+from stack_runtime.metabase.remote import fill_deployed
 from stack_runtime.status import unhealthy
 
 SETTLED_S = 120.0
@@ -72,6 +73,7 @@ def deploy(
         sick = _sick(client, stack, say)
         if not sick:
             remove_former_images(client, deployment, former, record, say)
+            fill_deployed(client, stack, say)
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
     return changes
