@@ -10,8 +10,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.component.networks import attachments
-from infra.hosts import host_of
-from infra.services import Context, Service, Volume, catalogue
+from infra.services import Context, Service, Volume, address_of, catalogue
 from infra.settings import Settings
 from stack_runtime import labels
 
@@ -109,11 +108,7 @@ def _labels(service: Service, context: ContainerContext) -> list[docker.Containe
 
 def url_of(service: Service, settings: Settings) -> str:
     """Where a person opens the service; empty when it has no route."""
-    if service.route is None:
-        return ""
-    _, https = host_of(settings).ports(settings)
-    port = "" if https == 443 else f":{https}"
-    return f"https://{service.route.host}.{settings.domain}{port}"
+    return address_of(service.route.host, settings) if service.route else ""
 
 
 def _fingerprint(service: Service, context: ContainerContext) -> pulumi.Output[str]:

@@ -108,7 +108,10 @@ class Context:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the container reads at `/run/fds/<name>`; it is not in environment, image or arguments."""
+    """A file that the container reads at `/run/fds/<name>`; it is not in environment, image or arguments.
+
+    A name may have folders, such as `dashboards/server.json`.
+    """
 
     name: str
     content: Callable[[Context], str]
@@ -119,6 +122,13 @@ class File:
 def secret(name: str, wanted: Callable[[Settings], bool] = lambda _: True) -> File:
     """Return the secret `name` as the file `/run/fds/<name>`."""
     return File(name, lambda context: context.secrets[name], wanted)
+
+
+def address_of(host: str, settings: Settings) -> str:
+    """Return the address of the UI at `host` of the stack's domain, such as `https://dashboard.localhost:8443`."""
+    _, https = host_of(settings).ports(settings)
+    port = "" if https == 443 else f":{https}"
+    return f"https://{host}.{settings.domain}{port}"
 
 
 def _no_environment(_: Settings) -> Mapping[str, str]:
