@@ -153,21 +153,19 @@ def chart(
     return panel
 
 
-def timeline(
-    title: str, *queries: Query, meaning: Meaning, description: str = "", height: int = 8
-) -> Builder[models.Panel]:
+def timeline(title: str, *queries: Query, meaning: Meaning) -> statetimeline.Panel:
     """Return a panel with one bar for each series, colored by the value over time."""
     return (
         statetimeline.Panel()
         .title(title)
-        .description(description)
         .datasource(queries[0].source)
         .targets(_numbered(queries))
         .mappings(_mappings(meaning))
         .show_value(common_models.VisibilityMode.NEVER)
         .merge_values(True)
+        .fill_opacity(70)
         .span(WIDTH)
-        .height(height)
+        .height(8)
     )
 
 
@@ -177,7 +175,6 @@ def rows(
     *,
     description: str = "",
     width: int = WIDTH,
-    height: int = 8,
     units: Mapping[str, str] | None = None,
 ) -> table.Panel:
     """Return a panel with the rows of an SQL query; `units` has Grafana's unit by the name of a column."""
@@ -187,8 +184,9 @@ def rows(
         .description(description)
         .datasource(query.source)
         .targets(_numbered([query]))
+        .align(common_models.FieldTextAlignment.AUTO)
         .span(width)
-        .height(height)
+        .height(8)
     )
     for column, unit in (units or {}).items():
         panel = panel.override_by_name(column, [models.DynamicConfigValue("unit", unit)])
