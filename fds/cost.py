@@ -40,6 +40,7 @@ def command(
 ) -> None:
     """What the stack costs a month, line by line, against its budget."""
     from infra import stack_file
+    from infra.cost.next_steps import with_next_steps
     from infra.cost.sources import measured
     from stack_runtime.paths import project_dir
 
@@ -49,7 +50,7 @@ def command(
     plan = basis.plan(settings)
     if diff:
         plan = _against(base, project, plan, basis, settings)
-    plan = measured.beside(plan, project, basis.today)
+    plan = with_next_steps(measured.beside(plan, project, basis.today), settings, basis.plan)
     if actual:
         _actual(plan, basis, as_json=as_json)
         return

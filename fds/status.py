@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fds.output import AsJson, Debug, Stack, answer, say
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+GB = 10**9
+MOST_DAYS = 5 * 365
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
@@ -20,7 +24,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     from infra.stack_file import read
     from stack_runtime import airflow
     from stack_runtime.paths import project_dir
-    from stack_runtime.status import last_run, services
+    from stack_runtime.status import disks, last_run, services
 
     project = project_dir()
     settings = read(project, stack)
@@ -28,18 +32,19 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     with daemon(project, stack) as client:
         rows = services(client, stack, wanted)
         report: dict[str, Any] = {"stack": stack, "services": rows, "last_run": last_run(client, stack)}
+        report["disks"] = disks(client, stack)
         if airflow.is_deployed(client, stack):
             report["dag_runs"] = _dag_runs(client, stack)
     if alertmanager.SERVICE.name in wanted:
         report["alert_receivers"] = receivers(settings)
     try:
-        measured.leave(project, stack, rows, today())
+        measured.leave(project, stack, rows, report["disks"], today())
     except OSError as error:
         say(f"fds cost will not know what is in use, the sample cannot be kept: {error.strerror}")
     if as_json:
         answer(report)
     else:
-        _show(report)
+        _show(report, today())
 
 
 def _dag_runs(client: DockerClient, stack: str) -> list[dict[str, Any]]:
@@ -54,7 +59,7 @@ def _dag_runs(client: DockerClient, stack: str) -> list[dict[str, Any]]:
         return []
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: dict[str, Any], day: date) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -72,12 +77,28 @@ def _show(report: dict[str, Any]) -> None:
         table.add_row(row["service"], row["url"], f"[{colour}]{row['health']}[/]", memory)
     console.print(table)
     _show_run(console, report["last_run"])
+    for disk in report["disks"]:
+        console.print(_disk_line(disk, day))
     for run in report.get("dag_runs", []):
         when = str(run["start_date"] or "not started")[:16]
         console.print(f"DAG run {run['dag_id']} {run['dag_run_id']}: {run['state']}, {when}", markup=False)
     if (receivers := report.get("alert_receivers")) is not None:
         names = ", ".join(receivers) or "nobody; docs/operations.md says how to set a receiver"
         console.print(f"Alerts go to: {names}.")
+
+
+def _disk_line(disk: dict[str, Any], day: date) -> str:
+    """Return how full a disk is and when it is full, at the growth that was measured after runs."""
+    used, size = disk["used_bytes"] / GB, disk["size_bytes"] / GB
+    text = f"Disk of the {disk['disk']}: {used:.1f} of {size:.1f} GB used"
+    growth, days = disk["bytes_a_day"], disk["days_until_full"]
+    if growth is None:
+        return f"{text}; its growth is known after a day with runs."
+    if days is None:
+        return f"{text}; it does not grow."
+    if days > MOST_DAYS:
+        return f"{text}; it grows by {growth / GB:.2f} GB a day and is not full within {MOST_DAYS // 365} years."
+    return f"{text}; it grows by {growth / GB:.2f} GB a day and is full in {days:.0f} days ({day + timedelta(days)})."
 
 
 def _show_run(console: Any, run: dict[str, Any] | None) -> None:

@@ -86,11 +86,23 @@ def held_memory(container: Container) -> float | None:
 
 def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
     """Return the latest record of the pipeline from the runner; None if there is no record or no runner answers."""
+    runs = _from_runner(client, stack, "history", "--last", "1", "--json")
+    return dict(runs[0]) if runs else None
+
+
+def disks(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
+    """Return the disk with the data and, if it is another one, the system's disk; nothing if no runner answers.
+
+    Each is `{disk, used_bytes, size_bytes, bytes_a_day, days_until_full}`. `bytes_a_day` is None until the samples
+    after runs span a day, `days_until_full` is None without growth.
+    """
+    return _from_runner(client, stack, "disks")
+
+
+def _from_runner(client: docker.DockerClient, stack: str, *verb: str) -> list[dict[str, Any]]:
+    """Return the JSON list that a verb of the pipeline prints; an empty one if no runner answers."""
     with suppress(UnreachableError):
-        code, output = runner(client, stack).exec_run(
-            ["python", "-m", "stack_runtime.pipeline", "history", "--last", "1", "--json"]
-        )
+        code, output = runner(client, stack).exec_run(["python", "-m", "stack_runtime.pipeline", *verb])
         if code == 0:
-            runs = json.loads(b"".join([output] if isinstance(output, bytes) else output))
-            return dict(runs[0]) if runs else None
-    return None
+            return list(json.loads(b"".join([output] if isinstance(output, bytes) else output)))
+    return []

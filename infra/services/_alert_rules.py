@@ -11,6 +11,8 @@ from infra.services.pipeline import SECONDS
 
 DISK_DAYS = 3
 """In how many days a disk must become full, at the growth of the last six hours, for an alert."""
+QUARANTINED = 0.01
+"""Share of quarantined rows up to which there is no alert, whatever is usual."""
 
 _MOUNTS = f'mountpoint=~"{SYSTEM_DISK}|{FOLDER}"'
 
@@ -37,6 +39,9 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
     for service in context.services:
         for gauge, watched in sorted(service.metrics.watches.items()) if service.metrics else ():
             yield _rule("ServiceDown", f"{gauge} == 0", "30s", f"{watched} does not answer", watched)
+            yield _rule("ServiceRestarting", f"changes({gauge}[15m]) >= 4", "0s", f"{watched} restarts", watched)
+    starts = "changes(process_start_time_seconds[15m]) > 2"
+    yield _rule("ServiceRestarting", starts, "0s", "{{ $labels.job }} restarts", "{{ $labels.job }}")
     yield _rule("TargetDown", "up == 0", "1m", "{{ $labels.job }} gives no metrics", "{{ $labels.job }}")
 
 
@@ -57,6 +62,13 @@ def _server() -> Iterator[dict[str, object]]:
 def _pipeline(context: Context) -> Iterator[dict[str, object]]:
     """Yield the alerts on runs; those on time only with a schedule."""
     yield _rule("PipelineRunFailed", "fds_pipeline_last_run_succeeded == 0", "0s", "the last run failed", "pipeline")
+    failed = 'sum(fds_pipeline_last_run_checks{status=~"fail|error"})'
+    yield _rule("CheckFailed", f"{failed} > 0", "0s", "{{ $value }} checks of the last run failed", "pipeline")
+    share = 'fds_pipeline_last_run_rows{kind="quarantined"} / ignoring (kind) fds_pipeline_last_run_rows{kind="read"}'
+    usual = f"avg_over_time(({share})[7d:15m])"
+    summary = "{{ $value | humanizePercentage }} of the rows are in quarantine"
+    unusual = f"({share}) > {QUARANTINED} and ({share}) > 3 * {usual}"
+    yield _rule("QuarantineUnusual", unusual, "0s", summary, "pipeline")
     every = SECONDS.get(context.settings.schedule)
     if every is None:
         return

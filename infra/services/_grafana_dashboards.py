@@ -127,6 +127,7 @@ def _server(_: Context) -> Dashboard:
 def _pipeline(_: Context) -> Dashboard:
     outcome = {0: ("failed", "red"), 1: ("succeeded", "green")}
     last = "fds_pipeline_last_run_succeeded"
+    counts, checks = "fds_pipeline_last_run_rows", "fds_pipeline_last_run_checks"
     ended = "time() - fds_pipeline_last_run_timestamp_seconds"
     age = "time() - fds_pipeline_published_timestamp_seconds"
     return (
@@ -134,6 +135,8 @@ def _pipeline(_: Context) -> Dashboard:
         .with_panel(figures("Last run", Metric(last, newest=True), meaning=outcome, width=8))
         .with_panel(figures("Since the last run", Metric(ended, newest=True), unit="s", width=8))
         .with_panel(figures("Age of the published data", Metric(age, newest=True), unit="s", width=8))
+        .with_panel(figures("Rows of the last run", Metric(counts, "{{kind}}", newest=True), width=12))
+        .with_panel(figures("Checks of the last run", Metric(checks, "{{status}}", newest=True), width=12))
         .with_panel(chart("Age of the published data, over time", Metric(age, "age"), unit="s"))
         .with_panel(chart("Time that runs took", Sql(sql.SECONDS, over_time=True), unit="s", bars=True))
         .with_panel(chart("Rows of the runs", Sql(sql.ROWS, over_time=True), bars=True, stacked=True, width=24))

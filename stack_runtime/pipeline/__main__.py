@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -24,6 +25,7 @@ from stack_runtime.pipeline.request import Request
 
 if TYPE_CHECKING:
     from stack_runtime.pipeline.model import Run
+    from stack_runtime.pipeline.records import Records
     from stack_runtime.pipeline.run import Pipeline
     from stack_runtime.pipeline.staged import StagedPipeline
 
@@ -57,6 +59,7 @@ def main() -> int:
     verbs.add_parser("discover", help="list the streams that the extractors find in the landing folder")
     history = verbs.add_parser("history", help="list the last runs, newest first")
     history.add_argument("--last", type=int, default=1)
+    verbs.add_parser("disks", help="measure the disks, and predict when they are full")
     verbs.add_parser("ready", help="exit with 0 if a run can start")
     for verb in (run, diff, history):
         verb.add_argument("--json", action="store_true", help="no effect; the output is always JSON")
@@ -72,6 +75,8 @@ def main() -> int:
             return _graph()
         if arguments.verb == "discover":
             return _discover()
+        if arguments.verb == "disks":
+            return _disks()
         return _history(arguments.last) if arguments.verb == "history" else _ready()
     except StackError as error:
         print(json.dumps(error.as_json()))
@@ -149,20 +154,34 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
     Returns: the exit code.
     """
     from stack_runtime import logs
-    from stack_runtime.pipeline.metrics import write_metrics
 
     try:
         run, failure = work(pipeline)
     except StackError as error:
         logs.logger("pipeline").warning("run refused", error=str(error))
         raise
-    if publishes:
-        try:
-            write_metrics(run, _paths())
-        except OSError as error:
-            logs.logger("pipeline").warning("metrics not written", error=str(error))
+    if publishes and run.finished_at:
+        _leave_measurements(run)
     print(json.dumps(run.as_json()))
     return failure.exit_code if failure else 0
+
+
+def _leave_measurements(run: Run) -> None:
+    """In a runner, write the outcome of a run for Prometheus, and a sample of the disks; log what cannot be written."""
+    from stack_runtime import logs
+    from stack_runtime.pipeline.disks import measure
+    from stack_runtime.pipeline.metrics import write_metrics
+    from stack_runtime.pipeline.run import user_errors
+
+    paths = _paths()
+    if paths.metrics is None:
+        return
+    try:
+        with user_errors(paths.root):
+            write_metrics(run, paths)
+            _records().save_disks(measure(paths, datetime.now(UTC)))
+    except (OSError, StackError) as error:
+        logs.logger("pipeline").warning("measurements not written", error=str(error))
 
 
 def _discover() -> int:
@@ -173,11 +192,23 @@ def _discover() -> int:
 
 
 def _history(count: int) -> int:
+    print(json.dumps([run.as_json() for run in _records().latest(count)]))
+    return 0
+
+
+def _disks() -> int:
+    from stack_runtime.pipeline.disks import growths, measure
+
+    samples = [*_records().disks(), *measure(_paths(), datetime.now(UTC))]
+    print(json.dumps([growth.as_json() for growth in growths(samples)]))
+    return 0
+
+
+def _records() -> Records:
     from stack_runtime.pipeline.postgres_config import PostgresConfig
     from stack_runtime.pipeline.records import Records
 
-    print(json.dumps([run.as_json() for run in Records(_paths(), PostgresConfig.from_environment()).latest(count)]))
-    return 0
+    return Records(_paths(), PostgresConfig.from_environment())
 
 
 def _ready() -> int:

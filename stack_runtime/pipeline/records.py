@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from stack_runtime.pipeline.disks import WINDOW, DiskSample
 from stack_runtime.pipeline.lock import ADVISORY_KEY, is_held
 from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Run, Step, Stream
 from stack_runtime.pipeline.paths import PipelinePaths
@@ -44,6 +45,9 @@ _TABLES = (
         reason TEXT NOT NULL, PRIMARY KEY (run_id, position))""",
     """CREATE TABLE IF NOT EXISTS ops.claims (
         run_id TEXT PRIMARY KEY, held_until TIMESTAMPTZ NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS ops.disks (
+        disk TEXT NOT NULL, measured_at TIMESTAMPTZ NOT NULL, used_bytes BIGINT NOT NULL, size_bytes BIGINT NOT NULL,
+        PRIMARY KEY (disk, measured_at))""",
 )
 _STREAMS = "source, table_name, rows_read, rows_loaded, rows_quarantined, rows_replaced"
 
@@ -117,6 +121,22 @@ class Records:
             self._make_tables(session)
             return _claimed(session)
 
+    def save_disks(self, samples: Iterable[DiskSample]) -> None:
+        """Add samples of the disks, and remove those that no longer determine their growth."""
+        with self._session() as session:
+            self._make_tables(session)
+            rows = [(one.disk, one.at.isoformat(), one.used, one.size) for one in samples]
+            session.many("INSERT INTO ops.disks VALUES (%s, %s, %s, %s)", rows)
+            session.execute("DELETE FROM ops.disks WHERE measured_at < %s", ((datetime.now(UTC) - WINDOW).isoformat(),))
+
+    def disks(self) -> list[DiskSample]:
+        """Return all samples of the disks."""
+        with self._session() as session:
+            if not self._has_table(session, "disks"):
+                return []
+            rows = session.execute("SELECT disk, measured_at, used_bytes, size_bytes FROM ops.disks")
+            return [DiskSample(disk, _moment(at), used, size) for disk, at, used, size in rows]
+
     def _make_tables(self, session: _Session) -> None:
         if self._server:
             session.execute("CREATE SCHEMA IF NOT EXISTS ops")
@@ -152,7 +172,7 @@ class Records:
     def latest(self, count: int = 1) -> list[Run]:
         """Return the last `count` runs, newest first. A killed run has the status `interrupted`."""
         with self._session() as session:
-            if not self._has_tables(session):
+            if not self._has_table(session, "claims"):
                 return []
             newest = f"{_RUNS} ORDER BY started_at DESC, run_id DESC LIMIT %s"
             alive = self._is_running(session) or _claimed(session) is not None
@@ -167,7 +187,7 @@ class Records:
     def checks(self, count: int) -> list[tuple[datetime, Check]]:
         """Return the checks of the last `count` runs, each with the start of its run, oldest first."""
         with self._session() as session:
-            if not self._has_tables(session):
+            if not self._has_table(session, "claims"):
                 return []
             return [(_moment(started), Check(*check)) for started, *check in session.execute(_CHECKS, (count,))]
 
@@ -194,10 +214,10 @@ class Records:
             error=error,
         )
 
-    def _has_tables(self, session: _Session) -> bool:
+    def _has_table(self, session: _Session, name: str) -> bool:
         if self._server:
-            return session.execute("SELECT to_regclass('ops.claims')")[0][0] is not None
-        return bool(session.execute("SELECT 1 FROM ops.sqlite_master WHERE name = 'claims'"))
+            return session.execute("SELECT to_regclass(%s)", (f"ops.{name}",))[0][0] is not None
+        return bool(session.execute("SELECT 1 FROM ops.sqlite_master WHERE name = %s", (name,)))
 
     def _is_running(self, session: _Session) -> bool:
         if self._server:

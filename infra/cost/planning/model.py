@@ -153,6 +153,25 @@ class Alternative(Frozen):
     verdict: Verdict
 
 
+class NextStep(Frozen):
+    """The next larger size of a disk: arguments of `fds scale`, and the total that the stack then costs."""
+
+    settings: dict[str, str]
+    total_usd: Money | None
+    verdict: Verdict
+
+
+class DiskForecast(Frozen):
+    """A disk at the last `fds status`; `full_on` is None if it does not grow, or its growth is unknown."""
+
+    disk: Literal["data", "system"]
+    used_gb: Number
+    size_gb: Number
+    full_on: date | None
+    next_step: NextStep | None = None
+    """None for a disk that no setting enlarges."""
+
+
 class Plan(Frozen):
     """Cost of the settings, and the verdict whether they may be deployed."""
 
@@ -172,4 +191,5 @@ class Plan(Frozen):
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    disks: tuple[DiskForecast, ...] = ()
     reason: str

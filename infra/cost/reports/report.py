@@ -25,6 +25,8 @@ def show(plan: Plan, console: Console) -> None:
     _print(console, f"  {bar(plan)}")
     _print(console, f"  {_basis(plan)}")
     _capacity(plan, console)
+    for text in disks(plan):
+        _print(console, f"  {text}")
     if plan.changes:
         changes(plan.changes, console)
     for warning in plan.warnings:
@@ -155,6 +157,22 @@ def services(plan: Plan, console: Console) -> None:
     _print(
         console, f"  in use: MiB, by fds status on {seen}" if seen else "  in use: not known, fds status measures it"
     )
+
+
+def disks(plan: Plan) -> list[str]:
+    """Return a sentence for each disk that becomes full: when, and what its next step costs."""
+    said = []
+    for disk in plan.disks:
+        if disk.full_on is None:
+            continue
+        text = f"the disk of the {disk.disk} ({disk.used_gb} of {disk.size_gb} GB) is full on {disk.full_on}"
+        if step := disk.next_step:
+            arguments = " ".join(f"{key}={value}" for key, value in step.settings.items())
+            text += (
+                f"; fds scale {arguments} then costs {money(step.total_usd)} a month ({step.verdict.replace('_', ' ')})"
+            )
+        said.append(text)
+    return said
 
 
 def formulas(plan: Plan, console: Console) -> None:

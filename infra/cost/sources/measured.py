@@ -1,6 +1,7 @@
-"""Memory last measured for each service: `fds status` writes it, reports show it next to the reservations.
+"""Memory last measured for each service, and the growth of the disks: `fds status` writes them, reports show them.
 
-`.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}}`, in MiB, all replicas together.
+`.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}, "disks": [...]}`: memory in MiB,
+all replicas together, and of each disk `{"disk": "data", "used_bytes", "size_bytes", "bytes_a_day"}`.
 It does not affect the verdict. An invalid file is ignored, and the report says so.
 """
 
@@ -11,15 +12,20 @@ import math
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from infra.cost.planning.model import Plan
+from infra.cost.planning.model import DiskForecast, Plan
 from stack_runtime.files import write_atomically
 
 _MOST_BYTES = 65_536
 _MOST_MB = 16_777_216
+_MOST_DISK_BYTES = 2**60
+_MOST_DAYS = 3_650
+"""A disk that would be full later has no date."""
+_GB = Decimal(10**9)
 
 
 def path_of(project: Path, stack: str) -> Path:
@@ -27,11 +33,14 @@ def path_of(project: Path, stack: str) -> Path:
     return project / ".fds" / "measured" / f"{stack}.json"
 
 
-def leave(project: Path, stack: str, rows: Sequence[Mapping[str, Any]], today: date) -> None:
-    """Save the memory that `fds status` measured; without running containers, keep the last measurement.
+def leave(
+    project: Path, stack: str, rows: Sequence[Mapping[str, Any]], disks: Sequence[Mapping[str, Any]], today: date
+) -> None:
+    """Save what `fds status` measured; without running containers, keep the last measurement.
 
     Args:
         rows: one for each container, with `service` and `memory_mb` (None: unknown, so the service is left out).
+        disks: one for each disk, with `disk`, `used_bytes`, `size_bytes` and `bytes_a_day`.
 
     Raises:
         OSError: the file cannot be written.
@@ -45,14 +54,16 @@ def leave(project: Path, stack: str, rows: Sequence[Mapping[str, Any]], today: d
         return
     path = path_of(project, stack)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps({"date": today.isoformat(), "services": dict(sorted(held.items()))}) + "\n")
+    kept = [{key: disk[key] for key in ("disk", "used_bytes", "size_bytes", "bytes_a_day")} for disk in disks]
+    document = {"date": today.isoformat(), "services": dict(sorted(held.items())), "disks": kept}
+    write_atomically(path, json.dumps(document) + "\n")
 
 
 def beside(plan: Plan, project: Path, today: date) -> Plan:
     """Return `plan` with the last measurement of its stack, or with a warning about an invalid file."""
     path = path_of(project, plan.stack)
     try:
-        day, held = _checked(_text(path), today)
+        day, held, disks = _checked(_text(path), today)
     except FileNotFoundError:
         return plan
     except (OSError, ValueError, RecursionError) as error:
@@ -61,7 +72,7 @@ def beside(plan: Plan, project: Path, today: date) -> Plan:
         return plan.model_copy(update={"warnings": (*plan.warnings, said)})
     needs = tuple(need.model_copy(update={"measured_mb": held.get(need.name)}) for need in plan.capacity.services)
     capacity = plan.capacity.model_copy(update={"services": needs, "measured_on": day})
-    return plan.model_copy(update={"capacity": capacity})
+    return plan.model_copy(update={"capacity": capacity, "disks": disks})
 
 
 def _text(path: Path) -> str:
@@ -76,14 +87,15 @@ def _text(path: Path) -> str:
     return data.decode("utf-8")
 
 
-def _checked(text: str, today: date) -> tuple[date, dict[str, int]]:
-    """Parse date and memory by service. The file is not trusted, so error messages do not quote it."""
+def _checked(text: str, today: date) -> tuple[date, dict[str, int], tuple[DiskForecast, ...]]:
+    """Parse date, memory by service and disks. The file is not trusted, so error messages do not quote it."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
-    if not isinstance(found, dict) or set(found) != {"date", "services"} or not isinstance(found["services"], dict):
-        raise ValueError("it is not a day and services")
+    names = {"date", "services", "disks"}
+    if not isinstance(found, dict) or set(found) != names or not isinstance(found["services"], dict):
+        raise ValueError("it is not a day, services and disks")
     try:
         day = date.fromisoformat(found["date"])
     except (TypeError, ValueError):
@@ -93,4 +105,24 @@ def _checked(text: str, today: date) -> tuple[date, dict[str, int]]:
     held: dict[str, int] = found["services"]
     if any(type(memory) is not int or not 0 <= memory <= _MOST_MB for memory in held.values()):
         raise ValueError("its memory is not in whole MiB")
-    return day, held
+    if not isinstance(found["disks"], list) or len(found["disks"]) > 2:
+        raise ValueError("its disks are no list")
+    return day, held, tuple(_forecast(disk, day) for disk in found["disks"])
+
+
+def _forecast(disk: Any, day: date) -> DiskForecast:
+    """Return when a disk is full, at the growth that was measured on `day`."""
+    if not isinstance(disk, dict) or set(disk) != {"disk", "used_bytes", "size_bytes", "bytes_a_day"}:
+        raise ValueError("a disk is not complete")
+    used, size, growth = disk["used_bytes"], disk["size_bytes"], disk["bytes_a_day"]
+    if disk["disk"] not in ("data", "system") or any(
+        type(value) is not int or abs(value) > _MOST_DISK_BYTES for value in (used, size, growth or 0)
+    ):
+        raise ValueError("a disk is not in whole bytes")
+    days = max(0, size - used) / growth if growth and growth > 0 else None
+    full_on = day + timedelta(days) if days is not None and days <= _MOST_DAYS else None
+    return DiskForecast(disk=disk["disk"], used_gb=_in_gb(used), size_gb=_in_gb(size), full_on=full_on)
+
+
+def _in_gb(value: int) -> Decimal:
+    return (value / _GB).quantize(Decimal("0.1"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stack_runtime.errors import LockedError
+from stack_runtime.pipeline.disks import DiskSample
 from stack_runtime.pipeline.lock import run_lock
 from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Run, Step, Stream
 from stack_runtime.pipeline.paths import PipelinePaths, beside
@@ -22,6 +23,7 @@ NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 HOLD = """
 import sys
 from pathlib import Path
+from stack_runtime.pipeline.disks import DiskSample
 from stack_runtime.pipeline.lock import run_lock
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 server = PostgresConfig(sys.argv[2], int(sys.argv[3]), "pipeline", sys.argv[4]) if len(sys.argv) > 2 else None
@@ -126,3 +128,15 @@ def test_a_living_holder_is_named_and_a_dead_one_never_blocks(
     process.wait()
     with run_lock(lock, "third", backend):
         pass
+
+
+def test_samples_of_disks_are_kept_for_a_month(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+    records = Records(paths, backend)
+    assert records.disks() == []
+    now = datetime.now(UTC)
+    old, new = (DiskSample("data", now - timedelta(days=days), 5 * 10**12, 9 * 10**12) for days in (31, 29))
+    records.save_disks([old, new])
+    assert records.disks() == [new]
+    last = replace(new, at=now, disk="system")
+    records.save_disks([last])
+    assert sorted(records.disks(), key=lambda one: one.at) == [new, last]

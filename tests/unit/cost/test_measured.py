@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.cost.next_steps import with_next_steps
+from infra.cost.planning.model import Plan
+from infra.cost.reports.report import disks
 from infra.cost.sources import measured
+from infra.settings import Settings
 from tests.unit.cost import kit
 
 SERVICES = (kit.service("postgres", 256), kit.service("app", 512))
@@ -22,6 +27,17 @@ ROWS: list[dict[str, Any]] = [
     {"service": "web", "memory_mb": None},
 ]
 
+GB = 10**9
+DISKS: list[dict[str, Any]] = [
+    {"disk": "data", "used_bytes": 4 * GB, "size_bytes": 10 * GB, "bytes_a_day": GB // 10, "days_until_full": 60.0},
+    {"disk": "system", "used_bytes": 4 * GB, "size_bytes": 40 * GB, "bytes_a_day": None, "days_until_full": None},
+]
+DISKS_KEPT = {key: value for key, value in DISKS[0].items() if key != "days_until_full"}
+
+
+def _planned(settings: Settings) -> Plan:
+    return kit.planned(settings, SERVICES)
+
 
 def _measured_mb(project: Path) -> dict[str, int | None]:
     seen = measured.beside(PLAN, project, kit.TODAY)
@@ -30,7 +46,7 @@ def _measured_mb(project: Path) -> dict[str, int | None]:
 
 
 def test_sample_is_shown_beside_reservations_with_its_date(tmp_path: Path) -> None:
-    measured.leave(tmp_path, "prod", ROWS, kit.TODAY)
+    measured.leave(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
     assert _measured_mb(tmp_path) == {"postgres": 53, "app": 201}
     document = json.loads(measured.beside(PLAN, tmp_path, kit.TODAY).model_dump_json())
     assert document["capacity"]["measured_on"] == "2026-10-08"
@@ -38,9 +54,37 @@ def test_sample_is_shown_beside_reservations_with_its_date(tmp_path: Path) -> No
 
 
 def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
-    measured.leave(tmp_path, "prod", [{"service": "app", "memory_mb": None}], kit.TODAY)
+    measured.leave(tmp_path, "prod", [{"service": "app", "memory_mb": None}], DISKS, kit.TODAY)
     assert measured.beside(PLAN, tmp_path, kit.TODAY) == PLAN
     assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
+
+
+def test_disk_that_becomes_full_is_shown_with_the_cost_of_its_next_step(tmp_path: Path) -> None:
+    measured.leave(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
+    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), _planned)
+    data, system = seen.disks
+    assert (data.full_on, data.used_gb, system.full_on) == (kit.TODAY + timedelta(60), 4, None)
+    larger = kit.planned(kit.settings(volumeGb=20), SERVICES)
+    assert data.next_step and data.next_step.total_usd == larger.total_usd > PLAN.total_usd
+    assert system.next_step is None and seen.verdict == PLAN.verdict
+    cost = f"${larger.total_usd:,.2f} a month (within)"
+    assert disks(seen) == [
+        f"the disk of the data (4.0 of 10.0 GB) is full on 2026-12-07; fds scale volumeGb=20 then costs {cost}"
+    ]
+
+
+def test_disk_of_a_stack_without_a_rented_volume_has_no_next_step(tmp_path: Path) -> None:
+    measured.leave(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
+    own = Settings.of("prod", {"host": "local"})
+    data, _ = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), own, _planned).disks
+    assert data.full_on and data.next_step is None
+
+
+@pytest.mark.parametrize("growth", [None, 0, -GB, 1])
+def test_disk_without_growth_has_no_date(tmp_path: Path, growth: int | None) -> None:
+    measured.leave(tmp_path, "prod", ROWS, [DISKS[0] | {"bytes_a_day": growth}], kit.TODAY)
+    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), _planned)
+    assert [disk.full_on for disk in seen.disks] == [None] and disks(seen) == []
 
 
 @pytest.mark.parametrize(
@@ -52,13 +96,23 @@ def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
         "[" * 60_000,
         " " * 70_000,
         '{"date": "2026-10-08"}',
-        '{"date": "2026-10-09", "services": {}}',
-        '{"date": "soon\\u001b[2J", "services": {}}',
-        '{"date": 1, "services": {}}',
-        '{"date": "2026-10-08", "services": []}',
-        '{"date": "2026-10-08", "services": {}, "budget": 90}',
-        *(f'{{"date": "2026-10-08", "services": {{"app": {v}}}}}' for v in ("-1", "1.5", "NaN", "true", '"9"', "9e9")),
-        f'{{"date": "2026-10-08", "services": {{"app": {"9" * 5000}}}}}',
+        '{"date": "2026-10-09", "services": {}, "disks": []}',
+        '{"date": "soon\\u001b[2J", "services": {}, "disks": []}',
+        '{"date": 1, "services": {}, "disks": []}',
+        '{"date": "2026-10-08", "services": [], "disks": []}',
+        '{"date": "2026-10-08", "services": {}, "disks": [], "budget": 90}',
+        *(
+            f'{{"date": "2026-10-08", "services": {{"app": {v}}}, "disks": []}}'
+            for v in ("-1", "1.5", "NaN", "true", '"9"', "9e9")
+        ),
+        f'{{"date": "2026-10-08", "services": {{"app": {"9" * 5000}}}, "disks": []}}',
+        '{"date": "2026-10-08", "services": {}}',
+        '{"date": "2026-10-08", "services": {}, "disks": 5}',
+        '{"date": "2026-10-08", "services": {}, "disks": [1]}',
+        *(
+            f'{{"date": "2026-10-08", "services": {{}}, "disks": [{json.dumps(DISKS_KEPT | wrong)}]}}'
+            for wrong in ({"disk": "tape"}, {"used_bytes": 1.5}, {"size_bytes": 2**70}, {"bytes_a_day": "9"}, {"x": 1})
+        ),
         b"\xff\xfe",
     ],
     ids=lambda text: repr(text[:40]),
