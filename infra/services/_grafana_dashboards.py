@@ -160,15 +160,17 @@ def _data(_: Context) -> Dashboard:
     )
 
 
-def _postgres(_: Context) -> Dashboard:
-    def per_second(*columns: str) -> str:
-        return " + ".join(f"sum(rate(pg_stat_database_{column}{_DATABASES}{_PER_SECOND}))" for column in columns)
+def _per_second(*columns: str) -> str:
+    """Return the sum of columns of `pg_stat_database` per second, over all databases but templates."""
+    return " + ".join(f"sum(rate(pg_stat_database_{column}{_DATABASES}{_PER_SECOND}))" for column in columns)
 
+
+def _postgres(_: Context) -> Dashboard:
     connections, allowed = "sum(pg_stat_activity_count)", "max(pg_settings_max_connections)"
-    hits = f"{per_second('blks_hit')} / ({per_second('blks_hit', 'blks_read')})"
-    transactions = f"sum by (datname) (rate(pg_stat_database_xact_commit{_DATABASES}{_PER_SECOND}))"
+    states = Metric("sum by (state) (pg_stat_activity_count) > 0", "{{state}}")
+    hits = f"{_per_second('blks_hit')} / ({_per_second('blks_hit', 'blks_read')})"
     sizes = f"pg_database_size_bytes{_DATABASES}"
-    return (
+    found = (
         _new("postgres", "PostgreSQL", "now-24h")
         .with_panel(figures("PostgreSQL", Metric("pg_up", newest=True), meaning=UP_OR_DOWN, width=6))
         .with_panel(_share("Connections in use", f"{connections} / {allowed}"))
@@ -182,26 +184,21 @@ def _postgres(_: Context) -> Dashboard:
                 description="Blocks that it had in its own memory, of all that it needed.",
             )
         )
-        .with_panel(
-            chart(
-                "Connections by state",
-                Metric("sum by (state) (pg_stat_activity_count) > 0", "{{state}}"),
-                Metric(allowed, "allowed"),
-            )
-        )
+        .with_panel(chart("Connections by state", states, Metric(allowed, "allowed")))
         .with_panel(chart("Size of the databases", Metric(sizes, "{{datname}}"), unit="bytes", stacked=True))
-        .with_panel(chart("Committed transactions", Metric(transactions, "{{datname}}"), unit="ops", stacked=True))
-        .with_panel(chart("Transactions that were rolled back", Metric(per_second("xact_rollback"), "all"), unit="ops"))
-        .with_panel(
-            chart(
-                "Rows written",
-                *(Metric(per_second(f"tup_{kind}"), kind) for kind in ("inserted", "updated", "deleted")),
-                unit="rowsps",
-                stacked=True,
-            )
-        )
-        .with_panel(chart("Temporary files", Metric(per_second("temp_bytes"), "written"), unit="Bps"))
     )
+    _add_transactions(found)
+    return found
+
+
+def _add_transactions(found: Dashboard) -> None:
+    committed = f"sum by (datname) (rate(pg_stat_database_xact_commit{_DATABASES}{_PER_SECOND}))"
+    rolled_back = Metric(_per_second("xact_rollback"), "all")
+    written = [Metric(_per_second(f"tup_{kind}"), kind) for kind in ("inserted", "updated", "deleted")]
+    found.with_panel(chart("Committed transactions", Metric(committed, "{{datname}}"), unit="ops", stacked=True))
+    found.with_panel(chart("Transactions that were rolled back", rolled_back, unit="ops"))
+    found.with_panel(chart("Rows written", *written, unit="rowsps", stacked=True))
+    found.with_panel(chart("Temporary files", Metric(_per_second("temp_bytes"), "written"), unit="Bps"))
 
 
 _DASHBOARDS: dict[str, Callable[[Context], Dashboard]] = {
