@@ -110,7 +110,10 @@ class Context:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the container reads at `/run/fds/<name>`; it is not in environment, image or arguments."""
+    """A file that the container reads at `/run/fds/<name>`; it is not in environment, image or arguments.
+
+    A name may have folders, such as `dashboards/server.json`.
+    """
 
     name: str
     content: Callable[[Context], str]

@@ -213,6 +213,7 @@ def test_uploaded_file_has_its_mode_and_owner(stack: Stacks, daemon: docker.Dock
             uploads=[
                 {"file": "/data/plain", "content": "text", "permissions": "0400", "owner": "1000", "group": "1001"},
                 {"file": "/data/bytes", "content_base64": "AAEC", "executable": True},
+                {"file": "/data/new/folder/text", "content": "below", "permissions": "0444"},
             ],
         )
         pulumi.export("id", web.id)
@@ -223,6 +224,7 @@ def test_uploaded_file_has_its_mode_and_owner(stack: Stacks, daemon: docker.Dock
     assert container.exec_run(["cat", "/data/plain"], user="1000").output == b"text"
     _, binary = container.get_archive("/data/bytes")
     assert (binary["mode"] & 0o777, binary["size"]) == (0o744, 3)
+    assert container.exec_run(["cat", "/data/new/folder/text"], user="1000").output == b"below"
 
 
 def test_image_is_built_again_only_after_a_change(
