@@ -18,6 +18,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from infra import image_lock
 from infra.build_context import reference
 from infra.component.networks import INTERNET, networks_of
 from infra.services import selected
@@ -219,7 +220,8 @@ def test_down_removes_the_stack_and_keeps_other_resources(up: Project) -> None:
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
-    images = {service.name: reference(up.stack, service.image) for service in selected(read(up.folder, up.stack))}
+    services, lock = selected(read(up.folder, up.stack)), image_lock.read(up.folder)
+    images = {service.name: reference(up.stack, service.image, lock) for service in services}
     pipeline = client.images.get(images["pipeline"])
     bystander = client.containers.create(images["pipeline"], labels={"fds.stack": "another"})
     try:
