@@ -60,16 +60,16 @@ def up(server: OwnServer) -> subprocess.CompletedProcess[str]:
 
 
 def test_first_up_writes_the_lock_and_pulls_by_digest(server: OwnServer, mirror: OwnRegistry) -> None:
-    looks = server.project.fds("preview", "--accept-host-key", server.fingerprint())
-    assert f"look up the digests of {', '.join(IMAGES)}" in looks.stderr if looks.returncode == 0 else looks.returncode
     done = up(server)
     lock = lock_of(server)
     assert sorted(lock) == IMAGES
     assert f"pinned {', '.join(IMAGES)} in images.lock.yaml" in done.stderr and "not pinned" not in done.stderr
     for service, name in (("postgres", "postgres:15"), ("traefik", "traefik:v3.7")):
         assert running(server, service) == image(server, f"{name}@{lock[name]}")
-    state = json.loads(server.project.engine("stack", "export").stdout)["deployment"]["resources"]
-    recorded = [one["outputs"] for one in state if one["type"] == "docker:index/remoteImage:RemoteImage"]
+    project = server.project
+    state = project.run("pulumi", "stack", "export", "--stack", project.stack, **project.state_variables()).stdout
+    resources = json.loads(state)["deployment"]["resources"]
+    recorded = [one["outputs"] for one in resources if one["type"] == "docker:index/remoteImage:RemoteImage"]
     pulled = [one for one in recorded if not one.get("build")]
     assert sorted(one["name"] for one in pulled) == sorted(f"{name}@{digest}" for name, digest in lock.items())
     assert {one["build"]["buildArgs"]["BASE"] for one in recorded if one.get("build")} == {
@@ -84,6 +84,16 @@ def test_second_up_and_plain_pulumi_up_change_nothing(server: OwnServer) -> None
     assert plain.returncode == 0, plain.stdout + plain.stderr
     assert '"resourceChanges":{"same":' in plain.stdout.replace(" ", "").replace("\n", ""), plain.stdout[-3000:]
     assert server.project.files()[image_lock.FILE] == before
+
+
+def test_preview_names_images_that_are_not_locked_and_writes_nothing(server: OwnServer) -> None:
+    server.project.configure({"profiles": ["lean", "queue"]})
+    before = server.project.files()
+    done = server.project.fds("preview")
+    assert done.returncode == 0, done.stderr
+    assert "would look up the digests of redis:7, which images.lock.yaml lacks" in done.stderr
+    assert server.project.files() == before
+    server.project.configure({"profiles": ["lean"]})
 
 
 def test_pruning_the_server_takes_no_pinned_image(server: OwnServer) -> None:
