@@ -35,14 +35,8 @@ class Pinning:
         for reference, reason in sorted(self.unpinned.items()):
             by_reason.setdefault(reason, []).append(reference)
         reasons = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
-        return [
-            *(
-                [f"pinned {', '.join(sorted(self.new))} in {FILE}, which belongs in version control"]
-                if self.new
-                else []
-            ),
-            *([f"not pinned by digest: {reasons}"] if reasons else []),
-        ]
+        pinned_now = f"pinned {', '.join(sorted(self.new))} in {FILE}, which belongs in version control"
+        return [pinned_now] * bool(self.new) + [f"not pinned by digest: {reasons}"] * bool(reasons)
 
 
 def missing(project: Path, settings: Settings) -> list[str]:
