@@ -15,19 +15,23 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     from infra.cost.planning_inputs import today
     from infra.cost.sources import measured
     from infra.docker_access import daemon
-    from infra.services import selected
+    from infra.services import alertmanager, selected
+    from infra.services._receivers import receivers
     from infra.stack_file import read
     from stack_runtime import airflow
     from stack_runtime.paths import project_dir
     from stack_runtime.status import last_run, services
 
     project = project_dir()
+    settings = read(project, stack)
+    wanted = [service.name for service in selected(settings)]
     with daemon(project, stack) as client:
-        wanted = [service.name for service in selected(read(project, stack))]
         rows = services(client, stack, wanted)
-        report = {"stack": stack, "services": rows, "last_run": last_run(client, stack)}
+        report: dict[str, Any] = {"stack": stack, "services": rows, "last_run": last_run(client, stack)}
         if airflow.is_deployed(client, stack):
             report["dag_runs"] = _dag_runs(client, stack)
+    if alertmanager.SERVICE.name in wanted:
+        report["alert_receivers"] = receivers(settings)
     try:
         measured.leave(project, stack, rows, today())
     except OSError as error:
@@ -71,6 +75,9 @@ def _show(report: dict[str, Any]) -> None:
     for run in report.get("dag_runs", []):
         when = str(run["start_date"] or "not started")[:16]
         console.print(f"DAG run {run['dag_id']} {run['dag_run_id']}: {run['state']}, {when}", markup=False)
+    if (receivers := report.get("alert_receivers")) is not None:
+        names = ", ".join(receivers) or "nobody; docs/operations.md says how to set a receiver"
+        console.print(f"Alerts go to: {names}.")
 
 
 def _show_run(console: Any, run: dict[str, Any] | None) -> None:

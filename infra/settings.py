@@ -30,6 +30,7 @@ NAME = r"[a-z][a-z0-9-]{0,30}"
 """How stacks, profiles and services may be named."""
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False)]
+MailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^@\s{}]+@[^@\s{}]+$")]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False)]
 
 
@@ -74,6 +75,35 @@ class ServerPrice(_Frozen):
     per: Literal["hour", "month", "year"]
     date: date
     """The day on which the price was looked up."""
+
+
+class Email(_Frozen):
+    """Where to mail, through which server. A login takes its password from the secret `smtp_password`."""
+
+    to: MailAddress
+    sender: MailAddress
+    server: Annotated[str, Field(max_length=253, pattern=_DOMAIN)]
+    """Name or IPv4 address of the SMTP server."""
+    port: int = Field(default=587, ge=1, le=65_535)
+    user: Annotated[str, Field(max_length=254, pattern=r"^[^\s{}]*$")] = ""
+    require_tls: bool = True
+    """Whether an SMTP server that offers no TLS is refused."""
+
+    @model_validator(mode="after")
+    def _password_needs_tls(self) -> Email:
+        if self.user and not self.require_tls:
+            raise ValueError("a login needs requireTls, because the password would be sent in plain text")
+        return self
+
+
+class Notify(_Frozen):
+    """Receivers of alerts and of failed runs; none by default."""
+
+    email: Email | None = None
+    slack: bool = False
+    """Whether to post to the Slack webhook in the secret `slack_url`."""
+    webhook: bool = False
+    """Whether to post JSON to the URL in the secret `webhook_url`."""
 
 
 class Settings(_Frozen):
@@ -131,14 +161,8 @@ class Settings(_Frozen):
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
     ] = "never"
     """When the runner loads what is new in its landing folder: on the hour, at midnight, on Mondays; in UTC."""
-
-    notify: tuple[Literal["email", "webhook"], ...] = ()
-    """How a failed or late run of Airflow is reported: by a POST to the secret `webhook_url`, or to `notify_email`."""
-    notify_email: Annotated[str, Field(max_length=254, pattern=_EMAIL)] = ""
-    smtp_host: Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")] = ""
-    smtp_port: int = Field(default=587, ge=1, le=65_535)
-    smtp_user: Annotated[str, Field(max_length=254, pattern=r"^[^\r\n]*$")] = ""
-    """With a user, the connection is encrypted, and the secret `smtp_password` is its password."""
+    notify: Notify = Notify()
+    """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
 
     domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"
     email: Annotated[str, Field(max_length=254, pattern=_EMAIL)] = ""
@@ -199,12 +223,6 @@ class Settings(_Frozen):
     def _rate_has_a_date(self) -> Settings:
         if (self.fx_rate is None) != (self.fx_date is None):
             raise ValueError("fxRate and fxDate go together")
-        return self
-
-    @model_validator(mode="after")
-    def _mail_has_an_address(self) -> Settings:
-        if "email" in self.notify and not (self.notify_email and self.smtp_host):
-            raise ValueError("notify by email needs notifyEmail and smtpHost")
         return self
 
     @classmethod

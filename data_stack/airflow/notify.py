@@ -1,4 +1,4 @@
-"""Report a failed or late run by a webhook, by e-mail, or both, as the setting `notify` says."""
+"""Report a failed or late run to every receiver of the setting `notify`: Slack, a webhook, an e-mail address."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import smtplib
+import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 CONFIGURATION = Path("/run/fds/notify.json")
-"""`{"stack", "webhook_url", "email": {"to", "from", "host", "port", "user", "password"}}`; absent without `notify`."""
+"""`{"stack", "slack_url", "webhook_url", "email"}`, with the receivers that are set; it is absent without receivers.
+`email` has the fields `to`, `sender`, `server`, `port`, `user`, `require_tls` and `password`."""
+TLS_PORT = 465
+"""At this port of an SMTP server, TLS begins with the first byte."""
 SECONDS = 20
 LINES = 20
 """How many of the last log lines are sent."""
@@ -30,9 +34,9 @@ def notify_failure(context: Mapping[str, Any]) -> None:
 
 
 def notify(what: str, about: Mapping[str, str], lines: list[str]) -> None:
-    """Send what happened, what it is about, and log lines, by every configured way.
+    """Send what happened, what it is about, and log lines to every receiver.
 
-    If one way fails, log it and try the other.
+    If one does not accept it, log that and go on with the next.
     """
     if not CONFIGURATION.is_file():
         return
@@ -40,12 +44,12 @@ def notify(what: str, about: Mapping[str, str], lines: list[str]) -> None:
     stack = configuration["stack"]
     follow = f"fds open airflow --stack {stack}"
     message = {"stack": stack, "what": what, **about, "log": lines, "next": follow}
-    for name, send in (("webhook_url", _post), ("email", _mail)):
+    for name, send in (("slack_url", _post_to_slack), ("webhook_url", _post), ("email", _mail)):
         if name in configuration:
             try:
                 send(configuration[name], message)
             except (OSError, ValueError, smtplib.SMTPException) as error:
-                log.error("the notification by %s was not sent: %s", name, type(error).__name__)
+                log.error("the receiver %s did not accept the notification: %s", name, type(error).__name__)
 
 
 def logs_of(dag_id: str, run_id: str) -> Path:
@@ -79,10 +83,22 @@ def _shown(entry: Mapping[str, Any]) -> str:
     return " ".join([*words, *errors])[:500]
 
 
+def _text(message: Mapping[str, Any]) -> str:
+    return "\n".join([f"{message['stack']}: {message['what']}", *message["log"], f"next: {message['next']}"])
+
+
 def _post(url: str, message: Mapping[str, Any]) -> None:
     """Send the message as JSON to a webhook; chat services show its field `text`."""
-    text = "\n".join([f"{message['stack']}: {message['what']}", *message["log"], f"next: {message['next']}"])
-    body = json.dumps({"text": text, **message}).encode()
+    _send(url, {"text": _text(message), **message})
+
+
+def _post_to_slack(url: str, message: Mapping[str, Any]) -> None:
+    """Send the text alone, because Slack knows no other field of the message."""
+    _send(url, {"text": _text(message)})
+
+
+def _send(url: str, document: Mapping[str, Any]) -> None:
+    body = json.dumps(document).encode()
     request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310, the user's own setting
     with urlopen(request, timeout=SECONDS):  # noqa: S310
         pass
@@ -90,11 +106,21 @@ def _post(url: str, message: Mapping[str, Any]) -> None:
 
 def _mail(email: Mapping[str, Any], message: Mapping[str, Any]) -> None:
     mail = EmailMessage()
-    mail["From"], mail["To"] = email["from"], email["to"]
+    mail["From"], mail["To"] = email["sender"], email["to"]
     mail["Subject"] = f"{message['stack']}: {message['what']}".replace("\n", " ").replace("\r", " ")[:200]
     mail.set_content("\n".join([message["what"], "", *message["log"], "", f"next: {message['next']}"]))
-    with smtplib.SMTP(email["host"], email["port"], timeout=SECONDS) as server:
+    with _connected(email) as server:
         if email["user"]:
-            server.starttls()
             server.login(email["user"], email["password"])
         server.send_message(mail)
+
+
+def _connected(email: Mapping[str, Any]) -> smtplib.SMTP:
+    """Connect to the SMTP server, with TLS and a valid certificate unless `require_tls` is off."""
+    context = ssl.create_default_context()
+    if email["port"] == TLS_PORT:
+        return smtplib.SMTP_SSL(email["server"], TLS_PORT, timeout=SECONDS, context=context)
+    server = smtplib.SMTP(email["server"], email["port"], timeout=SECONDS)
+    if email["require_tls"]:
+        server.starttls(context=context)
+    return server

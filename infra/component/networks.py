@@ -13,7 +13,7 @@ INTERNET = "internet"
 """Network with access to the internet and with published ports. Its containers cannot reach each other."""
 
 WEB = "web"
-"""Network of the proxy and the UIs behind it, without internet access."""
+"""Network of the proxy, the UIs behind it, and what scrapes the proxy's metrics, without internet access."""
 
 DATA = "data"
 """Network of all services except the proxy, without internet access."""
@@ -24,7 +24,8 @@ _OPTIONS = {INTERNET: {"com.docker.network.bridge.enable_icc": "false"}}
 def networks_of(service: Service) -> tuple[str, ...]:
     """Return the networks that `service` joins. Ports can only be published on the network `internet`."""
     proxy = service.published is not None
-    on = {INTERNET: service.internet or proxy, WEB: service.route is not None or proxy, DATA: not proxy}
+    web = service.route is not None or service.scrapes or proxy
+    on = {INTERNET: service.internet or proxy, WEB: web, DATA: not proxy}
     return tuple(name for name, is_on in on.items() if is_on)
 
 

@@ -133,9 +133,10 @@ class DataStack(pulumi.ComponentResource):
         for service in services:
             after = [resource for need in service.needs for resource in made.get(need, [])]
             options = pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=after))
-            made[service.name] = [
+            replicas: list[pulumi.Resource] = [
                 container(service, replica, context, options) for replica in range(service.replicas(self._settings))
             ]
+            made |= dict.fromkeys((service.name, service.replaces), replicas)
 
     def _volume(self, volume: Volume) -> docker.Volume:
         """Data volumes outlive the stack: only `fds down --volumes` removes them."""

@@ -30,9 +30,10 @@ def catalogue() -> tuple[Service, ...]:
     ordered: dict[str, Service] = {}
 
     def add(service: Service) -> None:
-        for need in sorted(service.needs):
-            if need not in ordered:
-                add(found[need])
+        needed = [other for other in found.values() if {other.name, other.replaces} & {*service.needs}]
+        for other in sorted(needed, key=lambda other: other.name):
+            if other.name not in ordered:
+                add(other)
         ordered.setdefault(service.name, service)
 
     for name in sorted(found):

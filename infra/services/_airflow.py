@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from infra.hosts import host_of
 from infra.services import _runner
 from infra.services._model import Build, Context, File, Health, Volume, secret
+from infra.services._receivers import SLACK_URL, SMTP_PASSWORD, WEBHOOK_URL, asked, has_login, receivers
 from infra.settings import Settings
 
 PROFILE = "orchestration"
@@ -131,35 +132,18 @@ RUNNER_SECRETS = (*SECRETS, _runner.PASSWORD)
 RUNNER_VOLUMES = (*_runner.VOLUMES, LOGS)
 
 
-def notify_secrets(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the secrets for notifications, which the user has to set."""
-    needed = {"webhook_url": "webhook" in settings.notify, "smtp_password": _mail_has_login(settings)}
-    return tuple(name for name, is_needed in needed.items() if is_needed)
-
-
-def _mail_has_login(settings: Settings) -> bool:
-    return "email" in settings.notify and bool(settings.smtp_user)
-
-
 def _notifications(context: Context) -> str:
     """Return the configuration that `data_stack/airflow/notify.py` reads, as JSON."""
     settings = context.settings
     found: dict[str, object] = {"stack": settings.stack}
-    if "webhook" in settings.notify:
-        found["webhook_url"] = context.secrets["webhook_url"]
-    if "email" in settings.notify:
-        found["email"] = {
-            "to": settings.notify_email,
-            "from": settings.smtp_user if "@" in settings.smtp_user else settings.notify_email,
-            "host": settings.smtp_host,
-            "port": settings.smtp_port,
-            "user": settings.smtp_user,
-            "password": context.secrets["smtp_password"] if _mail_has_login(settings) else "",
-        }
+    found |= {name: context.secrets[name] for name in (SLACK_URL, WEBHOOK_URL) if name in asked(settings)}
+    if settings.notify.email:
+        password = context.secrets[SMTP_PASSWORD] if has_login(settings) else ""
+        found["email"] = {**settings.notify.email.model_dump(), "password": password}
     return json.dumps(found)
 
 
-NOTIFY = File("notify.json", _notifications, lambda settings: bool(settings.notify))
+NOTIFY = File("notify.json", _notifications, lambda settings: bool(receivers(settings)))
 RUNNER_FILES = (*FILES, NOTIFY, secret(_runner.PASSWORD))
 
 

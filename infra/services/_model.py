@@ -60,6 +60,11 @@ def answers(port: int, path: str) -> tuple[str, ...]:
     return ("python", "-c", f"import urllib.request as r; from socket import gethostname; {ask}")
 
 
+def serves(port: int, path: str) -> tuple[str, ...]:
+    """Return the same check for an image without Python that has a shell and wget."""
+    return ("sh", "-c", f'exec timeout 4 wget -q -T 3 -O /dev/null "http://$HOSTNAME:{port}{path}"')
+
+
 @dataclass(frozen=True)
 class Volume:
     """A named volume. With `data` it survives `fds down` and is on the data volume of a server."""
@@ -84,10 +89,12 @@ class Route:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Address of the service's metrics for Prometheus."""
+    """Address of the service's metrics; Prometheus scrapes every service that has one."""
 
     port: int
     path: str = "/metrics"
+    watches: Mapping[str, str] = field(default_factory=dict)
+    """Name of a watched service by the gauge that is 0 while that service does not answer."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +116,9 @@ class File:
     """Return whether these settings need the file; a file without content cannot be delivered."""
 
 
-def secret(name: str) -> File:
-    """Return the generated secret `name` as the file `/run/fds/<name>`."""
-    return File(name, lambda context: context.secrets[name])
+def secret(name: str, wanted: Callable[[Settings], bool] = lambda _: True) -> File:
+    """Return the secret `name` as the file `/run/fds/<name>`."""
+    return File(name, lambda context: context.secrets[name], wanted)
 
 
 def _no_environment(_: Settings) -> Mapping[str, str]:
@@ -147,13 +154,19 @@ class Service:
     """PostgreSQL databases that `role` owns."""
     reads: tuple[str, ...] = ()
     """Databases of other services that `role` may read."""
+    member_of: tuple[str, ...] = ()
+    """PostgreSQL's predefined roles that `role` is a member of."""
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    replaces: str = ""
+    """Name of a service whose place this one takes: what needs that one starts after this one."""
     internet: bool = False
     """Whether its containers can reach the internet; the proxy always can."""
     route: Route | None = None
     metrics: Metrics | None = None
+    scrapes: bool = False
+    """Whether it reads the metrics of the others; it then reaches the proxy too."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
     """Container port by host port; only the proxy has one."""
     scaled_by: Literal["workers"] | None = None

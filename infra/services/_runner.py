@@ -8,11 +8,16 @@ from infra.services._model import Volume
 from infra.settings import Settings
 from stack_runtime.labels import RUNS_LABEL
 
-ROLE = "pipeline"
+NAME = ROLE = "pipeline"
+"""Name of the pipeline runner, and of its role in PostgreSQL."""
 PASSWORD = f"{ROLE}_password"
 DATABASES = ("marts", "meltano")
-VOLUMES = (Volume("warehouse", "/data"), Volume("published", "/data/published"))
-"""Readers mount only `published`; the working files of a run are private."""
+VOLUMES = (
+    Volume("warehouse", "/data"),
+    Volume("published", "/data/published"),
+    Volume("metrics", "/data/metrics", data=False),
+)
+"""Readers mount only `published` and `metrics`; the working files of a run are private."""
 LABELS = {RUNS_LABEL: "pipeline"}
 
 

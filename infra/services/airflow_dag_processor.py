@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.services import _airflow
+from infra.services import _airflow, _receivers
 from infra.services._model import Resources, Service
 
 SERVICE = Service(
@@ -13,7 +13,7 @@ SERVICE = Service(
     command=("dag-processor",),
     environment=_airflow.environment,
     secrets=_airflow.SECRETS,
-    asked=_airflow.notify_secrets,
+    asked=_receivers.asked,
     files=(*_airflow.FILES, _airflow.NOTIFY),
     volumes=(_airflow.LOGS,),
     tmpfs=("/tmp",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.services import _airflow, _runner
+from infra.services import _airflow, _receivers, _runner
 from infra.services._model import Resources, Service
 
 SERVICE = Service(
@@ -14,12 +14,13 @@ SERVICE = Service(
     command=("worker",),
     environment=_airflow.runner_environment,
     secrets=_airflow.RUNNER_SECRETS,
-    asked=_airflow.notify_secrets,
+    asked=_receivers.asked,
     files=_airflow.RUNNER_FILES,
     role=_runner.ROLE,
     databases=_runner.DATABASES,
     volumes=_airflow.RUNNER_VOLUMES,
     tmpfs=("/tmp",),
+    replaces=_runner.NAME,
     needs=(_airflow.API_SERVER, "postgres", "redis"),
     internet=True,  # for extractors of remote sources
     scaled_by="workers",

@@ -9,11 +9,12 @@ from infra.services._airflow import is_orchestrated
 from infra.services._model import Build, Health, Resources, Service, secret
 from infra.settings import Settings
 
-_SECONDS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800}
+SECONDS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800}
+"""Seconds between two runs, by schedule."""
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
-    every = {} if settings.schedule == "never" else {"FDS_EVERY_S": str(_SECONDS[settings.schedule])}
+    every = {} if settings.schedule == "never" else {"FDS_EVERY_S": str(SECONDS[settings.schedule])}
     return {**_runner.environment(settings), **every}
 
 

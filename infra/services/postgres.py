@@ -39,6 +39,7 @@ def _roles(context: Context) -> str:
     for service in context.services:
         if service.role:
             lines += _role(service.role, context.secrets[f"{service.role}_password"])
+            lines += [f"GRANT {granted} TO {service.role};" for granted in service.member_of]
         owners |= dict.fromkeys(service.databases, service.role)
     for database, owner in owners.items():
         lines += _database(database, owner)

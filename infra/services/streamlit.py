@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.services._model import Build, Health, Resources, Route, Service, Volume, answers, secret
+from infra.services._model import Build, Health, Metrics, Resources, Route, Service, Volume, answers, secret
 
 _POLICY = {
     # the hash of the only inline script in its page
@@ -33,6 +33,7 @@ SERVICE = Service(
     tmpfs=("/tmp",),
     needs=("pipeline", "postgres"),
     route=Route("dashboard", 8501, _POLICY),
+    metrics=Metrics(8501, "/_stcore/metrics"),
     resources=Resources(
         memory_mb=256,
         memory_limit_mb=512,

@@ -13,11 +13,14 @@ from collections.abc import Mapping
 import bcrypt
 
 from infra.hosts import host_of
-from infra.services._model import Context, File, Health, Resources, Route, Service, Volume
+from infra.services._model import Context, File, Health, Metrics, Resources, Route, Service, Volume
 from infra.settings import Settings
 
 HTTP, HTTPS = 8000, 8443
 """Ports in the container; above 1024, so that Traefik needs no root."""
+
+METRICS = 8082
+"""Port of the proxy's own metrics. It is not published, and exists only if a service scrapes it."""
 
 POLICY = {
     "default-src": "'self'",
@@ -58,12 +61,16 @@ def _static(context: Context) -> str:
         "address": f":{HTTP}",
         "http": {"redirections": {"entryPoint": {"to": f":{host_of(settings).ports(settings)[1]}", "scheme": "https"}}},
     }
+    entry_points: dict[str, object] = {"web": web, "websecure": {"address": f":{HTTPS}"}}
     configuration: dict[str, object] = {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN", "format": "json"},
-        "entryPoints": {"web": web, "websecure": {"address": f":{HTTPS}"}},
+        "entryPoints": entry_points,
         "providers": {"file": {"filename": "/run/fds/routes.yml", "watch": False}},
     }
+    if any(service.scrapes for service in context.services):
+        entry_points["metrics"] = {"address": f":{METRICS}"}
+        configuration["metrics"] = {"prometheus": {"entryPoint": "metrics"}}
     if _has_certificates(settings):
         configuration["certificatesResolvers"] = {"acme": {"acme": _acme(settings)}}
     return json.dumps(configuration, indent=1)
@@ -205,6 +212,7 @@ SERVICE = Service(
     volumes=(Volume("certificates", CERTIFICATES),),
     tmpfs=("/tmp",),
     published=_ports,
+    metrics=Metrics(METRICS),
     resources=Resources(
         memory_mb=32,
         memory_limit_mb=128,

@@ -82,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         share = parse_share(arguments.approve_over) if arguments.approve_over else None
         request = Request(arguments.upload or arguments.csv, arguments.entity, arguments.source, arguments.plan, share)
-        return _print_result(_pipeline(), lambda pipeline: pipeline.run(request))
+        return _print_result(_pipeline(), lambda pipeline: pipeline.run(request), publishes=not arguments.plan)
     finally:
         if arguments.upload:
             shutil.rmtree(arguments.upload.parent, ignore_errors=True)
@@ -91,7 +91,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _dbt(verb: str, select: str | None) -> int:
     if verb == "test":
         return _print_result(_pipeline(), lambda pipeline: pipeline.test(select))
-    return _print_result(_pipeline(), lambda pipeline: pipeline.build(select, plan=verb == "diff"))
+    plan = verb == "diff"
+    return _print_result(_pipeline(), lambda pipeline: pipeline.build(select, plan=plan), publishes=not plan)
 
 
 def _step(name: str, run_id: str, of: str) -> int:
@@ -108,7 +109,7 @@ def _step(name: str, run_id: str, of: str) -> int:
             return step(run_id, of), None
         return (pipeline.begin if name == "begin" else pipeline.check)(run_id), None
 
-    return _print_result(_new(StagedPipeline), work)
+    return _print_result(_new(StagedPipeline), work, publishes=True)
 
 
 def _graph() -> int:
@@ -139,15 +140,27 @@ def _new(kind: type[_P]) -> _P:
     return kind(_paths(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
 
 
-def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]]) -> int:
-    """Run the pipeline and print its result as JSON; log a run that could not start. Returns: the exit code."""
+def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]], *, publishes: bool = False) -> int:
+    """Run the pipeline and print its result as JSON; log a run that could not start.
+
+    Args:
+        publishes: the run was to publish, so its outcome goes into the metrics.
+
+    Returns: the exit code.
+    """
     from stack_runtime import logs
+    from stack_runtime.pipeline.metrics import write_metrics
 
     try:
         run, failure = work(pipeline)
     except StackError as error:
         logs.logger("pipeline").warning("run refused", error=str(error))
         raise
+    if publishes:
+        try:
+            write_metrics(run, _paths())
+        except OSError as error:
+            logs.logger("pipeline").warning("metrics not written", error=str(error))
     print(json.dumps(run.as_json()))
     return failure.exit_code if failure else 0
 

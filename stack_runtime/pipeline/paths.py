@@ -23,6 +23,8 @@ class PipelinePaths:
     published: Path
     root: Path
     landing: Path
+    metrics: Path | None = None
+    """File with the outcome of the last run, for Prometheus; only a runner has one."""
 
     @property
     def lock(self) -> Path:
@@ -126,8 +128,13 @@ def beside(database: Path) -> PipelinePaths:
 
 
 def of_runner(data: Path) -> PipelinePaths:
-    """Return the paths in the runner's container: `landing`, `private` and `published` in its data folder."""
-    return PipelinePaths(published=data / "published" / DATABASE_NAME, root=data / "private", landing=data / "landing")
+    """Return the paths in the runner's container: `landing`, `private`, `published`, `metrics` in its data folder."""
+    return PipelinePaths(
+        published=data / "published" / DATABASE_NAME,
+        root=data / "private",
+        landing=data / "landing",
+        metrics=data / "metrics" / "pipeline.prom",
+    )
 
 
 def readable(csv: Path, again: str = "fds run --csv FILE") -> Path:

@@ -73,15 +73,15 @@ def test_plain_pulumi_up_changes_nothing(up: Project) -> None:
     assert set(changes) == {"same"}, changes
 
 
-def test_changed_file_replaces_only_the_container_that_reads_it(up: Project) -> None:
+def test_changed_secret_replaces_only_the_containers_that_read_it(up: Project) -> None:
     before = _ids(up)
     assert up.engine("config", "set", "--path", "secrets.redis_password", token_hex(16), "--secret").returncode == 0
-    assert up.json("preview")["changes"]["replace"] == 2
+    assert up.json("preview")["changes"]["replace"] == 3
     stderr = up.fds("preview").stderr
     assert "would replace Container e2e-dev-redis" in stderr and "replaced" not in stderr, stderr
-    assert up.json("up")["changed"] == 2
+    assert up.json("up")["changed"] == 3
     after = _ids(up)
-    assert {service for service in before if before[service] != after[service]} == {"files", "redis"}
+    assert {service for service in before if before[service] != after[service]} == {"files", "redis", "redis-exporter"}
     assert up.json("up")["changed"] == 0
 
 

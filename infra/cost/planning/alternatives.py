@@ -134,9 +134,10 @@ def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> It
     """Yield the idea with these profiles as well, unless a remaining service needs a removed one."""
     left = [service for service in idea.services if service.profile in kept]
     removed = {service.name for service in idea.services} - {service.name for service in left}
+    update = {**idea.update, "profiles": kept}
+    changed = settings.model_copy(update=update)
+    left = [service for service in left if service.wanted(changed)]
     if not any(need in removed for service in left for need in service.needs):
-        update = {**idea.update, "profiles": kept}
-        changed = settings.model_copy(update=update)
         # A service of a removed profile may replace one of another profile, which then runs instead.
         left += [
             adapted(each, changed)

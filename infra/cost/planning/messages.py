@@ -175,6 +175,9 @@ def _about_services(settings: Settings, needs: Demand) -> list[str]:
     if settings.workers > 1 and all(need.replicas == 1 for need in needs.services):
         said.append(f"workers of {settings.workers} does nothing: no service of this stack runs as workers")
     running = {need.name for need in needs.services}
+    notifies = settings.has("monitoring") or settings.has("orchestration")
+    if not notifies and settings.notify != Settings.model_fields["notify"].default:
+        said.append("notify does nothing: it needs the profile monitoring or orchestration")
     for name, override in settings.services.items():
         if name not in running:
             said.append(f"services.{name} does nothing: no profile of this stack runs {name}")

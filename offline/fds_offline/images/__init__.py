@@ -33,6 +33,11 @@ RECIPES = {
     "postgres:15": "postgres",
     "redis:7": "redis",
     "traefik:v3.7": "traefik",
+    "prom/prometheus:v3.13.1": "prometheus",
+    "prom/alertmanager:v0.34.1": "alertmanager",
+    "prom/node-exporter:v1.11.1": "node-exporter",
+    "prometheuscommunity/postgres-exporter:v0.19.1": "postgres-exporter",
+    "oliver006/redis_exporter:v1.87.0-alpine": "redis-exporter",
 }
 """What can be built, and from which folder; each after those it starts from."""
 

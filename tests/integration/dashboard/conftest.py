@@ -28,6 +28,8 @@ from tests.kit.warehouse import PROJECT, Warehouse
 
 APP = PROJECT.parent / "streamlit"
 TIMEOUT_S = 60
+MISSING_PART = "Failed to fetch dynamically imported module"
+"""What the app shows in place of a part that it could not load."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,19 @@ class Dashboard:
         self.reported.extend(despite_network_changes(self.browser, look))
 
     def wait(self, answer: Callable[[], object]) -> None:
-        """Wait until `answer` returns true; exceptions are ignored, because a redraw can remove an element."""
+        """Wait until `answer` returns true; exceptions are ignored, because a redraw can remove an element.
+
+        A page that misses a part, because the machine's network changed while it loaded, is loaded again.
+        """
+
+        def is_met(_: object) -> object:
+            if any(NETWORK_CHANGED in text for text in self.messages()) and MISSING_PART in self.browser.page_source:
+                self.browser.refresh()
+            return answer()
+
         waiting = WebDriverWait(self.browser, TIMEOUT_S, poll_frequency=0.1, ignored_exceptions=[Exception])
         try:
-            waiting.until(lambda _: answer())
+            waiting.until(is_met)
         except TimeoutException:
             raise AssertionError(f"not found within {TIMEOUT_S} s; the page shows: {self.text()}") from None
 

@@ -102,6 +102,22 @@ def test_a_file_goes_in_and_the_answer_comes_out(container: Container, tmp_path:
     assert container.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "2", "--json"])[0] == 0
 
 
+def test_outcome_of_the_last_run_that_was_to_publish_is_left_as_metrics(container: Container, tmp_path: Path) -> None:
+    def metrics() -> dict[str, int]:
+        code, text = container.exec_run(["cat", "/data/metrics/pipeline.prom"])
+        assert code == 0 and isinstance(text, bytes)
+        return {
+            name: int(value) for name, value in (line.split() for line in text.decode().splitlines() if line[0] != "#")
+        }
+
+    for content, succeeded in ((rows(1, 30), 1), (rows(1, 9, "much"), 0)):
+        run_in_container(docker.from_env(), STACK, write_csv(tmp_path / "more.csv", content), print)
+        assert metrics()["fds_pipeline_last_run_succeeded"] == succeeded
+    assert metrics()["fds_pipeline_published_timestamp_seconds"] <= metrics()["fds_pipeline_last_run_timestamp_seconds"]
+    _, shown = container.exec_run(["stat", "-c", "%a", "/data/metrics/pipeline.prom"])
+    assert shown == b"644\n"  # the exporter's user reads it
+
+
 def test_what_cannot_begin_is_the_runners_own_error(container: Container, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such CSV file"):
         run_in_container(docker.from_env(), STACK, tmp_path / "missing.csv", print)

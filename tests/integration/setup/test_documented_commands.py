@@ -65,7 +65,7 @@ RUN_ELSEWHERE = {
     ),
     ".venv/bin/fds up": (DEV, '"up"'),
     ".venv/bin/fds open airflow": (ORCHESTRATION, '"open", "airflow"'),
-    "pulumi config set --path 'notify[0]' webhook --stack prod": (ORCHESTRATION, '"notify[0]", "webhook"'),
+    "pulumi config set --path notify.webhook true --stack prod": (ORCHESTRATION, '"notify.webhook", "true"'),
     "pulumi config set --secret --path secrets.webhook_url https://hooks.example.org/… --stack prod": (
         ORCHESTRATION, '"secrets.webhook_url"',
     ),

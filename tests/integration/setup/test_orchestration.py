@@ -37,7 +37,7 @@ def test_profile_is_added_to_the_dev_stack_and_its_ui_has_an_address(project: Pr
 
 
 def test_notification_is_set(project: Project) -> None:
-    _set(project, "--path", "notify[0]", "webhook")
+    _set(project, "--path", "notify.webhook", "true")
     _set(project, "--secret", "--path", "secrets.webhook_url", "https://hooks.example.org/x")
-    assert read(project.folder, project.stack).notify == ("webhook",)
+    assert read(project.folder, project.stack).notify.webhook
     assert "hooks.example.org" not in project.stack_file.read_text()

@@ -193,6 +193,15 @@ def test_alternatives_keep_every_needed_service() -> None:
     assert not any("profiles" in other.settings for other in found.alternatives)
 
 
+def test_profile_is_left_out_with_the_services_that_are_wanted_only_with_it() -> None:
+    beside = replace(
+        kit.service("exporter", 64, profile="watch", needs=("db",)), wanted=lambda settings: settings.has("bi")
+    )
+    services = (kit.service("db", 9000, profile="bi"), beside, kit.service("app", 64))
+    found = kit.planned(kit.settings(profiles=["bi", "watch"], budgetUsd=30), services)
+    assert "without profile bi" in [other.describe for other in found.alternatives]
+
+
 def test_smaller_volume_is_offered_only_down_to_the_deployed_size() -> None:
     own = kit.settings(serverType="cpx22", volumeGb=900)
     assert not any("volumeGb" in other.settings for other in kit.planned(own).alternatives)

@@ -22,7 +22,6 @@ from tests.unit.cost import kit
 
 EVERYWHERE = {
     "stack", "host", "profiles", "budget_usd", "workers", "services", "schedule", "domain", "executor", "notify",
-    "notify_email", "smtp_host", "smtp_port", "smtp_user",
 }  # fmt: skip
 """Settings that both a local stack and a stack on a server use."""
 VALUES: dict[str, Any] = {
@@ -62,6 +61,13 @@ def test_server_setting_is_reported_for_a_local_stack(name: str) -> None:
 def test_local_stack_with_only_used_settings_has_no_warnings() -> None:
     used = {"profiles": ["full"], "budgetUsd": 50, "domain": "data.test", "schedule": "daily", "httpPort": 1080}
     assert _local(selected(Settings.of("dev", used)), **used).warnings == ()
+
+
+def test_receivers_without_the_profile_monitoring_are_reported() -> None:
+    values = {"notify": {"webhook": True}}
+    assert len(_warnings_with(_local(**values), "notify does nothing", "monitoring")) == 1
+    watched = values | {"profiles": ["monitoring"]}
+    assert _local(selected(Settings.of("dev", watched)), **watched).warnings == ()
 
 
 @pytest.mark.parametrize("name", ["httpPort", "httpsPort", "sshHost", "sshPort", "sshUser", "serverPrice"])

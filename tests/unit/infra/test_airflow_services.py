@@ -10,17 +10,18 @@ import pytest
 
 from infra.component import generated_secrets
 from infra.services import Context, catalogue, selected
-from infra.services._airflow import notify_secrets
+from infra.services._receivers import asked
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
 
 LOCAL = Settings.of("dev", {"profiles": ["orchestration"]})
 CELERY = Settings.of("dev", {"profiles": ["orchestration"], "executor": "celery", "workers": 3})
-MAIL = {"notify": ["email", "webhook"], "notifyEmail": "me@example.org", "smtpHost": "mail.example.org"}
+EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "mail.example.org", "user": "me"}
+NOTIFY = {"email": EMAIL, "slack": True, "webhook": True}
 
 
 def _context(settings: Settings) -> Context:
-    names = {*generated_secrets.names(settings), *notify_secrets(settings)}
+    names = {*generated_secrets.names(settings), *asked(settings)}
     return Context(settings, {name: f"value-of-{name}" for name in names}, selected(settings))
 
 
@@ -78,19 +79,19 @@ def test_metrics_and_health_of_flower_are_not_routed() -> None:
 
 
 def test_notifications_come_as_a_file_with_their_secrets() -> None:
-    settings = CELERY.model_copy(update=vars(Settings.of("dev", {**MAIL, "smtpUser": "me"})) | {
-        "profiles": CELERY.profiles, "executor": "celery", "workers": 1})  # fmt: skip
+    settings = Settings.of("dev", {"profiles": ["orchestration"], "executor": "celery", "notify": NOTIFY})
     found: dict[str, Any] = json.loads(_files(settings, "airflow-dag-processor")["notify.json"])
     assert found["webhook_url"] == "value-of-webhook_url" and found["email"]["password"] == "value-of-smtp_password"
-    assert found["email"]["from"] == "me@example.org"
+    assert found["slack_url"] == "value-of-slack_url"
+    assert (found["email"]["sender"], found["email"]["require_tls"]) == ("fds@example.org", True)
     assert "notify.json" not in _files(CELERY, "airflow-dag-processor")
-    with pytest.raises(UsageError, match="webhook_url"):
+    with pytest.raises(UsageError, match="smtp_password"):
         generated_secrets.require(settings, generated_secrets.names(settings))
 
 
 def test_mail_without_an_address_is_refused() -> None:
-    with pytest.raises(UsageError, match="notifyEmail and smtpHost"):
-        Settings.of("dev", {"notify": ["email"]})
+    with pytest.raises(UsageError, match=r"notify\.email\.to"):
+        Settings.of("dev", {"notify": {"email": {"sender": "me@example.org", "server": "mail.example.org"}}})
 
 
 def test_every_service_is_selected_by_one_of_the_executors() -> None:

@@ -18,6 +18,8 @@ from stack_runtime.errors import UsageError
 FULL = Settings.of("dev", {"profiles": ["full"]})
 BY_HTTP = Settings.of("prod", {"host": "hetzner", "domain": "example.org", "email": "someone@example.org"})
 BY_DNS = BY_HTTP.model_copy(update={"certificate_challenge": "dns"})
+EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
+NOTIFIED = Settings.of("dev", {"profiles": ["full"], "notify": {"email": EMAIL, "slack": True, "webhook": True}})
 FOR_EACH_SERVICE = pytest.mark.parametrize("service", catalogue(), ids=lambda service: service.name)
 
 
@@ -160,7 +162,7 @@ def test_dns_challenge_requires_its_token_and_delivers_it_as_a_file() -> None:
     assert {router["tls"]["domains"][0]["sans"][0] for router in routers} == {"*.example.org"}
 
 
-@pytest.mark.parametrize("settings", [FULL, BY_HTTP])
+@pytest.mark.parametrize("settings", [FULL, BY_HTTP, NOTIFIED])
 def test_selected_services_have_no_empty_file(settings: Settings) -> None:
     for service in selected(settings):
         assert all(file.content(_context(settings)) for file in service.files), service.name
@@ -174,5 +176,8 @@ def test_staging_certificates_use_the_staging_server() -> None:
 
 
 def _context(settings: Settings = FULL) -> Context:
-    names = {*generated_secrets.names(settings), *(name for service in catalogue() for name in service.asked(BY_DNS))}
+    names = {
+        *generated_secrets.names(settings),
+        *(name for service in catalogue() for asking in (BY_DNS, NOTIFIED) for name in service.asked(asking)),
+    }
     return Context(settings, {name: f"secret-value-of-{name}" for name in names}, selected(settings))

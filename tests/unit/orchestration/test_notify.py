@@ -1,13 +1,10 @@
-"""Notifications of failed runs: a real HTTP server takes the POST; the SMTP server is a double of one session."""
+"""Test the notifications of failed runs with doubles of a webhook, of Slack and of an SMTP server."""
 
 from __future__ import annotations
 
 import json
 import os
-import socketserver
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,62 +12,15 @@ from typing import Any
 import pytest
 
 from data_stack.airflow import notify
+from tests.kit.receivers import MailServer, Webhook, receivers
 
 RUN = "scheduled__2026-11-29T00:00:00+00:00"
 
 
-class _Hook(BaseHTTPRequestHandler):
-    status = 200
-    bodies: list[dict[str, Any]]
-
-    def do_POST(self) -> None:
-        self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.status)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class _Mail(socketserver.StreamRequestHandler):
-    """A double of an SMTP server: takes one message, and refuses a command that it does not know."""
-
-    messages: list[str]
-
-    def handle(self) -> None:
-        answers = {
-            b"EHLO": b"250 double",
-            b"MAIL": b"250 ok",
-            b"RCPT": b"250 ok",
-            b"DATA": b"354 go on",
-            b"QUIT": b"221",
-        }
-        self.wfile.write(b"220 double\r\n")
-        while line := self.rfile.readline():
-            verb = line[:4].upper()
-            self.wfile.write(answers.get(verb, b"502 unknown") + b"\r\n")
-            if verb == b"DATA":
-                text = b"".join(iter(self.rfile.readline, b".\r\n"))
-                self.messages.append(text.decode())
-                self.wfile.write(b"250 taken\r\n")
-
-
 @pytest.fixture
-def hook() -> Iterator[tuple[type[_Hook], str]]:
-    handler = type("Hook", (_Hook,), {"bodies": []})
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield handler, f"http://127.0.0.1:{server.server_port}/secret-path"
-        server.shutdown()
-
-
-@pytest.fixture
-def mail() -> Iterator[tuple[type[_Mail], int]]:
-    handler = type("Mail", (_Mail,), {"messages": []})
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield handler, server.server_address[1]
-        server.shutdown()
+def receiving() -> Iterator[tuple[Webhook, MailServer]]:
+    with receivers("127.0.0.1") as found:
+        yield found
 
 
 @pytest.fixture
@@ -109,44 +59,60 @@ def _context() -> dict[str, Any]:
     return {"dag": SimpleNamespace(dag_id="pipeline"), "run_id": RUN, "reason": "task_failure"}
 
 
+def _email(mail: MailServer, **changed: object) -> dict[str, object]:
+    return {
+        "to": "me@example.org", "sender": "a@example.org", "server": "127.0.0.1", "port": mail.port, "user": "",
+        "password": "", "require_tls": False, **changed,
+    }  # fmt: skip
+
+
 def test_webhook_names_the_task_its_last_lines_and_the_command(
-    logs: Path, hook: tuple[type[_Hook], str], monkeypatch: pytest.MonkeyPatch
+    logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handler, url = hook
-    _configure(logs, monkeypatch, webhook_url=url)
+    webhook, _ = receiving
+    _configure(logs, monkeypatch, webhook_url=webhook.url, slack_url=webhook.slack_url)
     notify.notify_failure(_context())
-    (body,) = handler.bodies
+    (body,) = webhook.received
     assert (body["stack"], body["dag"], body["run"], body["task"]) == ("prod", "pipeline", RUN, "check")
     assert len(body["log"]) == notify.LINES and body["log"][-2] == "error Task failed E: 2 of 29 checks"
     assert body["next"] == "fds open airflow --stack prod" and body["next"] in body["text"]
+    assert webhook.slack_received == [{"text": body["text"]}]
 
 
 def test_mail_is_sent_though_the_webhook_refuses_and_no_secret_is_logged(
-    logs: Path, hook: tuple[type[_Hook], str], mail: tuple[type[_Mail], int], monkeypatch: pytest.MonkeyPatch,
+    logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    handler, url = hook
-    handler.status = 500
-    server, port = mail
-    email = {"to": "me@example.org", "from": "a@example.org", "host": "127.0.0.1", "port": port, "user": "",
-             "password": ""}  # fmt: skip
-    _configure(logs, monkeypatch, webhook_url=url, email=email)
+    webhook, mail = receiving
+    webhook.status = 500
+    _configure(logs, monkeypatch, webhook_url=webhook.url, email=_email(mail))
     notify.notify_failure(_context())
-    (message,) = server.messages
-    assert "To: me@example.org" in message and "2 of 29 checks" in message
-    assert "webhook_url was not sent" in caplog.text and "secret-path" not in caplog.text
+    (message,) = mail.received
+    assert message["To"] == "me@example.org" and "2 of 29 checks" in message.as_string()
+    assert "webhook_url did not accept" in caplog.text and "secret-path" not in caplog.text
 
 
-def test_without_the_setting_nothing_is_sent(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mail_server_without_tls_gets_no_mail_if_tls_is_required(
+    logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    _, mail = receiving
+    _configure(logs, monkeypatch, email=_email(mail, require_tls=True, user="me", password="a-password"))
+    notify.notify_failure(_context())
+    assert mail.received == []
+    assert "email did not accept" in caplog.text and "a-password" not in caplog.text
+
+
+def test_without_receivers_nothing_is_sent(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "CONFIGURATION", logs / "missing.json")
     notify.notify_failure(_context())
 
 
 def test_a_run_without_logs_is_reported_too(
-    tmp_path: Path, hook: tuple[type[_Hook], str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
-    handler, url = hook
-    _configure(tmp_path, monkeypatch, webhook_url=url)
+    webhook, _ = receiving
+    _configure(tmp_path, monkeypatch, webhook_url=webhook.url)
     notify.notify_failure(_context())
-    assert handler.bodies[0]["task"] == "" and handler.bodies[0]["log"] == []
+    assert webhook.received[0]["task"] == "" and webhook.received[0]["log"] == []

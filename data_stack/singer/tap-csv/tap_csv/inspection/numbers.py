@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ CODES = (
 """Codes and abbreviations of currencies. Other letters beside a number may be its unit, so they are no currency."""
 _CORE = "core"
 """Column with the numbers as `amounts.core` cleans them."""
+_PLAIN = {".": "with_point", ",": "with_comma"}
+"""By decimal separator, the column with the numbers as `amounts.plain` reads them."""
 _MOST_SIGNS = 6
 _MOST_WORDS = 3
 _MINUS = "\N{MINUS SIGN}"
@@ -50,19 +53,21 @@ def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | No
     """
     signs = tuple(dict.fromkeys((*given.currency_signs, *_signs(table, field))))
     rules = NumberRules(given.decimal, given.thousands, signs, parentheses=True, trailing_minus=True)
-    table = table.extended(core(field.sql, rules), _CORE)
-    counts = _counts(table, field, rules)
+    tests = _tests(field)
+    plains = {_PLAIN[s]: plain(_CORE, rules, Convention(s)) for s in _SEPARATORS}
+    table = table.stored(field, {_CORE: core(field.sql, rules)}, plains, _reads(), tests)
+    counts = _counts(table, field, tests)
     numbers = max(counts["."], counts[","])
     if not counts["fractions."] and not counts["fractions,"] and not counts["ambiguous"]:
         return None
     if counts["zeros"] or numbers * 2 < field.filled:
         return None
-    lines = {name: table.shown(field, test) for name, test in _tests(field, rules).items() if counts[name]}
+    lines = {name: table.shown(field, f'"{name}"') for name in (*_SEPARATORS, *tests) if counts[name]}
     if counts["proofs."] and counts["proofs,"]:
         why = f"decimal points ({lines['proofs.']}) and decimal commas ({lines['proofs,']})"
         return _question(field, why, [])
     if numbers < field.filled:
-        return _partly(table, field, rules, lines, numbers)
+        return _partly(table, field, lines, numbers)
     if len(set(signs) - set(given.currency_signs)) > 1:
         both = Option(
             {"currency_signs": list(signs), **_decimal(field)}, "the signs are removed, so the currency is lost"
@@ -70,14 +75,12 @@ def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | No
         return _question(field, f"amounts in {', '.join(signs)}", [both])
     separator = given.separator or next((s for s in _SEPARATORS if counts[f"proofs{s}"]), None)
     if separator is None:
-        options = [Option({"decimal": s, **_decimal(field)}, table.example(field, _tests(field, rules)["ambiguous"],
-                   plain(_CORE, rules, Convention(s)))) for s in _SEPARATORS]  # fmt: skip
+        options = [Option({"decimal": s, **_decimal(field)}, table.example(field, "ambiguous", _PLAIN[s]))
+                   for s in _SEPARATORS]  # fmt: skip
         why = f"column {field.name}: thousands or decimal places? {lines['ambiguous']}"
         return Open("decimal", why, (*options, _text(field)))
     if not counts[f"fractions{separator}"] or counts["trailing"]:
-        why = "codes or amounts? " + table.shown(
-            field, _tests(field, rules)["trailing" if counts["trailing"] else "any"]
-        )
+        why = "codes or amounts? " + table.shown(field, '"trailing"' if counts["trailing"] else '"any"')
         return _question(field, why, [Option({"decimal": separator, **_decimal(field)}, "amounts")])
     return Numbers(separator, _thousands(counts, separator), lines.get(f"proofs{separator}", "declared"), signs,
                    tuple(form for form in ("parentheses", "trailing_minus") if counts[form]))  # fmt: skip
@@ -108,17 +111,20 @@ def _signs(table: Table, field: Field) -> list[str]:
     return found if len(found) <= _MOST_SIGNS else []
 
 
-def _tests(field: Field, rules: NumberRules) -> dict[str, str]:
-    """Return SQL conditions by name; each counts values of the column."""
+def _reads() -> dict[str, str]:
+    """Return by decimal separator the SQL condition that a value is a number with it."""
+    return {s: f"coalesce({is_exact(_PLAIN[s], NARROW)}, false)" for s in _SEPARATORS}
+
+
+def _tests(field: Field) -> dict[str, str]:
+    """Return further SQL conditions by name."""
     one, text = _CORE, f"trim({field.sql})"
     proofs = evidence(one)
-    reads = {s: f"coalesce({is_exact(plain(one, rules, Convention(s)), NARROW)}, false)" for s in _SEPARATORS}
     whole = f"regexp_full_match({one}, '[+-]?[0-9]+')"
     variable = f"strlen(regexp_extract({one}, '[.,]([0-9]+)$', 1))"
     return {
-        **reads,
-        **{f"proofs{s}": f"({reads[s]} AND {proof})" for s, proof in proofs.items()},
-        **{f"fractions{s}": f"({reads[s]} AND {proof} AND contains({one}, '{s}') AND NOT {_twice(one, s)})"
+        **{f"proofs{s}": f"(\"{s}\" AND {proof})" for s, proof in proofs.items()},
+        **{f"fractions{s}": f"(\"{s}\" AND {proof} AND contains({one}, '{s}') AND NOT {_twice(one, s)})"
            for s, proof in proofs.items()},
         "ambiguous": f"regexp_full_match({one}, '[+-]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}')",
         "zeros": f"regexp_matches({one}, '^[+-]?0[0-9]')",
@@ -137,20 +143,21 @@ def _twice(one: str, separator: str) -> str:
     return f"regexp_matches({one}, '[{separator}].*[{separator}]')"
 
 
-def _counts(table: Table, field: Field, rules: NumberRules) -> dict[str, int]:
-    counts = table.counts(field, _tests(field, rules))
+def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
+    """Return by name how many values meet each stored condition."""
+    counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
     if counts["trailing"]:  # harmless where all fractions are equally long, or the shortest ones end in the zero
         places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
-        ending = f"CASE WHEN {_tests(field, rules)['trailing']} THEN {places} END"
+        ending = f'CASE WHEN "trailing" THEN {places} END'
         fewest, shortest = table.values(f"min({places})", f"max({ending})")
         counts["trailing"] = counts["trailing"] if shortest > fewest else 0
     return counts
 
 
-def _partly(table: Table, field: Field, rules: NumberRules, lines: dict[str, str], numbers: int) -> Open:
+def _partly(table: Table, field: Field, lines: dict[str, str], numbers: int) -> Open:
     """Return the question for a column in which most values are numbers, but not all."""
     separator: Separator = "," if lines.get("proofs,") else "."
-    other = f"NOT {_tests(field, rules)[separator]}"
+    other = f'NOT "{separator}"'
     words = table.distinct(f"CASE WHEN {other} THEN trim({field.sql}) END", _MOST_WORDS + 1)
     given = {"decimal": separator, **_decimal(field)} if lines.get(f"proofs{separator}") else _decimal(field)
     options = [Option(given, f"the other {field.filled - numbers} rows are quarantined")]

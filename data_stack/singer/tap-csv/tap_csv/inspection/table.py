@@ -29,9 +29,18 @@ class Table:
     def __init__(self, con: duckdb.DuckDBPyConnection, relation: str) -> None:
         self._con, self.relation = con, relation
 
-    def extended(self, expression: str, name: str) -> Table:
-        """Return the same records with one more column, which is computed once a record."""
-        return Table(self._con, f"(SELECT *, {expression} AS {name} FROM {self.relation})")
+    def stored(self, field: Field, *steps: Mapping[str, str]) -> Table:
+        """Return the values of one column with further columns, which are computed once and stored.
+
+        Args:
+            steps: expressions by the names of their columns; each step can use the columns of the steps before it.
+        """
+        query = f"SELECT line, {field.sql} FROM {self.relation} WHERE trim({field.sql}) <> ''"
+        for step in steps:
+            columns = ", ".join(f'{expression} AS "{name}"' for name, expression in step.items())
+            query = f"SELECT *, {columns} FROM ({query})"
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE studied AS {query}")
+        return Table(self._con, "studied")
 
     def values(self, *wanted: str) -> tuple[Any, ...]:
         """Return the values of aggregates."""

@@ -1,0 +1,68 @@
+"""The alert rules of Prometheus, derived from the services and the schedule. docs/operations.md explains each alert."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from infra.services._model import Context
+from infra.services.node_exporter import FOLDER, SYSTEM_DISK
+from infra.services.pipeline import SECONDS
+
+DISK_DAYS = 3
+"""In how many days a disk must become full, at the growth of the last six hours, for an alert."""
+
+_MOUNTS = f'mountpoint=~"{SYSTEM_DISK}|{FOLDER}"'
+
+
+def render(context: Context) -> str:
+    """Return the rules as JSON, which is valid YAML."""
+    rules = [*_services(context), *_server(), *_pipeline(context)]
+    return json.dumps({"groups": [{"name": "fds", "rules": rules}]}, indent=1)
+
+
+def _rule(name: str, expression: str, after: str, summary: str, service: str) -> dict[str, object]:
+    """Return one alert that fires once `expression` held for the duration `after`."""
+    return {
+        "alert": name,
+        "expr": expression,
+        "for": after,
+        "labels": {"service": service},
+        "annotations": {"summary": summary},
+    }
+
+
+def _services(context: Context) -> Iterator[dict[str, object]]:
+    """Yield an alert for each watched service, and one for everything that Prometheus cannot scrape."""
+    for service in context.services:
+        for gauge, watched in sorted(service.metrics.watches.items()) if service.metrics else ():
+            yield _rule("ServiceDown", f"{gauge} == 0", "30s", f"{watched} does not answer", watched)
+    yield _rule("TargetDown", "up == 0", "1m", "{{ $labels.job }} gives no metrics", "{{ $labels.job }}")
+
+
+def _server() -> Iterator[dict[str, object]]:
+    used = "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes"
+    percent = "{{ $value | humanizePercentage }}"
+    yield _rule("MemoryNearLimit", f"{used} > 0.9", "10m", f"{percent} of the server's memory is in use", "server")
+    free = f"min by (device) (node_filesystem_avail_bytes{{{_MOUNTS}}})"
+    size = f"max by (device) (node_filesystem_size_bytes{{{_MOUNTS}}})"
+    summary = f"{percent} of {{{{ $labels.device }}}} is free"
+    yield _rule("DiskAlmostFull", f"{free} / {size} < 0.1", "5m", summary, "server")
+    seconds = DISK_DAYS * 86_400
+    later = f"min by (device) (predict_linear(node_filesystem_avail_bytes{{{_MOUNTS}}}[6h], {seconds}))"
+    summary = f"{{{{ $labels.device }}}} will be full within {DISK_DAYS} days"
+    yield _rule("DiskFillingUp", f"{later} < 0 and {free} / {size} < 0.5", "1h", summary, "server")
+
+
+def _pipeline(context: Context) -> Iterator[dict[str, object]]:
+    """Yield the alerts on runs; those on time only with a schedule."""
+    yield _rule("PipelineRunFailed", "fds_pipeline_last_run_succeeded == 0", "0s", "the last run failed", "pipeline")
+    every = SECONDS.get(context.settings.schedule)
+    if every is None:
+        return
+    schedule = context.settings.schedule
+    for name, gauge, factor, summary in (
+        ("PipelineLate", "fds_pipeline_last_run_timestamp_seconds", 1.5, f"the {schedule} run did not finish"),
+        ("PipelineDataStale", "fds_pipeline_published_timestamp_seconds", 2, "no new data was published"),
+    ):
+        yield _rule(name, f"time() - {gauge} > {round(every * factor)}", "5m", summary, "pipeline")

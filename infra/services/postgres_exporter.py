@@ -1,0 +1,37 @@
+"""Metrics of PostgreSQL, read as a role that may see statistics and no data."""
+
+from __future__ import annotations
+
+from infra.services._model import Health, Metrics, Resources, Service, secret, serves
+
+PORT = 9187
+
+SERVICE = Service(
+    name="postgres-exporter",
+    image="prometheuscommunity/postgres-exporter:v0.19.1",
+    profile="monitoring",
+    user="65534:65534",
+    command=(f"--web.listen-address=:{PORT}",),
+    environment=lambda _: {
+        # Without the timeout, a scrape would wait for the name of a stopped container, and pg_up would not become 0.
+        "DATA_SOURCE_URI": "postgres:5432/postgres?sslmode=disable&connect_timeout=2",
+        "DATA_SOURCE_USER": "metrics",
+        "DATA_SOURCE_PASS_FILE": "/run/fds/metrics_password",
+    },
+    secrets=("metrics_password",),
+    files=(secret("metrics_password"),),
+    role="metrics",
+    member_of=("pg_monitor",),
+    needs=("postgres",),
+    metrics=Metrics(PORT, watches={"pg_up": "postgres"}),
+    resources=Resources(
+        memory_mb=16,
+        memory_limit_mb=64,
+        cpu=0.05,
+        cpu_limit=0.25,
+        image_mb=160,
+        processes=128,
+        measured="8 MiB at rest",
+    ),
+    health=Health(serves(PORT, "/"), interval_s=10),  # not the metrics: they wait for PostgreSQL
+)

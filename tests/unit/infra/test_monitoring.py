@@ -1,0 +1,179 @@
+"""Test that the configuration of the profile `monitoring` is derived from the services and settings."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from infra.component import generated_secrets
+from infra.component.networks import DATA, INTERNET, WEB, networks_of
+from infra.services import Context, Health, Metrics, Resources, Service, catalogue, selected
+from infra.services._receivers import receivers
+from infra.services.prometheus import RETENTION_MB
+from infra.settings import Settings
+from stack_runtime.errors import UsageError
+from tests.kit.project import ROOT
+
+EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
+EXPORTERS = ("node-exporter", "postgres-exporter", "redis-exporter")
+
+
+def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
+    """Return the contents of a service's files."""
+    settings = Settings.of("dev", {"profiles": ["monitoring"], **values})
+    services = selected(settings, own)
+    names = {*generated_secrets.names(settings, services), *(name for one in services for name in one.asked(settings))}
+    secrets = {name: f"secret-value-of-{name}" for name in names}
+    found = {one.name: one for one in services}[service]
+    return {file.name: file.content(Context(settings, secrets, services)) for file in found.files}
+
+
+def targets(own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
+    """Return address and path of each scrape job by its name."""
+    jobs = json.loads(files("prometheus", own, **values)["prometheus.yml"])["scrape_configs"]
+    return {job["job_name"]: job["static_configs"][0]["targets"][0] + job["metrics_path"] for job in jobs}
+
+
+def rules(**values: Any) -> list[dict[str, Any]]:
+    return list(json.loads(files("prometheus", **values)["rules.yml"])["groups"][0]["rules"])
+
+
+def test_targets_are_the_services_with_metrics() -> None:
+    assert targets() == {
+        one.name: f"{one.name}:{one.metrics.port}{one.metrics.path}"
+        for one in selected(Settings.of("dev", {"profiles": ["monitoring"]}))
+        if one.metrics
+    }
+
+
+def test_own_service_with_metrics_is_a_target() -> None:
+    resources = Resources(64, 64, 0.1, 0.1)
+    own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", metrics=Metrics(80, "/numbers"))
+    assert targets((own,))["greeter"] == "greeter:80/numbers"
+
+
+def test_redis_is_watched_only_where_it_runs() -> None:
+    assert "redis-exporter" not in targets()
+    assert "redis-exporter" in targets(profiles=["monitoring", "queue"])
+    watched = [{r["labels"]["service"] for r in rules(profiles=p) if r["alert"] == "ServiceDown"}
+               for p in (["monitoring"], ["monitoring", "queue"])]  # fmt: skip
+    assert watched == [{"postgres"}, {"postgres", "redis"}]
+
+
+@pytest.mark.parametrize("profiles", [(), ("monitoring",), ("orchestration",), ("queue",), ("full",)])
+@pytest.mark.parametrize("executor", ["local", "celery"])
+def test_exporter_of_redis_runs_where_redis_runs(profiles: tuple[str, ...], executor: str) -> None:
+    settings = Settings.of("dev", {"profiles": ["monitoring", *profiles], "executor": executor})
+    names = {service.name for service in selected(settings)}
+    assert ("redis-exporter" in names) == ("redis" in names)
+
+
+@pytest.mark.parametrize("values", [{}, {"profiles": ["orchestration"]}, {"profiles": ["full"], "executor": "celery"}])
+def test_metrics_file_is_mounted_first_by_what_runs_the_pipeline(values: dict[str, Any]) -> None:
+    services = selected(Settings.of("dev", {**values, "profiles": ["monitoring", *values.get("profiles", [])]}))
+    order = [service.name for service in services if any(volume.name == "metrics" for volume in service.volumes)]
+    assert order[-1] == "node-exporter" and len(order) == 2
+
+
+def test_scraper_reaches_every_target() -> None:
+    on = {one.name: set(networks_of(one)) for one in catalogue()}
+    assert all((on["prometheus"] & on[name]) - {INTERNET} for name in targets(profiles=["full"]))
+
+
+def test_exporters_have_no_route_and_reach_neither_proxy_nor_internet() -> None:
+    for one in catalogue():
+        if one.profile == "monitoring":
+            assert one.route is None and one.published is None
+            expected = {"prometheus": {WEB, DATA}, "alertmanager": {INTERNET, DATA}}.get(one.name, {DATA})
+            assert set(networks_of(one)) == expected
+
+
+def test_proxy_has_metrics_only_for_a_scraper_and_never_routes_to_them() -> None:
+    lean = json.loads(files("traefik", profiles=["lean"])["traefik.yml"])
+    assert "metrics" not in lean and set(lean["entryPoints"]) == {"web", "websecure"}
+    found = files("traefik")
+    assert json.loads(found["traefik.yml"])["metrics"]["prometheus"] == {"entryPoint": "metrics"}
+    routers = json.loads(found["routes.yml"])["http"]["routers"].values()
+    assert all(router["entryPoints"] == ["websecure"] for router in routers)
+    assert {8082} & set(
+        next(one for one in catalogue() if one.published).published(Settings.of("dev", {})).values()
+    ) == set()
+
+
+def test_stored_metrics_fit_their_part_of_the_disk() -> None:
+    prometheus = {one.name: one for one in catalogue()}["prometheus"]
+    assert f"--storage.tsdb.retention.size={RETENTION_MB}MB" in prometheus.command
+    assert 0.5 < RETENTION_MB * 2**20 / (prometheus.resources.disk_gb * 10**9) < 0.85
+
+
+def test_exporter_of_postgres_is_a_monitor_without_any_database() -> None:
+    sql = files("postgres")["roles.sql"]
+    assert "GRANT pg_monitor TO metrics;" in sql
+    assert not re.search(r"GRANT CONNECT ON DATABASE \w+ TO metrics", sql)
+
+
+@pytest.mark.parametrize(
+    ("notify", "expected"),
+    [
+        ({}, ()),
+        ({"webhook": True}, ("webhook",)),
+        ({"email": EMAIL, "slack": True, "webhook": True}, ("email", "slack", "webhook")),
+    ],
+)
+def test_receivers_come_from_the_settings(notify: dict[str, Any], expected: tuple[str, ...]) -> None:
+    assert receivers(Settings.of("dev", {"notify": notify})) == expected
+    (receiver,) = json.loads(files("alertmanager", notify=notify)["alertmanager.yml"])["receivers"]
+    assert {f"{name}_configs" for name in expected} == receiver.keys() - {"name"}
+
+
+def test_password_of_the_mail_server_is_only_in_its_own_file() -> None:
+    found = files("alertmanager", notify={"email": EMAIL})
+    assert found["smtp_password"] == "secret-value-of-smtp_password"
+    assert "secret-value" not in found["alertmanager.yml"] and "/run/fds/smtp_password" in found["alertmanager.yml"]
+    assert "smtp_password" not in files("alertmanager", notify={"email": {**EMAIL, "user": ""}})
+
+
+@pytest.mark.parametrize(
+    ("notify", "secret"),
+    [({"email": EMAIL}, "smtp_password"), ({"slack": True}, "slack_url"), ({"webhook": True}, "webhook_url")],
+)
+def test_missing_secret_of_a_receiver_is_asked_for(notify: dict[str, Any], secret: str) -> None:
+    settings = Settings.of("dev", {"profiles": ["monitoring"], "notify": notify})
+    with pytest.raises(UsageError, match=secret):
+        generated_secrets.require(settings, generated_secrets.names(settings))
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        {},
+        {**EMAIL, "to": "nobody"},
+        {**EMAIL, "to": "a@b\nBcc: c@d"},
+        {**EMAIL, "to": '{{ template "x" }}@b'},
+        {**EMAIL, "server": "smtp.example.org:25\n"},
+        {**EMAIL, "port": 0},
+        {**EMAIL, "requireTls": False},
+        {**EMAIL, "require_tls": True},
+    ],
+)
+def test_invalid_mail_settings_are_refused(email: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Settings.of("dev", {"notify": {"email": email}})
+
+
+def test_late_runs_are_an_alert_only_with_a_schedule() -> None:
+    late = {"PipelineLate", "PipelineDataStale"}
+    assert late.isdisjoint({rule["alert"] for rule in rules()})
+    for schedule, seconds in (("hourly", 5_400), ("weekly", 907_200)):
+        found = {rule["alert"]: rule["expr"] for rule in rules(schedule=schedule)}
+        assert late <= found.keys() and found["PipelineLate"].endswith(f"> {seconds}")
+
+
+def test_every_alert_is_explained() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert {rule["alert"] for rule in rules(schedule="daily")} == set(
+        re.findall(r"^\| `([A-Z]\w+)` \|", text, re.MULTILINE)
+    )
