@@ -61,7 +61,7 @@ class LocalHost(Host):
     def preflight(self, settings: Settings, project: Path) -> str:
         from infra.hosts.local.preflight import check
 
-        check(settings)
+        check(settings, project)
         return "images are here, ports are free or held by containers of the stack"
 
 

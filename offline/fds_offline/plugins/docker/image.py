@@ -58,11 +58,12 @@ def _state(inputs: State, image: dict[str, Any]) -> State:
 
 
 def _digest(name: str, digests: list[str]) -> str:
-    """The digest under the repository of `name`."""
-    repository = name.split("@")[0]
-    if ":" in repository.rsplit("/", maxsplit=1)[-1]:
-        repository = repository.rsplit(":", maxsplit=1)[0]
-    return next((digest for digest in digests if digest.split("@")[0] == repository), "")
+    """The first digest that begins like `name` up to its first colon, else the first; a digest in `name` is not used.
+
+    So it may be another digest than that in `name`, and of another registry, as with the official provider.
+    """
+    start = name.partition(":")[0]
+    return next((digest for digest in digests if digest.startswith(start)), next(iter(digests), ""))
 
 
 def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure: str = _UNREADABLE) -> dict[str, Any]:
