@@ -34,6 +34,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
 
 
 def _checks(stack: str) -> dict[str, Callable[[], str]]:
+    from infra import image_lock
     from infra.docker_access import daemon
     from infra.engine.environment import environment
     from infra.hosts import host_of
@@ -43,6 +44,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
     def settings() -> str:
         found = read(project_dir(), stack)
+        image_lock.read(project_dir())
         return f"Pulumi.{stack}.yaml is valid, host {found.host}"
 
     def machine() -> str:

@@ -13,7 +13,7 @@ from infra.prerequisites import Installation, Prerequisite, Say
 def command(
     stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: AsJson = False, debug: Debug = False
 ) -> None:
-    """Find or get engine, plugins, Docker, images and environments; for a server, ask for token, domain and e-mail."""
+    """Find or get engine, plugins, Docker, environments and the stack's images; for a server, ask what is missing."""
     from infra.engine.environment import write_env_file
     from infra.hosts import host_of
     from infra.prerequisites import prepare, prerequisites_of_stack
@@ -34,7 +34,7 @@ def command(
         progress.end(piece, found)
 
     try:
-        prepare(prerequisites_of_stack(project), progress.begin, end)
+        prepare(prerequisites_of_stack(project, read(project, stack)), progress.begin, end)
     finally:
         progress.close()
     environment = write_env_file(project, stack)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from docker.utils.build import exclude_paths
 
+from infra.image_lock import pinned
 from infra.services import Build, Service, catalogue
 from stack_runtime.content import FOLDERS, content_dir
 from stack_runtime.paths import IMAGES
@@ -29,14 +31,17 @@ def context_dir() -> Path:
     return context
 
 
-def reference(stack: str, image: str | Build) -> str:
-    """Return name and tag of the image on the host; the tag of a built image is a digest of its content.
+def reference(stack: str, image: str | Build, lock: Mapping[str, str]) -> str:
+    """Return the name of the image on the host; the tag of a built image is a digest of its content.
 
     Names contain the stack, so that one stack cannot remove the image of another.
+
+    Args:
+        lock: digests of pulled images (see `infra.image_lock`).
     """
     if isinstance(image, str):
-        return image
-    return f"{_repository(stack, image)}:{content_digest(image)}"
+        return pinned(image, lock)
+    return f"{_repository(stack, image)}:{content_digest(image, lock)}"
 
 
 def repositories(stack: str) -> list[str]:
@@ -53,24 +58,33 @@ def pulled_images(services: Iterable[Service]) -> list[str]:
     """Return the images that are pulled for these services: their own, and those that their Dockerfiles start from."""
     found: set[str] = set()
     for service in services:
-        found |= {service.image} if isinstance(service.image, str) else base_images(service.image)
+        found |= {service.image} if isinstance(service.image, str) else {*base_images(service.image).values()}
     return sorted(found)
 
 
-def base_images(build: Build) -> set[str]:
-    """Return the images that a Dockerfile starts from, without its own earlier stages."""
-    recipe = (source_tree() / build.dockerfile).read_text()
-    lines = [line.split() for line in recipe.splitlines() if line.startswith("FROM ")]
-    return {words[1] for words in lines} - {words[3] for words in lines if len(words) > 3}
+def base_images(build: Build) -> dict[str, str]:
+    """Return the images that a Dockerfile starts from, by their build arguments, which come before the first stage."""
+    head = re.split(r"^FROM ", (source_tree() / build.dockerfile).read_text(), maxsplit=1, flags=re.MULTILINE)[0]
+    return dict(re.findall(r"^ARG (\w+)=(\S+)$", head, re.MULTILINE))
 
 
-def content_digest(build: Build) -> str:
-    """Return a digest, 16 hexadecimal digits, of the Dockerfile and the files that it copies."""
+def build_arguments(build: Build, lock: Mapping[str, str]) -> dict[str, str]:
+    """Return the build arguments that pin the base images, without those of images that are not locked."""
+    return {name: pinned(base, lock) for name, base in base_images(build).items() if base in lock}
+
+
+def content_digest(build: Build, lock: Mapping[str, str]) -> str:
+    """Return a digest, 16 hexadecimal digits, of the Dockerfile, the files that it copies and its pinned base images.
+
+    Args:
+        lock: digests of pulled images (see `infra.image_lock`).
+    """
     root = context_dir()
     ignore = (root / ".dockerignore").read_text().splitlines()
     patterns = [line.strip() for line in ignore if line.strip() and not line.startswith("#")]
     copied = [root / name for name in _copied((root / build.dockerfile).read_text())]
-    digest = hashlib.sha256()
+    arguments = sorted(build_arguments(build, lock).items())
+    digest = hashlib.sha256("".join(f"\0{name}={image}" for name, image in arguments).encode())
     for name in sorted({build.dockerfile, *exclude_paths(str(root), patterns, dockerfile=build.dockerfile)}):
         path = root / name
         if path.is_file() and (name == build.dockerfile or any(path.is_relative_to(part) for part in copied)):

@@ -10,13 +10,13 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.component.networks import attachments
-from infra.hosts import host_of
-from infra.services import Context, Service, Volume, catalogue
+from infra.services import Context, Service, Volume, address_of, catalogue
 from infra.settings import Settings
 from stack_runtime import labels
 
 WAIT_S = 300
-"""How long a container may take to become healthy before the deployment fails, in seconds."""
+"""How long a container may take to become healthy before the deployment fails, in seconds; the start period of its
+health check, if that is longer."""
 TMPFS_OPTIONS = "rw,nosuid,nodev,size=256m,mode=1777"
 SECURITY_OPTIONS = ["no-new-privileges:true"]
 LOG_DRIVER = "json-file"
@@ -66,7 +66,7 @@ def container(
         volumes=_volumes(service, context),
         healthcheck=_health(service),
         wait=True,
-        wait_timeout=WAIT_S,
+        wait_timeout=max(WAIT_S, service.health.start_period_s),
         restart="unless-stopped",
         log_driver=LOG_DRIVER,
         log_opts=LOG_OPTIONS,
@@ -113,11 +113,7 @@ def _labels(service: Service, context: ContainerContext) -> list[docker.Containe
 
 def url_of(service: Service, settings: Settings) -> str:
     """Return the address of the service for a person; empty when it has no route."""
-    if service.route is None:
-        return ""
-    _, https = host_of(settings).ports(settings)
-    port = "" if https == 443 else f":{https}"
-    return f"https://{service.route.host}.{settings.domain}{port}"
+    return address_of(service.route.host, settings) if service.route else ""
 
 
 def _fingerprint(service: Service, context: ContainerContext) -> pulumi.Output[str]:

@@ -25,7 +25,7 @@ def names(settings: Settings, services: Collection[Service] | None = None) -> se
     """
     services = selected(settings) if services is None else services
     own = {name for service in services for name in service.secrets}
-    roles = {f"{service.role}_password" for service in services if service.role}
+    roles = {f"{role}_password" for service in services for role in (service.role, service.marts_reader) if role}
     return own | roles | set(host_of(settings).generated_keys)
 
 
@@ -77,6 +77,14 @@ def complete(
 
 
 def value(name: str) -> str:
-    """Return a new value for the secret `name`: a private key in OpenSSH's form, or a password safe in URLs and SQL."""
+    """Return a new value for the secret `name`: a private key in OpenSSH's form, or a password safe in URLs and SQL.
+
+    A password has a digit, because Metabase accepts no other.
+    """
     pairs = {key for host in HOSTS.values() for key in host.generated_keys}
-    return keys.generate() if name in pairs else secrets.token_urlsafe(BYTES)
+    if name in pairs:
+        return keys.generate()
+    while True:
+        password = secrets.token_urlsafe(BYTES)
+        if any(character.isdigit() for character in password):
+            return password

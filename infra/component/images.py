@@ -1,51 +1,61 @@
-"""Register the images of the services: pulled by name, or built on the target host and tagged by content."""
+"""Register the images of the services: pulled by digest, or built on the target host and tagged by content."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_docker as docker
 
 from infra import build_context
+from infra.image_lock import pinned
 from infra.services import Build, Service
 
 
 def images_of(
-    stack: str, services: Sequence[Service], options: pulumi.ResourceOptions
+    stack: str, services: Sequence[Service], lock: Mapping[str, str], options: pulumi.ResourceOptions
 ) -> dict[str, docker.RemoteImage]:
     """Register the image of each service, and return it by the service's name; a container runs its `image_id`.
 
     The daemon pulls the base images of the Dockerfiles first, because only the daemon knows its mirror; the builder
     uses what is there. The engine removes no image, because a container may still run the former one. `fds up` removes
     unused ones when all services are healthy.
+
+    Args:
+        lock: digests by image (see `infra.image_lock`); an image without one is pulled by its tag.
     """
     pulled = {
-        name: docker.RemoteImage(f"{stack}-{re.sub('[:/@]', '-', name)}", name=name, keep_locally=True, opts=options)
-        for name in build_context.pulled_images(services)
+        reference: docker.RemoteImage(
+            f"{stack}-{re.sub('[:/@]', '-', reference)}",
+            name=pinned(reference, lock),
+            keep_locally=True,
+            opts=options,
+        )
+        for reference in build_context.pulled_images(services)
     }
     found: dict[str, docker.RemoteImage] = {}
     built: dict[Build, docker.RemoteImage] = {}  # services may share one
     for service in services:
         if isinstance(service.image, Build):
             if service.image not in built:
-                bases = [pulled[base] for base in sorted(build_context.base_images(service.image))]
+                bases = [pulled[base] for base in sorted({*build_context.base_images(service.image).values()})]
                 after = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=bases))
-                built[service.image] = _built(stack, service.image, after)
+                built[service.image] = _built(stack, service.image, lock, after)
             found[service.name] = built[service.image]
         else:
             found[service.name] = pulled[service.image]
     return found
 
 
-def _built(stack: str, build: Build, options: pulumi.ResourceOptions) -> docker.RemoteImage:
+def _built(stack: str, build: Build, lock: Mapping[str, str], options: pulumi.ResourceOptions) -> docker.RemoteImage:
     return docker.RemoteImage(
         f"{stack}-{build.name}-image",
-        name=build_context.reference(stack, build),
+        name=build_context.reference(stack, build, lock),
         build=docker.RemoteImageBuildArgs(
             context=str(build_context.context_dir()),
             dockerfile=build.dockerfile,
+            build_args=build_context.build_arguments(build, lock) or None,
             force_remove=True,  # also removes the container of a failed build step
             use_legacy_builder=True,  # the newer builder, buildx, always builds on this machine's daemon
         ),

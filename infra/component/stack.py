@@ -9,6 +9,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi.runtime import config as runtime_config
 
+from infra import image_lock
 from infra.component import generated_secrets, program_stacks
 from infra.component.args import DataStackArgs, Operation
 from infra.component.containers import ContainerContext, container, url_of, volumes_of
@@ -62,6 +63,7 @@ class DataStack(pulumi.ComponentResource):
         self._operation = args.operation or Operation()
         try:
             services, self.plan = _checked(name, args, self._operation)
+            self._image_lock = image_lock.read(self._operation.project or deployed_project())
         except StackError as error:
             if args.operation:
                 raise
@@ -115,7 +117,7 @@ class DataStack(pulumi.ComponentResource):
         made_networks: dict[str, docker.Network],
     ) -> None:
         volumes = {name: self._volume(volume) for name, volume in volumes_of(services).items()}
-        images = images_of(self._settings.stack, services, self._options)
+        images = images_of(self._settings.stack, services, self._image_lock, self._options)
         image_ids = {name: image.image_id for name, image in images.items()}
         proxy = next(service.name for service in services if service.published)
         context = ContainerContext(

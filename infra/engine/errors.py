@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from infra import image_lock
 from stack_runtime.docker_problems import RATE_LIMIT
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.paths import IMAGES
@@ -33,7 +34,9 @@ _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
 _READ_ONLY = re.compile(r"\(token_readonly\b", re.IGNORECASE)
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
-_IMAGE = re.compile(r"unable to (?:find or )?pull image (?P<name>[^\s:]+(?::[\w.-]+)?)", re.IGNORECASE)
+_IMAGE = re.compile(
+    r"unable to (?:find or )?pull image (?P<name>[^\s:@]+(?::[\w.-]+)?)(?P<digest>@sha256:)?", re.IGNORECASE
+)
 """An image of the hub; of one that is still missing after a pull, the official plugin does not know why."""
 _RATE_ADVICE = (
     "wait until the limit resets (six hours at most); on this machine also docker login and fds setup; "
@@ -110,6 +113,8 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if image := _IMAGE.search(reason):
         what = f"image {image['name']} could not be pulled on the host: {short}"
         way = f"fds up --stack {stack} again, or pull it there by hand to see why"
+        if image["digest"]:
+            way = f"fds up --stack {stack} again, or {image_lock.way_out(image['name'])}"
         return UnreachableError(what, where=where, next_command=way)
     if _SEALED.search(reason):
         way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"

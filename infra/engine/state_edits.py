@@ -182,9 +182,11 @@ def built_images(deployment: Deployment) -> set[str]:
 
 
 def pulled_digests(deployment: Deployment) -> dict[str, str]:
-    """Return the digest of each recorded image that was pulled, by the image's name."""
+    """Return the digest of each recorded image that was pulled, by the image's name and tag."""
     outputs = [item.get("outputs") or {} for item in resources(deployment) if item["type"] == IMAGE]
-    return {str(each["name"]): str(each["repoDigest"]) for each in outputs if each.get("repoDigest")}
+    pulled = [(str(each["name"]), str(each["repoDigest"])) for each in outputs if each.get("repoDigest")]
+    # an image may have several digests, and the provider reports any of them, also for a name with a digest
+    return {name.partition("@")[0]: (name if "@" in name else digest).rpartition("@")[2] for name, digest in pulled}
 
 
 def unprotected(deployment: Deployment) -> Deployment:

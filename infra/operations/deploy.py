@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docker import DockerClient
 
+from infra import image_digests, image_lock
 from infra.cost import Plan
 from infra.cost.reports.text import headline
 from infra.docker_access import daemon
@@ -22,6 +23,7 @@ from infra.operations.reconcile import reconcile
 from infra.settings import Settings
 from infra.stack_file import read
 from stack_runtime.errors import LockedError, StackError, UnreachableError
+from stack_runtime.metabase.remote import fill_deployed
 from stack_runtime.status import unhealthy
 
 SETTLED_S = 120.0
@@ -57,12 +59,12 @@ def deploy(
         StackError: of every kind that `StackOperations` raises, and UnreachableError for an unhealthy service.
     """
     settings = read(project, stack)
+    image_lock.read(project)  # a malformed one is refused before anything is changed
     host = host_of(settings)
     host.preflight(settings, project)
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
-    former = reconcile(deployment, say, take_over)
-    deployment.generate_secrets()
-    changes = _deployed(deployment, say)
+    former, ready = reconcile(deployment, say, take_over)
+    changes = _deployed_with_pinned_images(deployment, say, ready)
     record = deployment.recorded() if changes.keys() - {"same"} else former
     for line in replaced_images(*map(state_edits.pulled_digests, (former, record))):
         say(line)
@@ -72,6 +74,7 @@ def deploy(
         sick = _sick(client, stack, say)
         if not sick:
             remove_former_images(client, deployment, former, record, say)
+            fill_deployed(client, stack, say)
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
     return changes
@@ -80,14 +83,36 @@ def deploy(
 def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Return one line for each image that was replaced under the same name; both arguments map names to digests."""
     return [
-        f"image {name} is not the one of the last deployment: {_digest(before[name])} became {_digest(after[name])}"
+        f"image {name} is not the one of the last deployment: {before[name]} became {after[name]}"
         for name in sorted(before.keys() & after.keys())
         if before[name] != after[name]
     ]
 
 
-def _digest(reference: str) -> str:
-    return reference.rpartition("@")[2]
+def _deployed_with_pinned_images(
+    deployment: StackOperations, say: Callable[[str], None], ready: bool
+) -> dict[str, int]:
+    """Lock the images and deploy; if Docker can only be asked after that, deploy again with the locked images.
+
+    Args:
+        ready: Docker can be reached now; False if the deployment first has to make the server.
+    """
+    pinning = _pin_images(deployment) if ready else None
+    deployment.generate_secrets()
+    changes = _deployed(deployment, say)
+    if pinning is None:
+        pinning = _pin_images(deployment)
+        if pinning.new:
+            changes = _added(changes, _deployed(deployment, say))
+    for line in pinning.lines():
+        say(line)
+    return changes
+
+
+def _pin_images(deployment: StackOperations) -> image_digests.Pinning:
+    """Complete the lock file of images, with the Docker that the containers run on."""
+    with daemon(deployment.project, deployment.settings.stack) as client:
+        return image_digests.complete(client, deployment.project, deployment.settings)
 
 
 def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:

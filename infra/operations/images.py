@@ -34,12 +34,13 @@ def remove_former_images(
         former: the engine's record before the deployment.
         record: the engine's record after it.
     """
-    unneeded = None
-    if not host_of(deployment.settings).makes_machine:
-        unneeded = built_images(client, deployment.settings.stack, former) - state_edits.built_images(record)
+    unneeded = built_images(client, deployment.settings.stack, former) - state_edits.built_images(record)
     try:
         deployment.refuse_locked()
     except LockedError:
         return
-    for image in remove_unused_images(client, unneeded):
+    removed = remove_unused_images(client, unneeded)
+    if host_of(deployment.settings).makes_machine:
+        removed += remove_unused_images(client)
+    for image in removed:
         say(f"removed image {image}, which no service uses any more")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pulumi import automation as auto
 
+from infra import image_digests, image_lock
 from infra.component import generated_secrets
 from infra.docker_access import daemon
 from infra.engine import state_edits
@@ -59,6 +60,8 @@ class ReadOnlyOperations(StackOperations):
         """
         watch = self._progress
         self.refuse_another_host()
+        if missing := image_digests.missing(self.project, self.settings):
+            say(f"  would look up the digests of {', '.join(missing)}, which {image_lock.FILE} lacks")
         refresh = self._lost_containers(self.recorded(), say)
         self._run(
             lambda: self._stack.preview(

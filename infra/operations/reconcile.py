@@ -14,13 +14,13 @@ from stack_runtime.docker_host import ids, remove_unrecorded, start_stopped
 Say = Callable[[str], None]
 
 
-def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> state_edits.Deployment:
+def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> tuple[state_edits.Deployment, bool]:
     """Correct the engine's record, start stopped containers, and remove containers that are not in the record.
 
     Args:
         take_over: what a person typed to take over resources of another stack with this name.
 
-    Returns: the engine's record.
+    Returns: the engine's record, and whether the host's Docker can be reached already.
 
     Raises:
         ForeignError: another stack owns something with this stack's name.
@@ -36,7 +36,7 @@ def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> sta
     record = deployment.recorded()
     if ready:
         _remove_strays(deployment, record, say)
-    return record
+    return record, ready
 
 
 def _remove_strays(deployment: StackOperations, record: state_edits.Deployment, say: Say) -> None:

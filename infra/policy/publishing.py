@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infra import image_lock
 from infra.policy.inputs import is_unset
 from infra.policy.resources import CONTAINER, IMAGE, Resource, Unknown
 from infra.services import selected
@@ -72,8 +73,8 @@ def build_problem(image: Resource, publishers: Collection[Publisher]) -> Iterato
 
 
 def _short(name: Any) -> str:
-    """Return the last part of an image's name, without its tag."""
-    return str(name).rpartition("/")[2].partition(":")[0]
+    """Return the last part of an image's name, without its tag and digest."""
+    return image_lock.unpinned(str(name)).rpartition("/")[2].partition(":")[0]
 
 
 def _is(resource: Resource, publisher: Publisher) -> bool:
@@ -109,10 +110,12 @@ def image_problem(resources: Collection[Resource], publishers: Collection[Publis
     """Return which container publishes ports without running the proxy's image, or an empty text.
 
     Args:
-        resources: the whole stack with its outputs, in which image ids are known.
+        resources: the whole stack with its outputs, in which image ids are known. A digest in the name of an image is
+            one of the same repository.
     """
     allowed = {each.image for each in publishers}
-    pulled = [one for one in resources if one.kind == IMAGE and one.props.get("name") in allowed]
+    images = [one for one in resources if one.kind == IMAGE]
+    pulled = [one for one in images if image_lock.unpinned(str(one.props.get("name"))) in allowed]
     ids = allowed | {one.props.get("imageId") for one in pulled}
     for one in resources:
         image = one.props.get("image")

@@ -7,15 +7,19 @@ import fcntl
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.prerequisites.prerequisite import Installation, Prerequisite, Say
 from stack_runtime.paths import cache_dir
 
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
 __all__ = ["Installation", "Prerequisite", "Say", "prepare", "prerequisites_of_stack"]
 
 
-def prerequisites_of_stack(project: Path) -> list[Prerequisite]:
-    """Return everything that setup prepares, in order."""
+def prerequisites_of_stack(project: Path, settings: Settings) -> list[Prerequisite]:
+    """Return everything that setup prepares for a stack with these settings, in order."""
     from infra.build_context import pulled_images
     from infra.prerequisites import offline
     from infra.prerequisites.docker import Docker
@@ -23,9 +27,9 @@ def prerequisites_of_stack(project: Path) -> list[Prerequisite]:
     from infra.prerequisites.images import Image
     from infra.prerequisites.meltano import Meltano
     from infra.prerequisites.plugins import Plugins
-    from infra.services import catalogue
+    from infra.services import selected
 
-    references, replacement = pulled_images(catalogue()), offline.find()
+    references, replacement = pulled_images(selected(settings)), offline.find()
     return [
         Engine(),
         Plugins(project),

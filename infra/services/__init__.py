@@ -12,13 +12,25 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import cache
 
-from infra.services._model import Build, Context, File, Health, Metrics, Resources, Route, Service, Volume, secret
+from infra.services._model import (
+    Build,
+    Context,
+    File,
+    Health,
+    Metrics,
+    Resources,
+    Route,
+    Service,
+    Volume,
+    address_of,
+    secret,
+)
 from infra.settings import NAME, Settings
 from stack_runtime.errors import UsageError
 
 __all__ = [
     "Build", "Context", "File", "Health", "Metrics", "Resources", "Route", "Service", "Volume",
-    "adapted", "catalogue", "profiles", "secret", "selected",
+    "adapted", "address_of", "catalogue", "profiles", "secret", "selected",
 ]  # fmt: skip
 
 

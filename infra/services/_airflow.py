@@ -7,9 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from infra.hosts import host_of
-from infra.services import _runner
-from infra.services._model import Build, Context, File, Health, Volume, secret
+from infra.services import _metabase, _runner
+from infra.services._model import Build, Context, File, Health, Volume, address_of, secret
 from infra.services._receivers import SLACK_URL, SMTP_PASSWORD, WEBHOOK_URL, asked, has_login, receivers
 from infra.settings import Settings
 
@@ -37,8 +36,6 @@ def has_workers(settings: Settings) -> bool:
 def environment(settings: Settings) -> Mapping[str, str]:
     """Return the environment of every part. Airflow reads a secret with the command in a `_CMD` variable."""
     celery = settings.executor == "celery"
-    _, port = host_of(settings).ports(settings)
-    host = f"airflow.{settings.domain}" + ("" if port == 443 else f":{port}")
     values = {
         "CORE__EXECUTOR": "CeleryExecutor" if celery else "LocalExecutor",
         "CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if celery else 1)),
@@ -51,7 +48,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": "/tmp/passwords.json",
         "DATABASE__SQL_ALCHEMY_CONN_CMD": "cat /run/fds/database_url",
         "DATABASE__SQL_ALCHEMY_POOL_SIZE": "3",
-        "API__BASE_URL": f"https://{host}/",
+        "API__BASE_URL": f"{address_of('airflow', settings)}/",
         "API__HOST": "0.0.0.0",
         "API__PORT": str(PORT),
         "API__SECRET_KEY_CMD": "cat /run/fds/secret_key",
@@ -144,7 +141,7 @@ def _notifications(context: Context) -> str:
 
 
 NOTIFY = File("notify.json", _notifications, lambda settings: bool(receivers(settings)))
-RUNNER_FILES = (*FILES, NOTIFY, secret(_runner.PASSWORD))
+RUNNER_FILES = (*FILES, NOTIFY, secret(_runner.PASSWORD), _metabase.ACCESS)
 
 
 def health(part: str, *, interval_s: int = 15) -> Health:

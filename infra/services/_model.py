@@ -83,6 +83,8 @@ class Route:
     port: int
     policy: Mapping[str, str] = field(default_factory=dict)
     """Sources by directive to add to the Content-Security-Policy, if the UI needs more than its own files."""
+    sends_policy: bool = False
+    """Whether the UI sends a Content-Security-Policy of its own, which the proxy then passes on unchanged."""
     hidden: tuple[str, ...] = ()
     """Path prefixes that the proxy does not route."""
 
@@ -108,7 +110,10 @@ class Context:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the container reads at `/run/fds/<name>`; it is not in environment, image or arguments."""
+    """A file that the container reads at `/run/fds/<name>`; it is not in environment, image or arguments.
+
+    A name may have folders, such as `dashboards/server.json`.
+    """
 
     name: str
     content: Callable[[Context], str]
@@ -119,6 +124,13 @@ class File:
 def secret(name: str, wanted: Callable[[Settings], bool] = lambda _: True) -> File:
     """Return the secret `name` as the file `/run/fds/<name>`."""
     return File(name, lambda context: context.secrets[name], wanted)
+
+
+def address_of(host: str, settings: Settings) -> str:
+    """Return the address of the UI at `host` of the stack's domain, such as `https://dashboard.localhost:8443`."""
+    _, https = host_of(settings).ports(settings)
+    port = "" if https == 443 else f":{https}"
+    return f"https://{host}.{settings.domain}{port}"
 
 
 def _no_environment(_: Settings) -> Mapping[str, str]:
@@ -154,6 +166,9 @@ class Service:
     """PostgreSQL databases that `role` owns."""
     reads: tuple[str, ...] = ()
     """Databases of other services that `role` may read."""
+    marts_reader: str = ""
+    """PostgreSQL role that may read the schema `marts` of the database `marts` and nothing else; its password is the
+    secret `<marts_reader>_password`."""
     member_of: tuple[str, ...] = ()
     """PostgreSQL's predefined roles that `role` is a member of."""
     volumes: tuple[Volume, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from infra.services import _runner
+from infra.services import _metabase, _runner
 from infra.services._airflow import is_orchestrated
 from infra.services._model import Build, Health, Resources, Service, secret
 from infra.settings import Settings
@@ -25,7 +25,7 @@ SERVICE = Service(
     user="10001:10001",
     environment=_environment,
     secrets=(_runner.PASSWORD,),
-    files=(secret(_runner.PASSWORD),),
+    files=(secret(_runner.PASSWORD), _metabase.ACCESS),
     role=_runner.ROLE,
     databases=_runner.DATABASES,
     volumes=_runner.VOLUMES,

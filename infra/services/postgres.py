@@ -46,6 +46,9 @@ def _roles(context: Context) -> str:
     for service in context.services:
         for database in service.reads:
             lines += _reader(service.role, database, owners[database])
+        if service.marts_reader:
+            lines += _role(service.marts_reader, context.secrets[f"{service.marts_reader}_password"])
+            lines += _marts_reader(service.marts_reader, owners["marts"])
     # Last, so that all roles and databases exist once the superuser can log in.
     lines.append(f"ALTER ROLE postgres PASSWORD {_literal(context.secrets['postgres_password'])};")
     return "\n".join(lines) + "\n"
@@ -66,7 +69,7 @@ def _database(name: str, owner: str) -> list[str]:
     return [
         f"SELECT 'CREATE DATABASE {name}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec",
         f"ALTER DATABASE {name} OWNER TO {owner};",
-        f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC;",
+        f"REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC;",
     ]
 
 
@@ -81,6 +84,19 @@ def _reader(role: str, database: str, owner: str) -> list[str]:
         f"WHERE nspowner = '{owner}'::regrole \\gexec",
         f"SELECT format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO {role}', nspname) FROM pg_namespace "
         f"WHERE nspowner = '{owner}'::regrole \\gexec",
+        "\\connect postgres",
+    ]
+
+
+def _marts_reader(role: str, owner: str) -> list[str]:
+    """Return SQL that lets `role` read all present and future tables of the schema `marts`; `owner` publishes them."""
+    return [
+        f"GRANT CONNECT ON DATABASE marts TO {role};",
+        "\\connect marts",
+        f"CREATE SCHEMA IF NOT EXISTS marts AUTHORIZATION {owner};",
+        f"GRANT USAGE ON SCHEMA marts TO {role};",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA marts TO {role};",
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA marts GRANT SELECT ON TABLES TO {role};",
         "\\connect postgres",
     ]
 

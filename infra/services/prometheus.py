@@ -11,6 +11,9 @@ from infra.services import _alert_rules, alertmanager
 from infra.services._model import Context, File, Health, Metrics, Resources, Service, Volume, serves
 
 PORT = 9090
+INTERVAL = "15s"
+"""Time between two scrapes of a target, and between two evaluations of the rules."""
+
 DISK_GB = 1
 RETENTION_MB = DISK_GB * 750
 """Size of the stored metrics in MiB: 79 % of its disk, because the newest files are only counted, never removed."""
@@ -29,7 +32,7 @@ def _configuration(context: Context) -> str:
         for service in context.services
         if service.metrics
     ]
-    every = {"scrape_interval": "15s", "evaluation_interval": "15s"}
+    every = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
     configuration = {
         "global": every | {"external_labels": {"stack": context.settings.stack}},
         "rule_files": ["/run/fds/rules.yml"],

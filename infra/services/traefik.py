@@ -143,19 +143,21 @@ def _routes(context: Context) -> str:
 def _headers(route: Route, name: str) -> dict[str, object]:
     """Return the security headers of every UI response. Not every browser counts a WebSocket as `'self'`."""
     policy = {**POLICY, "connect-src": f"'self' wss://{name}:*", **route.policy}
-    return {
+    headers: dict[str, object] = {
         "stsSeconds": 31_536_000,
         "contentTypeNosniff": True,
         # for browsers that do not know `frame-ancestors`
         "customFrameOptionsValue": "DENY" if policy["frame-ancestors"] == "'none'" else "SAMEORIGIN",
         "referrerPolicy": "same-origin",
         "permissionsPolicy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-        "contentSecurityPolicy": "; ".join(f"{directive} {sources}" for directive, sources in policy.items()),
         "customResponseHeaders": {
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",
         },
     }
+    if not route.sends_policy:
+        headers["contentSecurityPolicy"] = "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
+    return headers
 
 
 def _health(context: Context) -> str:

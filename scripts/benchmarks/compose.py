@@ -138,6 +138,7 @@ def _files(service: Service, context: Context, folder: Path) -> Path:
     place.mkdir()
     for file in service.files:
         path = place / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(file.content(context))
         path.chmod(0o444)
     return place

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from infra import image_lock
 from infra.build_context import reference
 from infra.engine.environment import plugins_folder, search_path
 from infra.engine.progress import Progress
@@ -146,9 +147,10 @@ class _Stack:
 
     def hold_images(self) -> None:
         """Tag the built images again, so that removing the stack between rounds does not remove them."""
+        lock = image_lock.read(self._project)
         for service in selected(self.settings):
             kept = f"benchmark-kept/{service.name}"
-            local_docker().images.get(reference(STACK, service.image)).tag(kept)
+            local_docker().images.get(reference(STACK, service.image, lock)).tag(kept)
             self.held[service.name] = f"{kept}:latest"
 
     def release_images(self) -> None:

@@ -20,7 +20,7 @@ from stack_runtime.errors import StackError, UsageError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.diff import parse_share
 from stack_runtime.pipeline.marts import SCHEMA
-from stack_runtime.pipeline.paths import DATABASE_NAME, PipelinePaths, beside, of_runner
+from stack_runtime.pipeline.paths import DATABASE_NAME, from_environment
 from stack_runtime.pipeline.request import Request
 
 if TYPE_CHECKING:
@@ -150,18 +150,19 @@ def _new(kind: type[_P]) -> _P:
 
     logs.configure()
     log = logs.logger("pipeline")
-    return kind(_paths(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
+    return kind(from_environment(), PostgresConfig.from_environment(), lambda step: log.info("step begins", step=step))
 
 
 def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]], *, publishes: bool = False) -> int:
     """Run the pipeline and print its result as JSON; log a run that could not start.
 
     Args:
-        publishes: the run was to publish, so its outcome goes into the metrics.
+        publishes: the run was to publish, so its outcome goes into the metrics, and new marts into Metabase.
 
     Returns: the exit code.
     """
     from stack_runtime import logs
+    from stack_runtime.metabase.after_run import fill_after_run
 
     try:
         run, failure = work(pipeline)
@@ -170,6 +171,8 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
         raise
     if publishes and run.finished_at:
         _leave_measurements(run)
+    if publishes and run.published:
+        fill_after_run()
     print(json.dumps(run.as_json()))
     return failure.exit_code if failure else 0
 
@@ -181,7 +184,7 @@ def _leave_measurements(run: Run) -> None:
     from stack_runtime.pipeline.metrics import write_metrics
     from stack_runtime.pipeline.run import user_errors
 
-    paths = _paths()
+    paths = from_environment()
     if paths.metrics is None:
         return
     try:
@@ -195,7 +198,7 @@ def _leave_measurements(run: Run) -> None:
 def _discover() -> int:
     from stack_runtime.pipeline.discover import discover
 
-    print(json.dumps(discover(_paths())))
+    print(json.dumps(discover(from_environment())))
     return 0
 
 
@@ -207,7 +210,7 @@ def _history(count: int) -> int:
 def _disks() -> int:
     from stack_runtime.pipeline.disks import growths, measure
 
-    samples = [*_records().disks(), *measure(_paths(), datetime.now(UTC))]
+    samples = [*_records().disks(), *measure(from_environment(), datetime.now(UTC))]
     print(json.dumps([growth.as_json() for growth in growths(samples)]))
     return 0
 
@@ -216,7 +219,7 @@ def _records() -> Records:
     from stack_runtime.pipeline.postgres_config import PostgresConfig
     from stack_runtime.pipeline.records import Records
 
-    return Records(_paths(), PostgresConfig.from_environment())
+    return Records(from_environment(), PostgresConfig.from_environment())
 
 
 def _ready() -> int:
@@ -224,19 +227,10 @@ def _ready() -> int:
 
     The health check calls this often, so it only looks at files.
     """
-    paths = _paths()
+    paths = from_environment()
     installed = meltano_env.ready() and (dbt_project() / "dbt_project.yml").exists() and find_spec("dbt") is not None
     folders = (paths.landing, paths.root, paths.published.parent)
     return 0 if installed and all(os.access(folder, os.W_OK) for folder in folders) else 1
-
-
-def _paths() -> PipelinePaths:
-    if database := os.environ.get("FDS_DATABASE"):
-        return beside(Path(database))
-    folder = os.environ.get("FDS_DATA_DIR")
-    if not folder:
-        raise UsageError("FDS_DATA_DIR is not set", next_command="fds run --local, which needs no runner")
-    return of_runner(Path(folder))
 
 
 if __name__ == "__main__":

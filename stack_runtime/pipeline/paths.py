@@ -137,6 +137,20 @@ def of_runner(data: Path) -> PipelinePaths:
     )
 
 
+def from_environment() -> PipelinePaths:
+    """Return the paths of the pipeline that the variable `FDS_DATABASE` or `FDS_DATA_DIR` names.
+
+    Raises:
+        UsageError: neither variable is set.
+    """
+    if database := os.environ.get("FDS_DATABASE"):
+        return beside(Path(database))
+    folder = os.environ.get("FDS_DATA_DIR")
+    if not folder:
+        raise UsageError("FDS_DATA_DIR is not set", next_command="fds run --local, where there is no runner")
+    return of_runner(Path(folder))
+
+
 def readable(csv: Path, again: str = "fds run --csv FILE") -> Path:
     """Return `csv` as an absolute path.
 

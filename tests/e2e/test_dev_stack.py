@@ -18,8 +18,10 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from infra import image_lock
 from infra.build_context import reference
 from infra.component.networks import INTERNET, networks_of
+from infra.image_digests import missing
 from infra.services import selected
 from infra.services.traefik import HTTPS
 from infra.stack_file import read
@@ -62,6 +64,14 @@ def test_every_service_is_healthy(up: Project) -> None:
 
 def test_second_up_changes_nothing(up: Project) -> None:
     assert up.json("up")["changed"] == 0
+
+
+def test_summary_names_every_image_that_is_not_locked(up: Project) -> None:
+    """Official images are locked; images that were built here have no digest, so their tags are used."""
+    unlocked = missing(up.folder, read(up.folder, up.stack))
+    said = [line for line in up.fds("up").stderr.splitlines() if "not pinned by digest" in line]
+    assert len(said) == bool(unlocked)
+    assert all(name in said[0] for name in unlocked)
 
 
 def test_plain_pulumi_up_changes_nothing(up: Project) -> None:
@@ -219,7 +229,8 @@ def test_down_removes_the_stack_and_keeps_other_resources(up: Project) -> None:
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
-    images = {service.name: reference(up.stack, service.image) for service in selected(read(up.folder, up.stack))}
+    services, lock = selected(read(up.folder, up.stack)), image_lock.read(up.folder)
+    images = {service.name: reference(up.stack, service.image, lock) for service in services}
     pipeline = client.images.get(images["pipeline"])
     bystander = client.containers.create(images["pipeline"], labels={"fds.stack": "another"})
     try:

@@ -18,6 +18,7 @@ from docker.models.networks import Network
 
 from infra.component import generated_secrets
 from infra.component.containers import SECURITY_OPTIONS, TMPFS_OPTIONS, processes_of
+from infra.prerequisites.images import Image
 from infra.services import Build, Context, Service, selected
 from infra.settings import Settings
 from stack_runtime import labels
@@ -128,8 +129,14 @@ def together(
 
 
 def image_of(client: docker.DockerClient, image: str | Build, context: Path = ROOT) -> str:
-    """Return the name of `image`, built from `context` if it is one of ours; its layers stay for the next build."""
+    """Return the name of `image`, built from `context` if it is one of ours; its layers stay for the next build.
+
+    Any other is pulled or built as by setup, which does so only for the profiles of the dev stack.
+    """
     if isinstance(image, str):
+        wanted = Image(image)
+        if wanted.find() is None:
+            wanted.get(print)
         return image
     tag = f"{layers.KEPT}/{image.name}:layers"
     client.images.build(path=str(context), dockerfile=image.dockerfile, tag=tag, rm=True)

@@ -61,7 +61,7 @@ class LocalHost(Host):
     def preflight(self, settings: Settings, project: Path) -> str:
         from infra.hosts.local.preflight import check
 
-        check(settings)
+        check(settings, project)
         return "images are available; ports are free or used by the stack"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import docker
 from docker.errors import ImageNotFound
 
+from infra import image_digests, image_lock
 from infra.services import selected
 from infra.settings import Settings
 from stack_runtime.docker_endpoint import local_endpoint
@@ -19,27 +21,31 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 """The lowest port that a user without privileges may open."""
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, project: Path) -> None:
     """Check that Docker answers, that images can be pulled or built, and that ports are free.
 
+    Args:
+        project: the folder of the lock file of images.
+
     Raises:
+        UsageError: the lock file of images is malformed, or has a digest that no registry serves.
         UnreachableError: one of these checks fails.
     """
     endpoint = local_endpoint()
     client = connect(endpoint)
-    _images(client, settings)
+    _images(client, settings, image_lock.read(project))
     if endpoint.is_local:  # ports of another machine cannot be probed from here
         _ports(client, settings)
 
 
-def _images(client: docker.DockerClient, settings: Settings) -> None:
-    for service in selected(settings):
-        if not isinstance(service.image, str):
-            continue
+def _images(client: docker.DockerClient, settings: Settings, lock: Mapping[str, str]) -> None:
+    references = [service.image for service in selected(settings) if isinstance(service.image, str)]
+    image_digests.refuse_unserved(client, references, lock)
+    for name in (image_lock.pinned(reference, lock) for reference in references):
         try:
-            client.images.get(service.image)
+            client.images.get(name)
         except ImageNotFound:
-            pull(client, service.image)
+            pull(client, name)
 
 
 def _ports(client: docker.DockerClient, settings: Settings) -> None:

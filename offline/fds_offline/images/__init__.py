@@ -88,8 +88,8 @@ def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
     """
     if reference not in RECIPES:
         raise UnreachableError(
-            f"image {reference} is missing, and no hub can be reached",
-            next_command=f"docker pull {reference}, where one does",
+            f"no image hub answers, and {reference} cannot be built from packages",
+            next_command="load the image with `docker load`, or leave out the profile that needs it",
         )
     if registry.holds(_repository(reference), fingerprint(reference)):
         with registry.writer() as where:

@@ -94,13 +94,14 @@ def _free_ports(count: int) -> int:
 def test_images_of_the_wheel_are_those_of_the_repository(installed: wheel.Installed, tmp_path: Path) -> None:
     code = (
         "import json, infra; from infra import build_context; from infra.services import Build, catalogue\n"
-        "tags = {s.name: build_context.content_digest(s.image) for s in catalogue() if isinstance(s.image, Build)}\n"
+        "built = [s for s in catalogue() if isinstance(s.image, Build)]\n"
+        "tags = {s.name: build_context.content_digest(s.image, {}) for s in built}\n"
         "print(json.dumps([infra.__file__, tags]))"
     )
     file, tags = json.loads(installed.run("-c", code, cwd=tmp_path))
     assert file.startswith(str(installed.environment))
     assert tags == {
-        service.name: build_context.content_digest(service.image)
+        service.name: build_context.content_digest(service.image, {})
         for service in catalogue()
         if isinstance(service.image, Build)
     }

@@ -14,6 +14,7 @@ from hcloud.firewalls import BoundFirewall
 from hcloud.servers import BoundServer
 from hcloud.volumes import BoundVolume
 
+from infra import image_digests
 from infra.component import stack
 from infra.component.stack import DataStack
 from infra.engine import errors
@@ -130,7 +131,7 @@ def _simulated(folder: Path) -> Iterator[Healing]:
 
 
 def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
-    """Skip networks, containers, policy pack and the wait for SSH, because no server answers here."""
+    """Skip networks, containers, images, policy pack and the wait for SSH, because no server answers here."""
     patch.setattr(stack, "networks", lambda *_: {})
     patch.setattr(DataStack, "_containers", lambda *_: None)
     patch.setattr(StackOperations, "_policies", lambda _: None)
@@ -138,5 +139,7 @@ def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(hosted, "wait_until_ready", lambda *_, **__: None)
     patch.setattr(reconcile, "_remove_strays", lambda *_: None)
     patch.setattr(deploy, "daemon", lambda *_: contextlib.nullcontext())
+    patch.setattr(image_digests, "complete", lambda *_: image_digests.Pinning({}, {}))
     patch.setattr(deploy, "_sick", lambda *_: [])
+    patch.setattr(images, "images_in", lambda *_: set())
     patch.setattr(images, "remove_unused_images", lambda *_: [])

@@ -6,6 +6,9 @@ import pytest
 from hcloud.firewalls import FirewallResource, FirewallRule
 from hcloud.servers import Server
 
+from infra import image_digests
+from infra.engine.stack_operations import StackOperations
+from infra.image_digests import Pinning
 from stack_runtime.errors import StackError, UnreachableError
 from tests.integration.hetzner.conftest import Healing
 
@@ -148,6 +151,32 @@ def test_down_succeeds_after_a_down_killed_at_removing_the_subnet(empty: Healing
     empty.down()
     assert f"subnet {network.id}-10.80.1.0/24 is gone from the account; removing it from the state" in empty.said
     assert empty.api.account() == empty.api.empty()
+
+
+def test_images_are_locked_as_soon_as_docker_on_the_server_can_be_asked(
+    empty: Healing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new server has to be made first, and is then deployed to again if something was locked."""
+    steps: list[str] = []
+    up = StackOperations.up
+    answers = [Pinning({"postgres:15": "sha256:1"}, {}), Pinning({}, {"traefik:v3.7": "no registry"})]
+
+    def deployed(operations: StackOperations) -> dict[str, int]:
+        steps.append("up")
+        return up(operations)
+
+    def complete(*_: object) -> Pinning:
+        steps.append("lock")
+        return answers.pop(0)
+
+    monkeypatch.setattr(StackOperations, "up", deployed)
+    monkeypatch.setattr(image_digests, "complete", complete)
+    assert empty.up()["create"] > 5
+    assert steps == ["up", "lock", "up"]
+    assert "pinned postgres:15 in images.lock.yaml, which belongs in version control" in empty.said
+    assert empty.up() == {}
+    assert steps[3:] == ["lock", "up"]
+    assert [line for line in empty.said if "pinned" in line] == ["not pinned by digest: traefik:v3.7 (no registry)"]
 
 
 def test_firewall_changes_before_the_wait_for_the_server(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,8 @@ def _tags(project: UserProject) -> dict[str, str]:
     """Return the tags of the images that a deployment of the project builds, by the name of the image."""
     code = (
         "import json; from infra.build_context import content_digest; from infra.services import Build, catalogue\n"
-        "print(json.dumps({s.image.name: content_digest(s.image) for s in catalogue() if isinstance(s.image, Build)}))"
+        "built = [s.image for s in catalogue() if isinstance(s.image, Build)]\n"
+        "print(json.dumps({image.name: content_digest(image, {}) for image in built}))"
     )
     tags: dict[str, str] = json.loads(project.python(code))
     return tags

@@ -28,6 +28,8 @@ RUN_HERE = {
 
 OWN = "tests/integration/pipeline/test_own_project.py"
 ORCHESTRATION = "tests/integration/setup/test_orchestration.py"
+MONITORING = "tests/integration/setup/test_monitoring_commands.py"
+MONITORED = "tests/integration/monitoring/test_stack.py"
 INSPECT = "tests/integration/pipeline/test_inspect.py"
 DEV, PROD = "tests/e2e/test_dev_stack.py", "tests/e2e/test_prod_stack.py"
 RUN_ELSEWHERE = {
@@ -68,6 +70,24 @@ RUN_ELSEWHERE = {
     "pulumi config set --path notify.webhook true --stack prod": (ORCHESTRATION, '"notify.webhook", "true"'),
     "pulumi config set --secret --path secrets.webhook_url https://hooks.example.org/… --stack prod": (
         ORCHESTRATION, '"secrets.webhook_url"',
+    ),
+    "pulumi config set --path 'profiles[1]' monitoring --stack prod": (MONITORING, '["monitoring", "grafana"]'),
+    "pulumi config set --path 'profiles[1]' grafana --stack prod": (MONITORING, '"profiles[1]", "grafana"'),
+    ".venv/bin/fds open grafana --stack prod": (MONITORING, '"open", "grafana"'),
+    "pulumi config set --path notify.email.to me@example.org --stack prod": (
+        MONITORING, '"notify.email.to", "me@example.org"',
+    ),
+    "pulumi config set --path notify.email.sender fds@example.org --stack prod": (
+        MONITORING, '"notify.email.sender", "fds@example.org"',
+    ),
+    "pulumi config set --path notify.email.server smtp.example.org --stack prod": (
+        MONITORING, '"notify.email.server", "smtp.example.org"',
+    ),
+    "pulumi config set --path notify.email.user me --stack prod": (MONITORING, '"notify.email.user", "me"'),
+    "pulumi config set --secret --path secrets.smtp_password --stack prod": (MONITORING, '"secrets.smtp_password"'),
+    ".venv/bin/fds alerts test --stack prod": (MONITORED, '"alerts", "test"'),
+    ".venv/bin/fds exec prometheus --stack prod -- promtool query instant http://localhost:9090 'up == 0'": (
+        MONITORED, '"promtool", "query", "instant"',
     ),
     "python3 -m venv venv": ("tests/kit/wheel.py", '"venv"'),
     "venv/bin/pip install freelancer-data-stack": ("tests/kit/wheel.py", '"pip", "install"'),

@@ -132,3 +132,15 @@ def test_deployment_keeps_images_that_another_one_built_meanwhile(
     recorded, building = images
     assert _removed(client, _record(recorded), locked=True) == []
     assert images_in(client, build_context.repositories(STACK)) == {recorded, building}
+
+
+def test_second_name_of_an_image_in_use_is_removed(client: docker.DockerClient, images: list[str]) -> None:
+    """A deployment that pins a base image builds the same image under another tag."""
+    new, old = images[0], f"{IMAGES}/{STACK}-pipeline:{secrets.token_hex(8)}"
+    assert client.images.get(new).tag(old)
+    container = client.containers.create(new, ["nothing"], labels={"fds.stack": STACK})
+    try:
+        assert f"removed image {old}, which no service uses any more" in _removed(client, _record(new))
+        assert client.images.get(new).tags == [new]
+    finally:
+        container.remove()

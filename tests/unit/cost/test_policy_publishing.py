@@ -108,13 +108,30 @@ def test_image_id_other_than_the_proxy_s_is_refused() -> None:
     assert image_problem_of(own, proxy(kit.settings(), image="sha256:" + "8" * 64, ports=[])) == ""
 
 
+def test_pinned_image_of_the_proxy_is_the_proxy_s() -> None:
+    pinned, digest = f"traefik:v3.7@sha256:{'9' * 64}", f"sha256:{'9' * 64}"
+    assert image_problem_of(image(pinned, ID), proxy(kit.settings())) == ""
+    for other in ("nginx:1.27", "mine/traefik:v3.7", "traefik:v2.0", "traefik"):
+        other = f"{other}@{digest}"
+        assert "and runs sha256:777" in image_problem_of(image(other, ID), proxy(kit.settings()))
+    assert list(problems(Resource(IMAGE, "mine", {"name": pinned}), kit.settings())) == []
+
+
 def test_image_unknown_in_a_preview_is_checked_by_the_deployment() -> None:
     assert image_problem_of(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
 
 
 @pytest.mark.parametrize(
-    "name", ["traefik:v3.7", "docker.io/library/traefik:v3.7", "index.docker.io/traefik:v3.7", "mine/traefik:1"]
-)
+    "name",
+    [
+        "traefik:v3.7",
+        "docker.io/library/traefik:v3.7",
+        "index.docker.io/traefik:v3.7",
+        "mine/traefik:1",
+        f"traefik:v3.7@sha256:{'9' * 64}",
+        f"docker.io/library/traefik@sha256:{'9' * 64}",
+    ],
+)  # fmt: skip
 def test_building_an_image_with_the_proxy_s_name_is_refused(name: str) -> None:
     built = Resource(IMAGE, "mine", {"name": name, "build": {"context": "."}})
     (problem,) = problems(built, kit.settings())

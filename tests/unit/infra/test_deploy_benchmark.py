@@ -49,4 +49,7 @@ def test_compose_file_has_every_service_with_limits_health_and_files(tmp_path: P
         assert entry["mem_limit"] == f"{service.resources.memory_limit_mb}m"
         assert entry["healthcheck"]["interval"] == f"{service.health.interval_s}s"
         assert set(entry.get("depends_on", {})) == set(service.needs)
-        assert {path.name for path in (tmp_path / service.name).glob("*")} == {file.name for file in service.files}
+        written = [path for path in (tmp_path / service.name).rglob("*") if path.is_file()]
+        assert {str(path.relative_to(tmp_path / service.name)) for path in written} == {
+            file.name for file in service.files
+        }

@@ -28,6 +28,12 @@ from infra.engine.errors import PROGRAM, to_stack_error
             "allows the host no more downloads for now",
         ),
         ("Container c: Unable to create container with image a:1: toomanyrequests: Rate exceeded", 5, "docker login"),
+        (
+            f"RemoteImage a: unable to find or pull image postgres:15@sha256:{'a' * 64}",
+            5,
+            "remove the line of postgres:15 from images.lock.yaml",
+        ),
+        ("RemoteImage a: unable to find or pull image postgres:15", 5, "pull it there by hand"),
         ("Volume data: the service is currently unavailable (unavailable, 4c0d)", 5, "next: wait some minutes"),
         ("SshKey deploy: hcloud: server responded with status code 503", 5, "the Hetzner API is busy"),
         (

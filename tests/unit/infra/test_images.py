@@ -35,21 +35,29 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["one/a.txt", "two/c.txt", "three/d.txt", "uv.lock", "Dockerfile"])
 def test_changed_input_of_an_image_changes_its_tag(tree: Path, name: str) -> None:
-    before = build_context.content_digest(Build("Dockerfile"))
+    before = build_context.content_digest(Build("Dockerfile"), {})
     (tree / name).write_text(RECIPE + "# changed")
-    assert build_context.content_digest(Build("Dockerfile")) != before
+    assert build_context.content_digest(Build("Dockerfile"), {}) != before
 
 
 @pytest.mark.parametrize("name", ["one/b.txt", "four/e.txt", "two/x.pyc"])
 def test_changed_file_outside_the_image_keeps_its_tag(tree: Path, name: str) -> None:
-    before = build_context.content_digest(Build("Dockerfile"))
+    before = build_context.content_digest(Build("Dockerfile"), {})
     (tree / name).write_text("changed")
-    assert build_context.content_digest(Build("Dockerfile")) == before
+    assert build_context.content_digest(Build("Dockerfile"), {}) == before
 
 
 def test_base_images_do_not_include_build_stages(tree: Path) -> None:
-    (tree / "Dockerfile").write_text("FROM one:1 AS first\nFROM two:2\nCOPY --from=first /a /b\nFROM first AS last\n")
-    assert build_context.base_images(Build("Dockerfile")) == {"one:1", "two:2"}
+    head = "# syntax\nARG ONE=one:1\nARG TWO=two:2\n"
+    (tree / "Dockerfile").write_text(head + "FROM $ONE AS first\nFROM $TWO\nARG X=y\nFROM first AS last\n")
+    assert build_context.base_images(Build("Dockerfile")) == {"ONE": "one:1", "TWO": "two:2"}
+
+
+def test_another_digest_of_the_base_image_changes_the_tag(tree: Path) -> None:
+    (tree / "Dockerfile").write_text("ARG BASE=python:3.11-slim\nFROM $BASE\n")
+    locks = [{}, {"python:3.11-slim": "sha256:1"}, {"python:3.11-slim": "sha256:2"}, {"redis:7": "sha256:1"}]
+    tags = [build_context.content_digest(Build("Dockerfile"), lock) for lock in locks]
+    assert len({*tags}) == 3 and tags[0] == tags[3], "the image does not start from redis:7"
 
 
 def test_content_of_the_project_replaces_only_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +77,7 @@ def test_content_of_the_project_replaces_only_the_demo(tmp_path: Path, monkeypat
 def test_each_built_image_has_a_repository_for_its_stack_only() -> None:
     """A repository belongs to one stack and one image, even if there are stacks `a` and `a-b`."""
     built = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
-    names = [build_context.reference("a", build).rpartition(":")[0] for build in built]
+    names = [build_context.reference("a", build, {}).rpartition(":")[0] for build in built]
     assert build_context.repositories("a") == names and len({*names}) == len(built) > 1
     others = {
         name
@@ -80,6 +88,15 @@ def test_each_built_image_has_a_repository_for_its_stack_only() -> None:
 
 
 RECIPES = sorted(ROOT.glob("data_stack/images/*/Dockerfile"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
+def test_every_base_image_can_be_pinned(recipe: Path) -> None:
+    """A stage starts from a build argument with an image, or from an earlier stage."""
+    bases = build_context.base_images(Build(str(recipe.relative_to(ROOT))))
+    lines = [line.split() for line in recipe.read_text().splitlines() if line.startswith("FROM ")]
+    stages = {words[3] for words in lines if len(words) > 3}
+    assert bases and {words[1] for words in lines} - stages == {f"${argument}" for argument in bases}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)

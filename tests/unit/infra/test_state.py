@@ -156,11 +156,14 @@ def test_changed_digest_of_an_image_name_is_reported() -> None:
         return {"resources": [{"urn": "urn:i", "type": "docker:index/remoteImage:RemoteImage", "outputs": outputs}]}
 
     first, second = pulled_digests(record("aa")), pulled_digests(record("bb"))
-    assert first == {"redis:7": "redis@sha256:aa"}
+    assert first == {"redis:7": "sha256:aa"}
     assert replaced_images(first, first) == replaced_images({}, second) == []
     assert replaced_images(first, second) == [
         "image redis:7 is not the one of the last deployment: sha256:aa became sha256:bb"
     ]
+    pinned = record("bb")
+    pinned["resources"][0]["outputs"]["name"] = "redis:7@sha256:aa"
+    assert replaced_images(first, pulled_digests(pinned)) == [], "the provider may report another digest of the image"
     assert pulled_digests(record("")) == {}, "an image built on the host has no digest"
 
 

@@ -19,6 +19,7 @@ from fds_offline.plugins.docker.connection import _command
 from fds_offline.plugins.docker.container_config import container_config, nanoseconds
 from fds_offline.plugins.docker.container_fields import CONTAINER_FIELDS
 from fds_offline.plugins.docker.container_state import _cpus, _duration
+from fds_offline.plugins.docker.image import _digest
 from fds_offline.plugins.fields import changes, checked
 from fds_offline.plugins.hcloud.server_fields import SERVER, user_data_hash
 from fds_offline.plugins.language.toolchain import Toolchain, ToolchainError
@@ -32,6 +33,23 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=10,
 )
+
+
+@pytest.mark.parametrize(
+    ("name", "digests", "found"),
+    [
+        ("redis:7", [], ""),
+        ("redis:7", ["mine/redis@sha256:1"], "mine/redis@sha256:1"),
+        ("redis:7", ["mine/redis@sha256:1", "redis@sha256:2", "redis@sha256:3"], "redis@sha256:2"),
+        ("redis:7@sha256:3", ["mine/redis@sha256:1", "redis@sha256:2", "redis@sha256:3"], "redis@sha256:2"),
+        ("redis@sha256:3", ["redis@sha256:2", "redis@sha256:3"], "redis@sha256:2"),
+        ("redis:7", ["mine/redis@sha256:1", "other/redis@sha256:2"], "mine/redis@sha256:1"),
+    ],
+)
+def test_digest_of_an_image_is_the_one_that_the_official_provider_reports(
+    name: str, digests: list[str], found: str
+) -> None:
+    assert _digest(name, digests) == found
 
 
 @given(PLAIN)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from docker import DockerClient
 
+from fds_offline import images
 from fds_offline.plugins import MODULES
 from infra.engine.environment import VERSION, plugins_folder
 from infra.prerequisites import Installation, Prerequisite, Say, offline, prepare, prerequisites_of_stack
@@ -17,6 +19,7 @@ from infra.prerequisites.docker import Docker
 from infra.prerequisites.engine import Engine
 from infra.prerequisites.meltano import Meltano
 from infra.prerequisites.prerequisite import digest, run
+from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 from stack_runtime.pipeline import meltano_env
 
@@ -178,10 +181,27 @@ def test_error_without_the_offline_package_says_how_to_install_it(
             with pytest.raises(UnreachableError, match="install the package fds-offline") as raised:
                 piece.get(lambda _: None)
             assert raised.value.exit_code == 5 and "\n" not in str(raised.value)
-        names = [piece.name for piece in prerequisites_of_stack(tmp_path)]
+        names = [piece.name for piece in prerequisites_of_stack(tmp_path, Settings.of("dev", {}))]
         assert "image python:3.11-slim" in names and "image mirror" not in names
     finally:
         offline.find.cache_clear()
+
+
+@pytest.mark.parametrize(("profile", "image"), [("bi", "metabase/metabase:"), ("queue", "redis:")])
+def test_setup_gets_the_images_of_the_selected_profiles_only(tmp_path: Path, profile: str, image: str) -> None:
+    def names(profiles: list[str]) -> list[str]:
+        pieces = prerequisites_of_stack(tmp_path, Settings.of("dev", {"profiles": profiles}))
+        return [piece.name for piece in pieces if piece.name.startswith(f"image {image}")]
+
+    assert len(names([profile])) == 1 and names([]) == []
+
+
+def test_image_without_a_recipe_is_refused_in_one_sentence() -> None:
+    with pytest.raises(
+        UnreachableError, match=r"metabase/metabase:v9 cannot be built .*leave out the profile"
+    ) as raised:
+        images.provide(DockerClient("unix:///never-used.sock", version="1.41"), "metabase/metabase:v9", lambda _: None)
+    assert raised.value.exit_code == 5 and "\n" not in str(raised.value)
 
 
 def test_offline_package_is_found_by_its_entry_point() -> None:

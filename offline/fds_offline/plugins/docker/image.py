@@ -58,11 +58,13 @@ def _state(inputs: State, image: dict[str, Any]) -> State:
 
 
 def _digest(name: str, digests: list[str]) -> str:
-    """Return the digest in the repository of `name`."""
-    repository = name.split("@")[0]
-    if ":" in repository.rsplit("/", maxsplit=1)[-1]:
-        repository = repository.rsplit(":", maxsplit=1)[0]
-    return next((digest for digest in digests if digest.split("@")[0] == repository), "")
+    """Return the first digest that begins like `name` up to its first colon, else the first digest.
+
+    A digest in `name` is ignored, so the result may be another one, also of another registry, as in the official
+    provider.
+    """
+    start = name.partition(":")[0]
+    return next((digest for digest in digests if digest.startswith(start)), next(iter(digests), ""))
 
 
 def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure: str = _UNREADABLE) -> dict[str, Any]:

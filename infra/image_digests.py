@@ -1,0 +1,138 @@
+"""Ask Docker and the registry for the digests of images, to lock them and to check those that are locked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker import DockerClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from requests import RequestException
+
+from infra.build_context import pulled_images
+from infra.image_lock import FILE, pinned, read, way_out, write
+from infra.services import catalogue, selected
+from infra.settings import Settings
+from stack_runtime.errors import UnreachableError, UsageError
+
+_LONGEST_REASON = 200
+"""Characters of a registry's answer that are shown."""
+
+
+@dataclass(frozen=True)
+class Pinning:
+    """What a deployment pinned, and what it could not."""
+
+    new: Mapping[str, str]
+    """Digests that were added to the lock, by image."""
+    unpinned: Mapping[str, str]
+    """Why an image has no digest, by image."""
+
+    def lines(self) -> list[str]:
+        """Return what a person should know: at most one line for each of the two."""
+        by_reason: dict[str, list[str]] = {}
+        for reference, reason in sorted(self.unpinned.items()):
+            by_reason.setdefault(reason, []).append(reference)
+        reasons = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
+        pinned_now = f"pinned {', '.join(sorted(self.new))} in {FILE}, which belongs in version control"
+        return [pinned_now] * bool(self.new) + [f"not pinned by digest: {reasons}"] * bool(reasons)
+
+
+def missing(project: Path, settings: Settings) -> list[str]:
+    """Return the images that a stack pulls and the lock file lacks.
+
+    Raises:
+        UsageError: the lock file is malformed.
+    """
+    lock = read(project)
+    return [reference for reference in pulled_images(selected(settings)) if reference not in lock]
+
+
+def complete(client: DockerClient, project: Path, settings: Settings) -> Pinning:
+    """Check the locked images of a stack, and lock those that it pulls and the file lacks.
+
+    With new ones, the entries of images that the catalogue no longer has are dropped.
+
+    Args:
+        client: the Docker that the stack's containers run on; it asks the registry, through its mirror if it has one.
+
+    Raises:
+        UsageError: the lock file is malformed, or has a digest that no registry serves.
+        UnreachableError: a locked image is not on the host, and the registry does not answer.
+    """
+    refuse_unserved(client, pulled_images(selected(settings)), read(project))
+    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for reference in missing(project, settings):
+        digest, reason = _resolved(client, reference)
+        if digest:
+            found[reference] = digest
+        else:
+            reasons[reference] = reason
+    if found:
+        used = pulled_images(catalogue())
+        lock = {**read(project), **found}
+        write(project, {reference: digest for reference, digest in lock.items() if reference in used})
+    return Pinning(found, reasons)
+
+
+def refuse_unserved(client: DockerClient, references: Iterable[str], lock: Mapping[str, str]) -> None:
+    """Refuse locked images that are neither on the host nor served by their registry.
+
+    Raises:
+        UsageError: the registry has no such digest.
+        UnreachableError: the registry does not answer.
+    """
+    for reference in references:
+        name = pinned(reference, lock)
+        if reference not in lock or _is_there(client, name):
+            continue
+        try:
+            client.images.get_registry_data(name)
+        except NotFound:
+            raise UsageError(
+                f"{reference} is locked to {lock[reference]}, which its registry does not serve",
+                where=FILE,
+                next_command=way_out(reference),
+            ) from None
+        except (DockerException, RequestException) as error:
+            raise UnreachableError(
+                f"{reference} is locked to a digest that is not on the host, and no registry answers: {_said(error)}",
+                where=FILE,
+                next_command="fds up again later",
+            ) from None
+
+
+def _is_there(client: DockerClient, name: str) -> bool:
+    try:
+        client.images.get(name)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _resolved(client: DockerClient, reference: str) -> tuple[str, str]:
+    """Return the digest that the registry has for a tag now, else that of the image on the host; or why there is none.
+
+    An image on the host without a digest was built or loaded there. The one that a registry has under this name is
+    another one, so it does not take its place.
+    """
+    local: list[str] = []
+    try:
+        repository = reference.rpartition(":")[0]
+        digests = client.images.get(reference).attrs["RepoDigests"] or []
+        local = [each.partition("@")[2] for each in digests if each.startswith(f"{repository}@")]
+        if not local:
+            return "", "built or loaded on the host, so no registry has it"
+    except ImageNotFound:
+        pass
+    try:
+        return str(client.images.get_registry_data(reference).id), ""
+    except (DockerException, RequestException) as error:
+        return (local[0], "") if local else ("", f"no registry gives its digest: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    reason = (error.explanation if isinstance(error, APIError) else None) or str(error)
+    return " ".join(str(reason).split())[:_LONGEST_REASON]

@@ -1,0 +1,152 @@
+"""Grafana: dashboards of the metrics in Prometheus, of the runs, and of the marts in PostgreSQL.
+
+Data sources and dashboards are files, and nothing else is kept: what someone changes in the UI ends with the container.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from infra.services import postgres, prometheus
+from infra.services._model import Context, File, Health, Resources, Route, Service, address_of, secret, serves
+from infra.settings import Settings
+
+NAME = "grafana"
+PORT = 3000
+DASHBOARDS = ("services", "server", "pipeline", "data", "postgres")
+"""Names of the dashboards; the first is the start page."""
+
+METRICS_SOURCE, MARTS_SOURCE = "prometheus", "postgres"
+"""Identifiers of the data sources, by which the dashboards refer to them."""
+
+SQL_PLUGIN = "grafana-postgresql-datasource"
+
+_FOLDER = "/run/fds"
+_PASSWORD = "GF_POSTGRES_PASSWORD"  # noqa: S105, the name of a variable
+_UNUSED_PLUGINS = (
+    *("cloudwatch", "elasticsearch", "influxdb", "jaeger", "loki", "mssql", "mysql", "opentsdb", "stackdriver"),
+    *("tempo", "zipkin", "grafana-pyroscope-datasource", "grafana-advisor-app", "grafana-exploretraces-app"),
+    *("grafana-lokiexplore-app", "grafana-metricsdrilldown-app", "grafana-pathfinder-app", "grafana-pyroscope-app"),
+)
+"""Plugins that Grafana would start, each as a process of its own, or try to download."""
+
+_POLICY = {
+    # Grafana writes scripts into its page, with values that differ from request to request, and compiles templates.
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
+    "style-src": "'self' 'unsafe-inline' blob:",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "worker-src": "'self' blob:",
+}
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    return {
+        "GF_SERVER_ROOT_URL": address_of(NAME, settings),
+        "GF_SERVER_ENABLE_GZIP": "false",  # its memory grew until the limit with it, in releases before 13.3
+        "GF_PATHS_PROVISIONING": f"{_FOLDER}/provisioning",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{_FOLDER}/dashboards/{DASHBOARDS[0]}.json",
+        # The proxy has asked for the stack's login; whoever is past it may look, and sign in with the same password.
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_SECURITY_ADMIN_PASSWORD__FILE": f"{_FOLDER}/ui_password",
+        "GF_SECURITY_COOKIE_SECURE": "true",
+        "GF_SECURITY_DISABLE_GRAVATAR": "true",
+        f"{_PASSWORD}__FILE": f"{_FOLDER}/{NAME}_password",
+        # It reaches no internet, and an update in the read-only image would unload the plugin and then fail.
+        "GF_PLUGINS_PREINSTALL_AUTO_UPDATE": "false",
+        "GF_PLUGINS_DISABLE_PLUGINS": ",".join(_UNUSED_PLUGINS),
+        "GF_PLUGINS_PLUGIN_ADMIN_ENABLED": "false",
+        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED": "false",
+        "GF_NEWS_NEWS_FEED_ENABLED": "false",
+        "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
+        "GF_UNIFIED_ALERTING_ENABLED": "false",  # Prometheus and Alertmanager do this
+        "GF_LIVE_MAX_CONNECTIONS": "0",
+        "GF_METRICS_ENABLED": "false",
+    }
+
+
+def _data_sources(_: Context) -> str:
+    """Return the data sources as JSON, which is valid YAML.
+
+    Grafana puts variables into these files. The password is one, because the content of a file, which is the other
+    way, would be searched for variables once more.
+    """
+    metrics = {
+        "name": "Prometheus",
+        "uid": METRICS_SOURCE,
+        "type": "prometheus",
+        "access": "proxy",
+        "url": f"http://{prometheus.SERVICE.name}:{prometheus.PORT}",
+        "isDefault": True,
+        "editable": False,
+        "jsonData": {"httpMethod": "POST", "timeInterval": prometheus.INTERVAL},
+    }
+    marts = {
+        "name": "PostgreSQL",
+        "uid": MARTS_SOURCE,
+        "type": SQL_PLUGIN,
+        "access": "proxy",
+        "url": f"{postgres.SERVICE.name}:5432",
+        "user": NAME,
+        "editable": False,
+        "jsonData": {"database": "marts", "sslmode": "disable", "maxOpenConns": 4, "maxIdleConns": 1},
+        "secureJsonData": {"password": f"${_PASSWORD}"},
+    }
+    return json.dumps({"apiVersion": 1, "datasources": [metrics, marts]}, indent=1)
+
+
+def _provider(_: Context) -> str:
+    """Return where Grafana finds the dashboards, as JSON, which is valid YAML."""
+    provider = {
+        "name": "fds",
+        "type": "file",
+        "disableDeletion": True,
+        "allowUiUpdates": False,
+        "options": {"path": f"{_FOLDER}/dashboards"},
+    }
+    return json.dumps({"apiVersion": 1, "providers": [provider]}, indent=1)
+
+
+def _dashboard(name: str) -> Callable[[Context], str]:
+    def render(context: Context) -> str:
+        from infra.services import _grafana_dashboards  # takes Grafana's SDK, which only a deployment needs
+
+        return _grafana_dashboards.render(name, context)
+
+    return render
+
+
+SERVICE = Service(
+    name=NAME,
+    image="grafana/grafana:13.3.0",
+    profile="grafana",  # not `monitoring`, which also runs where this image cannot be pulled
+    user="472:0",
+    environment=_environment,
+    secrets=("ui_password", f"{NAME}_password"),
+    files=(
+        secret("ui_password"),
+        secret(f"{NAME}_password"),
+        File("provisioning/datasources/fds.yaml", _data_sources),
+        File("provisioning/dashboards/fds.yaml", _provider),
+        *(File(f"dashboards/{name}.json", _dashboard(name)) for name in DASHBOARDS),
+    ),
+    role=NAME,
+    reads=("marts",),
+    tmpfs=("/tmp", "/var/lib/grafana"),
+    needs=("alertmanager", "node-exporter", "postgres", "postgres-exporter", "prometheus", "redis-exporter"),
+    route=Route(NAME, PORT, _POLICY),
+    # Memory from reports of Grafana's users, not measured here: 180 to 330 MiB at rest, over 512 at times.
+    resources=Resources(
+        memory_mb=384,
+        memory_limit_mb=768,
+        cpu=0.1,
+        cpu_limit=1.0,
+    ),
+    health=Health(serves(PORT, "/api/health"), interval_s=10, retries=24),
+)

@@ -1,0 +1,42 @@
+"""Read how to reach Metabase: a file that only the container that runs the pipeline has."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stack_runtime.errors import UnreachableError
+
+FILE = Path("/run/fds/metabase.json")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Metabase's address and first account, and how Metabase connects to the marts (the details of its database)."""
+
+    url: str
+    stack: str
+    email: str
+    password: str
+    database: Mapping[str, Any]
+
+    @classmethod
+    def from_environment(cls) -> Access | None:
+        """Return what the file `FDS_METABASE_FILE`, by default `FILE`, says; None if the stack has no Metabase.
+
+        Raises:
+            UnreachableError: the file cannot be read.
+        """
+        file = Path(os.environ.get("FDS_METABASE_FILE", FILE))
+        try:
+            return cls(**json.loads(file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise UnreachableError(
+                f"the access to Metabase cannot be read: {error}", where=str(file), next_command="fds up"
+            ) from None

@@ -1,0 +1,34 @@
+"""Fill Metabase in the container that runs the pipeline: for `fds up`, and after each run that published marts."""
+
+from __future__ import annotations
+
+from stack_runtime import logs
+from stack_runtime.errors import StackError
+from stack_runtime.metabase.access import Access
+from stack_runtime.metabase.starter import Filled, fill
+from stack_runtime.pipeline.paths import from_environment
+from stack_runtime.pipeline.postgres_config import PostgresConfig
+
+
+def fill_from_environment() -> Filled:
+    """Fill the Metabase of this container's stack, if it has one.
+
+    Raises:
+        StackError: as `fill` describes.
+    """
+    access, postgres = Access.from_environment(), PostgresConfig.from_environment()
+    if access is None or postgres is None:
+        return Filled([], [])
+    return fill(access, postgres, from_environment().dbt_target / "manifest.json")
+
+
+def fill_after_run() -> None:
+    """Fill Metabase, and log what was done; a failure changes nothing in the result of the run."""
+    log = logs.logger("metabase")
+    try:
+        filled = fill_from_environment()
+    except StackError as error:
+        log.warning("metabase was not filled", error=str(error))
+        return
+    if filled.made or filled.left_out:
+        log.info("metabase filled", made=filled.made, left_out=filled.left_out)

@@ -1,0 +1,79 @@
+"""Record in PostgreSQL what was made in Metabase, and find the marts there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from stack_runtime.errors import LockedError
+from stack_runtime.metabase.content import Card
+from stack_runtime.pipeline.marts import SCHEMA
+from stack_runtime.pipeline.postgres_config import PostgresConfig
+
+ADVISORY_KEY = 0x6664736D
+"""Key of the advisory lock: the bytes of "fdsm"."""
+
+_TABLE = "CREATE TABLE IF NOT EXISTS ops.metabase (key TEXT PRIMARY KEY, id BIGINT NOT NULL)"
+_MARTS = """SELECT relname FROM pg_class
+    WHERE relnamespace = to_regnamespace(%s) AND relkind = 'r' AND relowner = current_user::regrole ORDER BY relname"""
+
+
+class Ledger:
+    """The ids of what was made in Metabase, by key; each call is one transaction.
+
+    The table is in the same PostgreSQL as Metabase's own database, so both are kept, lost or restored together.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        connection.execute("CREATE SCHEMA IF NOT EXISTS ops")
+        connection.execute(_TABLE)
+
+    def find(self, key: str) -> int | None:
+        """Return the id that was recorded for `key`."""
+        row = self._connection.execute("SELECT id FROM ops.metabase WHERE key = %s", (key,)).fetchone()
+        return int(row[0]) if row else None
+
+    def record(self, key: str, made: int) -> None:
+        """Record that `key` was made."""
+        self._connection.execute("INSERT INTO ops.metabase VALUES (%s, %s) ON CONFLICT DO NOTHING", (key, made))
+
+    def clear(self) -> None:
+        """Forget everything, because Metabase is new."""
+        self._connection.execute("DELETE FROM ops.metabase")
+
+    def marts(self) -> list[str]:
+        """Return the names of the published marts."""
+        return [name for (name,) in self._connection.execute(_MARTS, (SCHEMA,)).fetchall()]
+
+    def problem(self, card: Card) -> str:
+        """Return why the query of `card` cannot run or lacks a column; empty if it can. It reads no rows."""
+        if "{{" in card.sql or "[[" in card.sql:
+            return "has {{ or [[, which Metabase would replace"
+        try:
+            with self._connection.transaction(force_rollback=True):
+                self._connection.execute("SET TRANSACTION READ ONLY")
+                query = f"SELECT * FROM ({card.sql}) AS card LIMIT 0".encode()
+                columns = self._connection.execute(query, prepare=True).description or ()  # one statement only
+        except psycopg.Error as error:
+            return f"cannot run: {str(error).splitlines()[0][:200]}"
+        lacking = sorted({*card.x, *card.y} - {column.name for column in columns})
+        return f"has no column {', '.join(lacking)}" if lacking else ""
+
+
+@contextmanager
+def open_ledger(postgres: PostgresConfig) -> Iterator[Ledger]:
+    """Open the ledger for one process at a time.
+
+    Raises:
+        LockedError: another process fills Metabase.
+        UnreachableError: PostgreSQL does not answer.
+    """
+    with postgres.connect("fds metabase", autocommit=True) as connection:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_KEY,)).fetchone()
+        if row is None or not row[0]:
+            raise LockedError("Metabase is being filled by another run", next_command="wait for it")
+        yield Ledger(connection)

@@ -1,0 +1,152 @@
+"""A real PostgreSQL with the roles of the profile `bi`, marts in it, and the stand-in for Metabase."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from infra.services import _metabase
+from stack_runtime.metabase.access import Access
+from stack_runtime.metabase.starter import Filled, fill
+from stack_runtime.pipeline.postgres_config import PostgresConfig
+from stack_runtime.pipeline.postgres_marts import publish_marts
+from tests.kit.metabase.server import StandIn, metabase
+from tests.kit.metabase.state import State
+from tests.kit.service import Running, created
+
+REACHABLE_S = 180.0
+CASHFLOW = """create table marts.mart_daily_cashflow as
+    select date '2026-01-05' as transaction_date, 'EUR' as currency, 7.5 as spend"""
+CUSTOMERS = "create table marts.dim_customers as select 'c' || i as customer_id from range(3) as r(i)"
+SPEND = {
+    "name": "Spend by month",
+    "display": "bar",
+    "sql": "select date_trunc('month', transaction_date) as month, sum(spend) as spend "
+    "from marts.mart_daily_cashflow group by 1",
+    "x": ["month"],
+    "y": ["spend"],
+}
+
+
+def login(running: Running, role: str, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """Log in over the network with the password, like a service."""
+    password = running.context.secrets[f"{role}_password"]
+    return psycopg.connect(
+        host=running.address, user=role, password=password, dbname=database, connect_timeout=5, autocommit=True
+    )
+
+
+def wait(running: Running, role: str = "postgres", database: str = "postgres") -> None:
+    """Wait until a role can log in; by default the superuser, whose password is set last."""
+    deadline = time.monotonic() + REACHABLE_S
+    while True:
+        try:
+            login(running, role, database).close()
+            return
+        except psycopg.OperationalError as error:
+            assert time.monotonic() < deadline, f"{error}\n{running.logs()}"
+            time.sleep(0.1)
+
+
+def publish(running: Running, folder: Path, *statements: str) -> None:
+    """Publish the marts that these statements create, with the pipeline's own function."""
+    file = folder / "warehouse.duckdb"
+    file.unlink(missing_ok=True)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create schema marts")
+        for statement in statements:
+            connection.execute(statement)
+    publish_marts(file, server_of(running), folder)
+
+
+def server_of(running: Running) -> PostgresConfig:
+    return PostgresConfig(running.address, 5432, "pipeline", running.context.secrets["pipeline_password"])
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Running]:
+    with created("postgres", {"profiles": ["bi"]}) as running:
+        running.container.start()
+        wait(running)
+        yield running
+
+
+@dataclass
+class Platform:
+    """PostgreSQL, the stand-in for Metabase, and what fills it."""
+
+    postgres: Running
+    stand_in: StandIn
+    folder: Path
+
+    @property
+    def state(self) -> State:
+        return self.stand_in.state
+
+    def access(self, **changed: Any) -> Access:
+        """Return what the service's file says, with the addresses of this test."""
+        found = json.loads(_metabase.ACCESS.content(self.postgres.context))
+        found["database"]["host"] = self.postgres.address
+        return Access(**{**found, "url": self.stand_in.url, **changed})
+
+    def fill(self, **changed: Any) -> Filled:
+        """Fill Metabase as the runner does."""
+        return fill(self.access(**changed), server_of(self.postgres), self.folder / "manifest.json")
+
+    def publish(self, *statements: str) -> None:
+        publish(self.postgres, self.folder, *statements)
+
+    def declare(self, charts: Mapping[str, Sequence[Any]]) -> None:
+        """Write a manifest with these charts by mart, as dbt does."""
+        nodes = {
+            f"model.demo.{mart}": {
+                "name": mart, "alias": mart, "schema": "marts", "config": {"meta": {"metabase": list(found)}}
+            }
+            for mart, found in charts.items()
+        }  # fmt: skip
+        (self.folder / "manifest.json").write_text(json.dumps({"nodes": nodes}))
+
+    def run_card(self, name: str) -> list[tuple[Any, ...]]:
+        """Run the query of a card as Metabase would: with the details of its database."""
+        card = next(card for card in self.state.cards if card["name"] == name)
+        query = card["dataset_query"]
+        details = next(item["details"] for item in self.state.databases if item["id"] == query["database"])
+        with connect(details) as connection:
+            return connection.execute(query["native"]["query"].encode()).fetchall()
+
+    def forget(self) -> None:
+        """Remove marts and ledger, as in a new stack."""
+        self.publish()
+        with login(self.postgres, "pipeline", "marts") as connection:
+            connection.execute("DROP TABLE IF EXISTS ops.metabase")
+
+
+def connect(details: Mapping[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
+    return psycopg.connect(
+        host=details["host"], port=details["port"], dbname=details["dbname"], user=details["user"],
+        password=details["password"], connect_timeout=5,
+    )  # fmt: skip
+
+
+@contextmanager
+def new_platform(postgres: Running, folder: Path) -> Iterator[Platform]:
+    """Serve a new Metabase on a PostgreSQL without marts."""
+    with metabase(State(lambda details: connect(details).close())) as stand_in:
+        found = Platform(postgres, stand_in, folder)
+        found.forget()
+        yield found
+
+
+@pytest.fixture
+def platform(postgres: Running, tmp_path: Path) -> Iterator[Platform]:
+    with new_platform(postgres, tmp_path) as found:
+        yield found

@@ -1,0 +1,34 @@
+"""Deploy the stack once for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fds_offline import registry
+from stack_runtime.docker_host import local_docker
+from tests.integration.monitoring.monitored import PROFILES, STACK, Monitored
+from tests.kit.ports import free_ports
+from tests.kit.project import Project
+from tests.kit.receivers import receivers
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+    address = registry.bridge(local_docker())
+    ports = free_ports()
+    with receivers(address) as (webhook, mail):
+        email = {"to": "me@example.org", "sender": "fds@example.org", "server": address, "port": mail.port}
+        notify = {"webhook": True, "slack": True, "email": {**email, "requireTls": False}}
+        settings = {"host": "local", "profiles": PROFILES, "notify": notify, **ports}
+        project = Project(tmp_path_factory.mktemp("monitoring"), STACK, settings)
+        project.clear()
+        project.make_stack()
+        for name, url in (("webhook_url", webhook.url), ("slack_url", webhook.slack_url)):
+            secret = project.engine("config", "set", "--secret", "--path", f"secrets.{name}", url)
+            assert secret.returncode == 0, secret.stderr
+        result = project.fds("up", timeout=600)
+        assert result.returncode == 0, result.stderr
+        yield Monitored(project, ports["httpsPort"], webhook, mail)
+        project.clear()

@@ -1,0 +1,62 @@
+"""The deployed stack of the tests of this folder, with the profiles `monitoring` and `queue`."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stack_runtime.docker_host import local_docker, running
+from tests.kit.project import Project
+from tests.kit.receivers import MailServer, Webhook
+
+STACK = "t-monitoring"
+PROFILES = ["monitoring", "queue"]
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """The deployed stack and who receives its alerts."""
+
+    project: Project
+    port: int
+    webhook: Webhook
+    mail: MailServer
+
+    def ask(self, path: str) -> Any:
+        """Request a path of Prometheus' API from inside its container."""
+        client = local_docker()
+        try:
+            prometheus = running(client, STACK, "prometheus")
+            code, output = prometheus.exec_run(["sh", "-c", f'wget -q -O - "http://$HOSTNAME:9090{path}"'])
+            assert code == 0 and isinstance(output, bytes)
+            return json.loads(output)["data"]
+        finally:
+            client.close()
+
+    def status(self, name: str, path: str = "/metrics") -> int:
+        """Return the status of a request to the proxy for a host name, without a login."""
+        unchecked = ssl.create_default_context()
+        unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{self.port}{path}", headers={"Host": f"{name}.localhost:{self.port}"}
+        )
+        try:
+            return int(urllib.request.urlopen(request, context=unchecked, timeout=20).status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+
+def within(seconds: float, answer: Callable[[], bool]) -> bool:
+    """Return whether `answer` becomes true within this number of seconds."""
+    deadline = time.monotonic() + seconds
+    while not answer():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True

@@ -1,0 +1,55 @@
+"""The commands that docs/operations.md gives for the stack file, and `fds open`, which reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.services import selected
+from infra.stack_file import read
+from tests.kit.project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with the profiles of the repository's prod stack."""
+    made = Project(tmp_path, "monitoring-settings", {"host": "local", "profiles": ["lean"]})
+    made.make_stack()
+    return made
+
+
+def _set(project: Project, *words: str) -> None:
+    done = project.engine("config", "set", *words)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("profile", ["monitoring", "grafana"])
+def test_profile_is_added_with_what_it_needs(project: Project, profile: str) -> None:
+    _set(project, "--path", "profiles[1]", profile)
+    settings = read(project.folder, project.stack)
+    assert {*settings.profiles} == {"lean", profile}
+    names = {service.name for service in selected(settings)}
+    assert {"prometheus", "alertmanager"} <= names and ("grafana" in names) == (profile == "grafana")
+
+
+def test_dashboards_have_an_address_once_the_profile_is_there(project: Project) -> None:
+    without = project.fds("open", "grafana")
+    assert without.returncode == 2 and "grafana has no UI" in without.stderr
+    _set(project, "--path", "profiles[1]", "grafana")
+    done = project.fds("open", "grafana", DISPLAY="", WAYLAND_DISPLAY="")
+    assert done.returncode == 0 and done.stdout == "https://grafana.localhost:8443\n", done.stderr
+
+
+def test_mail_receiver_is_set(project: Project) -> None:
+    for name, value in (
+        ("notify.email.to", "me@example.org"),
+        ("notify.email.sender", "fds@example.org"),
+        ("notify.email.server", "smtp.example.org"),
+        ("notify.email.user", "me"),
+    ):
+        _set(project, "--path", name, value)
+    _set(project, "--secret", "--path", "secrets.smtp_password", "of-the-test")
+    email = read(project.folder, project.stack).notify.email
+    assert email is not None and (email.to, email.user) == ("me@example.org", "me")
+    assert "of-the-test" not in project.stack_file.read_text()

@@ -1,0 +1,38 @@
+"""Get the images that the tests deploy, beside those of the dev stack that `fds setup` gets.
+
+`python -m tests.kit.images` does it. Images that can neither be pulled nor built here, and that no test deploys, are
+left out.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from infra.build_context import pulled_images
+from infra.prerequisites import Installation, Prerequisite, Say, offline, prepare
+from infra.prerequisites.images import Image
+from infra.services import catalogue
+
+NEVER_DEPLOYED = ("bi", "grafana")
+"""Profiles that no test deploys, because their images come from the hub alone."""
+
+
+def main() -> None:
+    """Get the missing images, and print a line for each piece that takes time."""
+    references = pulled_images(service for service in catalogue() if service.profile not in NEVER_DEPLOYED)
+    replacement = offline.find()
+    wanted: list[Prerequisite] = [Image(reference) for reference in references]
+    wanted += replacement.prerequisites(references) if replacement else []
+    prepare(wanted, _begin, _end)
+
+
+def _begin(piece: Prerequisite) -> Say:
+    return lambda text: print(f"{piece.name}: {text}", file=sys.stderr)
+
+
+def _end(piece: Prerequisite, installation: Installation) -> None:
+    print(f"{piece.name}: {installation.source}")
+
+
+if __name__ == "__main__":
+    main()
