@@ -147,7 +147,7 @@ def from_environment() -> PipelinePaths:
         return beside(Path(database))
     folder = os.environ.get("FDS_DATA_DIR")
     if not folder:
-        raise UsageError("FDS_DATA_DIR is not set", next_command="fds run --local, where there is no runner")
+        raise UsageError("FDS_DATA_DIR is not set", next_command="fds run --local, which needs no runner")
     return of_runner(Path(folder))
 
 
