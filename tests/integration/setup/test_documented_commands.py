@@ -29,6 +29,7 @@ RUN_HERE = {
 OWN = "tests/integration/pipeline/test_own_project.py"
 ORCHESTRATION = "tests/integration/setup/test_orchestration.py"
 MONITORING = "tests/integration/setup/test_monitoring_commands.py"
+BI = "tests/integration/setup/test_bi_commands.py"
 MONITORED = "tests/integration/monitoring/test_stack.py"
 INSPECT = "tests/integration/pipeline/test_inspect.py"
 DEV, PROD = "tests/e2e/test_dev_stack.py", "tests/e2e/test_prod_stack.py"
@@ -89,6 +90,9 @@ RUN_ELSEWHERE = {
     ".venv/bin/fds exec prometheus --stack prod -- promtool query instant http://localhost:9090 'up == 0'": (
         MONITORED, '"promtool", "query", "instant"',
     ),
+    "pulumi config set --path 'profiles[2]' bi --stack dev": (BI, '"profiles[2]", "bi"'),
+    ".venv/bin/fds open metabase": (BI, '"open", "metabase"'),
+    "pulumi config get --path secrets.metabase_admin_password --stack dev": (BI, '"secrets.metabase_admin_password"'),
     "python3 -m venv venv": ("tests/kit/wheel.py", '"venv"'),
     "venv/bin/pip install freelancer-data-stack": ("tests/kit/wheel.py", '"pip", "install"'),
     "pulumi up --replace URN": ("tests/integration/component/test_component.py", '"--replace", urn'),
