@@ -98,8 +98,9 @@ def _broken_dags(stack: str) -> str:
         broken = airflow.import_errors(airflow.api_server(client, stack))
     if broken:
         raise UsageError(
-            f"{len(broken)} DAG files cannot be imported, the first with {broken[0][1]}",
-            where=broken[0][0],
-            next_command="correct it, then fds up",
+            f"DAG files that cannot be imported: {len(broken)}: "
+            + "; ".join(f"{each}: {why}" for each, why in broken[:5]),
+            where="data_stack/airflow/dags",
+            next_command="correct them, then fds up",
         )
     return "all can be imported"

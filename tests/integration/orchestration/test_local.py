@@ -14,8 +14,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from agents.tools.airflow import Airflow
 from data_stack.samples.generate import write
+from fds import doctor
 from infra import docker_access
 from stack_runtime import airflow
+from stack_runtime.errors import UsageError
 from stack_runtime.measure import watch
 from stack_runtime.status import last_run
 from tests.integration.orchestration.conftest import (
@@ -44,6 +46,7 @@ BROKEN = {
     "broken.py": "from airflow.sdk import dag\nimport no_such_package\n",
     "typo.py": "from airflow.sdk import dag\ndef (\n",
 }
+TAKEN = {f"my_{name}.py": MINE.replace("mine", name) for name in ("pipeline", "maintenance", "watch")}
 IMPORT = """
 import json, os, sys, time
 from airflow.dag_processing.dagbag import DagBag
@@ -63,7 +66,7 @@ print(json.dumps({"seconds": time.monotonic() - began, "seen": seen, "dags": [so
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
-    context = context_of_project(tmp_path_factory.mktemp("project"), {"mine.py": MINE, **BROKEN})
+    context = context_of_project(tmp_path_factory.mktemp("project"), {"mine.py": MINE, **BROKEN, **TAKEN})
     with orchestration({"schedule": "weekly"}, context) as found:
         yield found
 
@@ -71,7 +74,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
 def test_dags_are_imported_quickly_and_read_nothing(local: Orchestration) -> None:
     found = local.call_airflow_python(IMPORT)
     assert found["dags"] == [["maintenance", "pipeline", "watch"], ["mine"]]
-    assert found["broken"] == [[], ["broken.py", "typo.py"]]
+    assert found["broken"] == [[], sorted([*BROKEN, *TAKEN])]
     assert found["seen"] == []
     assert found["seconds"] < 2
 
@@ -124,9 +127,21 @@ def test_the_broken_dag_is_named_and_the_agents_need_no_settings(
     assert "success" in {run["state"] for run in airflow.latest_runs(container)}
     errors = {Path(file).name: line for file, line in airflow.import_errors(container)}
     assert errors["broken.py"] == "ModuleNotFoundError: No module named 'no_such_package'"
-    assert errors.keys() == BROKEN.keys() and "SyntaxError" in errors["typo.py"]
+    assert errors.keys() == {*BROKEN, *TAKEN} and "SyntaxError" in errors["typo.py"]
     status, _ = airflow.request(container, "GET", "/connections")
     assert status == 403  # the agents' user runs DAGs, and sees no connections
+
+
+def test_doctor_names_dags_with_an_id_of_the_package_and_ours_stay(
+    local: Orchestration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(local.runner.client))
+    with pytest.raises(UsageError) as found:
+        doctor._broken_dags(local.runner.context.settings.stack)
+    for file, dag_id in zip(TAKEN, ("pipeline", "maintenance", "watch"), strict=True):
+        assert f"{file}: AirflowClusterPolicyViolation: the DAG id {dag_id} belongs to a DAG" in str(found.value)
+        _, dag = airflow.request(local.services["airflow-api-server"].container, "GET", f"/dags/{dag_id}")
+        assert (dag["bundle_name"], dag["relative_fileloc"]) == ("package", f"{dag_id}.py")
 
 
 def test_the_ui_shows_the_run_behind_the_login(local: Orchestration, tmp_path: Path) -> None:
