@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -18,6 +19,7 @@ from agents.tools.airflow import Airflow
 from fds import init
 from infra.build_context import context_dir
 from infra.services._airflow import API_SERVER, PORT
+from stack_runtime.airflow import request
 from stack_runtime.content import content_dir
 from stack_runtime.errors import UnreachableError
 from tests.kit.ports import free_ports
@@ -25,6 +27,7 @@ from tests.kit.project import ROOT
 from tests.kit.service import Running, together
 
 HEALTHY_S = 240.0
+SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 
 @dataclass
@@ -78,6 +81,12 @@ class Orchestration:
         wait_for(lambda: self.state(run_id) in ("success", "failed"), seconds, lambda: self.told(run_id))
         return self.state(run_id)
 
+    def tries(self, run_id: str) -> dict[str, int]:
+        """How often each task of a run was started."""
+        path = f"/dags/pipeline/dagRuns/{quote(run_id)}/taskInstances"
+        _, answer = request(self.services[API_SERVER].container, "GET", path)
+        return {task["task_id"]: int(task["try_number"]) for task in answer["task_instances"]}
+
     def told(self, run_id: str) -> str:
         """The logs of all tasks of a run, for a failed test."""
         return json.dumps(self.airflow.logs("pipeline", run_id), indent=1)[-6000:]
@@ -122,16 +131,22 @@ def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:
         return context_dir()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def celery() -> Iterator[Orchestration]:
     with orchestration({"executor": "celery"}) as found:
         yield found
+
+
+@pytest.fixture(scope="package")
+def celery_with_data(celery: Orchestration) -> Orchestration:
+    """A stack that has published the sample."""
+    celery.land("transactions.csv", SAMPLE.read_bytes())
+    celery.airflow.trigger("pipeline", "sample")
+    assert celery.ended("sample") == "success", celery.told("sample")
+    return celery
 
 
 def csv_of(first: int, count: int) -> bytes:
     """A CSV file with the ids from `first` on, none of them in the sample."""
     lines = [f"x{n},2026-01-{n % 28 + 1:02},C{n % 7},10.50,EUR,consulting,hours" for n in range(first, first + count)]
     return "\n".join(["id,date,customer_id,amount,currency,category,description", *lines, ""]).encode()
-
-
-SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
