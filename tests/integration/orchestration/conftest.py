@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from docker.models.containers import Container
 
 from agents.tools.airflow import Airflow
 from fds import init
@@ -48,12 +49,7 @@ class Orchestration:
 
     def land(self, name: str, content: bytes) -> None:
         """Put a file into the landing folder."""
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.uid, entry.gid, entry.mode = len(content), 10001, 10001, 0o600
-            tar.addfile(entry, io.BytesIO(content))
-        self.runner.container.put_archive("/data/landing", archive.getvalue())
+        land(self.runner.container, name, content)
 
     def pipeline(self, *words: str, environment: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Call the pipeline's command line where the tasks run. Returns: the exit code and the JSON that it prints."""
@@ -90,6 +86,16 @@ class Orchestration:
     def told(self, run_id: str) -> str:
         """The logs of all tasks of a run, for a failed test."""
         return json.dumps(self.airflow.logs("pipeline", run_id), indent=1)[-6000:]
+
+
+def land(container: Container, name: str, content: bytes) -> None:
+    """Put a file into the landing folder, which a container that runs tasks mounts."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.uid, entry.gid, entry.mode = len(content), 10001, 10001, 0o600
+        tar.addfile(entry, io.BytesIO(content))
+    container.put_archive("/data/landing", archive.getvalue())
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], str]) -> None:

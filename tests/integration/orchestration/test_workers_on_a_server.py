@@ -44,7 +44,7 @@ def test_three_workers_add_two_containers_where_they_fit(api: HetznerAPI, tmp_pa
     plan = project.json("scale", "workers=3", "--apply")
     assert plan["verdict"] == "within", plan
     name = "Container workers-prod-airflow-worker"
-    assert Counter(_created(project)) - one == {f"{name}-2": 1, f"{name}-3": 1}
+    assert Counter(_created(project)) - one == {f"{name}-1": 1, f"{name}-2": 1}
     assert api.writes() == []
 
 
