@@ -17,12 +17,14 @@ import pytest
 from docker.models.containers import Container
 
 from agents.tools.airflow import Airflow
+from data_stack.samples.generate import write
 from fds import init
 from infra.build_context import context_dir
 from infra.services._airflow import API_SERVER, PORT
 from stack_runtime.airflow import request
 from stack_runtime.content import content_dir
 from stack_runtime.errors import UnreachableError
+from stack_runtime.measure import watch
 from tests.kit.ports import free_ports
 from tests.kit.project import ROOT
 from tests.kit.service import Running, together
@@ -106,12 +108,37 @@ def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], s
         time.sleep(0.5)
 
 
+def assert_large_run_stays_within_reservations(stack: Orchestration) -> None:
+    """Measure a run of 200,000 rows, and print the memory of each service at rest and at its peak, in MiB."""
+    content = io.StringIO()
+    write(content, 200_000)
+    stack.land("large.csv", content.getvalue().encode())
+
+    def run() -> None:
+        stack.airflow.trigger("pipeline", "large")
+        stack.ended("large", 500)
+
+    uses = watch(stack.runner.client, stack.runner.context.settings.stack, run)
+    assert stack.state("large") == "success", stack.told("large")
+    reserved = {name: found.service.resources.memory_mb for name, found in stack.services.items()}
+    for name, use in uses.items():
+        print(f"{name}: {use.idle_mb:.0f} at rest, {use.peak_mb:.0f} at the peak, {reserved[name]} reserved")
+    assert not {name: use.peak_mb for name, use in uses.items() if use.peak_mb > reserved[name]}
+
+
 @contextmanager
-def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterator[Orchestration]:
-    """Start the services in the order of their needs, each when those before it are healthy, as `fds up` does."""
+def orchestration(
+    values: Mapping[str, object], context: Path = ROOT, disk: Path | None = None
+) -> Iterator[Orchestration]:
+    """Start the services in the order of their needs, each when those before it are healthy, as `fds up` does.
+
+    Args:
+        context: build context of the images.
+        disk: folder that gets the content of all volumes.
+    """
     ports = free_ports()
     with together(
-        {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], context=context
+        {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], context=context, disk=disk
     ) as services:
         first = ("postgres", "redis", API_SERVER)
         for name in (each for each in first if each in services):

@@ -43,13 +43,14 @@ def _assert_complete(celery: Orchestration, run_id: str, rows_before: int) -> No
 @pytest.mark.parametrize(
     ("service", "moment"),
     [
+        ("airflow-worker", _LOADS),
         ("airflow-worker", _BUILDS),
         ("airflow-scheduler", _LOADS),
         ("redis", _BUILDS),
         ("postgres", _LOADS),
         ("postgres", _BUILDS),
     ],
-    ids=["worker-dbt", "scheduler-load", "redis-dbt", "postgres-load", "postgres-dbt"],
+    ids=["worker-load", "worker-dbt", "scheduler-load", "redis-dbt", "postgres-load", "postgres-dbt"],
 )
 def test_killed_part_loses_and_doubles_no_row(celery_with_data: Orchestration, service: str, moment: str) -> None:
     celery, before = celery_with_data, published(celery_with_data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,15 +12,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from agents.tools.airflow import Airflow
-from data_stack.samples.generate import write
 from fds import doctor
 from infra import docker_access
 from stack_runtime import airflow
 from stack_runtime.errors import UsageError
-from stack_runtime.measure import watch
 from stack_runtime.status import last_run
 from tests.integration.orchestration.conftest import (
     Orchestration,
+    assert_large_run_stays_within_reservations,
     context_of_project,
     csv_of,
     orchestration,
@@ -94,19 +92,7 @@ def test_a_run_in_the_scheduler_publishes_and_the_users_dag_follows(local: Orche
 
 @pytest.mark.slow
 def test_a_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration) -> None:
-    content = io.StringIO()
-    write(content, 200_000)
-    local.land("large.csv", content.getvalue().encode())
-
-    def run() -> None:
-        local.airflow.trigger("pipeline", "large")
-        local.ended("large", 500)
-
-    runner = local.runner
-    uses = watch(runner.client, runner.context.settings.stack, run)
-    assert local.state("large") == "success", local.told("large")
-    reserved = {name: found.service.resources.memory_mb for name, found in local.services.items()}
-    assert not {name: use.peak_mb for name, use in uses.items() if use.peak_mb > reserved[name]}
+    assert_large_run_stays_within_reservations(local)
 
 
 def test_the_broken_dag_is_named_and_the_agents_need_no_settings(
