@@ -1,4 +1,4 @@
-"""Kills of each part during a run of the DAG `pipeline` on Celery: readers see whole runs only, and no row is lost."""
+"""Kills and stops of each part during a run of the DAG `pipeline` on Celery: readers see whole runs, no row is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from tests.integration.orchestration.conftest import Orchestration, csv_of, wait_for
+from tests.integration.orchestration.draining import assert_stopped_runner_ends_its_task
 from tests.integration.orchestration.published import assert_same_in_postgres, held_in_publish, published
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
@@ -81,3 +82,7 @@ def test_part_killed_while_the_run_publishes_loses_and_doubles_no_row(
     _assert_complete(celery, run_id, before.facts[0])
     if service in ("airflow-worker", "postgres"):
         assert celery.tries(run_id)["publish"] > 1, "the kill did not interrupt the step"
+
+
+def test_stopped_worker_ends_its_task_and_no_task_is_lost(celery_with_data: Orchestration) -> None:
+    assert_stopped_runner_ends_its_task(celery_with_data)

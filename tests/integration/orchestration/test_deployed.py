@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import pytest
 
-from agents.tools.airflow import Airflow
+from stack_runtime import airflow
 from stack_runtime.docker_host import runner
 from tests.integration.orchestration.conftest import SAMPLE, land, wait_for
 from tests.kit import layers
@@ -48,9 +48,11 @@ def _up(project: Project) -> int:
 
 
 def _run_dag(project: Project, run_id: str) -> None:
-    airflow = Airflow.of_stack(project.folder, project.stack)
-    airflow.trigger("pipeline", run_id)
-    wait_for(lambda: _dag_runs(project).get(run_id) == "success", 300, lambda: str(airflow.logs("pipeline", run_id)))
+    server = airflow.api_server(docker.from_env(), project.stack)
+    body = {"dag_run_id": run_id, "logical_date": None}
+    status, answer = airflow.request(server, "POST", "/dags/pipeline/dagRuns", body)
+    assert status == 200, answer
+    wait_for(lambda: _dag_runs(project).get(run_id) == "success", 300, lambda: project.fds("status").stdout)
 
 
 def _dag_runs(project: Project) -> dict[str, str]:

@@ -25,6 +25,7 @@ from tests.integration.orchestration.conftest import (
     orchestration,
     wait_for,
 )
+from tests.integration.orchestration.draining import assert_stopped_runner_ends_its_task
 from tests.kit.browser import chromium, despite_network_changes
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
@@ -88,6 +89,11 @@ def test_a_run_in_the_scheduler_publishes_and_the_users_dag_follows(local: Orche
         return [run["state"] for run in local.airflow.runs("mine")] == ["success"]
 
     wait_for(followed, 120, lambda: str(local.airflow.runs("mine")))
+
+
+@pytest.mark.slow
+def test_stopped_scheduler_ends_its_task_and_no_task_is_lost(local: Orchestration) -> None:
+    assert_stopped_runner_ends_its_task(local)
 
 
 @pytest.mark.slow
