@@ -100,6 +100,12 @@ def land(container: Container, name: str, content: bytes) -> None:
     container.put_archive("/data/landing", archive.getvalue())
 
 
+def knows_pipeline(server: Container) -> bool:
+    """Whether the DAG processor, which is healthy before it has parsed anything, has parsed the DAG `pipeline`."""
+    status, _ = request(server, "GET", "/dags/pipeline")
+    return status == 200
+
+
 def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], str]) -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + seconds
@@ -149,6 +155,7 @@ def orchestration(
             service.container.start()
         for service in others:
             assert service.becomes_healthy(HEALTHY_S), f"{service.service.name}: {service.logs()}"
+        wait_for(lambda: knows_pipeline(services[API_SERVER].container), 120, services["airflow-dag-processor"].logs)
         yield Orchestration(services)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from stack_runtime import airflow
 from stack_runtime.docker_host import runner
-from tests.integration.orchestration.conftest import SAMPLE, land, wait_for
+from tests.integration.orchestration.conftest import SAMPLE, knows_pipeline, land, wait_for
 from tests.kit import layers
 from tests.kit.ports import free_ports
 from tests.kit.project import Project
@@ -49,6 +49,7 @@ def _up(project: Project) -> int:
 
 def _run_dag(project: Project, run_id: str) -> None:
     server = airflow.api_server(docker.from_env(), project.stack)
+    wait_for(lambda: knows_pipeline(server), 120, lambda: "the DAG pipeline is not parsed")
     body = {"dag_run_id": run_id, "logical_date": None}
     status, answer = airflow.request(server, "POST", "/dags/pipeline/dagRuns", body)
     assert status == 200, answer
