@@ -10,8 +10,7 @@ import docker
 import pytest
 
 from stack_runtime import airflow
-from stack_runtime.docker_host import runner
-from tests.integration.orchestration.conftest import SAMPLE, knows_pipeline, land, wait_for
+from tests.integration.orchestration.conftest import SAMPLE, wait_for
 from tests.kit import layers
 from tests.kit.ports import free_ports
 from tests.kit.project import Project
@@ -34,10 +33,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture(scope="module")
 def celery(project: Project) -> Project:
-    """The deployed stack, after one run of the DAG `pipeline`."""
+    """The deployed stack, after one run of the pipeline and one of a DAG."""
     assert _up(project) > 0
     layers.keep(docker.from_env())
-    land(runner(docker.from_env(), project.stack), SAMPLE.name, SAMPLE.read_bytes())
+    project.json("run", "--csv", str(SAMPLE), timeout=600)
     _run_dag(project, "on-celery")
     return project
 
@@ -48,12 +47,19 @@ def _up(project: Project) -> int:
 
 
 def _run_dag(project: Project, run_id: str) -> None:
+    """Run the DAG `maintenance`, which is short."""
     server = airflow.api_server(docker.from_env(), project.stack)
-    wait_for(lambda: knows_pipeline(server), 120, lambda: "the DAG pipeline is not parsed")
-    body = {"dag_run_id": run_id, "logical_date": None}
-    status, answer = airflow.request(server, "POST", "/dags/pipeline/dagRuns", body)
-    assert status == 200, answer
-    wait_for(lambda: _dag_runs(project).get(run_id) == "success", 300, lambda: project.fds("status").stdout)
+    path = "/dags/maintenance/dagRuns"
+
+    def started() -> bool:
+        status, _ = airflow.request(server, "POST", path, {"dag_run_id": run_id, "logical_date": None})
+        return status == 200  # 404 until the DAG processor has parsed it
+
+    def succeeded() -> bool:
+        return airflow.request(server, "GET", f"{path}/{run_id}")[1].get("state") == "success"
+
+    wait_for(started, 120, lambda: "the DAG maintenance is not parsed")
+    wait_for(succeeded, 300, lambda: project.fds("status").stdout)
 
 
 def _dag_runs(project: Project) -> dict[str, str]:
@@ -73,7 +79,7 @@ def test_every_part_is_healthy_and_a_second_up_changes_nothing(celery: Project) 
     assert status["last_run"]["status"] == "succeeded"
     assert _up(celery) == 0
     text = celery.fds("status").stdout
-    assert "airflow-worker" in text and "DAG run pipeline on-celery: success" in text
+    assert "airflow-worker" in text and "DAG run maintenance on-celery: success" in text
     doctor = celery.fds("doctor")
     assert doctor.returncode == 0 and "dags: all can be imported" in doctor.stdout, doctor.stdout + doctor.stderr
 
