@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may
 
 ROWS = 5_000
 _FIRST_IDS = count(1_000_000, ROWS)
-_LOADS = "until ls -l /proc/[0-9]*/exe | grep -q venvs/meltano; do sleep 0.05; done"
+# The brackets keep each loop from finding itself.
+_LOADS = "until grep -qs '[.]venvs/meltano' /proc/[0-9]*/cmdline; do sleep 0.05; done"
 # dbt parses before it opens the database.
 _BUILDS = "until ls -l /proc/[0-9]*/fd | grep -q '[.]draft/warehouse[.]duckdb'; do sleep 0.05; done"
 
