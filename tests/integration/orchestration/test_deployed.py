@@ -62,10 +62,6 @@ def _run_dag(project: Project, run_id: str) -> None:
     wait_for(succeeded, 300, lambda: project.fds("status").stdout)
 
 
-def _dag_runs(project: Project) -> dict[str, str]:
-    return {run["dag_run_id"]: run["state"] for run in project.json("status")["dag_runs"]}
-
-
 def _assert_healthy(project: Project, expected: Counter[str]) -> dict[str, Any]:
     """Assert that exactly these containers run, all healthy, and return the status."""
     status = dict(project.json("status"))
@@ -84,6 +80,17 @@ def test_every_part_is_healthy_and_a_second_up_changes_nothing(celery: Project) 
     assert doctor.returncode == 0 and "dags: all can be imported" in doctor.stdout, doctor.stdout + doctor.stderr
 
 
+def test_another_executor_and_back_lose_no_history(celery: Project) -> None:
+    record = _assert_healthy(celery, CELERY)["last_run"]
+    for executor, services in (("local", LOCAL), ("celery", CELERY)):
+        celery.configure({"executor": executor})
+        assert _up(celery) > 0
+        status = _assert_healthy(celery, services)
+        states = {run["dag_run_id"]: run["state"] for run in status["dag_runs"]}
+        assert states["on-celery"] == "success" and status["last_run"] == record
+    _run_dag(celery, "on-celery-again")
+
+
 def test_three_workers_add_two_containers(celery: Project) -> None:
     celery.configure({"workers": 3})
     before = {str(item.id) for item in docker.from_env().containers.list()}
@@ -95,15 +102,3 @@ def test_three_workers_add_two_containers(celery: Project) -> None:
     celery.configure({"workers": 1})
     _up(celery)
     _assert_healthy(celery, CELERY)
-
-
-def test_another_executor_and_back_lose_no_history(celery: Project) -> None:
-    record = _assert_healthy(celery, CELERY)["last_run"]
-    for executor, services in (("local", LOCAL), ("celery", CELERY)):
-        celery.configure({"executor": executor})
-        assert _up(celery) > 0
-        status = _assert_healthy(celery, services)
-        assert _dag_runs(celery)["on-celery"] == "success" and status["last_run"] == record
-        assert _up(celery) == 0
-    _run_dag(celery, "on-celery-again")
-    assert _dag_runs(celery)["on-celery"] == "success"
