@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import docker
 import pytest
 
 from stack_runtime import airflow
+from stack_runtime.errors import UnreachableError
 from tests.integration.orchestration.conftest import SAMPLE, wait_for
 from tests.kit import layers
 from tests.kit.ports import free_ports
@@ -51,12 +53,17 @@ def _run_dag(project: Project, run_id: str) -> None:
     server = airflow.api_server(docker.from_env(), project.stack)
     path = "/dags/maintenance/dagRuns"
 
+    def answer(method: str, below: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        with suppress(UnreachableError):  # a busy machine answers late
+            return airflow.request(server, method, path + below, body)
+        return 0, {}
+
     def started() -> bool:
-        status, _ = airflow.request(server, "POST", path, {"dag_run_id": run_id, "logical_date": None})
-        return status == 200  # 404 until the DAG processor has parsed it
+        status, _ = answer("POST", "", {"dag_run_id": run_id, "logical_date": None})
+        return status in (200, 409)  # 404 until the DAG processor has parsed it
 
     def succeeded() -> bool:
-        return airflow.request(server, "GET", f"{path}/{run_id}")[1].get("state") == "success"
+        return answer("GET", f"/{run_id}")[1].get("state") == "success"
 
     wait_for(started, 120, lambda: "the DAG maintenance is not parsed")
     wait_for(succeeded, 300, lambda: project.fds("status").stdout)
