@@ -84,7 +84,7 @@ def test_every_part_is_healthy_and_a_second_up_changes_nothing(celery: Project) 
     text = celery.fds("status").stdout
     assert "airflow-worker" in text and "DAG run maintenance on-celery: success" in text
     doctor = celery.fds("doctor")
-    assert doctor.returncode == 0 and "dags: all can be imported" in doctor.stdout, doctor.stdout + doctor.stderr
+    assert doctor.returncode == 0 and "dags: all can be imported" in doctor.stderr, doctor.stdout + doctor.stderr
 
 
 def test_another_executor_and_back_lose_no_history(celery: Project) -> None:
