@@ -99,9 +99,10 @@ def _broken_dags(stack: str) -> str:
             return "no Airflow is deployed"
         broken = airflow.import_errors(airflow.api_server(client, stack))
     if broken:
+        named = "; ".join(f"{file}: {line}" for file, line in broken[:5])
         raise UsageError(
-            f"{len(broken)} DAG files cannot be imported, the first because of {broken[0][1]}",
-            where=broken[0][0],
-            next_command="correct it, then fds up",
+            f"DAG files that cannot be imported ({len(broken)}): {named}",
+            where="data_stack/airflow/dags",
+            next_command="correct them, then fds up",
         )
     return "all can be imported"

@@ -70,7 +70,8 @@ def container(
         restart="unless-stopped",
         log_driver=LOG_DRIVER,
         log_opts=LOG_OPTIONS,
-        destroy_grace_seconds=20,
+        stop_timeout=service.grace_s,  # for a person's `docker stop`, and for a restart of Docker or the machine
+        destroy_grace_seconds=service.grace_s,  # for the engine
         opts=pulumi.ResourceOptions.merge(options, _replacing(service, context)),
     )
 

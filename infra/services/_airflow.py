@@ -19,6 +19,8 @@ API_SERVER = "airflow-api-server"
 PORT = 8080
 CONCURRENCY = 2
 """How many tasks run in parallel in one worker, or in a scheduler that runs them itself."""
+GRACE_S = 300
+"""How long a container that runs tasks waits for them when it is stopped; it takes no new ones meanwhile."""
 LOGS = Volume("airflow-logs", "/var/log/airflow")
 """All parts mount it, because the API server reads the logs of tasks from it."""
 

@@ -190,6 +190,8 @@ class Service:
     """Whether an update keeps the old container until the new one is healthy; two versions then run together."""
     architectures: tuple[str, ...] = ("x86", "arm")
     shm_mb: int = 0
+    grace_s: int = 20
+    """How long a container that is stopped may take to end its work before it is killed, in seconds."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of its containers, beside those of the stack."""
 

@@ -33,4 +33,5 @@ SERVICE = Service(
     ),
     health=_airflow.health("scheduler"),
     labels=_runner.LABELS,
+    grace_s=_airflow.GRACE_S,
 )

@@ -11,20 +11,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from docker.models.containers import Container
 
 from agents.tools.airflow import Airflow
+from data_stack.samples.generate import write
 from fds import init
 from infra.build_context import context_dir
 from infra.services._airflow import API_SERVER, PORT
+from stack_runtime.airflow import request
 from stack_runtime.content import content_dir
 from stack_runtime.errors import UnreachableError
+from stack_runtime.measure import watch
 from tests.kit.ports import free_ports
 from tests.kit.project import ROOT
 from tests.kit.service import Running, together
 
 HEALTHY_S = 240.0
+SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 
 @dataclass
@@ -45,12 +51,7 @@ class Orchestration:
 
     def land(self, name: str, content: bytes) -> None:
         """Put a file into the landing folder."""
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.uid, entry.gid, entry.mode = len(content), 10001, 10001, 0o600
-            tar.addfile(entry, io.BytesIO(content))
-        self.runner.container.put_archive("/data/landing", archive.getvalue())
+        land(self.runner.container, name, content)
 
     def pipeline(self, *words: str, environment: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Call the pipeline's command line where the tasks run. Returns: the exit code and the JSON that it prints."""
@@ -78,9 +79,31 @@ class Orchestration:
         wait_for(lambda: self.state(run_id) in ("success", "failed"), seconds, lambda: self.told(run_id))
         return self.state(run_id)
 
+    def tries(self, run_id: str) -> dict[str, int]:
+        """How often each task of a run was started."""
+        path = f"/dags/pipeline/dagRuns/{quote(run_id)}/taskInstances"
+        _, answer = request(self.services[API_SERVER].container, "GET", path)
+        return {task["task_id"]: int(task["try_number"]) for task in answer["task_instances"]}
+
     def told(self, run_id: str) -> str:
         """Return the logs of all tasks of a run, for the message of a failed test."""
         return json.dumps(self.airflow.logs("pipeline", run_id), indent=1)[-6000:]
+
+
+def land(container: Container, name: str, content: bytes) -> None:
+    """Put a file into the landing folder, which a container that runs tasks mounts."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.uid, entry.gid, entry.mode = len(content), 10001, 10001, 0o600
+        tar.addfile(entry, io.BytesIO(content))
+    container.put_archive("/data/landing", archive.getvalue())
+
+
+def knows_pipeline(server: Container) -> bool:
+    """Whether the DAG processor, which is healthy before it has parsed anything, has parsed the DAG `pipeline`."""
+    status, _ = request(server, "GET", "/dags/pipeline")
+    return status == 200
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], str]) -> None:
@@ -91,12 +114,37 @@ def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], s
         time.sleep(0.5)
 
 
+def assert_large_run_stays_within_reservations(stack: Orchestration) -> None:
+    """Measure a run of 200,000 rows, and print the memory of each service at rest and at its peak, in MiB."""
+    content = io.StringIO()
+    write(content, 200_000)
+    stack.land("large.csv", content.getvalue().encode())
+
+    def run() -> None:
+        stack.airflow.trigger("pipeline", "large")
+        stack.ended("large", 500)
+
+    uses = watch(stack.runner.client, stack.runner.context.settings.stack, run)
+    assert stack.state("large") == "success", stack.told("large")
+    reserved = {name: found.service.resources.memory_mb for name, found in stack.services.items()}
+    for name, use in uses.items():
+        print(f"{name}: {use.idle_mb:.0f} at rest, {use.peak_mb:.0f} at the peak, {reserved[name]} reserved")
+    assert not {name: use.peak_mb for name, use in uses.items() if use.peak_mb > reserved[name]}
+
+
 @contextmanager
-def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterator[Orchestration]:
-    """Start the services in order of their dependencies, each when those before it are healthy, as `fds up` does."""
+def orchestration(
+    values: Mapping[str, object], context: Path = ROOT, disk: Path | None = None
+) -> Iterator[Orchestration]:
+    """Start the services in order of their dependencies, each when those before it are healthy, as `fds up` does.
+
+    Args:
+        context: build context of the images.
+        disk: folder that gets the content of all volumes.
+    """
     ports = free_ports()
     with together(
-        {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], context=context
+        {"profiles": ["orchestration"], **ports, **values}, without=["streamlit"], context=context, disk=disk
     ) as services:
         first = ("postgres", "redis", API_SERVER)
         for name in (each for each in first if each in services):
@@ -107,6 +155,7 @@ def orchestration(values: Mapping[str, object], context: Path = ROOT) -> Iterato
             service.container.start()
         for service in others:
             assert service.becomes_healthy(HEALTHY_S), f"{service.service.name}: {service.logs()}"
+        wait_for(lambda: knows_pipeline(services[API_SERVER].container), 120, services["airflow-dag-processor"].logs)
         yield Orchestration(services)
 
 
@@ -122,16 +171,22 @@ def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:
         return context_dir()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def celery() -> Iterator[Orchestration]:
     with orchestration({"executor": "celery"}) as found:
         yield found
+
+
+@pytest.fixture(scope="package")
+def celery_with_data(celery: Orchestration) -> Orchestration:
+    """A stack that has published the sample."""
+    celery.land("transactions.csv", SAMPLE.read_bytes())
+    code, run = celery.pipeline("run", "--json")
+    assert code == 0, run
+    return celery
 
 
 def csv_of(first: int, count: int) -> bytes:
     """Return a CSV file with the ids from `first` on, none of which is in the sample."""
     lines = [f"x{n},2026-01-{n % 28 + 1:02},C{n % 7},10.50,EUR,consulting,hours" for n in range(first, first + count)]
     return "\n".join(["id,date,customer_id,amount,currency,category,description", *lines, ""]).encode()
-
-
-SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"

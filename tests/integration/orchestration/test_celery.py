@@ -1,4 +1,4 @@
-"""Run the DAG `pipeline` on a Celery worker: same result as `fds run`, kills, and concurrent runs."""
+"""Test that the DAG `pipeline` on a Celery worker has the result of `fds run`, and measure its memory."""
 
 from __future__ import annotations
 
@@ -8,32 +8,14 @@ from urllib.request import urlopen
 import httpx2 as httpx
 import pytest
 
-from tests.integration.orchestration.conftest import SAMPLE, Orchestration, csv_of, wait_for
+from tests.integration.orchestration.conftest import (
+    SAMPLE,
+    Orchestration,
+    assert_large_run_stays_within_reservations,
+)
+from tests.integration.orchestration.published import assert_same_in_postgres, published
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
-
-PUBLISHED = "/data/published/warehouse.duckdb"
-_COUNT = f"import duckdb; print(duckdb.connect('{PUBLISHED}', read_only=True).sql(\"{{sql}}\").fetchall())"
-_COUNTS = """
-import duckdb, json, sys
-database = duckdb.connect(sys.argv[1], read_only=True)
-marts = database.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts'").fetchall()
-print(json.dumps({name: database.sql(f'SELECT count(*) FROM marts."{name}"').fetchone()[0] for (name,) in marts}))
-"""
-
-
-def _rows(celery: Orchestration, sql: str) -> str:
-    """Return rows of the published database as Python shows them."""
-    code, output = celery.runner.container.exec_run(["python", "-c", _COUNT.format(sql=sql)])
-    assert code == 0, output
-    return str(output.decode().strip())
-
-
-def _marts(celery: Orchestration, database: str) -> dict[str, int]:
-    """Return the number of rows of each mart in a database of the worker."""
-    code, output = celery.runner.container.exec_run(["python", "-c", _COUNTS, database])
-    assert code == 0, output
-    return dict(json.loads(output))
 
 
 def test_every_part_is_healthy_and_flower_shows_the_worker(celery: Orchestration) -> None:
@@ -71,30 +53,12 @@ def test_dag_run_has_the_same_result_as_fds_run(celery: Orchestration) -> None:
     assert [(c["test_name"], c["status"]) for c in run["checks"]] == [
         (c["test_name"], c["status"]) for c in here["checks"]
     ]
-    marts = _marts(celery, PUBLISHED)
-    assert marts["fact_transactions"] > 2000 and marts == _marts(celery, "/tmp/here.duckdb")
+    found, expected = published(celery), published(celery, "/tmp/here.duckdb")
+    assert found.facts[0] > 2000 and (found.marts, found.facts) == (expected.marts, expected.facts)
+    assert_same_in_postgres(celery, found)
     logs = celery.airflow.logs("pipeline", "first")
     assert any("step begins" in line for line in logs["load_tap-csv"])
 
 
-def test_worker_killed_during_a_load_neither_loses_nor_duplicates_rows(celery: Orchestration) -> None:
-    before = _rows(celery, "SELECT count(*) FROM marts.fact_transactions")
-    celery.land("more.csv", csv_of(1, 20_000))
-    celery.airflow.trigger("pipeline", "killed")
-    worker = celery.runner.container
-
-    def loads() -> bool:
-        return "meltano" in str(worker.top()["Processes"])
-
-    wait_for(loads, 120, lambda: celery.told("killed"))
-    code, refused = celery.pipeline("run", "--json")
-    assert code == 7, refused  # no second run may start meanwhile
-    worker.kill("SIGKILL")
-    worker.start()
-    assert celery.ended("killed", 360) == "success", celery.told("killed")
-    after = _rows(celery, "SELECT count(*) FROM marts.fact_transactions")
-    count = (
-        "SELECT count(*), count(DISTINCT transaction_id) FROM marts.fact_transactions WHERE transaction_id LIKE 'x%'"
-    )
-    assert _rows(celery, count) == "[(20000, 20000)]"
-    assert int(after.strip("[(,)]")) == int(before.strip("[(,)]")) + 20_000
+def test_run_of_200_000_rows_stays_within_the_reservations(celery: Orchestration) -> None:
+    assert_large_run_stays_within_reservations(celery)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,18 +12,20 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from agents.tools.airflow import Airflow
-from data_stack.samples.generate import write
+from fds import doctor
 from infra import docker_access
 from stack_runtime import airflow
-from stack_runtime.measure import watch
+from stack_runtime.errors import UsageError
 from stack_runtime.status import last_run
 from tests.integration.orchestration.conftest import (
     Orchestration,
+    assert_large_run_stays_within_reservations,
     context_of_project,
     csv_of,
     orchestration,
     wait_for,
 )
+from tests.integration.orchestration.draining import assert_stopped_runner_ends_its_task
 from tests.kit.browser import chromium, despite_network_changes
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
@@ -44,6 +45,7 @@ BROKEN = {
     "broken.py": "from airflow.sdk import dag\nimport no_such_package\n",
     "typo.py": "from airflow.sdk import dag\ndef (\n",
 }
+TAKEN = {f"my_{name}.py": MINE.replace("mine", name) for name in ("pipeline", "maintenance", "watch")}
 IMPORT = """
 import json, os, sys, time
 from airflow.dag_processing.dagbag import DagBag
@@ -63,7 +65,7 @@ print(json.dumps({"seconds": time.monotonic() - began, "seen": seen, "dags": [so
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
-    context = context_of_project(tmp_path_factory.mktemp("project"), {"mine.py": MINE, **BROKEN})
+    context = context_of_project(tmp_path_factory.mktemp("project"), {"mine.py": MINE, **BROKEN, **TAKEN})
     with orchestration({"schedule": "weekly"}, context) as found:
         yield found
 
@@ -71,7 +73,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
 def test_dags_are_imported_quickly_and_read_nothing(local: Orchestration) -> None:
     found = local.call_airflow_python(IMPORT)
     assert found["dags"] == [["maintenance", "pipeline", "watch"], ["mine"]]
-    assert found["broken"] == [[], ["broken.py", "typo.py"]]
+    assert found["broken"] == [[], sorted([*BROKEN, *TAKEN])]
     assert found["seen"] == []
     assert found["seconds"] < 2
 
@@ -90,20 +92,13 @@ def test_run_in_the_scheduler_publishes_and_starts_the_user_s_dag(local: Orchest
 
 
 @pytest.mark.slow
+def test_stopped_scheduler_ends_its_task_and_no_task_is_lost(local: Orchestration) -> None:
+    assert_stopped_runner_ends_its_task(local)
+
+
+@pytest.mark.slow
 def test_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration) -> None:
-    content = io.StringIO()
-    write(content, 200_000)
-    local.land("large.csv", content.getvalue().encode())
-
-    def run() -> None:
-        local.airflow.trigger("pipeline", "large")
-        local.ended("large", 500)
-
-    runner = local.runner
-    uses = watch(runner.client, runner.context.settings.stack, run)
-    assert local.state("large") == "success", local.told("large")
-    reserved = {name: found.service.resources.memory_mb for name, found in local.services.items()}
-    assert not {name: use.peak_mb for name, use in uses.items() if use.peak_mb > reserved[name]}
+    assert_large_run_stays_within_reservations(local)
 
 
 def test_broken_dag_is_named_and_agents_need_no_settings(
@@ -124,9 +119,21 @@ def test_broken_dag_is_named_and_agents_need_no_settings(
     assert "success" in {run["state"] for run in airflow.latest_runs(container)}
     errors = {Path(file).name: line for file, line in airflow.import_errors(container)}
     assert errors["broken.py"] == "ModuleNotFoundError: No module named 'no_such_package'"
-    assert errors.keys() == BROKEN.keys() and "SyntaxError" in errors["typo.py"]
+    assert errors.keys() == {*BROKEN, *TAKEN} and "SyntaxError" in errors["typo.py"]
     status, _ = airflow.request(container, "GET", "/connections")
     assert status == 403  # the agents' user may run DAGs, but not see connections
+
+
+def test_doctor_names_dags_with_an_id_of_the_package_and_ours_stay(
+    local: Orchestration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(local.runner.client))
+    with pytest.raises(UsageError) as found:
+        doctor._broken_dags(local.runner.context.settings.stack)
+    for file, dag_id in zip(TAKEN, ("pipeline", "maintenance", "watch"), strict=True):
+        assert f"{file}: AirflowClusterPolicyViolation: the DAG id {dag_id} belongs to a DAG" in str(found.value)
+        _, dag = airflow.request(local.services["airflow-api-server"].container, "GET", f"/dags/{dag_id}")
+        assert (dag["bundle_name"], dag["relative_fileloc"]) == ("package", f"{dag_id}.py")
 
 
 def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:

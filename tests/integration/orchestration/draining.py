@@ -1,0 +1,35 @@
+"""Stop the container that runs tasks in the middle of one: it ends the task first, and loses none."""
+
+from __future__ import annotations
+
+import time
+from threading import Thread
+
+from tests.integration.orchestration.conftest import Orchestration, csv_of
+from tests.integration.orchestration.published import assert_same_in_postgres, held_in_publish, published
+
+ROWS = 1_000
+BUSY_S = 25
+"""Longer than Docker (10 s) or the engine (20 s) waits for other containers before it kills them."""
+
+
+def assert_stopped_runner_ends_its_task(stack: Orchestration) -> None:
+    """Assert that a run of the DAG `pipeline` completes without a second try of a task; data must be published."""
+    before, runner = published(stack), stack.runner.container
+    stack.land("drained.csv", csv_of(3_000_000, ROWS))
+    stack.airflow.trigger("pipeline", "drained")
+    stop = Thread(target=lambda: runner.stop(timeout=stack.runner.service.grace_s))
+    with held_in_publish(stack, "drained"):
+        stop.start()
+        time.sleep(BUSY_S)
+        runner.reload()
+        assert runner.status == "running", stack.runner.logs()
+    stop.join()
+    runner.reload()
+    assert (runner.status, runner.attrs["State"]["ExitCode"]) == ("exited", 0), stack.runner.logs()
+    runner.start()
+    assert stack.ended("drained") == "success", stack.told("drained")
+    assert set(stack.tries("drained").values()) <= {0, 1}, "a task was interrupted"
+    after = published(stack)
+    assert after.facts[:2] == (before.facts[0] + ROWS, before.facts[0] + ROWS)
+    assert_same_in_postgres(stack, after)

@@ -1,0 +1,88 @@
+"""Read what the pipeline has published: the warehouse file and the marts in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from tests.integration.orchestration.conftest import Orchestration, wait_for
+
+FILE = "/data/published/warehouse.duckdb"
+_FACTS = "SELECT count(*), count(DISTINCT transaction_id), CAST(sum(amount) AS VARCHAR) FROM marts.fact_transactions"
+_MARTS = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts' ORDER BY table_name"
+_PROGRAM = f"""
+import duckdb, json, sys
+database = duckdb.connect(sys.argv[1], read_only=True)
+marts = [name for name, in database.sql("{_MARTS}").fetchall()]
+counts = {{mart: database.sql(f'SELECT count(*) FROM marts."{{mart}}"').fetchone()[0] for mart in marts}}
+run, = database.sql("SELECT run_id FROM fds.publication").fetchone()
+print(json.dumps([run, counts, database.sql("{_FACTS}").fetchone()]))
+"""
+_BLOCKED = """SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'fds publish' AND wait_event_type = 'Lock'"""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The run that published the file, the rows of each mart, and rows, distinct keys and sum of the transactions."""
+
+    run_id: str
+    marts: dict[str, int]
+    facts: tuple[int, int, str]
+
+
+def published(stack: Orchestration, file: str = FILE) -> Published:
+    """Return what a warehouse file in the container that runs the tasks holds."""
+    code, (out, said) = stack.runner.container.exec_run(["python", "-c", _PROGRAM, file], demux=True)
+    assert code == 0, said
+    run_id, marts, facts = json.loads(out)
+    return Published(run_id, marts, tuple(facts))
+
+
+def assert_same_in_postgres(stack: Orchestration, expected: Published) -> None:
+    """Assert that the marts in PostgreSQL have the rows of the file."""
+    with connected(stack) as connection:
+        names = [name for (name,) in connection.execute(_MARTS)]
+        counts = {name: connection.execute(f'SELECT count(*) FROM marts."{name}"').fetchone() for name in names}
+        rows, keys, total = connection.execute(_FACTS).fetchone() or (0, 0, "0")
+    assert {name: found[0] for name, found in counts.items() if found} == expected.marts
+    assert (rows, keys, float(total)) == (*expected.facts[:2], float(expected.facts[2]))
+
+
+@contextmanager
+def connected(stack: Orchestration) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to the database `marts` as the pipeline does."""
+    postgres = stack.services["postgres"]
+    with psycopg.connect(
+        host=postgres.address, user="pipeline", password=postgres.context.secrets["pipeline_password"], dbname="marts",
+        connect_timeout=20,
+    ) as connection:  # fmt: skip
+        yield connection
+
+
+@contextmanager
+def held_in_publish(stack: Orchestration, run_id: str) -> Iterator[None]:
+    """Stop the run in the middle of publishing while the block runs: marts are written, none is visible yet.
+
+    A lock that admits readers and no writer stops it; a kill of PostgreSQL in the block ends the lock.
+    """
+    postgres = stack.services["postgres"]
+    connection = psycopg.connect(
+        host=postgres.address, user="pipeline", password=postgres.context.secrets["pipeline_password"], dbname="marts"
+    )
+    try:
+        connection.execute("LOCK TABLE marts.fact_transactions IN SHARE MODE")
+
+        def blocked() -> bool:
+            with connected(stack) as other:
+                return other.execute(_BLOCKED).fetchone() == (1,)
+
+        wait_for(blocked, 300, lambda: stack.told(run_id))
+        yield
+    finally:
+        connection.close()

@@ -1,0 +1,78 @@
+"""A full disk during a run of the DAG `pipeline`: the run says so, damages nothing, and goes on when space is free."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.orchestration.conftest import SAMPLE, Orchestration, csv_of, orchestration, wait_for
+from tests.integration.orchestration.published import assert_same_in_postgres, published
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
+
+SIZE_MB = 700
+LEFT_MB = 1
+ROWS = 20_000
+SAID = "the disk is full, "
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file system of limited size."""
+    folder = tmp_path_factory.mktemp("disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def stack(disk: Path) -> Iterator[Orchestration]:
+    """All volumes on that disk, after a run that published the sample."""
+    with orchestration({"executor": "celery"}, disk=disk) as found:
+        found.land("transactions.csv", SAMPLE.read_bytes())
+        for service in found.services.values():  # as the stack does: Airflow's scheduler ends without its database
+            service.container.update(restart_policy={"Name": "unless-stopped"})
+        code, run = found.pipeline("run", "--json")
+        assert code == 0, run
+        yield found
+
+
+def _fill(disk: Path) -> Path:
+    """Fill the disk except for `LEFT_MB`, and return the file that takes the space."""
+    filler = disk / "filler"
+    block = b"\0" * 2**20
+    with filler.open("wb") as file:
+        while shutil.disk_usage(disk).free > LEFT_MB * 2**20:
+            file.write(block[: shutil.disk_usage(disk).free - LEFT_MB * 2**20])
+            file.flush()
+    return filler
+
+
+@pytest.mark.parametrize("task", ["begin", "publish"])
+def test_full_disk_delays_a_run_and_damages_nothing(stack: Orchestration, disk: Path, task: str) -> None:
+    before, run_id = published(stack), f"full-{task}"
+    stack.land(f"{run_id}.csv", csv_of(4_000_000 if task == "begin" else 4_500_000, ROWS))
+    filler = _fill(disk) if task == "begin" else None
+    stack.airflow.trigger("pipeline", run_id)
+    if filler is None:
+        worker = stack.runner.container
+        wait_for(lambda: "step check" in str(worker.top()["Processes"]), 240, lambda: stack.told(run_id))
+        filler = _fill(disk)
+
+    def says_so() -> bool:
+        lines = stack.airflow.logs("pipeline", run_id).get(task, [])
+        return any("error" in line and SAID in line for line in lines)
+
+    wait_for(says_so, 180, lambda: stack.told(run_id))
+    assert published(stack) == before
+    assert_same_in_postgres(stack, before)
+    filler.unlink()
+    assert stack.ended(run_id) == "success", stack.told(run_id)
+    assert stack.tries(run_id)[task] > 1
+    after = published(stack)
+    assert after.facts[:2] == (before.facts[0] + ROWS, before.facts[0] + ROWS)
+    assert_same_in_postgres(stack, after)

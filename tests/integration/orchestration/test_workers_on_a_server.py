@@ -1,0 +1,79 @@
+"""Three Celery workers on a rented server: two more containers where they fit, otherwise a refusal with a way out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.hetzner import HetznerAPI
+from tests.kit.project import ON_A_SERVER, Project
+
+pytestmark = pytest.mark.slow
+
+CELERY = {**ON_A_SERVER, "profiles": ["orchestration"], "executor": "celery"}
+
+
+@pytest.fixture
+def api() -> Iterator[HetznerAPI]:
+    with HetznerAPI() as double:
+        yield double
+
+
+def _project(api: HetznerAPI, folder: Path, **settings: Any) -> Project:
+    made = Project(folder, "workers-prod", {**CELERY, **settings}, dict(api.environment))
+    made.take_secrets()
+    return made
+
+
+def _created(project: Project) -> list[str]:
+    """Return the kind of each resource that a preview would create, and of a worker its name."""
+    done = project.fds("preview")
+    assert done.returncode == 0, done.stderr
+    lines = [line.removeprefix("  would create ") for line in done.stderr.splitlines() if "would create" in line]
+    return [line if "airflow-worker" in line else line.split()[0] for line in lines]
+
+
+def test_three_workers_add_two_containers_where_they_fit(api: HetznerAPI, tmp_path: Path) -> None:
+    project = _project(api, tmp_path, budgetUsd="60")
+    one = Counter(_created(project))
+    plan = project.json("scale", "workers=3", "--apply")
+    assert plan["verdict"] == "within", plan
+    name = "Container workers-prod-airflow-worker"
+    assert Counter(_created(project)) - one == {f"{name}-1": 1, f"{name}-2": 1}
+    assert api.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"serverType": "cpx22"},
+            ["does not fit", "memory: 4,472 MiB needed, 3,814 there", "CPU: 2.45 cores needed, 2"],
+        ),
+        ({}, ["over the budget of $50.00"]),
+    ],
+    ids=["memory", "budget"],
+)
+def test_three_workers_that_do_not_fit_are_refused_with_alternatives_that_fit(
+    api: HetznerAPI, tmp_path: Path, settings: dict[str, str], said: list[str]
+) -> None:
+    project = _project(api, tmp_path, workers=3, **settings)
+    for verb in ("cost", "preview", "up"):
+        done = project.fds(verb)
+        assert done.returncode == 3, done.stdout + done.stderr
+        text = done.stdout + done.stderr
+        assert all(words in text for words in (*said, "fds scale")) and "Traceback" not in text, text
+    assert api.writes() == []
+    stack_file = project.stack_file.read_text()
+    alternatives = json.loads(project.fds("cost", "--json").stdout)["alternatives"]
+    assert alternatives
+    for alternative in alternatives:
+        pairs = [f"{name}={value}" for name, value in alternative["settings"].items()]
+        assert project.json("scale", *pairs, "--apply")["verdict"] == "within"
+        assert project.fds("preview").returncode == 0
+        project.stack_file.write_text(stack_file)
