@@ -1,0 +1,18 @@
+"""Test the stack files of a new clone; the working ones get secrets with the first deployment."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.kit.project import ROOT
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_committed_stack_file_has_no_secrets(stack: str) -> None:
+    """A new clone has another passphrase, so it could not decrypt them."""
+    command = ["git", "-C", str(ROOT), "show", f"HEAD:Pulumi.{stack}.yaml"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    assert "config:" in text
+    assert "secure:" not in text and "encryptionsalt" not in text
