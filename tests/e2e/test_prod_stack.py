@@ -39,7 +39,7 @@ STEPS = {
 IDLE = "trap exit TERM; sleep 600 & wait"
 """A command that never becomes healthy and stops at once."""
 NETWORKS = {"data", "internet", "web"}
-VOLUMES = {"certificates", "postgres", "published", "warehouse", *(f"{name}-files" for name in LEAN)}
+VOLUMES = {"certificates", "metrics", "postgres", "published", "warehouse", *(f"{name}-files" for name in LEAN)}
 
 
 def _assert_one_of_each_resource(prod: Prod) -> None:
@@ -178,7 +178,7 @@ def test_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
     before = prod.containers()["streamlit"]
     impatient = (
         "infra/component/containers.py",
-        "wait_timeout=WAIT_S",
+        "wait_timeout=max(WAIT_S, service.health.start_period_s)",
         'wait_timeout=8 if service.name == "streamlit" else WAIT_S',
     )
     sick = ("data_stack/images/streamlit/Dockerfile", 'CMD ["streamlit", "run", "app.py"]', f"CMD {IDLE}")

@@ -76,4 +76,4 @@ def test_another_package_named_agents_is_reported(built: Path, project: Path, tm
     packages.mkdir()
     (packages / "__init__.py").write_text("Agent = object\n")
     done = _fds(installed, project, "status")
-    assert done.returncode == 5 and "has the same name" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert done.returncode == 5 and "with the same name" in done.stderr and done.stderr.count("\n") == 1, done.stderr
