@@ -6,14 +6,14 @@ import os
 from contextlib import suppress
 from datetime import timedelta
 
-from airflow.sdk import Asset, dag, task
+from airflow.sdk import Asset, CronTriggerTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 from data_stack.airflow.graph import GROUPS, MARTS, SOURCES
 
 from data_stack.airflow.notify import notify_failure
 from data_stack.airflow.steps import POOL, run_step
 
-SCHEDULES = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1"}
+CRON = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1"}
 """Cron expressions (UTC) by the setting `schedule`; with `never`, runs are started by hand."""
 TASK = {
     "pool": POOL,
@@ -62,8 +62,17 @@ def abandon() -> None:
     raise AirflowFailException("the run has failed, and the pipeline is free again")
 
 
+def _schedule(cron: str | None) -> CronTriggerTimetable | None:
+    """Return a timetable whose first run is the next one.
+
+    With a cron expression alone, Airflow also starts the previous run, if that is at most a tenth of the period ago.
+    """
+    at_once = timedelta(seconds=1)
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=at_once) if cron else None
+
+
 @dag(
-    schedule=SCHEDULES.get(os.environ.get("FDS_SCHEDULE", "")),
+    schedule=_schedule(CRON.get(os.environ.get("FDS_SCHEDULE", ""))),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=4),

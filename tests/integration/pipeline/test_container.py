@@ -103,11 +103,12 @@ def test_file_is_uploaded_and_the_result_returned(container: Container, tmp_path
 
 
 def test_result_of_the_last_publishing_run_is_written_as_metrics(container: Container, tmp_path: Path) -> None:
-    def metrics() -> dict[str, int]:
+    def metrics() -> dict[str, float]:
         code, text = container.exec_run(["cat", "/data/metrics/pipeline.prom"])
         assert code == 0 and isinstance(text, bytes)
         return {
-            name: int(value) for name, value in (line.split() for line in text.decode().splitlines() if line[0] != "#")
+            name: float(value)
+            for name, value in (line.split() for line in text.decode().splitlines() if line[0] != "#")
         }
 
     for content, succeeded in ((rows(1, 30), 1), (rows(1, 9, "much"), 0)):
