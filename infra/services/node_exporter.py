@@ -7,7 +7,8 @@ there, and the disk with the volumes through the volume with the pipeline's file
 
 from __future__ import annotations
 
-from infra.services._model import Health, Metrics, Resources, Service, Volume, serves
+from infra.services import _exporter
+from infra.services._model import Metrics, Service, Volume
 
 PORT = 9100
 FOLDER = "/metrics"
@@ -17,8 +18,8 @@ SYSTEM_DISK = "/etc/hostname"
 SERVICE = Service(
     name="node-exporter",
     image="prom/node-exporter:v1.11.1",
-    profile="monitoring",
-    user="65534:65534",
+    profile=_exporter.PROFILE,
+    user=_exporter.USER,
     command=(
         "--collector.disable-defaults",
         "--collector.cpu",
@@ -32,14 +33,6 @@ SERVICE = Service(
     volumes=(Volume("metrics", FOLDER, read_only=True, data=False),),
     needs=("pipeline",),  # a new volume gets its owner from the pipeline's image
     metrics=Metrics(PORT),
-    resources=Resources(
-        memory_mb=16,
-        memory_limit_mb=64,
-        cpu=0.05,
-        cpu_limit=0.25,
-        image_mb=160,
-        processes=128,
-        measured="7 MiB at rest",
-    ),
-    health=Health(serves(PORT, "/metrics"), interval_s=10),
+    resources=_exporter.resources("7 MiB at rest"),
+    health=_exporter.health(PORT, "/metrics"),
 )

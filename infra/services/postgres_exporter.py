@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from infra.services._model import Health, Metrics, Resources, Service, secret, serves
+from infra.services import _exporter
+from infra.services._model import Metrics, Service, secret
 
 PORT = 9187
 
 SERVICE = Service(
     name="postgres-exporter",
     image="prometheuscommunity/postgres-exporter:v0.19.1",
-    profile="monitoring",
-    user="65534:65534",
+    profile=_exporter.PROFILE,
+    user=_exporter.USER,
     command=(f"--web.listen-address=:{PORT}",),
     environment=lambda _: {
         # Without the timeout, a scrape would wait for the name of a stopped container, and pg_up would not become 0.
@@ -24,14 +25,6 @@ SERVICE = Service(
     member_of=("pg_monitor",),
     needs=("postgres",),
     metrics=Metrics(PORT, watches={"pg_up": "postgres"}),
-    resources=Resources(
-        memory_mb=16,
-        memory_limit_mb=64,
-        cpu=0.05,
-        cpu_limit=0.25,
-        image_mb=160,
-        processes=128,
-        measured="8 MiB at rest",
-    ),
-    health=Health(serves(PORT, "/"), interval_s=10),  # a path that does not need PostgreSQL; the metrics do
+    resources=_exporter.resources("8 MiB at rest"),
+    health=_exporter.health(PORT, "/"),  # a path that does not need PostgreSQL; the metrics do
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from infra.services import redis
+from infra.services import _exporter, redis
 from infra.services._airflow import has_workers
-from infra.services._model import Context, File, Health, Metrics, Resources, Service, serves
+from infra.services._model import Context, File, Metrics, Service
 
 PORT = 9121
 ADDRESS = "redis://redis:6379"
@@ -20,9 +20,9 @@ def _passwords(context: Context) -> str:
 SERVICE = Service(
     name="redis-exporter",
     image="oliver006/redis_exporter:v1.87.0-alpine",
-    profile="monitoring",
+    profile=_exporter.PROFILE,
     wanted=lambda settings: settings.has(redis.SERVICE.profile) or has_workers(settings),
-    user="65534:65534",
+    user=_exporter.USER,
     command=(
         f"--redis.addr={ADDRESS}",
         "--redis.password-file=/run/fds/passwords.json",
@@ -33,14 +33,6 @@ SERVICE = Service(
     files=(File("passwords.json", _passwords),),
     needs=("redis",),
     metrics=Metrics(PORT, watches={"redis_up": "redis"}),
-    resources=Resources(
-        memory_mb=16,
-        memory_limit_mb=64,
-        cpu=0.05,
-        cpu_limit=0.25,
-        image_mb=160,
-        processes=128,
-        measured="7 MiB at rest",
-    ),
-    health=Health(serves(PORT, "/"), interval_s=10),  # a path that does not need Redis; the metrics do
+    resources=_exporter.resources("7 MiB at rest"),
+    health=_exporter.health(PORT, "/"),  # a path that does not need Redis; the metrics do
 )
