@@ -20,10 +20,10 @@ from infra.engine.stack_operations import StackOperations
 from infra.hosts import host_of
 from infra.operations.images import remove_former_images
 from infra.operations.reconcile import reconcile
+from infra.services import selected
 from infra.settings import Settings
 from infra.stack_file import read
 from stack_runtime.errors import LockedError, StackError, UnreachableError
-from stack_runtime.metabase.remote import fill_deployed
 from stack_runtime.status import unhealthy
 
 SETTLED_S = 120.0
@@ -74,7 +74,9 @@ def deploy(
         sick = _sick(client, stack, say)
         if not sick:
             remove_former_images(client, deployment, former, record, say)
-            fill_deployed(client, stack, say)
+            for service in selected(deployment.settings):
+                if service.after_up:
+                    service.after_up(client, stack, say)
     if sick:
         raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
     return changes

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from infra.services import _metabase
 from infra.services._model import Context, File, Health, Resources, Route, Service, Volume, address_of, secret, serves
 from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 HEAP_MB = 1500
 _KEY = "metabase_encryption_key"
@@ -41,6 +45,12 @@ def _start(_: Context) -> str:
     return f'MB_ENCRYPTION_SECRET_KEY=$(cat /run/fds/{_KEY}) && export MB_ENCRYPTION_SECRET_KEY && exec "$@"\n'
 
 
+def _fill(client: DockerClient, stack: str, say: Callable[[str], None]) -> None:
+    from stack_runtime.metabase.remote import fill_deployed
+
+    fill_deployed(client, stack, say)
+
+
 SERVICE = Service(
     name=_metabase.NAME,
     image="metabase/metabase:v0.64.1.5",
@@ -73,4 +83,5 @@ SERVICE = Service(
         retries=12,
         start_period_s=600,
     ),
+    after_up=_fill,
 )

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from infra.component import generated_secrets
-from infra.services import Context, Service, selected
+from infra.services import Context, Service, catalogue, selected
 from infra.services.metabase import HEAP_MB, SERVICE
 from infra.services.traefik import POLICY
 from infra.settings import Settings
@@ -91,3 +91,7 @@ def test_metabase_fits_beside_the_lean_stack_and_not_beside_airflow_on_the_small
     plan = kit.planned(more, selected(more))
     assert plan.verdict == "does_not_fit"
     assert {"profiles": "lean,orchestration"} in [alternative.settings for alternative in plan.alternatives]
+
+
+def test_only_metabase_has_work_after_a_deployment() -> None:
+    assert [service.name for service in catalogue() if service.after_up] == ["metabase"]
