@@ -184,7 +184,7 @@ class Service:
     route: Route | None = None
     metrics: Metrics | None = None
     scrapes: bool = False
-    """Whether it reads the metrics of the others; it then reaches the proxy too."""
+    """Whether it scrapes the metrics of other services; then it also joins the network of the proxy."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
     """Container port by host port; only the proxy has one."""
     scaled_by: Literal["workers"] | None = None

@@ -16,7 +16,7 @@ FILE = Path("/run/fds/metabase.json")
 
 @dataclass(frozen=True)
 class Access:
-    """Metabase's address and first account, and how Metabase connects to the marts (the details of its database)."""
+    """Address and first account of Metabase, and the connection settings that Metabase uses for the marts."""
 
     url: str
     stack: str

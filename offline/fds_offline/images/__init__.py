@@ -193,7 +193,7 @@ def _reason(error: Any) -> str:
 
 
 def _root_file_system(say: Say) -> Path:
-    """Return Debian's smallest system as a tar file, built once for each mirror."""
+    """Return a minimal Debian system as a tar file, built once for each mirror."""
     target = _made(cache_dir() / "images") / f"rootfs-{digest(*mirrors(), *_NOT_IN_BASE)}.tar"
     if target.exists():
         return target

@@ -44,7 +44,7 @@ class RemoteImage:
         return _state(inputs, find_or_pull(client, inputs["name"], inputs.get("platform")))
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Remove the name unless it must be kept; without any name, the image is removed too."""
+        """Remove this name of the image unless it must be kept; Docker deletes an image with its last name."""
         if state.get("keepLocally"):
             return
         try:
