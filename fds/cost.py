@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Show what the stack costs a month, line by line, against its budget."""
     from infra import stack_file
-    from infra.cost.next_steps import with_next_steps
+    from infra.cost.planning.next_steps import with_next_steps
     from infra.cost.sources import measured
     from stack_runtime.paths import project_dir
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from infra.cost.next_steps import with_next_steps
 from infra.cost.planning.model import Plan
+from infra.cost.planning.next_steps import with_next_steps
 from infra.cost.reports.report import disks
 from infra.cost.sources import measured
 from infra.settings import Settings
