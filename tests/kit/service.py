@@ -6,7 +6,7 @@ import io
 import secrets
 import tarfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,9 +102,7 @@ def together(
     own = f"t-services-{secrets.token_hex(4)}"
     settings = Settings.of(own, values)
     services = [service for service in selected(settings) if service.name not in without]
-    secrets_ = {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}
-    secrets_ |= {key: f"http://asked/{key}" for service in services for key in service.asked(settings)}
-    values_of_files = Context(settings, secrets_, selected(settings))
+    values_of_files = _values_of_files(settings, services)
     client = local_docker(timeout=900)  # the first test may build the image
     network = client.networks.create(own, labels=LABELS)
     found: dict[str, Running] = {}
@@ -117,9 +115,9 @@ def together(
             for volume in {*mounted.values()} - volumes:
                 client.volumes.create(volume, labels=LABELS, driver_opts=_bound(disk, volume))
                 volumes.add(volume)
-            ports = {f"{inside}/tcp": (address, outside) for address, outside, inside in service.ports(settings)}
-            image = images[service.image]
-            container = _container(client, service, image, settings, network, mounted, {"ports": ports})
+            container = _container(
+                client, service, images[service.image], settings, network, mounted, _ports(service, settings)
+            )
             found[service.name] = Running(client, service, values_of_files, network, mounted, container)
             if service.files:
                 found[service.name].deliver()
@@ -131,6 +129,18 @@ def together(
         for volume in volumes:
             client.volumes.get(volume).remove()
         client.close()
+
+
+def _values_of_files(settings: Settings, services: Iterable[Service]) -> Context:
+    """Return the values for the files of services, with made-up secrets where a user would be asked."""
+    values = {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}
+    values |= {key: f"http://asked/{key}" for service in services for key in service.asked(settings)}
+    return Context(settings, values, selected(settings))
+
+
+def _ports(service: Service, settings: Settings) -> dict[str, Any]:
+    """Return the option of Docker's client for the published ports."""
+    return {"ports": {f"{inside}/tcp": (address, outside) for address, outside, inside in service.ports(settings)}}
 
 
 def _bound(disk: Path | None, volume: str) -> dict[str, str]:
