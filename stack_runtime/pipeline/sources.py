@@ -209,6 +209,12 @@ def _entity(item: object, source: str, file: Path) -> Mapping[str, Any]:
     if not isinstance(item, dict) or not isinstance(name, str) or not _NAME.fullmatch(name) or name == UPLOADS:
         what = f"an entity of {source} needs a name of letters, digits, - and _ under `entity`"
         raise UsageError(what, where=str(file), next_command="correct it")
+    if not item.get("keys") and not item.get("generated_key"):
+        raise UsageError(
+            f"entity {name} has no key, so a file that is loaded again would add its rows a second time",
+            where=str(file),
+            next_command="declare keys: [COLUMN], or generated_key: NAME for a hash of the row",
+        )
     return item
 
 

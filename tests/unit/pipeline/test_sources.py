@@ -19,10 +19,10 @@ plugins:
     - name: tap-csv
       pip_url: tap
       {READS_FILES}
-      config: {{entities: [{{entity: hours, path: "h*.csv"}}, {{entity: invoices}}]}}
+      config: {{entities: [{{entity: hours, path: "h*.csv", keys: [id]}}, {{entity: invoices, generated_key: row}}]}}
     - name: tap-csv--bank
       inherit_from: tap-csv
-      config: {{entities: [{{entity: bank, paths: [b/*.csv, b/*.txt]}}]}}
+      config: {{entities: [{{entity: bank, paths: [b/*.csv, b/*.txt], keys: [id]}}]}}
     - {{name: tap-api, pip_url: tap-api==1, config: {{entities: [1]}}}}
 """
 
@@ -110,7 +110,8 @@ def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.M
         "plugins: {extractors: [{name: '; rm'}]}",
         "plugins: {extractors: [{name: a, inherit_from: a}]}", PROJECT.replace("entity: bank", "entity: hours"),
         PROJECT.replace("entity: bank", "entity: ../bank"), PROJECT.replace("entity: bank", "entity: uploads"),
-        PROJECT.replace("[{entity: bank, paths: [b/*.csv, b/*.txt]}]", "bank"),
+        PROJECT.replace("[{entity: bank, paths: [b/*.csv, b/*.txt], keys: [id]}]", "bank"),
+        PROJECT.replace(", keys: [id]", ""), PROJECT.replace("generated_key: row", "keys: []"),
     ],
 )  # fmt: skip
 def test_invalid_declaration_is_reported_in_one_sentence(tmp_path: Path, text: str) -> None:
