@@ -160,8 +160,8 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
         raise FileRefusedError(
             f"{original}: the header names {', '.join(map(repr, twice))} more than once; rename one of them in the file"
         )
-    made = {*entity.constants, *entity.debit_credit, entity.generated_key}
-    both = next((name for name in names if name in made), None)
+    made = {name.lower() for name in (*entity.constants, *entity.debit_credit, entity.generated_key or "")}
+    both = next((name for name in names if name.lower() in made), None)
     if both:
         raise FileRefusedError(f"{original}: column {both!r} is in the file and in the settings; remove it from one")
 
