@@ -113,6 +113,42 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_restored_one_is_loaded(
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
+def test_file_replaced_by_the_older_content_of_another_file_is_loaded(kit: Kit) -> None:
+    kit.csv("id,v\n1,first\n", "a.csv")
+    kit.csv("id,v\n1,second\n", "b.csv")
+    state = kit.load(kit.folder / "*.csv").state
+    kit.csv("id,v\n1,first\n", "b.csv")
+    state = kit.load(kit.folder / "*.csv", state=state).state
+    assert kit.query("SELECT v FROM t") == [("first",)]
+    os.utime(kit.folder / "a.csv", (1, 1))
+    os.utime(kit.folder / "b.csv", (1, 1))
+    kit.load(kit.folder / "*.csv", state=state)
+    assert kit.counts["skipped"] == 2
+
+
+def test_names_of_columns_in_different_case_are_one_column(kit: Kit) -> None:
+    kit.csv("id,Note,amount\n1,x,1.50\n", "a.csv")
+    kit.csv("id,AMOUNT,note\n2,0.000000001,y\n", "b.csv")
+    entity = {"columns": {"amount": "decimal"}, "header_match": "loose"}
+    state = kit.load(kit.folder / "*.csv", entity=entity).state
+    rows = [("1", "x", Decimal("1.5")), ("2", "y", Decimal("1e-9"))]
+    assert kit.query("SELECT id, note, amount FROM t ORDER BY id") == rows
+    kit.csv("id,amount,NOTE\n2,7,z\n", "c.csv")
+    kit.load(kit.folder / "*.csv", entity=entity, state=state)
+    assert kit.query("SELECT note, amount FROM t WHERE id = '2'") == [("z", Decimal(7))]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"constants": {"currency": "EUR"}}, {"generated_key": "currency", "keys": []}]
+)
+def test_file_with_a_column_that_the_settings_add_is_refused_in_any_case(kit: Kit, settings: dict[str, Any]) -> None:
+    kit.csv("id,Currency\n1,USD\n", "a.csv")
+    kit.csv("id,v\n2,x\n", "b.csv")
+    kit.load(kit.folder / "*.csv", entity=settings)
+    assert "'Currency' is in the file and in the settings" in kit.counts["files"][0]["refused"]
+    assert kit.query("SELECT id FROM t") == [("2",)]
+
+
 def test_changed_settings_load_all_files_again_in_their_first_order(kit: Kit) -> None:
     state = kit.load(kit.csv("id,v\n1,01/02/2026\n2,2026-01-01\n", "z.csv"), entity={"columns": {"v": "date"}}).state
     assert kit.counts["quarantined"] == 1
@@ -128,6 +164,17 @@ def test_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
     kit.load(kit.csv("v,day,extra\na,1,\na,1,\nb,2,\nc,3,\n"), keys=(), entity=entity)
     assert kit.query("SELECT day, v FROM t ORDER BY ALL") == [("1", "a"), ("1", "a"), ("2", "b"), ("3", "c")]
     assert kit.query("SELECT count(DISTINCT row) FROM t") == [(4,)]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"renames": {"v": "amount"}}, {"null_words": ["-"]}, {"null_words": ["-"], "columns": {"v": "decimal"}}]
+)
+def test_generated_key_is_the_same_with_changed_settings(kit: Kit, changed: dict[str, Any]) -> None:
+    entity = {"generated_key": "row"}
+    state = kit.load(kit.csv("day,v,note\n1,2.5,-\n1,2.5,-\n2,4,b\n"), keys=(), entity=entity).state
+    kit.load(kit.folder / "t.csv", keys=(), entity=entity | changed, state=state)
+    assert kit.query("SELECT count(*), count(DISTINCT row) FROM t") == [(3, 3)]
+    assert kit.loaded == kit.loaded | {"received": 3, "loaded": 3}
 
 
 def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
