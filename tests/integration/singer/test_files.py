@@ -187,6 +187,22 @@ def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
     assert [row["line"] for row in kit.quarantined] == [6, 7]
 
 
+@pytest.mark.parametrize(
+    ("form", "text", "local"),
+    [
+        ("%Y-%m-%d %H:%M:%S UTC", "2026-07-05 23:30:00 UTC", "2026-07-06 01:30:00"),
+        ("%d/%m/%Y %H:%M:%SZ", "05/01/2026 23:30:00Z", "2026-01-06 00:30:00"),
+        ("%b %d, %Y %I:%M %p (GMT)", "Mar 29, 2026 01:30 AM (GMT)", "2026-03-29 03:30:00"),
+        ("%d.%m.%Y %H:%M Uhr", "05.01.2026 23:30 Uhr", "2026-01-05 23:30:00"),
+        ("%d.%m.%Y UTC", "05.07.2026 UTC", "2026-07-05 00:00:00"),
+    ],
+)
+def test_time_in_utc_is_converted_to_the_time_zone(kit: Kit, form: str, text: str, local: str) -> None:
+    settings = {"date_formats": [form], "timezone": "Europe/Berlin"}
+    kit.load(kit.csv(f'id,moment\n1,"{text}"\n'), entity={"columns": {"moment": "datetime"}} | settings)
+    assert kit.query("SELECT moment::VARCHAR FROM t") == [(local,)]
+
+
 @pytest.mark.parametrize("rows", [3, 500])
 def test_file_of_2000_columns_is_loaded(kit: Kit, rows: int) -> None:
     names = [f"n{i}" for i in range(1999)]
@@ -205,6 +221,7 @@ def test_file_of_2000_columns_is_loaded(kit: Kit, rows: int) -> None:
         ({"null_words": ["-"]}, "id,v,w\n1,a,-\n"),
         ({}, 'sep=;\n"id";"v"\n1;a\n'),
         ({}, "id,v,,\n1,a,,\n,,,\n"),
+        ({"renames": {"": "no"}}, ",id,v\n0,1,a\n"),
     ],
 )
 def test_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) -> None:
@@ -215,12 +232,18 @@ def test_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) 
         assert kit.query("SELECT w FROM t") == [(None,)]
 
 
-def _zipped(**files: bytes) -> bytes:
+def _zipped(method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
+    with zipfile.ZipFile(out, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name.replace("_", "."), content)
     return out.getvalue()
+
+
+def _damaged(method: int) -> bytes:
+    """Return a zip archive with wrong bytes in its compressed data."""
+    whole = _zipped(method, a_csv=b"id,v\n" + b"".join(b"%d,%d\n" % (i, i * 7) for i in range(1000)))
+    return whole[:80] + bytes(255 - byte for byte in whole[80:120]) + whole[120:]
 
 
 @pytest.mark.parametrize(
@@ -233,10 +256,18 @@ def _zipped(**files: bytes) -> bytes:
         (b"\n<html><table>", "web page"),
         ("id,v\n1,a\n".encode("utf-16-le"), "set encoding: utf-16-le"),
         (gzip.compress(b"%PDF-1.7"), "is a PDF"),
-        (b"id,,v\n1,2,3\n", "column 2 of the header has no name"),
+        (b"id,,v\n1,2,3\n", "column 2 of the header has no name; give it one in the file, or declare it in renames"),
+        (_damaged(zipfile.ZIP_LZMA), "damaged zip"),
+        (_damaged(zipfile.ZIP_BZIP2), "damaged zip"),
+        (_damaged(zipfile.ZIP_DEFLATED), "damaged zip"),
+        (_zipped(a_csv_gz=gzip.compress(b"id,v\n1,a\n")), "archive of another archive"),
+        (b'{"id": 1}', "line 1, read with delimiter"),
     ],
-    ids=["two files", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf", "unnamed column"],
-)
+    ids=[
+        "two files", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf", "unnamed column", "lzma",
+        "bzip2", "deflated", "archive in archive", "header without line end",
+    ],
+)  # fmt: skip
 def test_file_that_is_not_a_table_is_refused_with_advice(kit: Kit, content: bytes, words: str) -> None:
     done = kit.tap(kit.csv(content), report_path=None)
     assert done.code == 1 and words in done.sentence and "t.csv" in done.sentence

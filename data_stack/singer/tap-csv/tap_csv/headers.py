@@ -155,7 +155,11 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
     if missing:
         raise FileRefusedError(_lacks(header, names, missing, original, entity))
     if "" in lower or not names:
-        raise FileRefusedError(f"{original}: column {lower.index('') + 1 if names else 1} of the header has no name")
+        at = lower.index("") + 1 if names else 1
+        raise FileRefusedError(
+            f"{original}: column {at} of the header has no name; give it one in the file, or declare it in renames, "
+            'for example {"": row_number}'
+        )
     if twice:
         raise FileRefusedError(
             f"{original}: the header names {', '.join(map(repr, twice))} more than once; rename one of them in the file"
@@ -172,6 +176,6 @@ def _lacks(header: Header, names: list[str], missing: list[str], original: Path,
         advice = "set header_match: loose"
     shown = ", ".join(map(repr, names[:20]))
     return (
-        f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {header.lines}, read with delimiter "
+        f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {max(1, header.lines)}, read with delimiter "
         f"{header.delimiter!r}, has {shown}; {advice}"
     )
