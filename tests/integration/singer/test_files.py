@@ -158,6 +158,26 @@ def test_changed_settings_load_all_files_again_in_their_first_order(kit: Kit) ->
     assert kit.query("SELECT id, v::VARCHAR FROM t ORDER BY id") == [("1", "2026-02-01"), ("2", "2026-01-02")]
 
 
+@pytest.mark.parametrize("more", ["", 'x,"a\nb"\n'])
+def test_null_word_is_no_key(kit: Kit, more: str) -> None:
+    kit.load(kit.csv(f"id,v\n n/a ,1\nn/a,2\n3,n/a\n{more}"), entity={"null_words": ["n/a"]})
+    assert [(row["line"], row["reason"]) for row in kit.quarantined] == [
+        (line, "key id is empty or one of null_words") for line in (2, 3)
+    ]
+    assert kit.query("SELECT id, v FROM t WHERE id <> 'x'") == [("3", None)]
+
+
+def test_changed_settings_load_rows_before_the_bookmark_again(kit: Kit) -> None:
+    entity = {"incremental": "column", "replication_key": "at", "columns": {"at": "datetime"}}
+    file = kit.csv("id,at\n1,2026-01-01T23:30:00Z\n2,2026-07-01T23:30:00Z\n")
+    state = kit.load(file, entity=entity).state
+    state = kit.load(file, entity=entity | {"timezone": "Europe/Berlin"}, state=state).state
+    rows = [("1", "2026-01-02 00:30:00"), ("2", "2026-07-02 01:30:00")]
+    assert kit.query('SELECT id, "at"::VARCHAR FROM t ORDER BY id') == rows
+    kit.load(file, entity=entity | {"timezone": "Europe/Berlin"}, state=state)
+    assert kit.counts["skipped"] == 1
+
+
 def test_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
     entity = {"generated_key": "row"}
     kit.load(kit.csv("day,v\n1,a\n1,a\n2,b\n"), keys=(), entity=entity)

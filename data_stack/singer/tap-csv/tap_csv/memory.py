@@ -30,7 +30,7 @@ class Memory:
     files: Mapping[str, LoadedFile] = field(default_factory=dict)
     columns: Mapping[str, bool] = field(default_factory=dict)
     stale: bool = False
-    """Whether the entity's settings have changed since the load; then every file is loaded again."""
+    """Whether the entity's settings have changed since the load; then every file is loaded again, with all of its rows."""
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], fingerprint: str) -> Memory:
@@ -38,7 +38,7 @@ class Memory:
             path: LoadedFile(tuple(known["stamp"]), str(known.get("digest", "")), int(known["records"]))
             for path, known in state.get("files", {}).items()
         }
-        stale = bool(files) and state.get("settings") != fingerprint
+        stale = "seen" in state and state.get("settings") != fingerprint
         return cls(files, dict(state.get("seen", {})), stale)
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:

@@ -190,7 +190,7 @@ class CSVStream(Stream):
     def _newer(self) -> tuple[str, str | None]:
         """Return an SQL condition for the rows from the bookmark of `incremental: column` on, and the bookmark."""
         bookmark, key = self.stream_state.get("replication_key_value"), self.entity.replication_key
-        if bookmark is None or key is None:
+        if bookmark is None or key is None or self._memory.stale:
             return "true", None
         column, kind = identifier(key), self._columns[key].sql
         return f"({column} IS NULL OR coalesce({column} >= TRY_CAST({literal(bookmark)} AS {kind}), true))", bookmark
