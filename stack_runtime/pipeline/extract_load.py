@@ -94,7 +94,7 @@ def _file_settings(work: Workspace, source: Source, selection: Selection) -> dic
     """Return the settings of an extractor that reads files: its declared entities with the files of this run."""
     entities = [_with_files(entity, files) for entity, files in selection.of(source)]
     settings = {
-        "ENTITIES": json.dumps(entities),
+        "ENTITIES": json.dumps(entities, default=str),  # YAML reads 2026-12-31 as a date
         "QUARANTINE_DIR": str(work.quarantine),
         "REPORT_PATH": str(tap_report(work, source.name)),
         "BATCH_CONFIG_STORAGE_ROOT": (work.batches / source.name).as_uri(),

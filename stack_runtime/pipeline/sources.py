@@ -148,6 +148,9 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
     for entity in entities:
         files[entity["entity"]] = [file for pattern in _patterns(entity) for file in _files_of_absolute(pattern)]
     for file in _landed(landing) if entities else ():
+        if not file.is_file():
+            unclaimed.append((file, "it is not a file, or a link to a file that does not exist"))
+            continue
         takers = [entity["entity"] for entity in entities if _matches(entity, file.relative_to(landing))]
         if len(takers) == 1:
             files[takers[0]].append(file)
@@ -245,8 +248,8 @@ def _matches(entity: Mapping[str, Any], file: PurePath) -> bool:
 
 
 def _landed(landing: Path) -> list[Path]:
-    """Return all files in the landing folder sorted by path, without hidden files and uploads."""
-    found = (file for file in sorted(landing.rglob("*")) if file.is_file())
+    """Return everything in the landing folder except folders, sorted by path, without hidden files and uploads."""
+    found = (file for file in sorted(landing.rglob("*")) if not file.is_dir())
     return [
         file
         for file in found

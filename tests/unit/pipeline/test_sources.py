@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from pathlib import Path
 
@@ -9,8 +11,17 @@ import pytest
 import yaml
 
 from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.extract_load import meltano_environment
 from stack_runtime.pipeline.paths import ROOT
-from stack_runtime.pipeline.sources import Source, declared_sources, select_entity, select_landed, select_sources
+from stack_runtime.pipeline.sources import (
+    Selection,
+    Source,
+    declared_sources,
+    select_entity,
+    select_landed,
+    select_sources,
+)
+from stack_runtime.pipeline.workspace import Workspace
 
 READS_FILES = "settings: [{name: entities}, {name: quarantine_dir}, {name: report_path}]"
 PROJECT = f"""
@@ -101,6 +112,27 @@ def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "mine" / "x.csv").touch()
     sources = declared_sources(write(tmp_path, PROJECT.replace("b/*.csv", "$MINE/*.csv")))
     assert select_landed(sources, tmp_path / "none").files["bank"] == (tmp_path / "mine" / "x.csv",)
+
+
+def test_what_is_no_file_in_the_landing_folder_is_reported(sources: tuple[Source, ...], tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    (landing / "b").mkdir(parents=True)
+    (landing / "b" / "gone.csv").symlink_to(tmp_path / "missing.csv")
+    os.mkfifo(landing / "b" / "pipe.csv")
+    (tmp_path / "there.csv").touch()
+    (landing / "b" / "link.csv").symlink_to(tmp_path / "there.csv")
+    found = select_landed(sources, landing)
+    assert found.files["bank"] == (landing / "b" / "link.csv",)
+    assert [(file.name, "not a file" in why) for file, why in found.unclaimed] == [("gone.csv", True), ("pipe.csv", True)]
+
+
+def test_dates_in_settings_reach_the_tap_as_they_are_written(tmp_path: Path) -> None:
+    text = PROJECT.replace("generated_key: row", "generated_key: row, latest_date: 2026-12-31, constants: {since: 2026-01-05}")
+    source = declared_sources(write(tmp_path, text))[0]
+    selection = Selection((source,), {"invoices": (tmp_path / "a.csv",)})
+    environment = meltano_environment(Workspace(tmp_path, tmp_path / "none.duckdb"), selection, tmp_path / "m.db", None)
+    (entity,) = json.loads(environment["TAP_CSV_ENTITIES"])
+    assert (entity["latest_date"], entity["constants"]) == ("2026-12-31", {"since": "2026-01-05"})
 
 
 @pytest.mark.parametrize(
