@@ -138,9 +138,7 @@ def test_names_of_columns_in_different_case_are_one_column(kit: Kit) -> None:
     assert kit.query("SELECT note, amount FROM t WHERE id = '2'") == [("z", Decimal(7))]
 
 
-@pytest.mark.parametrize(
-    "settings", [{"constants": {"currency": "EUR"}}, {"generated_key": "currency", "keys": []}]
-)
+@pytest.mark.parametrize("settings", [{"constants": {"currency": "EUR"}}, {"generated_key": "currency", "keys": []}])
 def test_file_with_a_column_that_the_settings_add_is_refused_in_any_case(kit: Kit, settings: dict[str, Any]) -> None:
     kit.csv("id,Currency\n1,USD\n", "a.csv")
     kit.csv("id,v\n2,x\n", "b.csv")

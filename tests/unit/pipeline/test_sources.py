@@ -123,11 +123,16 @@ def test_what_is_no_file_in_the_landing_folder_is_reported(sources: tuple[Source
     (landing / "b" / "link.csv").symlink_to(tmp_path / "there.csv")
     found = select_landed(sources, landing)
     assert found.files["bank"] == (landing / "b" / "link.csv",)
-    assert [(file.name, "not a file" in why) for file, why in found.unclaimed] == [("gone.csv", True), ("pipe.csv", True)]
+    assert [(file.name, "not a file" in why) for file, why in found.unclaimed] == [
+        ("gone.csv", True),
+        ("pipe.csv", True),
+    ]
 
 
 def test_dates_in_settings_reach_the_tap_as_they_are_written(tmp_path: Path) -> None:
-    text = PROJECT.replace("generated_key: row", "generated_key: row, latest_date: 2026-12-31, constants: {since: 2026-01-05}")
+    text = PROJECT.replace(
+        "generated_key: row", "generated_key: row, latest_date: 2026-12-31, constants: {since: 2026-01-05}"
+    )
     source = declared_sources(write(tmp_path, text))[0]
     selection = Selection((source,), {"invoices": (tmp_path / "a.csv",)})
     environment = meltano_environment(Workspace(tmp_path, tmp_path / "none.duckdb"), selection, tmp_path / "m.db", None)
