@@ -174,8 +174,8 @@ def _lacks(header: Header, names: list[str], missing: list[str], original: Path,
     advice = "if they have other names there, declare renames; if other lines stand above the header, set skip_rows"
     if not entity.format.loose_header and {_loose(name) for name in missing} <= {_loose(name) for name in names}:
         advice = "set header_match: loose"
-    shown = ", ".join(map(repr, names[:20]))
+    shown, line = ", ".join(map(repr, names[:20])), max(1, header.lines)
     return (
-        f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {max(1, header.lines)}, read with delimiter "
+        f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {line}, read with delimiter "
         f"{header.delimiter!r}, has {shown}; {advice}"
     )

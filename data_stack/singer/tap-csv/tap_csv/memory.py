@@ -30,7 +30,7 @@ class Memory:
     files: Mapping[str, LoadedFile] = field(default_factory=dict)
     columns: Mapping[str, bool] = field(default_factory=dict)
     stale: bool = False
-    """Whether the entity's settings have changed since the load; then every file is loaded again, with all of its rows."""
+    """Whether the entity's settings have changed since the load; then all rows of all files are loaded again."""
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], fingerprint: str) -> Memory:

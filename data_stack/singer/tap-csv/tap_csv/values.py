@@ -113,7 +113,7 @@ class Reader:
     def _row_hash(self) -> str:
         """Return SQL for a digest of the row, which depends neither on the order of columns nor on empty columns.
 
-        It has names and values as they stand in the file, so that a change of `renames` or `null_words` keeps the key of a row.
+        It has names and values as they stand in the file, so a change of `renames` or `null_words` keeps the keys.
         """
         fields = sorted((name, f"c{at}") for at, name in enumerate(self._names) if name)
         filled = ", ".join(f"CASE WHEN {c} IS NOT NULL THEN {literal(name + '=')} || {c} END" for name, c in fields)
