@@ -17,7 +17,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, ScalarEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from infra.settings import NAME, Settings
+from infra.setting_types import NAME
+from infra.settings import Settings
 from stack_runtime.errors import UsageError
 from stack_runtime.files import write_atomically
 from stack_runtime.paths import PROJECT

@@ -25,7 +25,8 @@ from infra.services._model import (
     address_of,
     secret,
 )
-from infra.settings import NAME, Settings
+from infra.setting_types import NAME
+from infra.settings import Settings
 from stack_runtime.errors import UsageError
 
 __all__ = [
