@@ -191,7 +191,8 @@ def considered(found: Sequence[Candidate], console: Console) -> None:
     table.add_column("Monthly", justify="right")
     table.add_column("")
     for index, candidate in enumerate(found):
-        table.add_row(candidate.kind.name, candidate.location, money(candidate.cost), _why(candidate, first=index == 0))
+        kind, why = candidate.kind.name, _why(candidate, first=index == 0)
+        table.add_row(escape(kind), escape(candidate.location), money(candidate.cost), why)
     console.print(table)
 
 
