@@ -78,6 +78,16 @@ def test_every_alert_has_a_rule_test() -> None:
     assert [rule["alert"] for rule in rules if f"alertname: {rule['alert']}\n        exp_alerts" not in text] == []
 
 
+@pytest.mark.parametrize(("change", "accepted"), [(("", ""), True), (("valid_status_codes", "valid_codes"), False)])
+def test_blackbox_exporter_accepts_its_configuration_and_refuses_an_unknown_key(
+    change: tuple[str, str], accepted: bool
+) -> None:
+    given = {"blackbox.yml": files("blackbox-exporter")["blackbox.yml"].replace(*change)}
+    check = ("/bin/blackbox_exporter", "--config.check", "--config.file=/run/fds/blackbox.yml")
+    code, output = tool("blackbox-exporter", *check, **given)
+    assert (code == 0) == accepted, output
+
+
 @pytest.mark.parametrize("notify", RECEIVERS, ids=["none", "webhook", "slack", "email", "all"])
 def test_amtool_accepts_the_configuration(notify: dict[str, Any]) -> None:
     given = files("alertmanager", notify=notify)
