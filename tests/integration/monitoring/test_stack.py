@@ -44,6 +44,19 @@ def test_disks_and_memory_of_the_server_are_measured(stack: Monitored) -> None:
     assert int(Path("/proc/meminfo").read_text().split()[1]) * 1024 == int(float(total["value"][1]))
 
 
+def test_route_is_probed_and_its_self_signed_certificate_is_read_and_no_alert(stack: Monitored) -> None:
+    def values(name: str) -> dict[str, float]:
+        found = stack.ask(f"/api/v1/query?query={name}")["result"]
+        return {one["metric"]["probe"]: float(one["value"][1]) for one in found}
+
+    assert within(60, lambda: values("probe_success") == {"login": 1, "page": 1}), values("probe_success")
+    assert values("probe_http_status_code") == {"login": 401, "page": 200}
+    (end,) = values("probe_ssl_earliest_cert_expiry").values()
+    assert 300 < (end - time.time()) / 86_400 <= 365
+    names = {alert["labels"]["alertname"] for alert in stack.ask("/api/v1/alerts")["alerts"]}
+    assert names.isdisjoint({"RouteDown", "RouteOpen", "CertificateEnds"})
+
+
 def test_documented_query_is_answered(stack: Monitored) -> None:
     query = ("promtool", "query", "instant", "http://localhost:9090", 'up{job="traefik"}')
     done = stack.project.fds("exec", "prometheus", "--", *query)
