@@ -45,12 +45,12 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
             yield _rule("ServiceRestarting", f"changes({gauge}[15m]) >= 4", "0s", f"{watched} restarts", watched)
     starts = "changes(process_start_time_seconds[15m]) > 2"
     yield _rule("ServiceRestarting", starts, "0s", "{{ $labels.job }} restarts", "{{ $labels.job }}")
-    silent = f'up{{job!="{blackbox_exporter.JOB}"}} == 0'  # of the probes, the target of the exporter itself tells
+    silent = f'up{{job!="{blackbox_exporter.JOB}"}} == 0'  # if the exporter is down, its own target is enough
     yield _rule("TargetDown", silent, "1m", "{{ $labels.job }} gives no metrics", "{{ $labels.job }}")
 
 
 def _routes() -> Iterator[dict[str, object]]:
-    """Yield the alerts on routes and certificates. What the proxy does wrong is one message with all host names."""
+    """Yield the alerts on routes and certificates. Those on the proxy form one message with all host names."""
     proxy, host = traefik.SERVICE.name, "{{ $labels.host }}"
     login, page = (f'{{probe="{probe}"}}' for probe in (blackbox_exporter.LOGIN, blackbox_exporter.PAGE))
     # The proxy itself answers 404 without a route, 429 above its rate limit, and 5xx if it cannot reach the UI.

@@ -22,7 +22,7 @@ _NAME = "blackbox-exporter"
 
 
 def _configuration(context: Context) -> str:
-    """Return the two modules as JSON, which is valid YAML."""
+    """Return the exporter's two modules as JSON, which is valid YAML."""
     every = {"preferred_ip_protocol": "ip4", "follow_redirects": False}
     login = every | {
         "valid_status_codes": [401],

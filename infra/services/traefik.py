@@ -85,7 +85,7 @@ def _has_certificates(settings: Settings) -> bool:
 
 
 def has_trusted_certificates(settings: Settings) -> bool:
-    """Return whether every client trusts the certificates; of another CA than Let's Encrypt it is not known."""
+    """Return whether Let's Encrypt issues certificates that clients trust; for another CA, this is unknown."""
     return _has_certificates(settings) and settings.certificates == "production"
 
 
