@@ -76,19 +76,19 @@ def open_proxy_with_ending_certificate(days: int) -> Iterator[None]:
         configuration = json.loads(text)
         for router in configuration["http"]["routers"].values():
             router["middlewares"].remove("login")
-        certificate, key = _certificate(days)
-        default = {"certFile": certificate, "keyFile": key}  # Traefik reads PEM here as well as a path
+        pem, key = certificate(days)
+        default = {"certFile": pem, "keyFile": key}  # Traefik reads PEM here as well as a path
         return json.dumps(configuration | {"tls": {"stores": {"default": {"defaultCertificate": default}}}})
 
     with rewritten("traefik", {"routes.yml": change}, Container.restart):
         yield
 
 
-def _certificate(days: int) -> tuple[str, str]:
+def certificate(days: int) -> tuple[str, str]:
     """Return a self-signed certificate that ends after this many days, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dashboard.localhost")]), datetime.now(UTC)
-    certificate = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -102,7 +102,7 @@ def _certificate(days: int) -> tuple[str, str]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+    return signed.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
 @contextmanager
@@ -122,11 +122,11 @@ def rewritten(
     folder = f"/files/{service}"
     delivered = {name: _read(uploader, f"{folder}/{name}") for name in changes}
     try:
-        _write(uploader, folder, {name: change(delivered[name]) for name, change in changes.items()})
+        write(uploader, folder, {name: change(delivered[name]) for name, change in changes.items()})
         reload(container)
         yield
     finally:
-        _write(uploader, folder, delivered)
+        write(uploader, folder, delivered)
         reload(container)
         client.close()
 
@@ -139,7 +139,8 @@ def _read(container: Container, path: str) -> str:
         return file.read().decode()
 
 
-def _write(container: Container, folder: str, files: Mapping[str, str]) -> None:
+def write(container: Container, folder: str, files: Mapping[str, str]) -> None:
+    """Write files, by their path in `folder`, that every user may read."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in files.items():
