@@ -22,7 +22,7 @@ from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import recovery, token
 from infra.hosts.hetzner import server as hosted
-from infra.operations import deploy, images, reconcile
+from infra.operations import deploy, images, planned_cost, reconcile
 from infra.operations.destroy import remove
 from infra.operations.preview import ReadOnlyOperations
 from stack_runtime.remote import ready
@@ -141,5 +141,6 @@ def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(deploy, "daemon", lambda *_: contextlib.nullcontext())
     patch.setattr(image_digests, "complete", lambda *_: image_digests.Pinning({}, {}))
     patch.setattr(deploy, "_sick", lambda *_: [])
+    patch.setattr(planned_cost, "_write", lambda *_: None)
     patch.setattr(images, "images_in", lambda *_: set())
     patch.setattr(images, "remove_unused_images", lambda *_: [])
