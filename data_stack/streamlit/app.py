@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from data_stack.streamlit import formatting, marts
-from data_stack.streamlit.views import cashflow, changes, customers, explore, frame, models, quality, runs
+from data_stack.streamlit.views import cashflow, changes, cost, customers, explore, frame, models, quality, runs
 from data_stack.streamlit.warehouse import Version, version
 from stack_runtime.content import content_dir
 from stack_runtime.errors import StackError
@@ -63,6 +63,7 @@ PAGES = (
     ("Models", ":material/account_tree:", (), _published_only(lambda _: models.show())),
     ("Data quality", ":material/fact_check:", (), quality.show),
     ("Runs", ":material/history:", (), lambda _: runs.show()),
+    ("Cost", ":material/savings:", (), lambda _: cost.show()),
     ("Changes", ":material/tune:", (), lambda _: changes.show()),
 )
 """Title, icon, needed marts and function of each page."""
