@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from infra.services._model import Build, Health, Metrics, Resources, Route, Service, Volume, answers, secret
-from stack_runtime.planned_cost import FILE
-
-FOLDER = "/data/metrics"
-"""Folder with the plan of the last deployment."""
 
 _POLICY = {
     # digest of the only inline script in the page
@@ -25,7 +21,6 @@ SERVICE = Service(
     user="10001:10001",
     environment=lambda _: {
         "FDS_PUBLISHED": "/data/published/warehouse.duckdb",
-        "FDS_PLANNED_COST": f"{FOLDER}/{FILE}",
         "FDS_POSTGRES_HOST": "postgres",
         "FDS_POSTGRES_USER": "dashboard",
         "FDS_POSTGRES_PASSWORD_FILE": "/run/fds/dashboard_password",
@@ -36,7 +31,7 @@ SERVICE = Service(
     reads=("marts",),
     volumes=(
         Volume("published", "/data/published", read_only=True),
-        Volume("metrics", FOLDER, read_only=True, data=False),
+        Volume("metrics", "/data/metrics", read_only=True, data=False),  # the plan of the last deployment
     ),
     tmpfs=("/tmp",),
     needs=("pipeline", "postgres"),

@@ -25,6 +25,7 @@ from infra.hosts.hetzner import server as hosted
 from infra.operations import deploy, images, planned_cost, reconcile
 from infra.operations.destroy import remove
 from infra.operations.preview import ReadOnlyOperations
+from stack_runtime.planned_cost import PlannedCost
 from stack_runtime.remote import ready
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, Project
@@ -40,6 +41,8 @@ class Healing:
     api: HetznerAPI
     project: Project
     said: list[str] = field(default_factory=list)
+    delivered: list[PlannedCost] = field(default_factory=list)
+    """What the dashboard would get of each deployment."""
 
     @property
     def client(self) -> Client:
@@ -127,7 +130,9 @@ def _simulated(folder: Path) -> Iterator[Healing]:
         patch.setattr(recovery, "PAUSE_S", 0.05)
         patch.setattr(errors, "PAUSES_S", (0.1, 0.1, 0.1))
         _skip_everything_on_the_server(patch)
-        yield Healing(api, project)
+        healing = Healing(api, project)
+        patch.setattr(planned_cost, "_write", lambda _client, _stack, plan: healing.delivered.append(plan))
+        yield healing
 
 
 def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
@@ -141,6 +146,5 @@ def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(deploy, "daemon", lambda *_: contextlib.nullcontext())
     patch.setattr(image_digests, "complete", lambda *_: image_digests.Pinning({}, {}))
     patch.setattr(deploy, "_sick", lambda *_: [])
-    patch.setattr(planned_cost, "_write", lambda *_: None)
     patch.setattr(images, "images_in", lambda *_: set())
     patch.setattr(images, "remove_unused_images", lambda *_: [])
