@@ -124,5 +124,30 @@ def checks(rows: Sequence[Row], title: str) -> alt.Chart:
     return chart
 
 
+def shares(rows: Sequence[Row]) -> alt.Chart:
+    """Return a line over the runs for each stream.
+
+    Args:
+        rows: `{run, stream, share}`; runs sort as text, `share` is from 0 to 1.
+    """
+    points = [{"run": row["run"], "stream": text(row["stream"]), "share": row["share"]} for row in rows]
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=points))
+        .mark_line(point=True, strokeWidth=2)
+        .encode(
+            x=alt.X("run:O", title=None, axis=alt.Axis(labelAngle=-45, labelOverlap=True, labelLimit=200)),
+            y=alt.Y("share:Q", title="Quarantined", axis=alt.Axis(format="~%")),
+            color=alt.Color("stream:N", legend=alt.Legend(title=None, orient="top", labelLimit=240, columns=3)),
+            tooltip=[
+                alt.Tooltip("run:O", title="Run"),
+                alt.Tooltip("stream:N", title="Stream"),
+                alt.Tooltip("share:Q", title="Quarantined", format=".2%"),
+            ],
+        )
+        .properties(height=320)
+    )
+    return chart
+
+
 def _format(currency: str) -> str:
     return f",.{decimal_places(currency)}f"
