@@ -23,7 +23,7 @@ def show() -> None:
     if not checks and not streams:
         st.info("No run with checks or rows is recorded yet. Start one with `fds run`.")
         return
-    st.caption(f"The last {records.CHECKED_RUNS} runs, by the time at which they started.")
+    st.caption(f"The last {records.CHECKED_RUNS} runs, by the time (UTC) at which they started.")
     _checks(checks)
     _failed(checks)
     _quarantined(streams)

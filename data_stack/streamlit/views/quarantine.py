@@ -13,15 +13,17 @@ from data_stack.streamlit.warehouse import Row
 from stack_runtime.pipeline.model import Run
 
 COLUMNS = {
-    "run": "Run",
     "file": "File",
     "line": "Line",
     "reason": "Reason",
     "setting": "Setting that would read it",
-    "entity": "Entity",
     "raw": "Original row",
+    "entity": "Entity",
+    "run": "Run",
 }
 """Title of each column by its key."""
+WIDTHS = {"file": 120, "line": 55, "reason": 240, "setting": 210, "raw": 170, "entity": 120, "run": 190}
+"""Width of each column in pixels; at 1280 pixels, a page shows all but the last two without scrolling."""
 _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
     "latest_date", "negatives", "null_words", "quotechar", "string", "thousands",
@@ -38,7 +40,7 @@ def show() -> None:
         return
     rows = _filtered(runs)
     st.caption(f"{len(rows):,} rows.")
-    formatting.table(rows, COLUMNS, {"line": "%d"})
+    formatting.table(rows, COLUMNS, {"line": "%d"}, widths=WIDTHS)
     st.download_button(
         "Save as CSV",
         lambda: downloads.csv_of(list(COLUMNS.values()), ([row[key] for key in COLUMNS] for row in rows)),
@@ -71,13 +73,13 @@ def rows_of(run: Run) -> list[Row]:
     """Return the recorded quarantined rows of a run by the keys of `COLUMNS`."""
     return [
         {
-            "run": formatting.timestamp(run.started_at),
             "file": row.file,
             "line": row.line,
             "reason": row.reason.removesuffix(f"; {setting_of(row.reason)}"),
             "setting": setting_of(row.reason),
-            "entity": row.entity,
             "raw": row.raw,
+            "entity": row.entity,
+            "run": formatting.timestamp(run.started_at),
         }
         for row in run.quarantined
     ]
