@@ -13,7 +13,19 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from data_stack.streamlit import formatting, marts
-from data_stack.streamlit.views import cashflow, changes, customers, explore, frame, models, quality, runs
+from data_stack.streamlit.views import (
+    cashflow,
+    changes,
+    cost,
+    customers,
+    explore,
+    frame,
+    models,
+    over_time,
+    quality,
+    quarantine,
+    runs,
+)  # fmt: skip
 from data_stack.streamlit.warehouse import Version, version
 from stack_runtime.content import content_dir
 from stack_runtime.errors import StackError
@@ -62,7 +74,10 @@ PAGES = (
     ("Explore", ":material/table_chart:", (), _published_only(explore.show)),
     ("Models", ":material/account_tree:", (), _published_only(lambda _: models.show())),
     ("Data quality", ":material/fact_check:", (), quality.show),
+    ("Data quality over time", ":material/trending_up:", (), lambda _: over_time.show()),
+    ("Quarantine", ":material/block:", (), lambda _: quarantine.show()),
     ("Runs", ":material/history:", (), lambda _: runs.show()),
+    ("Cost", ":material/savings:", (), lambda _: cost.show()),
     ("Changes", ":material/tune:", (), lambda _: changes.show()),
 )
 """Title, icon, needed marts and function of each page."""

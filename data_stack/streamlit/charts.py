@@ -21,6 +21,9 @@ _AXIS = alt.Axis(
 )
 """Labels of numbers: Vega's own format has the prefixes of physical units, such as G for billions."""
 
+_RUNS = alt.Axis(labelExpr="slice(datum.label, 5, 16)", labelAngle=-45, labelOverlap=True)
+"""Labels of runs: of `2026-03-04 05:06:07 UTC`, month, day, hour and minute; the tooltip has all."""
+
 
 def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetChart:
     """Return bars of income (up) and spend (down) for each period, and a line of the net amount.
@@ -114,10 +117,35 @@ def checks(rows: Sequence[Row], title: str) -> alt.Chart:
         alt.Chart(bars)
         .mark_bar(cornerRadius=2)
         .encode(
-            x=alt.X("run:O", title=None, axis=alt.Axis(labelAngle=-45, labelOverlap=True, labelLimit=200)),
+            x=alt.X("run:O", title=None, axis=_RUNS),
             y=alt.Y("value:Q", title=title, axis=_AXIS),
             color=alt.Color("result:N", scale=colours, legend=alt.Legend(title=None, orient="top")),
             tooltip=[alt.Tooltip("run:O", title="Run"), "result:N", alt.Tooltip("value:Q", title=title, format=",")],
+        )
+        .properties(height=320)
+    )
+    return chart
+
+
+def shares(rows: Sequence[Row]) -> alt.Chart:
+    """Return a line over the runs for each stream.
+
+    Args:
+        rows: `{run, stream, share}`; runs sort as text, `share` is from 0 to 1.
+    """
+    points = [{"run": row["run"], "stream": text(row["stream"]), "share": row["share"]} for row in rows]
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=points))
+        .mark_line(point=True, strokeWidth=2)
+        .encode(
+            x=alt.X("run:O", title=None, axis=_RUNS),
+            y=alt.Y("share:Q", title="Quarantined", axis=alt.Axis(format="~%")),
+            color=alt.Color("stream:N", legend=alt.Legend(title=None, orient="top", labelLimit=240, columns=3)),
+            tooltip=[
+                alt.Tooltip("run:O", title="Run"),
+                alt.Tooltip("stream:N", title="Stream"),
+                alt.Tooltip("share:Q", title="Quarantined", format=".2%"),
+            ],
         )
         .properties(height=320)
     )

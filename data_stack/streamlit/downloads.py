@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -55,15 +56,20 @@ def as_csv(selection: Selection) -> bytes:
     """Return the rows as CSV in UTF-8; text that begins like a formula gets an apostrophe."""
 
     def write(cursor: Cursor) -> bytes:
-        out = io.BytesIO()
-        lines = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
-        writer = csv.writer(lines)
-        writer.writerow([_safe(column.name) for column in selection.columns])
-        while rows := cursor.fetchmany(_BATCH_ROWS):
-            writer.writerows([_safe(value) for value in row] for row in rows)
-        return out.getvalue()
+        batches = iter(lambda: cursor.fetchmany(_BATCH_ROWS), [])
+        return csv_of([column.name for column in selection.columns], (row for batch in batches for row in batch))
 
     return export(*selection.query(max_rows(selection)), write)
+
+
+def csv_of(titles: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """Return rows as CSV in UTF-8; text that begins like a formula gets an apostrophe."""
+    out = io.BytesIO()
+    lines = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(lines)
+    writer.writerow([_safe(title) for title in titles])
+    writer.writerows([_safe(value) for value in row] for row in rows)
+    return out.getvalue()
 
 
 def as_parquet(selection: Selection) -> bytes:

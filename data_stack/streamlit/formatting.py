@@ -19,6 +19,8 @@ _LINK = re.compile(r":(?=//)|www(?=\.)|@", re.IGNORECASE)
 _JOINER = "\u2060"
 """An invisible character; inserted into an address, it prevents a link."""
 _MAX_LENGTH = 300
+_WRAPPED_ROW = 84
+"""Height in pixels of a row with wrapped text, for four lines."""
 
 
 def text(value: object) -> str:
@@ -73,7 +75,11 @@ def name(value: str) -> str:
 
 
 def table(
-    rows: Iterable[Row], columns: Mapping[str, str], formats: Mapping[str, str] | None = None, total: int | None = None
+    rows: Iterable[Row],
+    columns: Mapping[str, str],
+    formats: Mapping[str, str] | None = None,
+    total: int | None = None,
+    widths: Mapping[str, int] | None = None,
 ) -> None:
     """Show a table of at most `ROW_CAP` rows, with safe text, and a caption if rows are left out.
 
@@ -81,19 +87,21 @@ def table(
         columns: titles by key of the row.
         formats: number formats by key of the row; these columns stay numbers, so that they sort as numbers.
         total: number of rows in all, if `rows` is a part of them.
+        widths: widths in pixels by key of the row; long text is then wrapped.
     """
-    numbers = formats or {}
+    numbers, fixed = formats or {}, widths or {}
     all_rows = list(rows)
     shown = all_rows[:ROW_CAP]
     st.dataframe(
         {key: [_cell(row[key], float if key in numbers else text) for row in shown] for key in columns},
         hide_index=True,
         width="stretch",
+        row_height=_WRAPPED_ROW if fixed else None,
         column_config={
             key: (
-                st.column_config.NumberColumn(title, format=numbers[key])
+                st.column_config.NumberColumn(title, format=numbers[key], width=fixed.get(key))
                 if key in numbers
-                else st.column_config.TextColumn(title)
+                else st.column_config.TextColumn(title, width=fixed.get(key))
             )
             for key, title in columns.items()
         },

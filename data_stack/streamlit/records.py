@@ -12,7 +12,7 @@ import streamlit as st
 
 from data_stack.streamlit import warehouse
 from stack_runtime.errors import UnreachableError
-from stack_runtime.pipeline.model import Check, Run
+from stack_runtime.pipeline.model import Check, Run, Stream
 from stack_runtime.pipeline.paths import beside
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.records import Records
@@ -20,7 +20,7 @@ from stack_runtime.pipeline.records import Records
 RUN_CAP = 8
 """Number of runs to show; a record has up to a thousand quarantined rows."""
 CHECKED_RUNS = 30
-"""Number of runs whose checks are shown over time."""
+"""Number of runs whose checks and streams are shown over time."""
 _Result = TypeVar("_Result")
 
 
@@ -42,6 +42,16 @@ def checks() -> list[tuple[datetime, Check]]:
         UnreachableError: the records cannot be read.
     """
     return _read(lambda records: records.checks(CHECKED_RUNS), [])
+
+
+@st.cache_data(ttl=5, max_entries=1, show_spinner=False)
+def streams() -> list[tuple[datetime, Stream]]:
+    """Return the streams of the last runs, each with the start of its run, oldest first.
+
+    Raises:
+        UnreachableError: the records cannot be read.
+    """
+    return _read(lambda records: records.streams(CHECKED_RUNS), [])
 
 
 def _read(read: Callable[[Records], _Result], nothing: _Result) -> _Result:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,14 @@ class Host(ABC):
     def differences(self, operations: StackOperations) -> dict[str, str]:
         """Return how the machine differs from the settings after a deployment: a text for each kind of resource."""
         return {}
+
+    def created_at(self, operations: StackOperations) -> datetime | None:
+        """Return when the deployment created the machine; None if it was not created, or at an unknown time.
+
+        Raises:
+            UnreachableError: the provider does not answer.
+        """
+        return None
 
     def repair(self, operations: StackOperations, wrong: Mapping[str, str], say: Say) -> None:
         """Prepare another deployment that repairs these `differences`."""

@@ -18,6 +18,7 @@ from infra.engine.errors import retry_when_busy
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
 from infra.hosts import host_of
+from infra.operations import planned_cost
 from infra.operations.images import remove_former_images
 from infra.operations.reconcile import reconcile
 from infra.services import selected
@@ -74,6 +75,7 @@ def deploy(
         sick = _sick(client, stack, say)
         if not sick:
             remove_former_images(client, deployment, former, record, say)
+            planned_cost.deliver(client, deployment, say)
             for service in selected(deployment.settings):
                 if service.after_up:
                     service.after_up(client, stack, say)

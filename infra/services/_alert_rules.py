@@ -17,22 +17,25 @@ CERTIFICATE_DAYS = 14
 QUARANTINED = 0.01
 """Share of quarantined rows up to which there is no alert, whatever is usual."""
 
+COST_STEPS = ((80, "info"), (90, "warning"), (100, "critical"))
+"""Percent of the budget from which the planned cost of a month fires, and the severity. Only the highest step fires."""
+
 _MOUNTS = f'mountpoint=~"{SYSTEM_DISK}|{FOLDER}"'
 
 
 def render(context: Context) -> str:
     """Return the rules as JSON, which is valid YAML."""
-    rules = [*_services(context), *_routes(), *_server(), *_pipeline(context)]
+    rules = [*_services(context), *_routes(), *_server(), *_pipeline(context), *_cost()]
     return json.dumps({"groups": [{"name": "fds", "rules": rules}]}, indent=1)
 
 
-def _rule(name: str, expression: str, after: str, summary: str, service: str) -> dict[str, object]:
-    """Return one alert that fires once `expression` held for the duration `after`."""
+def _rule(name: str, expression: str, after: str, summary: str, service: str, **labels: str) -> dict[str, object]:
+    """Return one alert that fires once `expression` held for the duration `after`; `labels` are added to its labels."""
     return {
         "alert": name,
         "expr": expression,
         "for": after,
-        "labels": {"service": service},
+        "labels": {"service": service, **labels},
         "annotations": {"summary": summary},
     }
 
@@ -99,3 +102,13 @@ def _pipeline(context: Context) -> Iterator[dict[str, object]]:
         ("PipelineDataStale", "fds_pipeline_published_timestamp_seconds", 2, "no new data was published"),
     ):
         yield _rule(name, f"time() - {gauge} > {round(every * factor)}", "5m", summary, "pipeline")
+
+
+def _cost() -> Iterator[dict[str, object]]:
+    """Yield the alerts on the plan of the last deployment; one with an unknown total has no series and fires none."""
+    share = "fds_cost_planned / fds_cost_budget"
+    summary = "the plan costs {{ $value | humanizePercentage }} of the budget"
+    above = [percent for percent, _ in COST_STEPS[1:]]
+    for (percent, severity), end in zip(COST_STEPS, [*above, None], strict=True):
+        within = f"({share}) >= {percent / 100:g}" + (f" and ({share}) < {end / 100:g}" if end else "")
+        yield _rule("CostNearBudget", within, "0s", summary, "cost", severity=severity, step=f"{percent}%")

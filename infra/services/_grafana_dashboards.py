@@ -13,7 +13,7 @@ from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, Dashboa
 from infra.services import _grafana_sql as sql
 from infra.services import redis_exporter
 from infra.services._alert_rules import CERTIFICATE_DAYS
-from infra.services._grafana_panels import UP_OR_DOWN, Metric, Sql, chart, figures, rows, timeline
+from infra.services._grafana_panels import UP_OR_DOWN, WIDTH, Metric, Sql, chart, figures, rows, timeline
 from infra.services._model import Context
 from infra.services.node_exporter import FOLDER, SYSTEM_DISK
 
@@ -213,10 +213,45 @@ def _add_transactions(found: Dashboard) -> None:
     found.with_panel(chart("Temporary files", Metric(_per_second("temp_bytes"), "written"), unit="Bps"))
 
 
+def _cost(_: Context) -> Dashboard:
+    share = "fds_cost_planned / fds_cost_budget"
+    age = "time() - fds_cost_deployed_timestamp_seconds"
+    verdicts = {0: ("no", "text"), 1: ("yes", "blue")}
+    about = (
+        "Of the last deployment by fds up. Without a value it is unknown. A stack on your own machine costs nothing."
+    )
+    planned, budget = Metric("fds_cost_planned", "planned"), Metric("fds_cost_budget", "budget")
+    return (
+        _new("cost", "Cost", "now-30d")
+        .with_panel(
+            figures(
+                "Planned for a month",
+                Metric("fds_cost_planned", newest=True),
+                unit="currencyUSD",
+                description=about,
+                width=6,
+            )
+        )
+        .with_panel(figures("Budget", Metric("fds_cost_budget", newest=True), unit="currencyUSD", width=6))
+        .with_panel(_share("Share of the budget", share))
+        .with_panel(figures("Age of the plan", Metric(age, newest=True), unit="s", width=6))
+        .with_panel(
+            figures(
+                "Verdict of the plan",
+                Metric("fds_cost_verdict", "{{verdict}}", newest=True),
+                meaning=verdicts,
+                width=WIDTH,
+            )
+        )
+        .with_panel(chart("Cost against budget", planned, budget, unit="currencyUSD", width=WIDTH))
+    )
+
+
 _DASHBOARDS: dict[str, Callable[[Context], Dashboard]] = {
     "services": _services,
     "server": _server,
     "pipeline": _pipeline,
     "data": _data,
     "postgres": _postgres,
+    "cost": _cost,
 }

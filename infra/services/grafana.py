@@ -14,7 +14,7 @@ from infra.settings import Settings
 
 NAME = "grafana"
 PORT = 3000
-DASHBOARDS = ("services", "server", "pipeline", "data", "postgres")
+DASHBOARDS = ("services", "server", "pipeline", "data", "postgres", "cost")
 """Names of the dashboards; the first is the start page."""
 
 METRICS_SOURCE, MARTS_SOURCE = "prometheus", "postgres"

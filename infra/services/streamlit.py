@@ -29,7 +29,10 @@ SERVICE = Service(
     files=(secret("dashboard_password"), secret("agents_token")),
     role="dashboard",
     reads=("marts",),
-    volumes=(Volume("published", "/data/published", read_only=True),),
+    volumes=(
+        Volume("published", "/data/published", read_only=True),
+        Volume("metrics", "/data/metrics", read_only=True, data=False),  # the plan of the last deployment
+    ),
     tmpfs=("/tmp",),
     needs=("pipeline", "postgres"),
     route=Route("dashboard", 8501, _POLICY),

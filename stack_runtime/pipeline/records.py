@@ -60,9 +60,11 @@ _RUN = """INSERT INTO ops.runs (run_id, source, status, started_at, finished_at,
 _RUNS = """SELECT run_id, source, status, started_at, finished_at, rows_read, rows_loaded, rows_quarantined,
         published, error FROM ops.runs"""
 
-_CHECKS = """SELECT runs.started_at, test_name, checks.status, metric_value, threshold
-    FROM (SELECT run_id, started_at FROM ops.runs ORDER BY started_at DESC, run_id DESC LIMIT %s) AS runs
+_LAST_RUNS = "(SELECT run_id, started_at FROM ops.runs ORDER BY started_at DESC, run_id DESC LIMIT %s) AS runs"
+_CHECKS = f"""SELECT runs.started_at, test_name, checks.status, metric_value, threshold FROM {_LAST_RUNS}
     JOIN ops.checks AS checks ON checks.run_id = runs.run_id ORDER BY runs.started_at, checks.position"""
+_LAST_STREAMS = f"""SELECT runs.started_at, {_STREAMS} FROM {_LAST_RUNS}
+    JOIN ops.streams AS streams ON streams.run_id = runs.run_id ORDER BY runs.started_at, streams.position"""
 
 _SETTLE = """UPDATE ops.runs SET
         status = CASE WHEN run_id = %s THEN 'succeeded' ELSE 'interrupted' END,
@@ -190,6 +192,14 @@ class Records:
             if not self._has_table(session, "claims"):
                 return []
             return [(_moment(started), Check(*check)) for started, *check in session.execute(_CHECKS, (count,))]
+
+    def streams(self, count: int) -> list[tuple[datetime, Stream]]:
+        """Return the streams of the last `count` runs, each with the start of its run, oldest first."""
+        with self._session() as session:
+            if not self._has_table(session, "claims"):
+                return []
+            found = session.execute(_LAST_STREAMS, (count,))
+            return [(_moment(started), Stream(source, table, Rows(*rows))) for started, source, table, *rows in found]
 
     def _run(self, session: _Session, row: tuple[Any, ...], alive: bool) -> Run:
         run_id, source, status, started, finished, read, loaded, quarantined, published, error = row

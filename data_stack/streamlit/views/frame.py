@@ -49,11 +49,12 @@ def run_selector() -> Run | None:
     if not runs:
         st.info("No run is recorded yet. Start one with `fds run`.")
         return None
-    chosen = st.selectbox("Run", list(runs), format_func=lambda key: _run_label(runs[key]))
+    chosen = st.selectbox("Run", list(runs), format_func=lambda key: run_label(runs[key]))
     return runs[chosen]
 
 
-def _run_label(run: Run) -> str:
+def run_label(run: Run) -> str:
+    """Return start, result, duration and source of a run on one line."""
     duration = f", {(run.finished_at - run.started_at).total_seconds():.1f} s" if run.finished_at else ""
     return f"{formatting.timestamp(run.started_at)} · {run.status}{duration} · {formatting.text(Path(run.source).name)}"
 

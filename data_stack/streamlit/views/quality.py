@@ -1,4 +1,4 @@
-"""Show the quality of the data of one run: checks, rows of each stream, refused files, and quarantined rows."""
+"""Show the quality of the data of one run: checks, rows of each stream, and refused files."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from data_stack.streamlit import charts, downloads, formatting, marts, records
+from data_stack.streamlit import downloads, formatting, marts
 from data_stack.streamlit.marts import Selection
 from data_stack.streamlit.views.frame import figures, run_selector
+from data_stack.streamlit.views.over_time import RESULTS
 from data_stack.streamlit.warehouse import ROW_CAP, Version, rows
 from stack_runtime.pipeline.model import Check, Run
-
-_RESULTS = {"error": "Failed", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
-"""Result by status, worst first; a check with an error could not be run."""
 
 _SCHEMA = "checks"
 """Schema of the rows that dbt stores for checks."""
@@ -30,21 +28,20 @@ def show(published: Version | None) -> None:
     _streams(run)
     _refused(run)
     _quarantined(run)
-    _over_time()
 
 
 def _checks(run: Run, published: Version | None) -> None:
     if not run.checks:
         st.info("This run ended before the checks.")
         return
-    counts = Counter(_RESULTS[check.status] for check in run.checks)
+    counts = Counter(RESULTS[check.status] for check in run.checks)
     figures({result: f"{counts[result]:,}" for result in ("Passed", "Warned", "Failed")})
-    checks = sorted(run.checks, key=lambda check: (list(_RESULTS).index(check.status), check.test_name))
+    checks = sorted(run.checks, key=lambda check: (list(RESULTS).index(check.status), check.test_name))
     formatting.table(
         (
             {
                 "name": formatting.name(check.test_name),
-                "status": "Error" if check.status == "error" else _RESULTS[check.status],
+                "status": "Error" if check.status == "error" else RESULTS[check.status],
                 "value": check.metric_value,
                 "threshold": check.threshold,
             }
@@ -95,26 +92,5 @@ def _refused(run: Run) -> None:
 
 
 def _quarantined(run: Run) -> None:
-    st.subheader("Quarantined rows")
-    if not run.rows.quarantined:
-        st.caption("No row was quarantined.")
-        return
-    titles = {"file": "File", "line": "Line", "reason": "Reason", "entity": "Entity", "raw": "Original row"}
-    formatting.table(map(asdict, run.quarantined), titles, {"line": "%d"}, total=run.rows.quarantined)
-
-
-def _over_time() -> None:
-    """Show the results of all checks of the last runs, or the rows that one check found."""
-    found = records.checks()
-    if not found:
-        return
-    st.subheader("Checks over time")
-    names = sorted({check.test_name for _, check in found})
-    chosen = st.selectbox("Check over time", names, None, format_func=formatting.name, placeholder="All checks")
-    totals: Counter[tuple[str, str]] = Counter()
-    for started, check in found:
-        if chosen in (None, check.test_name):
-            key = (formatting.timestamp(started), _RESULTS[check.status])
-            totals[key] += int(check.metric_value) if chosen else 1
-    bars = [{"run": run, "result": result, "value": value} for (run, result), value in totals.items()]
-    st.altair_chart(charts.checks(bars, "Rows found" if chosen else "Checks"), width="stretch")
+    if run.rows.quarantined:
+        st.caption(f"Quarantined rows of this run: {run.rows.quarantined:,}. The page Quarantine lists them.")

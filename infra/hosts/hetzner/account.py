@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from infra.engine.state_edits import BY_THEMSELVES, Facts
@@ -60,6 +61,19 @@ class Account:
 
 
 NOTHING = Account()
+
+
+def server_created_at(settings: Settings, identity: str) -> datetime | None:
+    """Return when the account created the server of the stack with this identity; None without a server.
+
+    Raises:
+        UnreachableError: no token, a refused one, or no answer.
+    """
+    from infra.hosts.hetzner.api import request
+
+    labels = selector(settings, identity)
+    servers = request(settings.stack, lambda api: api.servers.get_all(label_selector=labels))
+    return servers[0].created if servers else None
 
 
 def record(zone: str, name: str | None, kind: str | None = "A") -> str:

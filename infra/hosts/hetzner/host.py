@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,11 @@ class HetznerHost(Host):
         from infra.hosts.hetzner.account import Account
 
         return wanted.differences(operations.settings, Account.of(operations.settings, operations.owner.identity))
+
+    def created_at(self, operations: StackOperations) -> datetime | None:
+        from infra.hosts.hetzner.account import server_created_at
+
+        return server_created_at(operations.settings, operations.owner.identity)
 
     def repair(self, operations: StackOperations, wrong: Mapping[str, str], say: Say) -> None:
         from infra.engine import state_edits

@@ -21,6 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from infra.services.traefik import HTTPS
 from stack_runtime.pipeline.paths import beside
 from stack_runtime.pipeline.records import Records
+from stack_runtime.planned_cost import FILE as PLAN
 from tests.kit.browser import NETWORK_CHANGED, chromium, despite_network_changes
 from tests.kit.ports import free_port
 from tests.kit.service import created
@@ -160,10 +161,11 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     shutil.copytree(APP / ".streamlit", project / ".streamlit")
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FDS_")}
+    environment |= {"FDS_PUBLISHED": str(published), "FDS_PLANNED_COST": str(published.with_name(PLAN))}
     with chromium(folder / "profile") as browser, (folder / "log").open("wb") as log, _proxy(port) as (url, login):
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", str(APP / "app.py"), f"--server.port={port}"],
-            cwd=project, env=environment | {"FDS_PUBLISHED": str(published)}, stdout=log, stderr=subprocess.STDOUT,
+            cwd=project, env=environment, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
             _until_healthy(f"http://127.0.0.1:{port}/_stcore/health", process)

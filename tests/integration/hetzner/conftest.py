@@ -22,9 +22,10 @@ from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import recovery, token
 from infra.hosts.hetzner import server as hosted
-from infra.operations import deploy, images, reconcile
+from infra.operations import deploy, images, planned_cost, reconcile
 from infra.operations.destroy import remove
 from infra.operations.preview import ReadOnlyOperations
+from stack_runtime.planned_cost import PlannedCost
 from stack_runtime.remote import ready
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, Project
@@ -40,6 +41,8 @@ class Healing:
     api: HetznerAPI
     project: Project
     said: list[str] = field(default_factory=list)
+    delivered: list[PlannedCost] = field(default_factory=list)
+    """What the dashboard would get of each deployment."""
 
     @property
     def client(self) -> Client:
@@ -127,7 +130,9 @@ def _simulated(folder: Path) -> Iterator[Healing]:
         patch.setattr(recovery, "PAUSE_S", 0.05)
         patch.setattr(errors, "PAUSES_S", (0.1, 0.1, 0.1))
         _skip_everything_on_the_server(patch)
-        yield Healing(api, project)
+        healing = Healing(api, project)
+        patch.setattr(planned_cost, "_write", lambda _client, _stack, plan: healing.delivered.append(plan))
+        yield healing
 
 
 def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:

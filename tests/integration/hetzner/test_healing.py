@@ -212,3 +212,12 @@ def test_permanent_refusal_of_the_account_has_its_own_message(healing: Healing, 
     healing.project.configure({"volumeGb": 10})
     healing.up()
     assert healing.volume.size == 10
+
+
+def test_deployed_plan_is_delivered_with_the_age_of_the_server(healing: Healing) -> None:
+    healing.up()
+    plan = healing.delivered[-1]
+    assert plan.server_created_at == healing.server.created
+    assert plan.paid and plan.verdict == "within"
+    assert plan.total_usd == sum(line.monthly_usd or 0 for line in plan.lines if line.by_the_hour)
+    assert plan.prices and plan.rate

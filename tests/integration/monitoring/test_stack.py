@@ -110,5 +110,31 @@ def test_no_page_of_the_monitoring_is_reachable_from_outside(stack: Monitored) -
     assert published == ["traefik"]
 
 
+def test_plan_of_the_deployment_is_measured(stack: Monitored) -> None:
+    def values(metric: str) -> dict[str, str]:
+        found = stack.ask(f"/api/v1/query?query={metric}")["result"]
+        return {one["metric"].get("verdict", one["metric"].get("currency", "")): one["value"][1] for one in found}
+
+    assert within(60, lambda: values("fds_cost_planned") == {"USD": "0"})
+    assert values("fds_cost_budget") == {"USD": "50"}
+    assert [verdict for verdict, value in values("fds_cost_verdict").items() if value == "1"] == ["within"]
+    assert not values("ALERTS%7Balertname=%22CostNearBudget%22%7D")
+
+
+def test_dashboard_reads_the_plan_and_cannot_change_it(stack: Monitored) -> None:
+    client = local_docker()
+    try:
+        streamlit = running(client, STACK, "streamlit")
+        read = (
+            "from data_stack.streamlit.views import cost; plan = cost.planned_cost.read(cost.path()); print(plan.stack)"
+        )
+        code, output = streamlit.exec_run(["python", "-W", "ignore", "-c", read], stderr=False)
+        assert (code, output) == (0, f"{STACK}\n".encode())
+        code, output = streamlit.exec_run(["touch", "/data/metrics/cost.json"])
+        assert code and b"Read-only" in output
+    finally:
+        client.close()
+
+
 def test_second_up_changes_nothing(stack: Monitored) -> None:
     assert stack.project.json("up")["changed"] == 0

@@ -98,6 +98,16 @@ def test_checks_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, bac
     assert records.checks(1) == expected[2:]
 
 
+def test_streams_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+    records = Records(paths, backend)
+    assert records.streams(5) == []
+    records.settle(None)
+    for number in range(3):
+        records.save(full_run(f"r{number}", NOW + timedelta(minutes=number)))
+    own = (Stream("tap-csv", "raw_data.a", Rows(3, 2, 1)), Stream("tap-x", "x.b", Rows(1, 0, 0, 1)))
+    assert records.streams(2) == [(NOW + timedelta(minutes=minute), stream) for minute in (1, 2) for stream in own]
+
+
 def test_killed_run_is_closed_according_to_what_is_published(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:

@@ -1,0 +1,85 @@
+"""Deliver the plan of a deployment to the running stack, for its monitoring and its dashboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from docker import DockerClient
+from docker.errors import APIError
+
+from infra.cost import Plan
+from infra.cost.planning.lines import OFFSITE, SNAPSHOTS, TRAFFIC
+from infra.cost.planning.model import Fx, Line, Source
+from infra.engine.stack_operations import StackOperations
+from infra.hosts import host_of
+from stack_runtime import planned_cost
+from stack_runtime.docker_host import runner
+from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.planned_cost import CostLine, PlannedCost
+
+NOT_BY_THE_HOUR = (SNAPSHOTS, OFFSITE, TRAFFIC)
+"""Lines whose cost does not depend on how long the server exists."""
+
+
+def deliver(client: DockerClient, deployment: StackOperations, say: Callable[[str], None]) -> None:
+    """Write the plan of `deployment` through its runner. What fails is reported and raises no error.
+
+    Args:
+        say: takes a line for a person.
+    """
+    if deployment.plan is None:
+        return
+    try:
+        created = host_of(deployment.settings).created_at(deployment)
+        _write(client, deployment.plan.stack, of_plan(deployment.plan, datetime.now(UTC), created))
+    except StackError as error:
+        say(f"the dashboard does not know this plan: {error}")
+
+
+def of_plan(plan: Plan, now: datetime, created: datetime | None) -> PlannedCost:
+    """Return what the running stack gets of a plan.
+
+    Args:
+        now: time of the deployment.
+        created: when the rented server was created; None if that is unknown.
+    """
+    return PlannedCost(
+        stack=plan.stack,
+        verdict=plan.verdict,
+        reason=plan.reason,
+        budget_usd=plan.budget_usd,
+        total_usd=None if plan.verdict == "unknown" else plan.total_usd,
+        tax=plan.tax,
+        paid=not host_of(plan).on_this_machine,
+        deployed_at=now,
+        server_created_at=created,
+        prices=_source(plan.prices),
+        rate=_source(plan.fx),
+        lines=tuple(_line(line, plan) for line in plan.lines),
+    )
+
+
+def _line(line: Line, plan: Plan) -> CostLine:
+    """Return a line; of another stack, and of resources beside the plan, the age is unknown."""
+    own = line.unit != "stack" and not line.resource.startswith("also running:")
+    by_the_hour = plan.server is not None and own and line.resource not in NOT_BY_THE_HOUR
+    return CostLine(line.resource, line.monthly_usd, by_the_hour, line.note)
+
+
+def _source(found: Source | Fx | None) -> planned_cost.Source | None:
+    if found is None:
+        return None
+    rate = f"{found.rate:f} US dollars per euro, " if isinstance(found, Fx) else ""
+    return planned_cost.Source(str(found.date), rate + found.source)
+
+
+def _write(client: DockerClient, stack: str, plan: PlannedCost) -> None:
+    try:
+        command = ["python", "-m", "stack_runtime.planned_cost", plan.as_json()]
+        code, out = runner(client, stack).exec_run(command, stderr=False)
+        if code:
+            raise StackError.from_json(json.loads(b"".join([out] if isinstance(out, bytes) else out)))
+    except (APIError, ValueError, KeyError, TypeError) as error:
+        raise UnreachableError(f"the runner gives no answer: {error}", next_command="fds logs pipeline") from None

@@ -1,0 +1,200 @@
+"""Write and read the plan of the last `fds up` where the stack runs: as metrics for Prometheus, and for the dashboard.
+
+`python -m stack_runtime.planned_cost JSON` writes both files in the runner. They are not files of a service, because a
+service with a changed file is replaced, and the exchange rate changes on every working day.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from stack_runtime.errors import StackError, UnreachableError, UsageError
+from stack_runtime.files import write_atomically
+from stack_runtime.pipeline.paths import from_environment
+
+FILE = "cost.json"
+METRICS_FILE = "cost.prom"
+VERDICTS = ("within", "over", "does_not_fit", "unknown")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a figure is from, and its date, such as 2026-10-07."""
+
+    date: str
+    source: str
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """One item of the monthly bill. With `by_the_hour` it costs the share of the month in which its server exists."""
+
+    resource: str
+    monthly_usd: Decimal | None
+    by_the_hour: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedCost:
+    """A plan, in dollars per month with tax as `tax` says. `total_usd` is None if it is unknown."""
+
+    stack: str
+    verdict: str
+    reason: str
+    budget_usd: Decimal
+    total_usd: Decimal | None
+    tax: str
+    paid: bool
+    """Whether the stack is on a server that costs something."""
+    deployed_at: datetime
+    server_created_at: datetime | None
+    """None if there is no rented server, or its age is unknown."""
+    prices: Source | None
+    rate: Source | None
+    lines: tuple[CostLine, ...]
+
+    def as_json(self) -> str:
+        """Return the plan as JSON; money is text, times are in ISO format."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> PlannedCost:
+        """Return the plan that `as_json` wrote.
+
+        Raises:
+            UsageError: it is not such a plan.
+        """
+        try:
+            return cls(**_values(json.loads(text)))
+        except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
+            raise UsageError(f"this is no plan: {type(error).__name__}", next_command="fds up") from None
+
+    def metrics(self) -> str:
+        """Return gauges in Prometheus' text format; an unknown total has no series."""
+        return "".join(self._metrics())
+
+    def _metrics(self) -> Iterator[str]:
+        usd = '{currency="USD"}'
+        yield _gauge("budget", "Budget for a month.", {usd: self.budget_usd})
+        if self.total_usd is not None and self.verdict != "unknown":
+            yield _gauge("planned", "Planned cost of a month.", {usd: self.total_usd})
+        verdicts = {f'{{verdict="{name}"}}': int(name == self.verdict) for name in VERDICTS}
+        yield _gauge("verdict", "Whether the plan has this verdict.", verdicts)
+        yield _gauge("deployed_timestamp_seconds", "When it was deployed.", {"": round(self.deployed_at.timestamp())})
+
+
+def _gauge(name: str, text: str, values: Mapping[str, object]) -> str:
+    """Return one metric with its values by labels."""
+    head = f"# HELP fds_cost_{name} {text}\n# TYPE fds_cost_{name} gauge\n"
+    return head + "".join(f"fds_cost_{name}{labels} {value}\n" for labels, value in values.items())
+
+
+def _values(found: Any) -> dict[str, Any]:
+    """Return the checked fields of a plan from its JSON."""
+    created = found["server_created_at"]
+    values = {
+        **{name: _text(found[name]) for name in ("stack", "verdict", "reason", "tax")},
+        "paid": _flag(found["paid"]),
+        "budget_usd": _money(found["budget_usd"]),
+        "total_usd": _money_or_none(found["total_usd"]),
+        "deployed_at": _moment(found["deployed_at"]),
+        "server_created_at": None if created is None else _moment(created),
+        **{name: _source(found[name]) for name in ("prices", "rate")},
+        "lines": tuple(_line(line) for line in found["lines"]),
+    }
+    if values["verdict"] not in VERDICTS or found.keys() != {field.name for field in fields(PlannedCost)}:
+        raise ValueError
+    return values
+
+
+def _line(found: Any) -> CostLine:
+    usd = _money_or_none(found["monthly_usd"])
+    return CostLine(_text(found["resource"]), usd, _flag(found["by_the_hour"]), _text(found["note"]))
+
+
+def _source(found: Any) -> Source | None:
+    return None if found is None else Source(_text(found["date"]), _text(found["source"]))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _money(value: Any) -> Decimal:
+    amount = Decimal(_text(value))
+    if not amount.is_finite() or not 0 <= amount < 10**9:
+        raise ValueError
+    return amount
+
+
+def _money_or_none(value: Any) -> Decimal | None:
+    return None if value is None else _money(value)
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment.astimezone(UTC)
+
+
+def write(plan: PlannedCost, folder: Path) -> None:
+    """Replace both files in `folder`.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    write_atomically(folder / METRICS_FILE, plan.metrics())
+    write_atomically(folder / FILE, plan.as_json())
+
+
+def read(path: Path) -> PlannedCost | None:
+    """Return the plan in the file at `path`; None if there is no file.
+
+    Raises:
+        UnreachableError: the file cannot be read, or is not such a plan.
+    """
+    try:
+        return PlannedCost.from_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeError, UsageError) as error:
+        reason = error.what if isinstance(error, UsageError) else type(error).__name__
+        raise UnreachableError(f"the plan cannot be read: {reason}", where=str(path), next_command="fds up") from None
+
+
+def main(arguments: list[str]) -> int:
+    """Write the plan in the only argument; print an error as JSON. Returns: the exit code."""
+    try:
+        metrics = from_environment().metrics
+        if len(arguments) != 1 or metrics is None:
+            raise UsageError("needs the JSON of a plan, and a runner's FDS_DATA_DIR")
+        write(PlannedCost.from_json(arguments[0]), metrics.parent)
+    except OSError as error:
+        failure: StackError = UnreachableError(f"the plan cannot be saved: {error.strerror}", where=str(error.filename))
+    except StackError as error:
+        failure = error
+    else:
+        return 0
+    print(json.dumps(failure.as_json()))
+    return failure.exit_code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

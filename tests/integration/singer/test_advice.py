@@ -1,0 +1,44 @@
+"""The dashboard finds the setting in each reason of the real tap, and takes no text of the file for one."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_stack.streamlit.views.quarantine import setting_of
+from tests.kit.singer import Kit
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "setting"),
+    [
+        ("decimal", "1.234", 'declare decimal: "." or decimal: ","'),
+        ("decimal", "(12.50)", "declare negatives: [parentheses]"),
+        ("decimal", "12.50-", "declare negatives: [trailing_minus]"),
+        ("decimal", "€ 12.50", "a sign must be in currency_signs"),
+        ("decimal", "n/a", "if it means nothing, declare it in null_words"),
+        ("decimal", "1 234,5 6", "declare decimal and thousands"),
+        ("date", "01/02/2026", 'declare it, for example date_formats: ["%d/%m/%Y"]'),
+        ("date", "01.02.26", 'declare its order, for example date_formats: ["%d.%m.%y"]'),
+        ("date", "3021-01-01", "if that is right, set earliest_date or latest_date"),
+        ("decimal", "x; declare decimal", "if it means nothing, declare it in null_words"),
+        ("decimal", "x'; declare decimal", "if it means nothing, declare it in null_words"),
+        ("integer", "12.5", ""),
+    ],
+)
+def test_setting_is_found_in_the_reason_of_the_tap(kit: Kit, kind: str, value: str, setting: str) -> None:
+    good = "2026-01-31" if kind == "date" else "7"
+    rows = "".join(f"{number},{good}\n" for number in range(9))
+    done = kit.tap(kit.csv(f'id,v\n{rows}x,"{value}"\n'), entity={"columns": {"v": kind}})
+    assert done.code == 0, done.error
+    (row,) = kit.quarantined
+    assert setting_of(row["reason"]) == setting, row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("line", "setting"),
+    [("Total,5", "declare it in ignore_rows, or ignore_rows: [] if it is data"), ("9", ""), (",", None)],
+)
+def test_rows_of_a_wrong_shape(kit: Kit, line: str, setting: str | None) -> None:
+    done = kit.tap(kit.csv(f"id,v\n1,2\n{line}\n"), entity={"columns": {"v": "decimal"}})
+    assert done.code == 0, done.error
+    assert [setting_of(row["reason"]) for row in kit.quarantined] == ([] if setting is None else [setting])

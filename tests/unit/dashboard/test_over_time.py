@@ -1,0 +1,23 @@
+"""The share of quarantined rows is counted by run and table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from data_stack.streamlit.views.over_time import shares_of
+from stack_runtime.pipeline.model import Rows, Stream
+
+FIRST, SECOND = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def test_sources_of_one_table_are_added_and_a_stream_without_rows_has_no_share() -> None:
+    found = [
+        (FIRST, Stream("tap-csv", "raw.a", Rows(30, 27, 3))),
+        (FIRST, Stream("tap-x", "raw.a", Rows(10, 9, 1))),
+        (FIRST, Stream("tap-csv", "raw.empty", Rows())),
+        (SECOND, Stream("tap-csv", "raw.a", Rows(8, 8))),
+    ]
+    assert shares_of(found) == [
+        {"run": "2026-11-01 00:00:00 UTC", "stream": "raw.a", "read": 40, "quarantined": 4, "share": 0.1},
+        {"run": "2026-11-02 00:00:00 UTC", "stream": "raw.a", "read": 8, "quarantined": 0, "share": 0.0},
+    ]
