@@ -1,8 +1,10 @@
-"""Deploy the stack once for all tests of this folder."""
+"""Deploy the stack once for all tests of this folder, and once for those that fill its disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,25 +17,23 @@ from tests.kit.project import Project
 from tests.kit.receivers import receivers
 
 
-def _make_small_volume() -> None:
-    """Create the volume with the pipeline's metrics, of 32 MB, so that a test can fill it; the deployment adopts it."""
-    client = local_docker()
-    options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}
-    client.volumes.create(f"{PROJECT}-{STACK}-metrics", driver="local", driver_opts=options)
-    client.close()
+@contextmanager
+def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
+    """Deploy the stack and its receivers, and remove them.
 
-
-@pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+    Args:
+        on_small_volume: create the volume with the pipeline's metrics before, with 32 MB, so that a test can fill it.
+    """
     address = registry.bridge(local_docker())
     ports = free_ports()
     with receivers(address) as (webhook, mail):
         email = {"to": "me@example.org", "sender": "fds@example.org", "server": address, "port": mail.port}
         notify = {"webhook": True, "slack": True, "email": {**email, "requireTls": False}}
         settings = {"host": "local", "profiles": PROFILES, "notify": notify, **ports}
-        project = Project(tmp_path_factory.mktemp("monitoring"), STACK, settings)
+        project = Project(folder, STACK, settings)
         project.clear()
-        _make_small_volume()
+        if on_small_volume:
+            _make_small_volume()
         project.make_stack()
         for name, url in (("webhook_url", webhook.url), ("slack_url", webhook.slack_url)):
             secret = project.engine("config", "set", "--secret", "--path", f"secrets.{name}", url)
@@ -42,3 +42,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         assert result.returncode == 0, result.stderr
         yield Monitored(project, ports["httpsPort"], webhook, mail)
         project.clear()
+
+
+def _make_small_volume() -> None:
+    """Create the volume as a file system of its own; a deployment adopts it, and the next one would replace it."""
+    client = local_docker()
+    options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}
+    client.volumes.create(f"{PROJECT}-{STACK}-metrics", driver="local", driver_opts=options)
+    client.close()
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+    with _deployed(tmp_path_factory.mktemp("monitoring"), on_small_volume=False) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def small_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+    """Deploy the stack so that its disk can be filled; its tests are slow, so `make test` deploys only `stack`."""
+    with _deployed(tmp_path_factory.mktemp("faults"), on_small_volume=True) as found:
+        yield found

@@ -47,7 +47,7 @@ def _short_groups(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def quick(stack: Monitored) -> Iterator[Monitored]:
+def quick(small_stack: Monitored) -> Iterator[Monitored]:
     """Shorten the waits of rules and groups, and wait until what this machine itself causes was sent.
 
     A nearly full disk of this machine is such an alert; it shares a group with that of the staged disk.
@@ -57,7 +57,7 @@ def quick(stack: Monitored) -> Iterator[Monitored]:
         container.kill("SIGHUP")
 
     def settled() -> bool:
-        rules = stack.ask("/api/v1/rules")["groups"][0]["rules"]
+        rules = small_stack.ask("/api/v1/rules")["groups"][0]["rules"]
         return {rule["duration"] for rule in rules} == {0, WAIT_S} and all(rule["state"] != "pending" for rule in rules)
 
     with (
@@ -66,7 +66,7 @@ def quick(stack: Monitored) -> Iterator[Monitored]:
     ):
         assert within(REPORT_S, settled)
         time.sleep(2 * GROUP_S)
-        yield stack
+        yield small_stack
 
 
 class Notices:
