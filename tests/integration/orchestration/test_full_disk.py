@@ -34,8 +34,6 @@ def stack(disk: Path) -> Iterator[Orchestration]:
     """All volumes on that disk, after a run that published the sample."""
     with orchestration({"executor": "celery"}, disk=disk) as found:
         found.land("transactions.csv", SAMPLE.read_bytes())
-        for service in found.services.values():  # as the stack does: Airflow's scheduler ends without its database
-            service.container.update(restart_policy={"Name": "unless-stopped"})
         code, run = found.pipeline("run", "--json")
         assert code == 0, run
         yield found
