@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import sys
+from importlib import import_module
+from importlib.util import find_spec
 
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.text import shortened
@@ -12,24 +13,30 @@ from stack_runtime.text import shortened
 _OF_LIBRARIES = (
     ("requests", "RequestException"),
     ("urllib3.exceptions", "HTTPError"),
-    ("httpx", "TransportError"),
     ("paramiko", "SSHException"),
     ("psycopg", "OperationalError"),
 )
-"""Error classes by library. Only an imported library can have raised its own, so none is imported for the check."""
+"""Error classes of libraries that are always installed."""
+_OF_EXTRAS = ("httpx", "httpx2")
+"""Libraries of the extra `agents`; each has the error class `TransportError`."""
 
 
 def lost(error: BaseException) -> StackError | None:
     """Return the error for a broken connection or an API refusal; None for any other failure."""
-    if "hcloud" in sys.modules and isinstance(error, sys.modules["hcloud"].HCloudException):
+    from hcloud import HCloudException
+
+    if isinstance(error, HCloudException):
         from infra.hosts.hetzner.api import failure
 
         return failure(error)
-    known: list[type[BaseException]] = [ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError]
-    for module, name in _OF_LIBRARIES:
-        if module in sys.modules:
-            known.append(getattr(sys.modules[module], name))
-    if not isinstance(error, tuple(known)):
+    if not isinstance(error, _broken()):
         return None
     words = shortened(error, 300) or type(error).__name__
     return UnreachableError(f"a connection broke: {words}", next_command="the same command again, or fds doctor")
+
+
+def _broken() -> tuple[type[BaseException], ...]:
+    """Return the error classes of a broken connection; they are imported only here, because few commands fail."""
+    libraries = [*_OF_LIBRARIES, *((name, "TransportError") for name in _OF_EXTRAS if find_spec(name))]
+    found = [getattr(import_module(module), name) for module, name in libraries]
+    return (ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError, *found)

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fds.output import AsJson, Debug, Stack, answer, say
+from infra.cost.sources.measured import MOST_DAYS
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 GB = 10**9
-MOST_DAYS = 5 * 365
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:

@@ -92,6 +92,10 @@ class UnreachableError(StackError):
     exit_code = 5
 
 
+class HostKeyError(UnreachableError):
+    """A server shows a host key that is not the pinned one, or none is pinned yet."""
+
+
 class CheckFailedError(StackError):
     """A data check failed; nothing was published."""
 

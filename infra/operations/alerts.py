@@ -15,6 +15,7 @@ from docker.models.containers import Container
 from infra.services import alertmanager, prometheus
 from stack_runtime.docker_host import running
 from stack_runtime.errors import UnreachableError
+from stack_runtime.labels import SERVICE_LABEL
 from stack_runtime.text import shortened
 
 TEST_S = 60
@@ -109,7 +110,7 @@ def _request(container: Container, port: int, path: str, *options: str) -> str:
     code, output = container.exec_run(["sh", "-c", _REQUEST.format(port=port), "sh", path, *options])
     assert isinstance(output, bytes)
     if code:
-        name = container.labels.get("fds.service", "")
+        name = container.labels.get(SERVICE_LABEL, "")
         said = shortened(output.decode(errors="replace"), 200)
         raise UnreachableError(f"{name} does not answer: {said}".rstrip(": "), next_command=f"fds logs {name}")
     return output.decode(errors="replace")

@@ -8,7 +8,7 @@ from types import TracebackType
 
 import paramiko
 
-from stack_runtime.errors import UnreachableError
+from stack_runtime.errors import HostKeyError
 from stack_runtime.remote import DEPLOY_USER, Access
 from stack_runtime.remote.keys import public_half
 
@@ -23,7 +23,7 @@ class Connection:
         booting: expect the key of the first boot instead of the permanent one.
 
     Raises:
-        UnreachableError: the server shows a host key that is not the pinned one.
+        HostKeyError: the server shows a host key that is not the pinned one.
         paramiko.SSHException, OSError: the server does not answer (yet).
     """
 
@@ -46,7 +46,7 @@ class Connection:
             )
         except paramiko.BadHostKeyException:
             self._client.close()
-            raise UnreachableError(
+            raise HostKeyError(
                 f"the server at {access.address} shows a host key that is not the pinned one, so it is refused",
                 next_command="find out why first; if the server was rebuilt, fds up adopts it",
             ) from None

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import paramiko
 
-from stack_runtime.errors import UnreachableError
+from stack_runtime.errors import HostKeyError, UnreachableError
 from stack_runtime.remote import HOST_COMMAND, Access
 from stack_runtime.remote.connection import Connection
 
@@ -63,7 +63,7 @@ class _SharedConnection:
         """Return the result of `question` on the connection.
 
         Raises:
-            UnreachableError, paramiko.SSHException, OSError: see `Connection`; `question` may raise more.
+            HostKeyError, paramiko.SSHException, OSError: see `Connection`; `question` may raise more.
         """
         self._open = self._open or Connection(self.access)
         try:
@@ -116,7 +116,7 @@ def _connect_permanently(shared: _SharedConnection, say: Callable[[str], None], 
     while True:
         try:
             return shared.ask(lambda _: None)
-        except UnreachableError as error:
+        except HostKeyError as error:
             if not _send_host_key(shared.access):
                 raise
             _pause(until, f"the host key of {shared.access.address} cannot be handed over: {error}")
@@ -132,7 +132,7 @@ def _send_host_key(access: Access) -> bool:
         with Connection(access, booting=True) as connection:
             code, _ = connection.run(f"sudo {HOST_COMMAND} host-key", stdin=access.host_key)
             return code in (0, NO_SUDO)
-    except UnreachableError:
+    except HostKeyError:
         return False
     except (paramiko.SSHException, OSError):
         return True

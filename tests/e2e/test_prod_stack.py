@@ -156,6 +156,7 @@ def test_changed_label_is_reported_as_drift(prod: Prod) -> None:
     prod.server.update(labels=labels)
 
 
+@pytest.mark.slow
 def test_update_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
     before, images, name = prod.containers(), prod.images(), prod.uis()[0]
     certificate = visitor.serial(name)

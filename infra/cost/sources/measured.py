@@ -23,7 +23,7 @@ from stack_runtime.files import write_atomically
 _MOST_BYTES = 65_536
 _MOST_MB = 16_777_216
 _MOST_DISK_BYTES = 2**60
-_MOST_DAYS = 3_650
+MOST_DAYS = 5 * 365
 """A disk that would be full later has no date."""
 _GB = Decimal(10**9)
 
@@ -120,7 +120,7 @@ def _forecast(disk: Any, day: date) -> DiskForecast:
     ):
         raise ValueError("a disk is not in whole bytes")
     days = max(0, size - used) / growth if growth and growth > 0 else None
-    full_on = day + timedelta(days) if days is not None and days <= _MOST_DAYS else None
+    full_on = day + timedelta(days) if days is not None and days <= MOST_DAYS else None
     return DiskForecast(disk=disk["disk"], used_gb=_in_gb(used), size_gb=_in_gb(size), full_on=full_on)
 
 

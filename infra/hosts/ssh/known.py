@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.settings import Settings
-from stack_runtime.errors import UnreachableError, UsageError
+from stack_runtime.errors import HostKeyError, UnreachableError, UsageError
 from stack_runtime.paths import keys_folder
 from stack_runtime.remote import known_hosts, write_private
 from stack_runtime.remote.tunnel import require_ssh
@@ -97,7 +97,8 @@ def check(settings: Settings, project: Path) -> HostKey:
     """Return the pinned key after checking that the server shows it.
 
     Raises:
-        UnreachableError: the server does not answer, shows another key, or none is pinned yet.
+        UnreachableError: the server does not answer.
+        HostKeyError: it shows another key, or none is pinned yet.
     """
     return trust(settings, project)
 
@@ -112,7 +113,8 @@ def trust(settings: Settings, project: Path, ask: Callable[[str], str] | None = 
         accepted: fingerprint that was accepted beforehand, also in place of another pinned key.
 
     Raises:
-        UnreachableError: the server does not answer, or shows a key that is neither pinned nor accepted.
+        UnreachableError: the server does not answer.
+        HostKeyError: it shows a key that is neither pinned nor accepted.
         UsageError: the person did not type `yes`.
     """
     folder = keys_folder(project, settings.stack)
@@ -134,8 +136,8 @@ def trust(settings: Settings, project: Path, ask: Callable[[str], str] | None = 
     return shown
 
 
-def _refusal(settings: Settings, what: str, shown: HostKey) -> UnreachableError:
-    return UnreachableError(
+def _refusal(settings: Settings, what: str, shown: HostKey) -> HostKeyError:
+    return HostKeyError(
         f"the server at {destination(settings)} shows the host key {what}, so it is refused",
         next_command=f"compare it on the server's console; if it is the server's own, {_way(settings, shown)}",
     )

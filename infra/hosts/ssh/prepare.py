@@ -27,7 +27,8 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
         ports: ports that must be free, unless containers of this project hold them.
 
     Raises:
-        UnreachableError: the server shows another host key, refuses the login of its owner, or cannot be prepared.
+        HostKeyError: the server shows another host key.
+        UnreachableError: it refuses the login of its owner, or cannot be prepared.
     """
     settings = operations.settings
     known.check(settings, operations.project)

@@ -12,7 +12,7 @@ from pulumi.output import UNKNOWN
 from infra.hosts.base import DockerTarget, TargetInputs
 from infra.hosts.ssh.known import pinned
 from infra.settings import Settings
-from stack_runtime.errors import UnreachableError
+from stack_runtime.errors import HostKeyError
 from stack_runtime.remote import DEPLOY_USER, key_file, ssh_options, write_private
 
 
@@ -23,11 +23,11 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         folder: of the key files, with the pinned host key.
 
     Raises:
-        UnreachableError: no host key is pinned yet.
+        HostKeyError: no host key is pinned yet.
     """
     settings = inputs.settings
     if pinned(folder) is None and not pulumi.runtime.is_dry_run():
-        raise UnreachableError("the server's host key is not accepted yet", next_command="fds setup")
+        raise HostKeyError("the server's host key is not accepted yet", next_command="fds setup")
 
     def address(secrets: Mapping[str, str]) -> str:
         if pulumi.runtime.is_dry_run():  # a preview may have generated another key

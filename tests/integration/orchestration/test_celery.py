@@ -15,7 +15,7 @@ from tests.integration.orchestration.conftest import (
 )
 from tests.integration.orchestration.published import assert_same_in_postgres, published
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
+pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
 
 
 def test_every_part_is_healthy_and_flower_shows_the_worker(celery: Orchestration) -> None:
@@ -60,5 +60,6 @@ def test_dag_run_has_the_same_result_as_fds_run(celery: Orchestration) -> None:
     assert any("step begins" in line for line in logs["load_tap-csv"])
 
 
+@pytest.mark.slow
 def test_run_of_200_000_rows_stays_within_the_reservations(celery: Orchestration) -> None:
     assert_large_run_stays_within_reservations(celery)

@@ -14,7 +14,6 @@ from docker.models.containers import Container
 
 from tests.kit.service import Running, created
 
-KILLS = 20
 REACHABLE_S = 180.0
 
 
@@ -40,14 +39,15 @@ def _wait(running: Running) -> None:
             time.sleep(0.1)
 
 
-def test_cluster_after_a_killed_first_start_is_usable_or_recreated() -> None:
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_cluster_after_a_killed_first_start_is_usable_or_recreated(kills: int) -> None:
     with created("postgres") as running:
         begun = time.monotonic()
         running.container.start()
         _wait(running)
         took = time.monotonic() - begun
-    instants = random.Random(3)
-    for _ in range(KILLS):
+    instants = random.Random(kills)
+    for _ in range(kills):
         with created("postgres") as running:
             running.container.start()
             instant = instants.uniform(0, took)

@@ -13,7 +13,7 @@ from infra import image_lock
 from tests.integration.ssh.conftest import PRICE, OwnServer
 from tests.kit.registry import LABEL, OwnRegistry, own_registry
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 IMAGES = ["postgres:15", "python:3.11-slim", "traefik:v3.7"]
 WRONG = "sha256:" + "0" * 64

@@ -7,7 +7,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from stack_runtime.errors import UnreachableError
+from stack_runtime.errors import HostKeyError, UnreachableError
 from stack_runtime.remote import Access, ready
 from stack_runtime.remote.ready import _booted
 
@@ -51,7 +51,7 @@ class ForeignServer:
     def __init__(self, access: Access, *, booting: bool = False) -> None:
         if booting:
             raise paramiko.AuthenticationException("Authentication failed.")
-        raise UnreachableError("a host key that is not the pinned one", next_command="find out why")
+        raise HostKeyError("a host key that is not the pinned one", next_command="find out why")
 
 
 def test_missing_pinned_host_key_is_an_error_at_the_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ class BootingServer:
 
     def __init__(self, access: Access, *, booting: bool = False) -> None:
         if not booting:
-            raise UnreachableError("a host key that is not the pinned one", next_command="find out why")
+            raise HostKeyError("a host key that is not the pinned one", next_command="find out why")
 
     def __enter__(self) -> BootingServer:
         return self

@@ -6,7 +6,9 @@ import http.client
 import ssl
 import sys
 
+import httpx2
 import paramiko
+import psycopg
 import pytest
 import requests
 import urllib3.exceptions
@@ -26,6 +28,8 @@ BROKEN = [
     requests.exceptions.ChunkedEncodingError("IncompleteRead"),
     urllib3.exceptions.ProtocolError("Connection broken"),
     paramiko.SSHException("Error reading SSH protocol banner"),
+    psycopg.OperationalError("server closed the connection unexpectedly"),
+    httpx2.ConnectError("All connection attempts failed"),
 ]
 
 

@@ -63,7 +63,9 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
 
 def _is_header(text: Text) -> str:
     names = list(enumerate(text.names[:_COMPARED]))
-    return f"({' AND '.join(f'trim(c{at}) = {literal(name)}' for at, name in names if name)})"
+    first, *others = [f"trim(c{at}) = {literal(name)}" for at, name in names if name]  # the first field has a name
+    # CASE, because AND would compare all fields of each row
+    return f"(CASE WHEN {first} THEN {' AND '.join(others) or 'true'} ELSE false END)"
 
 
 def _first_filled(width: int) -> str:
@@ -95,8 +97,8 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
     empty = " OR ".join(f"{column} IS NULL" for column in watched)
     word = f"regexp_full_match(lower({_first_filled(len(text.columns))}), {literal(_TOTALS)})"
     advice = "declare it in ignore_rows, or ignore_rows: [] if it is data"
-    words = ", ".join(literal(total) for total in _TOTAL)
-    keys = [f"coalesce(rtrim(lower(trim({fields[key]})), ': ') IN ({words}), false)" for key in entity.keys]
+    pattern = literal(f" *({'|'.join(_TOTAL)})[: ]*")
+    keys = [f"coalesce(regexp_full_match({fields[key]}, {pattern}, 'i'), false)" for key in entity.keys]
     is_total = " OR ".join((*keys, f"(CASE WHEN {empty} THEN {word} ELSE false END)"))
     reasons = {f"looks like a total row; {advice}": f"({is_total})"}
     values = [fields[name] for name in entity.columns if name in fields]
