@@ -40,8 +40,9 @@ class _RegisteredDags(set[tuple["DAG", ModuleType]]):
             AirflowClusterPolicyViolation: the file has another DAG with its id, so it cannot be imported.
         """
         dag, module = registered
-        if any(other.dag_id == dag.dag_id and other is not dag for other, _ in self):
-            raise _doubled(dag.dag_id, [str(module.__file__)] * 2)
+        for other, other_module in self:
+            if other.dag_id == dag.dag_id and other is not dag:
+                raise _doubled(dag.dag_id, [str(other_module.__file__), str(module.__file__)])
         super().add(registered)
 
 
