@@ -57,7 +57,7 @@ def show(report: Mapping[str, Any], name: str) -> None:
     if report["sample"]:
         table = Table(title="As loaded")
         for column in report["loaded_columns"]:
-            table.add_column(_cell(column))
+            table.add_column(_cell(column), overflow="fold")
         for row in report["sample"]:
             table.add_row(*(_cell("" if value is None else value) for value in row))
         console.print(table)
@@ -74,7 +74,8 @@ def show(report: Mapping[str, Any], name: str) -> None:
 def _cell(text: str) -> Any:
     from rich.text import Text
 
-    return Text(printable(text)[:60])
+    shown = printable(text)
+    return Text(shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH - 1]}…")
 
 
 def _facts(report: Mapping[str, Any]) -> Sequence[tuple[str, str]]:

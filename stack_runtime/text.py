@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 
 _INVISIBLE = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159)).union(
     range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
@@ -28,6 +29,19 @@ def last_line(text: str, otherwise: str, limit: int = 300) -> str:
     """
     lines = [line for line in text.splitlines() if line.strip()]
     return shortened(lines[-1], limit) if lines else otherwise
+
+
+def log_line(entry: object) -> str:
+    """Return an entry of an Airflow log as text: time, level, event and exceptions of a structured one.
+
+    A task may log anything, so an entry of another form is returned as it is.
+    """
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    words = [str(entry[key]) for key in ("timestamp", "level", "event") if entry.get(key)]
+    details = entry.get("error_detail")
+    errors = [one for one in details if isinstance(one, Mapping)] if isinstance(details, list) else []
+    return " ".join([*words, *(f"{error.get('exc_type')}: {error.get('exc_value')}" for error in errors)])
 
 
 def require_visible(text: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agents.changes.jobs import DagId
 from stack_runtime.errors import UnreachableError, UsageError
-from stack_runtime.text import shortened
+from stack_runtime.text import log_line, shortened
 
 URL, USER, PASSWORD_FILE = "FDS_AIRFLOW_URL", "FDS_AIRFLOW_USER", "FDS_AIRFLOW_PASSWORD_FILE"
 SECONDS = 15.0
@@ -72,7 +72,7 @@ class Airflow:
             path = f"{run}/{_segment(task['task_id'])}/logs/{int(task['try_number'])}"
             lines = self._call("GET", f"{path}?map_index={int(task['map_index'])}").get("content", [])
             name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
-            found[name] = [_line(line) for line in lines][-LOG_LINES:]
+            found[name] = [log_line(line) for line in lines][-LOG_LINES:]
         return found
 
     def trigger(self, dag_id: str, run_id: str) -> dict[str, Any]:
@@ -166,12 +166,3 @@ def _segment(text: str) -> str:
     if text in (".", ".."):
         raise UsageError("the name is invalid", next_command="airflow_runs")
     return quote(text, safe="")
-
-
-def _line(line: Any) -> str:
-    """Return a log line as text; for a structured line: time, level, event, and the exception that ended the task."""
-    if not isinstance(line, dict):
-        return str(line)
-    words = [str(line[key]) for key in ("timestamp", "level", "event") if line.get(key)]
-    errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or []]
-    return " ".join(words + errors)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from stack_runtime.text import log_line
+
 CONFIGURATION = Path("/run/fds/notify.json")
 """`{"stack", "slack_url", "webhook_url", "email"}`, with the receivers that are set; it is absent without receivers.
 `email` has the fields `to`, `sender`, `server`, `port`, `user`, `require_tls` and `password`."""
@@ -21,6 +23,8 @@ TLS_PORT = 465
 SECONDS = 20
 LINES = 20
 """How many of the last log lines are sent."""
+LONGEST = 500
+"""Characters of a log line that are sent."""
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +68,7 @@ def failed_task(folder: Path) -> tuple[str, list[str]]:
         tries = sorted(task.rglob("attempt=*.log"), key=lambda file: file.stat().st_mtime)
         entries = [_entry(line) for line in tries[-1].read_text(errors="replace").splitlines()] if tries else []
         if any(entry.get("level") == "error" for entry in entries):
-            lines = [_shown(entry) for entry in entries[-LINES:]]
+            lines = [log_line(entry)[:LONGEST] for entry in entries[-LINES:]]
             found.append((tries[-1].stat().st_mtime, task.name.removeprefix("task_id="), lines))
     return min(found)[1:] if found else ("", [])
 
@@ -75,12 +79,6 @@ def _entry(line: str) -> dict[str, Any]:
     except ValueError:
         return {"event": line}
     return entry if isinstance(entry, dict) else {"event": line}
-
-
-def _shown(entry: Mapping[str, Any]) -> str:
-    words = [str(entry[key]) for key in ("timestamp", "level", "event") if entry.get(key)]
-    errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in entry.get("error_detail") or []]
-    return " ".join([*words, *errors])[:500]
 
 
 def _text(message: Mapping[str, Any]) -> str:

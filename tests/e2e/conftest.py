@@ -9,7 +9,6 @@ from hcloud import Client
 
 from fds_offline import registry
 from stack_runtime.docker_host import local_docker
-from tests.e2e.killing import deploy_with_kills
 from tests.e2e.prod import SETTINGS, STACK, Prod
 from tests.kit.acme import CertificateAuthority
 from tests.kit.hetzner import HetznerAPI
@@ -54,15 +53,10 @@ def account(cloud: HetznerAPI, authority: CertificateAuthority, tmp_path_factory
 
 
 @pytest.fixture(scope="session")
-def deployed_after_kills(account: Prod) -> tuple[Prod, set[str]]:
-    """Deploy the stack with deployments killed at each kind of step; return the stack and these kinds."""
-    return account, deploy_with_kills(account)
-
-
-@pytest.fixture(scope="session")
-def prod(deployed_after_kills: tuple[Prod, set[str]]) -> Prod:
-    """Return the deployed stack."""
-    return deployed_after_kills[0]
+def prod(account: Prod) -> Prod:
+    """Return the deployed stack; if the slow tests run too, killed deployments have made it before."""
+    account.project.json("up")
+    return account
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""Test the prod stack on a simulated Hetzner account: deployed with kills at every step, run, inspected and changed.
+"""Test the prod stack on a simulated Hetzner account: deployed, run, inspected and changed.
 
 This file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py` use one server in this order, because a boot
-takes most of a minute. Deployments are killed at each kind of API write and at each kind of step on the server; as
-services have the same steps, one kill for each kind is enough.
+takes most of a minute. The slow tests kill deployments at each kind of API write and of step on the server; as services
+have the same steps, one kill for each kind is enough.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ def _assert_one_of_each_resource(prod: Prod) -> None:
     ]
 
 
-def test_deployments_killed_at_every_step_leave_one_of_each_resource(
-    deployed_after_kills: tuple[Prod, set[str]],
-) -> None:
-    prod, killed_steps = deployed_after_kills
+@pytest.mark.slow
+def test_deployments_killed_at_every_step_leave_one_of_each_resource(account: Prod) -> None:
+    killed_steps = deploy_with_kills(account)
     assert killed_steps >= WRITES, sorted(WRITES - killed_steps)
     assert killed_steps >= STEPS, sorted(STEPS - killed_steps)
-    _assert_one_of_each_resource(prod)
+    _assert_one_of_each_resource(account)
 
 
 def test_every_service_is_healthy(prod: Prod) -> None:
+    _assert_one_of_each_resource(prod)
     assert prod.health() == dict.fromkeys(LEAN, "healthy")
 
 

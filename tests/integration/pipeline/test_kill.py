@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from stack_runtime.pipeline.model import Rows
 from stack_runtime.pipeline.paths import of_runner
@@ -96,6 +97,7 @@ def identity(file: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
+@pytest.mark.slow
 def test_run_killed_at_every_step_succeeds_when_repeated(runner: dict[str, str], server: PostgresConfig) -> None:
     paths = of_runner(Path(runner["FDS_DATA_DIR"]))
     write_csv(paths.landing / "a.csv", rows(1, 100, "10"))

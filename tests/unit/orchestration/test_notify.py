@@ -116,3 +116,17 @@ def test_run_without_logs_is_reported_too(
     _configure(tmp_path, monkeypatch, webhook_url=webhook.url)
     notify.notify_failure(_context())
     assert webhook.received[0]["task"] == "" and webhook.received[0]["log"] == []
+
+
+@pytest.mark.parametrize("detail", ["text", {"exc_type": "E"}, [None, "text"], 7])
+def test_error_detail_of_another_form_does_not_prevent_the_notification(
+    logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch, detail: object
+) -> None:
+    webhook, _ = receiving
+    _configure(logs, monkeypatch, webhook_url=webhook.url)
+    log = logs / "dag_id=pipeline" / f"run_id={RUN}" / "task_id=check" / "attempt=2.log"
+    log.write_text(json.dumps({"level": "error", "event": "mine", "error_detail": detail}))
+    os.utime(log, (1002, 1002))
+    notify.notify_failure(_context())
+    (body,) = webhook.received
+    assert body["log"] == ["error mine"]
