@@ -36,6 +36,8 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace, project: Path, changes: ChangeService) -> None:
+    if "stack" in arguments:
+        changes.settings(arguments.stack)  # a stack without a valid file is refused before a server starts
     if arguments.verb == "serve":
         from agents.llm import tracing
         from agents.server.api import AppState, create_app

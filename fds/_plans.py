@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import date
 from pathlib import Path
@@ -43,7 +44,9 @@ def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings
         return Settings.model_validate({**values, "fx_rate": rate, "fx_date": day})
     except ValidationError as error:
         advice = "--fx-rate 1.1637 --fx-date 2026-05-27"
-        raise UsageError(f"the rate is not usable: {error.errors()[0]['msg']}", next_command=advice) from None
+        raise UsageError(
+            f"the rate is not usable: {error.errors()[0]['msg'].removeprefix('Value error, ')}", next_command=advice
+        ) from None
 
 
 def _day(text: str | None) -> date | None:
@@ -58,10 +61,15 @@ def basis(
     settings: Settings, project: Path, *, allow_snapshot: bool, prices: Path | None, prices_date: str | None
 ) -> PlanningInputs:
     """Fetch the planning inputs for these settings, with the sources that the options name."""
-    from infra.cost.planning_inputs import PlanningInputs, today
+    from infra.cost.planning_inputs import PRICES_VARIABLE, PlanningInputs, today
     from infra.engine.identity import known
     from infra.hosts import host_of
 
+    if prices_date is not None and prices is None and not os.environ.get(PRICES_VARIABLE):
+        raise UsageError(
+            "--prices-date is the date of the prices in a folder, and no folder is named",
+            next_command=f"--prices DIR --prices-date {prices_date}",
+        )
     return PlanningInputs.of(
         settings,
         today(),

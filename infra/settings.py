@@ -8,30 +8,23 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from infra.setting_types import Cores, Day, Flag, MailAddress, Money, Name, Network, Number, Rate, Whole
 from stack_runtime.errors import UsageError
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
 _EMAIL = r"^$|^[^@\s]+@[^@\s]+$"
 _CERTIFICATES = r"(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
-
-NAME = r"[a-z][a-z0-9-]{0,30}"
-"""How stacks, profiles and services may be named."""
-Name = Annotated[str, Field(pattern=f"^{NAME}$")]
-Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False)]
-MailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^@\s{}]+@[^@\s{}]+$")]
-Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -57,11 +50,11 @@ class ServiceOverride(_Frozen):
     """Changes of one service. Megabytes are MiB; the memory limit changes in proportion to the reservation."""
 
     memory_mb: Annotated[
-        Annotated[int, Field(ge=16, le=1_048_576)] | None,
+        Annotated[Whole, Field(ge=16, le=1_048_576)] | None,
         Scale("Memory of a service in MiB", "what it reserves; its limit follows in proportion", "memory"),
     ] = None
     cpu: Annotated[
-        Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False)] | None,
+        Annotated[Cores, Field(ge=0.05, le=64, allow_inf_nan=False)] | None,
         Scale("Cores of a service", "what it reserves, in hundredths; a lower limit rises to it", "cpu"),
     ] = None
 
@@ -73,7 +66,7 @@ class ServerPrice(_Frozen):
     currency: Literal["EUR", "USD"]
     tax: Literal["gross", "net"]
     per: Literal["hour", "month", "year"]
-    date: date
+    date: Day
     """The day on which the price was looked up."""
 
 
@@ -84,9 +77,9 @@ class Email(_Frozen):
     sender: MailAddress
     server: Annotated[str, Field(max_length=253, pattern=_DOMAIN)]
     """Name or IPv4 address of the SMTP server."""
-    port: int = Field(default=587, ge=1, le=65_535)
+    port: Whole = Field(default=587, ge=1, le=65_535)
     user: Annotated[str, Field(max_length=254, pattern=r"^[^\s{}]*$")] = ""
-    require_tls: bool = True
+    require_tls: Flag = True
     """Whether an SMTP server that offers no TLS is refused."""
 
     @model_validator(mode="after")
@@ -100,9 +93,9 @@ class Notify(_Frozen):
     """Receivers of alerts and of failed runs; none by default."""
 
     email: Email | None = None
-    slack: bool = False
+    slack: Flag = False
     """Whether to post to the Slack webhook in the secret `slack_url`."""
-    webhook: bool = False
+    webhook: Flag = False
     """Whether to post JSON to the URL in the secret `webhook_url`."""
 
 
@@ -120,8 +113,8 @@ class Settings(_Frozen):
     tax: Literal["gross", "net"] = "gross"
     fx_rate: Rate | None = None
     """US dollars for one euro, with its date in `fx_date`; without it the ECB's published rate is asked."""
-    fx_date: date | None = None
-    allow_snapshot: bool = False
+    fx_date: Day | None = None
+    allow_snapshot: Flag = False
     """Plan on prices or a rate older than allowed; every report then says so."""
 
     server_type: Annotated[
@@ -136,18 +129,18 @@ class Settings(_Frozen):
         Field(pattern=r"^[a-z0-9-]{2,32}$"),
         Scale("Location", "a place of the provider, or `auto` for the cheapest; an existing server cannot move"),
     ] = "fsn1"
-    backups: Annotated[bool, Scale("Backups", "the provider's copies of the server's disk")] = False
-    volume_gb: Annotated[int, Field(ge=10, le=10_240), Scale("Data volume in GB", "it can only grow")] = 10
-    snapshot_gb: int = Field(default=0, ge=0, le=10_240)
-    offsite_gb: int = Field(default=0, ge=0, le=102_400)
+    backups: Annotated[Flag, Scale("Backups", "the provider's copies of the server's disk")] = False
+    volume_gb: Annotated[Whole, Field(ge=10, le=10_240), Scale("Data volume in GB", "it can only grow")] = 10
+    snapshot_gb: Whole = Field(default=0, ge=0, le=10_240)
+    offsite_gb: Whole = Field(default=0, ge=0, le=102_400)
     offsite_eur_per_gb: Money | None = None
     """Net price of a GB of off-site backup space a month; needed as soon as `offsite_gb` is above 0."""
-    traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False)] = Decimal(1)
+    traffic_tb: Annotated[Number, Field(ge=0, le=10_000, allow_inf_nan=False)] = Decimal(1)
     """Expected outgoing traffic a month in TB."""
 
     ssh_host: Annotated[str, Field(pattern=r"^$|^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")] = ""
     """Name or address of a server that the user already has, for the host `ssh`."""
-    ssh_port: int = Field(default=22, ge=1, le=65_535)
+    ssh_port: Whole = Field(default=22, ge=1, le=65_535)
     ssh_user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "root"
     """Who prepares that server at first: root, or a user who may use sudo without a password."""
     server_price: ServerPrice | None = None
@@ -155,7 +148,7 @@ class Settings(_Frozen):
 
     executor: Literal["local", "celery"] = "local"
     """What runs Airflow's tasks: the scheduler's own container, or Celery workers with Redis and Flower."""
-    workers: Annotated[int, Field(ge=1, le=64), Scale("Workers", "how many run jobs in parallel")] = 1
+    workers: Annotated[Whole, Field(ge=1, le=64), Scale("Workers", "how many run jobs in parallel")] = 1
     services: Mapping[Name, ServiceOverride] = Field(default_factory=dict)
     schedule: Annotated[
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
@@ -166,9 +159,9 @@ class Settings(_Frozen):
 
     domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"
     email: Annotated[str, Field(max_length=254, pattern=_EMAIL)] = ""
-    http_port: int = Field(default=8080, ge=1, le=65_535)
-    https_port: int = Field(default=8443, ge=1, le=65_535)
-    ssh_from: tuple[str, ...] = ()
+    http_port: Whole = Field(default=8080, ge=1, le=65_535)
+    https_port: Whole = Field(default=8443, ge=1, le=65_535)
+    ssh_from: tuple[Network, ...] = ()
     """Networks that may reach port 22; empty means any (said in every plan)."""
     dns_zone: Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")] = ""
     """A zone of the account in which the domain's records are kept; empty when they are kept elsewhere."""
@@ -187,11 +180,6 @@ class Settings(_Frozen):
     def has(self, profile: str) -> bool:
         """Return whether the services of `profile` are selected."""
         return profile in self.profiles or "full" in self.profiles
-
-    @field_validator("ssh_from")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(ip_network(item)) for item in value)
 
     @field_validator("dns_zone")
     @classmethod
@@ -242,13 +230,20 @@ class Settings(_Frozen):
         try:
             return cls.model_validate({**plain, "stack": stack})
         except ValidationError as error:
-            first = error.errors()[0]
-            setting = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise UsageError(
-                f"setting {setting}: {first['msg'].replace('valid tuple', 'valid list')}",
-                where=f"Pulumi.{stack}.yaml",
-                next_command=f"pulumi config {_mend(first['type'], setting)} --stack {stack}",
-            ) from None
+            raise _invalid(stack, error) from None
+
+
+def _invalid(stack: str, error: ValidationError) -> UsageError:
+    """Return the error for the first invalid setting, with the engine's command that corrects it."""
+    first = error.errors()[0]
+    reason = first["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
+    file = f"Pulumi.{stack}.yaml"
+    what = f"setting {_path(first['loc'])}: {reason}" if first["loc"] else reason
+    contradictory = first["type"] == "value_error" and isinstance(first["input"], Mapping)
+    if contradictory:  # no single value is wrong
+        return UsageError(what, where=file, next_command=f"correct {file}")
+    command = f"pulumi config {_mend(first['type'], first['loc'])} --stack {stack}"
+    return UsageError(what, where=file, next_command=command)
 
 
 def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
@@ -260,12 +255,26 @@ def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
             yield from _foreign_keys(value)
 
 
-def _mend(wrong: str, setting: str) -> str:
+def _mend(wrong: str, place: Sequence[int | str]) -> str:
     """Return the engine's command that corrects a setting which is invalid in this way."""
-    path = " --path" if "." in setting else ""
-    if wrong == "extra_forbidden":
-        return f"rm{path} {setting}"
-    return f"set --path '{setting}[0]' VALUE" if wrong == "tuple_type" else f"set{path} {setting} VALUE"
+    if place[-1] == "[key]":  # the name of an entry is invalid, not its value
+        wrong, place = "extra_forbidden", place[:-1]
+    if wrong == "tuple_type":
+        place = [*place, 0]
+    path = shlex.quote(_path(place))
+    option = " --path" if len(place) > 1 else ""
+    return f"rm{option} {path}" if wrong == "extra_forbidden" else f"set{option} {path} VALUE"
+
+
+def _path(place: Sequence[int | str]) -> str:
+    """Return a place in the settings as the engine's option `--path` takes it, such as `sshFrom[0]`."""
+    first, *rest = place
+    return f"{first}{''.join(_step(part) for part in rest)}"
+
+
+def _step(part: int | str) -> str:
+    plain = isinstance(part, str) and re.fullmatch(r"[A-Za-z0-9-]+", part)
+    return f".{part}" if plain else f"[{json.dumps(part, ensure_ascii=False)}]"
 
 
 def _plain(value: Any) -> Any:

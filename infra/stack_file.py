@@ -17,7 +17,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, ScalarEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from infra.settings import NAME, Settings
+from infra.setting_types import NAME
+from infra.settings import Settings
 from stack_runtime.errors import UsageError
 from stack_runtime.files import write_atomically
 from stack_runtime.paths import PROJECT
@@ -123,7 +124,8 @@ def config(project: Path, stack: str) -> dict[str, Any]:
     """Return the whole configuration of the file by key, of every namespace; encrypted values as `{"secure": TEXT}`.
 
     Raises:
-        UsageError: the file does not exist, is not YAML, or has an unknown key.
+        UsageError: the file does not exist, is not YAML, or has an unknown key, a secret in plain text, or an encrypted
+            setting.
     """
     path = path_of(project, stack)
     document = _load(path, _parsed)
@@ -138,7 +140,37 @@ def config(project: Path, stack: str) -> dict[str, Any]:
             raise _wrong(path.name, f"{key} is not a setting of the form {PROJECT}:NAME")
         if value is None:
             raise _wrong(path.name, f"{key} has no value")
+        _check_encryption(stack, str(key), value)
     return {str(key): value for key, value in found.items()}
+
+
+def _check_encryption(stack: str, key: str, value: Any) -> None:
+    """Refuse a secret in plain text, and a setting that is encrypted.
+
+    Raises:
+        UsageError: names the command that corrects it.
+    """
+    name = key.removeprefix(f"{PROJECT}:")
+    if key not in (*_OTHER_KEYS, f"{PROJECT}:{SECRETS}"):
+        if _is_encrypted(value):
+            raise _misplaced(stack, f"{name} is encrypted, which only secrets may be", f"set {name} VALUE")
+        return
+    parts = {name: value}
+    if name == SECRETS and not _is_encrypted(value):  # one encrypted value can hold all secrets
+        if not isinstance(value, Mapping):
+            raise _misplaced(stack, f"{name} is not a mapping of encrypted values", f"rm {name}")
+        parts = {f"{name}.{each}": entry for each, entry in value.items()}
+    for path, entry in parts.items():
+        if not _is_encrypted(entry):
+            raise _misplaced(stack, f"{path} is not encrypted", f"set --secret --path {shlex.quote(path)}")
+
+
+def _is_encrypted(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"secure"} and isinstance(value["secure"], str)
+
+
+def _misplaced(stack: str, what: str, command: str) -> UsageError:
+    return UsageError(what, where=f"Pulumi.{stack}.yaml", next_command=f"pulumi config {command} --stack {stack}")
 
 
 def _refuse_project_config(project: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, create_model
 
 from infra.scalable import SCALABLE
-from infra.settings import Name
+from infra.setting_types import Name
 from stack_runtime.text import printable, require_visible
 
 Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(require_visible), AfterValidator(printable)]

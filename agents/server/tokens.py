@@ -17,6 +17,7 @@ from stack_runtime.text import printable, require_visible
 
 Scope = Literal["read", "propose", "approve"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+MOST_DAYS = 36_500
 _USAGE = "python -m agents token NAME read propose"
 
 
@@ -41,7 +42,7 @@ class Tokens:
 
         Returns: the token, which is not stored.
         Raises:
-            UsageError: an unknown scope, or a name that the history could not show.
+            UsageError: an unknown scope, a name that the history could not show, or no days.
         """
         token = f"fds_{secrets.token_urlsafe(32)}"
         self.add(token, name, scopes, days, now)
@@ -53,6 +54,8 @@ class Tokens:
         wanted = sorted(set(scopes))
         if not wanted or not set(wanted) <= set(SCOPES):
             raise UsageError(f"scopes are {', '.join(SCOPES)}", next_command=_USAGE)
+        if not 1 <= days <= MOST_DAYS:
+            raise UsageError(f"a token is valid for 1 to {MOST_DAYS:,} days, not {days}", next_command=_USAGE)
         known = self._read()
         known[hash_token(token)] = {
             "name": name,

@@ -13,10 +13,10 @@ INTERNET = "internet"
 """Network with access to the internet and with published ports. Its containers cannot reach each other."""
 
 WEB = "web"
-"""Network of the proxy, the UIs behind it, and what scrapes the proxy's metrics, without internet access."""
+"""Network of the proxy, the UIs behind it, and what scrapes or probes them, without internet access."""
 
 DATA = "data"
-"""Network of all services except the proxy, without internet access."""
+"""Network of all services except the proxy and what only probes UIs, without internet access."""
 
 _OPTIONS = {INTERNET: {"com.docker.network.bridge.enable_icc": "false"}}
 
@@ -24,8 +24,8 @@ _OPTIONS = {INTERNET: {"com.docker.network.bridge.enable_icc": "false"}}
 def networks_of(service: Service) -> tuple[str, ...]:
     """Return the networks that `service` joins. Ports can only be published on the network `internet`."""
     proxy = service.published is not None
-    web = service.route is not None or service.scrapes or proxy
-    on = {INTERNET: service.internet or proxy, WEB: web, DATA: not proxy}
+    web = service.route is not None or service.scrapes or service.probes or proxy
+    on = {INTERNET: service.internet or proxy, WEB: web, DATA: not proxy and not service.probes}
     return tuple(name for name, is_on in on.items() if is_on)
 
 

@@ -185,7 +185,7 @@ class StackOperations:
     def _present(self) -> set[str]:
         """Return the names of the secrets in the stack file; they are readable unless the whole object is encrypted."""
         found = config(self.project, self.settings.stack).get(f"{PROJECT}:{SECRETS}", {})
-        return set(self.secrets() if "secure" in found or isinstance(found, str) else found)
+        return set(self.secrets() if "secure" in found else found)
 
     def _surroundings(self) -> dict[str, str]:
         """Return the environment variables for the engine."""

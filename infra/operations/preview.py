@@ -140,7 +140,7 @@ class ReadOnlyOperations(StackOperations):
         if not copy.exists():
             shutil.copyfile(path_of(self.project, stack), copy)
             present = config(self.project, stack).get(f"{PROJECT}:{SECRETS}", {})
-            if not isinstance(present, str) and "secure" not in present:  # one encrypted value can hold all secrets
+            if "secure" not in present:  # one encrypted value can hold all secrets
                 missing = generated_secrets.names(self.settings) - set(present)
                 write(
                     self._scratch,

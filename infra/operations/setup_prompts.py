@@ -81,7 +81,7 @@ def refuse_incomplete(project: Path, stack: str) -> None:
 def _secrets_in(known: Mapping[str, Any]) -> Collection[str] | None:
     """Return the names of the secrets in a stack file; None if they are one encrypted text, which the engine reads."""
     found = known.get(f"{PROJECT}:{SECRETS}", {})
-    return None if isinstance(found, str) or "secure" in found else found
+    return None if "secure" in found else found
 
 
 def _unset(settings: Settings) -> list[str]:

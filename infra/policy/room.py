@@ -63,7 +63,8 @@ def _demand(resources: Sequence[Resource]) -> Demand:
 
 
 def _number(container: Resource, key: str) -> Decimal:
-    return number(container.get(key)) or Decimal(0)
+    """Return an amount; a negative one counts as zero, so that it cannot hide the need of another container."""
+    return max(number(container.get(key)) or Decimal(0), Decimal(0))
 
 
 def servers(resources: Sequence[Resource]) -> Iterator[Resource]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import cache
+from math import isfinite
 
 from infra.services._model import (
     Build,
@@ -25,7 +26,8 @@ from infra.services._model import (
     address_of,
     secret,
 )
-from infra.settings import NAME, Settings
+from infra.setting_types import NAME
+from infra.settings import Settings
 from stack_runtime.errors import UsageError
 
 __all__ = [
@@ -96,10 +98,22 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
         (not re.fullmatch(r"[1-9]\d*:\d+", service.user), "its user is not UID:GID, or is root"),
         (service.published is not None, "it publishes ports, only the proxy does: give it a route"),
         (set(service.needs) - before, f"it needs {', '.join(sorted(set(service.needs) - before))}, not selected here"),
+        (not _are_amounts(resources), "its resources are not amounts above 0 (disk and image may be 0)"),
         (resources.memory_mb > resources.memory_limit_mb, "it reserves more memory than its limit"),
     ):
         if is_wrong:
             raise UsageError(f"the service {service.name!r} cannot run: {problem}", next_command="correct the service")
+
+
+def _are_amounts(resources: Resources) -> bool:
+    """Return whether all amounts are numbers that the plan can add: a negative one would hide the need of another."""
+    whole = (resources.memory_mb, resources.memory_limit_mb, resources.processes)
+    cores = (resources.cpu, resources.cpu_limit)
+    return (
+        all(type(amount) is int and amount > 0 for amount in whole)
+        and all(type(amount) in (int, float) and isfinite(amount) and amount > 0 for amount in cores)
+        and all(type(amount) is int and amount >= 0 for amount in (resources.disk_gb, resources.image_mb))
+    )
 
 
 def _refuse_unknown(settings: Settings, own: Sequence[Service]) -> None:

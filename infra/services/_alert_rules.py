@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from infra.services import blackbox_exporter, traefik
 from infra.services._model import Context
 from infra.services.node_exporter import FOLDER, SYSTEM_DISK
 from infra.services.pipeline import SECONDS
 
 DISK_DAYS = 3
 """In how many days a disk must become full, at the growth of the last six hours, for an alert."""
+CERTIFICATE_DAYS = 14
+"""How many days before its end a certificate is an alert. Those of Let's Encrypt are replaced 30 days before."""
 QUARANTINED = 0.01
 """Share of quarantined rows up to which there is no alert, whatever is usual."""
 
@@ -19,7 +22,7 @@ _MOUNTS = f'mountpoint=~"{SYSTEM_DISK}|{FOLDER}"'
 
 def render(context: Context) -> str:
     """Return the rules as JSON, which is valid YAML."""
-    rules = [*_services(context), *_server(), *_pipeline(context)]
+    rules = [*_services(context), *_routes(), *_server(), *_pipeline(context)]
     return json.dumps({"groups": [{"name": "fds", "rules": rules}]}, indent=1)
 
 
@@ -42,7 +45,25 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
             yield _rule("ServiceRestarting", f"changes({gauge}[15m]) >= 4", "0s", f"{watched} restarts", watched)
     starts = "changes(process_start_time_seconds[15m]) > 2"
     yield _rule("ServiceRestarting", starts, "0s", "{{ $labels.job }} restarts", "{{ $labels.job }}")
-    yield _rule("TargetDown", "up == 0", "1m", "{{ $labels.job }} gives no metrics", "{{ $labels.job }}")
+    silent = f'up{{job!="{blackbox_exporter.JOB}"}} == 0'  # if the exporter is down, its own target is enough
+    yield _rule("TargetDown", silent, "1m", "{{ $labels.job }} gives no metrics", "{{ $labels.job }}")
+
+
+def _routes() -> Iterator[dict[str, object]]:
+    """Yield the alerts on routes and certificates. Those on the proxy form one message with all host names."""
+    proxy, host = traefik.SERVICE.name, "{{ $labels.host }}"
+    login, page = (f'{{probe="{probe}"}}' for probe in (blackbox_exporter.LOGIN, blackbox_exporter.PAGE))
+    # The proxy itself answers 404 without a route, 429 above its rate limit, and 5xx if it cannot reach the UI.
+    answered = f"(probe_http_status_code{login} > 0 < 500 != 401 != 404 != 429)"
+    opened = f"({answered} or probe_failed_due_to_regex{login} == 1)"
+    yield _rule("RouteOpen", opened, "0s", f"{host} answers without the login", proxy)
+    closed = f"probe_success{login} == 0 unless on (host) {opened}"
+    yield _rule("RouteDown", closed, "2m", f"the proxy does not ask for the login at {host}", proxy)
+    summary = f"{{{{ $labels.service }}}} does not answer behind {host}"
+    yield _rule("RouteDown", f"probe_success{page} == 0", "2m", summary, "{{ $labels.service }}")
+    days = "(probe_ssl_earliest_cert_expiry - time()) / 86400"
+    summary = f'the certificate of {host} ends in {{{{ $value | printf "%.0f" }}}} days'
+    yield _rule("CertificateEnds", f"{days} < {CERTIFICATE_DAYS}", "5m", summary, proxy)
 
 
 def _server() -> Iterator[dict[str, object]]:

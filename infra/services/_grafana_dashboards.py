@@ -12,11 +12,13 @@ from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, Dashboa
 
 from infra.services import _grafana_sql as sql
 from infra.services import redis_exporter
+from infra.services._alert_rules import CERTIFICATE_DAYS
 from infra.services._grafana_panels import UP_OR_DOWN, Metric, Sql, chart, figures, rows, timeline
 from infra.services._model import Context
 from infra.services.node_exporter import FOLDER, SYSTEM_DISK
 
 _TAG = "fds"
+_ROUTES = "min by (host) (probe_success)"
 _DISKS = f'{{mountpoint=~"{SYSTEM_DISK}|{FOLDER}"}}'
 _DATABASES = '{datname!~"|template.*"}'
 _PER_SECOND = "[$__rate_interval]"
@@ -55,6 +57,16 @@ def _services(context: Context) -> Dashboard:
             figures("Targets of Prometheus", Metric("up", "{{job}}", newest=True), meaning=UP_OR_DOWN, width=14)
         )
         .with_panel(timeline("Targets of Prometheus, over time", Metric("up", "{{job}}"), meaning=UP_OR_DOWN))
+        .with_panel(figures("Routes", Metric(_ROUTES, "{{host}}", newest=True), meaning=UP_OR_DOWN, width=12))
+        .with_panel(
+            figures(
+                "Days until the certificate ends",
+                Metric("(min by (host) (probe_ssl_earliest_cert_expiry) - time()) / 86400", "{{host}}", newest=True),
+                least=CERTIFICATE_DAYS,
+                width=12,
+            )
+        )
+        .with_panel(timeline("Routes, over time", Metric(_ROUTES, "{{host}}"), meaning=UP_OR_DOWN))
         .with_panel(chart("Requests to the proxy by status", Metric(requests, "{{code}}"), unit="reqps", stacked=True))
         .with_panel(
             chart(

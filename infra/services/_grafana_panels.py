@@ -85,9 +85,10 @@ def _mappings(meaning: Meaning) -> list[models.ValueMapping]:
     return [models.ValueMap(shown)] if shown else []
 
 
-def _colors(warning: float | None, critical: float | None) -> dashboard.ThresholdsConfig:
-    """Return the colors by value: green, orange from `warning` on, and red from `critical` on."""
-    steps = [models.Threshold(None, "green")]
+def _colors(least: float | None, warning: float | None, critical: float | None) -> dashboard.ThresholdsConfig:
+    """Return the colors by value: red below `least`, green, orange from `warning` on, and red from `critical` on."""
+    steps = [models.Threshold(None, "green" if least is None else "red")]
+    steps += [models.Threshold(least, "green")] if least is not None else []
     steps += [models.Threshold(warning, "orange")] if warning is not None else []
     steps += [models.Threshold(critical, "red")] if critical is not None else []
     return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
@@ -100,6 +101,7 @@ def figures(
     description: str = "",
     width: int = 4,
     meaning: Meaning | None = None,
+    least: float | None = None,
     warning: float | None = None,
     critical: float | None = None,
 ) -> stat.Panel:
@@ -112,7 +114,7 @@ def figures(
         .targets(_numbered(queries))
         .unit(unit)
         .mappings(_mappings(meaning or {}))
-        .thresholds(_colors(warning, critical))
+        .thresholds(_colors(least, warning, critical))
         .color_mode(common_models.BigValueColorMode.VALUE)
         .graph_mode(common_models.BigValueGraphMode.NONE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))

@@ -185,6 +185,8 @@ class Service:
     metrics: Metrics | None = None
     scrapes: bool = False
     """Whether it scrapes the metrics of other services; then it also joins the network of the proxy."""
+    probes: bool = False
+    """Whether it requests the UIs of other services; then it joins only the network of the proxy."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
     """Container port by host port; only the proxy has one."""
     scaled_by: Literal["workers"] | None = None

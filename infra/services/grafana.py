@@ -139,7 +139,10 @@ SERVICE = Service(
     role=NAME,
     reads=("marts",),
     tmpfs=("/tmp", "/var/lib/grafana"),
-    needs=("alertmanager", "node-exporter", "postgres", "postgres-exporter", "prometheus", "redis-exporter"),
+    needs=(
+        *("alertmanager", "blackbox-exporter", "node-exporter", "postgres", "postgres-exporter", "prometheus"),
+        "redis-exporter",
+    ),
     route=Route(NAME, PORT, _POLICY),
     # Memory from reports of Grafana's users, not measured here: 180 to 330 MiB at rest, over 512 at times.
     resources=Resources(

@@ -1,4 +1,4 @@
-"""Prometheus: scrapes every service that declares metrics, and evaluates the alert rules.
+"""Prometheus: scrapes every service that declares metrics, has every route probed, and evaluates the alert rules.
 
 It has no route. `fds alerts` shows what fires; docs/operations.md explains how to query Prometheus.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from infra.services import _alert_rules, alertmanager
+from infra.services import _alert_rules, alertmanager, blackbox_exporter
 from infra.services._model import Context, File, Health, Metrics, Resources, Service, Volume, serves
 
 PORT = 9090
@@ -22,7 +22,7 @@ _ALERTMANAGER = f"{alertmanager.SERVICE.name}:{alertmanager.PORT}"
 
 
 def _configuration(context: Context) -> str:
-    """Return the configuration as JSON, which is valid YAML: one job for every service with metrics."""
+    """Return the configuration as JSON, which is valid YAML: a job for each service with metrics, one for routes."""
     jobs = [
         {
             "job_name": service.name,
@@ -37,7 +37,7 @@ def _configuration(context: Context) -> str:
         "global": every | {"external_labels": {"stack": context.settings.stack}},
         "rule_files": ["/run/fds/rules.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [_ALERTMANAGER]}]}]},
-        "scrape_configs": jobs,
+        "scrape_configs": [*jobs, *blackbox_exporter.jobs(context)],
     }
     return json.dumps(configuration, indent=1)
 

@@ -22,6 +22,9 @@ HTTP, HTTPS = 8000, 8443
 METRICS = 8082
 """Port of the proxy's own metrics. It is not published, and exists only if a service scrapes it."""
 
+DEMAND = '^Basic realm="traefik"'
+"""Start of the header `WWW-Authenticate` with which the proxy asks for the stack's login, as a regular expression."""
+
 POLICY = {
     "default-src": "'self'",
     "base-uri": "'self'",
@@ -79,6 +82,11 @@ def _static(context: Context) -> str:
 def _has_certificates(settings: Settings) -> bool:
     """Return whether a CA issues certificates; a local stack has no public name and uses a self-signed one."""
     return not host_of(settings).on_this_machine and settings.domain != "localhost"
+
+
+def has_trusted_certificates(settings: Settings) -> bool:
+    """Return whether Let's Encrypt issues certificates that clients trust; for another CA, this is unknown."""
+    return _has_certificates(settings) and settings.certificates == "production"
 
 
 def _by_dns(settings: Settings) -> bool:

@@ -88,8 +88,8 @@ def _only_in(connection: duckdb.DuckDBPyConnection, rows: _Rows, *, is_new: bool
     row = connection.execute(f"SELECT count(*) FROM {rows.source}").fetchone()
     count = int(row[0]) if row else 0
     if is_new:
-        return MartDiff(rows.mart.name, None, count, None, 0, None, columns=("mart added",))
-    return MartDiff(rows.mart.name, None, 0, None, count, 1.0, columns=("mart removed",))
+        return MartDiff(rows.mart.name, None, count, 0, 0, None, columns=("mart added",))
+    return MartDiff(rows.mart.name, None, 0, 0, count, 1.0, columns=("mart removed",))
 
 
 class _Comparison:

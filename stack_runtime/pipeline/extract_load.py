@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from stack_runtime.pipeline.sources import Selection, Source
 from stack_runtime.pipeline.workspace import Workspace
 
 TARGET = "target-duckdb"
+_INVALID = "Config validation failed"
 
 
 def extract_load(
@@ -92,7 +94,7 @@ def _file_settings(work: Workspace, source: Source, selection: Selection) -> dic
     """Return the settings of an extractor that reads files: its declared entities with the files of this run."""
     entities = [_with_files(entity, files) for entity, files in selection.of(source)]
     settings = {
-        "ENTITIES": json.dumps(entities),
+        "ENTITIES": json.dumps(entities, default=str),  # YAML reads 2026-12-31 as a date
         "QUARANTINE_DIR": str(work.quarantine),
         "REPORT_PATH": str(tap_report(work, source.name)),
         "BATCH_CONFIG_STORAGE_ROOT": (work.batches / source.name).as_uri(),
@@ -134,9 +136,20 @@ def _failure(work: Workspace) -> StackError:
 def reason_of(output: list[str]) -> str:
     """Return the last sentence of the tap or target as the reason; else the last line that names an error."""
     lines = list(_without_logging_errors(output))
+    if invalid := _invalid_settings(lines):
+        return f"a setting is invalid: {'; '.join(invalid)}"[:500]
     told = [line.partition("Error: ")[2] for line in lines if "Error: " in line]
     errors = told or [line for line in lines if "error" in line.lower()] or lines or ["Meltano ended without a message"]
     return errors[-1].strip()[:500]
+
+
+def _invalid_settings(lines: list[str]) -> list[str]:
+    """Return the messages about settings that the SDK of taps and targets writes above `Config validation failed`."""
+    if _INVALID not in lines:
+        return []
+    above = reversed(lines[: lines.index(_INVALID)])
+    found = list(takewhile(lambda line: "Meltano SDK" not in line and not line.startswith("Skipping parse"), above))
+    return [line.strip() for line in reversed(found)]
 
 
 def _without_logging_errors(lines: list[str]) -> Iterator[str]:

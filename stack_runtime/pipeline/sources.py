@@ -148,6 +148,9 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
     for entity in entities:
         files[entity["entity"]] = [file for pattern in _patterns(entity) for file in _files_of_absolute(pattern)]
     for file in _landed(landing) if entities else ():
+        if not file.is_file():
+            unclaimed.append((file, "it is not a file, or a link to a file that does not exist"))
+            continue
         takers = [entity["entity"] for entity in entities if _matches(entity, file.relative_to(landing))]
         if len(takers) == 1:
             files[takers[0]].append(file)
@@ -209,6 +212,12 @@ def _entity(item: object, source: str, file: Path) -> Mapping[str, Any]:
     if not isinstance(item, dict) or not isinstance(name, str) or not _NAME.fullmatch(name) or name == UPLOADS:
         what = f"an entity of {source} needs a name of letters, digits, - and _ under `entity`"
         raise UsageError(what, where=str(file), next_command="correct it")
+    if not item.get("keys") and not item.get("generated_key"):
+        raise UsageError(
+            f"entity {name} has no key, so a file that is loaded again would add its rows a second time",
+            where=str(file),
+            next_command="declare keys: [COLUMN], or generated_key: NAME for a hash of the row",
+        )
     return item
 
 
@@ -239,8 +248,8 @@ def _matches(entity: Mapping[str, Any], file: PurePath) -> bool:
 
 
 def _landed(landing: Path) -> list[Path]:
-    """Return all files in the landing folder sorted by path, without hidden files and uploads."""
-    found = (file for file in sorted(landing.rglob("*")) if file.is_file())
+    """Return everything in the landing folder except folders, sorted by path, without hidden files and uploads."""
+    found = (file for file in sorted(landing.rglob("*")) if not file.is_dir())
     return [
         file
         for file in found

@@ -14,6 +14,7 @@ from infra.cost.planning.json_reader import JsonReader
 from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, add, up
 from infra.cost.planning.messages import raised
 from infra.cost.planning.model import STRAY, Plan
+from infra.cost.planning.planner import converter_for
 from infra.cost.planning.prices import PriceList
 from infra.cost.reports.actual_model import Actual, Item
 from infra.cost.sources import held
@@ -31,7 +32,7 @@ def ask(plan: Plan, prices: PriceList, account: Account, now: datetime, identity
     Raises:
         UnreachableError, UnknownError: the API does not answer, or its response is invalid.
     """
-    converter = CurrencyConverter(plan.fx.rate if plan.fx else None)
+    converter = converter_for(plan.fx)
     tariff, own = TaxedPrices(prices, plan.tax), held.Own(plan.stack, identity)
     found = (_item(one, converter, now) for one in held.priced(held.ask([account]), tariff, own))
     return _sum(plan, sorted(found, key=lambda item: (item.owner == STRAY, item.owner)))

@@ -48,7 +48,7 @@ def _changes(plan: Plan) -> str:
 
 def _alternatives(plan: Plan) -> str:
     rows = [
-        (_cell(other.describe), money(other.total_usd), f"`fds scale {' '.join(other.pairs)}`")
+        (_cell(other.describe), money(other.total_usd), f"`fds scale {' '.join(other.pairs)} --stack {plan.stack}`")
         for other in plan.alternatives
     ]
     return _table(("Within the budget", "Monthly", "Command"), "lrl", rows)

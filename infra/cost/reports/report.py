@@ -104,7 +104,7 @@ def _alternatives(plan: Plan, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Within the budget")
     table.add_column("Monthly", justify="right")
-    table.add_column("fds scale …")
+    table.add_column(f"fds scale --stack {plan.stack} …")
     for other in plan.alternatives:
         table.add_row(escape(other.describe), money(other.total_usd), escape(" ".join(other.pairs)))
     console.print(table)
@@ -167,9 +167,8 @@ def disks(plan: Plan) -> list[str]:
         text = f"the disk of the {disk.disk} ({disk.used_gb} of {disk.size_gb} GB) is full on {disk.full_on}"
         if step := disk.next_step:
             arguments = " ".join(f"{key}={value}" for key, value in step.settings.items())
-            text += (
-                f"; fds scale {arguments} then costs {money(step.total_usd)} a month ({step.verdict.replace('_', ' ')})"
-            )
+            cost = f"{money(step.total_usd)} a month ({step.verdict.replace('_', ' ')})"
+            text += f"; fds scale {arguments} --stack {plan.stack} then costs {cost}"
         said.append(text)
     return said
 
@@ -191,7 +190,8 @@ def considered(found: Sequence[Candidate], console: Console) -> None:
     table.add_column("Monthly", justify="right")
     table.add_column("")
     for index, candidate in enumerate(found):
-        table.add_row(candidate.kind.name, candidate.location, money(candidate.cost), _why(candidate, first=index == 0))
+        kind, why = candidate.kind.name, _why(candidate, first=index == 0)
+        table.add_row(escape(kind), escape(candidate.location), money(candidate.cost), why)
     console.print(table)
 
 

@@ -29,13 +29,25 @@ _PARITY_STEP = Decimal("0.05")
 
 
 def find(settings: Settings, today: date, *, ask: bool) -> Fx:
-    """Return the rate of the settings, else the newest of cache, ECB (only with `ask`) and package."""
-    if settings.fx_rate is not None and settings.fx_date is not None:
-        return Fx(rate=settings.fx_rate, date=settings.fx_date, source="settings")
+    """Return the rate of the settings, else the newest of cache, ECB (only with `ask`) and package.
+
+    Raises:
+        UnknownError: the rate of the settings is probably inverted, so the bill would be too low.
+    """
     newest = shipped()
     cached = _cached()
     if cached is not None and _follows(cached, newest, today):
         newest = cached
+    if settings.fx_rate is not None and settings.fx_date is not None:
+        given = Fx(rate=settings.fx_rate, date=settings.fx_date, source="settings")
+        if not implausible(given.rate) and _is_inverted(given, newest):
+            raise UnknownError(
+                f"a rate of {given.rate} looks like euros for a dollar: the last known one is {newest.rate} dollars "
+                f"for a euro, of {newest.date}",
+                where=f"stack {settings.stack}",
+                next_command="set fxRate or --fx-rate to the dollars for one euro",
+            )
+        return given
     if ask and newest.date < today:
         fresh = _asked()
         if fresh is not None and _follows(fresh, newest, today):
@@ -52,8 +64,11 @@ def shipped() -> Fx:
 
 def _follows(found: Fx, known: Fx, today: date) -> bool:
     """Return whether `found` is newer than `known`, not from the future, and not an inverted rate."""
-    reversed_ = (found.rate < 1) != (known.rate < 1) and abs(found.rate - known.rate) > _PARITY_STEP
-    return known.date < found.date <= today and not reversed_
+    return known.date < found.date <= today and not _is_inverted(found, known)
+
+
+def _is_inverted(found: Fx, known: Fx) -> bool:
+    return (found.rate < 1) != (known.rate < 1) and abs(found.rate - known.rate) > _PARITY_STEP
 
 
 def _cache() -> Path:

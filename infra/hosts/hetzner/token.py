@@ -64,10 +64,10 @@ def require(stack: str) -> str:
 def _in_file(stack: str, project: Path | None) -> str:
     try:
         project = project or project_dir()
-        entry = stack_file.config(project, stack).get(KEY, "")
+        is_stored = KEY in stack_file.config(project, stack)
     except UsageError:
-        return ""  # no project or no such stack: the code that reads its settings reports that
-    return entry if isinstance(entry, str) else _decrypted(project, stack)
+        return ""  # the code that reads the settings reports what is wrong
+    return _decrypted(project, stack) if is_stored else ""
 
 
 def _decrypted(project: Path, stack: str) -> str:

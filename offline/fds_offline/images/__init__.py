@@ -36,6 +36,7 @@ RECIPES = {
     "prom/prometheus:v3.13.1": "prometheus",
     "prom/alertmanager:v0.34.1": "alertmanager",
     "prom/node-exporter:v1.11.1": "node-exporter",
+    "prom/blackbox-exporter:v0.29.0": "blackbox-exporter",
     "prometheuscommunity/postgres-exporter:v0.19.1": "postgres-exporter",
     "oliver006/redis_exporter:v1.87.0-alpine": "redis-exporter",
 }

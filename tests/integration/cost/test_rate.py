@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from infra.cost.sources import rate
+from stack_runtime.errors import UnknownError
 from tests.integration.cost.scripted import ScriptedServer
 from tests.unit.cost import kit
 
@@ -146,3 +147,16 @@ def test_implausible_cached_rate_is_ignored(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     (tmp_path / "ecb-rate.json").write_bytes(content)
     assert rate.find(kit.settings(), TODAY, ask=False) == rate.shipped()
+
+
+@pytest.mark.parametrize("inverted", ["0.8696", "0.93", "0.999"])
+def test_inverted_rate_of_the_settings_gives_no_decision(
+    inverted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
+    day = TODAY.isoformat()
+    with pytest.raises(UnknownError, match="looks like euros for a dollar"):
+        rate.find(kit.settings(fxRate=inverted, fxDate=day), TODAY, ask=False)
+    (tmp_path / "ecb-rate.json").write_text('{"rate": "1.0200", "date": "2026-11-20"}')
+    near = kit.settings(fxRate="0.985", fxDate=day)  # a known rate near 1 can cross it
+    assert rate.find(near, TODAY, ask=False).rate == Decimal("0.985")

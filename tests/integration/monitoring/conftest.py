@@ -8,10 +8,19 @@ import pytest
 
 from fds_offline import registry
 from stack_runtime.docker_host import local_docker
+from stack_runtime.paths import PROJECT
 from tests.integration.monitoring.monitored import PROFILES, STACK, Monitored
 from tests.kit.ports import free_ports
 from tests.kit.project import Project
 from tests.kit.receivers import receivers
+
+
+def _make_small_volume() -> None:
+    """Create the volume with the pipeline's metrics, of 32 MB, so that a test can fill it; the deployment adopts it."""
+    client = local_docker()
+    options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}
+    client.volumes.create(f"{PROJECT}-{STACK}-metrics", driver="local", driver_opts=options)
+    client.close()
 
 
 @pytest.fixture(scope="package")
@@ -24,6 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         settings = {"host": "local", "profiles": PROFILES, "notify": notify, **ports}
         project = Project(tmp_path_factory.mktemp("monitoring"), STACK, settings)
         project.clear()
+        _make_small_volume()
         project.make_stack()
         for name, url in (("webhook_url", webhook.url), ("slack_url", webhook.slack_url)):
             secret = project.engine("config", "set", "--secret", "--path", f"secrets.{name}", url)

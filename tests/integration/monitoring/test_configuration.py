@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from infra.component import generated_secrets
 from infra.services import Context, catalogue, selected
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
+from tests.integration.monitoring.faults import write
 
 RULE_TESTS = Path(__file__).with_name("alert_rules_test.yml")
 EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
@@ -32,17 +31,11 @@ def files(service: str, **values: Any) -> dict[str, str]:
 
 def tool(service: str, *command: str, **given: str) -> tuple[int, str]:
     """Run a tool of the service's image on files in `/run/fds`. Returns: its exit code and output."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, content in given.items():
-            entry = tarfile.TarInfo(f"fds/{name}")
-            entry.size, entry.mode = len(content.encode()), 0o444
-            tar.addfile(entry, io.BytesIO(content.encode()))
     image = str(next(one.image for one in catalogue() if one.name == service))
     client = local_docker()
     container = client.containers.create(image, list(command[1:]), entrypoint=[command[0]], network_mode="none")
     try:
-        container.put_archive("/run", archive.getvalue())
+        write(container, "/run", {f"fds/{name}": content for name, content in given.items()})
         container.start()
         code = container.wait()["StatusCode"]
         return code, container.logs().decode()
@@ -76,6 +69,16 @@ def test_every_alert_has_a_rule_test() -> None:
     rules = json.loads(files("prometheus", schedule="hourly")["rules.yml"])["groups"][0]["rules"]
     text = RULE_TESTS.read_text()
     assert [rule["alert"] for rule in rules if f"alertname: {rule['alert']}\n        exp_alerts" not in text] == []
+
+
+@pytest.mark.parametrize(("change", "accepted"), [(("", ""), True), (("valid_status_codes", "valid_codes"), False)])
+def test_blackbox_exporter_accepts_its_configuration_and_refuses_an_unknown_key(
+    change: tuple[str, str], accepted: bool
+) -> None:
+    given = {"blackbox.yml": files("blackbox-exporter")["blackbox.yml"].replace(*change)}
+    check = ("/bin/blackbox_exporter", "--config.check", "--config.file=/run/fds/blackbox.yml")
+    code, output = tool("blackbox-exporter", *check, **given)
+    assert (code == 0) == accepted, output
 
 
 @pytest.mark.parametrize("notify", RECEIVERS, ids=["none", "webhook", "slack", "email", "all"])

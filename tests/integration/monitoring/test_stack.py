@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.services import selected
+from infra.services.blackbox_exporter import JOB
 from infra.settings import Settings
 from stack_runtime.docker_host import containers, local_docker, running
 from tests.integration.monitoring.monitored import PROFILES, STACK, Monitored, within
@@ -30,7 +31,7 @@ def test_every_service_with_metrics_is_a_target_and_up(stack: Monitored) -> None
 
     def up() -> set[str]:
         targets = stack.ask("/api/v1/targets")["activeTargets"]
-        return {target["labels"]["job"] for target in targets if target["health"] == "up"}
+        return {target["labels"]["job"] for target in targets if target["health"] == "up"} - {JOB}
 
     assert within(60, lambda: up() == wanted), (up(), wanted)
     assert wanted >= {"node-exporter", "postgres-exporter", "redis-exporter", "prometheus", "alertmanager", "traefik"}
@@ -41,6 +42,19 @@ def test_disks_and_memory_of_the_server_are_measured(stack: Monitored) -> None:
         assert stack.ask(f"/api/v1/query?query=node_filesystem_avail_bytes%7Bmountpoint=%22{mount}%22%7D")["result"]
     (total,) = stack.ask("/api/v1/query?query=node_memory_MemTotal_bytes")["result"]
     assert int(Path("/proc/meminfo").read_text().split()[1]) * 1024 == int(float(total["value"][1]))
+
+
+def test_route_is_probed_and_its_self_signed_certificate_is_read_and_no_alert(stack: Monitored) -> None:
+    def values(name: str) -> dict[str, float]:
+        found = stack.ask(f"/api/v1/query?query={name}")["result"]
+        return {one["metric"]["probe"]: float(one["value"][1]) for one in found}
+
+    assert within(60, lambda: values("probe_success") == {"login": 1, "page": 1}), values("probe_success")
+    assert values("probe_http_status_code") == {"login": 401, "page": 200}
+    (end,) = values("probe_ssl_earliest_cert_expiry").values()
+    assert 300 < (end - time.time()) / 86_400 <= 365
+    names = {alert["labels"]["alertname"] for alert in stack.ask("/api/v1/alerts")["alerts"]}
+    assert names.isdisjoint({"RouteDown", "RouteOpen", "CertificateEnds"})
 
 
 def test_documented_query_is_answered(stack: Monitored) -> None:

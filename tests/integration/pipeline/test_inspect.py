@@ -179,6 +179,10 @@ def _at_a_terminal(project: OwnProject, typed: str, *words: str) -> str:
         (("bank.csv", "--set", "color=red"), "unknown"),
         (("bank.csv", "--set", "entity=other"), "not a format setting"),
         (("bank.csv", "--column", "Betrag=money"), "type 'money'"),
+        (
+            ("bank.csv", "--set", "encoding=cp1252", "--column", "Betrg=decimal"),
+            "column 'Betrg' is declared, but the header",
+        ),
         (("bank.csv", "--write", "--entity", "../bank"), "an entity's name"),
         (("bank.csv", "--write", "--entity", "uploads"), "an entity's name"),
     ],

@@ -113,6 +113,40 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_restored_one_is_loaded(
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
+def test_file_replaced_by_the_older_content_of_another_file_is_loaded(kit: Kit) -> None:
+    kit.csv("id,v\n1,first\n", "a.csv")
+    kit.csv("id,v\n1,second\n", "b.csv")
+    state = kit.load(kit.folder / "*.csv").state
+    kit.csv("id,v\n1,first\n", "b.csv")
+    state = kit.load(kit.folder / "*.csv", state=state).state
+    assert kit.query("SELECT v FROM t") == [("first",)]
+    os.utime(kit.folder / "a.csv", (1, 1))
+    os.utime(kit.folder / "b.csv", (1, 1))
+    kit.load(kit.folder / "*.csv", state=state)
+    assert kit.counts["skipped"] == 2
+
+
+def test_names_of_columns_in_different_case_are_one_column(kit: Kit) -> None:
+    kit.csv("id,Note,amount\n1,x,1.50\n", "a.csv")
+    kit.csv("id,AMOUNT,note\n2,0.000000001,y\n", "b.csv")
+    entity = {"columns": {"amount": "decimal"}, "header_match": "loose"}
+    state = kit.load(kit.folder / "*.csv", entity=entity).state
+    rows = [("1", "x", Decimal("1.5")), ("2", "y", Decimal("1e-9"))]
+    assert kit.query("SELECT id, note, amount FROM t ORDER BY id") == rows
+    kit.csv("id,amount,NOTE\n2,7,z\n", "c.csv")
+    kit.load(kit.folder / "*.csv", entity=entity, state=state)
+    assert kit.query("SELECT note, amount FROM t WHERE id = '2'") == [("z", Decimal(7))]
+
+
+@pytest.mark.parametrize("settings", [{"constants": {"currency": "EUR"}}, {"generated_key": "currency", "keys": []}])
+def test_file_with_a_column_that_the_settings_add_is_refused_in_any_case(kit: Kit, settings: dict[str, Any]) -> None:
+    kit.csv("id,Currency\n1,USD\n", "a.csv")
+    kit.csv("id,v\n2,x\n", "b.csv")
+    kit.load(kit.folder / "*.csv", entity=settings)
+    assert "'Currency' is in the file and in the settings" in kit.counts["files"][0]["refused"]
+    assert kit.query("SELECT id FROM t") == [("2",)]
+
+
 def test_changed_settings_load_all_files_again_in_their_first_order(kit: Kit) -> None:
     state = kit.load(kit.csv("id,v\n1,01/02/2026\n2,2026-01-01\n", "z.csv"), entity={"columns": {"v": "date"}}).state
     assert kit.counts["quarantined"] == 1
@@ -120,6 +154,26 @@ def test_changed_settings_load_all_files_again_in_their_first_order(kit: Kit) ->
     state = kit.load(kit.folder / "*.csv", entity={"columns": {"v": "date"}}, state=state).state
     kit.load(kit.folder / "*.csv", entity={"columns": {"v": "date"}, "date_formats": ["iso", "%d/%m/%Y"]}, state=state)
     assert kit.query("SELECT id, v::VARCHAR FROM t ORDER BY id") == [("1", "2026-02-01"), ("2", "2026-01-02")]
+
+
+@pytest.mark.parametrize("more", ["", 'x,"a\nb"\n'])
+def test_null_word_is_no_key(kit: Kit, more: str) -> None:
+    kit.load(kit.csv(f"id,v\n n/a ,1\nn/a,2\n3,n/a\n{more}"), entity={"null_words": ["n/a"]})
+    assert [(row["line"], row["reason"]) for row in kit.quarantined] == [
+        (line, "key id is empty or one of null_words") for line in (2, 3)
+    ]
+    assert kit.query("SELECT id, v FROM t WHERE id <> 'x'") == [("3", None)]
+
+
+def test_changed_settings_load_rows_before_the_bookmark_again(kit: Kit) -> None:
+    entity = {"incremental": "column", "replication_key": "at", "columns": {"at": "datetime"}}
+    file = kit.csv("id,at\n1,2026-01-01T23:30:00Z\n2,2026-07-01T23:30:00Z\n")
+    state = kit.load(file, entity=entity).state
+    state = kit.load(file, entity=entity | {"timezone": "Europe/Berlin"}, state=state).state
+    rows = [("1", "2026-01-02 00:30:00"), ("2", "2026-07-02 01:30:00")]
+    assert kit.query('SELECT id, "at"::VARCHAR FROM t ORDER BY id') == rows
+    kit.load(file, entity=entity | {"timezone": "Europe/Berlin"}, state=state)
+    assert kit.counts["skipped"] == 1
 
 
 def test_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
@@ -130,6 +184,17 @@ def test_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
     assert kit.query("SELECT count(DISTINCT row) FROM t") == [(4,)]
 
 
+@pytest.mark.parametrize(
+    "changed", [{"renames": {"v": "amount"}}, {"null_words": ["-"]}, {"null_words": ["-"], "columns": {"v": "decimal"}}]
+)
+def test_generated_key_is_the_same_with_changed_settings(kit: Kit, changed: dict[str, Any]) -> None:
+    entity = {"generated_key": "row"}
+    state = kit.load(kit.csv("day,v,note\n1,2.5,-\n1,2.5,-\n2,4,b\n"), keys=(), entity=entity).state
+    kit.load(kit.folder / "t.csv", keys=(), entity=entity | changed, state=state)
+    assert kit.query("SELECT count(*), count(DISTINCT row) FROM t") == [(3, 3)]
+    assert kit.loaded == kit.loaded | {"received": 3, "loaded": 3}
+
+
 def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
     entity = {"debit_credit": {"amount": {"debit": "out", "credit": "in"}}, "decimal": ",", "constants": {"cur": "EUR"}}
     rows = ['1,"1.234,50",', "2,,7", '3,"0,00","2,00"', "4,,", "5,1,2", "6,,-3"]
@@ -138,6 +203,22 @@ def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
         ("1", Decimal("-1234.5"), "EUR"), ("2", Decimal(7), "EUR"), ("3", Decimal(2), "EUR"), ("4", None, "EUR"),
     ]  # fmt: skip
     assert [row["line"] for row in kit.quarantined] == [6, 7]
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "local"),
+    [
+        ("%Y-%m-%d %H:%M:%S UTC", "2026-07-05 23:30:00 UTC", "2026-07-06 01:30:00"),
+        ("%d/%m/%Y %H:%M:%SZ", "05/01/2026 23:30:00Z", "2026-01-06 00:30:00"),
+        ("%b %d, %Y %I:%M %p (GMT)", "Mar 29, 2026 01:30 AM (GMT)", "2026-03-29 03:30:00"),
+        ("%d.%m.%Y %H:%M Uhr", "05.01.2026 23:30 Uhr", "2026-01-05 23:30:00"),
+        ("%d.%m.%Y UTC", "05.07.2026 UTC", "2026-07-05 00:00:00"),
+    ],
+)
+def test_time_in_utc_is_converted_to_the_time_zone(kit: Kit, form: str, text: str, local: str) -> None:
+    settings = {"date_formats": [form], "timezone": "Europe/Berlin"}
+    kit.load(kit.csv(f'id,moment\n1,"{text}"\n'), entity={"columns": {"moment": "datetime"}} | settings)
+    assert kit.query("SELECT moment::VARCHAR FROM t") == [(local,)]
 
 
 @pytest.mark.parametrize("rows", [3, 500])
@@ -158,6 +239,7 @@ def test_file_of_2000_columns_is_loaded(kit: Kit, rows: int) -> None:
         ({"null_words": ["-"]}, "id,v,w\n1,a,-\n"),
         ({}, 'sep=;\n"id";"v"\n1;a\n'),
         ({}, "id,v,,\n1,a,,\n,,,\n"),
+        ({"renames": {"": "no"}}, ",id,v\n0,1,a\n"),
     ],
 )
 def test_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) -> None:
@@ -168,12 +250,18 @@ def test_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) 
         assert kit.query("SELECT w FROM t") == [(None,)]
 
 
-def _zipped(**files: bytes) -> bytes:
+def _zipped(method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
+    with zipfile.ZipFile(out, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name.replace("_", "."), content)
     return out.getvalue()
+
+
+def _damaged(method: int) -> bytes:
+    """Return a zip archive with wrong bytes in its compressed data."""
+    whole = _zipped(method, a_csv=b"id,v\n" + b"".join(b"%d,%d\n" % (i, i * 7) for i in range(1000)))
+    return whole[:80] + bytes(255 - byte for byte in whole[80:120]) + whole[120:]
 
 
 @pytest.mark.parametrize(
@@ -186,10 +274,18 @@ def _zipped(**files: bytes) -> bytes:
         (b"\n<html><table>", "web page"),
         ("id,v\n1,a\n".encode("utf-16-le"), "set encoding: utf-16-le"),
         (gzip.compress(b"%PDF-1.7"), "is a PDF"),
-        (b"id,,v\n1,2,3\n", "column 2 of the header has no name"),
+        (b"id,,v\n1,2,3\n", "column 2 of the header has no name; give it one in the file, or declare it in renames"),
+        (_damaged(zipfile.ZIP_LZMA), "damaged zip"),
+        (_damaged(zipfile.ZIP_BZIP2), "damaged zip"),
+        (_damaged(zipfile.ZIP_DEFLATED), "damaged zip"),
+        (_zipped(a_csv_gz=gzip.compress(b"id,v\n1,a\n")), "archive of another archive"),
+        (b'{"id": 1}', "line 1, read with delimiter"),
     ],
-    ids=["two files", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf", "unnamed column"],
-)
+    ids=[
+        "two files", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf", "unnamed column", "lzma",
+        "bzip2", "deflated", "archive in archive", "header without line end",
+    ],
+)  # fmt: skip
 def test_file_that_is_not_a_table_is_refused_with_advice(kit: Kit, content: bytes, words: str) -> None:
     done = kit.tap(kit.csv(content), report_path=None)
     assert done.code == 1 and words in done.sentence and "t.csv" in done.sentence

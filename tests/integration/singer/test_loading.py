@@ -103,6 +103,27 @@ def test_append_keeps_and_overwrite_replaces_the_rows(kit: Kit) -> None:
         assert kit.query("SELECT count(*) FROM t") == [(rows,)]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [(("id",), ("no",)), (("id", "k"), ("id",)), ((), ("id",)), (("id",), ("id", "no"))]
+)
+@pytest.mark.parametrize("batch", [True, False])
+def test_table_loaded_with_another_key_is_refused(
+    kit: Kit, before: tuple[str, ...], after: tuple[str, ...], batch: bool
+) -> None:
+    kit.load(kit.csv("id,k\n1,a\n1,b\n2,a\n"), keys=before)
+    rows = kit.query("SELECT * FROM t ORDER BY ALL")
+    done = kit.target(kit.tap(kit.csv("id,k,no\n1,c,x\n2,c,y\n"), keys=after, batch=batch).out)
+    assert done.code == 1 and "loaded without the key" in done.sentence and "declare the former key" in done.sentence
+    assert kit.query("SELECT id, k FROM t ORDER BY ALL") == rows
+
+
+def test_key_with_one_more_column_corrects_the_rows(kit: Kit) -> None:
+    file = kit.csv("id,k\n1,a\n1,b\n2,a\n")
+    kit.load(file)
+    kit.load(file, keys=("id", "k"))
+    assert kit.query("SELECT id, k FROM t ORDER BY ALL") == [("1", "a"), ("1", "b"), ("2", "a")]
+
+
 def test_without_keys_rows_are_appended(kit: Kit) -> None:
     messages = kit.tap(kit.csv("id,a\n1,x\n1,x\n"), keys=()).out
     kit.target(messages)

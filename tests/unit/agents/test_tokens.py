@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +22,23 @@ def test_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> None
     with pytest.raises(UsageError, match="visible line"):
         Tokens(tmp_path).create(name, ["read"], 1, NOW)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("days", [0, -5, 10**9])
+def test_token_that_would_not_be_valid_is_refused(tmp_path: Path, days: int) -> None:
+    with pytest.raises(UsageError, match="valid for 1 to 36,500 days"):
+        Tokens(tmp_path).create("ann", ["read"], days, NOW)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("verb", ["serve", "mcp"])
+def test_server_of_a_missing_stack_does_not_start(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "agents", verb, "--stack", "nosuch"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 2 and "no stack file Pulumi.nosuch.yaml" in done.stderr, done.stderr
 
 
 def test_expired_token_stays_expired_when_the_clock_is_set_back(tmp_path: Path) -> None:

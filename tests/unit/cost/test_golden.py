@@ -84,3 +84,18 @@ def test_report_matches_its_golden_file(name: str) -> None:
 
 def test_every_golden_file_has_a_report() -> None:
     assert {path.name for path in FOLDER.iterdir()} == set(REPORTS)
+
+
+def test_names_of_the_provider_are_not_markup() -> None:
+    name, place = "[/x]", "[link=https://example.org]fsn1[/]"
+    kind = kit.SHIPPED_PRICES.server_types["cpx22"]
+    kind = kind.model_copy(update={"name": name, "offers": {place: kind.offers["fsn1"]}})
+    prices = kit.SHIPPED_PRICES.model_copy(
+        update={"server_types": {name: kind}, "ipv4": {place: kit.SHIPPED_PRICES.ipv4["fsn1"]}}
+    )
+    inputs = RentalInputs(prices, kit.RATE, kit.TODAY)
+    anywhere = kit.settings(location="auto")
+    shown = _rendered(report.considered, rank_servers(anywhere, SERVICES, inputs))
+    assert name in shown and place in shown
+    plan = kit.planned(anywhere, SERVICES, prices)
+    assert name in _rendered(report.show, plan) and place in _rendered(report.formulas, plan)

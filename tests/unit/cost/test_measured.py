@@ -67,10 +67,8 @@ def test_disk_that_becomes_full_is_shown_with_the_cost_of_its_next_step(tmp_path
     larger = kit.planned(kit.settings(volumeGb=20), SERVICES)
     assert data.next_step and data.next_step.total_usd == larger.total_usd > PLAN.total_usd
     assert system.next_step is None and seen.verdict == PLAN.verdict
-    cost = f"${larger.total_usd:,.2f} a month (within)"
-    assert disks(seen) == [
-        f"the disk of the data (4.0 of 10.0 GB) is full on 2026-12-07; fds scale volumeGb=20 then costs {cost}"
-    ]
+    step = f"fds scale volumeGb=20 --stack prod then costs ${larger.total_usd:,.2f} a month (within)"
+    assert disks(seen) == [f"the disk of the data (4.0 of 10.0 GB) is full on 2026-12-07; {step}"]
 
 
 def test_disk_of_a_stack_without_a_rented_volume_has_no_next_step(tmp_path: Path) -> None:

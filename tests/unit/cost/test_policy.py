@@ -142,6 +142,11 @@ def test_other_stacks_of_the_group_are_counted() -> None:
     assert found.startswith("over: $56.98") and "stack staging" in found
 
 
+@pytest.mark.parametrize(("key", "most"), [("memoryReservation", 3600), ("memory", 4000), ("cpus", "9")])
+def test_negative_amount_does_not_hide_the_need_of_another_container(key: str, most: object) -> None:
+    assert problem_with(SERVER, VOLUME, container(**{key: most}), container(**{key: -5000})).startswith("does not fit")
+
+
 def test_sum_of_memory_limits_must_fit_the_server() -> None:
     many = [container(memory=1800) for _ in range(4)]
     assert "does not fit: memory limits: 7,200 MiB needed, " in problem_with(SERVER, VOLUME, *many)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hcloud import Client
 
-from infra.cost import Deployed, Machine, Plan, gate, plan
+from infra.cost import Deployed, Machine, Plan, Rate, gate, plan
 from infra.cost.reports.actual import ask
 from infra.cost.reports.markdown import render
 from infra.cost.reports.text import headline
@@ -163,3 +165,16 @@ def test_raised_budget_is_in_every_report(monkeypatch: pytest.MonkeyPatch) -> No
         account, now = Account(api.read_only_token), datetime(2026, 10, 8, tzinfo=UTC)
         assert says in ask(server, kit.SHIPPED_PRICES, account, now).warnings
         assert not any("raised" in one for one in ask(kit.planned(), kit.SHIPPED_PRICES, account, now).warnings)
+
+
+@pytest.mark.parametrize("rate", ["0.01", "99"])
+def test_actual_cost_is_unknown_at_an_implausible_rate(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with HetznerAPI() as api:
+        monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
+        body = {"name": "data", "size": 20, "location": "fsn1"}
+        Client(api.token, api_endpoint=api.endpoint).request("POST", "/volumes", json=body)
+        found = ask(
+            kit.planned(rate=Rate(rate=Decimal(rate), date=kit.TODAY, source="settings")),
+            kit.SHIPPED_PRICES, Account(api.read_only_token), datetime(2026, 10, 8, tzinfo=UTC),
+        )  # fmt: skip
+    assert [item.monthly_usd for item in found.items] == [None] and found.total_usd is None

@@ -139,6 +139,12 @@ def test_unknown_public_name_is_an_attribute_error() -> None:
         ({"published": lambda _: {80: 80}}, "publishes ports"),
         ({"needs": ("redis",)}, "it needs redis, not selected here"),
         ({"resources": Resources(200, 100, 0.1, 0.5)}, "more memory than its limit"),
+        ({"resources": Resources(-5_000, 100, 0.1, 0.5)}, "its resources are not amounts"),
+        ({"resources": Resources(0, 100, 0.1, 0.5)}, "its resources are not amounts"),
+        ({"resources": Resources(50, 100, -3.0, 0.5)}, "its resources are not amounts"),
+        ({"resources": Resources(50, 100, 0.1, float("nan"))}, "its resources are not amounts"),
+        ({"resources": Resources(50, 100, 0.1, 0.5, disk_gb=-100)}, "its resources are not amounts"),
+        ({"resources": Resources(50, 100, 0.1, 0.5, image_mb=-100)}, "its resources are not amounts"),
     ],
 )
 def test_service_that_breaks_a_rule_of_the_catalogue_is_refused(changed: dict[str, Any], said: str) -> None:

@@ -10,15 +10,16 @@ import pytest
 
 from infra.component import generated_secrets
 from infra.component.networks import DATA, INTERNET, WEB, networks_of
-from infra.services import Context, Health, Metrics, Resources, Service, catalogue, selected
+from infra.services import Context, Health, Metrics, Resources, Route, Service, catalogue, selected
 from infra.services._receivers import receivers
+from infra.services.blackbox_exporter import JOB
 from infra.services.prometheus import RETENTION_MB
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
 from tests.kit.project import ROOT
 
+SERVER = {"host": "hetzner", "domain": "example.org", "email": "me@example.org"}
 EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
-EXPORTERS = ("node-exporter", "postgres-exporter", "redis-exporter")
 
 
 def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
@@ -32,9 +33,21 @@ def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[st
 
 
 def targets(own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
-    """Return address and path of each scrape job by its name."""
+    """Return address and path of each service's scrape job by its name."""
     jobs = json.loads(files("prometheus", own, **values)["prometheus.yml"])["scrape_configs"]
-    return {job["job_name"]: job["static_configs"][0]["targets"][0] + job["metrics_path"] for job in jobs}
+    return {
+        job["job_name"]: job["static_configs"][0]["targets"][0] + job["metrics_path"]
+        for job in jobs
+        if job["job_name"] != JOB
+    }
+
+
+def probes(own: tuple[Service, ...] = (), **values: Any) -> set[tuple[str, str, str, str]]:
+    """Return service, kind, address and host name of each probe."""
+    jobs = json.loads(files("prometheus", own, **values)["prometheus.yml"])["scrape_configs"]
+    (job,) = (job for job in jobs if job["job_name"] == JOB)
+    found = [(config["targets"], config["labels"]) for config in job["static_configs"]]
+    return {(of["service"], of["probe"], target, of["host"]) for (target,), of in found}
 
 
 def rules(**values: Any) -> list[dict[str, Any]]:
@@ -83,12 +96,50 @@ def test_scraper_reaches_every_target() -> None:
     assert all((on["prometheus"] & on[name]) - {INTERNET} for name in targets(profiles=["full"]))
 
 
-def test_exporters_have_no_route_and_reach_neither_proxy_nor_internet() -> None:
+@pytest.mark.parametrize("profiles", [["monitoring"], ["full"]])
+def test_every_route_is_probed_through_the_proxy_and_directly(profiles: list[str]) -> None:
+    routed = [one for one in selected(Settings.of("dev", {"profiles": profiles})) if one.route]
+    assert probes(profiles=profiles) == {
+        probe
+        for one in routed
+        for host in [f"{one.route.host}.localhost"]
+        for probe in (
+            (one.name, "login", "https://traefik:8443/", host),
+            (one.name, "page", f"http://{one.name}:{one.route.port}/", host),
+        )
+    }
+
+
+def test_route_of_an_own_service_is_probed_under_the_domain() -> None:
+    resources = Resources(64, 64, 0.1, 0.1)
+    own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", route=Route("hello", 80))
+    found = probes((own,), host="hetzner", domain="example.org", email="me@example.org")
+    assert ("greeter", "login", "https://traefik:8443/", "hello.example.org") in found
+    assert ("greeter", "page", "http://greeter:80/", "hello.example.org") in found
+
+
+@pytest.mark.parametrize(
+    ("values", "trusted"),
+    [
+        ({}, False),
+        ({"host": "local", "domain": "example.org"}, False),
+        (SERVER, True),
+        ({**SERVER, "certificates": "staging"}, False),
+        ({**SERVER, "certificates": "https://ca.example.org/directory"}, False),
+    ],
+)
+def test_probe_verifies_certificates_that_every_client_trusts(values: dict[str, Any], trusted: bool) -> None:
+    login = json.loads(files("blackbox-exporter", **values)["blackbox.yml"])["modules"]["login"]["http"]
+    assert login["tls_config"] == {"insecure_skip_verify": not trusted}
+    assert login["valid_status_codes"] == [401]
+
+
+def test_monitoring_has_no_route_and_joins_only_the_networks_it_needs() -> None:
     for one in catalogue():
         if one.profile == "monitoring":
             assert one.route is None and one.published is None
-            expected = {"prometheus": {WEB, DATA}, "alertmanager": {INTERNET, DATA}}.get(one.name, {DATA})
-            assert set(networks_of(one)) == expected
+            others = {"prometheus": {WEB, DATA}, "alertmanager": {INTERNET, DATA}, "blackbox-exporter": {WEB}}
+            assert set(networks_of(one)) == others.get(one.name, {DATA})
 
 
 def test_proxy_has_metrics_only_for_a_scraper_and_never_routes_to_them() -> None:

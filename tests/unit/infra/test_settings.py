@@ -45,6 +45,15 @@ def test_values_are_accepted_as_strings() -> None:
         ("certificateRoot", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
         ("fxRate", "1.1"),
         ("typo", 1),
+        ("budgetUsd", "5_0"),
+        ("budgetUsd", "５０"),
+        ("workers", True),
+        ("snapshotGb", " 1 "),
+        ("backups", 1),
+        ("allowSnapshot", "yes"),
+        ("services", {"postgres": {"cpu": True}}),
+        ("notify", {"slack": "on"}),
+        ("serverPrice", {"amount": "9.90", "currency": "EUR", "tax": "gross", "per": "month", "date": "1763596800"}),
         ("services", {"postgres": {"memoryMb": 1}}),
     ],
 )
@@ -63,12 +72,26 @@ def test_invalid_setting_is_a_one_line_usage_error(key: str, value: object) -> N
         ("profiles", "full", "pulumi config set --path 'profiles[0]' VALUE --stack dev"),
         ("services", {"postgres": {"memoryMb": 1}}, "pulumi config set --path services.postgres.memoryMb VALUE"),
         ("serverTpe", "cx23", "pulumi config rm serverTpe --stack dev"),
+        ("sshFrom", ["10.0.0.0/8", "203.0.113.7/24"], "pulumi config set --path 'sshFrom[1]' VALUE"),
+        ("services", {"Post gres": {}}, """pulumi config rm --path 'services["Post gres"]' --stack dev"""),
+        ("fxRate", "1.1", "correct Pulumi.dev.yaml"),
+        (
+            "notify",
+            {"email": {"to": "a@b.c", "sender": "a@b.c", "server": "b.c", "user": "a", "requireTls": False}},
+            "correct Pulumi.dev.yaml",
+        ),
     ],
 )
 def test_next_command_corrects_the_invalid_setting(key: str, value: object, command: str) -> None:
     with pytest.raises(UsageError) as caught:
         Settings.of("dev", {key: value})
     assert caught.value.next_command.startswith(command)
+
+
+@pytest.mark.parametrize("day", ["1759795200", 1759795200, 0, "2026-10-07T00:00:00", "20261007"])
+def test_only_an_iso_date_is_a_date(day: object) -> None:
+    with pytest.raises(UsageError, match="setting fxDate: it must be a date such as 2026-10-07 "):
+        Settings.of("dev", {"fxRate": "1.1", "fxDate": day})
 
 
 def test_settings_are_frozen() -> None:

@@ -66,6 +66,33 @@ def test_invalid_stack_file_is_a_one_line_error(tmp_path: Path, text: str) -> No
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("hcloud:token: plain", "pulumi config set --secret --path hcloud:token --stack dev"),
+        (f"{PROJECT}:secrets: {{ui_password: 5}}", "pulumi config set --secret --path secrets.ui_password --stack dev"),
+        (
+            f"{PROJECT}:secrets: {{ssh_key: {{secure: v1:a}}, dns_token: {{secure: 1}}}}",
+            "pulumi config set --secret --path secrets.dns_token --stack dev",
+        ),
+        (f"{PROJECT}:secrets: hunter2", "pulumi config rm secrets --stack dev"),
+        (f"{PROJECT}:secrets: [a, b]", "pulumi config rm secrets --stack dev"),
+        (f"{PROJECT}:domain: {{secure: v1:a}}", "pulumi config set domain VALUE --stack dev"),
+    ],
+)
+def test_secrets_and_only_secrets_are_encrypted(tmp_path: Path, line: str, command: str) -> None:
+    path_of(tmp_path, "dev").write_text(f"config:\n  {line}\n")
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, "dev")
+    assert caught.value.next_command == command
+    assert "hunter2" not in str(caught.value) and "plain" not in str(caught.value)
+
+
+def test_one_encrypted_value_may_hold_all_secrets(tmp_path: Path) -> None:
+    path_of(tmp_path, "dev").write_text(f"config:\n  {PROJECT}:secrets: {{secure: v1:a}}\n")
+    assert read(tmp_path, "dev").stack == "dev"
+
+
 def test_restored_file_has_the_same_bytes(project: Path) -> None:
     path = path_of(project, "dev")
     original = path.read_bytes().replace(b"\n", b"\r\n")

@@ -73,7 +73,7 @@ def test_added_removed_and_changed_columns_are_named(tmp_path: Path) -> None:
 
 def test_added_and_removed_marts_are_named(tmp_path: Path) -> None:
     new, gone = compare(tmp_path, "CREATE TABLE marts.z AS SELECT 1 AS a", table(ROWS))
-    assert (new.mart, new.added, new.share, new.columns) == ("m", 100, None, ("mart added",))
+    assert (new.mart, new.added, new.changed, new.share, new.columns) == ("m", 100, 0, None, ("mart added",))
     assert (gone.mart, gone.removed, gone.share, gone.columns) == ("z", 1, 1.0, ("mart removed",))
 
 

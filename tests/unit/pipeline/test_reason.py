@@ -19,6 +19,14 @@ def test_last_sentence_of_a_plugin_is_the_reason() -> None:
     assert reason_of([]) == "Meltano ended without a message"
 
 
+def test_invalid_settings_are_the_reason() -> None:
+    begin = ["Reading state", "tap-x v1.0, Meltano SDK v0.54.9", "Skipping parse of env var settings..."]
+    wrong = ["5 is not of type 'string' in config['decimal']", "'path' is a required property"]
+    end = ["Config validation failed", "target-duckdb v0.1.0, Meltano SDK v0.54.9", "Run completed"]
+    assert reason_of([*begin, *wrong, *end]) == f"a setting is invalid: {wrong[0]}; {wrong[1]}"
+    assert reason_of([*begin, *end[:1], "TypeError: expected str", *end[1:]]) == "expected str"
+
+
 def test_errors_of_logging_are_not_the_reason() -> None:
     assert reason_of(["Error: the file is empty", *_LOGGING, "Run completed"]) == "the file is empty"
     assert reason_of([*_LOGGING, "Run completed"]) == "Run completed"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from pathlib import Path
 
@@ -9,8 +11,17 @@ import pytest
 import yaml
 
 from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.extract_load import meltano_environment
 from stack_runtime.pipeline.paths import ROOT
-from stack_runtime.pipeline.sources import Source, declared_sources, select_entity, select_landed, select_sources
+from stack_runtime.pipeline.sources import (
+    Selection,
+    Source,
+    declared_sources,
+    select_entity,
+    select_landed,
+    select_sources,
+)
+from stack_runtime.pipeline.workspace import Workspace
 
 READS_FILES = "settings: [{name: entities}, {name: quarantine_dir}, {name: report_path}]"
 PROJECT = f"""
@@ -19,10 +30,10 @@ plugins:
     - name: tap-csv
       pip_url: tap
       {READS_FILES}
-      config: {{entities: [{{entity: hours, path: "h*.csv"}}, {{entity: invoices}}]}}
+      config: {{entities: [{{entity: hours, path: "h*.csv", keys: [id]}}, {{entity: invoices, generated_key: row}}]}}
     - name: tap-csv--bank
       inherit_from: tap-csv
-      config: {{entities: [{{entity: bank, paths: [b/*.csv, b/*.txt]}}]}}
+      config: {{entities: [{{entity: bank, paths: [b/*.csv, b/*.txt], keys: [id]}}]}}
     - {{name: tap-api, pip_url: tap-api==1, config: {{entities: [1]}}}}
 """
 
@@ -103,6 +114,32 @@ def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert select_landed(sources, tmp_path / "none").files["bank"] == (tmp_path / "mine" / "x.csv",)
 
 
+def test_what_is_no_file_in_the_landing_folder_is_reported(sources: tuple[Source, ...], tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    (landing / "b").mkdir(parents=True)
+    (landing / "b" / "gone.csv").symlink_to(tmp_path / "missing.csv")
+    os.mkfifo(landing / "b" / "pipe.csv")
+    (tmp_path / "there.csv").touch()
+    (landing / "b" / "link.csv").symlink_to(tmp_path / "there.csv")
+    found = select_landed(sources, landing)
+    assert found.files["bank"] == (landing / "b" / "link.csv",)
+    assert [(file.name, "not a file" in why) for file, why in found.unclaimed] == [
+        ("gone.csv", True),
+        ("pipe.csv", True),
+    ]
+
+
+def test_dates_in_settings_reach_the_tap_as_they_are_written(tmp_path: Path) -> None:
+    text = PROJECT.replace(
+        "generated_key: row", "generated_key: row, latest_date: 2026-12-31, constants: {since: 2026-01-05}"
+    )
+    source = declared_sources(write(tmp_path, text))[0]
+    selection = Selection((source,), {"invoices": (tmp_path / "a.csv",)})
+    environment = meltano_environment(Workspace(tmp_path, tmp_path / "none.duckdb"), selection, tmp_path / "m.db", None)
+    (entity,) = json.loads(environment["TAP_CSV_ENTITIES"])
+    assert (entity["latest_date"], entity["constants"]) == ("2026-12-31", {"since": "2026-01-05"})
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -110,7 +147,8 @@ def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.M
         "plugins: {extractors: [{name: '; rm'}]}",
         "plugins: {extractors: [{name: a, inherit_from: a}]}", PROJECT.replace("entity: bank", "entity: hours"),
         PROJECT.replace("entity: bank", "entity: ../bank"), PROJECT.replace("entity: bank", "entity: uploads"),
-        PROJECT.replace("[{entity: bank, paths: [b/*.csv, b/*.txt]}]", "bank"),
+        PROJECT.replace("[{entity: bank, paths: [b/*.csv, b/*.txt], keys: [id]}]", "bank"),
+        PROJECT.replace(", keys: [id]", ""), PROJECT.replace("generated_key: row", "keys: []"),
     ],
 )  # fmt: skip
 def test_invalid_declaration_is_reported_in_one_sentence(tmp_path: Path, text: str) -> None:

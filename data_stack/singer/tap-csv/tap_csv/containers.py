@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import lzma
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -99,6 +101,8 @@ def first_bytes(original: Path, count: int = 4096) -> bytes:
     with _opened(original, start) as stream:
         head = next(_chunks(stream, original, count), b"")
     _refuse_foreign(original, head)
+    if start.startswith((_GZIP, _ZIP)) and head.startswith((_GZIP, _ZIP)):
+        raise FileRefusedError(f"{original} is an archive of another archive or workbook; unpack it and load that")
     return head
 
 
@@ -132,10 +136,11 @@ def _chunks(stream: IO[bytes], original: Path, size: int = _CHUNK) -> Iterator[b
     try:
         while chunk := stream.read(size):
             yield chunk
-    except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
-        raise FileRefusedError(
-            f"{original} is a damaged {'zip' if 'CRC' in str(error) else 'gzip'} file: {error}"
-        ) from None
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # bzip2 reports damaged data as an OSError without a number
+            raise
+        kind = "zip" if isinstance(stream, zipfile.ZipExtFile) else "gzip"
+        raise FileRefusedError(f"{original} is a damaged {kind} file: {error}") from None
 
 
 def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Iterator[bytes]:

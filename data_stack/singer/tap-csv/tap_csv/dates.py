@@ -90,6 +90,12 @@ def pattern(text: str) -> str:
     return "".join(_DIRECTIVES[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
 
 
+def names_utc(text: str) -> bool:
+    """Return whether a format ends with a time in UTC, such as `%H:%M:%S UTC` or `%H:%M:%SZ`."""
+    *before, end = re.split("%[a-zA-Z]", text)
+    return bool(before) and ("%H" in text or "%I" in text) and end.strip(" ()") in ("Z", "UTC", "GMT")
+
+
 def is_plain_day(column: str, rules: DateRules) -> str:
     """Return an SQL condition, much faster than `moment`: the text is a plausible day like `2026-12-31`."""
     if ISO not in rules.formats:
@@ -117,7 +123,9 @@ def _case(text: str, form: str, zone: str) -> str:
 
     if form != ISO:
         read = f"try_strptime({text}, {literal(form)})"
-        return f"WHEN {fits(pattern(form))} THEN {local(read) if '%z' in form else read}"
+        if names_utc(form):
+            read = f"timezone('UTC', {read})"
+        return f"WHEN {fits(pattern(form))} THEN {local(read) if '%z' in form or names_utc(form) else read}"
     # DuckDB requires seconds before an offset
     whole = f"regexp_replace({text}, '^(.{{10}})[T ](.{{5}})([Z+-])', '\\1 \\2:00\\3')"
     return (

@@ -155,13 +155,17 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
     if missing:
         raise FileRefusedError(_lacks(header, names, missing, original, entity))
     if "" in lower or not names:
-        raise FileRefusedError(f"{original}: column {lower.index('') + 1 if names else 1} of the header has no name")
+        at = lower.index("") + 1 if names else 1
+        raise FileRefusedError(
+            f"{original}: column {at} of the header has no name; give it one in the file, or declare it in renames, "
+            'for example {"": row_number}'
+        )
     if twice:
         raise FileRefusedError(
             f"{original}: the header names {', '.join(map(repr, twice))} more than once; rename one of them in the file"
         )
-    made = {*entity.constants, *entity.debit_credit, entity.generated_key}
-    both = next((name for name in names if name in made), None)
+    made = {name.lower() for name in (*entity.constants, *entity.debit_credit, entity.generated_key or "")}
+    both = next((name for name in names if name.lower() in made), None)
     if both:
         raise FileRefusedError(f"{original}: column {both!r} is in the file and in the settings; remove it from one")
 
@@ -170,8 +174,8 @@ def _lacks(header: Header, names: list[str], missing: list[str], original: Path,
     advice = "if they have other names there, declare renames; if other lines stand above the header, set skip_rows"
     if not entity.format.loose_header and {_loose(name) for name in missing} <= {_loose(name) for name in names}:
         advice = "set header_match: loose"
-    shown = ", ".join(map(repr, names[:20]))
+    shown, line = ", ".join(map(repr, names[:20])), max(1, header.lines)
     return (
-        f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {header.lines}, read with delimiter "
+        f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {line}, read with delimiter "
         f"{header.delimiter!r}, has {shown}; {advice}"
     )

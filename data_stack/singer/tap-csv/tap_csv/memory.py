@@ -30,7 +30,7 @@ class Memory:
     files: Mapping[str, LoadedFile] = field(default_factory=dict)
     columns: Mapping[str, bool] = field(default_factory=dict)
     stale: bool = False
-    """Whether the entity's settings have changed since the load; then every file is loaded again."""
+    """Whether the entity's settings have changed since the load; then all rows of all files are loaded again."""
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], fingerprint: str) -> Memory:
@@ -38,7 +38,7 @@ class Memory:
             path: LoadedFile(tuple(known["stamp"]), str(known.get("digest", "")), int(known["records"]))
             for path, known in state.get("files", {}).items()
         }
-        stale = bool(files) and state.get("settings") != fingerprint
+        stale = "seen" in state and state.get("settings") != fingerprint
         return cls(files, dict(state.get("seen", {})), stale)
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
@@ -51,8 +51,17 @@ class Memory:
         known = None if self.stale else self.files.get(str(path))
         return known if known and known.stamp == stamp else None
 
-    def same_content(self, digest: str) -> LoadedFile | None:
-        """Return the record of a loaded file with this content, under any name, else None."""
+    def same_content(self, path: Path, digest: str) -> LoadedFile | None:
+        """Return the record of a loaded file with this content, under any name, else None.
+
+        Content that was loaded before the last content of `path` does not count: that load may have replaced its rows.
+        """
         if self.stale:
             return None
-        return next((known for known in self.files.values() if known.digest == digest), None)
+        names, own = list(self.files), self.files.get(str(path))
+        if own and own.digest == digest:
+            return own
+        first = next((name for name in names if self.files[name].digest == digest), None)
+        if first is None or (own and names.index(str(path)) > names.index(first)):
+            return None
+        return self.files[first]

@@ -52,13 +52,21 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
         "repeats the header, as where files were joined; remove the line": _is_header(text),
     }
     reasons = {why: f"coalesce({bad}, false)" for why, bad in reasons.items()}
-    reasons |= {f"key {name} is empty": f"(coalesce(trim({fields[name]}), '') = '')" for name in entity.keys}
+    reasons |= _empty_keys(entity, fields)
     for index, name in enumerate(text.columns):
         if name is None:
             reasons[f"a value in field {index + 1}, which has no name in the header"] = f"(c{index} IS NOT NULL)"
     if entity.format.ignore_rows is None:
         reasons |= _totals(text, entity, fields, footer)
     return RowRules(_ignored(text, entity), reasons)
+
+
+def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
+    """Return conditions for rows without a key, by the reason to show; words that mean null are no key."""
+    words = entity.format.null_words
+    why = "is empty or one of null_words" if words else "is empty"
+    nothing = ", ".join(map(literal, ("", *words)))
+    return {f"key {name} {why}": f"(coalesce(trim({fields[name]}), '') IN ({nothing}))" for name in entity.keys}
 
 
 def _is_header(text: Text) -> str:

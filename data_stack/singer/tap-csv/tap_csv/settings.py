@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from singer_sdk import typing as th
@@ -187,10 +188,14 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
     twice = next((name for name in made if made.count(name) > 1 or name in entity.keys), None)
     if twice:
         raise TapError(f"column {twice!r} is defined by two settings")
+    names = sorted({*entity.keys, *types, *made}, key=str.lower)
+    alike = next((pair for pair in pairwise(names) if pair[0].lower() == pair[1].lower()), None)
+    if alike:
+        raise TapError(f"columns {alike[0]!r} and {alike[1]!r} differ only in case, which a table ignores; rename one")
     constant = next((name for name in entity.constants if types.get(name, STRING) != STRING), None)
     if constant:
         raise TapError(f"column {constant!r} is one of constants, which are text; declare no other type for it")
-    targets = list(entity.renames.values())
+    targets = [name.lower() for name in entity.renames.values()]
     if len(set(targets)) < len(targets):
         raise TapError("setting renames gives two columns one name")
     key = entity.replication_key

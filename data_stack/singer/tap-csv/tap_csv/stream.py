@@ -92,7 +92,7 @@ class CSVStream(Stream):
         known = self._memory.unchanged(path, stamp) if incremental else None
         digest = content_digest(path) if incremental and not known else ""
         if incremental and not known:
-            known = self._memory.same_content(digest)
+            known = self._memory.same_content(path, digest)
             known = known or next((_loaded(file) for file in files if file.digest == digest), None)
         if known:
             self._touched[str(path)] = LoadedFile(stamp, known.digest, known.records)
@@ -119,12 +119,14 @@ class CSVStream(Stream):
     def _columns(self) -> dict[str, ColumnType]:
         """The columns of all files, each wide enough for all, and for what earlier runs have sent."""
         columns: dict[str, ColumnType] = {}
-        for file in self._files:
-            for name, kind in file.scanned.values.types.items():
-                columns[name] = kind if columns.get(name) != WIDE else WIDE
         seen = self._memory.columns
+        spelled = {name.lower(): name for name in (*seen, *self.entity.declared)}  # a table ignores the case of names
+        for file in self._files:
+            for given, kind in file.scanned.values.types.items():
+                name = spelled.setdefault(given.lower(), given)
+                columns[name] = kind if columns.get(name) != WIDE else WIDE
         if not columns:
-            columns = {name: self.entity.columns.get(name, STRING) for name in seen}
+            columns = {name: self.entity.columns.get(name, STRING) for name in (spelled[old.lower()] for old in seen)}
         columns |= {name: kind for name, kind in self.entity.declared.items() if name not in columns}
         return {name: kind.widest if seen.get(name) else kind for name, kind in columns.items()}
 
@@ -188,7 +190,7 @@ class CSVStream(Stream):
     def _newer(self) -> tuple[str, str | None]:
         """Return an SQL condition for the rows from the bookmark of `incremental: column` on, and the bookmark."""
         bookmark, key = self.stream_state.get("replication_key_value"), self.entity.replication_key
-        if bookmark is None or key is None:
+        if bookmark is None or key is None or self._memory.stale:
             return "true", None
         column, kind = identifier(key), self._columns[key].sql
         return f"({column} IS NULL OR coalesce({column} >= TRY_CAST({literal(bookmark)} AS {kind}), true))", bookmark

@@ -53,6 +53,7 @@ class Reader:
         self._con, self._entity, self._rules = con, entity, rules
         self._fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
         self._typed = {name: kind for name, kind in entity.columns.items() if name in self._fields and kind != STRING}
+        self._names = text.names
         self._relation = self._without_null_words(relation)
 
     def plainest(self) -> tuple[Values, str]:
@@ -97,22 +98,25 @@ class Reader:
         cases = ", ".join(
             f"CASE WHEN trim({column}) NOT IN ({words}) THEN {column} END AS {column}" for column in changed
         )
-        return f"(SELECT * REPLACE ({cases}) FROM {relation})" if changed else relation
+        original = f", {self._row_hash()} AS row_hash" if self._entity.generated_key else ""
+        return f"(SELECT * REPLACE ({cases}){original} FROM {relation})" if changed else relation
 
     def _values(
         self, relation: str, columns: Mapping[str, str], types: Mapping[str, ColumnType], bad: Mapping[str, str]
     ) -> Values:
         constants = {name: literal(value) for name, value in self._entity.constants.items()}
-        made = {self._entity.generated_key: self._row_hash()} if self._entity.generated_key else {}
+        key = "row_hash" if self._entity.format.null_words else self._row_hash()
+        made = {self._entity.generated_key: key} if self._entity.generated_key else {}
         columns = {**made, **columns, **constants}
         return Values(relation, columns, {name: types.get(name, STRING) for name in columns}, bad)
 
     def _row_hash(self) -> str:
-        """Return SQL for a digest of the row that does not depend on the order of columns or on empty columns."""
-        filled = ", ".join(
-            f"CASE WHEN {self._fields[name]} IS NOT NULL THEN {literal(name + '=')} || {self._fields[name]} END"
-            for name in sorted(self._fields)
-        )
+        """Return SQL for a digest of the row, which depends neither on the order of columns nor on empty columns.
+
+        It has names and values as they stand in the file, so a change of `renames` or `null_words` keeps the keys.
+        """
+        fields = sorted((name, f"c{at}") for at, name in enumerate(self._names) if name)
+        filled = ", ".join(f"CASE WHEN {c} IS NOT NULL THEN {literal(name + '=')} || {c} END" for name, c in fields)
         return f"md5(concat_ws(chr(31), {filled}))"
 
     def _is_plain(self, column: str, kind: ColumnType) -> str:

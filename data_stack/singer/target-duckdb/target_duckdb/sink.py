@@ -50,6 +50,10 @@ class DuckDBSink(BatchSink):
         if missing:
             raise TargetError(f"stream {self.stream_name!r} lacks its key {', '.join(missing)}")
         self._target.begin(self.stream_name)
+        if self._target.config["load_method"] == "upsert":
+            table = self._target.table(self.stream_name)
+            with table.transaction():
+                table.check_keys(self.key_properties)
         self._load(None)
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:

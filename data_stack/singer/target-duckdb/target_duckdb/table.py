@@ -101,6 +101,23 @@ class Table:
                 present[name.lower()] = column, wide
         return {name: kind for name, (_, kind) in present.items()}
 
+    def check_keys(self, keys: Sequence[str]) -> None:
+        """Check that the rows of the table can have these keys.
+
+        Raises:
+            TargetError: the table has rows, but lacks a column of the keys.
+        """
+        present = {name.lower() for name in self.columns()}
+        lacking = [key for key in keys if key.lower() not in present]
+        if present and lacking and self._count(f"SELECT count(*) FROM {self.sql}"):
+            raise self._other_keys(lacking)
+
+    def _other_keys(self, keys: Sequence[str]) -> TargetError:
+        return TargetError(
+            f"the rows of {self.name} were loaded without the key {', '.join(keys)}, so the new rows would be added to "
+            "them a second time; declare the former key, or load the rows into another table: another name or schema"
+        )
+
     def append(self, load: Load) -> int:
         """Append all rows. Returns: their number."""
         return self._insert(load, load.source)
@@ -110,6 +127,9 @@ class Table:
 
         Returns: the number of written rows without those that earlier loads of this object wrote, and the number of
             loaded rows that were replaced.
+
+        Raises:
+            TargetError: a key is null, or the table has several rows with one key.
         """
         superseded, source = (0, load.source) if load.distinct else self._last_of_each_key(load)
         is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
@@ -172,10 +192,13 @@ class Table:
         )
         change = ", ".join(f"{name} = s.{name}" for name in names)
         values = ", ".join(f"s.{name}" for name in names)
-        return self._count(
+        written = self._count(
             f"MERGE INTO {self.sql} t USING {source} s ON ({match}) WHEN MATCHED THEN UPDATE SET {change} "
             f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({values})"
         )
+        if written > self._count(f"SELECT count(*) FROM {source}"):  # several rows of the table have one key
+            raise self._other_keys(load.keys)
+        return written
 
     def _wide(self, column: str, old: str, name: str, kind: str, source: str | None) -> str:
         """Return a type for the values of both types; check numbers, because their values may fit a narrower type."""

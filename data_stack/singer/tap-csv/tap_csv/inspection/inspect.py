@@ -12,7 +12,7 @@ import duckdb
 
 from tap_csv.clean import clean
 from tap_csv.containers import plain_text
-from tap_csv.errors import FileRefusedError, of_duckdb, of_os
+from tap_csv.errors import FileRefusedError, TapError, of_duckdb, of_os
 from tap_csv.files import Text, prepare
 from tap_csv.inspection.columns import Columns, study_columns
 from tap_csv.inspection.encoding import find_encoding
@@ -29,6 +29,7 @@ from tap_csv.tap import MEMORY, THREADS
 NAME = "inspected"
 SHOWN_ROWS = 10
 _SHOWN_BAD = 5
+_SHOWN_NAMES = 20
 _SHOWN_ABOVE = 20
 _SHOWN_TEXT = 200
 
@@ -111,6 +112,11 @@ class _Inspection:
         self._con.execute(f"CREATE TABLE records AS SELECT * FROM {sound}")
         table = Table(self._con, "records")
         names = {name: f"c{at}" for at, name in enumerate(text.columns) if name}
+        added = self._entity(settings)
+        known = {*names, *added.renames.values(), *added.constants, *added.debit_credit}
+        if missing := [name for name in self._given.get("columns") or () if name not in known]:
+            shown = ", ".join(map(repr, list(names)[:_SHOWN_NAMES]))
+            raise TapError(f"column {missing[0]!r} is declared, but the header has {shown}")
         found = study_columns(table, names, self._entity(settings), self._given)
         self._report.columns = list(found.columns)
         self._report.open += found.open

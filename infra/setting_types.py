@@ -1,0 +1,54 @@
+"""Types of single settings. Pydantic converts much to a number, a date or a boolean; only plain spellings are taken."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from ipaddress import ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+
+def _number(value: object) -> object:
+    """Refuse `true`, `1_000`, and digits of other alphabets."""
+    if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(_DIGITS, value)):
+        raise ValueError("it must be a number such as 10 or 9.90")
+    return value
+
+
+def _flag(value: object) -> object:
+    """Refuse 0 and 1, `yes` and `on`."""
+    if not isinstance(value, bool) and value not in ("true", "false"):
+        raise ValueError("it must be true or false")
+    return value
+
+
+def _day(value: object) -> object:
+    """Refuse seconds since 1970, and a date with a time."""
+    if not isinstance(value, date) and not (isinstance(value, str) and re.fullmatch(_ISO_DAY, value)):
+        raise ValueError("it must be a date such as 2026-10-07")
+    return value
+
+
+def _network(value: str) -> str:
+    return str(ip_network(value))
+
+
+_DIGITS = r"[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?"
+_ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+NAME = r"[a-z][a-z0-9-]{0,30}"
+"""How stacks, profiles and services may be named."""
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+Whole = Annotated[int, BeforeValidator(_number)]
+Cores = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Money = Annotated[Number, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False)]
+Rate = Annotated[Number, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Day = Annotated[date, BeforeValidator(_day)]
+Network = Annotated[str, AfterValidator(_network)]
+"""Network in CIDR notation, or a single address."""
+MailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^@\s{}]+@[^@\s{}]+$")]

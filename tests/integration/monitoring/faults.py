@@ -1,0 +1,150 @@
+"""Stage faults on the containers of the deployed stack, and mend them at the end of each block."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from docker.models.containers import Container
+
+from stack_runtime.docker_host import containers, local_docker, running
+from stack_runtime.labels import of_service
+from tests.integration.monitoring.monitored import STACK, Monitored
+
+HEADER = "id,date,customer_id,amount,currency,category,description\n"
+GOOD = HEADER + "".join(f"staged-{n},2026-01-02,c1,10.50,EUR,food,x\n" for n in range(20))
+FAILS_A_CHECK = GOOD.replace("EUR", "a few euros")
+CANNOT_BE_LOADED = "id,date\n1,2026-01-02\n"
+FILLER = "/data/metrics/filler"
+"""A file on the volume that shows the disk of the volumes; conftest.py makes it a small file system."""
+
+
+@contextmanager
+def stopped(service: str) -> Iterator[None]:
+    """Kill the container of a service, and start it again."""
+    client = local_docker()
+    (container,) = containers(client, STACK, service)
+    try:
+        container.kill()
+        yield
+    finally:
+        container.start()
+        client.close()
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Fill 30 of the 32 MB of the volume with the pipeline's metrics, and empty it."""
+    client = local_docker()
+    pipeline = running(client, STACK, "pipeline")
+    try:
+        code, output = pipeline.exec_run(["dd", "if=/dev/zero", f"of={FILLER}", "bs=1M", "count=30"])
+        assert code == 0, output
+        yield
+    finally:
+        pipeline.exec_run(["rm", "-f", FILLER])
+        client.close()
+
+
+@contextmanager
+def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
+    """Load a file whose run fails, and then one whose run succeeds."""
+    assert _run(stack, folder / "bad.csv", content) == 6
+    yield
+    assert _run(stack, folder / "good.csv", GOOD) == 0
+
+
+def _run(stack: Monitored, file: Path, content: str) -> int:
+    file.write_text(content)
+    return stack.project.fds("run", "--csv", str(file), timeout=300).returncode
+
+
+@contextmanager
+def open_proxy_with_ending_certificate(days: int) -> Iterator[None]:
+    """Remove the login from all routes of the proxy, give it a certificate of this many days, and restore both."""
+
+    def change(text: str) -> str:
+        configuration = json.loads(text)
+        for router in configuration["http"]["routers"].values():
+            router["middlewares"].remove("login")
+        pem, key = certificate(days)
+        default = {"certFile": pem, "keyFile": key}  # Traefik reads PEM here as well as a path
+        return json.dumps(configuration | {"tls": {"stores": {"default": {"defaultCertificate": default}}}})
+
+    with rewritten("traefik", {"routes.yml": change}, Container.restart):
+        yield
+
+
+def certificate(days: int) -> tuple[str, str]:
+    """Return a self-signed certificate that ends after this many days, and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dashboard.localhost")]), datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("dashboard.localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return signed.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+
+
+@contextmanager
+def rewritten(
+    service: str, changes: Mapping[str, Callable[[str], str]], reload: Callable[[Container], object]
+) -> Iterator[None]:
+    """Change delivered files of a service, and restore them.
+
+    Args:
+        changes: the new content of a file from the delivered one, by its name.
+        reload: makes the container of the service read its files again.
+    """
+    client = local_docker()
+    (container,) = containers(client, STACK, service)
+    label = [f"{key}={value}" for key, value in of_service(STACK, "files").items()]
+    (uploader,) = client.containers.list(all=True, filters={"label": label})
+    folder = f"/files/{service}"
+    delivered = {name: _read(uploader, f"{folder}/{name}") for name in changes}
+    try:
+        write(uploader, folder, {name: change(delivered[name]) for name, change in changes.items()})
+        reload(container)
+        yield
+    finally:
+        write(uploader, folder, delivered)
+        reload(container)
+        client.close()
+
+
+def _read(container: Container, path: str) -> str:
+    chunks, _ = container.get_archive(path)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+        file = archive.extractfile(archive.getmembers()[0])
+        assert file is not None
+        return file.read().decode()
+
+
+def write(container: Container, folder: str, files: Mapping[str, str]) -> None:
+    """Write files, by their path in `folder`, that every user may read."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content.encode()), 0o444
+            archive.addfile(entry, io.BytesIO(content.encode()))
+    assert container.put_archive(folder, buffer.getvalue())
