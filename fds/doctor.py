@@ -99,7 +99,7 @@ def _broken_dags(stack: str) -> str:
             return "no Airflow is deployed"
         broken = airflow.import_errors(airflow.api_server(client, stack))
     if broken:
-        named = "; ".join(f"{file}: {line}" for file, line in broken[:5])
+        named = "; ".join(f"{file}: {line}" for file, line in broken[:20])
         raise UsageError(
             f"DAG files that cannot be imported ({len(broken)}): {named}",
             where="data_stack/airflow/dags",

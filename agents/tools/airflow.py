@@ -65,12 +65,14 @@ class Airflow:
         return [{key: run.get(key) for key in kept} for run in self._call("GET", path)["dag_runs"]]
 
     def logs(self, dag_id: str, run_id: str) -> dict[str, list[str]]:
-        """Return the last log lines of each task of a run."""
+        """Return the last log lines of each task of a run; none of a task that has not started."""
         run = f"/dags/{_dag(dag_id)}/dagRuns/{_segment(run_id)}/taskInstances"
         found = {}
         for task in self._call("GET", run)["task_instances"]:
-            path = f"{run}/{_segment(task['task_id'])}/logs/{int(task['try_number'])}"
-            lines = self._call("GET", f"{path}?map_index={int(task['map_index'])}").get("content", [])
+            lines, number = [], int(task["try_number"])
+            if number:  # Airflow knows no try 0 once the task has been queued, which may happen between two requests
+                path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
+                lines = self._call("GET", path).get("content", [])
             name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
             found[name] = [log_line(line) for line in lines][-LOG_LINES:]
         return found

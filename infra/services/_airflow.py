@@ -40,7 +40,6 @@ def environment(settings: Settings) -> Mapping[str, str]:
     celery = settings.executor == "celery"
     values = {
         "CORE__EXECUTOR": "CeleryExecutor" if celery else "LocalExecutor",
-        "CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if celery else 1)),
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundles(),
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__LOAD_EXAMPLES": "False",
@@ -85,6 +84,11 @@ def _bundles() -> str:
             for name, folder in (("package", "standard_dags"), ("project", "dags"))
         ]
     )
+
+
+def parallelism(settings: Settings) -> Mapping[str, str]:
+    """Return the variable that only the scheduler gets, so that more workers do not replace the other containers."""
+    return {"AIRFLOW__CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if has_workers(settings) else 1))}
 
 
 def runner_environment(settings: Settings) -> Mapping[str, str]:

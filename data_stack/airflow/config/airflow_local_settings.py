@@ -1,27 +1,100 @@
-"""Airflow imports this module by its name: a policy for DAGs, which makes a DAG of the user with a taken id an error.
+"""Airflow imports this module by its name: policies for DAGs, which make a second DAG with the same id an error.
 
-Without it, the file that Airflow parsed last would replace the other DAG of the same id without a message.
+Without them, the definition that Airflow parsed last would replace the others of the same id without a message.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from airflow.exceptions import AirflowClusterPolicyViolation
+from airflow.sdk.definitions._internal.contextmanager import DagContext
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 _PACKAGE = Path("/app/data_stack/airflow/standard_dags")
 """Each file here has one DAG, whose id is the name of the file."""
+_PROJECT = Path("/app/data_stack/airflow/dags")
+_FILES = os.environ.get("FDS_DAG_FILES", "")
+"""Folder with the files that were parsed: one folder for each DAG id, with one link to each file that defines it.
+Only the DAG processor has it, because it parses all files; a task parses only its own. It is empty after a restart."""
+
+
+class _RegisteredDags(set[tuple["DAG", ModuleType]]):
+    """The set in which Airflow collects the DAGs of the file that it parses.
+
+    Airflow takes DAGs for equal that differ only in what their tasks do, and an ordinary set keeps one of them.
+    """
+
+    def add(self, registered: tuple[DAG, ModuleType]) -> None:
+        """Add a DAG.
+
+        Raises:
+            AirflowClusterPolicyViolation: the file has another DAG with its id, so it cannot be imported.
+        """
+        dag, module = registered
+        for other, other_module in self:
+            if other.dag_id == dag.dag_id and other is not dag:
+                raise _doubled(dag.dag_id, [str(other_module.__file__), str(module.__file__)])
+        super().add(registered)
+
+
+DagContext.autoregistered_dags = _RegisteredDags()
 
 
 def dag_policy(dag: DAG) -> None:
-    """Refuse a DAG of the project whose id belongs to a DAG of the package.
+    """Refuse a DAG of the project whose id belongs to a DAG of the package, or is defined more than once.
+
+    Of several files, the one that was parsed first is refused when it is parsed again.
 
     Raises:
         AirflowClusterPolicyViolation: the id is taken; Airflow records it as an import error of the file.
     """
-    if _PACKAGE not in Path(dag.fileloc).parents and (_PACKAGE / f"{dag.dag_id}.py").exists():
+    if _PACKAGE in Path(dag.fileloc).parents:
+        return
+    if dag.dag_id in {file.stem for file in _PACKAGE.glob("*.py")}:
         raise AirflowClusterPolicyViolation(f"the DAG id {dag.dag_id} belongs to a DAG of the package; choose another")
+    files = [dag.fileloc] * _count_in_module(dag)
+    if len(files) == 1 and _FILES:
+        files = _files_that_define(dag)
+    if len(files) > 1:
+        raise _doubled(dag.dag_id, files)
+
+
+def _count_in_module(dag: DAG) -> int:
+    """Return how many DAGs with the id are variables of the module that defines the DAG; at least 1."""
+    modules = [vars(module) for module in list(sys.modules.values()) if module]
+    found = [
+        {id(value) for value in module.values() if isinstance(value, type(dag)) and value.dag_id == dag.dag_id}
+        for module in modules
+        if module.get("__file__") == dag.fileloc
+    ]
+    return max([1, *map(len, found)])
+
+
+def _files_that_define(dag: DAG) -> list[str]:
+    """Record the file of the DAG, and return all files that are known to define its id."""
+    folder = Path(_FILES) / _digest(dag.dag_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # recorded when the file was parsed before
+        (folder / _digest(dag.fileloc)).symlink_to(dag.fileloc)
+    return [str(link.readlink()) for link in folder.iterdir()]
+
+
+def _digest(text: str) -> str:
+    """Return a name for a file; an id may be longer than a name, or `..`."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _doubled(dag_id: str, files: list[str]) -> AirflowClusterPolicyViolation:
+    named = " and ".join(sorted({os.path.relpath(file, _PROJECT) for file in files}))
+    return AirflowClusterPolicyViolation(
+        f"the DAG id {dag_id} is defined {len(files)} times, in {named}; define it once"
+    )

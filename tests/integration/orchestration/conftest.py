@@ -156,6 +156,8 @@ def orchestration(
         for service in others:
             assert service.becomes_healthy(HEALTHY_S), f"{service.service.name}: {service.logs()}"
         wait_for(lambda: knows_pipeline(services[API_SERVER].container), 120, services["airflow-dag-processor"].logs)
+        for service in services.values():  # as in a deployed stack: Airflow's scheduler ends without its database
+            service.container.update(restart_policy={"Name": "unless-stopped"})
         yield Orchestration(services)
 
 

@@ -26,7 +26,7 @@ def _wait_in_worker(celery: Orchestration, loop: str) -> None:
 
 
 def _restart_after_kill(celery: Orchestration, service: str) -> None:
-    """Kill a container and start it again, as Docker does with the restart policy of the stack."""
+    """Kill a container and start it again, because Docker restarts none that its API killed."""
     container = celery.services[service].container
     container.kill("SIGKILL")
     container.start()

@@ -105,7 +105,7 @@ def test_three_workers_add_two_containers(celery: Project) -> None:
     _assert_healthy(celery, CELERY + Counter({"airflow-worker": 2}))
     new = [item.labels["fds.service"] for item in docker.from_env().containers.list(ignore_removed=True)
            if item.id not in before and item.labels.get("fds.stack") == celery.stack]  # fmt: skip
-    assert Counter(new)["airflow-worker"] == 2
+    assert Counter(new) == {"airflow-worker": 2, "airflow-scheduler": 1}, "a container was replaced without a reason"
     celery.configure({"workers": 1})
     _up(celery)
     _assert_healthy(celery, CELERY)

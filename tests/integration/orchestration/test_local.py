@@ -46,9 +46,30 @@ BROKEN = {
     "typo.py": "from airflow.sdk import dag\ndef (\n",
 }
 TAKEN = {f"my_{name}.py": MINE.replace("mine", name) for name in ("pipeline", "maintenance", "watch")}
+EMPTY = "from airflow.sdk import DAG\n\nwith DAG({dag_id!r}, schedule=None) as {name}:\n    pass\n"
+DOUBLED = {
+    "same_a.py": EMPTY.format(dag_id="same", name="first"),
+    "same_b.py": EMPTY.format(dag_id="same", name="second"),
+    "origin.py": EMPTY.format(dag_id="shared", name="shared"),
+    "importer.py": "from airflow.sdk import DAG\nfrom origin import shared\n",
+    # Airflow takes these two for equal: they differ only in what a task does.
+    "factory.py": """from airflow.sdk import DAG, task
+
+for team in ("a", "b"):
+    with DAG("team", schedule=None):
+        task(task_id="report")(lambda team=team: print(team))()
+""",
+    "variables.py": EMPTY.format(dag_id="twice", name="one") + "other = DAG('twice', schedule='@daily')\n",
+}
+OTHER_CASE = {"other_case.py": EMPTY.format(dag_id="Mine", name="other")}
+"""Its id is not that of `mine.py` in PostgreSQL, in the API and in the names of log folders."""
+PARSED_FILES = "test $(find /tmp/dag-files -type l | wc -l) -eq 6"
+"""The files that define `mine`, `Mine`, `same` and `shared` were parsed; the others define no DAG that is accepted."""
+FILES = {"mine.py": MINE, **OTHER_CASE, **BROKEN, **TAKEN, **DOUBLED}
 IMPORT = """
 import json, os, sys, time
-from airflow.dag_processing.dagbag import DagBag
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
 seen = []
 def hook(event, arguments):
     if event in ("socket.connect", "subprocess.Popen", "os.system", "sqlite3.connect"):
@@ -57,7 +78,8 @@ def hook(event, arguments):
         seen.append(arguments[0])
 sys.addaudithook(hook)
 began = time.monotonic()
-bags = [DagBag(f"/app/data_stack/airflow/{folder}") for folder in ("standard_dags", "dags")]
+folders = [Path("/app/data_stack/airflow", name) for name in ("standard_dags", "dags")]
+bags = [BundleDagBag(folder, bundle_path=folder, bundle_name=folder.name) for folder in folders]
 print(json.dumps({"seconds": time.monotonic() - began, "seen": seen, "dags": [sorted(bag.dags) for bag in bags],
                   "broken": [sorted(map(os.path.basename, bag.import_errors)) for bag in bags]}))
 """
@@ -65,15 +87,17 @@ print(json.dumps({"seconds": time.monotonic() - began, "seen": seen, "dags": [so
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
-    context = context_of_project(tmp_path_factory.mktemp("project"), {"mine.py": MINE, **BROKEN, **TAKEN})
+    context = context_of_project(tmp_path_factory.mktemp("project"), FILES)
     with orchestration({"schedule": "weekly"}, context) as found:
+        processor = found.services["airflow-dag-processor"]
+        wait_for(lambda: processor.container.exec_run(["sh", "-c", PARSED_FILES])[0] == 0, 60, processor.logs)
         yield found
 
 
 def test_dags_are_imported_quickly_and_read_nothing(local: Orchestration) -> None:
     found = local.call_airflow_python(IMPORT)
-    assert found["dags"] == [["maintenance", "pipeline", "watch"], ["mine"]]
-    assert found["broken"] == [[], sorted([*BROKEN, *TAKEN])]
+    assert found["dags"] == [["maintenance", "pipeline", "watch"], ["Mine", "mine"]]
+    assert found["broken"] == [[], sorted([*BROKEN, *TAKEN, *DOUBLED])]
     assert found["seen"] == []
     assert found["seconds"] < 2
 
@@ -119,7 +143,7 @@ def test_broken_dag_is_named_and_agents_need_no_settings(
     assert "success" in {run["state"] for run in airflow.latest_runs(container)}
     errors = {Path(file).name: line for file, line in airflow.import_errors(container)}
     assert errors["broken.py"] == "ModuleNotFoundError: No module named 'no_such_package'"
-    assert errors.keys() == {*BROKEN, *TAKEN} and "SyntaxError" in errors["typo.py"]
+    assert errors.keys() - DOUBLED.keys() == {*BROKEN, *TAKEN} and "SyntaxError" in errors["typo.py"]
     status, _ = airflow.request(container, "GET", "/connections")
     assert status == 403  # the agents' user may run DAGs, but not see connections
 
@@ -134,6 +158,19 @@ def test_doctor_names_dags_with_an_id_of_the_package_and_ours_stay(
         assert f"{file}: AirflowClusterPolicyViolation: the DAG id {dag_id} belongs to a DAG" in str(found.value)
         _, dag = airflow.request(local.services["airflow-api-server"].container, "GET", f"/dags/{dag_id}")
         assert (dag["bundle_name"], dag["relative_fileloc"]) == ("package", f"{dag_id}.py")
+
+
+def test_doctor_names_every_file_that_defines_an_id_again(
+    local: Orchestration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(local.runner.client))
+    with pytest.raises(UsageError) as found:
+        doctor._broken_dags(local.runner.context.settings.stack)
+    for dag_id, files in (("same", "same_a.py and same_b.py"), ("shared", "importer.py and origin.py")):
+        assert f"the DAG id {dag_id} is defined 2 times, in {files}; define it once" in str(found.value)
+    for dag_id, file in (("team", "factory.py"), ("twice", "variables.py")):
+        assert f"the DAG id {dag_id} is defined 2 times, in {file}; define it once" in str(found.value)
+    assert "DAG id mine" not in str(found.value).lower()
 
 
 def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:
@@ -167,3 +204,16 @@ def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestr
     assert run["status"] == "failed" and run["error"]
     code, _ = local.pipeline("test")
     assert code == 0  # nothing holds the pipeline
+
+
+@pytest.mark.slow
+def test_definitions_of_the_same_id_are_refused_in_any_order(local: Orchestration) -> None:
+    server = local.services["airflow-api-server"].container
+
+    def refused() -> set[str]:
+        return {Path(file).name for file, _ in airflow.import_errors(server)} & DOUBLED.keys()
+
+    wait_for(lambda: refused() == DOUBLED.keys(), 420, lambda: str(refused()))  # each file is parsed every five minutes
+    for dag_id in ("same", "shared", "team", "twice"):
+        status, dag = airflow.request(server, "GET", f"/dags/{dag_id}")
+        assert status == 404 or dag["has_import_errors"] or dag["is_stale"], dag

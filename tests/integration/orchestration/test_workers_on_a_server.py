@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from fds_offline import registry
+from stack_runtime.docker_host import local_docker
+from tests.e2e.conftest import LAYERS
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first server builds the image
 
+PING = ("/app/.venvs/airflow/bin/celery", "--app", "data_stack.airflow.celery_app", "inspect", "ping", "--json")
 CELERY = {**ON_A_SERVER, "profiles": ["orchestration"], "executor": "celery"}
 
 
@@ -48,12 +52,37 @@ def test_three_workers_add_two_containers_where_they_fit(api: HetznerAPI, tmp_pa
     assert api.writes() == []
 
 
+def _assert_deployed(project: Project, workers: int) -> Counter[str]:
+    """Deploy, assert that all is healthy and that a second `fds up` changes nothing; return the services."""
+    assert project.json("up", timeout=1200)["changed"] > 0
+    rows = project.json("status")["services"]
+    assert {row["health"] for row in rows} == {"healthy"}, rows
+    done = project.fds("exec", "airflow-worker", "--", *PING)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(json.loads(done.stdout).values()) == [{"ok": "pong"}] * workers
+    assert project.json("up")["changed"] == 0
+    return Counter(row["service"] for row in rows)
+
+
+def test_three_workers_run_on_a_server_where_they_fit(tmp_path: Path) -> None:
+    with HetznerAPI(servers=True, layers=LAYERS) as api:
+        mirror = f"http://{registry.serve(local_docker())}"
+        project = _project(api, tmp_path, budgetUsd="60", registryMirror=mirror)
+        one = _assert_deployed(project, 1)
+        servers = [entry for entry in api.writes() if entry.path == "/servers"]
+        assert project.json("scale", "workers=3", "--apply")["verdict"] == "within"
+        assert _assert_deployed(project, 3) - one == {"airflow-worker": 2}
+        assert [entry for entry in api.writes() if entry.path == "/servers"] == servers, "another server was ordered"
+        down = project.fds("down", "--volumes", "--confirm", project.stack)
+        assert down.returncode == 0 and api.account() == api.empty(), down.stderr
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
         (
             {"serverType": "cpx22"},
-            ["does not fit", "memory: 4,472 MiB needed, 3,814 there", "CPU: 2.45 cores needed, 2"],
+            ["does not fit", "memory: 4,472 MiB needed, 3,814 available", "CPU: 2.45 cores needed, 2"],
         ),
         ({}, ["over the budget of $50.00"]),
     ],

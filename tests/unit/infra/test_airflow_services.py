@@ -51,6 +51,12 @@ def test_celery_executor_adds_redis_and_workers() -> None:
     assert {name for name, each in services.items() if each.replicas(CELERY) == 3} == {"airflow-worker"}
 
 
+def test_more_workers_change_only_the_scheduler() -> None:
+    one = CELERY.model_copy(update={"workers": 1})
+    changed = [each.name for each in selected(CELERY) if each.environment(one) != each.environment(CELERY)]
+    assert changed == ["airflow-scheduler"]
+
+
 def test_secrets_are_the_same_in_all_parts() -> None:
     parts = [each.name for each in selected(CELERY) if each.name.startswith("airflow-")]
     shared = ("fernet_key", "secret_key", "jwt_secret", "database_url", "broker_url")
