@@ -11,7 +11,7 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 
-from infra.services.grafana import MARTS_SOURCE, METRICS_SOURCE, SQL_PLUGIN
+from infra.services._grafana_sources import MARTS_SOURCE, METRICS_SOURCE, SQL_PLUGIN
 
 METRICS = models.DataSourceRef(type_val="prometheus", uid=METRICS_SOURCE)
 MARTS = models.DataSourceRef(type_val=SQL_PLUGIN, uid=MARTS_SOURCE)

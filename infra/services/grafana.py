@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from infra.services import postgres, prometheus
+from infra.services import _grafana_sources
 from infra.services._model import Context, File, Health, Resources, Route, Service, address_of, secret, serves
 from infra.settings import Settings
 
@@ -17,13 +17,7 @@ PORT = 3000
 DASHBOARDS = ("services", "server", "pipeline", "data", "postgres", "cost")
 """Names of the dashboards; the first is the start page."""
 
-METRICS_SOURCE, MARTS_SOURCE = "prometheus", "postgres"
-"""Identifiers of the data sources, by which the dashboards refer to them."""
-
-SQL_PLUGIN = "grafana-postgresql-datasource"
-
 _FOLDER = "/run/fds"
-_PASSWORD = "GF_POSTGRES_PASSWORD"  # noqa: S105, the name of a variable
 _UNUSED_PLUGINS = (
     *("cloudwatch", "elasticsearch", "influxdb", "jaeger", "loki", "mssql", "mysql", "opentsdb", "stackdriver"),
     *("tempo", "zipkin", "grafana-pyroscope-datasource", "grafana-advisor-app", "grafana-exploretraces-app"),
@@ -53,7 +47,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "GF_SECURITY_ADMIN_PASSWORD__FILE": f"{_FOLDER}/ui_password",
         "GF_SECURITY_COOKIE_SECURE": "true",
         "GF_SECURITY_DISABLE_GRAVATAR": "true",
-        f"{_PASSWORD}__FILE": f"{_FOLDER}/{NAME}_password",
+        f"{_grafana_sources.PASSWORD}__FILE": f"{_FOLDER}/{_grafana_sources.USER}_password",
         # It reaches no internet, and an update in the read-only image would unload the plugin and then fail.
         "GF_PLUGINS_PREINSTALL_AUTO_UPDATE": "false",
         "GF_PLUGINS_DISABLE_PLUGINS": ",".join(_UNUSED_PLUGINS),
@@ -69,36 +63,6 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "GF_LIVE_MAX_CONNECTIONS": "0",
         "GF_METRICS_ENABLED": "false",
     }
-
-
-def _data_sources(_: Context) -> str:
-    """Return the data sources as JSON, which is valid YAML.
-
-    Grafana puts variables into these files. The password is one, because the content of a file, which is the other
-    way, would be searched for variables once more.
-    """
-    metrics = {
-        "name": "Prometheus",
-        "uid": METRICS_SOURCE,
-        "type": "prometheus",
-        "access": "proxy",
-        "url": f"http://{prometheus.SERVICE.name}:{prometheus.PORT}",
-        "isDefault": True,
-        "editable": False,
-        "jsonData": {"httpMethod": "POST", "timeInterval": prometheus.INTERVAL},
-    }
-    marts = {
-        "name": "PostgreSQL",
-        "uid": MARTS_SOURCE,
-        "type": SQL_PLUGIN,
-        "access": "proxy",
-        "url": f"{postgres.SERVICE.name}:5432",
-        "user": NAME,
-        "editable": False,
-        "jsonData": {"database": "marts", "sslmode": "disable", "maxOpenConns": 4, "maxIdleConns": 1},
-        "secureJsonData": {"password": f"${_PASSWORD}"},
-    }
-    return json.dumps({"apiVersion": 1, "datasources": [metrics, marts]}, indent=1)
 
 
 def _provider(_: Context) -> str:
@@ -128,15 +92,15 @@ SERVICE = Service(
     profile="grafana",  # not `monitoring`, which also runs where this image cannot be pulled
     user="472:0",
     environment=_environment,
-    secrets=("ui_password", f"{NAME}_password"),
+    secrets=("ui_password", f"{_grafana_sources.USER}_password"),
     files=(
         secret("ui_password"),
-        secret(f"{NAME}_password"),
-        File("provisioning/datasources/fds.yaml", _data_sources),
+        secret(f"{_grafana_sources.USER}_password"),
+        File("provisioning/datasources/fds.yaml", _grafana_sources.render),
         File("provisioning/dashboards/fds.yaml", _provider),
         *(File(f"dashboards/{name}.json", _dashboard(name)) for name in DASHBOARDS),
     ),
-    role=NAME,
+    role=_grafana_sources.USER,
     reads=("marts",),
     tmpfs=("/tmp", "/var/lib/grafana"),
     needs=(

@@ -17,7 +17,8 @@ import pytest
 
 from infra.component import generated_secrets
 from infra.services import Context, _grafana_sql, selected
-from infra.services.grafana import DASHBOARDS, METRICS_SOURCE
+from infra.services._grafana_sources import METRICS_SOURCE
+from infra.services.grafana import DASHBOARDS
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker, running
 from tests.integration.monitoring.monitored import PROFILES, STACK, Monitored, within
