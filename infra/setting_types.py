@@ -42,11 +42,12 @@ _ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 NAME = r"[a-z][a-z0-9-]{0,30}"
 """How stacks, profiles and services may be named."""
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
-Whole = Annotated[int, BeforeValidator(_number)]
-Cores = Annotated[float, BeforeValidator(_number)]
-Number = Annotated[Decimal, BeforeValidator(_number)]
-Money = Annotated[Number, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False)]
-Rate = Annotated[Number, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False)]
+Plain = BeforeValidator(_number)
+"""Refuses other spellings of a number. It follows the bounds, because Pydantic leaves bounds after a validator out of
+the JSON schema, from which forms and models take them."""
+Port = Annotated[int, Field(ge=1, le=65_535), Plain]
+Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False), Plain]
+Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False), Plain]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Day = Annotated[date, BeforeValidator(_day)]
 Network = Annotated[str, AfterValidator(_network)]

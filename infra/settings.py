@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from infra.setting_types import Cores, Day, Flag, MailAddress, Money, Name, Network, Number, Rate, Whole
+from infra.setting_types import Day, Flag, MailAddress, Money, Name, Network, Plain, Port, Rate
 from stack_runtime.errors import UsageError
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -50,11 +50,11 @@ class ServiceOverride(_Frozen):
     """Changes of one service. Megabytes are MiB; the memory limit changes in proportion to the reservation."""
 
     memory_mb: Annotated[
-        Annotated[Whole, Field(ge=16, le=1_048_576)] | None,
+        Annotated[int, Field(ge=16, le=1_048_576), Plain] | None,
         Scale("Memory of a service in MiB", "what it reserves; its limit follows in proportion", "memory"),
     ] = None
     cpu: Annotated[
-        Annotated[Cores, Field(ge=0.05, le=64, allow_inf_nan=False)] | None,
+        Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False), Plain] | None,
         Scale("Cores of a service", "what it reserves, in hundredths; a lower limit rises to it", "cpu"),
     ] = None
 
@@ -77,7 +77,7 @@ class Email(_Frozen):
     sender: MailAddress
     server: Annotated[str, Field(max_length=253, pattern=_DOMAIN)]
     """Name or IPv4 address of the SMTP server."""
-    port: Whole = Field(default=587, ge=1, le=65_535)
+    port: Port = 587
     user: Annotated[str, Field(max_length=254, pattern=r"^[^\s{}]*$")] = ""
     require_tls: Flag = True
     """Whether an SMTP server that offers no TLS is refused."""
@@ -130,17 +130,17 @@ class Settings(_Frozen):
         Scale("Location", "a place of the provider, or `auto` for the cheapest; an existing server cannot move"),
     ] = "fsn1"
     backups: Annotated[Flag, Scale("Backups", "the provider's copies of the server's disk")] = False
-    volume_gb: Annotated[Whole, Field(ge=10, le=10_240), Scale("Data volume in GB", "it can only grow")] = 10
-    snapshot_gb: Whole = Field(default=0, ge=0, le=10_240)
-    offsite_gb: Whole = Field(default=0, ge=0, le=102_400)
+    volume_gb: Annotated[int, Field(ge=10, le=10_240), Plain, Scale("Data volume in GB", "it can only grow")] = 10
+    snapshot_gb: Annotated[int, Field(ge=0, le=10_240), Plain] = 0
+    offsite_gb: Annotated[int, Field(ge=0, le=102_400), Plain] = 0
     offsite_eur_per_gb: Money | None = None
     """Net price of a GB of off-site backup space a month; needed as soon as `offsite_gb` is above 0."""
-    traffic_tb: Annotated[Number, Field(ge=0, le=10_000, allow_inf_nan=False)] = Decimal(1)
+    traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False), Plain] = Decimal(1)
     """Expected outgoing traffic a month in TB."""
 
     ssh_host: Annotated[str, Field(pattern=r"^$|^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")] = ""
     """Name or address of a server that the user already has, for the host `ssh`."""
-    ssh_port: Whole = Field(default=22, ge=1, le=65_535)
+    ssh_port: Port = 22
     ssh_user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "root"
     """Who prepares that server at first: root, or a user who may use sudo without a password."""
     server_price: ServerPrice | None = None
@@ -148,7 +148,7 @@ class Settings(_Frozen):
 
     executor: Literal["local", "celery"] = "local"
     """What runs Airflow's tasks: the scheduler's own container, or Celery workers with Redis and Flower."""
-    workers: Annotated[Whole, Field(ge=1, le=64), Scale("Workers", "how many run jobs in parallel")] = 1
+    workers: Annotated[int, Field(ge=1, le=64), Plain, Scale("Workers", "how many run jobs in parallel")] = 1
     services: Mapping[Name, ServiceOverride] = Field(default_factory=dict)
     schedule: Annotated[
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
@@ -159,8 +159,8 @@ class Settings(_Frozen):
 
     domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"
     email: Annotated[str, Field(max_length=254, pattern=_EMAIL)] = ""
-    http_port: Whole = Field(default=8080, ge=1, le=65_535)
-    https_port: Whole = Field(default=8443, ge=1, le=65_535)
+    http_port: Port = 8080
+    https_port: Port = 8443
     ssh_from: tuple[Network, ...] = ()
     """Networks that may reach port 22; empty means any (said in every plan)."""
     dns_zone: Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")] = ""
