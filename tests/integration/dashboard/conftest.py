@@ -95,7 +95,8 @@ class Dashboard:
         try:
             waiting.until(is_met)
         except TimeoutException:
-            raise AssertionError(f"not found within {TIMEOUT_S} s; the page shows: {self.text()}") from None
+            said = f"the page shows: {self.text()}\nthe browser reported: {self.messages()[-5:]}"
+            raise AssertionError(f"not found within {TIMEOUT_S} s; {said}") from None
 
     def text(self) -> str:
         """Return the visible text of the page and the values of its input fields."""

@@ -8,6 +8,7 @@ from selenium.webdriver.common.by import By
 from stack_runtime.pipeline.docs import write_docs
 from stack_runtime.pipeline.paths import docs_of
 from tests.integration.dashboard.conftest import Dashboard
+from tests.kit.browser import NETWORK_CHANGED
 from tests.kit.warehouse import Warehouse
 
 ROWS = [["1", "2026-01-01", "A", "100", "EUR", "fees", ""]]
@@ -24,6 +25,21 @@ def frame_text(dashboard: Dashboard) -> str:
         browser.switch_to.default_content()
 
 
+def open_documentation(dashboard: Dashboard) -> None:
+    """Open the page and wait for its frame; Chromium drops the frame's requests when the machine's network changes."""
+    seen = len(dashboard.messages())
+    dashboard.open("models")
+
+    def is_complete() -> bool:
+        nonlocal seen
+        new, seen = dashboard.messages()[seen:], len(dashboard.messages())
+        if any(NETWORK_CHANGED in text for text in new):
+            dashboard.browser.refresh()
+        return "Welcome to the auto-generated documentation" in frame_text(dashboard)
+
+    dashboard.wait(is_complete)
+
+
 def publish(dashboard: Dashboard, warehouse: Warehouse) -> None:
     warehouse.dbt("docs", "generate")
     write_docs(warehouse.target, docs_of(dashboard.published))
@@ -38,8 +54,7 @@ def built(warehouse: Warehouse) -> None:
 
 def test_page_shows_the_models_of_the_project(dashboard: Dashboard, warehouse: Warehouse) -> None:
     publish(dashboard, warehouse)
-    dashboard.open("models")
-    dashboard.wait(lambda: "Welcome to the auto-generated documentation" in frame_text(dashboard))
+    open_documentation(dashboard)
     frame = dashboard.browser.find_element(By.TAG_NAME, "iframe").get_attribute("src")
     dashboard.browser.get(f"{frame}#!/model/model.ai_agent_data_stack.mart_daily_cashflow")
     dashboard.wait_for_text("Money in and out a day and currency.", "cashflow_id", "Income minus spend.")
@@ -50,8 +65,7 @@ def test_hostile_column_of_a_file_is_shown_as_text(dashboard: Dashboard, warehou
     warehouse.sql(f'alter table raw_data.transactions add column "{name}" varchar')
     publish(dashboard, warehouse)
     assert HOSTILE not in docs_of(dashboard.published).read_text()
-    dashboard.open("models")
-    dashboard.wait(lambda: "Welcome to the auto-generated documentation" in frame_text(dashboard))
+    open_documentation(dashboard)
     frame = dashboard.browser.find_element(By.TAG_NAME, "iframe").get_attribute("src")
     dashboard.browser.get(f"{frame}#!/source/source.ai_agent_data_stack.raw_data.transactions")
     # the page breaks long names into lines
