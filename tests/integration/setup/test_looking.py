@@ -68,7 +68,7 @@ def test_preview_of_a_new_stack_shows_every_resource_to_create(local: Project) -
 
 def test_preview_of_an_existing_stack_writes_nothing(local: Project) -> None:
     local.make_stack()
-    local.configure({"secrets": {"ui_password": "mine"}})
+    assert local.engine("config", "set", "--secret", "--path", "secrets.ui_password", "mine").returncode == 0
     before = local.files()
     assert set(local.json("preview")["changes"]) == {"create"}
     assert local.files() == before
