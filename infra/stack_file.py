@@ -19,16 +19,16 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from infra.setting_types import NAME
 from infra.settings import Settings
+from infra.stack_secrets import SECRETS, TOKEN, check_encryption
 from stack_runtime.errors import UsageError
 from stack_runtime.files import write_atomically
 from stack_runtime.paths import PROJECT
 
-SECRETS = "secrets"
 _ANOTHER = "the same command with --stack and the name of a stack that is there"
 _TOP_LEVEL = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
 """Top-level keys that a stack file may have: all that the engine reads, except `environment`, which adds settings from
 elsewhere."""
-_OTHER_KEYS = frozenset({"hcloud:token"})
+_OTHER_KEYS = frozenset({TOKEN})
 """Configuration keys of other namespaces that the program uses."""
 _OWN_KEY = re.compile(rf"{PROJECT}:[A-Za-z]+")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
@@ -140,37 +140,8 @@ def config(project: Path, stack: str) -> dict[str, Any]:
             raise _wrong(path.name, f"{key} is not a setting of the form {PROJECT}:NAME")
         if value is None:
             raise _wrong(path.name, f"{key} has no value")
-        _check_encryption(stack, str(key), value)
+        check_encryption(stack, str(key), value)
     return {str(key): value for key, value in found.items()}
-
-
-def _check_encryption(stack: str, key: str, value: Any) -> None:
-    """Refuse a secret in plain text, and a setting that is encrypted.
-
-    Raises:
-        UsageError: names the command that corrects it.
-    """
-    name = key.removeprefix(f"{PROJECT}:")
-    if key not in (*_OTHER_KEYS, f"{PROJECT}:{SECRETS}"):
-        if _is_encrypted(value):
-            raise _misplaced(stack, f"{name} is encrypted, which only secrets may be", f"set {name} VALUE")
-        return
-    parts = {name: value}
-    if name == SECRETS and not _is_encrypted(value):  # one encrypted value can hold all secrets
-        if not isinstance(value, Mapping):
-            raise _misplaced(stack, f"{name} is not a mapping of encrypted values", f"rm {name}")
-        parts = {f"{name}.{each}": entry for each, entry in value.items()}
-    for path, entry in parts.items():
-        if not _is_encrypted(entry):
-            raise _misplaced(stack, f"{path} is not encrypted", f"set --secret --path {shlex.quote(path)}")
-
-
-def _is_encrypted(value: Any) -> bool:
-    return isinstance(value, Mapping) and set(value) == {"secure"} and isinstance(value["secure"], str)
-
-
-def _misplaced(stack: str, what: str, command: str) -> UsageError:
-    return UsageError(what, where=f"Pulumi.{stack}.yaml", next_command=f"pulumi config {command} --stack {stack}")
 
 
 def _refuse_project_config(project: Path) -> None:

@@ -23,7 +23,8 @@ from infra.engine.progress import Progress
 from infra.hosts import host_of, recorded_host
 from infra.program import main
 from infra.settings import Settings
-from infra.stack_file import SECRETS, config, read
+from infra.stack_file import config, read
+from infra.stack_secrets import SECRETS, readable
 from stack_runtime.errors import LockedError, RefusedError, StackError
 from stack_runtime.paths import PROJECT
 
@@ -184,8 +185,8 @@ class StackOperations:
 
     def _present(self) -> set[str]:
         """Return the names of the secrets in the stack file; they are readable unless the whole object is encrypted."""
-        found = config(self.project, self.settings.stack).get(f"{PROJECT}:{SECRETS}", {})
-        return set(self.secrets() if "secure" in found else found)
+        found = readable(config(self.project, self.settings.stack))
+        return set(self.secrets() if found is None else found)
 
     def _surroundings(self) -> dict[str, str]:
         """Return the environment variables for the engine."""

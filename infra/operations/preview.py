@@ -22,7 +22,8 @@ from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
 from infra.engine.workspaces import ReadingWorkspace, ScratchWorkspace
 from infra.hosts import host_of
-from infra.stack_file import SECRETS, config, path_of, write
+from infra.stack_file import config, path_of, write
+from infra.stack_secrets import SECRETS, readable
 from stack_runtime.docker_host import containers, ids
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import PROJECT
@@ -139,8 +140,8 @@ class ReadOnlyOperations(StackOperations):
         copy = path_of(self._scratch, stack)
         if not copy.exists():
             shutil.copyfile(path_of(self.project, stack), copy)
-            present = config(self.project, stack).get(f"{PROJECT}:{SECRETS}", {})
-            if "secure" not in present:  # one encrypted value can hold all secrets
+            present = readable(config(self.project, stack))
+            if present is not None:
                 missing = generated_secrets.names(self.settings) - set(present)
                 write(
                     self._scratch,

@@ -5,17 +5,18 @@ Every answer is stored as soon as it is checked, so it is not asked again after 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from infra.engine.progress import Progress
 from infra.engine.stack_operations import StackOperations
 from infra.hosts import host_of
 from infra.services import selected
 from infra.settings import Settings
-from infra.stack_file import SECRETS, config, read, write
+from infra.stack_file import config, read, write
+from infra.stack_secrets import SECRETS, readable
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.paths import PROJECT
 
@@ -66,7 +67,7 @@ def refuse_incomplete(project: Path, stack: str) -> None:
     commands = host_of(settings).missing(settings, known)
     for name in _unset(settings):
         commands[name] = f"pulumi config set {name} {name.upper()} --stack {stack}"
-    for name in _ungiven(settings, _secrets_in(known)):
+    for name in _ungiven(settings, readable(known)):
         commands[name] = f"pulumi config set --secret --path {SECRETS}.{name} --stack {stack}"
     if commands:
         steps = list(commands.values())
@@ -76,12 +77,6 @@ def refuse_incomplete(project: Path, stack: str) -> None:
             f"stack {stack} lacks {', '.join(commands)}, and there is no terminal to ask at",
             next_command=" && ".join([*steps, f"fds setup --stack {stack}"]),
         )
-
-
-def _secrets_in(known: Mapping[str, Any]) -> Collection[str] | None:
-    """Return the names of the secrets in a stack file; None if they are one encrypted text, which the engine reads."""
-    found = known.get(f"{PROJECT}:{SECRETS}", {})
-    return None if "secure" in found else found
 
 
 def _unset(settings: Settings) -> list[str]:

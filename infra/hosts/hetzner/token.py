@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra import stack_file
+from infra.stack_secrets import TOKEN
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.paths import project_dir
 from stack_runtime.text import last_line
 
 VARIABLE = "HCLOUD_TOKEN"
-KEY = "hcloud:token"
+KEY = TOKEN
 
 _cached: dict[str, str] = {}
 
