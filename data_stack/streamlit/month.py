@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
+from stack_runtime.billed_hours import HOURS_TO_CAP, start_of_month, started_hours
 from stack_runtime.planned_cost import CostLine, PlannedCost
 
-HOURS_TO_CAP = 624
-"""Hours of a month after which an hourly price has reached the monthly price."""
 _CENT = Decimal("0.01")
 
 
@@ -32,7 +31,7 @@ def current(plan: PlannedCost, now: datetime) -> Month | None:
     """
     if plan.total_usd is None or plan.server_created_at is None or plan.server_created_at > now:
         return None
-    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = start_of_month(now)
     end = start + timedelta(days=monthrange(now.year, now.month)[1])
     began = max(start, plan.server_created_at)
     hourly = [line for line in plan.lines if line.by_the_hour]
@@ -45,13 +44,12 @@ def current(plan: PlannedCost, now: datetime) -> Month | None:
 
 
 def _hours(began: datetime, until: datetime) -> int:
-    """Return the started hours between two times, at least one and at most those of the monthly price."""
-    hours = (Decimal((until - began).total_seconds()) / 3600).to_integral_value(rounding=ROUND_CEILING)
-    return min(HOURS_TO_CAP, max(1, int(hours)))
+    """Return the started hours between two times, at most those that cost the monthly price."""
+    return min(HOURS_TO_CAP, started_hours(began, until))
 
 
 def _sum(lines: list[CostLine], hours: int) -> Decimal | None:
-    """Return the cost of these hours, each line rounded up to the cent; None if a price is unknown."""
+    """Return what the lines cost for a number of hours, each rounded up to the cent; None if a price is unknown."""
     total = Decimal(0)
     for line in lines:
         if line.monthly_usd is None:

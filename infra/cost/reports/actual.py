@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
 from infra.cost.planning.json_reader import JsonReader
 from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, add, up
@@ -19,8 +19,7 @@ from infra.cost.planning.prices import PriceList
 from infra.cost.reports.actual_model import Actual, Item
 from infra.cost.sources import held
 from infra.cost.sources.live import Account
-
-HOURS_TO_CAP = 624
+from stack_runtime.billed_hours import HOURS_TO_CAP, start_of_month, started_hours
 
 
 def ask(plan: Plan, prices: PriceList, account: Account, now: datetime, identity: str | None = None) -> Actual:
@@ -86,6 +85,4 @@ def _hours(created: JsonReader, now: datetime) -> int:
         began = datetime.fromisoformat(created.text())
     except ValueError:
         raise created.fail("is not a time") from None
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    seconds = (now - max(began if began.tzinfo else began.replace(tzinfo=UTC), month)).total_seconds()
-    return max(1, int((Decimal(str(seconds)) / 3600).to_integral_value(rounding=ROUND_CEILING)))
+    return started_hours(max(began if began.tzinfo else began.replace(tzinfo=UTC), start_of_month(now)), now)

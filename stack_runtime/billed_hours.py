@@ -1,0 +1,19 @@
+"""Count the hours that Hetzner bills: each started hour, at an hourly price that never exceeds the monthly one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import ROUND_CEILING, Decimal
+
+HOURS_TO_CAP = 624
+"""Hours of a month after which an hourly price has reached the monthly price."""
+
+
+def started_hours(began: datetime, until: datetime) -> int:
+    """Return the started hours between two times, at least one."""
+    hours = Decimal(str((until - began).total_seconds())) / 3600
+    return max(1, int(hours.to_integral_value(rounding=ROUND_CEILING)))
+
+
+def start_of_month(now: datetime) -> datetime:
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
