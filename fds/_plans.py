@@ -37,6 +37,7 @@ def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings
         return settings
     from pydantic import ValidationError
 
+    from infra.setting_types import reason_of
     from infra.settings import Settings
 
     values: dict[str, Any] = settings.model_dump(exclude={"fx_rate", "fx_date"})
@@ -44,9 +45,7 @@ def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings
         return Settings.model_validate({**values, "fx_rate": rate, "fx_date": day})
     except ValidationError as error:
         advice = "--fx-rate 1.1637 --fx-date 2026-05-27"
-        raise UsageError(
-            f"the rate is not usable: {error.errors()[0]['msg'].removeprefix('Value error, ')}", next_command=advice
-        ) from None
+        raise UsageError(f"the rate is not usable: {reason_of(error)}", next_command=advice) from None
 
 
 def _day(text: str | None) -> date | None:

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fds.output import AsJson, Debug, Stack, answer, say
-from infra.cost.sources.measured import MOST_DAYS
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -89,6 +88,8 @@ def _show(report: dict[str, Any], day: date) -> None:
 
 def _disk_line(disk: dict[str, Any], day: date) -> str:
     """Return how full a disk is and when it is full, at the growth that was measured after runs."""
+    from infra.cost.sources.measured import MOST_DAYS
+
     used, size = disk["used_bytes"] / GB, disk["size_bytes"] / GB
     text = f"Disk of the {disk['disk']}: {used:.1f} of {size:.1f} GB used"
     growth, days = disk["bytes_a_day"], disk["days_until_full"]

@@ -8,7 +8,12 @@ from decimal import Decimal
 from ipaddress import ip_network
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+
+def reason_of(error: ValidationError) -> str:
+    """Return why the first invalid value is refused, without Pydantic's own words."""
+    return error.errors()[0]["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
 
 
 def _number(value: object) -> object:
@@ -40,7 +45,7 @@ _DIGITS = r"[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?"
 _ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
-"""How stacks, profiles and services may be named."""
+"""Pattern for the names of stacks, profiles and services."""
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Plain = BeforeValidator(_number)
 """Refuses other spellings of a number. It follows the bounds, because Pydantic leaves bounds after a validator out of

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from infra.setting_types import Day, Flag, MailAddress, Money, Name, Network, Plain, Port, Rate
+from infra.setting_types import Day, Flag, MailAddress, Money, Name, Network, Plain, Port, Rate, reason_of
 from stack_runtime.errors import UsageError
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -236,7 +236,7 @@ class Settings(_Frozen):
 def _invalid(stack: str, error: ValidationError) -> UsageError:
     """Return the error for the first invalid setting, with the engine's command that corrects it."""
     first = error.errors()[0]
-    reason = first["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
+    reason = reason_of(error)
     file = f"Pulumi.{stack}.yaml"
     what = f"setting {_path(first['loc'])}: {reason}" if first["loc"] else reason
     contradictory = first["type"] == "value_error" and isinstance(first["input"], Mapping)

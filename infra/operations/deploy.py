@@ -72,16 +72,19 @@ def deploy(
     if not host.on_this_machine and deployment.plan:
         say(headline(deployment.plan))
     with daemon(project, stack) as client:
-        sick = _sick(client, stack, say)
-        if not sick:
-            remove_former_images(client, deployment, former, record, say)
-            planned_cost.deliver(client, deployment, say)
-            for service in selected(deployment.settings):
-                if service.after_up:
-                    service.after_up(client, stack, say)
-    if sick:
-        raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
+        if sick := _sick(client, stack, say):
+            raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
+        remove_former_images(client, deployment, former, record, say)
+        _after_up(client, deployment, say)
     return changes
+
+
+def _after_up(client: DockerClient, deployment: StackOperations, say: Callable[[str], None]) -> None:
+    """Deliver the plan to the running stack, and do what its services declare as `after_up`."""
+    planned_cost.deliver(client, deployment, say)
+    for service in selected(deployment.settings):
+        if service.after_up:
+            service.after_up(client, deployment.settings.stack, say)
 
 
 def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

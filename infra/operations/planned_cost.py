@@ -10,6 +10,7 @@ from docker import DockerClient
 from docker.errors import APIError
 
 from infra.cost import Plan
+from infra.cost.planning.group import ALSO_RUNNING
 from infra.cost.planning.lines import OFFSITE, SNAPSHOTS, TRAFFIC
 from infra.cost.planning.model import Fx, Line, Source
 from infra.engine.stack_operations import StackOperations
@@ -63,7 +64,7 @@ def of_plan(plan: Plan, now: datetime, created: datetime | None) -> PlannedCost:
 
 def _line(line: Line, plan: Plan) -> CostLine:
     """Return a line; of another stack, and of resources beside the plan, the age is unknown."""
-    own = line.unit != "stack" and not line.resource.startswith("also running:")
+    own = line.unit != "stack" and not line.resource.startswith(ALSO_RUNNING)
     by_the_hour = plan.server is not None and own and line.resource not in NOT_BY_THE_HOUR
     return CostLine(line.resource, line.monthly_usd, by_the_hour, line.note)
 

@@ -14,6 +14,8 @@ from infra.cost.planning.model import STRAY, Line, Plan
 from infra.hosts import host_of
 from infra.settings import Settings
 
+ALSO_RUNNING = "also running: "
+"""Start of the line of a resource that runs and that no plan prices."""
 _STRAYS_NAMED = 5
 _MANAGED = ("server", "ipv4", "volume")
 """Kinds of which a stack has exactly one; the plan prices it."""
@@ -28,7 +30,7 @@ def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
 
 def extra_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
     """Return one line for each running resource of this stack that its plan does not price."""
-    found = (_line(f"also running: {one.resource}", one.eur, one.usd, inputs) for one in _extras(settings, inputs))
+    found = (_line(f"{ALSO_RUNNING}{one.resource}", one.eur, one.usd, inputs) for one in _extras(settings, inputs))
     return [line for line in found if line]
 
 

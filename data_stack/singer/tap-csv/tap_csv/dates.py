@@ -124,8 +124,10 @@ def _case(text: str, form: str, zone: str) -> str:
     if form != ISO:
         read = f"try_strptime({text}, {literal(form)})"
         if names_utc(form):
-            read = f"timezone('UTC', {read})"
-        return f"WHEN {fits(pattern(form))} THEN {local(read) if '%z' in form or names_utc(form) else read}"
+            read = local(f"timezone('UTC', {read})")
+        elif "%z" in form:
+            read = local(read)
+        return f"WHEN {fits(pattern(form))} THEN {read}"
     # DuckDB requires seconds before an offset
     whole = f"regexp_replace({text}, '^(.{{10}})[T ](.{{5}})([Z+-])', '\\1 \\2:00\\3')"
     return (
