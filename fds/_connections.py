@@ -36,7 +36,7 @@ def lost(error: BaseException) -> StackError | None:
 
 
 def _broken() -> tuple[type[BaseException], ...]:
-    """Return the error classes of a broken connection; they are imported only here, because few commands fail."""
+    """Return the error classes that mean a broken connection; their libraries are imported only after a failure."""
     libraries = [*_OF_LIBRARIES, *((name, "TransportError") for name in _OF_EXTRAS if find_spec(name))]
     found = [getattr(import_module(module), name) for module, name in libraries]
     return (ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError, *found)

@@ -62,7 +62,7 @@ class PlannedCost:
     lines: tuple[CostLine, ...]
 
     def as_json(self) -> str:
-        """Return the plan as JSON; money is text, times are in ISO format."""
+        """Return the plan as JSON, with amounts as text and times in ISO 8601."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod

@@ -53,7 +53,7 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
 
 
 def _routes() -> Iterator[dict[str, object]]:
-    """Yield the alerts on routes and certificates. Those on the proxy form one message with all host names."""
+    """Yield the alerts on routes and certificates. Those on the proxy are grouped into one message for all hosts."""
     proxy, host = traefik.SERVICE.name, "{{ $labels.host }}"
     login, page = (f'{{probe="{probe}"}}' for probe in (blackbox_exporter.LOGIN, blackbox_exporter.PAGE))
     # The proxy itself answers 404 without a route, 429 above its rate limit, and 5xx if it cannot reach the UI.
@@ -105,7 +105,7 @@ def _pipeline(context: Context) -> Iterator[dict[str, object]]:
 
 
 def _cost() -> Iterator[dict[str, object]]:
-    """Yield the alerts on the plan of the last deployment; one with an unknown total has no series and fires none."""
+    """Yield the alerts on the plan of the last deployment. If its total is unknown, there is no series and no alert."""
     share = "fds_cost_planned / fds_cost_budget"
     summary = "the plan costs {{ $value | humanizePercentage }} of the budget"
     above = [percent for percent, _ in COST_STEPS[1:]]

@@ -6,7 +6,6 @@ at port 80 of the address that the name server returns for a name, and issues fr
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import json
 import os
@@ -20,14 +19,11 @@ from pathlib import Path
 from types import TracebackType
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from fds_offline.engine_build import go_program
 from stack_runtime.paths import cache_dir
 from tests.kit.names import NameServer, Resolve
+from tests.kit.self_signed import self_signed
 
 MODULE, VERSION = "github.com/letsencrypt/pebble/v2", "v2.10.1"
 START_SECONDS = 20.0
@@ -126,25 +122,10 @@ def program() -> Path:
 
 def _certificate(folder: Path, address: str) -> str:
     """Write a self-signed certificate for the authority's address, and return its PEM, which is also its root."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ACME directory of a test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(Encoding.PEM).decode()
+    name = x509.IPAddress(ipaddress.ip_address(address))
+    pem, key = self_signed("ACME directory of a test", name, days=1, is_ca=True)
     (folder / "endpoint.pem").write_text(pem)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    (folder / "endpoint.key").write_bytes(private)
+    (folder / "endpoint.key").write_text(key)
     return pem
 
 

@@ -69,7 +69,7 @@ def dag_policy(dag: DAG) -> None:
 
 
 def _count_in_module(dag: DAG) -> int:
-    """Return how many DAGs with the id are variables of the module that defines the DAG; at least 1."""
+    """Count the DAGs with the id of `dag` among the variables of its module; one that is no variable counts as well."""
     modules = [vars(module) for module in list(sys.modules.values()) if module]
     found = [
         {id(value) for value in module.values() if isinstance(value, type(dag)) and value.dag_id == dag.dag_id}

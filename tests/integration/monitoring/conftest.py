@@ -45,7 +45,7 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
 
 
 def _make_small_volume() -> None:
-    """Create the volume as a file system of its own; a deployment adopts it, and the next one would replace it."""
+    """Create the volume on a small file system before a deployment uses it; a second deployment would replace it."""
     client = local_docker()
     options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}
     client.volumes.create(f"{PROJECT}-{STACK}-metrics", driver="local", driver_opts=options)

@@ -7,18 +7,15 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from docker.models.containers import Container
 
 from stack_runtime.docker_host import containers, local_docker, running
 from stack_runtime.labels import of_service
 from tests.integration.monitoring.monitored import STACK, Monitored
+from tests.kit.self_signed import self_signed
 
 HEADER = "id,date,customer_id,amount,currency,category,description\n"
 GOOD = HEADER + "".join(f"staged-{n},2026-01-02,c1,10.50,EUR,food,x\n" for n in range(20))
@@ -57,7 +54,7 @@ def full_disk() -> Iterator[None]:
 
 @contextmanager
 def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
-    """Load a file whose run fails, and then one whose run succeeds."""
+    """Run the pipeline on a file that fails; afterwards, run it on one that succeeds."""
     assert _run(stack, folder / "bad.csv", content) == 6
     yield
     assert _run(stack, folder / "good.csv", GOOD) == 0
@@ -70,7 +67,7 @@ def _run(stack: Monitored, file: Path, content: str) -> int:
 
 @contextmanager
 def open_proxy_with_ending_certificate(days: int) -> Iterator[None]:
-    """Remove the login from all routes of the proxy, give it a certificate of this many days, and restore both."""
+    """Remove the login from all routes and use a certificate that is valid for `days` days; restore both afterwards."""
 
     def change(text: str) -> str:
         configuration = json.loads(text)
@@ -86,23 +83,7 @@ def open_proxy_with_ending_certificate(days: int) -> Iterator[None]:
 
 def certificate(days: int) -> tuple[str, str]:
     """Return a self-signed certificate that ends after this many days, and its key, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dashboard.localhost")]), datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("dashboard.localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return signed.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+    return self_signed("dashboard.localhost", x509.DNSName("dashboard.localhost"), days)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
 
 
 def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
-    """Return conditions for rows without a key, by the reason to show; words that mean null are no key."""
+    """Return the SQL condition for an empty key by the reason to show; a word of `null_words` counts as empty."""
     words = entity.format.null_words
     why = "is empty or one of null_words" if words else "is empty"
     nothing = ", ".join(map(literal, ("", *words)))
