@@ -31,7 +31,7 @@ up: setup ## deploy the dev stack, load the sample, show the status
 down: .venv/.ready ## remove the dev stack but keep its data
 	@$(RUN) fds down
 
-test: setup ## run every test against the real engine, Docker and databases
+test: setup ## run the tests, except the longest, against the real engine, Docker and databases
 	@. .fds/env && $(RUN) python -m tests.kit.images && $(RUN) pytest -n 3 -m "not slow"
 
 test-slow: setup ## run the tests that take minutes each
