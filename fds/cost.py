@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Show what the stack costs a month, line by line, against its budget."""
     from infra import stack_file
-    from infra.cost.planning.next_steps import with_next_steps
+    from infra.cost.planning.next_steps import Planner, with_next_steps
     from infra.cost.sources import measured
     from stack_runtime.paths import project_dir
 
@@ -52,7 +52,8 @@ def command(
     plan = basis.plan(settings)
     if diff:
         plan = _against(base, project, plan, basis, settings)
-    plan = with_next_steps(measured.beside(plan, project, basis.today), settings, basis.plan)
+    planner = Planner(basis.plan, basis.considered)
+    plan = with_next_steps(measured.beside(plan, project, basis.today), settings, planner)
     if actual:
         _actual(plan, basis, as_json=as_json)
         return

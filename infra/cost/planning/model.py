@@ -163,11 +163,16 @@ class Alternative(Frozen):
 
 
 class NextStep(Frozen):
-    """The next larger size of a disk: arguments of `fds scale`, and the total that the stack then costs."""
+    """The next larger size of a disk or server: arguments of `fds scale`, and the total that the stack then costs."""
 
     settings: dict[str, str]
     total_usd: Money | None
     verdict: Verdict
+
+    @property
+    def pairs(self) -> str:
+        """Return the settings as `KEY=VALUE`, separated by spaces."""
+        return " ".join(f"{key}={value}" for key, value in self.settings.items())
 
 
 class DiskForecast(Frozen):
@@ -178,7 +183,8 @@ class DiskForecast(Frozen):
     size_gb: Number
     full_on: date | None
     next_step: NextStep | None = None
-    """None for a disk that no setting enlarges."""
+    """None for a disk that no setting enlarges. For the system's disk it takes a new server, because `fds up` changes
+    the type of a server and leaves its disk as it is."""
 
 
 class Plan(Frozen):
@@ -201,4 +207,6 @@ class Plan(Frozen):
     warnings: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     disks: tuple[DiskForecast, ...] = ()
+    more_memory: NextStep | None = None
+    """The next server with more memory; None without a rented server, or if none can be ordered."""
     reason: str

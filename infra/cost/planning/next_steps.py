@@ -1,29 +1,85 @@
-"""Plan the next larger size of each disk that fills up, so that its cost is known before it is needed."""
+"""Plan the next step up of what fills: data volume, system disk and memory, so that its cost is known before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from infra.cost.planning.model import DiskForecast, NextStep, Plan
+from infra.cost.planning.choice import AUTO, Candidate
+from infra.cost.planning.model import DiskForecast, NextStep, Plan, Server
 from infra.hosts import host_of
 from infra.settings import Settings
 
 _STEP_GB = 10
 
 
-def with_next_steps(plan: Plan, settings: Settings, plan_of: Callable[[Settings], Plan]) -> Plan:
-    """Return `plan` with the next step of each disk that becomes full and that a setting enlarges.
+@dataclass(frozen=True)
+class Planner:
+    """Plans other settings of the stack with the same prices.
 
     Args:
-        plan_of: plans other settings of the stack with the same prices.
+        plan: returns the plan of settings.
+        servers: returns all servers that settings allow.
     """
-    return plan.model_copy(update={"disks": tuple(_with_step(disk, settings, plan_of) for disk in plan.disks)})
+
+    plan: Callable[[Settings], Plan]
+    servers: Callable[[Settings], Sequence[Candidate]]
 
 
-def _with_step(disk: DiskForecast, settings: Settings, plan_of: Callable[[Settings], Plan]) -> DiskForecast:
-    if disk.disk != "data" or disk.full_on is None or "volume_gb" in host_of(settings).unused_settings:
+def with_next_steps(plan: Plan, settings: Settings, planner: Planner) -> Plan:
+    """Return `plan` with the next server with more memory, and the next step of each disk that becomes full."""
+    return plan.model_copy(
+        update={
+            "more_memory": _larger_server(plan, settings, planner, "memory_gb"),
+            "disks": tuple(_with_step(disk, plan, settings, planner) for disk in plan.disks),
+        }
+    )
+
+
+def _with_step(disk: DiskForecast, plan: Plan, settings: Settings, planner: Planner) -> DiskForecast:
+    if disk.full_on is None:
         return disk
-    size = settings.volume_gb + max(_STEP_GB, settings.volume_gb // 2 // _STEP_GB * _STEP_GB)
-    larger = plan_of(settings.model_copy(update={"volume_gb": size}))
-    step = NextStep(settings={"volumeGb": str(size)}, total_usd=larger.total_usd, verdict=larger.verdict)
+    if disk.disk == "system":
+        step = _larger_server(plan, settings, planner, "disk_gb")
+    else:
+        step = _larger_volume(settings, planner)
     return disk.model_copy(update={"next_step": step})
+
+
+def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
+    if "volume_gb" in host_of(settings).unused_settings:
+        return None
+    size = settings.volume_gb + max(_STEP_GB, settings.volume_gb // 2 // _STEP_GB * _STEP_GB)
+    return _step({"volumeGb": str(size)}, planner.plan(settings.model_copy(update={"volume_gb": size})))
+
+
+def _larger_server(plan: Plan, settings: Settings, planner: Planner, size: str) -> NextStep | None:
+    """Return the cheapest server that can be ordered with more of `size`, a field of `Server`; None if there is none.
+
+    It is at the same location, because a data volume cannot move, and has the same architecture and nothing less.
+    """
+    if plan.server is None:
+        return None
+    place: dict[str, Any] = {"location": plan.server.location}
+    allowed = planner.servers(settings.model_copy(update={"server_type": AUTO, **place}))
+    larger = [one for one in allowed if _is_larger(one, plan.server, size)]
+    if not larger:
+        return None
+    kind = min(larger, key=lambda one: (one.cost, one.kind.name)).kind.name
+    larger_plan = planner.plan(settings.model_copy(update={"server_type": kind, **place}))
+    return _step({"serverType": kind, **(place if settings.location == AUTO else {})}, larger_plan)
+
+
+def _is_larger(candidate: Candidate, server: Server, size: str) -> bool:
+    kind = candidate.kind
+    return (
+        candidate.usable
+        and kind.architecture == server.architecture
+        and all(getattr(kind, name) >= getattr(server, name) for name in ("cores", "memory_gb", "disk_gb"))
+        and bool(getattr(kind, size) > getattr(server, size))
+    )
+
+
+def _step(settings: dict[str, str], larger: Plan) -> NextStep:
+    return NextStep(settings=settings, total_usd=larger.total_usd, verdict=larger.verdict)

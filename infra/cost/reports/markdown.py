@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infra.cost.planning.model import Plan, exact
-from infra.cost.reports.report import bar, disks, signed
+from infra.cost.reports.report import bar, outlook, signed
 from infra.cost.reports.text import money, quantity
 
 
@@ -16,8 +16,8 @@ def render(plan: Plan) -> str:
         parts.append(_changes(plan))
     if plan.warnings:
         parts.append("\n".join(f"- {_cell(warning)}" for warning in plan.warnings))
-    if filling := disks(plan):
-        parts.append("\n".join(f"- {_cell(text)}" for text in filling))
+    if steps := outlook(plan):
+        parts.append("\n".join(f"- {_cell(text)}" for text in steps))
     if plan.alternatives:
         parts.append(_alternatives(plan))
     return "\n\n".join(parts) + "\n"

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra.cost.planning.choice import Candidate
-from infra.cost.planning.model import Change, Need, Plan, exact
+from infra.cost.planning.model import Change, DiskForecast, Need, NextStep, Plan, exact
 from infra.cost.reports.actual_model import Actual
 from infra.cost.reports.text import money, quantity
 
@@ -25,7 +25,7 @@ def show(plan: Plan, console: Console) -> None:
     _print(console, f"  {bar(plan)}")
     _print(console, f"  {_basis(plan)}")
     _capacity(plan, console)
-    for text in disks(plan):
+    for text in outlook(plan):
         _print(console, f"  {text}")
     if plan.changes:
         changes(plan.changes, console)
@@ -158,19 +158,33 @@ def services(plan: Plan, console: Console) -> None:
     )
 
 
-def disks(plan: Plan) -> list[str]:
-    """Return a sentence for each disk that becomes full: when, and what its next step costs."""
-    said = []
-    for disk in plan.disks:
-        if disk.full_on is None:
-            continue
-        text = f"the disk of the {disk.disk} ({disk.used_gb} of {disk.size_gb} GB) is full on {disk.full_on}"
-        if step := disk.next_step:
-            arguments = " ".join(f"{key}={value}" for key, value in step.settings.items())
-            cost = f"{money(step.total_usd)} a month ({step.verdict.replace('_', ' ')})"
-            text += f"; fds scale {arguments} --stack {plan.stack} then costs {cost}"
-        said.append(text)
-    return said
+def outlook(plan: Plan) -> list[str]:
+    """Return a sentence for each disk that becomes full, and one for memory, with the cost of the next step."""
+    return [*(_disk(disk, plan) for disk in plan.disks if disk.full_on), *_memory(plan)]
+
+
+def _disk(disk: DiskForecast, plan: Plan) -> str:
+    text = f"the disk of the {disk.disk} ({disk.used_gb} of {disk.size_gb} GB) is full on {disk.full_on}"
+    if (step := disk.next_step) is None:
+        return text
+    needs = " takes a new server (docs/operations.md), which" if disk.disk == "system" else " then"
+    return f"{text}; {_command(step, plan)}{needs} costs {_cost(step)}"
+
+
+def _memory(plan: Plan) -> list[str]:
+    if (step := plan.more_memory) is None:
+        return []
+    held = [need.measured_mb for need in plan.capacity.services if need.measured_mb is not None]
+    in_use = f" (the services held {sum(held):,} MiB on {plan.capacity.measured_on})" if held else ""
+    return [f"the next server with more memory{in_use}: {_command(step, plan)} then costs {_cost(step)}"]
+
+
+def _command(step: NextStep, plan: Plan) -> str:
+    return f"fds scale {step.pairs} --stack {plan.stack}"
+
+
+def _cost(step: NextStep) -> str:
+    return f"{money(step.total_usd)} a month ({step.verdict.replace('_', ' ')})"
 
 
 def formulas(plan: Plan, console: Console) -> None:

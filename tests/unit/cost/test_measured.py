@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from infra.cost.planning.model import Plan
-from infra.cost.planning.next_steps import with_next_steps
-from infra.cost.reports.report import disks
+from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.next_steps import Planner, with_next_steps
+from infra.cost.planning.planner import rank_servers
+from infra.cost.reports.report import outlook
 from infra.cost.sources import measured
 from infra.settings import Settings
 from tests.unit.cost import kit
@@ -35,8 +36,10 @@ DISKS: list[dict[str, Any]] = [
 DISKS_KEPT = {key: value for key, value in DISKS[0].items() if key != "days_until_full"}
 
 
-def _planned(settings: Settings) -> Plan:
-    return kit.planned(settings, SERVICES)
+PLANNER = Planner(
+    lambda settings: kit.planned(settings, SERVICES),
+    lambda settings: rank_servers(settings, SERVICES, RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)),
+)
 
 
 def _measured_mb(project: Path) -> dict[str, int | None]:
@@ -61,28 +64,83 @@ def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
 
 def test_disk_that_becomes_full_is_shown_with_the_cost_of_its_next_step(tmp_path: Path) -> None:
     measured.leave(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
-    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), _planned)
+    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     data, system = seen.disks
     assert (data.full_on, data.used_gb, system.full_on) == (kit.TODAY + timedelta(60), 4, None)
     larger = kit.planned(kit.settings(volumeGb=20), SERVICES)
     assert data.next_step and data.next_step.total_usd == larger.total_usd > PLAN.total_usd
     assert system.next_step is None and seen.verdict == PLAN.verdict
     step = f"fds scale volumeGb=20 --stack prod then costs ${larger.total_usd:,.2f} a month (within)"
-    assert disks(seen) == [f"the disk of the data (4.0 of 10.0 GB) is full on 2026-12-07; {step}"]
+    assert outlook(seen)[0] == f"the disk of the data (4.0 of 10.0 GB) is full on 2026-12-07; {step}"
 
 
 def test_disk_of_a_stack_without_a_rented_volume_has_no_next_step(tmp_path: Path) -> None:
     measured.leave(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
     own = Settings.of("prod", {"host": "local"})
-    data, _ = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), own, _planned).disks
+    data, _ = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), own, PLANNER).disks
     assert data.full_on and data.next_step is None
+
+
+def test_full_system_disk_and_memory_name_the_cheapest_server_with_more(tmp_path: Path) -> None:
+    full = [{**DISKS[1], "bytes_a_day": GB}]
+    measured.leave(tmp_path, "prod", ROWS, full, kit.TODAY)
+    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
+    (system,), now = seen.disks, PLAN.server
+    assert now and now.type == "cpx12" and system.next_step and seen.more_memory
+    assert system.next_step.settings == seen.more_memory.settings == {"serverType": "cpx22", "location": now.location}
+    larger = kit.planned(kit.settings(serverType="cpx22", location=now.location), SERVICES)
+    assert seen.more_memory.total_usd == larger.total_usd and larger.server and PLAN.server
+    assert larger.server.memory_gb > now.memory_gb and larger.server.disk_gb > now.disk_gb
+    command, cost = f"fds scale {system.next_step.pairs} --stack prod", f"${larger.total_usd:,.2f} a month (within)"
+    assert outlook(seen) == [
+        "the disk of the system (4.0 of 40.0 GB) is full on 2026-11-13; "
+        f"{command} takes a new server (docs/operations.md), which costs {cost}",
+        "the next server with more memory (the services held 254 MiB on 2026-10-08): " f"{command} then costs {cost}",
+    ]
+
+
+def test_next_server_over_the_budget_or_with_old_prices_says_so() -> None:
+    small = kit.settings(budgetUsd=20, location="fsn1")
+    step = with_next_steps(kit.planned(small, SERVICES), small, PLANNER).more_memory
+    assert step and (step.verdict, step.settings) == ("over", {"serverType": "cpx22"})
+    day = kit.TODAY + timedelta(60)
+    inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, day)
+    later = Planner(
+        lambda settings: kit.planned(settings, SERVICES, today=day),
+        lambda settings: rank_servers(settings, SERVICES, inputs),
+    )
+    seen = with_next_steps(later.plan(kit.settings()), kit.settings(), later)
+    assert seen.verdict == "unknown" and seen.more_memory and seen.more_memory.verdict == "unknown"
+    assert outlook(seen)[-1].endswith("a month (unknown)")
+
+
+def test_next_server_can_be_ordered_is_at_the_same_place_and_lacks_nothing() -> None:
+    """Types with more memory but a smaller disk, another architecture, or no stock are left out."""
+    types = kit.orderable("cpx22", "cax31", "cpx42")
+    for kind in types:
+        kind["disk"] = 60 if kind["name"] == "cpx42" else kind["disk"]
+    prices = kit.price_list(types=types)
+    inputs = RentalInputs(prices, kit.RATE, kit.TODAY)
+    planner = Planner(
+        lambda settings: kit.planned(settings, SERVICES, prices),
+        lambda settings: rank_servers(settings, SERVICES, inputs),
+    )
+    settings = kit.settings(serverType="cpx22")
+    seen = with_next_steps(planner.plan(settings), settings, planner)
+    assert seen.server and seen.server.disk_gb > 60 and seen.more_memory is None and outlook(seen) == []
+
+
+def test_stack_without_a_rented_server_has_no_next_server() -> None:
+    own = Settings.of("prod", {"host": "local"})
+    assert with_next_steps(kit.planned(own, SERVICES), own, PLANNER).more_memory is None
 
 
 @pytest.mark.parametrize("growth", [None, 0, -GB, 1])
 def test_disk_without_growth_has_no_date(tmp_path: Path, growth: int | None) -> None:
     measured.leave(tmp_path, "prod", ROWS, [DISKS[0] | {"bytes_a_day": growth}], kit.TODAY)
-    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), _planned)
-    assert [disk.full_on for disk in seen.disks] == [None] and disks(seen) == []
+    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
+    assert [disk.full_on for disk in seen.disks] == [None] and seen.disks[0].next_step is None
+    assert not any("is full on" in text for text in outlook(seen))
 
 
 @pytest.mark.parametrize(
