@@ -10,9 +10,14 @@ from infra.settings import Email
 
 PORT = 9093
 _SUBJECT = "[{{ .Status }}] {{ .CommonLabels.alertname }} {{ .CommonLabels.service }}"
-_TEXT = """{{ range .Alerts }}{{ .Labels.alertname }}: {{ .Annotations.summary }}
-since {{ .StartsAt }}{{ if eq .Status "resolved" }}, resolved at {{ .EndsAt }}{{ end }}
-{{ end }}"""
+_TEXT = """{{ range .Alerts }}{{ if eq .Status "resolved" -}}
+{{ .Labels.alertname }} is over. It was: {{ .Annotations.summary }}
+from {{ .StartsAt }} to {{ .EndsAt }}
+{{ else -}}
+{{ .Labels.alertname }}: {{ .Annotations.summary }}
+since {{ .StartsAt }}
+{{ end }}{{ end }}"""
+"""The text of a message, which may have alerts that fire beside others that are over."""
 
 
 def _configuration(context: Context) -> str:

@@ -27,6 +27,12 @@ GROUP_S = 15
 REPORT_S = 180
 """Scrape, evaluation, both waits, and delivery, on a machine with other work."""
 
+MAILED = {
+    "firing": r"^(\w+): (.+)\nsince \S.+$",
+    "resolved": r"^(\w+) is over\. It was: (.+)\nfrom \S.+ to \S.+$",
+}
+"""How a mail states an alert, by its status: name and summary are the groups."""
+
 Notice = tuple[str, str, str]
 """Alert, summary, and whether it is `firing` or `resolved`."""
 Alert = tuple[str, str]
@@ -85,15 +91,15 @@ class Notices:
         ]
 
     def mailed(self) -> list[Notice]:
-        """Return the alerts of all mails: a line with the summary, and one with start and end."""
+        """Return the alerts of all mails: a line with the summary, and one with the start, or with start and end."""
         found: list[Notice] = []
         for mail in self._stack.mail.received[self._mails :]:
             (part,) = (part for part in mail.walk() if part.get_content_type() == "text/plain")
             content = part.get_payload(decode=True)
             assert isinstance(content, bytes)
             text = content.decode().replace("\r\n", "\n")
-            for name, summary, end in re.findall(r"^(\w+): (.+)\nsince .+?(, resolved at .+)?$", text, re.MULTILINE):
-                found.append((name, summary, "resolved" if end else "firing"))
+            for status, pattern in MAILED.items():
+                found += [(name, summary, status) for name, summary in re.findall(pattern, text, re.MULTILINE)]
         return found
 
     def numbers(self, alerts: list[Alert], status: str) -> dict[Alert, tuple[int, int]]:
