@@ -92,6 +92,8 @@ class Host(ABC):
     """Whether a deployment creates the machine for one stack alone, with a data volume that can only grow.
 
     Otherwise the machine is there before and after the stack, and may serve others too."""
+    measures_containers: bool = False
+    """Whether a deployment installs the timer that measures the containers (`infra.hosts.container_metrics`)."""
     bind_address: str = "0.0.0.0"
     """Address of the machine on which the proxy's ports are published."""
     generated_keys: tuple[str, ...] = ()

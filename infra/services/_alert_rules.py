@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from infra.services import blackbox_exporter, traefik
+from infra.hosts import host_of
+from infra.services import _container_metrics, blackbox_exporter, node_exporter, traefik
 from infra.services._model import Context
 from infra.services.node_exporter import FOLDER, SYSTEM_DISK
 from infra.services.pipeline import SECONDS
@@ -20,12 +21,15 @@ QUARANTINED = 0.01
 COST_STEPS = ((80, "info"), (90, "warning"), (100, "critical"))
 """Percent of the budget from which the planned cost of a month fires, and the severity. Only the highest step fires."""
 
+NEAR_LIMIT = 0.9
+"""Share of a memory limit from which there is an alert: of a service, or of the whole server."""
+
 _MOUNTS = f'mountpoint=~"{SYSTEM_DISK}|{FOLDER}"'
 
 
 def render(context: Context) -> str:
     """Return the rules as JSON, which is valid YAML."""
-    rules = [*_services(context), *_routes(), *_server(), *_pipeline(context), *_cost()]
+    rules = [*_services(context), *_routes(), *_server(), *_containers(context), *_pipeline(context), *_cost()]
     return json.dumps({"groups": [{"name": "fds", "rules": rules}]}, indent=1)
 
 
@@ -72,7 +76,9 @@ def _routes() -> Iterator[dict[str, object]]:
 def _server() -> Iterator[dict[str, object]]:
     used = "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes"
     percent = "{{ $value | humanizePercentage }}"
-    yield _rule("MemoryNearLimit", f"{used} > 0.9", "10m", f"{percent} of the server's memory is in use", "server")
+    yield _rule(
+        "MemoryNearLimit", f"{used} > {NEAR_LIMIT}", "10m", f"{percent} of the server's memory is in use", "server"
+    )
     free = f"min by (device) (node_filesystem_avail_bytes{{{_MOUNTS}}})"
     size = f"max by (device) (node_filesystem_size_bytes{{{_MOUNTS}}})"
     summary = f"{percent} of {{{{ $labels.device }}}} is free"
@@ -81,6 +87,18 @@ def _server() -> Iterator[dict[str, object]]:
     later = f"min by (device) (predict_linear(node_filesystem_avail_bytes{{{_MOUNTS}}}[6h], {seconds}))"
     summary = f"{{{{ $labels.device }}}} will be full within {DISK_DAYS} days"
     yield _rule("DiskFillingUp", f"{later} < 0 and {free} / {size} < 0.5", "1h", summary, "server")
+
+
+def _containers(context: Context) -> Iterator[dict[str, object]]:
+    """Yield the alerts on memory limits and, where the host measures containers, on missing or old figures."""
+    name = "{{ $labels.service }}"
+    summary = f"{{{{ $value | humanizePercentage }}}} of the memory limit of {name} is in use"
+    full = f"{_container_metrics.MEMORY_SHARE} > {NEAR_LIMIT}"
+    yield _rule("ServiceMemoryNearLimit", full, "5m", summary, name)
+    if host_of(context.settings).measures_containers:
+        # If the exporter itself is down, that is `TargetDown`.
+        old = f'up{{job="{node_exporter.SERVICE.name}"}} == 1 unless on () {_container_metrics.RECENT}'
+        yield _rule("ContainersNotMeasured", old, "5m", "the containers are not measured", "server")
 
 
 def _pipeline(context: Context) -> Iterator[dict[str, object]]:

@@ -10,9 +10,10 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DashboardLinkType, Panel
 
+from infra.hosts import host_of
+from infra.services import _container_metrics, redis_exporter
 from infra.services import _grafana_sql as sql
-from infra.services import redis_exporter
-from infra.services._alert_rules import CERTIFICATE_DAYS
+from infra.services._alert_rules import CERTIFICATE_DAYS, NEAR_LIMIT
 from infra.services._grafana_panels import UP_OR_DOWN, WIDTH, Metric, Sql, chart, figures, rows, timeline
 from infra.services._model import Context
 from infra.services.node_exporter import FOLDER, SYSTEM_DISK
@@ -100,7 +101,7 @@ def _add_redis(found: Dashboard) -> None:
 def _share(title: str, expression: str, legend: str = "") -> Builder[Panel]:
     """Return a panel with the newest value of a share from 0 to 1, which is critical at the limit of the alerts."""
     query = Metric(expression, legend, newest=True)
-    return figures(title, query, unit="percentunit", warning=0.8, critical=0.9, width=6)
+    return figures(title, query, unit="percentunit", warning=0.8, critical=NEAR_LIMIT, width=6)
 
 
 def _server(_: Context) -> Dashboard:
@@ -133,6 +134,27 @@ def _server(_: Context) -> Dashboard:
             chart("Memory", Metric(used, "used"), Metric("node_memory_MemTotal_bytes", "installed"), unit="bytes")
         )
         .with_panel(chart("Free space of the disks", Metric(free, "{{device}}"), unit="bytes"))
+    )
+
+
+def _containers(context: Context) -> Dashboard:
+    """Return the dashboard of single containers; on this machine its text says how to have them measured."""
+    note = "Without the page cache, as in fds status."
+    if not host_of(context.settings).measures_containers:
+        note += " Containers on your own machine are only measured if you do so: docs/operations.md has the command."
+    memory, share = _container_metrics.MEMORY, _container_metrics.MEMORY_SHARE
+    age, name, old = Metric(_container_metrics.AGE, newest=True), "{{service}}", _container_metrics.RECENT_S
+    newest, percent = Metric(share, name, newest=True), "percentunit"
+    limits = Metric(_container_metrics.MEMORY_LIMIT, name)
+    processors = Metric(_container_metrics.processors(_PER_SECOND), name)
+    return (
+        _new("containers", "Containers", "now-6h")
+        .with_panel(figures("Since they were measured", age, unit="s", critical=old, description=note, width=6))
+        .with_panel(figures("Memory limits in use", newest, unit=percent, warning=0.8, critical=NEAR_LIMIT, width=18))
+        .with_panel(chart("Memory by service", Metric(memory, name), unit="bytes", stacked=True, description=note))
+        .with_panel(chart("Memory limits in use, over time", Metric(share, name), unit=percent, most=1))
+        .with_panel(chart("Processors in use by service", processors, stacked=True))
+        .with_panel(chart("Memory limits", limits, unit="bytes", stacked=True))
     )
 
 
@@ -250,6 +272,7 @@ def _cost(_: Context) -> Dashboard:
 _DASHBOARDS: dict[str, Callable[[Context], Dashboard]] = {
     "services": _services,
     "server": _server,
+    "containers": _containers,
     "pipeline": _pipeline,
     "data": _data,
     "postgres": _postgres,

@@ -14,7 +14,7 @@ from infra.settings import Settings
 
 NAME = "grafana"
 PORT = 3000
-DASHBOARDS = ("services", "server", "pipeline", "data", "postgres", "cost")
+DASHBOARDS = ("services", "server", "containers", "pipeline", "data", "postgres", "cost")
 """Names of the dashboards; the first is the start page."""
 
 _FOLDER = "/run/fds"

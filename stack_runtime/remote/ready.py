@@ -14,6 +14,7 @@ import paramiko
 from stack_runtime.errors import HostKeyError, UnreachableError
 from stack_runtime.remote import HOST_COMMAND, Access
 from stack_runtime.remote.connection import Connection
+from stack_runtime.text import shortened
 
 DEADLINE_S = 900
 """A first boot installs Docker from the distribution; on a small server that takes minutes."""
@@ -79,7 +80,12 @@ class _SharedConnection:
 
 
 def wait_until_ready(
-    access: Access, say: Callable[[str], None], deadline_s: float = DEADLINE_S, *, hint: str = ""
+    access: Access,
+    say: Callable[[str], None],
+    deadline_s: float = DEADLINE_S,
+    *,
+    hint: str = "",
+    measure: bool = False,
 ) -> None:
     """Wait until the server has its permanent host key, a file system of the volume's size, and a ready Docker.
 
@@ -87,6 +93,7 @@ def wait_until_ready(
 
     Args:
         hint: a possible reason why SSH does not answer, for the messages.
+        measure: start the timer that measures the containers; if that fails, it is only reported.
 
     Raises:
         UnreachableError: the deadline passed, or the first boot failed; the message has the last lines of cloud-init.
@@ -97,6 +104,8 @@ def wait_until_ready(
         _wait(shared, say, until, "cloud-init", _booted)
         _grow(shared)
         _wait(shared, say, until, "Docker", _docker_answers)
+        if measure:
+            _measure(shared, say)
 
 
 def _grow(shared: _SharedConnection) -> None:
@@ -108,6 +117,13 @@ def _grow(shared: _SharedConnection) -> None:
             f"the file system on the data volume of {shared.access.address} does not grow: {reason}",
             next_command="fds up",
         )
+
+
+def _measure(shared: _SharedConnection, say: Callable[[str], None]) -> None:
+    """Start the timer that measures the containers; a server that an older version made has none."""
+    code, text = shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} measure"))
+    if code:
+        say(f"the containers of {shared.access.address} are not measured: {shortened(text)}")
 
 
 def _connect_permanently(shared: _SharedConnection, say: Callable[[str], None], until: float, hint: str) -> None:

@@ -10,6 +10,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from infra.hosts import container_metrics, measuring
 from infra.hosts.daemon import daemon_settings
 from infra.settings import Settings
 from stack_runtime.remote import DEPLOY_USER, HOST_COMMAND
@@ -69,6 +70,7 @@ def _files(settings: Settings, volume_id: str) -> list[dict[str, str]]:
     script = files("infra.hosts.hetzner").joinpath("fds-host.sh").read_text(encoding="utf-8")
     contents = {
         HOST_COMMAND: script.replace("@VOLUME_ID@", volume_id).replace("@PACKAGES@", PACKAGES),
+        str(container_metrics.PROGRAM): measuring.program(),
         "/etc/ssh/sshd_config.d/10-fds.conf": SSHD,
         "/etc/docker/daemon.json": json.dumps(daemon_settings(settings), indent=1),
         "/etc/systemd/system/docker.service.d/10-fds.conf": DROP_IN,
@@ -76,6 +78,6 @@ def _files(settings: Settings, volume_id: str) -> list[dict[str, str]]:
         "/etc/default/zramswap": ZRAM,
     }
     return [
-        {"path": path, "content": content, "permissions": "0755" if path == HOST_COMMAND else "0644"}
+        {"path": path, "content": content, "permissions": "0755" if content.startswith("#!") else "0644"}
         for path, content in contents.items()
     ]

@@ -69,6 +69,7 @@ case "${1-}" in
   mount) mount_data ;;
   guard) guard_metadata ;;
   grow) grow ;;
+  measure) fds-container-metrics install 2>&1 ;;
   host-key) # the lasting host key from standard input
     umask 077
     cat > "$key.new"
@@ -77,5 +78,5 @@ case "${1-}" in
     if [ -d /run/systemd/system ]; then systemctl reload ssh; else service ssh reload; fi
     ;;
   boot-log) tail -n 30 /var/log/cloud-init-output.log ;;
-  *) echo "usage: fds-host boot|mount|guard|grow|host-key|boot-log" >&2; exit 2 ;;
+  *) echo "usage: fds-host boot|mount|guard|grow|measure|host-key|boot-log" >&2; exit 2 ;;
 esac

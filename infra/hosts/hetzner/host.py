@@ -34,6 +34,7 @@ class HetznerHost(Host):
     name = "hetzner"
     where = "on a rented server, which listens on 80 and 443,"
     makes_machine = True
+    measures_containers = True
     generated_keys = ("ssh_key", "ssh_host_key", "ssh_boot_key")
     unused_settings = ("http_port", "https_port", "ssh_host", "ssh_port", "ssh_user", "server_price")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pulumi
@@ -11,7 +12,8 @@ import pulumi_docker as docker
 import pulumi_hcloud as hcloud
 
 from infra.cost.planning.model import Server
-from infra.hosts.base import DockerTarget, TargetInputs
+from infra.hosts import measuring
+from infra.hosts.base import DockerTarget, Say, TargetInputs
 from infra.hosts.hetzner.account import IDENTITY, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule
@@ -45,9 +47,9 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
     # Include the volume's size, because its file system must grow after the volume.
     known = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
     # An address and file paths contain no secret.
-    hint = ssh_rule(settings)
+    wait = partial(wait_until_ready, hint=ssh_rule(settings), measure=measuring.is_wanted(settings))
     access: pulumi.Output[Access] = pulumi.Output.unsecret(
-        known.apply(lambda v: _ready(v[0], v[1], folder, hint, inputs.wait))
+        known.apply(lambda v: _ready(v[0], v[1], folder, wait if inputs.wait else None))
     )
     made.dns(server.ipv4_address)
     provider = docker.Provider(
@@ -61,10 +63,12 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
     return DockerTarget(provider, gone_with=server, address=server.ipv4_address)
 
 
-async def _ready(address: str, secrets: Mapping[str, str], folder: Path, hint: str, wait: bool) -> Access:
+async def _ready(
+    address: str, secrets: Mapping[str, str], folder: Path, wait: Callable[[Access, Say], None] | None
+) -> Access:
     access = write_access(folder, address, secrets)
     if wait and not pulumi.runtime.is_dry_run():
-        await asyncio.to_thread(wait_until_ready, access, pulumi.log.info, hint=hint)
+        await asyncio.to_thread(wait, access, pulumi.log.info)
     return access
 
 

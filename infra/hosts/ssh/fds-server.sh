@@ -2,11 +2,13 @@
 # What fds does as root on a server that its owner already has. Output is for a person.
 #
 #   prepare KEY DAEMON PORTS   install Docker if it is missing, then let KEY log in as the deploy user
+#   measure PROGRAM            install this program, which measures the containers, and its timer
 #   leave KEY                  take the key back; with the last key, the user and the SSH settings go too
 #
 # Docker stays, because data volumes are in it. An existing Docker, firewall, user or SSH login is not changed.
 set -eu
 verb=$1 key=$2
+program=/usr/local/sbin/fds-container-metrics
 state=/var/lib/fds
 sshd=/etc/ssh/sshd_config.d/10-fds.conf
 home=/home/deploy
@@ -103,6 +105,17 @@ case "$verb" in
     chmod 600 "$home/.ssh/authorized_keys"
     report
     ;;
+  measure)
+    if [ ! -x /usr/bin/python3 ] || [ ! -d /run/systemd/system ]; then
+      echo "left as it is: without python3 and systemd, containers are not measured"
+      exit 0
+    fi
+    mkdir -p "${program%/*}"
+    printf '%s' "$2" > "$program.new"
+    chmod 755 "$program.new"
+    mv "$program.new" "$program"
+    "$program" install
+    ;;
   leave)
     [ -e "$state/user" ] || exit 0
     keys="$home/.ssh/authorized_keys"
@@ -114,7 +127,8 @@ case "$verb" in
     userdel --force --remove deploy >/dev/null 2>&1 || ! id deploy >/dev/null 2>&1
     rm -f "$sshd"
     reload_ssh
+    [ ! -e "$program" ] || "$program" remove
     rm -rf "$state"
     ;;
-  *) fail "usage: prepare KEY DAEMON PORTS, or leave KEY" ;;
+  *) fail "usage: prepare KEY DAEMON PORTS, measure PROGRAM, or leave KEY" ;;
 esac

@@ -32,6 +32,7 @@ class SshHost(Host):
 
     name = "ssh"
     where = "on a server of your own, which listens on 80 and 443,"
+    measures_containers = True
     generated_keys = ("ssh_key",)
     unused_settings = (
         "server_type", "location", "backups", "volume_gb", "snapshot_gb", "traffic_tb", "ssh_from", "dns_zone",
@@ -106,11 +107,14 @@ class SshHost(Host):
     def prepare(self, operations: StackOperations, say: Say, *, deploying: bool) -> None:
         """Prepare the server; for a deployment only if the plan passes the gate, so that a refusal writes nothing."""
         from infra.component.stack import plan_for_deployment
+        from infra.hosts import measuring
         from infra.hosts.ssh import prepare
 
         if deploying:
             plan_for_deployment(operations.settings, operations.project, operations.owner.identity)
         prepare.prepare(operations, say, self.ports(operations.settings) if deploying else ())
+        if deploying and measuring.is_wanted(operations.settings):
+            prepare.measure(operations, say)
 
     def may_hold(self, keys: Path) -> bool:
         return key_file(keys).exists()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from hashlib import sha256
 from importlib.resources import files
 
 from infra.engine.stack_operations import StackOperations
+from infra.hosts import container_metrics, measuring
 from infra.hosts.base import Say
 from infra.hosts.daemon import daemon_settings
 from infra.hosts.ssh import known
@@ -16,6 +18,8 @@ from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.remote import key_file, write_private
 from stack_runtime.remote.keys import public_half
 from stack_runtime.text import last_line, shortened
+
+TIMER = container_metrics.TIMER.name
 
 
 def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) -> None:
@@ -46,6 +50,20 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
             f"{settings.ssh_host} refuses the login of the user deploy, although its key is installed",
             next_command="look at AllowUsers and AllowGroups of its SSH server, then fds up",
         )
+
+
+def measure(operations: StackOperations, say: Say) -> None:
+    """Install the timer that measures the containers, unless it runs; if that fails, it is only reported.
+
+    The owner's login is needed for it, which may be gone after the first deployment.
+    """
+    server, program = Server.of(operations.settings, operations.project), measuring.program()
+    digest = f"{sha256(program.encode()).hexdigest()}  {container_metrics.PROGRAM}"
+    if server.as_deploy(f"systemctl is-active --quiet {TIMER} && echo {shlex.quote(digest)} | sha256sum -c").returncode:
+        try:
+            _as_root(server, say, "measure", program)
+        except UnreachableError as error:
+            say(f"the containers of {operations.settings.ssh_host} are not measured: {error}")
 
 
 def leave(operations: StackOperations, say: Say) -> None:

@@ -16,6 +16,8 @@ from tests.integration.monitoring.faults import write
 
 RULE_TESTS = Path(__file__).with_name("alert_rules_test.yml")
 EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
+EVERY_ALERT = {"schedule": "hourly", "host": "ssh"}
+"""Settings of a stack that has every alert."""
 RECEIVERS = [{}, {"webhook": True}, {"slack": True}, {"email": EMAIL}, {"email": EMAIL, "slack": True, "webhook": True}]
 
 
@@ -60,13 +62,13 @@ def test_promtool_refuses_a_broken_rule() -> None:
 
 
 def test_alerts_fire_when_they_should_and_only_then() -> None:
-    given = {"rules.yml": files("prometheus", schedule="hourly")["rules.yml"], "test.yml": RULE_TESTS.read_text()}
+    given = {"rules.yml": files("prometheus", **EVERY_ALERT)["rules.yml"], "test.yml": RULE_TESTS.read_text()}
     code, output = tool("prometheus", "promtool", "test", "rules", "/run/fds/test.yml", **given)
     assert code == 0, output
 
 
 def test_every_alert_has_a_rule_test() -> None:
-    rules = json.loads(files("prometheus", schedule="hourly")["rules.yml"])["groups"][0]["rules"]
+    rules = json.loads(files("prometheus", **EVERY_ALERT)["rules.yml"])["groups"][0]["rules"]
     text = RULE_TESTS.read_text()
     assert [rule["alert"] for rule in rules if f"alertname: {rule['alert']}\n        exp_alerts" not in text] == []
 
@@ -86,3 +88,43 @@ def test_amtool_accepts_the_configuration(notify: dict[str, Any]) -> None:
     given = files("alertmanager", notify=notify)
     code, output = tool("alertmanager", "amtool", "check-config", "/run/fds/alertmanager.yml", **given)
     assert code == 0, output
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "unwanted"),
+    [
+        ("firing", ["ServiceDown: postgres does not answer", "since 2026-11-30 07:00:00"], "over"),
+        (
+            "resolved",
+            [
+                "ServiceDown is over. It was: postgres does not answer",
+                "from 2026-11-30 07:00:00",
+                "to 2026-11-30 07:09",
+            ],
+            "since",
+        ),
+    ],
+)
+def test_message_says_in_title_and_text_whether_the_alert_is_over(
+    status: str, expected: list[str], unwanted: str
+) -> None:
+    configuration = json.loads(files("alertmanager", notify={"email": EMAIL, "slack": True})["alertmanager.yml"])
+    (receiver,) = configuration["receivers"]
+    (email,), (slack,) = receiver["email_configs"], receiver["slack_configs"]
+    labels = {"alertname": "ServiceDown", "service": "postgres"}
+    times = {"startsAt": "2026-11-30T07:00:00Z", "endsAt": "2026-11-30T07:09:00Z"}
+    alert = {"status": status, "labels": labels, "annotations": {"summary": "postgres does not answer"}, **times}
+    given = {"data.json": json.dumps({"status": status, "commonLabels": labels, "alerts": [alert]}), "none.tmpl": ""}
+    for template in (email["text"], slack["text"]):
+        code, text = _rendered(template, given)
+        assert code == 0 and unwanted not in text, text
+        assert [part for part in expected if part not in text] == [], text
+    for template in (email["headers"]["Subject"], slack["title"]):
+        code, text = _rendered(template, given)
+        assert code == 0 and text.startswith(f"[{status}] ServiceDown postgres"), text
+
+
+def _rendered(template: str, given: dict[str, str]) -> tuple[int, str]:
+    """Render a template of a message with Alertmanager's own tool. Returns: its exit code and output."""
+    options = ("--template.glob=/run/fds/*.tmpl", "--template.data=/run/fds/data.json", f"--template.text={template}")
+    return tool("alertmanager", "amtool", "template", "render", *options, **given)

@@ -224,8 +224,15 @@ def test_late_runs_are_an_alert_only_with_a_schedule() -> None:
         assert late <= found.keys() and found["PipelineLate"].endswith(f"> {seconds}")
 
 
+def test_missing_figures_of_containers_are_an_alert_where_a_timer_is_installed() -> None:
+    """On this machine nothing is installed; there the rule on memory has no series."""
+    hosts = ({}, SERVER, {"host": "ssh"})
+    assert ["ContainersNotMeasured" in {rule["alert"] for rule in rules(**one)} for one in hosts] == [False, True, True]
+    assert all("ServiceMemoryNearLimit" in {rule["alert"] for rule in rules(**one)} for one in hosts)
+
+
 def test_every_alert_is_explained() -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    assert {rule["alert"] for rule in rules(schedule="daily")} == set(
+    assert {rule["alert"] for rule in rules(schedule="daily", **SERVER)} == set(
         re.findall(r"^\| `([A-Z]\w+)` \|", text, re.MULTILINE)
     )

@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+"""Write memory and CPU of each stack's containers into a volume that the stack's node exporter reads.
+
+    fds-container-metrics            measure once
+    fds-container-metrics install    from now on, measure every 30 seconds by a timer of systemd
+    fds-container-metrics remove     remove the timer and this program
+
+It runs as root on the machine with Docker, so that no container needs Docker's socket. It is copied to servers, so it
+uses only the standard library, and nothing newer than Python 3.8.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+PROJECT_LABEL, STACK_LABEL, SERVICE_LABEL = "fds.project", "fds.stack", "fds.service"
+VOLUME = "container-metrics"
+"""Last part of the volume's name, after project and stack."""
+FILE = "containers.prom"
+SOCKET = "/var/run/docker.sock"
+TIMEOUT_S = 10.0
+"""Longest wait for one answer of Docker."""
+SYSTEMD = Path("/run/systemd/system")
+PROGRAM = Path("/usr/local/sbin/fds-container-metrics")
+TIMER = Path("/etc/systemd/system/fds-container-metrics.timer")
+UNITS = {
+    TIMER.with_suffix(
+        ".service"
+    ): f"""[Unit]
+Description=Memory and CPU of the containers, for Prometheus
+
+[Service]
+Type=oneshot
+ExecStart={PROGRAM}
+TimeoutStartSec=25
+Nice=10
+MemoryMax=64M
+NoNewPrivileges=yes
+PrivateNetwork=yes
+ProtectSystem=full
+# Only failures are logged, not each run.
+SyslogLevel=warning
+LogLevelMax=notice
+""",
+    TIMER: """[Unit]
+Description=Measure the containers every 30 seconds
+
+[Timer]
+OnCalendar=*:*:0/30
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+""",
+}
+
+METRICS = (
+    ("container_cpu_usage_seconds_total", "counter", "Processor time since the start of the container, in seconds."),
+    ("container_memory_working_set_bytes", "gauge", "Memory in use without the inactive page cache."),
+    ("container_memory_total_active_file_bytes", "gauge", "Active page cache, which the kernel can reclaim too."),
+    ("container_spec_memory_limit_bytes", "gauge", "Memory limit of the container."),
+)
+"""Name, type and help of each metric; names and meanings are those of cAdvisor."""
+
+
+class Sample(NamedTuple):
+    """Labels of one container, and its values in the order of `METRICS`."""
+
+    labels: dict[str, str]
+    values: tuple[float, float, float, float]
+
+
+class Docker(http.client.HTTPConnection):
+    """Docker's API at its socket."""
+
+    def __init__(self, path: str = SOCKET) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
+
+    def ask(self, path: str) -> Any:
+        """Return the JSON at `path`; None if the object of the path is gone or does not run.
+
+        Raises:
+            OSError: Docker does not answer, or with another status than 200.
+        """
+        self.request("GET", path)
+        answer = self.getresponse()
+        body = answer.read()
+        if answer.status in (404, 409):
+            return None
+        if answer.status != 200:
+            raise OSError(f"Docker answers {answer.status} to {path}")
+        return json.loads(body)
+
+    def listed(self, path: str, *labels: str) -> Any:
+        """Return the JSON at `path` about the objects with all these labels, each `NAME` or `NAME=VALUE`."""
+        return self.ask(f"{path}?filters={quote(json.dumps({'label': labels}))}")
+
+
+def folders(docker: Docker) -> Iterator[tuple[str, str, Path]]:
+    """Yield project, stack and folder of each volume that a node exporter reads."""
+    for volume in docker.listed("/volumes", PROJECT_LABEL, STACK_LABEL)["Volumes"] or []:
+        project, stack = volume["Labels"][PROJECT_LABEL], volume["Labels"][STACK_LABEL]
+        if volume["Name"] == f"{project}-{stack}-{VOLUME}":
+            yield project, stack, Path(volume["Mountpoint"])
+
+
+def samples(docker: Docker, project: str, stack: str) -> Iterator[Sample]:
+    """Yield a sample of each running container of a stack; one that ends meanwhile is left out."""
+    of_stack = (f"{PROJECT_LABEL}={project}", f"{STACK_LABEL}={stack}", SERVICE_LABEL)
+    for container in docker.listed("/containers/json", *of_stack):
+        stats = docker.ask(f"/containers/{quote(container['Id'])}/stats?stream=false&one-shot=true")
+        values = _values(stats or {})
+        if values is not None:
+            name = container["Names"][0].lstrip("/")
+            yield Sample({"name": name, "service": container["Labels"][SERVICE_LABEL]}, values)
+
+
+def _values(stats: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """Return the values in an answer of Docker; None for a container that has stopped, which has no memory."""
+    memory = stats.get("memory_stats") or {}
+    if "usage" not in memory:
+        return None
+    detail = memory.get("stats") or {}
+    prefix = "total_" if "total_inactive_file" in detail else ""  # cgroup v1: sums with child groups
+    inactive, active = (detail.get(prefix + kind, 0) for kind in ("inactive_file", "active_file"))
+    seconds = stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+    return seconds, max(0, memory["usage"] - inactive), active, memory["limit"]
+
+
+def render(found: Sequence[Sample]) -> str:
+    """Return samples in Prometheus' text format."""
+    lines = []
+    for position, (name, kind, text) in enumerate(METRICS):
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+        for sample in found:
+            labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in sorted(sample.labels.items()))
+            lines.append(f"{name}{{{labels}}} {sample.values[position]!r}")
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def replace(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader, also after a kill, finds the old content or the new one.
+
+    The draft has a name that the node exporter does not read. A link in its place is removed, not followed.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    if os.path.lexists(draft):
+        draft.unlink()
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as stream:
+        os.fchmod(stream.fileno(), 0o644)  # whatever the umask is, the exporter is another user
+        stream.write(text.encode("utf-8", "replace"))
+    draft.replace(path)
+
+
+def measure(docker: Docker) -> list[str]:
+    """Write the file of each stack. Returns: a sentence for each stack whose file was not written."""
+    failures = []
+    for project, stack, folder in list(folders(docker)):
+        try:
+            replace(folder / FILE, render(list(samples(docker, project, stack))))
+        except OSError as error:
+            failures.append(f"stack {stack}: {error}")
+            docker.close()  # the next request opens a new connection
+    return failures
+
+
+def install() -> list[str]:
+    """Start the timer; what is there already is not changed. Returns: why containers are not measured, if so."""
+    if not SYSTEMD.is_dir():
+        return ["the server has no systemd, so its containers are not measured"]
+    changed = [path for path, text in UNITS.items() if not _has(path, text)]
+    for path in changed:
+        replace(path, UNITS[path])
+    if changed:
+        _systemctl("daemon-reload")
+    _systemctl("enable", "--quiet", TIMER.name)
+    _systemctl("restart" if changed else "start", TIMER.name)
+    return []
+
+
+def _has(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
+def remove() -> list[str]:
+    """Stop the timer, and remove its units and this program; what is missing already is no failure."""
+    if TIMER.exists():
+        _systemctl("disable", "--quiet", "--now", TIMER.name)
+    for path in (*UNITS, PROGRAM):
+        path.unlink(missing_ok=True)
+    if SYSTEMD.is_dir():
+        _systemctl("daemon-reload")
+    return []
+
+
+def _systemctl(*words: str) -> None:
+    subprocess.run(["systemctl", *words], check=True)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one verb and print what failed. Returns: the exit code."""
+    verbs = {"": lambda: measure(Docker()), "install": install, "remove": remove}
+    verb = " ".join(words)
+    if verb not in verbs:
+        print("usage: fds-container-metrics [install|remove]", file=sys.stderr)
+        return 2
+    try:
+        failures = verbs[verb]()
+    except (OSError, ValueError, http.client.HTTPException, subprocess.CalledProcessError) as error:
+        failures = [f"containers are not measured: {error or type(error).__name__}"]
+    for text in failures:
+        print(text, file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

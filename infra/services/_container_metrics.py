@@ -1,0 +1,34 @@
+"""PromQL of the containers: memory and processors of each service, only while the figures are recent.
+
+A metrics file stays readable if nothing writes it any more, so every expression compares its age.
+"""
+
+from __future__ import annotations
+
+from infra.services.node_exporter import CONTAINERS_FILE, CONTAINERS_FOLDER
+
+RECENT_S = 120
+"""Age in seconds up to which figures count; they are written every 30 s."""
+
+AGE = f'time() - max(node_textfile_mtime_seconds{{file="{CONTAINERS_FOLDER}/{CONTAINERS_FILE}"}})'
+"""Seconds since the containers were measured."""
+RECENT = f"({AGE} < {RECENT_S})"
+"""Has a value only while the figures are recent."""
+
+_HELD = "(container_memory_working_set_bytes - container_memory_total_active_file_bytes)"
+
+
+def _of_services(aggregation: str, expression: str) -> str:
+    return f"({aggregation} by (service) ({expression}) and on () {RECENT})"
+
+
+MEMORY = _of_services("sum", _HELD)
+"""Bytes that each service holds, all replicas together, without the page cache; `fds status` shows the same."""
+MEMORY_LIMIT = _of_services("sum", "container_spec_memory_limit_bytes")
+MEMORY_SHARE = _of_services("max", f"{_HELD} / container_spec_memory_limit_bytes")
+"""Share of the limit that the fullest replica of each service holds."""
+
+
+def processors(window: str) -> str:
+    """Return the processors that each service uses, all replicas together; `window` is a range such as `[5m]`."""
+    return _of_services("sum", f"rate(container_cpu_usage_seconds_total{window})")

@@ -1,0 +1,249 @@
+"""Test the program that measures containers: against a double of Docker's socket, and with real kills of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from infra.hosts import container_metrics as program
+from infra.services import node_exporter
+from stack_runtime import labels
+from stack_runtime.paths import PROJECT
+from tests.kit.project import ROOT
+
+USED = {"usage": 900, "limit": 1_000, "stats": {"inactive_file": 100, "active_file": 50}}
+SECONDS = {"cpu_usage": {"total_usage": 2_500_000_000}}
+
+
+@dataclass
+class Daemon:
+    """Double of Docker: answers the three requests of the program, and filters by labels as Docker does."""
+
+    path: str
+    containers: list[dict[str, Any]] = field(default_factory=list)
+    volumes: list[dict[str, Any]] = field(default_factory=list)
+    stats: dict[str, Any] = field(default_factory=dict)
+    """The answer by a container's id; a container without one has ended."""
+
+    def add(self, name: str, service: str, stack: str, stats: dict[str, Any] | None) -> None:
+        """Add a running container; without `stats`, it ends before it is measured."""
+        found = {**labels.of_service(stack, service)}
+        self.containers.append({"Id": name, "Names": [f"/{name}"], "Labels": found})
+        if stats is not None:
+            self.stats[name] = stats
+
+    def add_volume(self, name: str, stack: str, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.volumes.append({"Name": name, "Labels": labels.of_stack(stack), "Mountpoint": str(folder)})
+
+    def answer(self, path: str) -> tuple[int, Any]:
+        parts = urlsplit(path)
+        if parts.path == "/volumes":
+            return 200, {"Volumes": _matching(self.volumes, parts.query) or None}
+        if parts.path == "/containers/json":
+            return 200, _matching(self.containers, parts.query)
+        name = parts.path.removeprefix("/containers/").removesuffix("/stats")
+        assert parse_qs(parts.query) == {"stream": ["false"], "one-shot": ["true"]}
+        return (200, self.stats[name]) if name in self.stats else (404, {"message": "No such container"})
+
+
+def _matching(found: list[dict[str, Any]], query: str) -> list[dict[str, Any]]:
+    wanted = [label.partition("=") for label in json.loads(parse_qs(query)["filters"][0])["label"]]
+    return [
+        one
+        for one in found
+        if all(name in one["Labels"] and (not equal or one["Labels"][name] == value) for name, equal, value in wanted)
+    ]
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    daemon: Daemon
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        assert isinstance(self.server, _Server)
+        status, content = self.server.daemon.answer(self.path)
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output quiet."""
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    path = str(tmp_path / "docker.sock")
+    with _Server(path, _Answer) as server:
+        server.daemon = Daemon(path)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.daemon
+        server.shutdown()
+
+
+def volume(stack: str) -> str:
+    return f"{PROJECT}-{stack}-{program.VOLUME}"
+
+
+def measured(daemon: Daemon, folder: Path) -> dict[str, float]:
+    """Measure once. Returns: the values in the file of a folder by name and labels."""
+    assert program.measure(program.Docker(daemon.path)) == []
+    lines = (folder / program.FILE).read_text().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def test_names_are_those_of_the_stack() -> None:
+    """The program is copied to servers, so it imports nothing of this package."""
+    assert (program.PROJECT_LABEL, program.STACK_LABEL) == (labels.PROJECT_LABEL, labels.STACK_LABEL)
+    assert program.SERVICE_LABEL == labels.SERVICE_LABEL
+    assert (program.VOLUME, program.FILE) == (node_exporter.CONTAINERS_VOLUME, node_exporter.CONTAINERS_FILE)
+    assert program.VOLUME in {one.name for one in node_exporter.SERVICE.volumes if one.read_only and not one.data}
+
+
+def test_values_of_a_container_are_written(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
+    daemon.add("dev-postgres-1a", "postgres", "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
+    of = '{name="dev-postgres-1a",service="postgres"}'
+    assert measured(daemon, tmp_path / "dev") == {
+        f"container_cpu_usage_seconds_total{of}": 2.5,
+        f"container_memory_working_set_bytes{of}": 800,
+        f"container_memory_total_active_file_bytes{of}": 50,
+        f"container_spec_memory_limit_bytes{of}": 1_000,
+    }
+    assert (tmp_path / "dev" / program.FILE).stat().st_mode & 0o777 == 0o644
+
+
+def test_sums_of_cgroup_v1_are_used_where_there_are_any(daemon: Daemon, tmp_path: Path) -> None:
+    detail = {"inactive_file": 1, "active_file": 1, "total_inactive_file": 300, "total_active_file": 20}
+    daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
+    daemon.add("x", "redis", "dev", {"memory_stats": {**USED, "stats": detail}, "cpu_stats": SECONDS})
+    found = measured(daemon, tmp_path / "dev")
+    assert found['container_memory_working_set_bytes{name="x",service="redis"}'] == 600
+    assert found['container_memory_total_active_file_bytes{name="x",service="redis"}'] == 20
+
+
+def test_each_stack_gets_its_own_containers(daemon: Daemon, tmp_path: Path) -> None:
+    """A stack without the volume is not monitored, and a volume of another name is not written to."""
+    for stack in ("a", "a-b", "lean"):
+        daemon.add(f"{stack}-redis", "redis", stack, {"memory_stats": USED, "cpu_stats": SECONDS})
+    daemon.add_volume(volume("a"), "a", tmp_path / "a")
+    daemon.add_volume(volume("a-b"), "a-b", tmp_path / "a-b")
+    daemon.add_volume(f"{PROJECT}-lean-metrics", "lean", tmp_path / "lean")
+    daemon.add_volume(volume("a"), "lean", tmp_path / "mislabelled")
+    for stack in ("a", "a-b"):
+        found = measured(daemon, tmp_path / stack)
+        assert len(found) == 4 and all(f'name="{stack}-redis"' in key for key in found)
+    assert not list((tmp_path / "lean").iterdir()) and not list((tmp_path / "mislabelled").iterdir())
+
+
+def test_vanished_and_stopped_containers_are_gone_from_the_file(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
+    daemon.add("one", "redis", "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
+    daemon.add("stopped", "redis", "dev", {"memory_stats": {}, "cpu_stats": {"cpu_usage": {"total_usage": 0}}})
+    daemon.add("ended", "redis", "dev", None)
+    assert {key.partition("{")[2] for key in measured(daemon, tmp_path / "dev")} == {'name="one",service="redis"}'}
+    daemon.containers.clear()
+    assert measured(daemon, tmp_path / "dev") == {}
+
+
+def test_hostile_service_name_stays_one_label(daemon: Daemon, tmp_path: Path) -> None:
+    name = 'a"} 1\nup{job="\\b\ud800'
+    daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
+    daemon.add("x", name, "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
+    found = measured(daemon, tmp_path / "dev")
+    assert len(found) == 4
+    assert all(key.endswith('service="a\\"} 1\\nup{job=\\"\\\\b?"}') for key in found), found
+
+
+def test_failure_of_one_stack_leaves_the_others_measured(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.add_volume(volume("a"), "a", tmp_path / "a")
+    daemon.add_volume(volume("b"), "b", tmp_path / "b")
+    (tmp_path / "a").rmdir()
+    (failure,) = program.measure(program.Docker(daemon.path))
+    assert failure.startswith("stack a: ") and (tmp_path / "b" / program.FILE).exists()
+
+
+def test_link_in_place_of_the_draft_is_not_followed(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
+    other = tmp_path / "other"
+    other.write_text("kept")
+    (tmp_path / "dev" / f".{program.FILE}.new").symlink_to(other)
+    assert measured(daemon, tmp_path / "dev") == {} and other.read_text() == "kept"
+    assert [path.name for path in (tmp_path / "dev").iterdir()] == [program.FILE]
+
+
+@pytest.mark.parametrize("when", ["os.fchmod", "Path.replace"])
+def test_program_killed_halfway_leaves_the_old_file_and_the_next_run_writes(
+    daemon: Daemon, tmp_path: Path, when: str
+) -> None:
+    daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
+    daemon.add("x", "redis", "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
+    before = measured(daemon, tmp_path / "dev")
+    daemon.containers.clear()
+    kill = "lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+    code = (
+        "import os, signal; from pathlib import Path; from infra.hosts import container_metrics as program\n"
+        f"{when} = {kill}\nprogram.measure(program.Docker({daemon.path!r}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == -signal.SIGKILL
+    text = (tmp_path / "dev" / program.FILE).read_text()
+    assert all(key in text for key in before)
+    drafts = [path.name for path in (tmp_path / "dev").iterdir() if path.name != program.FILE]
+    assert drafts and not any(name.endswith(".prom") for name in drafts)
+    assert measured(daemon, tmp_path / "dev") == {}
+    assert [path.name for path in (tmp_path / "dev").iterdir()] == [program.FILE]
+
+
+def test_missing_docker_is_one_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program.Docker, "connect", lambda _: (_ for _ in ()).throw(FileNotFoundError("no socket")))
+    assert program.main([]) == 1
+    assert capsys.readouterr().err == "containers are not measured: no socket\n"
+    assert program.main(["--help"]) == 2
+
+
+def test_second_installation_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A double records the commands to systemd, which this machine may not have."""
+    called: list[tuple[str, ...]] = []
+    units = {tmp_path / path.name: text for path, text in program.UNITS.items()}
+    monkeypatch.setattr(program, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(program, "UNITS", units)
+    monkeypatch.setattr(program, "TIMER", tmp_path / program.TIMER.name)
+    monkeypatch.setattr(program, "PROGRAM", tmp_path / "program")
+    monkeypatch.setattr(program, "_systemctl", lambda *words: called.append(words))
+    assert program.install() == []
+    assert called[0] == ("daemon-reload",) and called[-1][0] == "restart"
+    written = {path: (path.stat().st_mtime_ns, path.read_text()) for path in units}
+    called.clear()
+    assert program.install() == [] and [words[0] for words in called] == ["enable", "start"]
+    assert {path: (path.stat().st_mtime_ns, path.read_text()) for path in units} == written
+    next(iter(units)).write_text("[Service]\nExecStart=/bin/false\n")
+    called.clear()
+    assert program.install() == [] and called[-1][0] == "restart"
+    assert {path: path.read_text() for path in units} == units
+    called.clear()
+    assert program.remove() == [] and called[0][0] == "disable" and not list(tmp_path.iterdir())
+    assert program.remove() == []
+
+
+def test_server_without_systemd_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "SYSTEMD", tmp_path / "missing")
+    (reason,) = program.install()
+    assert "no systemd" in reason
