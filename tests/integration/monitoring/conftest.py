@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fds_offline import registry
+from infra.hosts import container_metrics as program
 from stack_runtime.docker_host import local_docker
 from stack_runtime.paths import PROJECT
 from tests.integration.monitoring.monitored import PROFILES, STACK, Monitored
 from tests.kit.ports import free_ports
 from tests.kit.project import Project
 from tests.kit.receivers import receivers
+
+MEASURED_S = 10
+"""Time between two measurements of the containers."""
 
 
 @contextmanager
@@ -40,8 +48,27 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
             assert secret.returncode == 0, secret.stderr
         result = project.fds("up", timeout=600)
         assert result.returncode == 0, result.stderr
-        yield Monitored(project, ports["httpsPort"], webhook, mail)
+        with _measured_containers():
+            yield Monitored(project, ports["httpsPort"], webhook, mail)
         project.clear()
+
+
+@contextmanager
+def _measured_containers() -> Iterator[None]:
+    """Run the program that a server's timer runs, because no deployment to this machine installs the timer."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(MEASURED_S):
+            subprocess.run([sys.executable, program.__file__], check=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        repeated = pool.submit(repeat)
+        try:
+            yield
+        finally:
+            ended.set()
+        repeated.result()
 
 
 def _make_small_volume() -> None:

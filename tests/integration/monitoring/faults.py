@@ -39,6 +39,25 @@ def stopped(service: str) -> Iterator[None]:
 
 
 @contextmanager
+def hungry(limit_mb: int, held_mb: int) -> Iterator[None]:
+    """Run one more container of the stack, the service `hungry`, whose process takes `held_mb` of its memory limit."""
+    client = local_docker()
+    image = running(client, STACK, "pipeline").image
+    assert image is not None
+    code = f"import time; held = b'x' * ({held_mb} << 20); time.sleep(3600)"
+    limit = f"{limit_mb}m"
+    container = client.containers.run(
+        image, ["-c", code], entrypoint=["python"], labels=of_service(STACK, "hungry"), mem_limit=limit,
+        memswap_limit=limit, network_mode="none", detach=True,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        container.remove(force=True)
+        client.close()
+
+
+@contextmanager
 def full_disk() -> Iterator[None]:
     """Fill 30 of the 32 MB of the volume with the pipeline's metrics, and empty it."""
     client = local_docker()

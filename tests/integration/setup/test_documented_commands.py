@@ -86,6 +86,7 @@ RUN_ELSEWHERE = {
     ),
     "pulumi config set --path notify.email.user me --stack prod": (MONITORING, '"notify.email.user", "me"'),
     "pulumi config set --secret --path secrets.smtp_password --stack prod": (MONITORING, '"secrets.smtp_password"'),
+    "sudo python3 infra/hosts/container_metrics.py": ("tests/integration/monitoring/conftest.py", "program.__file__"),
     ".venv/bin/fds alerts test --stack prod": (MONITORED, '"alerts", "test"'),
     ".venv/bin/fds exec prometheus --stack prod -- promtool query instant http://localhost:9090 'up == 0'": (
         MONITORED, '"promtool", "query", "instant"',
