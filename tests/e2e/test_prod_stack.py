@@ -14,6 +14,8 @@ from uuid import uuid4
 
 import pytest
 
+from infra.hosts import container_metrics
+from stack_runtime.remote import HOST_COMMAND
 from tests.e2e.killing import build_steps, deploy_with_kills
 from tests.e2e.prod import LEAN, STACK, Prod
 from tests.e2e.test_dev_stack import SAMPLE
@@ -74,6 +76,16 @@ def test_repeated_up_changes_nothing(prod: Prod) -> None:
     before = len(prod.api.writes())
     assert prod.project.json("up")["changed"] == 0
     assert len(prod.api.writes()) == before
+
+
+def test_deploy_user_may_start_the_timer_that_measures_containers(prod: Prod) -> None:
+    """A deployment with the profile `monitoring` runs this command; this lean stack has no volume for the figures."""
+    timer = container_metrics.TIMER.name
+    for _ in range(2):
+        assert prod.console("su", "deploy", "-c", f"sudo {HOST_COMMAND} measure") == ""
+        assert prod.console("systemctl", "is-active", timer).strip() == "active"
+    assert prod.console(str(container_metrics.PROGRAM)) == ""
+    prod.console("systemctl", "disable", "--quiet", "--now", timer)
 
 
 def test_pipeline_runs_on_the_server(prod: Prod) -> None:

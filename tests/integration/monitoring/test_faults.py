@@ -152,7 +152,7 @@ def test_open_route_ending_certificate_failed_check_and_full_disk(quick: Monitor
 
 def test_service_near_its_memory_limit(quick: Monitored) -> None:
     summary = r"^9\d\.?\d*% of the memory limit of hungry is in use$"
-    _report(quick, [faults.hungry(limit_mb=128, held_mb=114)], [("ServiceMemoryNearLimit", summary)])
+    _report(quick, [faults.hungry(limit_mb=128, held_mb=117)], [("ServiceMemoryNearLimit", summary)])
 
 
 def test_dead_ui_dead_proxy_and_failed_run(quick: Monitored, tmp_path: Path) -> None:

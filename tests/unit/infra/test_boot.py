@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from infra.hosts import container_metrics
 from infra.hosts.hetzner.boot import user_data
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
-from stack_runtime.remote import keys, restrict_keys, write_access
+from stack_runtime.remote import HOST_COMMAND, keys, restrict_keys, write_access
 
 
 def _document(**values: Any) -> tuple[dict[str, Any], str, str]:
@@ -51,6 +52,15 @@ def test_registry_mirror_is_in_the_docker_configuration() -> None:
     document, _, _ = _document(registryMirror="http://10.0.0.1:5000")
     files = {entry["path"]: entry["content"] for entry in document["write_files"]}
     assert json.loads(files["/etc/docker/daemon.json"])["registry-mirrors"] == ["http://10.0.0.1:5000"]
+
+
+def test_program_that_measures_containers_is_delivered_executable() -> None:
+    document, _, _ = _document()
+    modes = {entry["path"]: entry["permissions"] for entry in document["write_files"]}
+    assert {path for path, mode in modes.items() if mode == "0755"} == {HOST_COMMAND, str(container_metrics.PROGRAM)}
+    (text,) = (one["content"] for one in document["write_files"] if one["path"] == str(container_metrics.PROGRAM))
+    compile(text, "program", "exec")
+    assert text.startswith("#!/usr/bin/python3\n")
 
 
 def test_host_script_is_valid_shell() -> None:

@@ -45,6 +45,47 @@ def test_boot_is_complete_once_cloud_init_wrote_its_result() -> None:
     assert not _booted(ScriptedConnection(_answers(RUNNING, 1)))  # type: ignore[arg-type]
 
 
+class ReadyServer:
+    """Double of a connection to a server that is ready; it records commands and answers `measure` with `answer`."""
+
+    answer = (0, "")
+    commands: list[str] = []  # noqa: RUF012 (each test sets it)
+
+    def __init__(self, access: Access, *, booting: bool = False) -> None:
+        assert not booting
+
+    def run(self, command: str, *, stdin: str = "", timeout: float = 60.0) -> tuple[int, str]:
+        self.commands.append(command)
+        if "measure" in command:
+            return self.answer
+        return DONE if "result.json" in command else (0, "")
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+@pytest.mark.parametrize("measure", [True, False])
+def test_timer_is_started_after_docker_where_containers_are_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measure: bool
+) -> None:
+    monkeypatch.setattr(ready, "Connection", ReadyServer)
+    monkeypatch.setattr(ReadyServer, "commands", [])
+    ready.wait_until_ready(Access("192.0.2.1", tmp_path, "", ""), pytest.fail, measure=measure)
+    assert ["measure" in command for command in ReadyServer.commands].count(True) == measure
+    assert not measure or ReadyServer.commands[-1] == "sudo /usr/local/sbin/fds-host measure"
+
+
+def test_server_of_an_older_version_is_deployed_to_and_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ready, "Connection", ReadyServer)
+    monkeypatch.setattr(ReadyServer, "commands", [])
+    monkeypatch.setattr(ReadyServer, "answer", (2, "usage: fds-host boot|mount\n"))
+    said: list[str] = []
+    ready.wait_until_ready(Access("192.0.2.1", tmp_path, "", ""), said.append, measure=True)
+    assert said == ["the containers of 192.0.2.1 are not measured: usage: fds-host boot|mount"]
+
+
 class ForeignServer:
     """Double of a connection to a server that still shows the boot key and refuses the login of the deploy user."""
 
