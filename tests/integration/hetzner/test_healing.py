@@ -186,7 +186,7 @@ def test_firewall_changes_before_the_wait_for_the_server(healing: Healing, monke
     healing.project.configure({"sshFrom": [HOME]})
     let_in: list[list[str]] = []
 
-    def waits(*_: object, hint: str, measure: bool) -> None:
+    def waits(*_: object, hint: str, measure: bool = False) -> None:
         let_in.append(healing.ssh_from())
         assert hint == f"the firewall allows SSH only from {HOME} (setting sshFrom)"
 
