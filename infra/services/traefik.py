@@ -232,5 +232,4 @@ SERVICE = Service(
         measured="20 MiB at the highest sample",
     ),
     health=Health(("sh", "/run/fds/health.sh"), retries=24),
-    stateless=False,
 )

@@ -60,9 +60,6 @@ class Account:
         return replace(self, ids={kind: found for kind, found in self.ids.items() if known.get(kind) != found})
 
 
-NOTHING = Account()
-
-
 def server_created_at(settings: Settings, identity: str) -> datetime | None:
     """Return when the account created the server of the stack with this identity; None without a server.
 
