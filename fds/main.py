@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import typer
 
 import fds
-from fds._connections import lost
+from fds._connections import connection_error
 from fds._imports import failed_import
 from fds.output import say
 from stack_runtime.errors import StackError, UsageError
@@ -99,7 +99,7 @@ def run() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        if known := lost(error) or failed_import(error):
+        if known := connection_error(error) or failed_import(error):
             _end(known, path)
         words = shortened(error, 400) or type(error).__name__
         print(f"fds: unexpected: {words}; next: the same command with --debug", file=sys.stderr)

@@ -44,14 +44,16 @@ def command(
     settings = _plans.with_rate(written, fx_rate, fx_date)
     changes = scaling.parse(pairs, written)
     wanted = scaling.changed(settings, changes)
-    basis = _plans.basis(settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date)
+    basis = _plans.planning_inputs(
+        settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date
+    )
     plan = diff(basis.plan(settings), basis.plan(wanted))
     scaling.refuse_harm(settings, wanted, plan, basis.deployed)
     if as_json:
         answer(plan.model_dump(mode="json"))
     else:
         report.show(plan, _plans.console())
-    _plans.leave(plan)
+    _plans.exit_by_verdict(plan)
     if not apply:
         say("nothing was written; --apply writes the stack file")
         return

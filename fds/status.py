@@ -37,7 +37,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     if alertmanager.SERVICE.name in wanted:
         report["alert_receivers"] = receivers(settings)
     try:
-        measured.leave(project, stack, rows, report["disks"], today())
+        measured.save(project, stack, rows, report["disks"], today())
     except OSError as error:
         say(f"fds cost will not show the measured memory, because it cannot be saved: {error.strerror}")
     if as_json:

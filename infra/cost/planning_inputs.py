@@ -167,9 +167,9 @@ class _Sources:
         folder = prices_dir or (Path(variable) if variable else None)
         if not self._needs_list():
             return RentalInputs(None, rate.find(self.settings, self.today, ask=True), self.today)
-        opened_by = next(filter(None, self._tokens()), None)
-        if opened_by is not None and (deploying or folder is None):
-            return self._from_accounts(opened_by)
+        api_token = next(filter(None, self._tokens()), None)
+        if api_token is not None and (deploying or folder is None):
+            return self._from_accounts(api_token)
         prices = saved.read(folder, day=prices_date) if folder else saved.read()
         return RentalInputs(prices, rate.find(self.settings, self.today, ask=folder is not None), self.today)
 
@@ -188,15 +188,15 @@ class _Sources:
         for other in self.neighbours:
             yield host_of(other).account_token(other, self.project)
 
-    def _from_accounts(self, opened_by: str) -> RentalInputs:
+    def _from_accounts(self, api_token: str) -> RentalInputs:
         """Fetch today's prices from one account, and the resources in the accounts of all stacks."""
         from infra.cost.sources import (
             held,
             live,  # imported late: takes 0.3 s, and only this path needs it
         )
 
-        own = live.Account(opened_by)
-        tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {opened_by, None}
+        own = live.Account(api_token)
+        tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {api_token, None}
         prices, fx = own.prices(self.today), rate.find(self.settings, self.today, ask=True)
         entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
         mine = held.Own(self.settings.stack, self.identity)

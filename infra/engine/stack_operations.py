@@ -68,7 +68,7 @@ class StackOperations:
         self._refusal: StackError | None = None
         self.plan: Plan | None = None
         """What the program planned when the engine last ran it."""
-        self._environment = self._surroundings()
+        self._environment = self._engine_environment()
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API looks for the engine
         for clear in (release_dead, drop_torn):
             clear(self._environment["PULUMI_BACKEND_URL"], stack)
@@ -188,7 +188,7 @@ class StackOperations:
         found = readable(config(self.project, self.settings.stack))
         return set(self.secrets() if found is None else found)
 
-    def _surroundings(self) -> dict[str, str]:
+    def _engine_environment(self) -> dict[str, str]:
         """Return the environment variables for the engine."""
         return environment(self.project, self.settings.stack)
 

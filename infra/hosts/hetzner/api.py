@@ -33,9 +33,9 @@ def endpoint() -> str:
     return (os.environ.get("HCLOUD_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
-def connect(opened_by: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
+def connect(api_token: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
     """Return a client with this token. No request is sent yet."""
-    return Client(opened_by, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
+    return Client(api_token, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
 
 
 def request(stack: str, question: Callable[[Client], Result]) -> Result:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hcloud import APIException, Client
 
-from infra.engine.state_edits import BY_THEMSELVES
+from infra.engine.state_edits import INDEPENDENT
 from infra.hosts.hetzner.account import Account, members, records_of, selector
 from infra.hosts.hetzner.api import request
 from infra.settings import Settings
@@ -183,7 +183,7 @@ def remove_leftovers(settings: Settings, identity: str, *, volumes: bool) -> dic
         for each in records:
             api.zones.delete_rrset(each)
         left = {"record": [str(each.name) for each in records]}
-        for kind in BY_THEMSELVES if volumes else [kind for kind in BY_THEMSELVES if kind != "volume"]:
+        for kind in INDEPENDENT if volumes else [kind for kind in INDEPENDENT if kind != "volume"]:
             found = members(api, kind).get_all(label_selector=selector(settings, identity))
             for each in found:
                 action = each.delete()
