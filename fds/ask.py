@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 
 if TYPE_CHECKING:
     from agents.changes.bounds import Bounds
@@ -48,7 +48,6 @@ def command(
     allow: Allow = None,
     up_to: UpTo = None,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Ask in your own words; a change is planned first, and applied only after you approve it."""
     bounds = _bounds(yes, allow, up_to)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fds import _plans
-from fds.output import AsJson, Debug, Stack, answer
+from fds.output import AsJson, Stack, answer
 from stack_runtime.errors import UnknownError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def command(
     prices_date: _plans.PricesDate = None,
     fx_rate: _plans.FxRate = None,
     fx_date: _plans.FxDate = None,
-    debug: Debug = False,
 ) -> None:
     """Show what the stack costs a month, line by line, against its budget."""
     from infra import stack_file

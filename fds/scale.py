@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fds import _plans
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 from infra.scalable import SCALABLE
 
 Pairs = Annotated[
@@ -30,7 +30,6 @@ def command(
     prices_date: _plans.PricesDate = None,
     fx_rate: _plans.FxRate = None,
     fx_date: _plans.FxDate = None,
-    debug: Debug = False,
 ) -> None:
     """Plan a change of size and show what it adds; with --apply, write it into the stack file."""
     from infra import stack_file

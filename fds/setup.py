@@ -6,13 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-from fds.output import AcceptHostKey, AsJson, Debug, Stack, answer, ask, say
+from fds.output import AcceptHostKey, AsJson, Stack, answer, ask, say
 from infra.prerequisites import Installation, Prerequisite, Say
 
 
-def command(
-    stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: AsJson = False, debug: Debug = False
-) -> None:
+def command(stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: AsJson = False) -> None:
     """Find or get engine, plugins, Docker, environments and the stack's images; for a server, ask what is missing."""
     from infra.engine.environment import write_env_file
     from infra.hosts import host_of
