@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fds.output import AsJson, Stack, answer, say
+from infra.scalable import KEYS
 
 if TYPE_CHECKING:
     from agents.changes.bounds import Bounds
@@ -26,8 +27,7 @@ Allow = Annotated[
     typer.Option(
         "--allow",
         metavar="KEYS",
-        help="What --yes may change: of workers, memory, cpu, volumeGb, profiles, serverType, location, backups, "
-        "schedule, with commas between them.",
+        help=f"What --yes may change: of {', '.join(KEYS)}, with commas between them.",
     ),
 ]
 UpTo = Annotated[
