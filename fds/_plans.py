@@ -28,7 +28,7 @@ FxRate = Annotated[str | None, typer.Option("--fx-rate", help="Exchange rate: US
 FxDate = Annotated[str | None, typer.Option("--fx-date", help="Date of that rate.")]
 
 _WIDTH = 100
-"""Columns where no terminal says how many it has."""
+"""Width of the output in characters if there is no terminal."""
 
 
 def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings:

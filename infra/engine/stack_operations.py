@@ -59,11 +59,11 @@ class StackOperations:
         self.project = project
         self._progress = progress
         self.adopt: Mapping[str, str] = {}
-        """Import ids, by kind, of what the host holds and the engine does not know of; the next `up` adopts it."""
+        """Import ids by kind of resources that the record lacks; the next `up` adopts them."""
         self.refresh_first = False
-        """Something recorded is gone, so the next `up` looks at what is really there."""
+        """Whether the next `up` refreshes the record first, because a recorded resource is gone."""
         self.leaving = False
-        """The stack is being removed, so nothing is repaired."""
+        """Whether the stack is being removed; then nothing is repaired."""
         self._wait = True
         self._refusal: StackError | None = None
         self.plan: Plan | None = None

@@ -16,10 +16,10 @@ from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
 SETTLED_S = 600.0
-"""How long the account may work on a server, as while it is moved to another type."""
+"""Time limit in seconds for an action of the account, such as a change of the server type."""
 PAUSE_S = 1.0
 RESIZES = ("change_server_type", "resize_volume")
-"""Actions of the account that go on without the deployment that asked for them, and change sizes at their end."""
+"""Actions that continue in the account after the deployment that requested them was killed."""
 
 
 def settled(settings: Settings, identity: str, say: Callable[[str], None]) -> Account:
