@@ -59,17 +59,17 @@ class StackOperations:
         self.project = project
         self._progress = progress
         self.adopt: Mapping[str, str] = {}
-        """Import ids, by kind, of what the host holds and the engine does not know of; the next `up` adopts it."""
+        """Import ids by kind of resources that the record lacks; the next `up` adopts them."""
         self.refresh_first = False
-        """Something recorded is gone, so the next `up` looks at what is really there."""
+        """Whether the next `up` refreshes the record first, because a recorded resource is gone."""
         self.leaving = False
-        """The stack is being removed, so nothing is repaired."""
+        """Whether the stack is being removed; then nothing is repaired."""
         self._wait = True
         self._record: state_edits.Deployment | None = None
         self._refusal: StackError | None = None
         self.plan: Plan | None = None
         """What the program planned when the engine last ran it."""
-        self._environment = self._surroundings()
+        self._environment = self._engine_environment()
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API looks for the engine
         for clear in (release_dead, drop_torn):
             clear(self._environment["PULUMI_BACKEND_URL"], stack)
@@ -192,7 +192,7 @@ class StackOperations:
         found = readable(config(self.project, self.settings.stack))
         return set(self.secrets() if found is None else found)
 
-    def _surroundings(self) -> dict[str, str]:
+    def _engine_environment(self) -> dict[str, str]:
         """Return the environment variables for the engine."""
         return environment(self.project, self.settings.stack)
 
