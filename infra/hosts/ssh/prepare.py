@@ -58,12 +58,18 @@ def measure(operations: StackOperations, say: Say) -> None:
     The owner's login is needed for it, which may be gone after the first deployment.
     """
     server, program = Server.of(operations.settings, operations.project), measuring.program()
-    digest = f"{sha256(program.encode()).hexdigest()}  {container_metrics.PROGRAM}"
-    if server.as_deploy(f"systemctl is-active --quiet {TIMER} && echo {shlex.quote(digest)} | sha256sum -c").returncode:
+    if server.as_deploy(_installation_check(program)).returncode:
         try:
             _as_root(server, say, "measure", program)
         except UnreachableError as error:
             say(f"the containers of {operations.settings.ssh_host} are not measured: {error}")
+
+
+def _installation_check(program: str) -> str:
+    """Return a command that succeeds if the timer runs and every file is the one that an installation writes."""
+    texts = {container_metrics.PROGRAM: program, **container_metrics.UNITS}
+    sums = "".join(f"{sha256(text.encode()).hexdigest()}  {path}\n" for path, text in texts.items())
+    return f"systemctl is-active --quiet {TIMER} && printf %s {shlex.quote(sums)} | sha256sum --check --status"
 
 
 def leave(operations: StackOperations, say: Say) -> None:

@@ -139,10 +139,12 @@ def test_second_up_changes_neither_the_timer_nor_anything_else(measured: OwnServ
     assert measured.console("stat", "-c", "%n %Y %i", *files) == before
 
 
-def test_removed_program_is_installed_again(measured: OwnServer) -> None:
+def test_removed_program_and_changed_unit_are_installed_again(measured: OwnServer) -> None:
     measured.console("rm", str(program.PROGRAM))
+    measured.console("sed", "-i", "s/OnCalendar=.*/OnCalendar=yearly/", str(program.TIMER))
     assert measured.project.json("up")["changed"] == 0
     assert measured.succeeds("test", "-x", str(program.PROGRAM))
+    assert measured.console("cat", str(program.TIMER)) == program.UNITS[program.TIMER]
 
 
 def test_down_removes_the_timer(measured: OwnServer) -> None:
