@@ -31,6 +31,8 @@ FILE = "containers.prom"
 SOCKET = "/var/run/docker.sock"
 TIMEOUT_S = 10.0
 """Longest wait for one answer of Docker."""
+FAILURES = (OSError, ValueError, http.client.HTTPException)
+"""What a request to Docker or a write raises."""
 AT_ONCE = 16
 """Requests at the same time, because Docker 20.10 answers each only at its next full second."""
 SYSTEMD = Path("/run/systemd/system")
@@ -189,7 +191,7 @@ def measure(docker: Docker) -> list[str]:
     for project, stack, folder in list(folders(docker)):
         try:
             replace(folder / FILE, render(samples(docker, project, stack)))
-        except OSError as error:
+        except FAILURES as error:
             failures.append(f"stack {stack}: {error}")
             docker.close()  # the next request opens a new connection
     return failures
@@ -237,7 +239,7 @@ def main(words: Sequence[str]) -> int:
         return 2
     try:
         failures = verbs[verb]()
-    except (OSError, ValueError, http.client.HTTPException, subprocess.CalledProcessError) as error:
+    except (*FAILURES, subprocess.CalledProcessError) as error:
         failures = [f"containers are not measured: {error or type(error).__name__}"]
     for text in failures:
         print(text, file=sys.stderr)

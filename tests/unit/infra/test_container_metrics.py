@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import signal
 import socketserver
@@ -37,7 +38,10 @@ class Daemon:
     stats: dict[str, Any] = field(default_factory=dict)
     """The answer by a container's id; a container without one has ended."""
 
-    def add(self, name: str, service: str, stack: str, stats: dict[str, Any] | None) -> None:
+    cut_off: str = ""
+    """Id of a container whose answer ends too early."""
+
+    def add(self, name: str, service: str, stack: str, stats: Any) -> None:
         """Add a running container; without `stats`, it ends before it is measured."""
         found = {**labels.of_service(stack, service)}
         self.containers.append({"Id": name, "Names": [f"/{name}"], "Labels": found})
@@ -83,7 +87,9 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        cut = bool(self.server.daemon.cut_off) and self.server.daemon.cut_off in self.path
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+        self.close_connection = cut
 
     def log_message(self, *_: object) -> None:
         """Keep the test's output quiet."""
@@ -171,6 +177,20 @@ def test_hostile_service_name_stays_one_label(daemon: Daemon, tmp_path: Path) ->
     found = measured(daemon, tmp_path / "dev")
     assert len(found) == 4
     assert all(key.endswith('service="a\\"} 1\\nup{job=\\"\\\\b?"}') for key in found), found
+
+
+def test_answer_that_is_cut_off_is_a_failure_of_its_stack_alone(daemon: Daemon, tmp_path: Path) -> None:
+    for stack, stats in (("a", "not statistics"), ("b", {"memory_stats": USED, "cpu_stats": SECONDS})):
+        daemon.add_volume(volume(stack), stack, tmp_path / stack)
+        daemon.add(f"{stack}-redis", "redis", stack, stats)
+    daemon.cut_off = "a-redis"
+    (failure,) = program.measure(program.Docker(daemon.path))
+    assert failure.startswith("stack a: ") and not (tmp_path / "a" / program.FILE).exists()
+    assert "b-redis" in (tmp_path / "b" / program.FILE).read_text()
+
+
+def test_program_has_the_syntax_of_the_oldest_python_that_it_names() -> None:
+    ast.parse(Path(program.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 def test_failure_of_one_stack_leaves_the_others_measured(daemon: Daemon, tmp_path: Path) -> None:
