@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from infra.component import generated_secrets
+from infra.hosts import container_metrics as program
 from infra.services import Context, catalogue, selected
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
@@ -128,3 +129,18 @@ def _rendered(template: str, given: dict[str, str]) -> tuple[int, str]:
     """Render a template of a message with Alertmanager's own tool. Returns: its exit code and output."""
     options = ("--template.glob=/run/fds/*.tmpl", "--template.data=/run/fds/data.json", f"--template.text={template}")
     return tool("alertmanager", "amtool", "template", "render", *options, **given)
+
+
+@pytest.mark.parametrize("service", ['a"} 1\nup{job="\\b', "", "redis"])
+def test_promtool_accepts_the_file_of_the_containers(service: str) -> None:
+    sample = program.Sample({"name": "x", "service": service}, (0.5, 10, 2, 64))
+    given = {"containers.prom": program.render([sample, sample._replace(labels={"name": "y", "service": "redis"})])}
+    code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)
+    assert code == 0, output
+
+
+def test_promtool_refuses_a_name_that_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "_escaped", str)
+    given = {"containers.prom": program.render([program.Sample({"service": 'a"b'}, (0.5, 10, 2, 64))])}
+    code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)
+    assert code != 0, output
