@@ -70,9 +70,10 @@ def test_refused_correction_leaves_the_rows_of_the_table(kit: Kit) -> None:
     file = kit.csv("id,day,amount,more\n1,2026-01-01,1.50,x\n")
     state = kit.load(file, entity=_TYPED).state
     kit.csv("id,day\n1,2026-01-02\n")
-    kit.load(file, entity=_TYPED, state=state)
-    assert "lacks 'amount'" in kit.counts["files"][0]["refused"]
-    assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
+    for kind in ("decimal", "boolean"):
+        kit.load(file, entity={"columns": {"day": "date", "amount": kind}}, state=state)
+        assert "lacks 'amount'" in kit.counts["files"][0]["refused"]
+        assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
 
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])

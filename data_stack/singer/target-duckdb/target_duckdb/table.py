@@ -190,7 +190,11 @@ class Table:
         match = " AND ".join(
             f"t.{identifier(key)} = CAST(s.{identifier(key)} AS {load.kinds[key.lower()]})" for key in load.keys
         )
-        change = ", ".join(f"{name} = s.{name}" for name in names)
+        present = {name.lower() for name in load.columns}
+        change = ", ".join(
+            [f"{name} = s.{name}" for name in names]
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # replaced as a whole
+        )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(
             f"MERGE INTO {self.sql} t USING {source} s ON ({match}) WHEN MATCHED THEN UPDATE SET {change} "
