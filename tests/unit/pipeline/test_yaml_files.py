@@ -11,7 +11,23 @@ from stack_runtime.yaml_files import safely_quoted, to_text
 
 @pytest.mark.parametrize(
     "text",
-    ["No", "on", "1:30", "12:30:45", "2026-12-31", "1e3", ":61:x", "a: b", "#", "=", "{{ x }}", "[a", "e\nf", "\x85", ""],
+    [
+        "No",
+        "on",
+        "1:30",
+        "12:30:45",
+        "2026-12-31",
+        "1e3",
+        ":61:x",
+        "a: b",
+        "#",
+        "=",
+        "{{ x }}",
+        "[a",
+        "e\nf",
+        "\x85",
+        "",
+    ],
 )
 @pytest.mark.parametrize("flow", [False, True])
 def test_text_is_the_same_for_a_reader_of_yaml_1_1(text: str, flow: bool) -> None:
