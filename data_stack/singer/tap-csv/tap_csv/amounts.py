@@ -189,7 +189,7 @@ def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Co
         f"{plain_column} IS NOT NULL": size,
         _matches(text, "\\([^()+-]+\\)"): "is in parentheses; declare negatives: [parentheses]",
         _matches(text, trailing): "has a trailing minus; declare negatives: [trailing_minus]",
-        f"regexp_matches(lower({text}), '{side}$')": "says debit or credit in words; replace them by a sign in the file",
+        f"regexp_matches(lower({text}), '{side}$')": "says debit or credit in words; write a sign in the file",
         f"regexp_matches({text}, '{sign}')": "has a currency sign or other letters; a sign must be in currency_signs",
     }
     if how.mixed or not how.decimal:

@@ -115,7 +115,7 @@ def _lines(start: bytes) -> Iterator[tuple[int, bytes, int]]:
 def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[str]:
     if b"\0" in line:
         raise FileRefusedError(
-            f"{original} has a NUL byte in its header; remove it, or set encoding: utf-16-le if every second byte is one"
+            f"{original} has a NUL byte in its header; remove it, or set encoding: utf-16-le if the file is in UTF-16"
         )
     try:
         text = line.decode("utf-8")
