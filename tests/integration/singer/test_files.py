@@ -76,6 +76,17 @@ def test_refused_correction_leaves_the_rows_of_the_table(kit: Kit) -> None:
         assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
 
 
+def test_column_gets_the_type_that_is_declared_later(kit: Kit) -> None:
+    kinds: list[str] = []
+    state: dict[str, Any] = {}
+    files = [kit.csv("id,v\n1,1.50\n2,7\n", "a.csv"), kit.csv("id,v\n3,x\n4,10.5\n", "b.csv")]
+    for entity in ({}, {"columns": {"v": "decimal"}}, {"columns": {"v": "decimal"}, "null_words": ["x"]}):
+        state = kit.load(*files, entity=entity, state=state).state
+        kinds += [kind for (kind,) in kit.query("SELECT DISTINCT typeof(v) FROM t")]
+    assert kinds == ["VARCHAR", "VARCHAR", "DECIMAL(18,4)"]  # the second load quarantines x, so its text stays
+    assert kit.query("SELECT v FROM t ORDER BY id") == [(Decimal("1.5"),), (Decimal(7),), (None,), (Decimal("10.5"),)]
+
+
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
 def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool) -> None:
     """A record counts with all its lines; a file is refused over 20 bad lines that are more than a fifth."""
