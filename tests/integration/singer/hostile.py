@@ -71,7 +71,7 @@ HOSTILE = {
         (), {f"1{_THIN}234,56": "1234.56", f"12{_THIN}345{_THIN}678,90": "12345678.9", "5,00": "5"}
     ),
     "spaces_that_group_nothing": _amounts(("thousands",), {"1 234": "1234", **_bad("1 23", "12 34 567")}),
-    "percent_signs": _amounts(("not a number",), {"3.00": "3", **_bad("5%", "10.5 %")}),
+    "percent_signs": _amounts(("currency_signs",), {"3.00": "3", **_bad("5%", "10.5 %")}),
     "accounting_negatives": _amounts(
         ("negatives: .parentheses", "negatives: .trailing_minus", "debit or credit"),
         {"-5.00": "-5", "- 6.00": "-6", "+5.00": "5", **_bad("(5.00)", "5.00-", "5.00 DR", "5.00 CR", f"{_EN_DASH}5")},

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tap_csv.sql import literal
+from tap_csv.sql import INVISIBLE, literal
 from tap_csv.types import ColumnType
 
 Separator = Literal[".", ","]
@@ -182,11 +182,12 @@ def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Co
     if how.decimal:
         other = f"does not fit the decimal separator {how.decimal} of the column; declare decimal and thousands"
     letters = "\\p{L}{1,4}[.]?"
-    sign = f"[\\p{{Sc}}]|^[+-]?{letters}[{SPACES}]*[+-]?[0-9]|[0-9][{SPACES}]*{letters}$"
+    sign = f"[\\p{{Sc}}%]|^[+-]?{letters}[{SPACES}]*[+-]?[0-9]|[0-9][{SPACES}]*{letters}$"
     trailing = f"[^()+{_MINUS}-]*[^().,+{_MINUS}-][{_MINUS}-]"
     side = f"[0-9][{SPACES}]*({'|'.join(SIDES)})[.]?"
     cases = {
         f"{plain_column} IS NOT NULL": size,
+        f"regexp_matches({text}, {literal(INVISIBLE)})": "has an invisible character; remove it",
         _matches(text, "\\([^()+-]+\\)"): "is in parentheses; declare negatives: [parentheses]",
         _matches(text, trailing): "has a trailing minus; declare negatives: [trailing_minus]",
         f"regexp_matches(lower({text}), '{side}$')": "says debit or credit in words; write a sign in the file",

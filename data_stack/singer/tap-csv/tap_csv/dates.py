@@ -9,7 +9,7 @@ from datetime import date, datetime
 import duckdb
 
 from tap_csv.errors import TapError
-from tap_csv.sql import literal
+from tap_csv.sql import INVISIBLE, literal
 
 ISO = "iso"
 
@@ -163,6 +163,15 @@ def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRu
     begin = f"{column_is} ' is no {what} like 2026-12-31: ' || {shown} || "
     cases = {f"{moment_column} IS NOT NULL": f"{column_is} ' is a day before {rules.earliest} or after {rules.latest}: "
              f"' || {shown} || '; if that is right, set earliest_date or latest_date'"}  # fmt: skip
+    cases[f"regexp_matches({text}, {literal(INVISIBLE)})"] = begin + literal(" has an invisible character; remove it")
+    nothing = literal("0{4}-.*|[0-9]{4}-[0-9]{2}-00.*|00?[./]00?[./]0+")
+    cases[f"regexp_full_match({text}, {nothing})"] = begin + literal(
+        " names no day; if it means nothing, declare it in null_words"
+    )
+    serial = literal("[0-9]{5}([.][0-9]+)?|[0-9]{10}|[0-9]{13}")
+    cases[f"regexp_full_match({text}, {serial})"] = begin + literal(
+        " is a serial number or a number of seconds; export it as a day"
+    )
     exact = [form for form in rules.formats if not re.search("%[bB]", form)]  # a name may be no month in English
     fits = " OR ".join(f"regexp_full_match({text}, {literal(pattern(form))})" for form in exact)
     cases[fits or "false"] = begin + literal(" is not in the calendar; correct the file")
