@@ -15,7 +15,7 @@ import urllib3.exceptions
 from hcloud import APIException
 
 from fds import main
-from fds._connections import lost
+from fds._connections import connection_error
 
 BROKEN = [
     ConnectionResetError(104, "Connection reset by peer"),
@@ -66,5 +66,5 @@ def test_api_refusal_is_reported_with_its_message(
 
 @pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), PermissionError(13, "denied")])
 def test_other_failure_is_unexpected_and_exits_with_1(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lost(error) is None
+    assert connection_error(error) is None
     assert _exit_code(error, monkeypatch) == 1
