@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
+import yaml
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 
 def round_trip() -> YAML:
@@ -22,3 +25,23 @@ def to_text(document: Any) -> str:
     stream = io.StringIO()
     round_trip().dump(document, stream)
     return stream.getvalue()
+
+
+def safely_quoted(value: Any) -> Any:
+    """Return lists, mappings and texts with quotes around each text that YAML 1.1 would read as another value.
+
+    This program writes YAML 1.2, where `No` and `1:30` are texts. Meltano and dbt read YAML 1.1.
+    """
+    if isinstance(value, Mapping):
+        return {safely_quoted(name): safely_quoted(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [safely_quoted(item) for item in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and not _is_plain(value) else value
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text without quotes is the same text in YAML 1.1, also in a list and as a name."""
+    try:
+        return bool(yaml.safe_load(f"[{text}]") == [text] and yaml.safe_load(f"{{{text}: 0}}") == {text: 0})
+    except (yaml.YAMLError, ValueError, TypeError):
+        return False

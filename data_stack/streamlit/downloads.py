@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -87,7 +88,12 @@ def as_parquet(selection: Selection) -> bytes:
 
 
 def _safe(value: Any) -> Any:
-    """Return a cell for CSV; a spreadsheet executes text that begins like a formula, also after white space."""
+    """Return a cell for CSV; a spreadsheet executes text that begins like a formula, also after white space.
+
+    Nested values are JSON, in which decimals are texts.
+    """
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
     if isinstance(value, str) and (value.lstrip()[:1] in ("=", "+", "-", "@") or value[:1] in ("\t", "\r", "\n")):
         return f"'{value}"
     return value

@@ -42,6 +42,8 @@ class Column:
     @property
     def kind(self) -> Kind:
         """Return how the column is filtered and shown."""
+        if self.type.endswith("]"):  # a list, such as DECIMAL(18,4)[]
+            return "text"
         if self.type.startswith(_NUMBERS):
             return "number"
         if self.type.startswith(("DATE", "TIMESTAMP")):
@@ -123,7 +125,7 @@ class Selection:
         """Return the SQL that selects rows, and its parameters.
 
         Args:
-            exact: convert integers that Parquet and Arrow would round.
+            exact: convert values that Parquet and Arrow would change.
         """
         names = ", ".join(exact_column(column.name, column.type) if exact else column.sql for column in self.columns)
         order = f" order by {self.order.sql}{' desc' if self.descending else ''} nulls last" if self.order else ""

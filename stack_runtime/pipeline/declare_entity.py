@@ -17,7 +17,7 @@ from stack_runtime.files import write_atomically
 from stack_runtime.pipeline.inspect_file import TAP
 from stack_runtime.pipeline.sources import PROJECT_FILE, UPLOADS, declared_sources
 from stack_runtime.pipeline.staging_model import model_sql, properties_yml
-from stack_runtime.yaml_files import round_trip, to_text
+from stack_runtime.yaml_files import round_trip, safely_quoted, to_text
 
 ENTITY_NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 _NOT_SHARED = {"entities", "quarantine_dir", "report_path", "batch_config", "max_record_bytes"}
@@ -111,6 +111,7 @@ def _with_entity(file: Path, entity: Mapping[str, Any]) -> str:
     if not entities:
         config["entities"] = entities = CommentedSeq()
     entities.fa.set_block_style()
+    entity = safely_quoted(entity)
     added = CommentedMap(entity)
     for name, value in entity.items():
         if isinstance(value, list):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ def parse_share(text: str) -> float:
         UsageError: `text` is not a percentage from 0% to 100%.
     """
     number = text.strip().removesuffix("%")
-    share = float(number) / 100 if number.isascii() and number.replace(".", "", 1).isdecimal() else -1.0
+    share = float(Decimal(number) / 100) if number.isascii() and number.replace(".", "", 1).isdecimal() else -1.0
     if not text.strip().endswith("%") or not 0 <= share <= 1:
         raise UsageError(f"{text[:40]!r} is not a percentage from 0% to 100%", next_command="--approve-over 10%")
     return share
@@ -41,17 +43,20 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
         database: database that the run built.
         keys: by mart, a column with unique values.
     """
-    scratch = database.with_name("published-views")
-    scratch.mkdir(exist_ok=True)
-    views = _materialized_views(published, scratch)
+    file = database.with_name("published-views.duckdb")
+    file.unlink(missing_ok=True)
+    views = _materialized_views(published, file)
     limits: dict[str, Any] = {"memory_limit": "768MB", "threads": 2, "temp_directory": str(database.with_name("spill"))}
     with duckdb.connect(str(database), read_only=True, config=limits) as connection:
         new = {mart.name: _Rows(mart, mart.sql()) for mart in find_marts(connection)}
         old: dict[str, _Rows] = {}
         if published.is_file():
             connection.execute(f"ATTACH {_literal(published)} AS published_before (READ_ONLY)")
+            connection.execute(f"ATTACH {_literal(file)} AS published_views (READ_ONLY)")
             for mart in find_marts(connection, "published_before"):
-                old[mart.name] = _Rows(mart, views.get(mart.name) or mart.sql("published_before"))
+                view = views.get(mart.name)
+                source = f"published_views.main.{view}" if view else mart.sql("published_before")
+                old[mart.name] = _Rows(mart, source)
         compared = [_Comparison(connection, old[name], new[name]).result(keys.get(name)) for name in old.keys() & new]
         compared += [_only_in(connection, new[name], is_new=True) for name in new.keys() - old]
         compared += [_only_in(connection, old[name], is_new=False) for name in old.keys() - new]
@@ -66,21 +71,24 @@ class _Rows:
     source: str
 
 
-def _materialized_views(published: Path, folder: Path) -> dict[str, str]:
-    """Write the rows of published views to files.
+def _materialized_views(published: Path, file: Path) -> dict[str, str]:
+    """Write the rows of published views to tables of a new database.
 
     A view names its database, so it cannot be read after the database is attached under another name.
 
-    Returns: by mart, SQL that reads its rows.
+    Returns: by mart, the name of its table in the new database.
     """
     if not published.is_file():
         return {}
     found = {}
-    with duckdb.connect(str(published), read_only=True) as connection:
-        for number, mart in enumerate(mart for mart in find_marts(connection) if mart.is_view):
-            file = _literal(folder / f"{number}.parquet")
-            connection.execute(f"COPY {mart.sql()} TO {file} (FORMAT parquet)")
-            found[mart.name] = f"read_parquet({file})"
+    with duckdb.connect(str(file)) as connection:
+        before = {row[0] for row in connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()}
+        connection.execute(f"ATTACH {_literal(published)} (READ_ONLY)")
+        names = [row[0] for row in connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()]
+        (own,) = set(names) - before
+        for number, mart in enumerate(mart for mart in find_marts(connection, own) if mart.is_view):
+            connection.execute(f"CREATE TABLE main.{quoted(str(number))} AS FROM {mart.sql(own)}")
+            found[mart.name] = quoted(str(number))
     return found
 
 
@@ -110,7 +118,7 @@ class _Comparison:
             share = 1.0  # removing a column or changing its type changes every row
         else:
             share = moved / before if before else float(bool(moved))
-        return MartDiff(self._new.name, key, added, changed, removed, round(share, 6), self._sums(), columns)
+        return MartDiff(self._new.name, key, added, changed, removed, share, self._sums(), columns)
 
     def _by_key(self, key: str) -> tuple[int, int, int]:
         old, new, name = self._old_rows, self._new_rows, quoted(key)
@@ -157,7 +165,7 @@ class _Comparison:
         """Return the old and new sum of each numeric column whose sums differ."""
         found = {}
         for column, kind in self._common():
-            if kind in _NUMBERS or kind.startswith("DECIMAL"):
+            if kind in _NUMBERS or re.fullmatch(r"DECIMAL\(\d+,\d+\)", kind):
                 query = f"SELECT sum({quoted(column)}) FROM "
                 before, after = (self._value(query + rows) for rows in (self._old_rows, self._new_rows))
                 if not _equal(before, after):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ _MARTS = """SELECT table_name, table_type FROM information_schema.tables
     WHERE table_catalog = ? AND table_schema = ? ORDER BY table_name"""
 _COLUMNS = """SELECT column_name, data_type FROM duckdb_columns()
     WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"""
+
+_NOT_IN_PARQUET = re.compile("HUGEINT|INTERVAL|TIME WITH TIME ZONE|UNION")
+"""Types that Parquet lacks, in a nested type."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,17 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
 
 
 def exact_column(column: str, kind: str) -> str:
-    """Return the SQL expression to export a column without loss.
+    """Return the SQL expression to export a column without loss: as text or JSON if Parquet has no such type.
 
-    Parquet has no 128-bit integers, and DuckDB would write them as rounded floats.
+    DuckDB would write 128-bit integers as rounded floats, intervals as milliseconds of 32 bits, times in UTC, and the
+    numbers of its alternatives for unions.
     """
     name = quoted(column)
-    return f"CAST({name} AS DECIMAL(38, 0)) AS {name}" if kind in ("HUGEINT", "UHUGEINT") else name
+    if kind in ("HUGEINT", "UHUGEINT"):
+        return f"CAST({name} AS DECIMAL(38, 0)) AS {name}"
+    if kind in ("INTERVAL", "TIME WITH TIME ZONE"):
+        return f"CAST({name} AS VARCHAR) AS {name}"
+    return f"to_json({name}) AS {name}" if _NOT_IN_PARQUET.search(kind) else name
 
 
 def replace_export(folder: Path, new: Path) -> None:

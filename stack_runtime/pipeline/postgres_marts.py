@@ -138,7 +138,8 @@ def _csv_expression(column: str, kind: str) -> str:
     if wanted == "bytea":
         return f"'\\x' || hex({name}) AS {name}"
     if wanted == "jsonb":
-        return f"replace(CAST(to_json({name}) AS VARCHAR), '\\u0000', '\\ufffd') AS {name}"
+        text = name if kind == "JSON" else f"to_json({name})"  # `to_json` would round the numbers of a JSON text
+        return f"replace(CAST({text} AS VARCHAR), '\\u0000', '\\ufffd') AS {name}"
     if wanted == "date" or wanted.startswith("timestamp"):
         return f"replace(CAST({name} AS VARCHAR), '(BC)', 'BC') AS {name}"
     return f"replace(CAST({name} AS VARCHAR), chr(0), chr(65533)) AS {name}" if wanted == "text" else name

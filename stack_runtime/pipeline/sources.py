@@ -238,13 +238,17 @@ def _files_of_absolute(pattern: str) -> Iterator[Path]:
 
 def _matches(entity: Mapping[str, Any], file: PurePath) -> bool:
     """Return whether a glob of `entity` matches `file`, a path in the landing folder; letter case is ignored."""
-    for pattern in map(PurePath, _patterns(entity)):
-        if len(pattern.parts) == len(file.parts) and all(
-            fnmatchcase(part.lower(), wanted.lower())
-            for part, wanted in zip(file.parts, pattern.parts, strict=True)
-        ):  # fmt: skip
-            return True
-    return False
+    parts = [part.lower() for part in file.parts]
+    return any(_fits(parts, [part.lower() for part in PurePath(glob).parts]) for glob in _patterns(entity))
+
+
+def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Return whether the parts of a path match those of a glob; `**` matches any number of folders."""
+    if not wanted or not parts:
+        return not parts and not wanted
+    if wanted[0] == "**":
+        return len(wanted) == 1 or _fits(parts, wanted[1:]) or _fits(parts[1:], wanted)
+    return fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
 
 
 def _landed(landing: Path) -> list[Path]:

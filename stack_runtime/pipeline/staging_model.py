@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from stack_runtime.yaml_files import to_text
+from stack_runtime.yaml_files import safely_quoted, to_text
 
 _SEPARATOR = "chr(31)"
 
@@ -84,7 +84,7 @@ def properties_yml(entity: str, schema: str, keys: Sequence[str], types: Mapping
         table = {"name": entity, "description": f"Rows of the entity {entity} as loaded from its files."}
         document["sources"] = [{"name": schema, "schema": schema, "tables": [table]}]
     document["models"] = [described | {"columns": columns}]
-    return to_text(document)
+    return to_text(safely_quoted(document))
 
 
 def _shown(column: str) -> str:

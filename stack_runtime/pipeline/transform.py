@@ -15,7 +15,7 @@ from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.docs import write_docs
 from stack_runtime.pipeline.model import Check
 from stack_runtime.pipeline.model_groups import BUILT_KINDS, ModelGroup, groups_of
-from stack_runtime.pipeline.workspace import Relation
+from stack_runtime.pipeline.workspace import Relation, respell_models
 
 _BUILT = ("success", "skipped", "no-op", "partial success")
 _SHOWN = {"pass": "pass", "warn": "warn", "fail": "fail", "skipped": "skipped"}
@@ -31,7 +31,7 @@ class Dbt:
 
     def __init__(self, database: Path, target: Path) -> None:
         os.environ["FDS_DUCKDB_PATH"] = str(database)  # the project's profile reads this variable
-        self._target = target
+        self._database, self._target = database, target
         self._manifest: Any = None
 
     def parse(self) -> None:
@@ -49,6 +49,9 @@ class Dbt:
         Raises:
             CheckFailedError: a model failed.
         """
+        if self._manifest is None:
+            self.parse()
+        respell_models(self._database, self.relations())
         no_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
         for node, status, *_, message in self._results("build", *no_tests, *_selected(select)):
             if status not in _BUILT:

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.marts import quoted
 from stack_runtime.pipeline.paths import PipelinePaths
 
 _PUBLISHED_RUN = "SELECT run_id FROM fds.publication"
@@ -142,6 +143,21 @@ def remove_old_models(work: Workspace, relations: Iterable[Relation]) -> None:
         connection.execute("COMMIT")
 
 
+def respell_models(database: Path, relations: Iterable[Relation]) -> None:
+    """Rename tables and views that differ from one of `relations` only in case, because dbt refuses to replace them."""
+    now = {(schema.lower(), name.lower()): name for schema, name in relations}
+    with duckdb.connect(str(database)) as connection:
+        present = connection.execute(
+            "SELECT table_schema, table_name, table_type FROM information_schema.tables "
+            "WHERE table_catalog = current_database()"
+        ).fetchall()
+        for schema, name, kind in present:
+            wanted = now.get((schema.lower(), name.lower()), name)
+            if wanted != name:
+                old = f"{quoted(schema)}.{quoted(name)}"
+                connection.execute(f"ALTER {'VIEW' if kind == 'VIEW' else 'TABLE'} {old} RENAME TO {quoted(wanted)}")
+
+
 def _drop(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
     kind = connection.execute(
         "SELECT table_type FROM information_schema.tables WHERE table_catalog = current_database() "
@@ -149,8 +165,7 @@ def _drop(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None
         [schema, name],
     ).fetchone()
     if kind:
-        quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name))
-        connection.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {quoted}")
+        connection.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {quoted(schema)}.{quoted(name)}")
 
 
 def seal(work: Workspace, run_id: str) -> None:

@@ -44,6 +44,20 @@ def test_parquet_keeps_decimals_days_and_large_integers(tmp_path: Path, monkeypa
     assert (str(row["day"]), row["text"], row["nothing"]) == ("2026-01-05", "=1+1", None)
 
 
+def test_nested_values_are_json_in_csv_and_no_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = published(
+        tmp_path, monkeypatch,
+        "create table marts.nested as select [1.50::decimal(18, 2)] as list, {'a': [date '2026-01-05']} as record",
+    )  # fmt: skip
+    found = columns(version, "nested")
+    assert {name: column.kind for name, column in found.items()} == {"list": "text", "record": "text"}
+    selection = Selection("nested", list(found.values()))
+    assert list(csv.reader(io.StringIO(downloads.as_csv(selection).decode())))[1] == [
+        '["1.50"]',
+        '{"a": ["2026-01-05"]}',
+    ]
+
+
 def test_file_over_the_limit_is_cut_to_whole_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = published(tmp_path, monkeypatch, "create table marts.many as select i, -i as j from range(50) t(i)")
     monkeypatch.setattr(downloads, "MAX_CELLS", 21)

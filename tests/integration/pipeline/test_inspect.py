@@ -25,7 +25,7 @@ U1;31.01.2026;Müller & Söhne;1.234,56
 U2;01.02.2026;"Büro; Miete";-800,00
 U3;02.03.2026;Café;-4,50
 """
-HOURS = """entry,Project,Start,Minutes,Billable
+HOURS = """No,Project,Start,Minutes,Billable
 1,web,2026-01-31 09:00,90,yes
 2,print,2026-02-01 10:30,45,no
 3,"it's ""new"" {{ env_var('HOME') }}",2026-02-01 11:30,15,yes
@@ -36,7 +36,7 @@ INVOICES = """Invoice #\tIssued\tNet ($)\t{{ env_var('x') }}
 """
 MADE = {
     "bank": (BANK.encode("cp1252"), ["--key", "Umsatz-Nr", "--set", "encoding=cp1252"]),
-    "hours": (HOURS.encode(), ["--key", "entry", "--column", "Minutes=integer"]),
+    "hours": (HOURS.encode(), ["--key", "No", "--column", "Minutes=integer"]),
     "invoices": (INVOICES.encode(), ["--key", "Invoice #"]),
 }
 ROWS = {
@@ -45,7 +45,7 @@ ROWS = {
         ("U2", "2026-02-01", "Büro; Miete", Decimal("-800")),
         ("U3", "2026-03-02", "Café", Decimal("-4.5")),
     ]),
-    "hours": ("entry, project, start::varchar, minutes, billable", [
+    "hours": ("no, project, start::varchar, minutes, billable", [
         ("1", "web", "2026-01-31 09:00:00", 90, True),
         ("2", "print", "2026-02-01 10:30:00", 45, False),
         ("3", "it's \"new\" {{ env_var('HOME') }}", "2026-02-01 11:30:00", 15, True),

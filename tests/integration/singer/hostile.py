@@ -71,9 +71,9 @@ HOSTILE = {
         (), {f"1{_THIN}234,56": "1234.56", f"12{_THIN}345{_THIN}678,90": "12345678.9", "5,00": "5"}
     ),
     "spaces_that_group_nothing": _amounts(("thousands",), {"1 234": "1234", **_bad("1 23", "12 34 567")}),
-    "percent_signs": _amounts(("not a number",), {"3.00": "3", **_bad("5%", "10.5 %")}),
+    "percent_signs": _amounts(("currency_signs",), {"3.00": "3", **_bad("5%", "10.5 %")}),
     "accounting_negatives": _amounts(
-        ("negatives: .parentheses", "negatives: .trailing_minus", "letters"),
+        ("negatives: .parentheses", "negatives: .trailing_minus", "debit or credit"),
         {"-5.00": "-5", "- 6.00": "-6", "+5.00": "5", **_bad("(5.00)", "5.00-", "5.00 DR", "5.00 CR", f"{_EN_DASH}5")},
     ),
     "currency_codes": _amounts(
@@ -137,6 +137,7 @@ HOSTILE = {
         _text(_five("a"), HEADER, _five("b"), HEADER), _fives("a", "b"), 2, ("repeats the header",)
     ),
     "utf_16_big_endian": Hostile(b"\xfe\xff" + _text(_five("a")).decode().encode("utf-16-be"), _fives("a")),
+    "nul_in_the_header": Hostile(_text(_five("a"), header=f"{HEADER}\0"), {}, None, ("NUL byte",)),
     "utf_16_without_a_mark": Hostile(_text(_five("a")).decode().encode("utf-16-le"), {}, None, ("utf-16-le",)),
     "mixed_line_ends": Hostile(
         f"{HEADER}\n{_five('a')}\r\n{_five('b')}\r{_five('c')}\r\r\n{_five('d')}".encode(), _fives(*"abcd")

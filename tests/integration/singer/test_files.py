@@ -70,9 +70,21 @@ def test_refused_correction_leaves_the_rows_of_the_table(kit: Kit) -> None:
     file = kit.csv("id,day,amount,more\n1,2026-01-01,1.50,x\n")
     state = kit.load(file, entity=_TYPED).state
     kit.csv("id,day\n1,2026-01-02\n")
-    kit.load(file, entity=_TYPED, state=state)
-    assert "lacks 'amount'" in kit.counts["files"][0]["refused"]
-    assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
+    for kind in ("decimal", "boolean"):
+        kit.load(file, entity={"columns": {"day": "date", "amount": kind}}, state=state)
+        assert "lacks 'amount'" in kit.counts["files"][0]["refused"]
+        assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
+
+
+def test_column_gets_the_type_that_is_declared_later(kit: Kit) -> None:
+    kinds: list[str] = []
+    state: dict[str, Any] = {}
+    files = [kit.csv("id,v\n1,1.50\n2,7\n", "a.csv"), kit.csv("id,v\n3,x\n4,10.5\n", "b.csv")]
+    for entity in ({}, {"columns": {"v": "decimal"}}, {"columns": {"v": "decimal"}, "null_words": ["x"]}):
+        state = kit.load(*files, entity=entity, state=state).state
+        kinds += [kind for (kind,) in kit.query("SELECT DISTINCT typeof(v) FROM t")]
+    assert kinds == ["VARCHAR", "VARCHAR", "DECIMAL(18,4)"]  # the second load quarantines x, so its text stays
+    assert kit.query("SELECT v FROM t ORDER BY id") == [(Decimal("1.5"),), (Decimal(7),), (None,), (Decimal("10.5"),)]
 
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
@@ -213,6 +225,10 @@ def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
         ("%b %d, %Y %I:%M %p (GMT)", "Mar 29, 2026 01:30 AM (GMT)", "2026-03-29 03:30:00"),
         ("%d.%m.%Y %H:%M Uhr", "05.01.2026 23:30 Uhr", "2026-01-05 23:30:00"),
         ("%d.%m.%Y UTC", "05.07.2026 UTC", "2026-07-05 00:00:00"),
+        ("%d.%m.%Y %H:%M utc", "05.07.2026 23:30 utc", "2026-07-06 01:30:00"),
+        ("%d.%m.%Y %H:%M %z", "05.07.2026 23:30 Z", "2026-07-06 01:30:00"),
+        ("%m/%d/%Y, %I:%M %p", "7/5/2026, 1:30\u202fPM", "2026-07-05 13:30:00"),
+        ("%Y%m%d%H%M", "202607051330", "2026-07-05 13:30:00"),
     ],
 )
 def test_time_in_utc_is_converted_to_the_time_zone(kit: Kit, form: str, text: str, local: str) -> None:
@@ -258,6 +274,12 @@ def _zipped(method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
     return out.getvalue()
 
 
+def _encrypted(archive: bytes) -> bytes:
+    """Return a zip archive of one file that is marked as encrypted."""
+    entry = archive.index(b"PK\x01\x02")
+    return archive[:6] + b"\1" + archive[7 : entry + 8] + b"\1" + archive[entry + 9 :]
+
+
 def _damaged(method: int) -> bytes:
     """Return a zip archive with wrong bytes in its compressed data."""
     whole = _zipped(method, a_csv=b"id,v\n" + b"".join(b"%d,%d\n" % (i, i * 7) for i in range(1000)))
@@ -268,6 +290,8 @@ def _damaged(method: int) -> bytes:
     ("content", "words"),
     [
         (_zipped(a_csv=b"id\n1\n", b_csv=b"id\n1\n"), "zip archive of 2 files"),
+        (_encrypted(_zipped(a_csv=b"id\n1\n")), "is an encrypted zip archive; unpack it"),
+        (gzip.compress(b"a.csv".ljust(257, b"\0") + b"ustar".ljust(255, b"\0") + b"id\n1\n"), "is a tar archive"),
         (_zipped(), "empty zip archive"),
         (_zipped(a_csv=b"id\n1\n")[:-30], "zip archive that cannot be read"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "old Excel workbook"),
@@ -282,8 +306,8 @@ def _damaged(method: int) -> bytes:
         (b'{"id": 1}', "line 1, read with delimiter"),
     ],
     ids=[
-        "two files", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf", "unnamed column", "lzma",
-        "bzip2", "deflated", "archive in archive", "header without line end",
+        "two files", "encrypted", "tar", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf",
+        "unnamed column", "lzma", "bzip2", "deflated", "archive in archive", "header without line end",
     ],
 )  # fmt: skip
 def test_file_that_is_not_a_table_is_refused_with_advice(kit: Kit, content: bytes, words: str) -> None:

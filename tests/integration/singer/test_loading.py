@@ -88,11 +88,13 @@ def test_column_names_that_we_or_sql_use_are_loaded(kit: Kit, batch: bool) -> No
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 1)
 
 
-def test_upsert_replaces_by_key_and_keeps_other_rows_and_columns(kit: Kit) -> None:
-    kit.load(kit.csv("id,a,b\n1,x,old\n2,y,old\n"))
-    kit.load(kit.csv("id,a,c\n2,z,new\n3,w,new\n"))
+@pytest.mark.parametrize("runs", [1, 2])
+def test_row_replaces_the_former_one_with_its_key_as_a_whole(kit: Kit, runs: int) -> None:
+    files = [kit.csv("id,a,b\n1,x,old\n2,y,old\n", "1.csv"), kit.csv("id,a,c\n2,z,new\n3,w,new\n", "2.csv")]
+    for group in [files] if runs == 1 else [[file] for file in files]:
+        kit.load(*group)
     assert kit.query("SELECT id, a, b, c FROM t ORDER BY id") == [
-        ("1", "x", "old", None), ("2", "z", "old", "new"), ("3", "w", None, "new")
+        ("1", "x", "old", None), ("2", "z", None, "new"), ("3", "w", None, "new")
     ]  # fmt: skip
 
 

@@ -83,6 +83,26 @@ def test_views_are_compared_too(tmp_path: Path) -> None:
     assert diff.sums == {"a": ("1", "2")}
 
 
+RARE = (
+    "SELECT INTERVAL 100000 HOUR AS span, -(INTERVAL 1 DAY) AS back, [1.5::DECIMAL(9, 2)] AS list, "
+    "TIMETZ '10:11:12+05:30' AS clock, {{'a': {}::HUGEINT}} AS record"
+)
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
+def test_rare_types_are_compared_exactly(tmp_path: Path, kind: str) -> None:
+    mart = f"CREATE {kind} marts.m AS {RARE}"
+    assert compare(tmp_path, mart.format(2**80), mart.format(2**80), None) == ()
+    (diff,) = compare(tmp_path, mart.format(2**80), mart.format(2**80 + 1), None)
+    assert (diff.added, diff.removed, diff.sums) == (1, 1, {})
+
+
+def test_change_of_one_row_in_millions_is_a_share_above_zero(tmp_path: Path) -> None:
+    rows = "SELECT range AS id, {} AS a FROM range(3000000)"
+    (diff,) = compare(tmp_path, table(rows.format(1)), table(rows.format("if(range = 7, 2, 1)")))
+    assert diff.share and diff.share == pytest.approx(1 / 3_000_000)
+
+
 def test_without_published_data_every_mart_is_new(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute(f"CREATE SCHEMA marts; {table(ROWS)}")

@@ -94,6 +94,24 @@ def test_files_go_to_the_entity_whose_path_matches(sources: tuple[Source, ...], 
     assert [source.name for source in alone.sources] == ["tap-csv--bank"] and alone.unclaimed == ()
 
 
+@pytest.mark.parametrize(
+    ("glob", "found"),
+    [
+        ("b/**/*.csv", ["b/1/2/z.csv", "b/1/y.csv", "b/x.csv"]),
+        ("**/y.csv", ["b/1/y.csv"]),
+        ("b/1/**", ["b/1/2/z.csv", "b/1/y.csv"]),
+    ],
+)
+def test_two_stars_match_any_number_of_folders(tmp_path: Path, glob: str, found: list[str]) -> None:
+    landing = tmp_path / "landing"
+    for name in ("b/x.csv", "b/1/y.csv", "b/1/2/z.csv"):
+        (landing / name).parent.mkdir(parents=True, exist_ok=True)
+        (landing / name).touch()
+    sources = declared_sources(write(tmp_path, PROJECT.replace("b/*.csv, b/*.txt", f'"{glob}"')))
+    files = select_landed(sources, landing).files["bank"]
+    assert [str(file.relative_to(landing)) for file in files] == found
+
+
 def test_file_that_matches_two_entities_is_refused(tmp_path: Path) -> None:
     sources = declared_sources(write(tmp_path, PROJECT.replace("b/*.csv", "h1*")))
     (tmp_path / "landing").mkdir()

@@ -187,6 +187,7 @@ def test_key_is_asked_for_and_candidates_are_unique() -> None:
         ("Inhaber;Max\nDatum;Betrag\n05.01.2026;1,50\n06.01.2026;2,50\n", "delimiter and skip_rows"),
         ("name, first;amount\nx;2,50\ny;3,50\n", "delimiter and skip_rows"),
         ("name\nx\ny\n", "delimiter"),
+        ("Day;Text;Sum\n05.01.2026;a;1,50\nNote:;\nThis list is filtered.;\n", "delimiter and skip_rows"),
     ],
 )
 def test_ambiguous_layout_is_left_open(text: str, setting: str) -> None:

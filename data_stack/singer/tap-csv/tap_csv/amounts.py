@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tap_csv.sql import literal
+from tap_csv.sql import INVISIBLE, literal
 from tap_csv.types import ColumnType
 
 Separator = Literal[".", ","]
@@ -19,6 +19,8 @@ Separator = Literal[".", ","]
 SPACES = "\\s\\x{00A0}\\x{2007}\\x{2009}\\x{202F}"
 """All spaces that are in use as thousands separators, for a character class of a regular expression."""
 APOSTROPHES = "'\\x{2019}"
+SIDES = ("cr", "dr", "soll", "haben", "s", "h")
+"""Words behind an amount for debit and credit, in small letters; as a currency sign, they would be lost."""
 _MINUS = "\N{MINUS SIGN}"
 _EXPONENT = "([eE][+-]?[0-9]{1,2})?"
 _SIGN = f"[+-]?[{SPACES}]*"
@@ -177,16 +179,24 @@ def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Co
     both = "stands in a column with decimal commas and decimal points; correct the file"
     ambiguous = 'is ambiguous: thousands or decimal places; declare decimal: "." or decimal: ","'
     other = "has a decimal comma, spaces or thousands separators that nothing declares; declare decimal and thousands"
+    if how.decimal:
+        other = f"does not fit the decimal separator {how.decimal} of the column; declare decimal and thousands"
     letters = "\\p{L}{1,4}[.]?"
-    sign = f"[\\p{{Sc}}]|^[+-]?{letters}[{SPACES}]*[+-]?[0-9]|[0-9][{SPACES}]*{letters}$"
+    sign = f"[\\p{{Sc}}%]|^[+-]?{letters}[{SPACES}]*[+-]?[0-9]|[0-9][{SPACES}]*{letters}$"
+    trailing = f"[^()+{_MINUS}-]*[^().,+{_MINUS}-][{_MINUS}-]"
+    side = f"[0-9][{SPACES}]*({'|'.join(SIDES)})[.]?"
     cases = {
         f"{plain_column} IS NOT NULL": size,
-        _matches(text, "\\(.*\\)"): "is in parentheses; declare negatives: [parentheses]",
-        _matches(text, f".*[0-9].*[{_MINUS}-]"): "has a trailing minus; declare negatives: [trailing_minus]",
+        f"regexp_matches({text}, {literal(INVISIBLE)})": "has an invisible character; remove it",
+        _matches(text, "\\([^()+-]+\\)"): "is in parentheses; declare negatives: [parentheses]",
+        _matches(text, trailing): "has a trailing minus; declare negatives: [trailing_minus]",
+        f"regexp_matches(lower({text}), '{side}$')": "says debit or credit in words; write a sign in the file",
         f"regexp_matches({text}, '{sign}')": "has a currency sign or other letters; a sign must be in currency_signs",
-        _matches(text, f"[+{_MINUS}-]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}"): both if how.mixed else ambiguous,
-        _matches(text, f"[+{_MINUS}-]?[0-9][0-9.,{SPACES}{APOSTROPHES}]*"): both if how.mixed else other,
     }
+    if how.mixed or not how.decimal:
+        three = f"[+{_MINUS}-]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}"
+        cases[_matches(text, three)] = both if how.mixed else ambiguous
+    cases[_matches(text, f"[+{_MINUS}-]?[0-9.,][0-9.,{SPACES}{APOSTROPHES}]*")] = both if how.mixed else other
     told = " ".join(f"WHEN {test} THEN {begin}{why.replace(chr(39), chr(39) * 2)}'" for test, why in cases.items())
     return f"CASE {told} ELSE {begin}is not a number; if it means nothing, declare it in null_words' END"
 

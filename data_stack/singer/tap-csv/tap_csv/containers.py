@@ -72,6 +72,8 @@ def _refuse_foreign(original: Path, start: bytes) -> None:
     for mark, what in _FOREIGN.items():
         if start.startswith(mark):
             raise FileRefusedError(f"{original} {what}")
+    if start[257:262] == b"ustar":
+        raise FileRefusedError(f"{original} is a tar archive; unpack it and load the files in it")
     if start.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:9].lower().startswith((b"<!doctype", b"<html", b"<table", b"<?xml")):
         raise FileRefusedError(f"{original} is a web page or XML, not CSV; open it in a spreadsheet program, {_SAVE}")
 
@@ -117,19 +119,25 @@ def _only_member(original: Path) -> IO[bytes]:
     try:
         archive = zipfile.ZipFile(original)
         names = [info for info in archive.infolist() if not info.is_dir()]
-        members = [info for info in names if not info.filename.startswith(("__MACOSX/", "."))]
+        members = [info for info in names if not _is_hidden(info.filename)]
         if any(info.filename in ("[Content_Types].xml", "mimetype", "Index/Document.iwa") for info in names):
             raise FileRefusedError(
                 f"{original} is a workbook of Excel or another spreadsheet program; open it there, {_SAVE}"
             )
         if len(members) != 1:
-            inside = ", ".join(info.filename for info in members[:5])
+            inside = ", ".join(info.filename for info in names[:5])
             raise FileRefusedError(
                 f"{original} is a zip archive of {len(members)} files, not of one ({inside}); unpack it and load them"
             )
+        if members[0].flag_bits & 1:
+            raise FileRefusedError(f"{original} is an encrypted zip archive; unpack it and load the file in it")
         return archive.open(members[0])
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise FileRefusedError(f"{original} is a zip archive that cannot be read: {error}") from None
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
 
 
 def _chunks(stream: IO[bytes], original: Path, size: int = _CHUNK) -> Iterator[bytes]:

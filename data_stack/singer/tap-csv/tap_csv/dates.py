@@ -9,7 +9,7 @@ from datetime import date, datetime
 import duckdb
 
 from tap_csv.errors import TapError
-from tap_csv.sql import literal
+from tap_csv.sql import INVISIBLE, literal
 
 ISO = "iso"
 
@@ -22,10 +22,15 @@ _LOCAL = f"{_DATE}[T ]{_CLOCK}{_SECONDS}"
 _DIRECTIVES = {
     "Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "(0?[1-9]|1[0-2])", "d": "(0?[1-9]|[12][0-9]|3[01])",
     "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}", "H": "([01]?[0-9]|2[0-3])", "I": "(0?[1-9]|1[0-2])", "M": "[0-5][0-9]",
-    "S": "[0-5][0-9]", "f": "[0-9]{1,6}", "p": "(?i:am|pm)", "z": "[+-](0[0-9]|1[0-4]):?[0-5][0-9]",
+    "S": "[0-5][0-9]", "f": "[0-9]{1,6}", "p": "(?i:am|pm)", "z": "(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])",
 }  # fmt: skip
 """Allowed directives of strptime and the regular expression of each. Years must have their full length, because DuckDB
 would read `05/01/26` with `%d/%m/%Y` as a day of the year 26."""
+
+_SPACES = "\u00a0\u2009\u202f"
+"""Spaces of other widths, which some programs write before AM and PM; a format has an ordinary space there."""
+_PADDED = {"m": "(0[1-9]|1[0-2])", "d": "(0[1-9]|[12][0-9]|3[01])", "H": "([01][0-9]|2[0-3])", "I": "(0[1-9]|1[0-2])"}
+"""The directives of variable length where digits precede or follow them, as in `%Y%m%d`."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,19 @@ def pattern(text: str) -> str:
     if text == ISO:
         return f"{_DATE}|{_LOCAL}{_OFFSET}?"
     parts = re.split(r"%(.)", text)
-    return "".join(_DIRECTIVES[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
+    # next to other digits, `1` and `11` could both be the month in 2026115
+    joints = [at for at in range(2, len(parts) - 1, 2) if not parts[at]]
+    beside = {at + step for at in joints for step in (-1, 1) if parts[at - step] not in "bBpz"}
+    return "".join(
+        (_PADDED if at in beside else _DIRECTIVES).get(part, _DIRECTIVES[part]) if at % 2 else re.escape(part)
+        for at, part in enumerate(parts)
+    )
 
 
 def names_utc(text: str) -> bool:
     """Return whether a format ends with a time in UTC, such as `%H:%M:%S UTC` or `%H:%M:%SZ`."""
     *before, end = re.split("%[a-zA-Z]", text)
-    return bool(before) and ("%H" in text or "%I" in text) and end.strip(" ()") in ("Z", "UTC", "GMT")
+    return bool(before) and ("%H" in text or "%I" in text) and end.strip(" ()").upper() in ("Z", "UTC", "GMT")
 
 
 def is_plain_day(column: str, rules: DateRules) -> str:
@@ -122,7 +133,10 @@ def _case(text: str, form: str, zone: str) -> str:
         return f"timezone({literal(zone)}, {instant})"
 
     if form != ISO:
-        read = f"try_strptime({text}, {literal(form)})"
+        form = re.sub(f"[{_SPACES}]", " ", form)
+        text = f"translate({text}, {literal(_SPACES)}, {literal(' ' * len(_SPACES))})"
+        given = f"regexp_replace({text}, 'Z([^A-Za-z]*)$', '+00:00\\1')" if "%z" in form else text  # DuckDB needs +
+        read = f"try_strptime({given}, {literal(form)})"
         if names_utc(form):
             read = local(f"timezone('UTC', {read})")
         elif "%z" in form:
@@ -147,20 +161,30 @@ def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRu
     shown, text = f"'''' || left(trim({column}), 40) || ''''", f"trim({column})"
     column_is = f"'column ' || {literal(name)} || "
     begin = f"{column_is} ' is no {what} like 2026-12-31: ' || {shown} || "
-    range_ = f"' is a day before {rules.earliest} or after {rules.latest}: '"
-    numbers = "[0-9]{1,2}([./-])[0-9]{1,2}([./-])"
-    first, second = (f"regexp_extract({text}, '{numbers}', {group})" for group in (1, 2))
-    order = f"""'["%d' || {first} || '%m' || {second} || """
-    years = literal(" has a year of two digits; declare its order, for example date_formats: ")
-    months = literal(" does not say which is the month; declare it, for example date_formats: ")
-    other = literal(f" is not read by date_formats {', '.join(rules.formats)}; declare its format there")
-    return (
-        f"CASE WHEN {moment_column} IS NOT NULL "
-        f"THEN {column_is} {range_} || {shown} || '; if that is right, set earliest_date or latest_date' "
-        f"WHEN regexp_full_match({text}, '{numbers}[0-9]{{2}}( .*)?') THEN {begin} {years} || {order} '%y\"]' "
-        f"WHEN regexp_full_match({text}, '{numbers}[0-9]{{4}}( .*)?') THEN {begin} {months} || {order} '%Y\"]' "
-        f"ELSE {begin} {other} END"
+    cases = {f"{moment_column} IS NOT NULL": f"{column_is} ' is a day before {rules.earliest} or after {rules.latest}: "
+             f"' || {shown} || '; if that is right, set earliest_date or latest_date'"}  # fmt: skip
+    cases[f"regexp_matches({text}, {literal(INVISIBLE)})"] = begin + literal(" has an invisible character; remove it")
+    nothing = literal("0{4}-.*|[0-9]{4}-[0-9]{2}-00.*|00?[./]00?[./]0+")
+    cases[f"regexp_full_match({text}, {nothing})"] = begin + literal(
+        " names no day; if it means nothing, declare it in null_words"
     )
+    serial = literal("[0-9]{5}([.][0-9]+)?|[0-9]{10}|[0-9]{13}")
+    cases[f"regexp_full_match({text}, {serial})"] = begin + literal(
+        " is a serial number or a number of seconds; export it as a day"
+    )
+    exact = [form for form in rules.formats if not re.search("%[bB]", form)]  # a name may be no month in English
+    fits = " OR ".join(f"regexp_full_match({text}, {literal(pattern(form))})" for form in exact)
+    cases[fits or "false"] = begin + literal(" is not in the calendar; correct the file")
+    if rules.formats == (ISO,):
+        numbers = "[0-9]{1,2}([./-])[0-9]{1,2}([./-])"
+        first, second = (f"regexp_extract({text}, '{numbers}', {group})" for group in (1, 2))
+        order = f"""'["%d' || {first} || '%m' || {second} || """
+        years = literal(" has a year of two digits; declare its order, for example date_formats: ")
+        months = literal(" does not say which is the month; declare it, for example date_formats: ")
+        cases[f"regexp_full_match({text}, '{numbers}[0-9]{{2}}( .*)?')"] = f"{begin} {years} || {order} '%y\"]'"
+        cases[f"regexp_full_match({text}, '{numbers}[0-9]{{4}}( .*)?')"] = f"{begin} {months} || {order} '%Y\"]'"
+    other = literal(f" is not read by date_formats {', '.join(rules.formats)}; declare its format there")
+    return f"CASE {' '.join(f'WHEN {test} THEN {why}' for test, why in cases.items())} ELSE {begin} {other} END"
 
 
 def check_timezone(name: str) -> None:

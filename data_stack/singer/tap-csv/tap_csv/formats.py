@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 from singer_sdk import typing as th
 
-from tap_csv.amounts import NumberRules
+from tap_csv.amounts import SIDES, NumberRules
 from tap_csv.dates import ISO, DateRules, check_formats, check_timezone
 from tap_csv.errors import TapError
 
@@ -169,6 +169,8 @@ def _numbers(given: Mapping[str, Any]) -> NumberRules:
     wrong = next((sign for sign in signs if not sign or any(c.isdigit() or c in "+-().," for c in sign[:1])), None)
     if wrong is not None:
         raise TapError(f"setting currency_signs holds {wrong!r}, which is not a currency sign")
+    if side := next((sign for sign in signs if sign.lower().rstrip(".") in SIDES), None):
+        raise TapError(f"setting currency_signs holds {side!r}, which says debit or credit and would be lost")
     forms = texts(given, "negatives")
     unknown = set(forms) - {"parentheses", "trailing_minus"}
     if unknown:

@@ -113,6 +113,10 @@ def _lines(start: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[str]:
+    if b"\0" in line:
+        raise FileRefusedError(
+            f"{original} has a NUL byte in its header; remove it, or set encoding: utf-16-le if the file is in UTF-16"
+        )
     try:
         text = line.decode("utf-8")
         rows = csv.reader(
@@ -174,8 +178,8 @@ def _lacks(header: Header, names: list[str], missing: list[str], original: Path,
     advice = "if they have other names there, declare renames; if other lines stand above the header, set skip_rows"
     if not entity.format.loose_header and {_loose(name) for name in missing} <= {_loose(name) for name in names}:
         advice = "set header_match: loose"
-    shown, line = ", ".join(map(repr, names[:20])), max(1, header.lines)
+    shown, line = ", ".join(map(repr, filter(None, names[:20]))), max(1, header.lines)
     return (
         f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {line}, read with delimiter "
-        f"{header.delimiter!r}, has {shown}; {advice}"
+        f"{header.delimiter!r}, has {shown or 'no name'}; {advice}"
     )

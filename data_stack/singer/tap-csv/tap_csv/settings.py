@@ -182,6 +182,8 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
     typed_key = next((key for key in entity.keys if types.get(key, STRING) != STRING), None)
     if typed_key:
         raise TapError(f"column {typed_key!r} is a key, and keys are text; declare no other type for it")
+    if repeated := next((key for key in entity.keys if entity.keys.count(key) > 1), None):
+        raise TapError(f"setting keys names {repeated!r} more than once")
     if entity.keys and entity.generated_key:
         raise TapError("it has both keys and generated_key; choose one")
     made = [*entity.constants, *entity.debit_credit, *filter(None, [entity.generated_key])]

@@ -135,6 +135,11 @@ class CSVStream(Stream):
         """Whether there is a file to load."""
         return bool(self._files)
 
+    @property
+    def has_new_settings(self) -> bool:
+        """Whether the entity's settings have changed since the last load."""
+        return self._memory.stale
+
     def get_batches(
         self, batch_config: BatchConfig, context: Mapping[str, Any] | None = None
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:

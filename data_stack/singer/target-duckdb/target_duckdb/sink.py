@@ -117,4 +117,7 @@ class DuckDBSink(BatchSink):
                     loaded, replaced = table.upsert(load)
                 else:
                     loaded = table.append(load)
+        if source:
+            with table.transaction():  # DuckDB does not commit rows and a new type of their column together
+                table.narrow(self.columns)
         self._target.count(self.stream_name, loaded=loaded, replaced=replaced)

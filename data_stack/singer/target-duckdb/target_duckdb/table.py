@@ -101,6 +101,21 @@ class Table:
                 present[name.lower()] = column, wide
         return {name: kind for name, (_, kind) in present.items()}
 
+    def narrow(self, columns: Mapping[str, str]) -> None:
+        """Give columns of texts the type in `columns` if each of their values is the text of a value of that type.
+
+        So a column gets the type that is declared later, once all of its rows are loaded with it.
+        """
+        present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
+        for given, kind in columns.items():
+            column, old = present[given.lower()]
+            name = identifier(column)
+            if old != "VARCHAR" or kind in ("VARCHAR", "JSON"):
+                continue
+            other = f"CAST(TRY_CAST({name} AS {kind}) AS VARCHAR) IS DISTINCT FROM {name}"
+            if not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} WHERE {other} LIMIT 1)"):
+                self._con.execute(f"ALTER TABLE {self.sql} ALTER COLUMN {name} TYPE {kind}")
+
     def check_keys(self, keys: Sequence[str]) -> None:
         """Check that the rows of the table can have these keys.
 
@@ -190,7 +205,11 @@ class Table:
         match = " AND ".join(
             f"t.{identifier(key)} = CAST(s.{identifier(key)} AS {load.kinds[key.lower()]})" for key in load.keys
         )
-        change = ", ".join(f"{name} = s.{name}" for name in names)
+        present = {name.lower() for name in load.columns}
+        change = ", ".join(
+            [f"{name} = s.{name}" for name in names]
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # replaced as a whole
+        )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(
             f"MERGE INTO {self.sql} t USING {source} s ON ({match}) WHEN MATCHED THEN UPDATE SET {change} "

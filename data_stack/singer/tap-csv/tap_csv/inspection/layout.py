@@ -97,6 +97,8 @@ def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) ->
             and _share(records, at) >= 1 - MOST_BAD
             and _is_widest(records[at][0], delimiter, readings)
         ):
+            if any(len(above) > len(names) and _is_header(above) for _, above in records[:at]):
+                return []  # lines below a short table look like one too
             others = [one for one in range(at) if len(records[one][1]) == len(names)]
             others += [at + 1] if _may_be_header(records, at + 1) else []
             return [_layout(delimiter, records, one) for one in sorted([at, *others])]

@@ -1,0 +1,43 @@
+"""Texts of a file that are written into YAML are the same texts in Meltano and dbt, which read YAML 1.1."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from stack_runtime.yaml_files import safely_quoted, to_text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No",
+        "on",
+        "1:30",
+        "12:30:45",
+        "2026-12-31",
+        "1e3",
+        ":61:x",
+        "a: b",
+        "#",
+        "=",
+        "{{ x }}",
+        "[a",
+        "e\nf",
+        "\x85",
+        "",
+    ],
+)
+@pytest.mark.parametrize("flow", [False, True])
+def test_text_is_the_same_for_a_reader_of_yaml_1_1(text: str, flow: bool) -> None:
+    content = safely_quoted({"names": [text], "types": {text: text}})
+    names = CommentedSeq(content["names"])
+    if flow:
+        names.fa.set_flow_style()
+    written = to_text(CommentedMap(content | {"names": names}))
+    assert yaml.safe_load(written) == {"names": [text], "types": {text: text}}
+
+
+def test_plain_text_gets_no_quotes() -> None:
+    assert to_text(safely_quoted({"path": "bank/*", "key": "Umsatz-Nr"})) == "path: bank/*\nkey: Umsatz-Nr\n"
