@@ -41,6 +41,8 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Show what the stack costs a month, line by line, against its budget."""
+    if as_json and markdown:
+        raise UsageError("--json and --markdown are two formats of one report", next_command="leave out one of them")
     from infra import stack_file
     from infra.cost.planning.next_steps import with_next_steps
     from infra.cost.sources import measured

@@ -20,7 +20,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from infra.setting_types import NAME
 from infra.settings import Settings
 from infra.stack_secrets import SECRETS, TOKEN, check_encryption
-from stack_runtime.errors import UsageError
+from stack_runtime.errors import RefusedError, StackError, UsageError
 from stack_runtime.files import write_atomically
 from stack_runtime.paths import PROJECT
 
@@ -157,15 +157,36 @@ def _refuse_project_config(project: Path) -> None:
             raise _wrong(path.name, f"{key} does not belong here: settings are allowed only in Pulumi.STACK.yaml")
 
 
-def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
-    """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing."""
+def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: Settings | None = None) -> None:
+    """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing.
+
+    Args:
+        planned_on: the settings that the changes were planned on; None if they need no plan.
+
+    Raises:
+        RefusedError: the file has other settings than `planned_on`, so nobody planned what it would have.
+        StackError: the file cannot be written.
+    """
     path = path_of(project, stack)
+    if planned_on is not None and read(project, stack) != planned_on:
+        raise RefusedError(
+            "the settings were changed while this change was planned, so nothing was written",
+            where=path.name,
+            next_command="the same command again",
+        )
     document = _load(path, _yaml().load)
     if document.get("config") is None:  # the key may be empty
         document["config"] = {}
     for key, value in changes.items():
         document["config"][f"{PROJECT}:{key}"] = _quoted(value)
-    write_atomically(path, _dumped(document))
+    try:
+        write_atomically(path, _dumped(document))
+    except OSError as error:
+        raise StackError(
+            f"the file cannot be written: {error.strerror}",
+            where=str(path),
+            next_command="make room or give yourself write access there, then the same command again",
+        ) from None
 
 
 def put_back(path: Path, original: bytes) -> None:

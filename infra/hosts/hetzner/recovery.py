@@ -10,8 +10,8 @@ from typing import Any
 from hcloud import APIException, Client
 
 from infra.engine.state_edits import BY_THEMSELVES
-from infra.hosts.hetzner.account import Account, members, records_of, selector
-from infra.hosts.hetzner.api import request
+from infra.hosts.hetzner.account import Account, labelled, members, records_of
+from infra.hosts.hetzner.api import all_pages, request
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
@@ -43,8 +43,8 @@ def settled(settings: Settings, identity: str, say: Callable[[str], None]) -> Ac
 def _resized(settings: Settings, identity: str, api: Client) -> str | None:
     """Return the name of the stack's server or volume that is being resized; None if there is none."""
     for kind in ("server", "volume"):
-        for each in members(api, kind).get_all(label_selector=selector(settings, identity)):
-            if any(action.command in RESIZES for action in each.get_actions(status=["running"])):
+        for each in labelled(api, kind, settings, identity):
+            if any(action.command in RESIZES for action in all_pages(each.get_actions_list, status=["running"])):
                 return str(each.name)
     return None
 
@@ -162,9 +162,9 @@ def lift_protection(settings: Settings, identity: str, *, volumes: bool) -> None
     """Remove the account's delete protection from the stack's server and, if `volumes` is true, its data volume."""
 
     def lift(api: Client) -> None:
-        for server in api.servers.get_all(label_selector=selector(settings, identity)):
+        for server in labelled(api, "server", settings, identity):
             server.change_protection(delete=False, rebuild=False).wait_until_finished()
-        for volume in api.volumes.get_all(label_selector=selector(settings, identity)) if volumes else ():
+        for volume in labelled(api, "volume", settings, identity) if volumes else ():
             volume.change_protection(delete=False).wait_until_finished()
 
     request(settings.stack, lift)
@@ -184,7 +184,7 @@ def remove_leftovers(settings: Settings, identity: str, *, volumes: bool) -> dic
             api.zones.delete_rrset(each)
         left = {"record": [str(each.name) for each in records]}
         for kind in BY_THEMSELVES if volumes else [kind for kind in BY_THEMSELVES if kind != "volume"]:
-            found = members(api, kind).get_all(label_selector=selector(settings, identity))
+            found = labelled(api, kind, settings, identity)
             for each in found:
                 action = each.delete()
                 if hasattr(action, "wait_until_finished"):

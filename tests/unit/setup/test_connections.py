@@ -34,7 +34,7 @@ BROKEN = [
 
 
 def _exit_code(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
-    def fail() -> None:
+    def fail(**_: object) -> None:
         raise error
 
     monkeypatch.setattr(main, "app", fail)
