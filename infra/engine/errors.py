@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from infra import image_lock
 from stack_runtime.docker_problems import RATE_LIMIT
-from stack_runtime.errors import StackError, UnreachableError, UsageError
+from stack_runtime.errors import RefusedError, StackError, UnreachableError, UsageError
 from stack_runtime.paths import IMAGES
 
 PROGRAM = "python inline source runtime error: "
@@ -32,6 +32,7 @@ _API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*"
 """How the provider's error starts when the response was incomplete; Docker's URLs contain no plain `/v1/`."""
 _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
+_TAKEN = re.compile(r"\(uniqueness_error\b", re.IGNORECASE)
 _READ_ONLY = re.compile(r"\(token_readonly\b", re.IGNORECASE)
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
 _IMAGE = re.compile(
@@ -125,7 +126,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
 
 
 def _of_account(reason: str, short: str, stack: str) -> StackError | None:
-    """Return the error if the account's API closed the connection, is busy, or has reached a limit; else None."""
+    """Return the error if the account's API closed the connection, is busy, has reached a limit or refuses a name."""
     where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
     if _API_CUT.search(reason):
         return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)
@@ -135,6 +136,10 @@ def _of_account(reason: str, short: str, stack: str) -> StackError | None:
     if _LIMIT.search(reason):
         way = f"raise the limit in the Hetzner console or delete what is not needed, then fds up --stack {stack}"
         return UnreachableError(f"a limit of the Hetzner project is reached: {short}", where=where, next_command=way)
+    if _TAKEN.search(reason):
+        what = f"the Hetzner project has one of this name or key already, which is not the stack's: {short}"
+        way = f"rename or delete it in the Hetzner console, or use another name with --stack, then {again}"
+        return RefusedError(what, where=where, next_command=way)
     if _READ_ONLY.search(reason):
         way = f"create a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
         return UnreachableError("the Hetzner token is read-only", where=where, next_command=way)

@@ -102,11 +102,16 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[
     The restart is needed: the mount on a running server does not recover after its disk was detached.
 
     Returns: whether the volume was attached.
+    Raises:
+        UnreachableError: it is attached to another server, which may use it.
     """
 
     def attach(api: Client) -> bool:
         volume, server = (_one(kind, recorded[kind], api) for kind in ("volume", "server"))
-        if volume is None or server is None or volume.server is not None or volume.location.id != server.location.id:
+        if volume is None or server is None or volume.location.id != server.location.id:
+            return False
+        if volume.server is not None:
+            _refuse_another_server(volume, server)
             return False
         say(f"volume {volume.id} was detached from server {server.id}; attaching it and restarting the server")
         if server.status != "off":
@@ -119,29 +124,53 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[
     return complete and request(settings.stack, attach)
 
 
+def _refuse_another_server(volume: Any, server: Any) -> None:
+    """Refuse a data volume on another server: the engine would take it away while that server writes to it."""
+    if volume.server.id != server.id:
+        raise UnreachableError(
+            f"the data volume {volume.name} is attached to the server {volume.server.name}, not to {server.name}",
+            where="the Hetzner account",
+            next_command="unmount it there and detach it in the Hetzner console, then fds up",
+        )
+
+
 def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:
     """Start a server that is off, as after a resize that was interrupted or refused.
 
     Returns: its public IPv4 address.
 
     Raises:
-        UnreachableError: it is gone, stays locked by another action, or the API does not answer.
+        UnreachableError: it is gone, has no address, stays locked by another action, or the API does not answer.
     """
     deadline = time.monotonic() + SETTLED_S
+    told = ""
     while True:
         server = request(settings.stack, partial(_one, "server", server_id))
         if server is None:
             raise UnreachableError(f"server {server_id} is gone from the account", next_command="fds up")
-        if server.status == "running" and server.public_net and server.public_net.ipv4:
-            return str(server.public_net.ipv4.ip)
+        if server.status == "running":
+            return _address(server)
         if server.status == "off" and not server.locked:
             say(f"server {server_id} is off, starting it")
             request(settings.stack, partial(_power_on, server))
+        elif told != server.status:
+            told = server.status
+            say(f"waiting for server {server_id}, which is {told}{' and locked' if server.locked else ''}")
         if time.monotonic() > deadline:
             raise UnreachableError(
                 f"server {server_id} stays {server.status}", next_command="look at the server's console, then fds up"
             )
         time.sleep(PAUSE_S)
+
+
+def _address(server: Any) -> str:
+    if server.public_net is None or server.public_net.ipv4 is None:
+        raise UnreachableError(
+            f"server {server.id} has no public IPv4 address, so it cannot be reached",
+            where="the Hetzner account",
+            next_command="switch it off and assign one in the Hetzner console, then fds up",
+        )
+    return str(server.public_net.ipv4.ip)
 
 
 def _power_on(server: Any, api: Client) -> None:

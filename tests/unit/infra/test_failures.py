@@ -48,6 +48,8 @@ from infra.engine.errors import PROGRAM, to_stack_error
         ('Container a: error during connect: Get "http://docker/v1.43/info": exit status 255', 5, "to the host broke"),
         ("Server server: server is locked (locked, 4c0d)", 5, "still busy with this"),
         ("Server server: server limit exceeded (resource_limit_exceeded, 4c0d)", 5, "next: raise the limit"),
+        ("Server server: server name is already used (uniqueness_error, 4c0d)", 3, "next: rename or delete it"),
+        ("SshKey deploy: SSH key not unique (uniqueness_error)", 3, "which is not the stack's"),
         (
             "Firewall firewall: only GET (token_readonly, 4c0d)",
             5,
