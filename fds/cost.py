@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,14 @@ Actual = Annotated[
     bool, typer.Option("--actual", help="Show what the account really runs, with prices, next to the plan.")
 ]
 
+_APART = (
+    ("--json", "--markdown"),
+    ("--explain", "--markdown"),
+    ("--actual", "--markdown"),
+    ("--actual", "--explain"),
+    ("--actual", "--diff"),
+)
+
 
 def command(
     stack: Stack = "dev",
@@ -41,8 +50,8 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Show what the stack costs a month, line by line, against its budget."""
-    if as_json and markdown:
-        raise UsageError("--json and --markdown are two formats of one report", next_command="leave out one of them")
+    given = {"--json": as_json, "--markdown": markdown, "--diff": diff, "--explain": explain, "--actual": actual}
+    _refuse_apart(given, base)
     from infra import stack_file
     from infra.cost.planning.next_steps import with_next_steps
     from infra.cost.sources import measured
@@ -67,6 +76,15 @@ def command(
     else:
         _show(plan, basis, settings, explain=explain)
     _plans.leave(plan)
+
+
+def _refuse_apart(given: Mapping[str, bool], base: str) -> None:
+    """Refuse options of which one would have no effect."""
+    if base != "HEAD" and not given["--diff"]:
+        raise UsageError("--base is a revision for --diff", next_command=f"fds cost --diff --base {base}")
+    for one, other in _APART:
+        if given[one] and given[other]:
+            raise UsageError(f"{one} and {other} do not go together", next_command="leave out one of them")
 
 
 def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: bool) -> None:

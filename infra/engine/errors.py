@@ -43,6 +43,9 @@ _RATE_ADVICE = (
     "wait until the limit resets (six hours at most); on this machine also docker login and fds setup; "
     "for a server made from now on, also the setting registryMirror"
 )
+_PLUGIN = re.compile(
+    r"(?:download and install|no) resource plugin '?(?:pulumi-resource-)?(?P<name>[a-z-]+)", re.IGNORECASE
+)
 _SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
@@ -97,6 +100,8 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if RATE_LIMIT.search(reason):
         what = f"the image hub allows the host no more downloads for now: {short}"
         return UnreachableError(what, where=where, next_command=f"{_RATE_ADVICE}, then fds up --stack {stack}")
+    if of_plugin := _of_plugin(reason, stack):
+        return of_plugin
     if of_account := _of_account(reason, short, stack):
         return of_account
     if _TOKEN.search(reason):
@@ -105,18 +110,12 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if _BUSY.search(reason):
         way = "wait some minutes, then the same command again"
         return BusyError(f"the Hetzner API is busy: {short}", where=where, next_command=way)
-    if _CUT.search(reason):
-        way = f"fds up --stack {stack}, which goes on where this one stopped"
-        return UnreachableError(f"the connection to the host broke: {short}", where=where, next_command=way)
-    if _LOST.search(reason):
-        way = f"fds up --stack {stack}, which goes on where this one stopped"
-        return UnreachableError(f"a connection broke: {short}", where=where, next_command=way)
-    if image := _IMAGE.search(reason):
-        what = f"image {image['name']} could not be pulled on the host: {short}"
-        way = f"fds up --stack {stack} again, or pull it there by hand to see why"
-        if image["digest"]:
-            way = f"fds up --stack {stack} again, or {image_lock.way_out(image['name'])}"
-        return UnreachableError(what, where=where, next_command=way)
+    for broken, what in ((_CUT, "the connection to the host broke"), (_LOST, "a connection broke")):
+        if broken.search(reason):
+            way = f"fds up --stack {stack}, which goes on where this one stopped"
+            return UnreachableError(f"{what}: {short}", where=where, next_command=way)
+    if of_image := _of_image(reason, short, stack):
+        return of_image
     if _SEALED.search(reason):
         way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"
         return UsageError(
@@ -144,3 +143,27 @@ def _of_account(reason: str, short: str, stack: str) -> StackError | None:
         way = f"create a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
         return UnreachableError("the Hetzner token is read-only", where=where, next_command=way)
     return None
+
+
+def _of_image(reason: str, short: str, stack: str) -> StackError | None:
+    """Return the error if an image could not be pulled; else None."""
+    where = f"stack {stack}"
+    if image := _IMAGE.search(reason):
+        what = f"image {image['name']} could not be pulled on the host: {short}"
+        way = f"fds up --stack {stack} again, or pull it there by hand to see why"
+        if image["digest"]:
+            way = f"fds up --stack {stack} again, or {image_lock.way_out(image['name'])}"
+        return UnreachableError(what, where=where, next_command=way)
+    return None
+
+
+def _of_plugin(reason: str, stack: str) -> StackError | None:
+    """Return the error if the engine lacks a plugin; else None."""
+    plugin = _PLUGIN.search(reason)
+    if plugin is None:
+        return None
+    return UnreachableError(
+        f"the engine's plugin {plugin['name']} is missing and cannot be downloaded",
+        where=f"stack {stack}",
+        next_command=f"fds setup --stack {stack}, then the same command again",
+    )

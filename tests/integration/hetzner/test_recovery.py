@@ -96,7 +96,7 @@ def test_data_volume_on_another_server_is_left_there(api: HetznerAPI, client: Cl
     disk.attach(made.server, automount=False).wait_until_finished()
     recorded = {"server": str(box.id), "volume": str(disk.id), "volume_attachment": str(disk.id)}
     writes = len(api.writes())
-    with pytest.raises(UnreachableError, match="disk is attached to the server other, not to box.*; next: unmount it"):
+    with pytest.raises(UnreachableError, match=r"disk is attached to the server other, not to box.*; next: unmount it"):
         recovery.attach_again(SETTINGS, recorded, lambda _: None)
     assert len(api.writes()) == writes
 
@@ -119,7 +119,7 @@ def test_server_without_an_address_is_named_at_once(api: HetznerAPI, client: Cli
     row["status"] = "running"
     (address,) = (one for one in api._account.rows["primary_ips"].values() if one["type"] == "ipv4")
     address["assignee_id"] = None
-    with pytest.raises(UnreachableError, match="has no public IPv4 address.*; next: switch it off and assign one"):
+    with pytest.raises(UnreachableError, match=r"has no public IPv4 address.*; next: switch it off and assign one"):
         recovery.switch_on(SETTINGS, str(row["id"]), lambda _: None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,7 +14,7 @@ STARTED = "2026-10-08T12:00:00.123456789Z"
 class Processor:
     """A container that was started at this time."""
 
-    attrs = {"State": {"StartedAt": STARTED}}
+    attrs: ClassVar = {"State": {"StartedAt": STARTED}}
 
 
 @pytest.mark.parametrize(

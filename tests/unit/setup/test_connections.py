@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import ssl
 import sys
 
@@ -11,11 +12,13 @@ import paramiko
 import psycopg
 import pytest
 import requests
+import typer
 import urllib3.exceptions
 from hcloud import APIException
 
 from fds import main
 from fds._connections import lost
+from stack_runtime.errors import UnknownError
 
 BROKEN = [
     ConnectionResetError(104, "Connection reset by peer"),
@@ -33,14 +36,14 @@ BROKEN = [
 ]
 
 
-def _exit_code(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
+def _exit_code(error: BaseException, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     def fail(**_: object) -> None:
         raise error
 
     monkeypatch.setattr(main, "app", fail)
     monkeypatch.setattr(main, "_register", lambda: None)
     monkeypatch.setattr(main, "_remind", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["fds", "status"])
+    monkeypatch.setattr(sys, "argv", ["fds", "status", *words])
     with pytest.raises(SystemExit) as raised:
         main.run()
     assert isinstance(raised.value.code, int)
@@ -62,6 +65,38 @@ def test_api_refusal_is_reported_with_its_message(
     refusal = APIException(code=502, message="bad gateway", details={})
     assert _exit_code(refusal, monkeypatch) == 5
     assert "the API answers 502: bad gateway" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (UnknownError("no price"), 4, "no price"),
+        (KeyError("x"), 1, "unexpected: 'x'"),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (typer.Abort(), 130, "stopped"),
+        (typer.BadParameter("it is odd"), 2, "Invalid value: it is odd"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_failure_is_one_json_and_one_sentence(
+    error: BaseException,
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _exit_code(error, monkeypatch, "--json") == code
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["error"], document["exit_code"]) == (says, code)
+    assert told.err.startswith(f"fds: {says}") and told.err.count("\n") == 1
+
+
+def test_json_of_another_program_s_option_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _exit_code(UnknownError("no price"), monkeypatch, "--", "--json") == 4
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), PermissionError(13, "denied")])
