@@ -19,6 +19,7 @@ import typer
 
 import fds
 from fds._connections import lost
+from fds._disk import unwritable
 from fds._imports import failed_import
 from fds.output import say
 from stack_runtime.errors import StackError, UsageError
@@ -104,7 +105,7 @@ def run() -> None:
 
 def _known(error: Exception) -> StackError | None:
     """Return the error for an expected failure; None for any other."""
-    return error if isinstance(error, StackError) else lost(error) or failed_import(error)
+    return error if isinstance(error, StackError) else lost(error) or failed_import(error) or unwritable(error)
 
 
 def _unexpected(error: Exception) -> StackError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sqlite3
 import ssl
 import sys
 
@@ -72,6 +73,14 @@ def test_api_refusal_is_reported_with_its_message(
     [
         (UnknownError("no price"), 4, "no price"),
         (KeyError("x"), 1, "unexpected: 'x'"),
+        (OSError(28, "No space left on device"), 1, "a disk is full: No space left on device"),
+        (OSError(30, "Read-only file system", "/a/.fds"), 1, "a file cannot be read or written: Read-only file system"),
+        (PermissionError(13, "Permission denied", "/a"), 1, "a file cannot be read or written: Permission denied"),
+        (
+            sqlite3.OperationalError("database or disk is full"),
+            1,
+            "the history of changes cannot be written: database or disk is full",
+        ),
         (KeyboardInterrupt(), 130, "stopped"),
         (typer.Abort(), 130, "stopped"),
         (typer.BadParameter("it is odd"), 2, "Invalid value: it is odd"),
@@ -99,7 +108,7 @@ def test_json_of_another_program_s_option_is_not_printed(
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), PermissionError(13, "denied")])
+@pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), RuntimeError("no")])
 def test_other_failure_is_unexpected_and_exits_with_1(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lost(error) is None
     assert _exit_code(error, monkeypatch) == 1
