@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -88,6 +89,9 @@ def _where_the_engine_is() -> str:
 
 def run() -> None:
     """Run the command line; every failure ends in one sentence and an exit code, with `--json` also as JSON."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack some characters
     _register()
     path = os.environ.get("PATH")  # saved now, because a deployment extends PATH
     try:
