@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,11 +25,11 @@ Actual = Annotated[
 ]
 
 _APART = (
-    ("--json", "--markdown"),
-    ("--explain", "--markdown"),
-    ("--actual", "--markdown"),
-    ("--actual", "--explain"),
-    ("--actual", "--diff"),
+    ("json", "markdown"),
+    ("explain", "markdown"),
+    ("actual", "markdown"),
+    ("actual", "explain"),
+    ("actual", "diff"),
 )
 
 
@@ -50,8 +49,7 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Show what the stack costs a month, line by line, against its budget."""
-    given = {"--json": as_json, "--markdown": markdown, "--diff": diff, "--explain": explain, "--actual": actual}
-    _refuse_apart(given, base)
+    _refuse_apart(base, json=as_json, markdown=markdown, diff=diff, explain=explain, actual=actual)
     from infra import stack_file
     from infra.cost.planning.next_steps import with_next_steps
     from infra.cost.sources import measured
@@ -65,8 +63,7 @@ def command(
         plan = _against(base, project, plan, basis, settings)
     plan = with_next_steps(measured.beside(plan, project, basis.today), settings, basis.plan)
     if actual:
-        _actual(plan, basis, as_json=as_json)
-        return
+        return _actual(plan, basis, as_json=as_json)
     if as_json:
         answer(plan.model_dump(mode="json"))
     elif markdown:
@@ -78,13 +75,13 @@ def command(
     _plans.leave(plan)
 
 
-def _refuse_apart(given: Mapping[str, bool], base: str) -> None:
+def _refuse_apart(base: str, **given: bool) -> None:
     """Refuse options of which one would have no effect."""
-    if base != "HEAD" and not given["--diff"]:
+    if base != "HEAD" and not given["diff"]:
         raise UsageError("--base is a revision for --diff", next_command=f"fds cost --diff --base {base}")
     for one, other in _APART:
         if given[one] and given[other]:
-            raise UsageError(f"{one} and {other} do not go together", next_command="leave out one of them")
+            raise UsageError(f"--{one} and --{other} do not go together", next_command="leave out one of them")
 
 
 def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: bool) -> None:

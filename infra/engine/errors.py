@@ -33,6 +33,7 @@ _API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*"
 _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
 _TAKEN = re.compile(r"\(uniqueness_error\b", re.IGNORECASE)
+_FAILED = re.compile(r"\((action_failed|unknown_error)\b", re.IGNORECASE)
 _READ_ONLY = re.compile(r"\(token_readonly\b", re.IGNORECASE)
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
 _IMAGE = re.compile(
@@ -125,7 +126,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
 
 
 def _of_account(reason: str, short: str, stack: str) -> StackError | None:
-    """Return the error if the account's API closed the connection, is busy, has reached a limit or refuses a name."""
+    """Return the error if the account's API closed the connection, is busy, failed, or refuses this."""
     where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
     if _API_CUT.search(reason):
         return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)
@@ -139,6 +140,10 @@ def _of_account(reason: str, short: str, stack: str) -> StackError | None:
         what = f"the Hetzner project has one of this name or key already, which is not the stack's: {short}"
         way = f"rename or delete it in the Hetzner console, or use another name with --stack, then {again}"
         return RefusedError(what, where=where, next_command=way)
+    if _FAILED.search(reason):
+        what = f"an action failed in the Hetzner account: {short}"
+        way = f"{again}; if it fails again, look at it in the Hetzner console"
+        return UnreachableError(what, where=where, next_command=way)
     if _READ_ONLY.search(reason):
         way = f"create a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
         return UnreachableError("the Hetzner token is read-only", where=where, next_command=way)

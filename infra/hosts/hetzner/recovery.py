@@ -10,7 +10,7 @@ from typing import Any
 from hcloud import APIException, Client
 
 from infra.engine.state_edits import BY_THEMSELVES
-from infra.hosts.hetzner.account import Account, labelled, members, records_of
+from infra.hosts.hetzner.account import IDENTITY, Account, labelled, members, records_of
 from infra.hosts.hetzner.api import all_pages, request
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
@@ -187,22 +187,40 @@ def _one(kind: str, resource_id: str, api: Client) -> Any:
         raise
 
 
-def lift_protection(settings: Settings, identity: str, *, volumes: bool) -> None:
-    """Remove the account's delete protection from the stack's server and, if `volumes` is true, its data volume."""
+def _own(api: Client, kind: str, settings: Settings, identity: str, recorded: Mapping[str, str]) -> list[Any]:
+    """Return the stack's resources of `kind`: by label, and the recorded one even if somebody removed its labels."""
+    found = {each.id: each for each in labelled(api, kind, settings, identity)}
+    one = _one(kind, recorded[kind], api) if kind in recorded else None
+    if one is not None and (one.labels or {}).get(IDENTITY, identity) == identity:
+        found[one.id] = one
+    return list(found.values())
+
+
+def lift_protection(settings: Settings, identity: str, recorded: Mapping[str, str], *, volumes: bool) -> None:
+    """Remove the account's delete protection from the stack's server and, if `volumes` is true, its data volume.
+
+    Args:
+        recorded: ids by kind, from the engine's record.
+    """
 
     def lift(api: Client) -> None:
-        for server in labelled(api, "server", settings, identity):
+        for server in _own(api, "server", settings, identity, recorded):
             server.change_protection(delete=False, rebuild=False).wait_until_finished()
-        for volume in labelled(api, "volume", settings, identity) if volumes else ():
+        for volume in _own(api, "volume", settings, identity, recorded) if volumes else ():
             volume.change_protection(delete=False).wait_until_finished()
 
     request(settings.stack, lift)
 
 
-def remove_leftovers(settings: Settings, identity: str, *, volumes: bool) -> dict[str, list[str]]:
-    """Delete the remaining resources with the stack's labels, which a killed deployment created but did not record.
+def remove_leftovers(
+    settings: Settings, identity: str, recorded: Mapping[str, str], *, volumes: bool
+) -> dict[str, list[str]]:
+    """Delete the stack's remaining resources, which a killed deployment created but did not record.
 
     Data volumes, which the engine retains, are deleted only if `volumes` is true.
+
+    Args:
+        recorded: ids by kind, from the engine's record before the removal.
 
     Returns: names of the deleted resources, by kind.
     """
@@ -213,7 +231,7 @@ def remove_leftovers(settings: Settings, identity: str, *, volumes: bool) -> dic
             api.zones.delete_rrset(each)
         left = {"record": [str(each.name) for each in records]}
         for kind in BY_THEMSELVES if volumes else [kind for kind in BY_THEMSELVES if kind != "volume"]:
-            found = labelled(api, kind, settings, identity)
+            found = _own(api, kind, settings, identity, recorded)
             for each in found:
                 action = each.delete()
                 if hasattr(action, "wait_until_finished"):

@@ -44,7 +44,7 @@ _READS: dict[str, Callable[[], object]] = {
     "resources": lambda: Account.of(SETTINGS, "one"),
     "resizes": lambda: recovery.settled(SETTINGS, "one", print),
     "start": lambda: recovery.switch_on(SETTINGS, "1", print),
-    "protection": lambda: recovery.lift_protection(SETTINGS, "one", volumes=True),
+    "protection": lambda: recovery.lift_protection(SETTINGS, "one", {}, volumes=True),
     "records": lambda: hetzner_api.request("answers", lambda api: records_of(api, SETTINGS)),
     "token": lambda: hetzner_api.verify(TOKEN),
 }

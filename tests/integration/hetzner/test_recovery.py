@@ -123,6 +123,22 @@ def test_server_without_an_address_is_named_at_once(api: HetznerAPI, client: Cli
         recovery.switch_on(SETTINGS, str(row["id"]), lambda _: None)
 
 
+def test_resources_without_labels_are_removed_by_their_recorded_ids(api: HetznerAPI, client: Client) -> None:
+    """Somebody removed the labels by hand; a volume that another stack owns by its label stays."""
+    (server,), (volume,) = client.servers.get_all(), client.volumes.get_all()
+    server.change_protection(delete=True, rebuild=True).wait_until_finished()
+    volume.change_protection(delete=True).wait_until_finished()
+    server.update(labels={})
+    recorded = {"server": str(server.id), "volume": str(volume.id)}
+    for labels in ({**LABELS, "identity": "another"}, {}):
+        volume.update(labels=labels)
+        recovery.lift_protection(SETTINGS, IDENTITY, recorded, volumes=True)
+        removed = recovery.remove_leftovers(SETTINGS, IDENTITY, recorded, volumes=True)
+        assert removed["volume"] == ([] if labels else ["disk"])
+    api.settle()
+    assert api.account()["servers"] == api.account()["volumes"] == 0
+
+
 class _OvertakenDeployment:
     """Double of a deployment: another deployment takes the stack's lock while this one waits for the account."""
 

@@ -55,6 +55,7 @@ from infra.engine.errors import PROGRAM, to_stack_error
             "plugin docker is missing and cannot be downloaded (stack prod); next: fds setup --stack prod",
         ),
         ("no resource plugin 'pulumi-resource-hcloud' found in the workspace", 5, "plugin hcloud is missing"),
+        ("Server server: * create_server failed: no room (action_failed)", 5, "which first checks what took effect"),
         ("Server server: server name is already used (uniqueness_error, 4c0d)", 3, "next: rename or delete it"),
         ("SshKey deploy: SSH key not unique (uniqueness_error)", 3, "which is not the stack's"),
         (
