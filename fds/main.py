@@ -138,7 +138,7 @@ def _end(error: StackError, path: str | None) -> NoReturn:
     if "--json" in (words[: words.index("--")] if "--" in words else words):  # the rest is for another program
         print(json.dumps(error.as_json()))
     lacks_engine = "pulumi " in error.next_command and shutil.which("pulumi", path=path) is None
-    print(f"fds: {error}{_where_the_engine_is() if lacks_engine else ''}", file=sys.stderr)
+    say(f"fds: {error}{_where_the_engine_is() if lacks_engine else ''}")
     raise SystemExit(error.exit_code) from None
 
 

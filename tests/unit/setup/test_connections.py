@@ -101,6 +101,16 @@ def test_every_failure_is_one_json_and_one_sentence(
     assert told.err.startswith(f"fds: {says}") and told.err.count("\n") == 1
 
 
+def test_text_of_a_server_cannot_control_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    banner = UnknownError("SSH failed: \x1b]0;owned\x07\x1b[2J\r\u202ewelcome ü 1\xa0GB\n  …")
+    assert _exit_code(banner, monkeypatch) == 4
+    assert (
+        capsys.readouterr().err == "fds: SSH failed: \ufffd]0;owned\ufffd\ufffd[2J\ufffd\ufffdwelcome ü 1\xa0GB\n  …\n"
+    )
+
+
 def test_json_of_another_program_s_option_is_not_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
