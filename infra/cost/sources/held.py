@@ -129,7 +129,7 @@ def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, 
 
 def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
     """Return the stack of a resource; one of the same name with another identity counts as another stack."""
-    labels = entry.get("labels")
+    labels = entry.get("labels").checked_object()
     if not labels.has("project"):
         for key in ("assignee_id", "server"):
             if entry.has(key):

@@ -20,6 +20,7 @@ from infra.cost.planning.prices import PriceList
 from infra.cost.planning_inputs import PlanningInputs, ProgramStack
 from infra.cost.sources import held, live, rate
 from infra.hosts.hetzner import token
+from stack_runtime.errors import UnknownError
 from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 
@@ -50,6 +51,13 @@ def test_resource_without_valid_stack_labels_is_listed_as_stray(labels: Mapping[
     (one,) = inputs.running or ()
     assert one.owner == STRAY and not group.stack_lines(kit.settings(), inputs)
     assert any("volume data (10 GB) for $0.80" in warning for warning in group.warnings(kit.settings(), inputs))
+
+
+@pytest.mark.parametrize("labels", [None, [], "", "stack=prod", 0, True], ids=repr)
+def test_labels_of_another_form_are_unknown(labels: object) -> None:
+    """As a stray, the resource would not be counted."""
+    with pytest.raises(UnknownError, match=r"volumes\.labels is not an object"):
+        _inputs({"labels": labels})
 
 
 def test_costs_that_the_account_does_not_list_are_added_to_the_running_cost() -> None:
