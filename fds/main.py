@@ -64,6 +64,8 @@ def _stopped() -> NoReturn:
     threading.excepthook = lambda _: None  # threads of the engine's SDK fail now, because their files are closed
     error = StackError("stopped", next_command="the same command again, which continues")
     error.exit_code = 130  # that of a program which Ctrl-C ended
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # the terminal shows ^C, or the question that was not answered
     _end(error, None)
 
 
