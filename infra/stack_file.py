@@ -23,6 +23,7 @@ from infra.stack_secrets import SECRETS, TOKEN, check_encryption
 from stack_runtime.errors import RefusedError, StackError, UsageError
 from stack_runtime.files import write_atomically
 from stack_runtime.paths import PROJECT
+from stack_runtime.text import shortened
 
 _ANOTHER = "the same command with --stack and the name of a stack that is there"
 _TOP_LEVEL = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
@@ -145,13 +146,21 @@ def config(project: Path, stack: str) -> dict[str, Any]:
 
 
 def _refuse_project_config(project: Path) -> None:
-    """Refuse settings in `Pulumi.yaml`, and `stackConfigDir`, which makes the engine read other stack files.
+    """Refuse settings in `Pulumi.yaml`, `stackConfigDir`, which makes the engine read other files, and other projects.
 
     Raises:
-        UsageError: one of them is set.
+        UsageError: one of them is set, or the project is another program.
     """
     path = project / "Pulumi.yaml"
-    document = _load(path, _parsed) if path.is_file() else {}
+    if not path.is_file():
+        return
+    document = _load(path, _parsed)
+    if document.get("name") != PROJECT:
+        raise UsageError(
+            f"this is the Pulumi project {shortened(document.get('name'))}, not a data stack",
+            where=str(project),
+            next_command="cd into the folder of a data stack, or fds init my-data",
+        )
     for key in ("config", "stackConfigDir"):
         if key in document:
             raise _wrong(path.name, f"{key} does not belong here: settings are allowed only in Pulumi.STACK.yaml")
@@ -265,8 +274,8 @@ def _load(path: Path, parse: Callable[[str], Any]) -> Any:
             f"there is no stack file {path.name}, stacks here: {known}",
             next_command=f"{_ANOTHER}, or make it: {_making(path)}",
         ) from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = getattr(error, "problem", None) or getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise _wrong(path.name, f"the file cannot be read: {' '.join(str(reason).split())}") from None
     if not isinstance(document, Mapping):
         raise _wrong(path.name, "the file has no settings")

@@ -136,6 +136,25 @@ def test_project_file_of_another_program_may_use_any_yaml(tmp_path: Path, name: 
     assert is_ours(tmp_path) is ours
 
 
+@pytest.mark.parametrize("document", ["name: website\n", "runtime: go\n", "name: [1]\n"])
+def test_stack_of_another_program_is_not_ours_to_deploy(tmp_path: Path, document: str) -> None:
+    """Else `fds up` would write secrets into that program's stack file."""
+    (tmp_path / "Pulumi.yaml").write_text(document)
+    path_of(tmp_path, "dev").write_text("config: {}\n")
+    with pytest.raises(
+        UsageError, match=r"this is the Pulumi project .*, not a data stack .*; next: cd into the folder"
+    ):
+        read(tmp_path, "dev")
+
+
+@pytest.mark.parametrize("kind", ["folder", "loop"])
+def test_stack_file_that_is_no_file_is_a_one_line_error(tmp_path: Path, kind: str) -> None:
+    path = path_of(tmp_path, "dev")
+    path.mkdir() if kind == "folder" else path.symlink_to(path)
+    with pytest.raises(UsageError, match=r"the file cannot be read: .*; next: correct Pulumi.dev.yaml"):
+        read(tmp_path, "dev")
+
+
 @pytest.mark.parametrize("name", ["../dev", "Dev", "", "a.b", "-x", "x" * 32])
 def test_invalid_stack_name_is_refused(project: Path, name: str) -> None:
     with pytest.raises(UsageError, match="a stack's name"):
