@@ -20,11 +20,11 @@ import typer
 
 import fds
 from fds._connections import lost
-from fds._disk import unwritable
 from fds._imports import failed_import
 from fds.output import say
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.text import shortened
+from stack_runtime.unwritable import unwritable
 
 app = typer.Typer(
     name="fds",
