@@ -93,7 +93,9 @@ def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
         "UV_COMPILE_BYTECODE": "1"
     }  # the project may be read-only at run time, and then each run would compile again
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise UnreachableError(

@@ -145,7 +145,9 @@ def test_docker_address_puts_ipv6_in_brackets() -> None:
     assert docker_address(SETTINGS.model_copy(update={"ssh_host": "2001:db8::1"})) == "ssh://deploy@[2001:db8::1]:22"
 
 
-@pytest.mark.parametrize("line", ["", "# 192.0.2.1:22 SSH-2.0", "a ssh-ed25519", "a ssh-dss AAAA", "a ssh-ed25519 %%%"])
+@pytest.mark.parametrize(
+    "line", ["", "# 192.0.2.1:22 SSH-2.0", "a ssh-ed25519", "a ssh-dss AAAA", "a ssh-ed25519 %%%", "a ssh-rsa \ufffd"]
+)
 def test_unusable_lines_of_a_scan_are_ignored(line: str) -> None:
     assert known._parsed(line) is None
 
