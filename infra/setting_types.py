@@ -33,7 +33,7 @@ _WORDS = {
     r"^JSON decode error$": "it is not JSON",
     r"\bvalid dictionary( or .*)?$": "valid object",
     r"\bvalid tuple$": "valid list",
-    r"\bvalid string$": "valid text",
+    r"\bvalid string(, unable to .*)?$": "valid text",
     r"\bvalid integer\b": "valid whole number",
     r" after validation\b": "",
 }

@@ -37,6 +37,7 @@ def test_schema_has_the_bounds_of_every_number() -> None:
         ({"profiles": ["a"] * 21}, "it must have at most 20 items, not 21"),
         ({"memory_mb": []}, "it must be a valid object"),
         ({"server_type": 4}, "it must be a valid text"),
+        ({"reason": "\udcff"}, "it must be a valid text"),
         ({"schedule": "yearly"}, "it must be 'never', 'hourly', 'daily' or 'weekly'"),
         ({"budget_usd": 99}, "there is nothing of this name"),
         ({"reason": ""}, "it must have at least 1 character"),
