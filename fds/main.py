@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -89,11 +90,19 @@ def _where_the_engine_is() -> str:
     return " (after `. .fds/env`)" if made else " (after `fds setup` and `. .fds/env`)"
 
 
-def run() -> None:
-    """Run the command line; every failure ends in one sentence and an exit code, with `--json` also as JSON."""
+def _prepare_streams() -> None:
+    """Replace characters that the terminal lacks, and streams that the caller has closed."""
+    sys.stdout, sys.stderr = (
+        stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr)
+    )  # noqa: SIM115, open to the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may lack some characters
+            stream.reconfigure(errors="backslashreplace")
+
+
+def run() -> None:
+    """Run the command line; every failure ends in one sentence and an exit code, with `--json` also as JSON."""
+    _prepare_streams()
     _register()
     path = os.environ.get("PATH")  # saved now, because a deployment extends PATH
     try:
@@ -138,7 +147,8 @@ def _end(error: StackError, path: str | None) -> NoReturn:
     """
     words = sys.argv[1:]
     if "--json" in (words[: words.index("--")] if "--" in words else words):  # the rest is for another program
-        print(json.dumps(error.as_json()))
+        with contextlib.suppress(OSError):  # the disk that stdout writes to may be full
+            print(json.dumps(error.as_json()), flush=True)
     lacks_engine = "pulumi " in error.next_command and shutil.which("pulumi", path=path) is None
     say(f"fds: {error}{_where_the_engine_is() if lacks_engine else ''}")
     raise SystemExit(error.exit_code) from None
