@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -92,9 +91,7 @@ def _where_the_engine_is() -> str:
 
 def _prepare_streams() -> None:
     """Replace characters that the terminal lacks, and streams that the caller has closed."""
-    sys.stdout, sys.stderr = (
-        stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr)
-    )  # noqa: SIM115, open to the end
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
