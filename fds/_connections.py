@@ -21,7 +21,7 @@ _OF_EXTRAS = ("httpx", "httpx2")
 """Libraries of the extra `agents`; each has the error class `TransportError`."""
 
 
-def lost(error: BaseException) -> StackError | None:
+def connection_error(error: BaseException) -> StackError | None:
     """Return the error for a broken connection or an API refusal; None for any other failure."""
     from hcloud import HCloudException
 

@@ -28,7 +28,7 @@ FxRate = Annotated[str | None, typer.Option("--fx-rate", help="Exchange rate: US
 FxDate = Annotated[str | None, typer.Option("--fx-date", help="Date of that rate.")]
 
 _WIDTH = 100
-"""Columns where no terminal says how many it has."""
+"""Width of the output in characters if there is no terminal."""
 
 
 def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings:
@@ -56,12 +56,12 @@ def _day(text: str | None) -> date | None:
         raise UsageError(f"'{text}' is not a date", next_command="--prices-date 2026-10-07") from None
 
 
-def basis(
+def planning_inputs(
     settings: Settings, project: Path, *, allow_snapshot: bool, prices: Path | None, prices_date: str | None
 ) -> PlanningInputs:
     """Fetch the planning inputs for these settings, with the sources that the options name."""
     from infra.cost.planning_inputs import PRICES_VARIABLE, PlanningInputs, today
-    from infra.engine.identity import known
+    from infra.engine.identity import find_identity
     from infra.hosts import host_of
 
     if prices_date is not None and prices is None and not os.environ.get(PRICES_VARIABLE):
@@ -76,7 +76,7 @@ def basis(
         prices_dir=prices,
         prices_date=_day(prices_date),
         project=project,
-        identity=None if host_of(settings).on_this_machine else known(project, settings.stack),
+        identity=None if host_of(settings).on_this_machine else find_identity(project, settings.stack),
     )
 
 
@@ -87,7 +87,7 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH, soft_wrap=not sys.stdout.isatty())
 
 
-def leave(plan: Plan) -> None:
+def exit_by_verdict(plan: Plan) -> None:
     """Exit with the code of the verdict; the caller has already printed the plan."""
     if plan.verdict != "within":
         raise typer.Exit((UnknownError if plan.verdict == "unknown" else RefusedError).exit_code)

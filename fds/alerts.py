@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 
 
 class Action(StrEnum):
@@ -21,7 +21,6 @@ def command(
     action: Annotated[Action, typer.Argument(help="list what fires, or send a test to every receiver.")] = Action.LIST,
     stack: Stack = "dev",
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """List the alerts that fire; with `test`, send one through every receiver and show the results."""
     from infra.docker_access import daemon

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
+from infra.scalable import KEYS
 
 if TYPE_CHECKING:
     from agents.changes.bounds import Bounds
@@ -26,8 +27,7 @@ Allow = Annotated[
     typer.Option(
         "--allow",
         metavar="KEYS",
-        help="What --yes may change: of workers, memory, cpu, volumeGb, profiles, serverType, location, backups, "
-        "schedule, with commas between them.",
+        help=f"What --yes may change: of {', '.join(KEYS)}, with commas between them.",
     ),
 ]
 UpTo = Annotated[
@@ -48,7 +48,6 @@ def command(
     allow: Allow = None,
     up_to: UpTo = None,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Ask in your own words; a change is planned first, and applied only after you approve it."""
     bounds = _bounds(yes, allow, up_to)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fds import _plans
-from fds.output import AsJson, Debug, Stack, answer
+from fds.output import AsJson, Stack, answer
 from stack_runtime.errors import UnknownError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ def command(
     prices_date: _plans.PricesDate = None,
     fx_rate: _plans.FxRate = None,
     fx_date: _plans.FxDate = None,
-    debug: Debug = False,
 ) -> None:
     """Show what the stack costs a month, line by line, against its budget."""
     _refuse_apart(base, json=as_json, markdown=markdown, diff=diff, explain=explain, actual=actual)
@@ -57,11 +56,13 @@ def command(
 
     project = project_dir()
     settings = _plans.with_rate(stack_file.read(project, stack), fx_rate, fx_date)
-    basis = _plans.basis(settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date)
+    basis = _plans.planning_inputs(
+        settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date
+    )
     plan = basis.plan(settings)
     if diff:
         plan = _against(base, project, plan, basis, settings)
-    plan = with_next_steps(measured.beside(plan, project, basis.today), settings, basis.plan)
+    plan = with_next_steps(measured.with_measurement(plan, project, basis.today), settings, basis.plan)
     if actual:
         return _actual(plan, basis, as_json=as_json)
     if as_json:
@@ -72,7 +73,7 @@ def command(
         print(render(plan), end="")
     else:
         _show(plan, basis, settings, explain=explain)
-    _plans.leave(plan)
+    _plans.exit_by_verdict(plan)
 
 
 def _refuse_apart(base: str, **given: bool) -> None:
@@ -110,12 +111,12 @@ def _actual(plan: Plan, basis: PlanningInputs, *, as_json: bool) -> None:
 
     from infra.cost.reports import actual, report
     from infra.cost.sources.live import Account
-    from infra.engine.identity import known
+    from infra.engine.identity import find_identity
     from stack_runtime.paths import project_dir
 
     if basis.inputs is None or basis.inputs.prices is None:
         raise UsageError(f"stack {plan.stack} runs on your own machine", next_command="fds cost --actual --stack prod")
-    account, identity = Account.of(plan.stack), known(project_dir(), plan.stack)
+    account, identity = Account.of(plan.stack), find_identity(project_dir(), plan.stack)
     found = actual.ask(plan, basis.inputs.prices, account, datetime.now(UTC), identity)
     if as_json:
         answer(found.model_dump(mode="json"))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fds._runs import check_database, local_database
-from fds.output import Debug, Stack, say
+from fds.output import Stack, say
 
 Words = Annotated[
     list[str], typer.Argument(metavar="-- ARGS", help="Arguments of dbt, such as: -- run --select my_model")
@@ -17,9 +17,7 @@ Local = Annotated[bool, typer.Option("--local", help="Use the data of local runs
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that local runs publish.")]
 
 
-def command(
-    words: Words, local: Local = False, database: Database = None, stack: Stack = "dev", debug: Debug = False
-) -> None:
+def command(words: Words, local: Local = False, database: Database = None, stack: Stack = "dev") -> None:
     """Run dbt on a copy of the published data, which is copied again after each publication."""
     from stack_runtime.pipeline.development import copy_published, fetch_published, run_dbt
     from stack_runtime.pipeline.paths import beside

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fds._runs import check_database, end_with, run_deployed, run_here
-from fds.output import AsJson, Debug, Stack
+from fds.output import AsJson, Stack
 
 Local = Annotated[bool, typer.Option("--local", help="Compare on this machine, without container and server.")]
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that local runs publish.")]
@@ -20,7 +20,6 @@ def command(
     database: Database = None,
     stack: Stack = "dev",
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Build and test the models on loaded data and show what would change, without loading or publishing."""
     from stack_runtime import logs

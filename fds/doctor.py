@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 
 
-def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
     """Check engine, Docker, settings, ports and services in turn; exit with the code of the first that fails."""
     from stack_runtime.errors import StackError
 

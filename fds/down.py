@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fds._take_over import TakeOver, confirmed
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 
 Volumes = Annotated[bool, typer.Option("--volumes", help="Remove the data as well.")]
 Confirm = Annotated[str, typer.Option("--confirm", help="Name of the stack, to confirm that a server is removed.")]
@@ -20,7 +20,6 @@ def command(
     confirm: Confirm = "",
     take_over: TakeOver = "",
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Remove every container, network and server of the stack; data volumes stay unless --volumes is given."""
     from infra.engine.progress import Progress

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 
 
-def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
     """Compare what really runs with what was deployed; exit with 1 if they differ, with 5 if nothing is deployed.
 
     fds up restores missing or stopped containers and, for a server, its firewall, protections, backups and volume.

@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 
-from fds.output import Debug, Stack
+from fds.output import Stack
 
 
 def command(
     service: Annotated[str, typer.Argument(help="Name of the service, as in fds status.")],
     words: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
     stack: Stack = "dev",
-    debug: Debug = False,
 ) -> None:
     """Run a command in a running service, for example: fds exec postgres -- psql -U postgres."""
     from infra.docker_access import endpoint

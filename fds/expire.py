@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fds.output import AsJson, Debug, answer, say
+from fds.output import AsJson, answer, say
 
 Only = Annotated[
     str | None, typer.Option("--stack", "-s", help="Revert changes of this stack; default: all of the project.")
@@ -15,7 +15,7 @@ Only = Annotated[
 Install = Annotated[bool, typer.Option("--install", help="Set up a systemd timer that runs this every 15 minutes.")]
 
 
-def command(stack: Only = None, install: Install = False, as_json: AsJson = False, debug: Debug = False) -> None:
+def command(stack: Only = None, install: Install = False, as_json: AsJson = False) -> None:
     """Revert every temporary change that has ended; --install sets up a timer for it."""
     from agents.changes.expiry import install_timer
     from agents.factory import create_change_service

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import typer
 
-from fds.output import Debug, say
+from fds.output import say
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the project and of its folder.")]
 Demo = Annotated[bool, typer.Option("--demo", help="Add the demo: transactions, their models and a sample file.")]
@@ -36,7 +36,7 @@ _DBT_NAME = "ai_agent_data_stack"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".meltano", "dbt_packages", "logs", "output", "target", ".env")
 
 
-def command(name: Name, demo: Demo = False, debug: Debug = False) -> None:
+def command(name: Name, demo: Demo = False) -> None:
     """Make the folder of a new project: settings, sources, models and pages, empty or with the demo."""
     from stack_runtime.errors import UsageError
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from fds._inspected import command_line, show
-from fds.output import AsJson, Debug, Stack, answer, ask, say
+from fds.output import AsJson, Stack, answer, ask, say
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file.")]
 Entity = Annotated[str | None, typer.Option("--entity", help="Name of the entity; default: from the file's name.")]
@@ -41,7 +41,6 @@ def command(
     write: Write = False,
     stack: Stack = "dev",
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Say what a CSV file is and how it would be loaded; with --write, add it to the project."""
     from stack_runtime.pipeline.declare_entity import check_new, declare_entity, entity_name, shared_settings

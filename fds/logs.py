@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fds.output import Debug, Stack
+from fds.output import Stack
 
 
 def command(
@@ -15,7 +15,6 @@ def command(
     stack: Stack = "dev",
     tail: Annotated[int, typer.Option("--tail", min=1, max=100_000, help="Number of last lines.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Print the last lines of a service's log."""
     from infra.docker_access import daemon

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import inspect
 import io
 import json
 import os
@@ -19,9 +20,9 @@ from typing import Any, NoReturn
 import typer
 
 import fds
-from fds._connections import lost
+from fds._connections import connection_error
 from fds._imports import failed_import
-from fds.output import say
+from fds.output import Debug, say
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.text import shortened
 from stack_runtime.unwritable import unwritable
@@ -35,20 +36,18 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    """Register each module that has a `command` as a verb; names such as `from_` lose their underscore."""
+    """Register the `command` of each module as a verb with the name of the module."""
     for module in pkgutil.iter_modules(fds.__path__):
-        if module.name.startswith("_") or module.name in ("main", "output"):
-            continue
-        command = getattr(importlib.import_module(f"fds.{module.name}"), "command", None)
-        if command:
-            app.command(module.name.rstrip("_").replace("_", "-"), help=command.__doc__)(_of_stack(command))
+        if not module.name.startswith("_") and module.name not in ("main", "output"):
+            command = importlib.import_module(f"fds.{module.name}").command
+            app.command(module.name, help=command.__doc__)(_verb(command))
 
 
-def _of_stack(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the command, whose errors name its stack in the next command."""
+def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the command with the option `--debug`; its errors name its stack in the next command."""
 
     @functools.wraps(command)
-    def run(**options: Any) -> Any:
+    def call(*, debug: bool = False, **options: Any) -> Any:  # the entry point `run` looks for --debug
         try:
             return command(**options)
         except StackError as error:
@@ -57,7 +56,10 @@ def _of_stack(command: Callable[..., Any]) -> Callable[..., Any]:
         except KeyboardInterrupt:  # caught here, because the library would exit without a message
             _stopped()
 
-    return run
+    signature = inspect.signature(command, eval_str=True)
+    option = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug)
+    call.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    return call
 
 
 def _stopped() -> NoReturn:
@@ -117,7 +119,9 @@ def run() -> None:
 
 def _known(error: Exception) -> StackError | None:
     """Return the error for an expected failure; None for any other."""
-    return error if isinstance(error, StackError) else lost(error) or failed_import(error) or unwritable(error)
+    return (
+        error if isinstance(error, StackError) else connection_error(error) or failed_import(error) or unwritable(error)
+    )
 
 
 def _unexpected(error: Exception) -> StackError:

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from fds.output import Debug, Stack
+from fds.output import Stack
 
 
 def command(
     service: Annotated[str, typer.Argument(help="Name of the service or of its host, such as airflow.")],
     stack: Stack = "dev",
-    debug: Debug = False,
 ) -> None:
     """Print the address of a service's UI, and open it if this session has a desktop."""
     from infra.component.containers import url_of

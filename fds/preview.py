@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 
 
-def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
     """Show what a deployment would change, without changing it."""
     from infra.cost.reports.text import headline
     from infra.engine.progress import Progress

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fds._runs import check_database, end_with, run_deployed, run_here
-from fds.output import AsJson, Debug, Stack
+from fds.output import AsJson, Stack
 
 Csv = Annotated[Path | None, typer.Option("--csv", help="Load this whole file; default: only new data.")]
 Entity = Annotated[str | None, typer.Option("--entity", help="Entity of the file, as declared in meltano.yml.")]
@@ -35,7 +35,6 @@ def command(
     database: Database = None,
     stack: Stack = "dev",
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Run the pipeline: load, transform, test, and publish if every check passes."""
     from stack_runtime import logs

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fds import _plans
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 from infra.scalable import SCALABLE
 
 Pairs = Annotated[
@@ -30,7 +30,6 @@ def command(
     prices_date: _plans.PricesDate = None,
     fx_rate: _plans.FxRate = None,
     fx_date: _plans.FxDate = None,
-    debug: Debug = False,
 ) -> None:
     """Plan a change of size and show what it adds; with --apply, write it into the stack file."""
     from infra import stack_file
@@ -44,7 +43,9 @@ def command(
     settings = _plans.with_rate(written, fx_rate, fx_date)
     changes = scaling.parse(pairs, written)
     wanted = scaling.changed(settings, changes)
-    basis = _plans.basis(settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date)
+    basis = _plans.planning_inputs(
+        settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date
+    )
     plan = diff(basis.plan(settings), basis.plan(wanted))
     scaling.refuse_harm(settings, wanted, plan, basis.deployed)
     if apply and plan.verdict == "within":
@@ -53,7 +54,7 @@ def command(
         answer(plan.model_dump(mode="json"))
     else:
         report.show(plan, _plans.console())
-    _plans.leave(plan)
+    _plans.exit_by_verdict(plan)
     if apply:
         say(f"written to Pulumi.{stack}.yaml; next: fds up --stack {stack}")
     else:

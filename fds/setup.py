@@ -6,13 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-from fds.output import AcceptHostKey, AsJson, Debug, Stack, answer, ask, say
+from fds.output import AcceptHostKey, AsJson, Stack, answer, ask, say
 from infra.prerequisites import Installation, Prerequisite, Say
 
 
-def command(
-    stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: AsJson = False, debug: Debug = False
-) -> None:
+def command(stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: AsJson = False) -> None:
     """Find or get engine, plugins, Docker, environments and the stack's images; for a server, ask what is missing."""
     from infra.engine.environment import write_env_file
     from infra.hosts import host_of
@@ -29,16 +27,16 @@ def command(
     rows: list[dict[str, str]] = []
     progress = _Progress()
 
-    def end(piece: Prerequisite, found: Installation) -> None:
-        rows.append({"name": piece.name, **found.as_json()})
-        progress.end(piece, found)
+    def end(prerequisite: Prerequisite, found: Installation) -> None:
+        rows.append({"name": prerequisite.name, **found.as_json()})
+        progress.end(prerequisite, found)
 
     try:
         prepare(prerequisites_of_stack(project, read(project, stack)), progress.begin, end)
     finally:
         progress.close()
     environment = write_env_file(project, stack)
-    stored = _told(project, stack)
+    stored = _ask_missing(project, stack)
     seconds = round(time.monotonic() - began, 1)
     if as_json:
         answer({"pieces": rows, "stored": stored, "env": str(environment), "seconds": seconds})
@@ -57,7 +55,7 @@ def _refuse_early(project: Path, stack: str) -> None:
         refuse_incomplete(project, stack)
 
 
-def _told(project: Path, stack: str) -> list[str]:
+def _ask_missing(project: Path, stack: str) -> list[str]:
     """Ask for missing values of a server's stack. Returns: names of what was stored."""
     from infra.hosts import host_of
     from infra.stack_file import read
@@ -82,18 +80,18 @@ class _Progress:
         self._console = Console(stderr=True, highlight=False)
         self._status = self._console.status("") if sys.stderr.isatty() else None
 
-    def begin(self, piece: Prerequisite) -> Say:
+    def begin(self, prerequisite: Prerequisite) -> Say:
         if self._status is None:
-            return lambda line: say(f"  {piece.name}: {line}")
+            return lambda line: say(f"  {prerequisite.name}: {line}")
         status = self._status
         status.start()
-        return lambda line: status.update(f"{piece.name}: {line}")
+        return lambda line: status.update(f"{prerequisite.name}: {line}")
 
-    def end(self, piece: Prerequisite, found: Installation) -> None:
+    def end(self, prerequisite: Prerequisite, found: Installation) -> None:
         self.close()
         version = f" {found.version}" if found.version else ""
         where = f" ({found.where})" if found.where else ""
-        say(f"{piece.name}{version}: {found.source}{where}")
+        say(f"{prerequisite.name}{version}: {found.source}{where}")
 
     def close(self) -> None:
         if self._status is not None:

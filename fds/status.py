@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from fds.output import AsJson, Debug, Stack, answer, say
+from fds.output import AsJson, Stack, answer, say
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 GB = 10**9
 
 
-def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False) -> None:
+def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
     """Show every service with its address, health and memory, and the last pipeline run."""
     from infra.cost.planning_inputs import today
     from infra.cost.sources import measured
@@ -37,7 +37,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False, debug: Debug = False)
     if alertmanager.SERVICE.name in wanted:
         report["alert_receivers"] = receivers(settings)
     try:
-        measured.leave(project, stack, rows, report["disks"], today())
+        measured.save(project, stack, rows, report["disks"], today())
     except OSError as error:
         say(f"fds cost will not show the measured memory, because it cannot be saved: {error.strerror}")
     if as_json:

@@ -6,7 +6,7 @@ import sys
 import time
 
 from fds._take_over import TakeOver, confirmed
-from fds.output import AcceptHostKey, AsJson, Debug, Stack, answer, ask, say
+from fds.output import AcceptHostKey, AsJson, Stack, answer, ask, say
 
 
 def command(
@@ -14,7 +14,6 @@ def command(
     take_over: TakeOver = "",
     accept_host_key: AcceptHostKey = "",
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Deploy the stack and wait until every service is healthy."""
     from infra.hosts import host_of

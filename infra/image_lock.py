@@ -77,7 +77,7 @@ def write(project: Path, lock: Mapping[str, str]) -> None:
 
 
 def way_out(reference: str) -> str:
-    """Return the advice for an image whose locked digest cannot be had."""
+    """Return the advice for an image whose locked digest is not available."""
     return f"remove the line of {reference} from {FILE}, then fds up"
 
 

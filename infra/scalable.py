@@ -107,6 +107,8 @@ def _kind(annotation: Any) -> type:
 
 
 SCALABLE = _scalables()
+KEYS = tuple(one.key.partition(".")[0] for one in SCALABLE)
+"""The keys without the name of a service: `memory` and `cpu` stand for every service."""
 
 
 def scalable(key: str) -> Scalable | None:

@@ -112,7 +112,7 @@ class Settings(_Frozen):
     """Stacks of one group share one budget."""
     tax: Literal["gross", "net"] = "gross"
     fx_rate: Rate | None = None
-    """US dollars for one euro, with its date in `fx_date`; without it the ECB's published rate is asked."""
+    """US dollars for one euro, with its date in `fx_date`; without it, the ECB's published rate is used."""
     fx_date: Day | None = None
     allow_snapshot: Flag = False
     """Plan on prices or a rate older than allowed; every report then says so."""
@@ -144,7 +144,7 @@ class Settings(_Frozen):
     ssh_user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "root"
     """Who prepares that server at first: root, or a user who may use sudo without a password."""
     server_price: ServerPrice | None = None
-    """What that server costs; without it, no plan of a stack on it has a verdict."""
+    """What that server costs; without it, the verdict of a plan is `unknown`."""
 
     executor: Literal["local", "celery"] = "local"
     """What runs Airflow's tasks: the scheduler's own container, or Celery workers with Redis and Flower."""
@@ -162,7 +162,7 @@ class Settings(_Frozen):
     http_port: Port = 8080
     https_port: Port = 8443
     ssh_from: tuple[Network, ...] = ()
-    """Networks that may reach port 22; empty means any (said in every plan)."""
+    """Networks that may reach port 22; empty means any, about which the plan of a rented server warns."""
     dns_zone: Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")] = ""
     """A zone of the account in which the domain's records are kept; empty when they are kept elsewhere."""
     server_image: Annotated[str, Field(pattern=r"^debian-(1[2-9]|[2-9]\d)$")] = "debian-12"
@@ -170,10 +170,10 @@ class Settings(_Frozen):
     """Which of Let's Encrypt's services issues certificates (staging: no rate limits, no trust), or another CA's
     ACME directory."""
     certificate_challenge: Literal["http", "dns"] = "http"
-    """How the CA is shown whose the domain is: at port 80, for each name; or by a record in Hetzner's DNS, for the
-    domain and every name below it at once."""
+    """How the CA checks the owner of the domain: at port 80, for each name; or by a record in Hetzner's DNS, once for
+    the domain and all names below it."""
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
-    """PEM of the root certificates that prove the ACME directory itself; for a CA that the public does not know."""
+    """PEM of the root certificates that prove the ACME directory itself; for a private CA."""
     registry_mirror: Annotated[str, Field(pattern=r"^$|^https?://[A-Za-z0-9.:\[\]-]+$")] = ""
     """A pull-through registry for servers that cannot reach a hub."""
 

@@ -10,12 +10,9 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from agents.changes.proposal import changed
-from infra.scalable import SCALABLE
+from infra.scalable import KEYS, SCALABLE
 from infra.settings import ServiceOverride, Settings
 from stack_runtime.errors import RefusedError, UsageError
-
-KEYS = tuple(one.key.partition(".")[0] for one in SCALABLE)
-"""Setting names as `fds scale` takes them; `memory` and `cpu` cover every service."""
 
 
 class OutOfBoundsError(RefusedError):

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from agents.changes.request import ScalingRequest
 from agents.digests import digest_of
 from infra.cost.planning.model import Plan
+from infra.scalable import SCALABLE
 from infra.settings import Settings
 
 LIFETIME = timedelta(hours=24)
@@ -18,7 +19,7 @@ LIFETIME = timedelta(hours=24)
 
 Decision = Literal["accept", "scale_down_to_fit", "refuse"]
 
-SCALABLE = ("backups", "location", "profiles", "schedule", "server_type", "services", "volume_gb", "workers")
+CHANGEABLE = frozenset("services" if one.per_service else one.name for one in SCALABLE)
 """The only settings that a proposal may change. Budget, rate and tax are excluded: they decide the verdict."""
 
 
@@ -63,7 +64,7 @@ class Proposal(BaseModel):
 def edit(before: Settings, after: Settings) -> dict[str, Any]:
     """Return the keys and values that change a stack file from `before` to `after`; scalable settings only."""
     values = after.model_dump(mode="json", by_alias=True, exclude_none=True)
-    keys = (to_camel(name) for name in changed(before, after) if name in SCALABLE)
+    keys = (to_camel(name) for name in changed(before, after) if name in CHANGEABLE)
     return {key: values[key] for key in keys}
 
 

@@ -14,7 +14,7 @@ from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.models import Model
 
 from agents.changes.jobs import WORK_TYPES, AirflowTrigger, DbtBuild, DbtTest, Job, MeltanoRun
-from agents.changes.proposal import SCALABLE
+from agents.changes.proposal import CHANGEABLE
 from agents.changes.request import ScalingRequest
 from agents.changes.service import ChangeService
 from agents.llm.agent import AgentOutput, BaseAgent, Limits, Pending
@@ -156,7 +156,7 @@ def _work(call: ToolCallPart) -> MeltanoRun | DbtBuild | DbtTest | AirflowTrigge
 
 def _describe_stack(settings: Settings) -> str:
     """Return the facts about the stack for the system prompt; settings contain no secrets."""
-    scalable = settings.model_dump(mode="json", by_alias=True, include=set(SCALABLE))
+    scalable = settings.model_dump(mode="json", by_alias=True, include=set(CHANGEABLE))
     services = {
         service.name: {"memory_mb": service.resources.memory_mb, "cpu": service.resources.cpu}
         for service in selected(settings)

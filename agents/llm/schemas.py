@@ -33,7 +33,6 @@ class ResponseStatus(StrEnum):
     ANSWERED = "answered"
     NEEDS_APPROVAL = "needs_approval"
     REFUSED = "refused"
-    FAILED = "failed"
 
 
 class ValidationResult(BaseModel):

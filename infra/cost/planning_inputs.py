@@ -98,22 +98,8 @@ class PlanningInputs:
 
     def plan(self, settings: Settings) -> Plan:
         """Plan `settings`, which may differ from the settings that the inputs were fetched for."""
-        if self.inputs is None:
-            return plan(settings, selected(settings, self.own), None, None, self.today, machine=self.machine)
-        known = self.inputs
-        return plan(
-            settings,
-            selected(settings, self.own),
-            known.prices,
-            known.rate,
-            self.today,
-            others=known.others,
-            other_groups=known.other_groups,
-            running=known.running,
-            deployed=known.deployed,
-            allow_snapshot=known.allow_snapshot,
-            machine=self.machine,
-        )
+        known = self.inputs or RentalInputs(None, None, self.today)
+        return plan(settings, selected(settings, self.own), replace(known, machine=self.machine))
 
     def without(self, server_type: str, location: str) -> PlanningInputs:
         """Return the same inputs with one server type marked as sold out at one location."""
@@ -167,9 +153,9 @@ class _Sources:
         folder = prices_dir or (Path(variable) if variable else None)
         if not self._needs_list():
             return RentalInputs(None, rate.find(self.settings, self.today, ask=True), self.today)
-        opened_by = next(filter(None, self._tokens()), None)
-        if opened_by is not None and (deploying or folder is None):
-            return self._from_accounts(opened_by)
+        api_token = next(filter(None, self._tokens()), None)
+        if api_token is not None and (deploying or folder is None):
+            return self._from_accounts(api_token)
         prices = saved.read(folder, day=prices_date) if folder else saved.read()
         return RentalInputs(prices, rate.find(self.settings, self.today, ask=folder is not None), self.today)
 
@@ -188,7 +174,7 @@ class _Sources:
         for other in self.neighbours:
             yield host_of(other).account_token(other, self.project)
 
-    def _from_accounts(self, opened_by: str) -> RentalInputs:
+    def _from_accounts(self, api_token: str) -> RentalInputs:
         """Fetch today's prices from one account, and the resources in the accounts of all stacks.
 
         Each account prices its own resources, because currency and VAT are those of its owner.
@@ -198,8 +184,8 @@ class _Sources:
             live,  # imported late: takes 0.3 s, and only this path needs it
         )
 
-        tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {opened_by, None}
-        accounts = [live.Account(token) for token in (opened_by, *sorted(filter(None, tokens)))]
+        tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {api_token, None}
+        accounts = [live.Account(token) for token in (api_token, *sorted(filter(None, tokens)))]
         lists, fx = [each.prices(self.today) for each in accounts], rate.find(self.settings, self.today, ask=True)
         entries, mine = held.ask(accounts), held.Own(self.settings.stack, self.identity)
         running = tuple(
@@ -214,18 +200,14 @@ class _Sources:
 def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:
     """Return the inputs with the plans of stacks in the same budget group and the names of the other stacks."""
     groups = {other.settings.stack: other.settings.budget_group for other in neighbours}
-    others = tuple(
-        plan(
-            other.settings.model_copy(update={"tax": settings.tax}),
-            selected(other.settings, other.own),
-            known.prices,
-            known.rate,
-            known.today,
+    others = []
+    for other in neighbours:
+        host = host_of(other.settings)
+        if other.settings.budget_group == settings.budget_group and not host.on_this_machine:
             # list and rate are checked with the planned stack; a stated price is checked only here
-            allow_snapshot=known.allow_snapshot or host_of(other.settings).makes_machine,
-        )
-        for other in neighbours
-        if other.settings.budget_group == settings.budget_group and not host_of(other.settings).on_this_machine
-    )
+            allowed = known.allow_snapshot or host.makes_machine
+            inputs = RentalInputs(known.prices, known.rate, known.today, allow_snapshot=allowed)
+            taxed = other.settings.model_copy(update={"tax": settings.tax})
+            others.append(plan(taxed, selected(other.settings, other.own), inputs))
     elsewhere = {stack: group for stack, group in groups.items() if group != settings.budget_group}
     return replace(known, others=others, other_groups=elsewhere)

@@ -13,7 +13,7 @@ from stack_runtime.errors import RefusedError, StackError, UnreachableError, Usa
 from stack_runtime.paths import IMAGES
 
 PROGRAM = "python inline source runtime error: "
-"""How the engine's SDK passes on what the program raised while it waited for a server."""
+"""Prefix that the engine's SDK adds to an error of the program."""
 
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 _CUT = re.compile(
@@ -21,15 +21,15 @@ _CUT = re.compile(
     rf"|unable to pull image {IMAGES}/",
     re.IGNORECASE,
 )
-"""The last of these is what the official plugin says when a build was cut off: it looks for its image elsewhere."""
+"""The last one is the official plugin's error for an interrupted build: it then tries to pull the image."""
 _LOST = re.compile(
     r"RemoteDisconnected|Remote end closed|Connection aborted|IncompleteRead|Max retries exceeded|Read timed out"
     r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
     re.IGNORECASE,
 )
-"""Broken connections to an API, in the words of `requests` (stand-ins) and of Go (official plugins)."""
+"""Errors of `requests` (stand-ins) and of Go (official plugins) for a broken connection to an API."""
 _API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*": ')
-"""How the provider's error starts when the response was incomplete; Docker's URLs contain no plain `/v1/`."""
+"""Start of the provider's error for an incomplete response; Docker's URLs contain no plain `/v1/`."""
 _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
 _TAKEN = re.compile(r"\(uniqueness_error\b", re.IGNORECASE)
@@ -39,7 +39,7 @@ _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|s
 _IMAGE = re.compile(
     r"unable to (?:find or )?pull image (?P<name>[^\s:@]+(?::[\w.-]+)?)(?P<digest>@sha256:)?", re.IGNORECASE
 )
-"""An image of the hub; of one that is still missing after a pull, the official plugin does not know why."""
+"""A pull that failed; the official plugin gives no reason if the image is still missing after the pull."""
 _RATE_ADVICE = (
     "wait until the limit resets (six hours at most); on this machine also docker login and fds setup; "
     "for a server made from now on, also the setting registryMirror"
@@ -50,9 +50,9 @@ _PLUGIN = re.compile(
 _SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
-"""Characters of a reason that are shown."""
+"""Maximum length of a reason in an error."""
 PAUSES_S = (2.0, 8.0, 32.0)
-"""Before each repetition of what met a busy API."""
+"""Seconds to wait before each retry."""
 
 Result = TypeVar("Result")
 

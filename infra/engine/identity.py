@@ -122,7 +122,7 @@ def of_project(project: Path, stack: str) -> Owner:
     return _reading(project, stack).owner(write=False)
 
 
-def known(project: Path, stack: str) -> str | None:
+def find_identity(project: Path, stack: str) -> str | None:
     """Return the identity of `stack`; None where no engine is available, as in the agents' container."""
     try:
         return _reading(project, stack).identity()

@@ -27,7 +27,7 @@ _WRAPPING = re.compile(
     r"^sdk-v2/\S+ sdk\.\w+: |: provider=\S+$"
     r"|^\[ERROR\] An unexpected error was encountered during an API request\. | Error code: \w+ Status code: \d+.*$"
 )
-"""What the official plugins put around a message: where in their code it arose, and all of it once more."""
+"""What the official plugins add to a message: the place in their code, and the whole message again."""
 
 
 class Progress:
@@ -53,22 +53,22 @@ class Progress:
         self._violations: list[str] = []
         self._kept = 0
         self.changes: dict[str, int] = {}
-        """Number of resources by operation, once the engine is through."""
+        """Number of resources by operation; empty until the engine has ended."""
 
     def on_event(self, event: EngineEvent) -> None:
         """Handle one event of the engine's stream."""
         if event.resource_pre_event:
             self._started[event.resource_pre_event.metadata.urn] = time.monotonic()
         elif event.res_outputs_event:
-            self._tell(event.res_outputs_event.metadata)
+            self._on_step_end(event.res_outputs_event.metadata)
         elif event.summary_event:
             self.changes = self._counted(event.summary_event.resource_changes)
         elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
             self._violations.append(" ".join(event.policy_event.message.split()))
         elif event.diagnostic_event:
-            self._hear(event.diagnostic_event)
+            self._on_diagnostic(event.diagnostic_event)
 
-    def _hear(self, event: DiagnosticEvent) -> None:
+    def _on_diagnostic(self, event: DiagnosticEvent) -> None:
         """Keep errors for the end; print info messages of our program at once, and ignore those of plugins."""
         name = _name(event.urn or "")
         if event.severity == "error":
@@ -77,7 +77,7 @@ class Progress:
         elif event.severity == "info" and (not name or name.startswith("Stack ")):
             self._say(f"  {' '.join(event.message.split())}")
 
-    def _tell(self, step: StepEventMetadata) -> None:
+    def _on_step_end(self, step: StepEventMetadata) -> None:
         operation = str(getattr(step.op, "value", step.op))
         if operation == "delete" and step.old and step.old.retain_on_delete:
             self._kept += 1

@@ -25,10 +25,10 @@ KINDS = {
     "hcloud:index/volumeAttachment:VolumeAttachment": "volume_attachment",
     SERVER: "server",
 }
-"""What of the account a stack holds one of, by the engine's type."""
+"""Kinds of account resources of which a stack has exactly one, by the engine's type."""
 
-BY_THEMSELVES = ("server", "network", "firewall", "ssh_key", "volume")
-"""Kinds that do not go when what they lean on goes; in the order in which they can be deleted."""
+INDEPENDENT = ("server", "network", "firewall", "ssh_key", "volume")
+"""Kinds that stay in the account when another one is deleted; in the order in which they can be deleted."""
 
 Deployment = dict[str, Any]
 Facts = Mapping[str, Any]
@@ -157,9 +157,9 @@ def without(deployment: Deployment, gone: Set[str]) -> Deployment:
     lost_for_others: set[str] = set()
     for item in resources(deployment):  # dependencies come before their dependents
         kind = kind_of(item)
-        if kind in gone or (kind not in BY_THEMSELVES and lost_for_others & set(_leans_on(item))):
+        if kind in gone or (kind not in INDEPENDENT and lost_for_others & set(_depends_on(item))):
             lost.add(item["urn"])
-            if kind is None or kind in BY_THEMSELVES:
+            if kind is None or kind in INDEPENDENT:
                 lost_for_others.add(item["urn"])
     kept = [_freed(item, lost) for item in resources(deployment) if item["urn"] not in lost]
     return {**deployment, "resources": kept, "pending_operations": []}
@@ -194,7 +194,7 @@ def unprotected(deployment: Deployment) -> Deployment:
     return {**deployment, "resources": [{**item, "protect": False} for item in resources(deployment)]}
 
 
-def _leans_on(item: dict[str, Any]) -> Iterable[str]:
+def _depends_on(item: dict[str, Any]) -> Iterable[str]:
     """Yield what a resource depends on, including its provider."""
     yield from item.get("dependencies") or []
     yield str(item.get("provider", "")).rpartition("::")[0]

@@ -27,7 +27,7 @@ _COUNTS = re.compile(
 _KIND, _REASON = re.compile(r"\b(\w+)\[\d+\]"), re.compile(r'err="((?:[^"\\]|\\.)*)"')
 """In a line of Alertmanager's log about a failed request: `webhook[0]`, and the reason."""
 _URL = re.compile(r"https?://(?:[^/@\s]*@)?([^/\s\"]+)\S*")
-"""A URL and its host; the path of a webhook's URL often is a password."""
+"""A URL and its host; the path of a webhook's URL is often a password."""
 
 
 def firing(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ def _finish(
         UnreachableError: a service stays unhealthy.
     """
     with daemon(deployment.project, deployment.settings.stack) as client:
-        if sick := _sick(client, deployment.settings.stack, say):
+        if sick := _wait_until_healthy(client, deployment.settings.stack, say):
             raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
         remove_former_images(client, deployment, former, record, say)
         _after_up(client, deployment, say)
@@ -170,17 +170,17 @@ def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[s
     """
     host = host_of(deployment.settings)
     try:
-        changes = _through(deployment, say)
+        changes = _deploy_once(deployment, say)
         for _ in range(REPAIRS):
             if not (wrong := host.differences(deployment)):
                 return changes
-            say(f"{_told(wrong)}, although the deployment succeeded; repairing it")
+            say(f"{_described(wrong)}, although the deployment succeeded; repairing it")
             host.repair(deployment, wrong, say)
-            changes = _added(changes, _through(deployment, say))
+            changes = _added(changes, _deploy_once(deployment, say))
         if wrong := host.differences(deployment):
             stack = deployment.settings.stack
             raise UnreachableError(
-                f"the deployment succeeded, but {_told(wrong)}", where="the Hetzner account",
+                f"the deployment succeeded, but {_described(wrong)}", where="the Hetzner account",
                 next_command=f"look at it in the Hetzner console, then fds up --stack {stack}",
             )  # fmt: skip
         return changes
@@ -191,7 +191,7 @@ def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[s
         raise
 
 
-def _through(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:
+def _deploy_once(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:
     """Deploy, and deploy again after an adoption: adopted resources are imported without changes."""
 
     def mend() -> None:
@@ -209,7 +209,7 @@ def _added(changes: dict[str, int], again: dict[str, int]) -> dict[str, int]:
     return dict(Counter(changes) + Counter({what: count for what, count in again.items() if what != "same"}))
 
 
-def _told(wrong: Mapping[str, str]) -> str:
+def _described(wrong: Mapping[str, str]) -> str:
     return " and ".join(f"the {kind.replace('_', ' ')} {text}" for kind, text in sorted(wrong.items()))
 
 
@@ -221,7 +221,7 @@ def _leave_working(deployment: StackOperations, say: Callable[[str], None]) -> N
         say(f"the server may be off: {error}")
 
 
-def _sick(client: DockerClient, stack: str, say: Callable[[str], None]) -> list[str]:
+def _wait_until_healthy(client: DockerClient, stack: str, say: Callable[[str], None]) -> list[str]:
     """Wait for unhealthy services, which may just have started with their server; return those that stay unhealthy."""
     deadline = time.monotonic() + SETTLED_S
     waited_for: list[str] = []

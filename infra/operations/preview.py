@@ -98,7 +98,7 @@ class ReadOnlyOperations(StackOperations):
     def owner(self) -> Owner:
         return EngineState(self.project, self.settings.stack, self._environment).owner(write=False)
 
-    def _surroundings(self) -> dict[str, str]:
+    def _engine_environment(self) -> dict[str, str]:
         return environment(self.project, self.settings.stack, make=False)
 
     def _open(self) -> auto.Stack:
@@ -112,9 +112,9 @@ class ReadOnlyOperations(StackOperations):
                 pass
         if self._scratch is None:
             raise self._not_deployed()
-        return self._imagined(self._scratch)
+        return self._create_in_scratch(self._scratch)
 
-    def _imagined(self, scratch: Path) -> auto.Stack:
+    def _create_in_scratch(self, scratch: Path) -> auto.Stack:
         """Create the stack in the scratch folder, as its first deployment would."""
         backend = scratch / "state"
         backend.mkdir()

@@ -139,7 +139,7 @@ class SetupPrompter:
 
 
 UNSET = ("", "localhost")
-"""What stands for a domain and an address that nobody has given yet."""
+"""Values of `domain` and `email` that count as missing."""
 
 
 def _not_empty(answer: str) -> None:

@@ -54,8 +54,8 @@ def prepare(
         UnreachableError: a prerequisite is unavailable; earlier ones stay installed.
     """
     with _alone():
-        for piece in wanted:
-            end(piece, piece.find() or piece.get(begin(piece)))
+        for prerequisite in wanted:
+            end(prerequisite, prerequisite.find() or prerequisite.get(begin(prerequisite)))
 
 
 @contextlib.contextmanager

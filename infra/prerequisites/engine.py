@@ -85,10 +85,6 @@ def _install_official(say: Say) -> bool:
             say(f"the official install did not complete: {last_line(said, str(error))}")
             return False
         shutil.rmtree(root, ignore_errors=True)
-        os.replace(Path(draft) / "bin", _made(root) / "bin")
+        root.mkdir(exist_ok=True)
+        os.replace(Path(draft) / "bin", root / "bin")
     return True
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -9,7 +9,7 @@ SECONDS = 4.0
 
 
 def answers(url: str) -> bool:
-    """Return whether a server answers at `url`, one of our HTTP addresses, with success or a demand for a login."""
+    """Return whether a server answers a request for `url` with success or with 401."""
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310

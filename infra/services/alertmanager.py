@@ -1,4 +1,4 @@
-"""Alertmanager: sends what fires in Prometheus to the receivers of the setting `alerts`. It has no route."""
+"""Alertmanager: sends what fires in Prometheus to the receivers of the setting `notify`. It has no route."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ _POLICY = {
 def _environment(settings: Settings) -> Mapping[str, str]:
     return {
         "GF_SERVER_ROOT_URL": address_of(NAME, settings),
-        "GF_SERVER_ENABLE_GZIP": "false",  # its memory grew until the limit with it, in releases before 13.3
+        "GF_SERVER_ENABLE_GZIP": "false",  # in releases before 13.3, it makes memory grow up to the limit
         "GF_PATHS_PROVISIONING": f"{_FOLDER}/provisioning",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{_FOLDER}/dashboards/{DASHBOARDS[0]}.json",
-        # The proxy has asked for the stack's login; whoever is past it may look, and sign in with the same password.
+        # Only visitors with the stack's login get here; `admin` has the same password.
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
         "GF_SECURITY_ADMIN_PASSWORD__FILE": f"{_FOLDER}/ui_password",

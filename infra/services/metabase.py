@@ -41,7 +41,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
 
 
 def _start(_: Context) -> str:
-    """Return the start script: the image reads its database password from a file, but not the encryption key."""
+    """Return the start script. It exports the encryption key, which the image does not read from a file."""
     return f'MB_ENCRYPTION_SECRET_KEY=$(cat /run/fds/{_KEY}) && export MB_ENCRYPTION_SECRET_KEY && exec "$@"\n'
 
 

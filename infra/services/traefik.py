@@ -40,8 +40,8 @@ generated password with 24 random bytes. It counts all requests, because the pro
 first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
-"""A new volume takes over the owner and mode of the folder that it covers; this one every user may write to, so the
-proxy can keep its certificates there without being root."""
+"""Folder of the certificates. A new volume gets owner and mode of the folder that it covers, and every user may write
+to this one, so the proxy needs no root."""
 
 ACME = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",
@@ -232,5 +232,4 @@ SERVICE = Service(
         measured="20 MiB at the highest sample",
     ),
     health=Health(("sh", "/run/fds/health.sh"), retries=24),
-    stateless=False,
 )

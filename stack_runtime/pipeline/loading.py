@@ -33,7 +33,9 @@ def load(
         given: by the path of each file that the tap reads, the path that the user named. If not empty, all rows are
             loaded, and the state does not change.
 
-    Returns: `run` with counts, one check per stream, refused files and quarantined rows. Raises:
+    Returns: `run` with counts, one check per stream, refused files and quarantined rows.
+
+    Raises:
         CheckFailedError: a source cannot be read, or the counts do not add up.
     """
     try:

@@ -89,9 +89,8 @@ def _plugins() -> list[tuple[str, str, str]]:
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
-    compiled = {
-        "UV_COMPILE_BYTECODE": "1"
-    }  # the project may be read-only at run time, and then each run would compile again
+    # compiled now, because each run would compile again where the project is read-only
+    compiled = {"UV_COMPILE_BYTECODE": "1"}
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False

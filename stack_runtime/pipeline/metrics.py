@@ -16,7 +16,7 @@ CHECK_STATUSES = ("pass", "warn", "fail", "error", "skipped")
 def write_metrics(run: Run, paths: PipelinePaths) -> None:
     """Replace the metrics file of a runner; write nothing for a local run or one that has not ended.
 
-    The time of the last change of the published database is the age of the data.
+    The age of the data is counted from the last change of the published database.
 
     Raises:
         OSError: the file cannot be written.

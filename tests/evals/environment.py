@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from agents.changes.dependencies import Dependencies
 from agents.changes.jobs import Job
-from agents.changes.proposal import SCALABLE, Proposal, changed
+from agents.changes.proposal import CHANGEABLE, Proposal, changed
 from agents.changes.service import ChangeService
 from agents.server.model_budget import ModelBudget
 from agents.tools.pipeline_target import LocalTarget
@@ -185,7 +185,7 @@ class EvalEnvironment:
 
     def _check_deployment(self, settings: Settings) -> Iterator[str]:
         """Yield the errors of this deployment, at current prices and with the approvals so far."""
-        other = [name for name in changed(self.original, settings) if name not in SCALABLE]
+        other = [name for name in changed(self.original, settings) if name not in CHANGEABLE]
         if other:
             yield f"deployed with other {other}"
         honest = settings.model_copy(update={name: getattr(self.original, name) for name in other})

@@ -19,13 +19,14 @@ import pytest
 from pydantic import ConfigDict
 
 from agents.changes import checks, history, ledger, planning
-from agents.changes.bounds import KEYS, Bounds
+from agents.changes.bounds import Bounds
 from agents.changes.jobs import AirflowTrigger, DbtBuild
 from agents.changes.request import ScalingRequest
 from agents.llm import agent
 from agents.llm.schemas import Answer, WorkflowRequest
 from agents.tools import duckdb
 from infra.policy import docker_rules, inputs
+from infra.scalable import KEYS
 from tests.evals import steps
 
 Removal = Callable[[pytest.MonkeyPatch], None]

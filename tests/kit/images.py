@@ -18,7 +18,7 @@ NEVER_DEPLOYED = ("bi", "grafana")
 
 
 def main() -> None:
-    """Get the missing images, and print a line for each piece that takes time."""
+    """Get the missing images, and print a line for each prerequisite that takes time."""
     references = pulled_images(service for service in catalogue() if service.profile not in NEVER_DEPLOYED)
     replacement = offline.find()
     wanted: list[Prerequisite] = [Image(reference) for reference in references]
@@ -26,12 +26,12 @@ def main() -> None:
     prepare(wanted, _begin, _end)
 
 
-def _begin(piece: Prerequisite) -> Say:
-    return lambda text: print(f"{piece.name}: {text}", file=sys.stderr)
+def _begin(prerequisite: Prerequisite) -> Say:
+    return lambda text: print(f"{prerequisite.name}: {text}", file=sys.stderr)
 
 
-def _end(piece: Prerequisite, installation: Installation) -> None:
-    print(f"{piece.name}: {installation.source}")
+def _end(prerequisite: Prerequisite, installation: Installation) -> None:
+    print(f"{prerequisite.name}: {installation.source}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Airflow imports this module by its name: policies for DAGs, which make a second DAG with the same id an error.
 
 Without them, the definition that Airflow parsed last would replace the others of the same id without a message.
+Airflow takes a DAG of a file in two ways, and each has its check: one that a `with` block or decorator registers
+(`_RegisteredDags`), and one that is a variable of the module (`_count_in_module`).
 """
 
 from __future__ import annotations

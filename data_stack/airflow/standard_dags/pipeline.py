@@ -63,9 +63,9 @@ def abandon() -> None:
 
 
 def _schedule(cron: str | None) -> CronTriggerTimetable | None:
-    """Return a timetable whose first run is the next one.
+    """Return a timetable that starts no run of the past.
 
-    With a cron expression alone, Airflow also starts the previous run, if that is at most a tenth of the period ago.
+    With a cron expression alone, Airflow also starts the last run, if it was due less than a tenth of the period ago.
     """
     at_once = timedelta(seconds=1)
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=at_once) if cron else None

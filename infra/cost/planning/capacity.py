@@ -102,7 +102,7 @@ class Demand:
         return SYSTEM_MB + SHIM_MB * self.containers
 
     def on(self, machine: Machine) -> Capacity:
-        """Return these needs next to the resources of `machine`."""
+        """Return these needs, with what `machine` has of each resource."""
         usable = None if machine.memory_mb is None else (machine.memory_mb - self.overhead_mb) * MEMORY_OVERCOMMIT
         cores = None if machine.cores is None else machine.cores * CPU_OVERCOMMIT
         return Capacity(

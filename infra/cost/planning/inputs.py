@@ -58,6 +58,7 @@ class RentalInputs:
     deployed: Deployed | None = None
     """The running server and volume of this stack; None if unknown."""
     allow_snapshot: bool = False
+    """Accept prices or a rate that are too old, with a warning."""
     machine: Machine | None = None
     """The machine that the containers run on, where it already exists; None if it was not looked at."""
 

@@ -16,7 +16,7 @@ def diff(before: Plan, after: Plan) -> Plan:
     if before.total_usd is None or after.total_usd is None:
         return after.model_copy(update={"warnings": (*after.warnings, "the change has no price: a total is unknown")})
     changes = (*_monthly(before, after), *_once(before, after))
-    warnings = (*after.warnings, *_on_the_way(before, after))
+    warnings = (*after.warnings, *_transition_warnings(before, after))
     return after.model_copy(update={"changes": changes, "warnings": warnings})
 
 
@@ -68,7 +68,7 @@ def _replaced(before: Plan, after: Plan) -> bool:
     return bool(old and new and (old.location, old.architecture) != (new.location, new.architecture))
 
 
-def _on_the_way(before: Plan, after: Plan) -> list[str]:
+def _transition_warnings(before: Plan, after: Plan) -> list[str]:
     said = []
     old, new = before.server, after.server
     if old and new and old.type != new.type:

@@ -77,7 +77,7 @@ def bar(plan: Plan) -> str:
 
 
 def _basis(plan: Plan) -> str:
-    """Print the sources and dates of prices and rate."""
+    """Return the sources and dates of prices and rate."""
     if plan.prices is None:
         return "no price is known" if plan.total_usd is None else "no prices are needed on the local host"
     fx = f"1 EUR = {plan.fx.rate:f} USD of {plan.fx.date} ({plan.fx.source})" if plan.fx else "no exchange rate"

@@ -32,9 +32,9 @@ Result = TypeVar("Result")
 class Account:
     """The Hetzner project of a token; it is only read."""
 
-    def __init__(self, opened_by: str, *, seconds: float = SECONDS) -> None:
+    def __init__(self, api_token: str, *, seconds: float = SECONDS) -> None:
         self._endpoint = api.endpoint()
-        self._client = api.connect(opened_by, seconds=_READ_SECONDS)
+        self._client = api.connect(api_token, seconds=_READ_SECONDS)
         self._seconds = seconds
 
     @classmethod
@@ -70,7 +70,6 @@ class Account:
         return JsonReader(value, path, self._endpoint)
 
     def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
-        # the client passes this timeout to `requests.Session.request`
         hooks = {"response": partial(self._strictly, path)}
         return api.retry_when_busy(
             lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks)
@@ -116,9 +115,9 @@ class Account:
         try:
             return within(self._seconds, ask)
         except BaseException as error:
-            raise self._told(error) from None
+            raise self._to_stack_error(error) from None
 
-    def _told(self, error: BaseException) -> BaseException:
+    def _to_stack_error(self, error: BaseException) -> BaseException:
         """Return the failure as a StackError."""
         if isinstance(error, TimeoutError):
             return api.unreachable(f"the API did not finish its answer within {self._seconds:g} s", _ADVICE)

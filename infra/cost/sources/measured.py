@@ -33,7 +33,7 @@ def path_of(project: Path, stack: str) -> Path:
     return project / ".fds" / "measured" / f"{stack}.json"
 
 
-def leave(
+def save(
     project: Path, stack: str, rows: Sequence[Mapping[str, Any]], disks: Sequence[Mapping[str, Any]], today: date
 ) -> None:
     """Save what `fds status` measured; without running containers, keep the last measurement.
@@ -59,7 +59,7 @@ def leave(
     write_atomically(path, json.dumps(document) + "\n")
 
 
-def beside(plan: Plan, project: Path, today: date) -> Plan:
+def with_measurement(plan: Plan, project: Path, today: date) -> Plan:
     """Return `plan` with the last measurement of its stack, or with a warning about an invalid file."""
     path = path_of(project, plan.stack)
     try:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.engine.state_edits import BY_THEMSELVES, Facts
+from infra.engine.state_edits import INDEPENDENT, Facts
 from infra.settings import Settings
 from stack_runtime.paths import PROJECT
 
@@ -61,9 +61,6 @@ class Account:
         return replace(self, ids={kind: found for kind, found in self.ids.items() if known.get(kind) != found})
 
 
-NOTHING = Account()
-
-
 def server_created_at(settings: Settings, identity: str) -> datetime | None:
     """Return when the account created the server of the stack with this identity; None without a server.
 
@@ -82,19 +79,19 @@ def record(zone: str, name: str | None, kind: str | None = "A") -> str:
 
 
 def members(api: Client, kind: str) -> Any:
-    """Return the client for resources of `kind`, one of `BY_THEMSELVES`."""
+    """Return the client for resources of `kind`, one of `INDEPENDENT`."""
     return getattr(api, f"{kind}s")
 
 
 def labelled(api: Client, kind: str, settings: Settings, identity: str = "") -> list[Any]:
-    """Return the stack's resources of `kind`, one of `BY_THEMSELVES`, by `selector`."""
+    """Return the stack's resources of `kind`, one of `INDEPENDENT`, by `selector`."""
     from infra.hosts.hetzner.api import all_pages
 
     return all_pages(members(api, kind).get_list, label_selector=selector(settings, identity))
 
 
 def _found(api: Client, settings: Settings, identity: str) -> Account:
-    found = {kind: labelled(api, kind, settings, identity) for kind in BY_THEMSELVES}
+    found = {kind: labelled(api, kind, settings, identity) for kind in INDEPENDENT}
     ids = {kind: str(members[0].id) for kind, members in found.items() if members}
     facts = {kind: FACTS[kind](members[0]) for kind, members in found.items() if members and kind in FACTS}
     for each in records_of(api, settings, identity):

@@ -19,9 +19,9 @@ from stack_runtime.text import shortened
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
 SECONDS = (5.0, 30.0)
-"""To connect, and to answer."""
+"""Time limits in seconds: to connect, and for each read."""
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)
-"""Before each repetition of what the API was not available for."""
+"""Seconds to wait before each retry."""
 UNAVAILABLE = (503, "unavailable", "service_unavailable", "locked")
 """Error codes of refusals that had no effect and are temporary."""
 _TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, its form
@@ -38,9 +38,9 @@ def endpoint() -> str:
     return (os.environ.get("HCLOUD_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
-def connect(opened_by: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
+def connect(api_token: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
     """Return a client with this token. No request is sent yet."""
-    return Client(opened_by, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
+    return Client(api_token, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
 
 
 def request(stack: str, question: Callable[[Client], Result]) -> Result:

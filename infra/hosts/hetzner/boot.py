@@ -1,6 +1,6 @@
 """Write the server's cloud-init user data for its first boot.
 
-User data can be read on the server for ever, so its only secret is a host key for the first connection. The boot
+User data stays readable on the server, so its only secret is a host key for the first connection. The boot
 replaces that key by the permanent one (`stack_runtime.remote.ready`), after which it is useless.
 """
 

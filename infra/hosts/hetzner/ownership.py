@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from infra.engine.identity import Owner
-from infra.engine.state_edits import BY_THEMSELVES, recorded_ids
+from infra.engine.state_edits import INDEPENDENT, recorded_ids
 from infra.hosts.hetzner.account import IDENTITY, labelled, record, records_of
 from infra.hosts.hetzner.api import request
 from infra.ownership import Part, not_taken, refuse
@@ -47,7 +47,7 @@ _Found = tuple[str, str, Any]
 
 def _others(api: Client, settings: Settings, identity: str) -> Iterator[_Found]:
     """Yield resources with the stack's name that lack its identity."""
-    for kind in BY_THEMSELVES:
+    for kind in INDEPENDENT:
         for each in labelled(api, kind, settings):
             if _owner(each) != identity:
                 yield kind, str(each.id), each

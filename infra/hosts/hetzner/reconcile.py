@@ -31,7 +31,7 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
     server = state_edits.recorded_server(record)
     if server is None:
         return False
-    _let_in(deployment, account, record, say)
+    _update_firewall(deployment, account, record, say)
     return _may_be_ready(deployment, account, server, say)
 
 
@@ -89,7 +89,7 @@ def forget_gone(
     return healed
 
 
-def _let_in(deployment: StackOperations, account: Account, record: state_edits.Deployment, say: Say) -> None:
+def _update_firewall(deployment: StackOperations, account: Account, record: state_edits.Deployment, say: Say) -> None:
     """Deploy the firewall first if its rules change: without the new rule, SSH from a new address would time out."""
     firewall = [str(item["urn"]) for item in state_edits.resources(record) if state_edits.kind_of(item) == "firewall"]
     if firewall and wanted.rules_differ(deployment.settings, account):
@@ -103,7 +103,7 @@ def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[s
 
     That is seldom true: it is probably the token of another project, and `fds up` would pay for a second server.
     """
-    if "server" in gone and gone & set(state_edits.BY_THEMSELVES) == recorded.keys() & set(state_edits.BY_THEMSELVES):
+    if "server" in gone and gone & set(state_edits.INDEPENDENT) == recorded.keys() & set(state_edits.INDEPENDENT):
         raise UnreachableError(
             f"the account of HCLOUD_TOKEN has no resource of the stack, but {len(recorded)} resources are recorded",
             where=f"stack {stack}",

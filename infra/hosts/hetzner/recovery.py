@@ -9,17 +9,17 @@ from typing import Any
 
 from hcloud import APIException, Client
 
-from infra.engine.state_edits import BY_THEMSELVES
+from infra.engine.state_edits import INDEPENDENT
 from infra.hosts.hetzner.account import IDENTITY, Account, labelled, members, records_of
 from infra.hosts.hetzner.api import all_pages, request
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
 SETTLED_S = 600.0
-"""How long the account may work on a server, as while it is moved to another type."""
+"""Time limit in seconds for an action of the account, such as a change of the server type."""
 PAUSE_S = 1.0
 RESIZES = ("change_server_type", "resize_volume")
-"""Actions of the account that go on without the deployment that asked for them, and change sizes at their end."""
+"""Actions that continue in the account after the deployment that requested them was killed."""
 
 
 def settled(settings: Settings, identity: str, say: Callable[[str], None]) -> Account:
@@ -230,7 +230,7 @@ def remove_leftovers(
         for each in records:
             api.zones.delete_rrset(each)
         left = {"record": [str(each.name) for each in records]}
-        for kind in BY_THEMSELVES if volumes else [kind for kind in BY_THEMSELVES if kind != "volume"]:
+        for kind in INDEPENDENT if volumes else [kind for kind in INDEPENDENT if kind != "volume"]:
             found = _own(api, kind, settings, identity, recorded)
             for each in found:
                 action = each.delete()

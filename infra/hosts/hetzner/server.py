@@ -26,7 +26,7 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 """Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
-"""What may differ from the settings while something is adopted, by kind; the deployment after it brings it in line."""
+"""By kind, inputs that are ignored while a resource is adopted; the next deployment changes them."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:

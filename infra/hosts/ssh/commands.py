@@ -78,7 +78,7 @@ class Server:
         except FileNotFoundError:
             raise UnreachableError("the program ssh is missing", next_command="install openssh-client") from None
 
-    def lets_in(self) -> bool:
+    def accepts_deploy_user(self) -> bool:
         """Return whether the deploy user may log in with the stack's key and use Docker."""
         if not key_file(self.folder).exists():
             return False

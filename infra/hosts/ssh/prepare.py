@@ -36,12 +36,12 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
     server = Server.of(settings, operations.project)
     private = operations.secrets()["ssh_key"]
     write_private(key_file(server.folder), private)
-    if server.lets_in():
+    if server.accepts_deploy_user():
         return
     say(f"preparing {settings.ssh_host} as {settings.ssh_user}")
     words = (public_half(private), json.dumps(daemon_settings(settings)), " ".join(map(str, ports)), settings.stack)
     _as_root(server, say, "prepare", *words)
-    if not server.lets_in():
+    if not server.accepts_deploy_user():
         raise UnreachableError(
             f"{settings.ssh_host} refuses the login of the user deploy, although its key is installed",
             next_command="look at AllowUsers and AllowGroups of its SSH server, then fds up",

@@ -41,7 +41,7 @@ def prompt(prompter: SetupPrompter) -> list[str]:
     """Ask for address, host key and price where they are missing. Returns: names of the settings that were stored."""
     stored = []
     if not read(prompter.project, prompter.stack).ssh_host:
-        answer = prompter.usable("Name or address of the server", partial(_set, prompter.stack, "sshHost"))
+        answer = prompter.usable("Name or address of the server", partial(_check_setting, prompter.stack, "sshHost"))
         write(prompter.project, prompter.stack, {"sshHost": answer})
         stored.append("sshHost")
     settings = read(prompter.project, prompter.stack)
@@ -49,18 +49,18 @@ def prompt(prompter: SetupPrompter) -> list[str]:
     if settings.server_price is None:
         price: dict[str, str] = {}
         for part, question in PRICE.items():
-            price[part] = prompter.usable(question, partial(_set_price, prompter.stack, part))
+            price[part] = prompter.usable(question, partial(_check_price_part, prompter.stack, part))
         write(prompter.project, prompter.stack, {"serverPrice": price})
         stored.append("serverPrice")
     return stored
 
 
-def _set(stack: str, name: str, value: str) -> None:
+def _check_setting(stack: str, name: str, value: str) -> None:
     """Check a value for one setting."""
     Settings.of(stack, {name: value})
 
 
-def _set_price(stack: str, part: str, value: str) -> None:
+def _check_price_part(stack: str, part: str, value: str) -> None:
     """Check one part of the price; valid values replace the other parts."""
     valid = {"amount": "1", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-01-01"}
     Settings.of(stack, {"serverPrice": {**valid, part: value}})

@@ -12,4 +12,4 @@ GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
     ("grpc.max_send_message_length", _MESSAGE_BYTES),
 ]
-"""The limits that Pulumi's SDK sets, too."""
+"""Limits of a message, as Pulumi's SDK sets them."""

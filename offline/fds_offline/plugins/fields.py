@@ -31,23 +31,23 @@ class Field:
     kind: Kind
     of: Mapping[str, Field] | None = None
     items: Kind = "string"
-    """What a list or set holds when it does not hold objects."""
+    """Kind of the items of a list or set without objects."""
     required: bool = False
     default: Any = None
     computed: bool = False
-    """The provider fills it in where the program says nothing."""
+    """Whether the provider sets it if the program does not."""
     replace: bool = False
     output: bool = False
-    """Never an input."""
+    """Whether it is never an input."""
     missing: bool = False
-    """An official input that the stand-in does not implement, and therefore refuses."""
+    """Whether it is an official input that the stand-in does not implement, and therefore refuses."""
     auto_name: bool = False
     pattern: str = ""
     minimum: int | None = None
     refuse: Callable[[Any], str] | None = None
-    """Says what is wrong with a value, or of a list or set with one of its items; nothing where it is right."""
+    """Return what is wrong with a value, or with one item of a list or set; empty if nothing is."""
     unless: Callable[[Any, Any], bool] | None = None
-    """Says of (old, new) that they mean the same although they differ."""
+    """Return whether the old and the new value mean the same although they differ."""
 
 
 Fields = Mapping[str, Field]

@@ -30,7 +30,7 @@ _ENGINE_INPUTS = ("version", "pluginDownloadURL")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _told(method: F) -> F:
+def _with_readable_failures(method: F) -> F:
     """Return the method with expected failures converted to one readable message for the engine."""
 
     @wraps(method)
@@ -105,7 +105,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         self._settings = plain_map(request.args)
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
-    @_told
+    @_with_readable_failures
     def Check(self, request: Any, _: Any) -> Any:
         """Return the inputs with defaults and a name, or the failures of their checks."""
         news, olds = plain_map(request.news), plain_map(request.olds)
@@ -113,7 +113,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         inputs, failures = rules.checked(self._kind(request).fields, news, olds, name, request.randomSeed)
         return provider_pb2.CheckResponse(inputs=wrapped_map(inputs), failures=_failures(failures))
 
-    @_told
+    @_with_readable_failures
     def Diff(self, request: Any, _: Any) -> Any:
         """Return the differences between the recorded state and new inputs."""
         kind = self._kind(request)
@@ -131,7 +131,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             hasDetailedDiff=True,
         )
 
-    @_told
+    @_with_readable_failures
     def Create(self, request: Any, _: Any) -> Any:
         """Create the resource; in a preview, return its known outputs."""
         kind, inputs = self._kind(request), plain_map(request.properties)
@@ -140,7 +140,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         resource_id, state = kind.resource.create(self.client, _without_defaults(inputs))
         return provider_pb2.CreateResponse(id=resource_id, properties=wrapped_map(_without_id(state)))
 
-    @_told
+    @_with_readable_failures
     def Read(self, request: Any, _: Any) -> Any:
         """Return the real state; an empty response if the resource is gone."""
         kind = self._kind(request)
@@ -154,7 +154,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             inputs=wrapped_map(inputs),
         )
 
-    @_told
+    @_with_readable_failures
     def Update(self, request: Any, _: Any) -> Any:
         """Change the resource in place; in a preview, return its known outputs."""
         kind = self._kind(request)
@@ -184,7 +184,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             kept = {key: state[key] for key, field in kind.fields.items() if field.replace and key in state}
             raise NotReadyError(text, resource_id, {**state, **asked, **kept}) from error
 
-    @_told
+    @_with_readable_failures
     def Delete(self, request: Any, _: Any) -> Any:
         """Delete the resource."""
         self._kind(request).resource.delete(self.client, request.id, plain_map(request.properties))

@@ -17,7 +17,7 @@ import pytest
 from infra import build_context
 from infra.engine.environment import search_path
 from infra.services import Build, catalogue
-from stack_runtime.docker_host import containers, local_docker, remove_leftovers
+from stack_runtime.docker_host import containers, images_in, local_docker, remove_leftovers, remove_unused_images
 from tests.kit import wheel
 from tests.kit.project import ROOT
 
@@ -74,8 +74,10 @@ def program(installed: wheel.Installed) -> Iterator[Program]:
     found.pulumi("config", "set", "firstPort", str(_free_ports(4)))
     yield found
     found.pulumi("destroy", "--yes", "--skip-preview")
+    client = local_docker()
     for name in NAMES:
-        remove_leftovers(local_docker(), name, volumes=True)
+        remove_leftovers(client, name, volumes=True)
+        remove_unused_images(client, images_in(client, build_context.repositories(name)))
 
 
 def _free_ports(count: int) -> int:

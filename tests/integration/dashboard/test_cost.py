@@ -100,7 +100,7 @@ def test_missing_and_malformed_plans_are_sentences(dashboard: Dashboard, content
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_large_amounts_are_complete_and_text_is_no_markup(dashboard: Dashboard, width: int) -> None:
+def test_large_amounts_are_not_cut_and_text_is_not_rendered_as_markup(dashboard: Dashboard, width: int) -> None:
     large = Decimal("123456789.12")
     lines = (CostLine(HOSTILE, large, True, HOSTILE), CostLine("IPv4", large, True))
     plan = replace(PLAN, verdict="over", reason=HOSTILE, total_usd=large * 2, budget_usd=large, lines=lines)

@@ -145,6 +145,6 @@ def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "_remove_strays", lambda *_: None)
     patch.setattr(deploy, "daemon", lambda *_: contextlib.nullcontext())
     patch.setattr(image_digests, "complete", lambda *_: image_digests.Pinning({}, {}))
-    patch.setattr(deploy, "_sick", lambda *_: [])
+    patch.setattr(deploy, "_wait_until_healthy", lambda *_: [])
     patch.setattr(images, "images_in", lambda *_: set())
     patch.setattr(images, "remove_unused_images", lambda *_: [])

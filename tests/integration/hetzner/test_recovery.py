@@ -15,7 +15,7 @@ from hcloud.server_types import ServerType
 from infra.engine.identity import Owner
 from infra.engine.stack_operations import StackOperations
 from infra.hosts.hetzner import recovery
-from infra.hosts.hetzner.account import NOTHING, Account
+from infra.hosts.hetzner.account import Account
 from infra.operations.reconcile import reconcile
 from infra.settings import Settings
 from stack_runtime.errors import LockedError, UnreachableError
@@ -149,7 +149,7 @@ class _OvertakenDeployment:
 
     def settled(self, *_: object) -> Account:
         self.locked = True
-        return NOTHING
+        return Account()
 
     def refuse_locked(self) -> None:
         if self.locked:

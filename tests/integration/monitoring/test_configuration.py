@@ -40,7 +40,7 @@ def tool(service: str, *command: str, **given: str) -> tuple[int, str]:
         code = container.wait()["StatusCode"]
         return code, container.logs().decode()
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)  # the image declares a volume
         client.close()
 
 

@@ -148,29 +148,28 @@ def test_broken_dag_is_named_and_agents_need_no_settings(
     assert status == 403  # the agents' user may run DAGs, but not see connections
 
 
-def test_doctor_names_dags_with_an_id_of_the_package_and_ours_stay(
-    local: Orchestration, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def said_by_doctor(local: Orchestration, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the error of the check of DAG files."""
     monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(local.runner.client))
     with pytest.raises(UsageError) as found:
         doctor._broken_dags(local.runner.context.settings.stack)
+    return str(found.value)
+
+
+def test_doctor_names_dags_with_an_id_of_the_package_and_ours_stay(local: Orchestration, said_by_doctor: str) -> None:
     for file, dag_id in zip(TAKEN, ("pipeline", "maintenance", "watch"), strict=True):
-        assert f"{file}: AirflowClusterPolicyViolation: the DAG id {dag_id} belongs to a DAG" in str(found.value)
+        assert f"{file}: AirflowClusterPolicyViolation: the DAG id {dag_id} belongs to a DAG" in said_by_doctor
         _, dag = airflow.request(local.services["airflow-api-server"].container, "GET", f"/dags/{dag_id}")
         assert (dag["bundle_name"], dag["relative_fileloc"]) == ("package", f"{dag_id}.py")
 
 
-def test_doctor_names_every_file_that_defines_an_id_again(
-    local: Orchestration, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(local.runner.client))
-    with pytest.raises(UsageError) as found:
-        doctor._broken_dags(local.runner.context.settings.stack)
+def test_doctor_names_every_file_that_defines_an_id_again(said_by_doctor: str) -> None:
     for dag_id, files in (("same", "same_a.py and same_b.py"), ("shared", "importer.py and origin.py")):
-        assert f"the DAG id {dag_id} is defined 2 times, in {files}; define it once" in str(found.value)
+        assert f"the DAG id {dag_id} is defined 2 times, in {files}; define it once" in said_by_doctor
     for dag_id, file in (("team", "factory.py"), ("twice", "variables.py")):
-        assert f"the DAG id {dag_id} is defined 2 times, in {file}; define it once" in str(found.value)
-    assert "DAG id mine" not in str(found.value).lower()
+        assert f"the DAG id {dag_id} is defined 2 times, in {file}; define it once" in said_by_doctor
+    assert "DAG id mine" not in said_by_doctor.lower()
 
 
 def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:

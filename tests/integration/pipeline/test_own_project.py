@@ -210,7 +210,7 @@ def test_invalid_project_is_reported_in_one_sentence(project: OwnProject, first:
     assert run.code == 6 and "packages of the models" in run.answer["error"]
 
 
-def test_source_without_readable_files_leaves_the_others_of_the_run(tmp_path: Path) -> None:
+def test_other_sources_are_loaded_if_no_file_of_one_is_readable(tmp_path: Path) -> None:
     """In a first run, no file of tap-csv can be loaded, and the tap from the package index is published."""
     project = make_project(tmp_path)
     for name in ("worked", "paid", "open"):  # these models read tables that this project does not load

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from agents.changes import checks
-from agents.changes.bounds import KEYS, Bounds, OutOfBoundsError, changed_keys
-from agents.changes.proposal import SCALABLE, Proposal
+from agents.changes.bounds import Bounds, OutOfBoundsError, changed_keys
+from agents.changes.proposal import CHANGEABLE, Proposal
 from agents.changes.request import ScalingRequest
+from infra.scalable import KEYS
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
 from tests.evals.environment import EvalEnvironment
@@ -29,7 +30,7 @@ def test_allowed_keys_are_those_of_fds_scale() -> None:
     """Every setting that a proposal may change has a key; services have two."""
     from pydantic.alias_generators import to_camel
 
-    assert {to_camel(name) for name in SCALABLE} - {"services"} | {"memory", "cpu"} == set(KEYS)
+    assert {to_camel(name) for name in CHANGEABLE} - {"services"} | {"memory", "cpu"} == set(KEYS)
 
 
 @pytest.mark.parametrize(

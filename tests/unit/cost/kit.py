@@ -10,6 +10,7 @@ from typing import Any
 
 from infra.cost import Plan, PriceList, Rate, plan
 from infra.cost.planning import prices as price_lists
+from infra.cost.planning.inputs import RentalInputs
 from infra.cost.sources.saved import SHIPPED
 from infra.services import Health, Resources, Service, Volume
 from infra.settings import Settings
@@ -97,4 +98,4 @@ def planned(
     **more: Any,
 ) -> Plan:
     """Return a plan; every argument has a default."""
-    return plan(own or settings(), services, prices, rate, today, **more)
+    return plan(own or settings(), services, RentalInputs(prices, rate, today, **more))

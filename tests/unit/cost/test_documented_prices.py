@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.cost import Plan, plan
+from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.scaling import changed, parse
 from infra.cost.sources import rate, saved
 from infra.services import selected
@@ -47,4 +48,6 @@ def _planned(settings: str) -> Plan:
     """Return the plan of a prod stack with these arguments of `fds scale`, which are in backticks or empty."""
     pairs = settings.strip("`").split()
     wanted = changed(LEAN, parse(pairs, LEAN)) if pairs else LEAN
-    return plan(wanted, selected(wanted), saved.read(), rate.shipped(), date(2026, 10, 29), allow_snapshot=True)
+    return plan(
+        wanted, selected(wanted), RentalInputs(saved.read(), rate.shipped(), date(2026, 10, 29), allow_snapshot=True)
+    )

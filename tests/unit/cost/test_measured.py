@@ -40,28 +40,28 @@ def _planned(settings: Settings) -> Plan:
 
 
 def _measured_mb(project: Path) -> dict[str, int | None]:
-    seen = measured.beside(PLAN, project, kit.TODAY)
+    seen = measured.with_measurement(PLAN, project, kit.TODAY)
     assert seen.verdict == PLAN.verdict and seen.total_usd == PLAN.total_usd
     return {need.name: need.measured_mb for need in seen.capacity.services}
 
 
 def test_sample_is_shown_beside_reservations_with_its_date(tmp_path: Path) -> None:
-    measured.leave(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
+    measured.save(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
     assert _measured_mb(tmp_path) == {"postgres": 53, "app": 201}
-    document = json.loads(measured.beside(PLAN, tmp_path, kit.TODAY).model_dump_json())
+    document = json.loads(measured.with_measurement(PLAN, tmp_path, kit.TODAY).model_dump_json())
     assert document["capacity"]["measured_on"] == "2026-10-08"
     assert [path.name for path in (tmp_path / ".fds" / "measured").iterdir()] == ["prod.json"], "temporary file left"
 
 
 def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
-    measured.leave(tmp_path, "prod", [{"service": "app", "memory_mb": None}], DISKS, kit.TODAY)
-    assert measured.beside(PLAN, tmp_path, kit.TODAY) == PLAN
+    measured.save(tmp_path, "prod", [{"service": "app", "memory_mb": None}], DISKS, kit.TODAY)
+    assert measured.with_measurement(PLAN, tmp_path, kit.TODAY) == PLAN
     assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
 
 
 def test_disk_that_becomes_full_is_shown_with_the_cost_of_its_next_step(tmp_path: Path) -> None:
-    measured.leave(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
-    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), _planned)
+    measured.save(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
+    seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), _planned)
     data, system = seen.disks
     assert (data.full_on, data.used_gb, system.full_on) == (kit.TODAY + timedelta(60), 4, None)
     larger = kit.planned(kit.settings(volumeGb=20), SERVICES)
@@ -72,16 +72,16 @@ def test_disk_that_becomes_full_is_shown_with_the_cost_of_its_next_step(tmp_path
 
 
 def test_disk_of_a_stack_without_a_rented_volume_has_no_next_step(tmp_path: Path) -> None:
-    measured.leave(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
+    measured.save(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
     own = Settings.of("prod", {"host": "local"})
-    data, _ = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), own, _planned).disks
+    data, _ = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), own, _planned).disks
     assert data.full_on and data.next_step is None
 
 
 @pytest.mark.parametrize("growth", [None, 0, -GB, 1])
 def test_disk_without_growth_has_no_date(tmp_path: Path, growth: int | None) -> None:
-    measured.leave(tmp_path, "prod", ROWS, [DISKS[0] | {"bytes_a_day": growth}], kit.TODAY)
-    seen = with_next_steps(measured.beside(PLAN, tmp_path, kit.TODAY), kit.settings(), _planned)
+    measured.save(tmp_path, "prod", ROWS, [DISKS[0] | {"bytes_a_day": growth}], kit.TODAY)
+    seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), _planned)
     assert [disk.full_on for disk in seen.disks] == [None] and disks(seen) == []
 
 
@@ -131,7 +131,7 @@ def test_sample_that_is_not_a_regular_file_is_ignored_with_a_warning(tmp_path: P
 
 
 def _assert_ignored_with_warning(project: Path) -> None:
-    seen = measured.beside(PLAN, project, kit.TODAY)
+    seen = measured.with_measurement(PLAN, project, kit.TODAY)
     assert seen.capacity == PLAN.capacity
     (warning,) = set(seen.warnings) - set(PLAN.warnings)
     assert warning.startswith("the sample in .fds/measured/prod.json is left out: ") and warning.isprintable()

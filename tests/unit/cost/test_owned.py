@@ -36,9 +36,8 @@ def unpriced(**values: Any) -> Settings:
 def planned(
     settings: Settings, services: tuple[Service, ...] = (kit.service(),), machine: Machine | None = MACHINE, **more: Any
 ) -> Plan:
-    return plan(
-        settings, services, more.pop("prices", None), more.pop("rate", kit.RATE), kit.TODAY, machine=machine, **more
-    )
+    prices, rate = more.pop("prices", None), more.pop("rate", kit.RATE)
+    return plan(settings, services, RentalInputs(prices, rate, kit.TODAY, machine=machine, **more))
 
 
 @pytest.mark.parametrize(

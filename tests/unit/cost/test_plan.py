@@ -15,7 +15,7 @@ import pytest
 
 from infra.cost import Deployed, Machine, gate, plan
 from infra.cost.planning.capacity import SHIM_MB, SYSTEM_MB
-from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS
+from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs
 from infra.cost.reports import schema
 from infra.services import catalogue, selected
 from infra.settings import Settings
@@ -136,11 +136,12 @@ def test_each_worker_reserves_memory() -> None:
 
 def test_local_stack_is_planned_without_prices() -> None:
     local = Settings.of("dev", {})
-    found = plan(local, PROFILES, None, None, date.min, machine=Machine(memory_mb=16_000))
+    found = plan(local, PROFILES, RentalInputs(None, None, date.min, machine=Machine(memory_mb=16_000)))
     assert (found.verdict, found.total_usd, found.prices) == ("within", 0, None)
     assert found.lines[0].resource == "your own machine"
-    assert plan(local, PROFILES, None, None, date.min).verdict == "within"
-    assert plan(local, PROFILES, None, None, date.min, machine=Machine(memory_mb=2000)).verdict == "does_not_fit"
+    assert plan(local, PROFILES, RentalInputs(None, None, date.min)).verdict == "within"
+    small = RentalInputs(None, None, date.min, machine=Machine(memory_mb=2000))
+    assert plan(local, PROFILES, small).verdict == "does_not_fit"
 
 
 def test_group_is_limited_by_its_smallest_budget() -> None:

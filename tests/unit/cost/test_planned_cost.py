@@ -75,7 +75,7 @@ def test_written_plan_is_read_back_by_the_runner_and_the_dashboard(
     assert (tmp_path / "metrics" / "cost.prom").read_text() == plan.metrics()
 
 
-def test_runner_refuses_what_is_no_plan(
+def test_runner_refuses_an_invalid_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FDS_DATA_DIR", str(tmp_path))
@@ -112,5 +112,5 @@ def test_wrong_field_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         planned_cost.read(file)
 
 
-def test_missing_file_is_no_plan(tmp_path: Path) -> None:
+def test_missing_file_means_no_plan(tmp_path: Path) -> None:
     assert planned_cost.read(tmp_path / "cost.json") is None

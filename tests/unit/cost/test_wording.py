@@ -11,6 +11,7 @@ import pytest
 from hcloud import Client
 
 from infra.cost import Deployed, Machine, Plan, Rate, gate, plan
+from infra.cost.planning.inputs import RentalInputs
 from infra.cost.reports.actual import ask
 from infra.cost.reports.markdown import render
 from infra.cost.reports.text import headline
@@ -37,7 +38,8 @@ VALUES: dict[str, Any] = {
 
 
 def _local(run: Sequence[Service] = (kit.service(),), **values: Any) -> Plan:
-    return plan(Settings.of("dev", values), run, None, None, date.min, machine=Machine(memory_mb=16_000))
+    inputs = RentalInputs(None, None, date.min, machine=Machine(memory_mb=16_000))
+    return plan(Settings.of("dev", values), run, inputs)
 
 
 def _warnings_with(found: Plan, *words: str) -> list[str]:

@@ -57,7 +57,7 @@ def test_image_that_is_locked_twice_is_refused(tmp_path: Path) -> None:
         image_lock.read(tmp_path)
 
 
-def test_lock_that_is_no_text_or_no_file_is_refused(tmp_path: Path) -> None:
+def test_lock_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / image_lock.FILE).write_bytes(b"postgres:15: \xff\n")
     with pytest.raises(UsageError, match="cannot be read"):
         image_lock.read(tmp_path)

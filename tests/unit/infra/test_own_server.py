@@ -217,7 +217,7 @@ def test_setup_lists_every_value_that_only_a_person_knows(tmp_path: Path, monkey
 @pytest.mark.parametrize(("part", "wrong"), [("amount", "-1"), ("currency", "GBP"), ("per", "day"), ("date", "today")])
 def test_invalid_price_answers_are_refused(part: str, wrong: str) -> None:
     with pytest.raises(UsageError):
-        prompts._set_price("home", part, wrong)
+        prompts._check_price_part("home", part, wrong)
 
 
 class _Moved:

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from agents.changes.bounds import KEYS
 from agents.changes.request import ScalingRequest
 from data_stack.streamlit import request_form
 from fds import main
 from infra.cost.planning import scaling
-from infra.scalable import SCALABLE, scalable
+from infra.scalable import KEYS, SCALABLE, scalable
 from infra.settings import Scale, ServiceOverride, Settings
 from stack_runtime.errors import UsageError
 from tests.kit.project import ROOT

@@ -18,7 +18,7 @@ import urllib3.exceptions
 from hcloud import APIException
 
 from fds import main
-from fds._connections import lost
+from fds._connections import connection_error
 from stack_runtime.errors import UnknownError
 
 BROKEN = [
@@ -120,5 +120,5 @@ def test_json_of_another_program_s_option_is_not_printed(
 
 @pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), RuntimeError("no")])
 def test_other_failure_is_unexpected_and_exits_with_1(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lost(error) is None
+    assert connection_error(error) is None
     assert _exit_code(error, monkeypatch) == 1

@@ -14,7 +14,7 @@ from fds_offline.plugins.docker.uploads import upload
 from fds_offline.plugins.resources import NotReadyError, PluginError, State
 
 POLL_SECONDS = 0.25
-"""Between two looks at a container's health."""
+"""Seconds between two checks of a container's health."""
 _IN_PLACE = ("restart", "maxRetryCount", "cpuShares", "memory", "memoryReservation", "cpuSet", "memorySwap")
 
 

@@ -13,7 +13,7 @@ _UNREAD = (
     *("networksAdvanced", "destroyGraceSeconds", "removeVolumes", "containerLogs", "cpuPeriod", "cpuQuota"),
     *("cgroupnsMode", "cgroupParent", "containerReadRefreshTimeoutMilliseconds", "exitCode"),
 )
-"""What is not read back: images add to it, or the daemon keeps no record. The recorded value stays."""
+"""Inputs that are not read back, because images add to them or the daemon keeps no record; the recorded value stays."""
 
 
 def container_state(found: dict[str, Any], known: State) -> State:

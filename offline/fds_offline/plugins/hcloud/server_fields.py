@@ -60,4 +60,4 @@ SERVER = {
     **missing("allowDeprecatedImages", "ignoreRemoteFirewallIds", "iso", "rescue"),
 }
 UNREAD = ("userData", "sshKeys", "keepDisk", "publicNets", "shutdownBeforeDeletion")
-"""What the API does not tell; the recorded value stays, and an imported server has none."""
+"""Inputs that the API does not return; the recorded value stays, and an imported server has none."""

@@ -25,7 +25,7 @@ from fds_offline.plugins.parent import leave_with_engine
 VERSION = "3.259.0"
 """The version of the official language host that is followed."""
 SHOWN_EXIT_CODE = 32
-"""With this code the executor says that it has told the user what was wrong."""
+"""Exit code of the executor after it has printed the error for the user."""
 EXECUTOR = Path(__file__).with_name("exec.py")
 PACK_RUNNER = Path(__file__).with_name("pack.py")
 
@@ -52,7 +52,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
         """Return the provider packages in the program's environment, which is created if it is missing."""
-        with _told(context):
+        with _readable_failures(context):
             toolchain = _toolchain(request.info)
             if toolchain.environment is not None and not toolchain.environment.is_dir():
                 toolchain.sync()
@@ -60,7 +60,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
 
     def Run(self, request: Any, context: Any) -> Any:
         """Run the program to its end."""
-        with _told(context):
+        with _readable_failures(context):
             toolchain = _toolchain(request.info)
             toolchain.sync("--inexact")
             variables = toolchain.variables()
@@ -90,7 +90,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
         """Run `uv sync`; the user installs other environments."""
         yield pb.InstallDependenciesResponse(stdout=b"Installing dependencies...\n\n")
-        with _told(context):
+        with _readable_failures(context):
             _toolchain(request.info).sync()
         yield pb.InstallDependenciesResponse(stdout=b"Finished installing dependencies\n\n")
 
@@ -100,7 +100,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
 
     def About(self, request: Any, context: Any) -> Any:
         """Return interpreter and toolchain."""
-        with _told(context):
+        with _readable_failures(context):
             toolchain = _toolchain(request.info)
             version = subprocess.run([toolchain.python, "-V"], capture_output=True, text=True, check=True).stdout
             return pb.AboutResponse(
@@ -111,7 +111,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
 
     def GetProgramDependencies(self, request: Any, context: Any) -> Any:
         """Return the program's provider packages; pip and uv list all others."""
-        with _told(context):
+        with _readable_failures(context):
             found = _toolchain(request.info).packages()
             return pb.GetProgramDependenciesResponse(
                 dependencies=[pb.DependencyInfo(name=each["name"], version=each["version"]) for each in found]
@@ -119,7 +119,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
         """Run a plugin or a policy pack written in Python, and pass on its output."""
-        with _told(context):
+        with _readable_failures(context):
             toolchain = _toolchain(request.info)
             folder = request.info.program_directory
             pack = request.kind == "analyzer"
@@ -174,7 +174,7 @@ def _dependency(plugin: dict[str, Any]) -> Any:
     )
 
 
-class _told:
+class _readable_failures:
     """Context manager that converts an expected failure to one readable message."""
 
     def __init__(self, context: Any) -> None:

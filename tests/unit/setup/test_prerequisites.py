@@ -176,12 +176,12 @@ def test_error_without_the_offline_package_says_how_to_install_it(
     monkeypatch.setattr(offline, "entry_points", lambda **_: ())
     offline.find.cache_clear()
     try:
-        for piece in (Engine(), plugins_module.Plugins(tmp_path)):
-            assert piece.find() is None
+        for prerequisite in (Engine(), plugins_module.Plugins(tmp_path)):
+            assert prerequisite.find() is None
             with pytest.raises(UnreachableError, match="install the package fds-offline") as raised:
-                piece.get(lambda _: None)
+                prerequisite.get(lambda _: None)
             assert raised.value.exit_code == 5 and "\n" not in str(raised.value)
-        names = [piece.name for piece in prerequisites_of_stack(tmp_path, Settings.of("dev", {}))]
+        names = [prerequisite.name for prerequisite in prerequisites_of_stack(tmp_path, Settings.of("dev", {}))]
         assert "image python:3.11-slim" in names and "image mirror" not in names
     finally:
         offline.find.cache_clear()
@@ -190,8 +190,8 @@ def test_error_without_the_offline_package_says_how_to_install_it(
 @pytest.mark.parametrize(("profile", "image"), [("bi", "metabase/metabase:"), ("queue", "redis:")])
 def test_setup_gets_the_images_of_the_selected_profiles_only(tmp_path: Path, profile: str, image: str) -> None:
     def names(profiles: list[str]) -> list[str]:
-        pieces = prerequisites_of_stack(tmp_path, Settings.of("dev", {"profiles": profiles}))
-        return [piece.name for piece in pieces if piece.name.startswith(f"image {image}")]
+        prerequisites = prerequisites_of_stack(tmp_path, Settings.of("dev", {"profiles": profiles}))
+        return [prerequisite.name for prerequisite in prerequisites if prerequisite.name.startswith(f"image {image}")]
 
     assert len(names([profile])) == 1 and names([]) == []
 
