@@ -17,6 +17,7 @@ from agents.server.tokens import SCOPES, Tokens
 from agents.tools.toolbox import project_toolbox
 from stack_runtime.errors import StackError
 from stack_runtime.paths import project_dir
+from stack_runtime.unwritable import unwritable
 
 
 def main() -> int:
@@ -29,9 +30,13 @@ def main() -> int:
             print(tokens.create(arguments.name, arguments.scopes, arguments.days, datetime.now(UTC)))
         else:
             _run(arguments, project, create_change_service(project, only=getattr(arguments, "stack", None)))
-    except StackError as error:
-        print(f"agents: {error}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        known = error if isinstance(error, StackError) else unwritable(error)
+        if known is None:
+            raise
+        known.name_stack(getattr(arguments, "stack", "dev"))
+        print(f"agents: {known}", file=sys.stderr)
+        return known.exit_code
     return 0
 
 

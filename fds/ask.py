@@ -90,14 +90,15 @@ def _asked(words: str, stack: str, role: str, model: str, bounds: Bounds | None,
     from agents.llm.assistant import Assistant
     from agents.llm.schemas import WorkflowRequest
     from agents.tools.toolbox import project_toolbox
+    from infra.setting_types import reason_of
     from stack_runtime.errors import UsageError
     from stack_runtime.paths import project_dir
 
     try:
         request = WorkflowRequest.model_validate({"text": words, "agent_role": role})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{first['loc'][0]}: {first['msg']}", next_command='fds ask "more disk"') from None
+        option = {"text": "WORDS", "agent_role": "--role"}[str(error.errors()[0]["loc"][0])]
+        raise UsageError(f"{option}: {reason_of(error)}", next_command='fds ask "more disk"') from None
     tracing.start()
     project, person = project_dir(), getpass.getuser()
     changes = create_change_service(project, None if as_json else say, only=stack)

@@ -24,6 +24,14 @@ Actual = Annotated[
     bool, typer.Option("--actual", help="Show what the account really runs, with prices, next to the plan.")
 ]
 
+_APART = (
+    ("json", "markdown"),
+    ("explain", "markdown"),
+    ("actual", "markdown"),
+    ("actual", "explain"),
+    ("actual", "diff"),
+)
+
 
 def command(
     stack: Stack = "dev",
@@ -40,6 +48,7 @@ def command(
     fx_date: _plans.FxDate = None,
 ) -> None:
     """Show what the stack costs a month, line by line, against its budget."""
+    _refuse_apart(base, json=as_json, markdown=markdown, diff=diff, explain=explain, actual=actual)
     from infra import stack_file
     from infra.cost.planning.next_steps import Planner, with_next_steps
     from infra.cost.sources import measured
@@ -56,8 +65,7 @@ def command(
     planner = Planner(basis.plan, basis.considered)
     plan = with_next_steps(measured.with_measurement(plan, project, basis.today), settings, planner)
     if actual:
-        _actual(plan, basis, as_json=as_json)
-        return
+        return _actual(plan, basis, as_json=as_json)
     if as_json:
         answer(plan.model_dump(mode="json"))
     elif markdown:
@@ -67,6 +75,15 @@ def command(
     else:
         _show(plan, basis, settings, explain=explain)
     _plans.exit_by_verdict(plan)
+
+
+def _refuse_apart(base: str, **given: bool) -> None:
+    """Refuse options of which one would have no effect."""
+    if base != "HEAD" and not given["diff"]:
+        raise UsageError("--base is a revision for --diff", next_command=f"fds cost --diff --base {base}")
+    for one, other in _APART:
+        if given[one] and given[other]:
+            raise UsageError(f"--{one} and --{other} do not go together", next_command="leave out one of them")
 
 
 def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: bool) -> None:

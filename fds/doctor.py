@@ -91,13 +91,16 @@ def _unhealthy(stack: str) -> str:
 def _broken_dags(stack: str) -> str:
     from infra.docker_access import daemon
     from stack_runtime import airflow
+    from stack_runtime.docker_host import running
     from stack_runtime.errors import UsageError
     from stack_runtime.paths import project_dir
 
     with daemon(project_dir(), stack) as client:
         if not airflow.is_deployed(client, stack):
             return "no Airflow is deployed"
-        broken = airflow.import_errors(airflow.api_server(client, stack))
+        server = airflow.api_server(client, stack)
+        parsed = airflow.are_parsed(server, running(client, stack, airflow.DAG_PROCESSOR))
+        broken = airflow.import_errors(server)
     if broken:
         named = "; ".join(f"{file}: {line}" for file, line in broken[:20])
         raise UsageError(
@@ -105,4 +108,6 @@ def _broken_dags(stack: str) -> str:
             where="data_stack/airflow/dags",
             next_command="correct them, then fds up",
         )
+    if not parsed:
+        return "not parsed yet, so whether all can be imported is not known; fds doctor again in a minute"
     return "all can be imported"

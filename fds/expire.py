@@ -27,8 +27,11 @@ def command(stack: Only = None, install: Install = False, as_json: AsJson = Fals
     if install and stack:
         raise UsageError("the timer works for all stacks", next_command="fds expire --install")
     if install:
-        for line in install_timer(project):
+        lines = install_timer(project)
+        for line in lines:
             say(line)
+        if as_json:
+            answer({"installed": lines})
         return
     if stack:
         stack_file.read(project, stack)

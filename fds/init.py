@@ -18,6 +18,8 @@ Demo = Annotated[bool, typer.Option("--demo", help="Add the demo: transactions, 
 
 _TEMPLATE = Path(__file__).with_name("templates") / "project"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
+_OF_DBT = ("dbt", "dbt_duckdb")
+"""Names of dbt's own packages; it refuses a project with the same name."""
 _BASIS = (
     "airflow/dags/README.md",
     "dashboards/README.md",
@@ -44,6 +46,8 @@ def command(name: Name, demo: Demo = False) -> None:
             where=repr(name[:80]),
             next_command="fds init my-data",
         )
+    if _dbt_name(name) in _OF_DBT:
+        raise UsageError("dbt has a package of this name", where=name, next_command="fds init my-data")
     folder = Path.cwd() / name
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError("this already exists", where=str(folder), next_command="choose another name, or remove it")
@@ -90,8 +94,12 @@ def _name_project(draft: Path, name: str) -> None:
     readme = draft / "README.md"
     readme.write_text(readme.read_text().replace("PROJECT", name, 1))
     for file in (dbt / "dbt_project.yml", dbt / "profiles.yml"):
-        file.write_text(file.read_text().replace(_DBT_NAME, name.replace("-", "_").lower()))
+        file.write_text(file.read_text().replace(_DBT_NAME, _dbt_name(name)))
     meltano.write_text(re.sub(r"(?m)^project_id: .*$", f"project_id: {uuid4()}", meltano.read_text()))
+
+
+def _dbt_name(name: str) -> str:
+    return name.replace("-", "_").lower()
 
 
 def _remove_entities(file: Path) -> None:

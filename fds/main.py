@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import inspect
+import io
 import json
 import os
 import pkgutil
@@ -24,11 +25,11 @@ from fds._imports import failed_import
 from fds.output import Debug, say
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.text import shortened
+from stack_runtime.unwritable import unwritable
 
 app = typer.Typer(
     name="fds",
     help="A whole data platform on one budget server, and a gate in front of every change.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -63,8 +64,11 @@ def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _stopped() -> NoReturn:
     threading.excepthook = lambda _: None  # threads of the engine's SDK fail now, because their files are closed
-    print("fds: stopped; run the same command again to continue", file=sys.stderr)
-    raise SystemExit(130)
+    error = StackError("stopped", next_command="the same command again, which continues")
+    error.exit_code = 130  # that of a program which Ctrl-C ended
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # the terminal shows ^C, or the question that was not answered
+    _end(error, None)
 
 
 def _remind() -> None:
@@ -87,27 +91,53 @@ def _where_the_engine_is() -> str:
     return " (after `. .fds/env`)" if made else " (after `fds setup` and `. .fds/env`)"
 
 
+def _prepare_streams() -> None:
+    """Replace characters that the terminal lacks, and streams that the caller has closed."""
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def run() -> None:
-    """Run the command line; an expected failure ends in one sentence and its exit code."""
+    """Run the command line; every failure ends in one sentence and an exit code, with `--json` also as JSON."""
+    _prepare_streams()
     _register()
     path = os.environ.get("PATH")  # saved now, because a deployment extends PATH
     try:
         _remind()
-        app()
-    except StackError as error:
-        if "--debug" in sys.argv:
-            raise
-        _end(error, path)
-    except Exception as error:
-        if "--debug" in sys.argv:
-            raise
-        if known := connection_error(error) or failed_import(error):
-            _end(known, path)
-        words = shortened(error, 400) or type(error).__name__
-        print(f"fds: unexpected: {words}; next: the same command with --debug", file=sys.stderr)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
         _stopped()
+    except Exception as error:
+        wrong_use = _wrong_use(error)
+        if "--debug" in sys.argv and not wrong_use:
+            raise
+        _end(wrong_use or _known(error) or _unexpected(error), path)
+    raise SystemExit(code or 0)
+
+
+def _known(error: Exception) -> StackError | None:
+    """Return the error for an expected failure; None for any other."""
+    return (
+        error if isinstance(error, StackError) else connection_error(error) or failed_import(error) or unwritable(error)
+    )
+
+
+def _unexpected(error: Exception) -> StackError:
+    words = shortened(error, 400) or type(error).__name__
+    return StackError(f"unexpected: {words}", next_command="the same command with --debug")
+
+
+def _wrong_use(error: Exception) -> UsageError | None:
+    """Return the error for a command line that Typer refuses; None for any other failure."""
+    message = getattr(error, "format_message", None)  # Typer does not export the base class of its refusals
+    if message is None:
+        return None
+    context = getattr(error, "ctx", None)
+    return UsageError(
+        " ".join(message().split()).rstrip("."), next_command=f"{context.command_path if context else 'fds'} --help"
+    )
 
 
 def _end(error: StackError, path: str | None) -> NoReturn:
@@ -116,10 +146,12 @@ def _end(error: StackError, path: str | None) -> NoReturn:
     Args:
         path: the user's PATH.
     """
-    if "--json" in sys.argv:
-        print(json.dumps(error.as_json()))
+    words = sys.argv[1:]
+    if "--json" in (words[: words.index("--")] if "--" in words else words):  # the rest is for another program
+        with contextlib.suppress(OSError):  # the disk that stdout writes to may be full
+            print(json.dumps(error.as_json()), flush=True)
     lacks_engine = "pulumi " in error.next_command and shutil.which("pulumi", path=path) is None
-    print(f"fds: {error}{_where_the_engine_is() if lacks_engine else ''}", file=sys.stderr)
+    say(f"fds: {error}{_where_the_engine_is() if lacks_engine else ''}")
     raise SystemExit(error.exit_code) from None
 
 

@@ -48,13 +48,14 @@ def command(
     )
     plan = diff(basis.plan(settings), basis.plan(wanted))
     scaling.refuse_harm(settings, wanted, plan, basis.deployed)
+    if apply and plan.verdict == "within":
+        stack_file.write(project, stack, changes, planned_on=written)
     if as_json:
         answer(plan.model_dump(mode="json"))
     else:
         report.show(plan, _plans.console())
     _plans.exit_by_verdict(plan)
-    if not apply:
+    if apply:
+        say(f"written to Pulumi.{stack}.yaml; next: fds up --stack {stack}")
+    else:
         say("nothing was written; --apply writes the stack file")
-        return
-    stack_file.write(project, stack, changes)
-    say(f"written to Pulumi.{stack}.yaml; next: fds up --stack {stack}")

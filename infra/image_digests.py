@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +28,23 @@ class Pinning:
     """Digests that were added to the lock, by image."""
     unpinned: Mapping[str, str]
     """Why an image has no digest, by image."""
+    unknown: Sequence[str] = ()
+    """Locked images that no service pulls; new digests replace the file without them."""
 
     def lines(self) -> list[str]:
-        """Return what a person should know: at most one line for each of the two."""
+        """Return what a person should know: at most one line for each of the three."""
         by_reason: dict[str, list[str]] = {}
         for reference, reason in sorted(self.unpinned.items()):
             by_reason.setdefault(reason, []).append(reference)
         reasons = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
         pinned_now = f"pinned {', '.join(sorted(self.new))} in {FILE}, which belongs in version control"
-        return [pinned_now] * bool(self.new) + [f"not pinned by digest: {reasons}"] * bool(reasons)
+        todo = "the lines were removed" if self.new else "correct their names, or remove their lines"
+        needless = f"no service pulls {', '.join(self.unknown)}, which {FILE} has: {todo}"
+        return [
+            *[pinned_now] * bool(self.new),
+            *[f"not pinned by digest: {reasons}"] * bool(reasons),
+            *[needless] * bool(self.unknown),
+        ]
 
 
 def missing(project: Path, settings: Settings) -> list[str]:
@@ -70,11 +78,10 @@ def complete(client: DockerClient, project: Path, settings: Settings) -> Pinning
             found[reference] = digest
         else:
             reasons[reference] = reason
+    used, locked = pulled_images(catalogue()), read(project)
     if found:
-        used = pulled_images(catalogue())
-        lock = {**read(project), **found}
-        write(project, {reference: digest for reference, digest in lock.items() if reference in used})
-    return Pinning(found, reasons)
+        write(project, {name: digest for name, digest in {**locked, **found}.items() if name in used})
+    return Pinning(found, reasons, sorted(locked.keys() - set(used)))
 
 
 def refuse_unserved(client: DockerClient, references: Iterable[str], lock: Mapping[str, str]) -> None:

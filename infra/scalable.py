@@ -57,7 +57,12 @@ class Scalable:
             if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", text):
                 raise ValueError("is a number of cores such as 0.5")
             return float(text)
-        return [part for part in text.split(",") if part] if self.kind is tuple else text
+        if self.kind is not tuple:
+            return text
+        parts = [part for part in text.split(",") if part]
+        if not parts:
+            raise ValueError("is a list such as lean,bi")
+        return parts
 
     def format(self, value: Any) -> str:
         """Return a value as text that `parse` reads."""

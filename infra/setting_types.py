@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 
 def reason_of(error: ValidationError) -> str:
     """Return why the first invalid value is refused, without Pydantic's own words."""
-    return error.errors()[0]["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
+    return words_of(error.errors()[0])
+
+
+def words_of(detail: Mapping[str, Any]) -> str:
+    """Return why a value is refused, from one entry of Pydantic's list of errors, without Pydantic's own words."""
+    text = str(detail["msg"])
+    for theirs, ours in _WORDS.items():
+        text = re.sub(theirs, ours, text)
+    return text
+
+
+_WORDS = {
+    r"^Value error, ": "",
+    r"^(Decimal input|[A-Z][a-z]+) should\b": "it must",
+    r"^Field required$": "it is missing",
+    r"^Extra inputs are not permitted$": "there is nothing of this name",
+    r"^JSON decode error$": "it is not JSON",
+    r"\bvalid dictionary( or .*)?$": "valid object",
+    r"\bvalid tuple$": "valid list",
+    r"\bvalid string(, unable to .*)?$": "valid text",
+    r"\bvalid integer\b": "valid whole number",
+    r" after validation\b": "",
+}
 
 
 def _number(value: object) -> object:

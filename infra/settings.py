@@ -236,13 +236,15 @@ class Settings(_Frozen):
 def _invalid(stack: str, error: ValidationError) -> UsageError:
     """Return the error for the first invalid setting, with the engine's command that corrects it."""
     first = error.errors()[0]
-    reason = reason_of(error)
+    wrong, place, reason = first["type"], first["loc"], reason_of(error)
+    if place[-1:] == ("[key]",):  # the name of an entry is invalid, not its value
+        wrong, place, reason = "extra_forbidden", place[:-1], reason.replace("it must", "its name must", 1)
     file = f"Pulumi.{stack}.yaml"
-    what = f"setting {_path(first['loc'])}: {reason}" if first["loc"] else reason
-    contradictory = first["type"] == "value_error" and isinstance(first["input"], Mapping)
+    what = f"setting {_path(place)}: {reason}" if place else reason
+    contradictory = wrong == "value_error" and isinstance(first["input"], Mapping)
     if contradictory:  # no single value is wrong
         return UsageError(what, where=file, next_command=f"correct {file}")
-    command = f"pulumi config {_mend(first['type'], first['loc'])} --stack {stack}"
+    command = f"pulumi config {_mend(wrong, place)} --stack {stack}"
     return UsageError(what, where=file, next_command=command)
 
 
@@ -257,8 +259,6 @@ def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _mend(wrong: str, place: Sequence[int | str]) -> str:
     """Return the engine's command that corrects a setting which is invalid in this way."""
-    if place[-1] == "[key]":  # the name of an entry is invalid, not its value
-        wrong, place = "extra_forbidden", place[:-1]
     if wrong == "tuple_type":
         place = [*place, 0]
     path = shlex.quote(_path(place))

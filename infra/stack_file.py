@@ -20,9 +20,10 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from infra.setting_types import NAME
 from infra.settings import Settings
 from infra.stack_secrets import SECRETS, TOKEN, check_encryption
-from stack_runtime.errors import UsageError
+from stack_runtime.errors import RefusedError, StackError, UsageError
 from stack_runtime.files import write_atomically
 from stack_runtime.paths import PROJECT
+from stack_runtime.text import shortened
 
 _ANOTHER = "the same command with --stack and the name of a stack that is there"
 _TOP_LEVEL = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
@@ -145,27 +146,56 @@ def config(project: Path, stack: str) -> dict[str, Any]:
 
 
 def _refuse_project_config(project: Path) -> None:
-    """Refuse settings in `Pulumi.yaml`, and `stackConfigDir`, which makes the engine read other stack files.
+    """Refuse settings in `Pulumi.yaml`, `stackConfigDir`, which makes the engine read other files, and other projects.
 
     Raises:
-        UsageError: one of them is set.
+        UsageError: one of them is set, or the project is another program.
     """
     path = project / "Pulumi.yaml"
-    document = _load(path, _parsed) if path.is_file() else {}
+    if not path.is_file():
+        return
+    document = _load(path, _parsed)
+    if document.get("name") != PROJECT:
+        raise UsageError(
+            f"this is the Pulumi project {shortened(document.get('name'))}, not a data stack",
+            where=str(project),
+            next_command="cd into the folder of a data stack, or fds init my-data",
+        )
     for key in ("config", "stackConfigDir"):
         if key in document:
             raise _wrong(path.name, f"{key} does not belong here: settings are allowed only in Pulumi.STACK.yaml")
 
 
-def write(project: Path, stack: str, changes: Mapping[str, Any]) -> None:
-    """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing."""
+def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: Settings | None = None) -> None:
+    """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing.
+
+    Args:
+        planned_on: the settings that the changes were planned on; None if they need no plan.
+
+    Raises:
+        RefusedError: the file has other settings than `planned_on`, so nobody planned what it would have.
+        StackError: the file cannot be written.
+    """
     path = path_of(project, stack)
+    if planned_on is not None and read(project, stack) != planned_on:
+        raise RefusedError(
+            "the settings were changed while this change was planned, so nothing was written",
+            where=path.name,
+            next_command="the same command again",
+        )
     document = _load(path, _yaml().load)
     if document.get("config") is None:  # the key may be empty
         document["config"] = {}
     for key, value in changes.items():
         document["config"][f"{PROJECT}:{key}"] = _quoted(value)
-    write_atomically(path, _dumped(document))
+    try:
+        write_atomically(path, _dumped(document))
+    except OSError as error:
+        raise StackError(
+            f"the file cannot be written: {error.strerror}",
+            where=str(path),
+            next_command="make room or give yourself write access there, then the same command again",
+        ) from None
 
 
 def put_back(path: Path, original: bytes) -> None:
@@ -244,8 +274,8 @@ def _load(path: Path, parse: Callable[[str], Any]) -> Any:
             f"there is no stack file {path.name}, stacks here: {known}",
             next_command=f"{_ANOTHER}, or make it: {_making(path)}",
         ) from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = getattr(error, "problem", None) or getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise _wrong(path.name, f"the file cannot be read: {' '.join(str(reason).split())}") from None
     if not isinstance(document, Mapping):
         raise _wrong(path.name, "the file has no settings")

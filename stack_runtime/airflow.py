@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -13,6 +14,7 @@ from stack_runtime.docker_host import containers, running
 from stack_runtime.errors import UnreachableError
 
 API_SERVER = "airflow-api-server"
+DAG_PROCESSOR = "airflow-dag-processor"
 _REQUEST = ["python", "/app/data_stack/airflow/request.py"]
 
 
@@ -75,3 +77,18 @@ def import_errors(server: Container) -> list[tuple[str, str]]:
         (str(item["filename"]), (str(item["stack_trace"]).strip().splitlines() or [""])[-1])
         for item in answer.get("import_errors", [])
     ]
+
+
+def are_parsed(server: Container, processor: Container) -> bool:
+    """Return whether the DAG processor has parsed every DAG since it was started; until then no error is known.
+
+    Raises:
+        UnreachableError: the API server does not answer.
+    """
+    _, answer = request(server, "GET", "/dags?limit=100")
+    times = [str(dag.get("last_parsed_time")) for dag in answer.get("dags", [])]
+    try:
+        started = datetime.fromisoformat(processor.attrs["State"]["StartedAt"])
+        return bool(times) and all(datetime.fromisoformat(each) >= started for each in times)
+    except (ValueError, TypeError):  # a DAG that was never parsed has no time
+        return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ class BaseAgent:
             )
         except (UserError, ImportError, ValueError) as error:
             raise UnreachableError(
-                f"the model cannot be used: {shortened(error)}", where="FDS_MODEL", next_command=WITHOUT_A_MODEL
+                f"the model cannot be used: {_why(error)}", where="FDS_MODEL", next_command=WITHOUT_A_MODEL
             ) from None
 
     async def run(self, request: WorkflowRequest) -> AgentOutput:
@@ -186,6 +187,12 @@ class BaseAgent:
             raise _failed(f"the model's output is invalid: {shortened(error)}") from None
         except (AgentRunError, UserError, StackError) as error:
             raise _failed(f"the model could not be used: {shortened(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    """Return why there is no such model; for a missing key, only its variable, without the library's advice."""
+    key = re.search(r"\b[A-Z][A-Z0-9_]*_KEY\b", str(error))
+    return f"its key is missing, set {key[0]}" if key else shortened(error)
 
 
 def _is_transient(error: ModelAPIError) -> bool:

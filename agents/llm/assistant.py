@@ -21,9 +21,10 @@ from agents.llm.agent import AgentOutput, BaseAgent, Limits, Pending
 from agents.llm.schemas import AgentResponse, AgentRole, Answer, ResponseStatus, ValidationResult, WorkflowRequest
 from agents.tools.approval_tools import APPROVAL_TOOLS
 from infra.services import profiles, selected
+from infra.setting_types import reason_of
 from infra.settings import Settings
 from stack_runtime.errors import StackError, UsageError
-from stack_runtime.text import printable
+from stack_runtime.text import printable, shortened
 
 MAX_JOBS = 4
 """Maximum number of jobs in one response, so that a person can read them all before approving."""
@@ -149,7 +150,8 @@ def _work(call: ToolCallPart) -> MeltanoRun | DbtBuild | DbtTest | AirflowTrigge
     try:
         return WORK_TYPES[call.tool_name].model_validate(call.args_as_dict())
     except ValidationError as error:
-        raise UsageError(f"{call.tool_name}: {error.errors()[0]['msg']}", next_command="ask again") from None
+        place = ".".join(map(str, (call.tool_name, *error.errors()[0]["loc"])))
+        raise UsageError(shortened(f"{place}: {reason_of(error)}", 500), next_command="ask again") from None
 
 
 def _describe_stack(settings: Settings) -> str:

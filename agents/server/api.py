@@ -21,6 +21,7 @@ from agents.server.auth import Authenticator, AuthMiddleware, Denied, denied_res
 from agents.server.model_budget import ModelBudget
 from agents.server.schemas import Applied, ApplyRequest, Approval, ApprovalRequest, Problem, Proposed
 from agents.server.tokens import Bearer, Tokens
+from infra.setting_types import words_of
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.text import shortened
 
@@ -153,12 +154,13 @@ def _http_error(_: Request, error: Exception) -> JSONResponse:
     return response
 
 
-def _validation_error(_: Request, error: Exception) -> JSONResponse:
+def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return _problem(422, shortened(message, 500))  # the message quotes keys of the request
+    message = f"{'.'.join(map(str, first['loc']))}: {words_of(first)}"
+    advice = f"correct it; GET /openapi.json describes the body of {request.url.path}"
+    return _problem(422, shortened(message, 500), advice)  # the message quotes keys of the request
 
 
-def _problem(status: int, what: str) -> JSONResponse:
-    return JSONResponse(Problem(error=what, exit_code=2).model_dump(), status_code=status)
+def _problem(status: int, what: str, advice: str = "") -> JSONResponse:
+    return JSONResponse(Problem(error=what, next=advice, exit_code=2).model_dump(), status_code=status)

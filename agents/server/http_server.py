@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from stack_runtime.errors import UnreachableError
 
 HEAD_SECONDS = 10.0
 """Time limit for receiving a whole request head."""
@@ -68,5 +71,18 @@ def config(application: ASGIApp, host: str, port: int) -> uvicorn.Config:
 
 
 def serve(application: ASGIApp, host: str, port: int) -> None:
-    """Serve until the process is stopped."""
-    uvicorn.Server(config(application, host, port)).run()
+    """Serve until the process is stopped.
+
+    Raises:
+        UnreachableError: this address and port cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:  # a port above 65535 is an OverflowError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreachableError(
+            f"the server cannot listen on {host}, port {port}: {reason}",
+            next_command="python -m agents serve with another --host or --port",
+        ) from None
+    uvicorn.Server(config(application, host, port)).run(sockets=[listening])

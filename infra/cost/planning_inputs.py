@@ -175,20 +175,26 @@ class _Sources:
             yield host_of(other).account_token(other, self.project)
 
     def _from_accounts(self, api_token: str) -> RentalInputs:
-        """Fetch today's prices from one account, and the resources in the accounts of all stacks."""
+        """Fetch today's prices from one account, and the resources in the accounts of all stacks.
+
+        Each account prices its own resources, because currency and VAT are those of its owner.
+        """
         from infra.cost.sources import (
             held,
             live,  # imported late: takes 0.3 s, and only this path needs it
         )
 
-        own = live.Account(api_token)
         tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {api_token, None}
-        prices, fx = own.prices(self.today), rate.find(self.settings, self.today, ask=True)
-        entries = held.ask([own, *(live.Account(other) for other in sorted(filter(None, tokens)))])
-        mine = held.Own(self.settings.stack, self.identity)
-        running = held.running(entries, TaxedPrices(prices, self.settings.tax), converter_for(fx), mine)
-        deployed = held.deployed(entries, mine) if self._own_is_on_list() else None
-        return RentalInputs(prices, fx, self.today, running=running, deployed=deployed)
+        accounts = [live.Account(token) for token in (api_token, *sorted(filter(None, tokens)))]
+        lists, fx = [each.prices(self.today) for each in accounts], rate.find(self.settings, self.today, ask=True)
+        entries, mine = held.ask(accounts), held.Own(self.settings.stack, self.identity)
+        running = tuple(
+            one
+            for each, prices in zip(entries, lists, strict=True)
+            for one in held.running(each, TaxedPrices(prices, self.settings.tax), converter_for(fx), mine)
+        )
+        deployed = held.deployed(held.together(entries), mine) if self._own_is_on_list() else None
+        return RentalInputs(lists[0], fx, self.today, running=running, deployed=deployed)
 
 
 def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from infra import image_lock
 from stack_runtime.docker_problems import RATE_LIMIT
-from stack_runtime.errors import StackError, UnreachableError, UsageError
+from stack_runtime.errors import RefusedError, StackError, UnreachableError, UsageError
 from stack_runtime.paths import IMAGES
 
 PROGRAM = "python inline source runtime error: "
@@ -32,6 +32,8 @@ _API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*"
 """Start of the provider's error for an incomplete response; Docker's URLs contain no plain `/v1/`."""
 _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
+_TAKEN = re.compile(r"\(uniqueness_error\b", re.IGNORECASE)
+_FAILED = re.compile(r"\((action_failed|unknown_error)\b", re.IGNORECASE)
 _READ_ONLY = re.compile(r"\(token_readonly\b", re.IGNORECASE)
 _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|status code 503", re.IGNORECASE)
 _IMAGE = re.compile(
@@ -41,6 +43,9 @@ _IMAGE = re.compile(
 _RATE_ADVICE = (
     "wait until the limit resets (six hours at most); on this machine also docker login and fds setup; "
     "for a server made from now on, also the setting registryMirror"
+)
+_PLUGIN = re.compile(
+    r"(?:download and install|no) resource plugin '?(?:pulumi-resource-)?(?P<name>[a-z-]+)", re.IGNORECASE
 )
 _SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
@@ -96,6 +101,8 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if RATE_LIMIT.search(reason):
         what = f"the image hub allows the host no more downloads for now: {short}"
         return UnreachableError(what, where=where, next_command=f"{_RATE_ADVICE}, then fds up --stack {stack}")
+    if of_plugin := _of_plugin(reason, stack):
+        return of_plugin
     if of_account := _of_account(reason, short, stack):
         return of_account
     if _TOKEN.search(reason):
@@ -104,18 +111,12 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if _BUSY.search(reason):
         way = "wait some minutes, then the same command again"
         return BusyError(f"the Hetzner API is busy: {short}", where=where, next_command=way)
-    if _CUT.search(reason):
-        way = f"fds up --stack {stack}, which goes on where this one stopped"
-        return UnreachableError(f"the connection to the host broke: {short}", where=where, next_command=way)
-    if _LOST.search(reason):
-        way = f"fds up --stack {stack}, which goes on where this one stopped"
-        return UnreachableError(f"a connection broke: {short}", where=where, next_command=way)
-    if image := _IMAGE.search(reason):
-        what = f"image {image['name']} could not be pulled on the host: {short}"
-        way = f"fds up --stack {stack} again, or pull it there by hand to see why"
-        if image["digest"]:
-            way = f"fds up --stack {stack} again, or {image_lock.way_out(image['name'])}"
-        return UnreachableError(what, where=where, next_command=way)
+    for broken, what in ((_CUT, "the connection to the host broke"), (_LOST, "a connection broke")):
+        if broken.search(reason):
+            way = f"fds up --stack {stack}, which goes on where this one stopped"
+            return UnreachableError(f"{what}: {short}", where=where, next_command=way)
+    if of_image := _of_image(reason, short, stack):
+        return of_image
     if _SEALED.search(reason):
         way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"
         return UsageError(
@@ -125,7 +126,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
 
 
 def _of_account(reason: str, short: str, stack: str) -> StackError | None:
-    """Return the error if the account's API closed the connection, is busy, or has reached a limit; else None."""
+    """Return the error if the account's API closed the connection, is busy, failed, or refuses this."""
     where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
     if _API_CUT.search(reason):
         return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)
@@ -135,7 +136,39 @@ def _of_account(reason: str, short: str, stack: str) -> StackError | None:
     if _LIMIT.search(reason):
         way = f"raise the limit in the Hetzner console or delete what is not needed, then fds up --stack {stack}"
         return UnreachableError(f"a limit of the Hetzner project is reached: {short}", where=where, next_command=way)
+    if _TAKEN.search(reason):
+        what = f"the Hetzner project has one of this name or key already, which is not the stack's: {short}"
+        way = f"rename or delete it in the Hetzner console, or use another name with --stack, then {again}"
+        return RefusedError(what, where=where, next_command=way)
+    if _FAILED.search(reason):
+        what = f"an action failed in the Hetzner account: {short}"
+        way = f"{again}; if it fails again, look at it in the Hetzner console"
+        return UnreachableError(what, where=where, next_command=way)
     if _READ_ONLY.search(reason):
         way = f"create a token that may read and write, export HCLOUD_TOKEN=TOKEN, then fds setup --stack {stack}"
         return UnreachableError("the Hetzner token is read-only", where=where, next_command=way)
     return None
+
+
+def _of_image(reason: str, short: str, stack: str) -> StackError | None:
+    """Return the error if an image could not be pulled; else None."""
+    where = f"stack {stack}"
+    if image := _IMAGE.search(reason):
+        what = f"image {image['name']} could not be pulled on the host: {short}"
+        way = f"fds up --stack {stack} again, or pull it there by hand to see why"
+        if image["digest"]:
+            way = f"fds up --stack {stack} again, or {image_lock.way_out(image['name'])}"
+        return UnreachableError(what, where=where, next_command=way)
+    return None
+
+
+def _of_plugin(reason: str, stack: str) -> StackError | None:
+    """Return the error if the engine lacks a plugin; else None."""
+    plugin = _PLUGIN.search(reason)
+    if plugin is None:
+        return None
+    return UnreachableError(
+        f"the engine's plugin {plugin['name']} is missing and cannot be downloaded",
+        where=f"stack {stack}",
+        next_command=f"fds setup --stack {stack}, then the same command again",
+    )

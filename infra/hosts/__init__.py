@@ -40,6 +40,11 @@ def account_token(settings: Settings, project: Path | None = None) -> str | None
     return next(filter(None, found), None)
 
 
+def account_endpoint() -> str:
+    """Return the address of the API that `account_token` opens."""
+    return next(filter(None, (host.account_endpoint() for host in HOSTS.values())), "")
+
+
 def take_configuration(stack: str, configuration: Mapping[str, str]) -> None:
     """Pass the engine's decrypted configuration of `stack` to every host, which keeps the values that it needs."""
     for host in HOSTS.values():

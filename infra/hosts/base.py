@@ -131,6 +131,10 @@ class Host(ABC):
         """
         return None
 
+    def account_endpoint(self) -> str:
+        """Return the address of the provider's API that gives prices and resources; empty when there is none."""
+        return ""
+
     def take_configuration(self, stack: str, configuration: Mapping[str, str]) -> None:
         """Keep values of the engine's decrypted configuration that later calls need."""
         return

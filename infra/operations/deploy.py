@@ -10,6 +10,7 @@ from pathlib import Path
 from docker import DockerClient
 
 from infra import image_digests, image_lock
+from infra.component.stack import plan_for_deployment
 from infra.cost import Plan
 from infra.cost.reports.text import headline
 from infra.docker_access import daemon
@@ -24,7 +25,7 @@ from infra.operations.reconcile import reconcile
 from infra.services import selected
 from infra.settings import Settings
 from infra.stack_file import read
-from stack_runtime.errors import LockedError, StackError, UnreachableError
+from stack_runtime.errors import LockedError, RefusedError, StackError, UnknownError, UnreachableError
 from stack_runtime.status import unhealthy
 
 SETTLED_S = 120.0
@@ -71,12 +72,51 @@ def deploy(
         say(line)
     if not host.on_this_machine and deployment.plan:
         say(headline(deployment.plan))
-    with daemon(project, stack) as client:
-        if sick := _wait_until_healthy(client, stack, say):
+    _finish(deployment, former, record, say)
+    if changes.keys() - {"same"}:
+        _refuse_excess(deployment)
+    return changes
+
+
+def _finish(
+    deployment: StackOperations,
+    former: state_edits.Deployment,
+    record: state_edits.Deployment,
+    say: Callable[[str], None],
+) -> None:
+    """Wait for healthy services, remove images that are no longer used, and do what follows a deployment.
+
+    Raises:
+        UnreachableError: a service stays unhealthy.
+    """
+    with daemon(deployment.project, deployment.settings.stack) as client:
+        if sick := _wait_until_healthy(client, deployment.settings.stack, say):
             raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
         remove_former_images(client, deployment, former, record, say)
         _after_up(client, deployment, say)
-    return changes
+
+
+def _refuse_excess(deployment: StackOperations) -> None:
+    """Check the budget against the account once more: another clone may have deployed a stack at the same time.
+
+    Each of the two planned without the server of the other.
+
+    Raises:
+        RefusedError: the deployed stacks cost more than their budget.
+    """
+    settings = deployment.settings
+    if not host_of(settings).makes_machine:
+        return
+    try:
+        plan_for_deployment(settings, deployment.project, deployment.owner.identity)
+    except UnknownError:
+        return  # the deployment had prices; that they are unknown now is no reason to remove it
+    except RefusedError as error:
+        raise RefusedError(
+            f"deployed, but another deployment at the same time took the budget too:\n{error.what}",
+            where=f"stack {settings.stack}",
+            next_command=f"fds down --stack {settings.stack}, or remove the other stack",
+        ) from None
 
 
 def _after_up(client: DockerClient, deployment: StackOperations, say: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""Allow only TCP ports 22, 80 and 443 from the internet, and port 22 only from the networks in `sshFrom`."""
+"""Allow only TCP ports 22, 80 and 443 from the internet, port 22 only from `sshFrom`, and only the stack's account."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from infra.settings import Settings
 
 FIREWALL = "hcloud:index/firewall:Firewall"
 BALANCER = "hcloud:index/loadBalancerService:LoadBalancerService"
+PROVIDER = "pulumi:providers:hcloud"
 SSH = "22"
 WEB = ("80", "443")
 
@@ -30,6 +31,19 @@ def of_hcloud(resource: Resource, settings: Settings) -> Iterator[str]:
             port = resource.props.get(key)
             if not is_unset(port) and _text(port) not in WEB:
                 yield f"sets {key} to {port}, allowed is {' or '.join(WEB)}"
+
+
+def of_provider(resource: Resource, token: str | None, endpoint: str) -> Iterator[str]:
+    """Yield why a provider may not be used: another account has other prices, VAT and resources than were counted.
+
+    Args:
+        token: the stack's token; None when it has none.
+        endpoint: address of the API that gives prices and resources.
+    """
+    for key, counted in (("token", token), ("endpoint", endpoint)):
+        value = resource.props.get(key)
+        if not is_unset(value) and (not isinstance(value, str) or value.rstrip("/") != counted):
+            yield f"has another {key} than the stack, whose account was counted"
 
 
 def _rule(settings: Settings) -> Rule:

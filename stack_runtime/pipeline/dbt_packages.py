@@ -33,7 +33,7 @@ def install_packages(scratch: Path) -> None:
     done = subprocess.run(
         [dbt_program(), "--no-use-colors", "deps"],
         env=dbt_environment(scratch / "deps.duckdb", scratch),
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, errors="replace", check=False,
     )  # fmt: skip
     if done.returncode:
         said = [line for line in done.stdout.splitlines() if line.strip() and "uploading artifacts" not in line]

@@ -46,6 +46,7 @@ def _streams(source: Source, environment: dict[str, str]) -> list[dict[str, Any]
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     try:

@@ -30,7 +30,9 @@ def inspect_file(file: Path, settings: Mapping[str, Any], say: Callable[[str], N
     meltano_env.prepare(say)
     python = meltano_env.system() / "extractors" / TAP / "venv" / "bin" / "python"
     command = [str(python), "-m", "tap_csv.inspection", str(file), json.dumps(settings, default=str)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+    )
     if done.returncode:
         reason = last_line(done.stderr, "the tap ended without a message", 600).removeprefix("Error: ")
         raise UsageError(f"the file cannot be inspected: {reason}", next_command="correct it, then the same command")

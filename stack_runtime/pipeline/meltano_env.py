@@ -92,7 +92,9 @@ def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
     # compiled now, because each run would compile again where the project is read-only
     compiled = {"UV_COMPILE_BYTECODE": "1"}
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise UnreachableError(

@@ -169,9 +169,13 @@ def _wait(
 def _booted(connection: Connection) -> bool:
     # `cloud-init status` reads this file too but takes 0.3 s; the file exists as soon as the boot has ended.
     code, text = connection.run("cat /run/cloud-init/result.json")
-    if code:
+    try:
+        errors = None if code else json.loads(text)["v1"]["errors"]
+    except (ValueError, LookupError, TypeError):
+        errors = None  # not written completely yet
+    if errors is None:
         return False
-    if not json.loads(text)["v1"]["errors"]:
+    if not errors:
         return True
     if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
         return True  # the data volume or a package mirror was not available at first

@@ -16,6 +16,7 @@ from pathlib import Path
 from stack_runtime.docker_endpoint import SOCKET_PATH_BYTES
 from stack_runtime.errors import UnreachableError
 from stack_runtime.remote import DEPLOY_USER, known_hosts, restrict_keys, ssh_options
+from stack_runtime.text import last_line
 
 DEADLINE_S = 20.0
 _ADVICE = "fds up, which switches the server on, or allow this machine's address in the setting sshFrom"
@@ -44,14 +45,15 @@ def docker_socket(folder: Path) -> Iterator[str]:
     """
     require_ssh()
     restrict_keys(folder)
-    if not known_hosts(folder).exists():
+    known = known_hosts(folder).read_text(errors="replace") if known_hosts(folder).exists() else ""
+    if not known.strip():
         raise UnreachableError("no server is known here yet", where=str(folder), next_command="fds up")
-    address, port = destination(known_hosts(folder).read_text())
+    address, port = destination(known)
     with tempfile.TemporaryDirectory(prefix="fds-", dir=_short_folder()) as place:
         local = Path(place) / "docker.sock"
         words = ["ssh", *ssh_options(folder), "-nNT", "-o", "ExitOnForwardFailure=yes", "-p", port]
         words += ["-L", f"{local}:/var/run/docker.sock", f"{DEPLOY_USER}@{address}"]
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
         try:
             _wait(process, local, address)
             yield f"unix://{local}"
@@ -85,8 +87,8 @@ def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:
         if process.poll() is not None or time.monotonic() > until:
             what = f"Docker on {address} does not answer" if local.exists() else f"SSH to {address} failed"
             process.kill()
-            said = (process.communicate()[1] or "").strip().splitlines()
-            raise UnreachableError(f"{what}: {said[-1] if said else 'no reason given'}", next_command=_ADVICE)
+            said = process.communicate()[1] or ""
+            raise UnreachableError(f"{what}: {last_line(said, 'no reason given')}", next_command=_ADVICE)
         time.sleep(0.1)
 
 

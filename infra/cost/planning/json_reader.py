@@ -79,15 +79,19 @@ class JsonReader:
 
     def get(self, key: str) -> JsonReader:
         """Return the member `key` of an object; a missing one is an error."""
-        if not isinstance(self._value, Mapping):
-            raise self.fail("is not an object")
-        if key not in self._value:
+        if key not in self.checked_object().value:
             raise JsonReader(None, f"{self._path}.{key}", self._source).fail("is missing")
         return JsonReader(self._value[key], f"{self._path}.{key}", self._source)
 
     def has(self, key: str) -> bool:
         """Return whether the member `key` exists and is not null."""
         return isinstance(self._value, Mapping) and self._value.get(key) is not None
+
+    def checked_object(self) -> JsonReader:
+        """Return the reader after checking that its value is an object, which `has` does not check."""
+        if not isinstance(self._value, Mapping):
+            raise self.fail("is not an object")
+        return self
 
     def items(self) -> Iterator[JsonReader]:
         """Return the entries of a list."""

@@ -127,4 +127,4 @@ def _overrides(settings: Settings) -> dict[str, Any]:
 
 
 def _usage(what: str) -> UsageError:
-    return UsageError(what, next_command="fds scale workers=2")
+    return UsageError(what, next_command="fds scale --help")

@@ -33,7 +33,7 @@ def ask(plan: Plan, prices: PriceList, account: Account, now: datetime, identity
     """
     converter = converter_for(plan.fx)
     tariff, own = TaxedPrices(prices, plan.tax), held.Own(plan.stack, identity)
-    found = (_item(one, converter, now) for one in held.priced(held.ask([account]), tariff, own))
+    found = (_item(one, converter, now) for one in held.priced(held.ask([account])[0], tariff, own))
     return _sum(plan, sorted(found, key=lambda item: (item.owner == STRAY, item.owner)))
 
 

@@ -52,17 +52,33 @@ class Priced:
     note: str = ""
 
 
-def ask(accounts: Iterable[Account]) -> Entries:
-    """Read all resources of these accounts; a resource seen with two tokens of one account counts once.
+def ask(accounts: Iterable[Account]) -> list[Entries]:
+    """Read all resources of each account; one that is seen with two tokens of one account is only in the first.
 
     Raises:
         UnreachableError, UnknownError: an API does not answer, or its response is invalid.
     """
-    found: dict[str, dict[int, JsonReader]] = {kind: {} for kind in KINDS}
+    seen: dict[str, set[int]] = {kind: set() for kind in KINDS}
+    found: list[Entries] = []
     for account in accounts:
-        for kind, entries in account.entries(KINDS).items():
-            found[kind] |= {entry.get("id").whole(least=0): entry for entry in entries}
-    return {kind: list(entries.values()) for kind, entries in found.items()}
+        listed = {
+            kind: {entry.get("id").whole(least=0): entry for entry in entries}
+            for kind, entries in account.entries(KINDS).items()
+        }
+        found.append(
+            {
+                kind: [entry for key, entry in entries.items() if key not in seen[kind]]
+                for kind, entries in listed.items()
+            }
+        )
+        for kind, entries in listed.items():
+            seen[kind] |= entries.keys()
+    return found
+
+
+def together(accounts: Iterable[Entries]) -> Entries:
+    """Return the resources of several accounts as those of one."""
+    return {kind: [entry for entries in accounts for entry in entries[kind]] for kind in KINDS}
 
 
 def priced(entries: Entries, tariff: TaxedPrices, own: Own) -> list[Priced]:
@@ -113,7 +129,7 @@ def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, 
 
 def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
     """Return the stack of a resource; one of the same name with another identity counts as another stack."""
-    labels = entry.get("labels")
+    labels = entry.get("labels").checked_object()
     if not labels.has("project"):
         for key in ("assignee_id", "server"):
             if entry.has(key):

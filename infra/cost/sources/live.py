@@ -18,7 +18,6 @@ from infra.cost.planning import prices
 from infra.cost.planning.json_reader import MOST_BYTES, JsonReader, decode
 from infra.hosts.hetzner import api, token
 from stack_runtime.deadline import within
-from stack_runtime.errors import UnknownError
 
 SECONDS = 45.0
 """Time limit for one list with all its pages, and with repetitions after a time-out, 429 or 503."""
@@ -122,12 +121,8 @@ class Account:
         """Return the failure as a StackError."""
         if isinstance(error, TimeoutError):
             return api.unreachable(f"the API did not finish its answer within {self._seconds:g} s", _ADVICE)
-        if isinstance(error, (HCloudException, RequestException)):
+        if isinstance(error, (HCloudException, RequestException, *api.MALFORMED)):
             return api.failure(error, _ADVICE)
-        if isinstance(error, (KeyError, TypeError, AttributeError, ValueError, RecursionError)):
-            return UnknownError(
-                "the API's answer cannot be read", where=self._endpoint, next_command="plan with --prices DIR"
-            )
         return error
 
 

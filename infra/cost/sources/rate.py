@@ -27,6 +27,9 @@ _ECB_MOST_BYTES = 65_536
 _PARITY_STEP = Decimal("0.05")
 """A rate that crosses 1 by more than this since the last known rate is probably inverted (euros for a dollar)."""
 
+_WORTH_A_WORD = 2
+"""Percent by which a rate of the settings may be below the last known one before every report says so."""
+
 
 def find(settings: Settings, today: date, *, ask: bool) -> Fx:
     """Return the rate of the settings, else the newest of cache, ECB (only with `ask`) and package.
@@ -47,7 +50,7 @@ def find(settings: Settings, today: date, *, ask: bool) -> Fx:
                 where=f"stack {settings.stack}",
                 next_command="set fxRate or --fx-rate to the dollars for one euro",
             )
-        return given
+        return given.model_copy(update={"source": f"settings{_below(given, newest)}"})
     if ask and newest.date < today:
         fresh = _asked()
         if fresh is not None and _follows(fresh, newest, today):
@@ -69,6 +72,14 @@ def _follows(found: Fx, known: Fx, today: date) -> bool:
 
 def _is_inverted(found: Fx, known: Fx) -> bool:
     return (found.rate < 1) != (known.rate < 1) and abs(found.rate - known.rate) > _PARITY_STEP
+
+
+def _below(given: Fx, known: Fx) -> str:
+    """Return by how much a rate makes a bill smaller than the last known rate; empty if by nothing worth a word."""
+    percent = (1 - given.rate / known.rate) * 100
+    if percent < _WORTH_A_WORD:
+        return ""
+    return f", {percent:.1f} % below the last known rate, {known.rate:f} of {known.date}"
 
 
 def _cache() -> Path:

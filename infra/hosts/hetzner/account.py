@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.engine.state_edits import INDEPENDENT, Facts
@@ -68,8 +69,7 @@ def server_created_at(settings: Settings, identity: str) -> datetime | None:
     """
     from infra.hosts.hetzner.api import request
 
-    labels = selector(settings, identity)
-    servers = request(settings.stack, lambda api: api.servers.get_all(label_selector=labels))
+    servers = request(settings.stack, lambda api: labelled(api, "server", settings, identity))
     return servers[0].created if servers else None
 
 
@@ -83,9 +83,15 @@ def members(api: Client, kind: str) -> Any:
     return getattr(api, f"{kind}s")
 
 
+def labelled(api: Client, kind: str, settings: Settings, identity: str = "") -> list[Any]:
+    """Return the stack's resources of `kind`, one of `INDEPENDENT`, by `selector`."""
+    from infra.hosts.hetzner.api import all_pages
+
+    return all_pages(members(api, kind).get_list, label_selector=selector(settings, identity))
+
+
 def _found(api: Client, settings: Settings, identity: str) -> Account:
-    labels = selector(settings, identity)
-    found = {kind: members(api, kind).get_all(label_selector=labels) for kind in INDEPENDENT}
+    found = {kind: labelled(api, kind, settings, identity) for kind in INDEPENDENT}
     ids = {kind: str(members[0].id) for kind, members in found.items() if members}
     facts = {kind: FACTS[kind](members[0]) for kind, members in found.items() if members and kind in FACTS}
     for each in records_of(api, settings, identity):
@@ -142,9 +148,11 @@ def records_of(api: Client, settings: Settings, identity: str = "") -> list[Boun
         return []
     from hcloud import APIException
 
+    from infra.hosts.hetzner.api import all_pages
+
     try:
         zone = api.zones.get(settings.dns_zone)
-        return api.zones.get_rrset_all(zone, label_selector=selector(settings, identity))
+        return all_pages(partial(api.zones.get_rrset_list, zone), label_selector=selector(settings, identity))
     except APIException as error:
         if error.code == "not_found":
             return []

@@ -6,9 +6,10 @@ import os
 import re
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hcloud import APIException, Client, HCloudException
+from hcloud.actions import ActionFailedException, ActionTimeoutException
 from requests import RequestException
 
 from infra.hosts.hetzner import token
@@ -24,6 +25,10 @@ PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 UNAVAILABLE = (503, "unavailable", "service_unavailable", "locked")
 """Error codes of refusals that had no effect and are temporary."""
 _TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, its form
+_PAGE = 50
+_MOST_PAGES = 200
+MALFORMED = (KeyError, TypeError, AttributeError, ValueError, RecursionError)
+"""What the client raises for JSON of another form, because it does not check responses."""
 
 Result = TypeVar("Result")
 
@@ -43,12 +48,34 @@ def request(stack: str, question: Callable[[Client], Result]) -> Result:
 
     Raises:
         UnreachableError: no token, a refused one, another refusal, or no answer.
+        UnknownError: the answer is not what the API documents.
     """
     api = connect(token.require(stack))
     try:
         return retry_when_busy(lambda: question(api))
-    except (HCloudException, OSError) as error:
-        raise failure(error) from None
+    except (HCloudException, OSError, *MALFORMED) as error:
+        raise failure(error) from error
+
+
+def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
+    """Return the entries of all pages of one list; the client's own function follows any `next_page`, even for ever.
+
+    Args:
+        get_list: the client's function for one page, such as `api.servers.get_list`.
+
+    Raises:
+        UnknownError: the pages do not follow each other, or do not end.
+    """
+    found: list[Any] = []
+    for page in range(1, _MOST_PAGES + 1):
+        entries, meta = get_list(**query, page=page, per_page=_PAGE)
+        found += entries
+        following = meta.pagination.next_page
+        if following is None:
+            return found
+        if following != page + 1:
+            break
+    raise _malformed("try again")
 
 
 def retry_when_busy(ask: Callable[[], Result]) -> Result:
@@ -84,23 +111,33 @@ def verify(candidate: str) -> None:
     try:
         api.request("GET", "/locations")
         api.request("POST", "/ssh_keys", json={})  # creates nothing: a token that may write gets `invalid_input`
-    except (HCloudException, OSError) as error:
+    except (HCloudException, OSError, *MALFORMED) as error:
         if not (isinstance(error, APIException) and error.code in ("invalid_input", "json_error", 422)):
             raise failure(error) from None
 
 
-def failure(error: HCloudException | OSError, advice: str = "try again") -> StackError:
-    """Return the error for a request that the API refused or did not answer.
+def failure(error: Exception, advice: str = "try again") -> StackError:
+    """Return the error for a request that the API refused, did not answer, or answered in another form.
 
     Args:
         advice: the next command, for failures that do not imply one.
     """
     if isinstance(error, APIException):
         return _refusal(error, advice)
+    if isinstance(error, MALFORMED) and not isinstance(error, OSError):
+        return _malformed(advice)
+    if isinstance(error, (ActionFailedException, ActionTimeoutException)):
+        ends = "failed in" if isinstance(error, ActionFailedException) else "did not end in"
+        what = f"{error.action.command} {ends} the account: {shortened(error)}"
+        return unreachable(what, "look at it in the Hetzner console, then the same command again")
     if isinstance(error, HCloudException):
         return unreachable(f"the API still fails after several attempts: {shortened(error)}", advice)
     name = type(error).__name__ if isinstance(error, RequestException) else shortened(error)
     return unreachable(f"the API does not answer ({name})", advice)
+
+
+def _malformed(advice: str) -> UnknownError:
+    return UnknownError("the API's answer cannot be read", where=endpoint(), next_command=advice)
 
 
 def unreachable(what: str, advice: str) -> UnreachableError:

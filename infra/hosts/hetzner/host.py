@@ -49,6 +49,11 @@ class HetznerHost(Host):
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
         return token.find(settings.stack, project)
 
+    def account_endpoint(self) -> str:
+        from infra.hosts.hetzner import api
+
+        return api.endpoint()
+
     def take_configuration(self, stack: str, configuration: Mapping[str, str]) -> None:
         token.cache_token(stack, configuration)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.engine.identity import Owner
 from infra.engine.state_edits import INDEPENDENT, recorded_ids
-from infra.hosts.hetzner.account import IDENTITY, members, record, records_of, selector
+from infra.hosts.hetzner.account import IDENTITY, labelled, record, records_of
 from infra.hosts.hetzner.api import request
 from infra.ownership import Part, not_taken, refuse
 from infra.settings import Settings
@@ -48,7 +48,7 @@ _Found = tuple[str, str, Any]
 def _others(api: Client, settings: Settings, identity: str) -> Iterator[_Found]:
     """Yield resources with the stack's name that lack its identity."""
     for kind in INDEPENDENT:
-        for each in members(api, kind).get_all(label_selector=selector(settings)):
+        for each in labelled(api, kind, settings):
             if _owner(each) != identity:
                 yield kind, str(each.id), each
     for each in records_of(api, settings):

@@ -129,19 +129,20 @@ def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
     """Lift the protection of the server, destroy the stack, and remove resources that the engine's record lacks."""
 
     identity = deployment.owner.identity
+    recorded = state_edits.recorded_ids(deployment.recorded())
 
     def destroyed() -> dict[str, int]:
         """Remove resources from the record that an earlier attempt deleted, because the provider may fail on them; then
         destroy."""
         account = Account.of(deployment.settings, identity)
         record = forget_gone(deployment, deployment.recorded(), account, say)
-        recovery.lift_protection(deployment.settings, identity, volumes=volumes)
+        recovery.lift_protection(deployment.settings, identity, recorded, volumes=volumes)
         deployment.record({**state_edits.unprotected(record), "pending_operations": []})
         return deployment.down()
 
     deployment.leaving = True
     count = retry_when_busy(destroyed, say).get("delete", 0)
-    left = recovery.remove_leftovers(deployment.settings, identity, volumes=volumes)
+    left = recovery.remove_leftovers(deployment.settings, identity, recorded, volumes=volumes)
     data = left.pop("volume", [])
     for kind, names in left.items():
         for name in names:

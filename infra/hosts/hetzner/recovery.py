@@ -10,8 +10,8 @@ from typing import Any
 from hcloud import APIException, Client
 
 from infra.engine.state_edits import INDEPENDENT
-from infra.hosts.hetzner.account import Account, members, records_of, selector
-from infra.hosts.hetzner.api import request
+from infra.hosts.hetzner.account import IDENTITY, Account, labelled, members, records_of
+from infra.hosts.hetzner.api import all_pages, request
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
@@ -43,8 +43,8 @@ def settled(settings: Settings, identity: str, say: Callable[[str], None]) -> Ac
 def _resized(settings: Settings, identity: str, api: Client) -> str | None:
     """Return the name of the stack's server or volume that is being resized; None if there is none."""
     for kind in ("server", "volume"):
-        for each in members(api, kind).get_all(label_selector=selector(settings, identity)):
-            if any(action.command in RESIZES for action in each.get_actions(status=["running"])):
+        for each in labelled(api, kind, settings, identity):
+            if any(action.command in RESIZES for action in all_pages(each.get_actions_list, status=["running"])):
                 return str(each.name)
     return None
 
@@ -102,11 +102,16 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[
     The restart is needed: the mount on a running server does not recover after its disk was detached.
 
     Returns: whether the volume was attached.
+    Raises:
+        UnreachableError: it is attached to another server, which may use it.
     """
 
     def attach(api: Client) -> bool:
         volume, server = (_one(kind, recorded[kind], api) for kind in ("volume", "server"))
-        if volume is None or server is None or volume.server is not None or volume.location.id != server.location.id:
+        if volume is None or server is None or volume.location.id != server.location.id:
+            return False
+        if volume.server is not None:
+            _refuse_another_server(volume, server)
             return False
         say(f"volume {volume.id} was detached from server {server.id}; attaching it and restarting the server")
         if server.status != "off":
@@ -119,29 +124,53 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[
     return complete and request(settings.stack, attach)
 
 
+def _refuse_another_server(volume: Any, server: Any) -> None:
+    """Refuse a data volume on another server: the engine would take it away while that server writes to it."""
+    if volume.server.id != server.id:
+        raise UnreachableError(
+            f"the data volume {volume.name} is attached to the server {volume.server.name}, not to {server.name}",
+            where="the Hetzner account",
+            next_command="unmount it there and detach it in the Hetzner console, then fds up",
+        )
+
+
 def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:
     """Start a server that is off, as after a resize that was interrupted or refused.
 
     Returns: its public IPv4 address.
 
     Raises:
-        UnreachableError: it is gone, stays locked by another action, or the API does not answer.
+        UnreachableError: it is gone, has no address, stays locked by another action, or the API does not answer.
     """
     deadline = time.monotonic() + SETTLED_S
+    told = ""
     while True:
         server = request(settings.stack, partial(_one, "server", server_id))
         if server is None:
             raise UnreachableError(f"server {server_id} is gone from the account", next_command="fds up")
-        if server.status == "running" and server.public_net and server.public_net.ipv4:
-            return str(server.public_net.ipv4.ip)
+        if server.status == "running":
+            return _address(server)
         if server.status == "off" and not server.locked:
             say(f"server {server_id} is off, starting it")
             request(settings.stack, partial(_power_on, server))
+        elif told != server.status:
+            told = server.status
+            say(f"waiting for server {server_id}, which is {told}{' and locked' if server.locked else ''}")
         if time.monotonic() > deadline:
             raise UnreachableError(
                 f"server {server_id} stays {server.status}", next_command="look at the server's console, then fds up"
             )
         time.sleep(PAUSE_S)
+
+
+def _address(server: Any) -> str:
+    if server.public_net is None or server.public_net.ipv4 is None:
+        raise UnreachableError(
+            f"server {server.id} has no public IPv4 address, so it cannot be reached",
+            where="the Hetzner account",
+            next_command="switch it off and assign one in the Hetzner console, then fds up",
+        )
+    return str(server.public_net.ipv4.ip)
 
 
 def _power_on(server: Any, api: Client) -> None:
@@ -158,22 +187,40 @@ def _one(kind: str, resource_id: str, api: Client) -> Any:
         raise
 
 
-def lift_protection(settings: Settings, identity: str, *, volumes: bool) -> None:
-    """Remove the account's delete protection from the stack's server and, if `volumes` is true, its data volume."""
+def _own(api: Client, kind: str, settings: Settings, identity: str, recorded: Mapping[str, str]) -> list[Any]:
+    """Return the stack's resources of `kind`: by label, and the recorded one even if somebody removed its labels."""
+    found = {each.id: each for each in labelled(api, kind, settings, identity)}
+    one = _one(kind, recorded[kind], api) if kind in recorded else None
+    if one is not None and (one.labels or {}).get(IDENTITY, identity) == identity:
+        found[one.id] = one
+    return list(found.values())
+
+
+def lift_protection(settings: Settings, identity: str, recorded: Mapping[str, str], *, volumes: bool) -> None:
+    """Remove the account's delete protection from the stack's server and, if `volumes` is true, its data volume.
+
+    Args:
+        recorded: ids by kind, from the engine's record.
+    """
 
     def lift(api: Client) -> None:
-        for server in api.servers.get_all(label_selector=selector(settings, identity)):
+        for server in _own(api, "server", settings, identity, recorded):
             server.change_protection(delete=False, rebuild=False).wait_until_finished()
-        for volume in api.volumes.get_all(label_selector=selector(settings, identity)) if volumes else ():
+        for volume in _own(api, "volume", settings, identity, recorded) if volumes else ():
             volume.change_protection(delete=False).wait_until_finished()
 
     request(settings.stack, lift)
 
 
-def remove_leftovers(settings: Settings, identity: str, *, volumes: bool) -> dict[str, list[str]]:
-    """Delete the remaining resources with the stack's labels, which a killed deployment created but did not record.
+def remove_leftovers(
+    settings: Settings, identity: str, recorded: Mapping[str, str], *, volumes: bool
+) -> dict[str, list[str]]:
+    """Delete the stack's remaining resources, which a killed deployment created but did not record.
 
     Data volumes, which the engine retains, are deleted only if `volumes` is true.
+
+    Args:
+        recorded: ids by kind, from the engine's record before the removal.
 
     Returns: names of the deleted resources, by kind.
     """
@@ -184,7 +231,7 @@ def remove_leftovers(settings: Settings, identity: str, *, volumes: bool) -> dic
             api.zones.delete_rrset(each)
         left = {"record": [str(each.name) for each in records]}
         for kind in INDEPENDENT if volumes else [kind for kind in INDEPENDENT if kind != "volume"]:
-            found = members(api, kind).get_all(label_selector=selector(settings, identity))
+            found = _own(api, kind, settings, identity, recorded)
             for each in found:
                 action = each.delete()
                 if hasattr(action, "wait_until_finished"):

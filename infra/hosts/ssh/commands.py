@@ -23,7 +23,10 @@ SSH_FAILED = 255
 """Exit code of `ssh` when it could not log in."""
 NO_REASON = "no reason given"
 """What an error says for a command that failed without output."""
+_BEGIN = "fds: the answer follows"
+"""Printed before an answer, because start-up files of the owner's shell may print too."""
 CAPACITY = (
+    f"echo; echo '{_BEGIN}'; "
     "export LC_ALL=C; uname -m; nproc; sed -n 's/^MemTotal: *\\([0-9]*\\) kB$/\\1/p' /proc/meminfo; "
     'folder=$(docker info --format "{{.DockerRootDir}}" 2>/dev/null) && [ -d "$folder" ] || folder=/var/lib; '
     'df -B1 --output=size "$folder" | tail -n 1'
@@ -108,7 +111,7 @@ class Server:
 
 def _parsed(text: str) -> Machine:
     """Parse the output of `CAPACITY`; the server is not trusted to answer in this form."""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in text.rpartition(f"\n{_BEGIN}\n")[2].splitlines()]
     if len(lines) != 4 or not all(re.fullmatch(r"[1-9][0-9]{0,17}", line) for line in lines[1:]):
         return Machine(unknown="its answer about memory, CPU and disk cannot be read")
     cores, memory_kb, disk = (int(line) for line in lines[1:])

@@ -1,9 +1,9 @@
 #!/bin/sh
 # What fds does as root on a server that its owner already has. Output is for a person.
 #
-#   prepare KEY DAEMON PORTS   install Docker if it is missing, then let KEY log in as the deploy user
-#   measure PROGRAM            install this program, which measures the containers, and its timer
-#   leave KEY                  take the key back; with the last key, the user and the SSH settings go too
+#   prepare KEY DAEMON PORTS STACK   install Docker if it is missing, then let KEY log in as the deploy user
+#   measure PROGRAM                  install this program, which measures the containers, and its timer
+#   leave KEY                        take the key back; with the last key, the user and the SSH settings go too
 #
 # Docker stays, because data volumes are in it. An existing Docker, firewall, user or SSH login is not changed.
 set -eu
@@ -22,9 +22,11 @@ wait_for_docker() {
   fail "Docker is installed and does not start; see systemctl status docker"
 }
 
-refuse_taken() { # ports that another program than a container of this project listens on
+refuse_taken() { # ports that something else than a container of this stack listens on
   for port in $1; do
-    docker ps --quiet --filter label=fds.project --filter "publish=$port" 2>/dev/null | grep -q . && continue
+    docker ps --quiet --filter "label=fds.stack=$2" --filter "publish=$port" 2>/dev/null | grep -q . && continue
+    other=$(docker ps --format '{{.Names}}' --filter "publish=$port" 2>/dev/null | head -n 1)
+    [ -z "$other" ] || fail "port $port is taken by the container $other; stop that"
     ! ss -Hltn "sport = :$port" 2>/dev/null | grep -q . || fail "port $port is taken by another program; stop that"
   done
 }
@@ -88,14 +90,15 @@ case "$verb" in
     if id deploy >/dev/null 2>&1 && [ ! -e "$state/user" ]; then
       fail "there is a user deploy already, which is not from fds: rename it, or use another server"
     fi
-    refuse_taken "$4"
+    refuse_taken "$4" "$5"
     mkdir -p "$state"
     if [ -e "$state/installing" ] || ! command -v docker >/dev/null; then install_docker "$3"; fi
     docker version >/dev/null 2>&1 || systemctl start docker 2>/dev/null || service docker start 9>&-
     wait_for_docker
     limit_ssh
     touch "$state/user"
-    id deploy >/dev/null 2>&1 || useradd --create-home --home-dir "$home" --shell /bin/bash --password '*' deploy
+    # Its shell reads no start-up files, whose output would break Docker's connection.
+    id deploy >/dev/null 2>&1 || useradd --create-home --home-dir "$home" --shell /bin/sh --password '*' deploy
     usermod --append --groups docker deploy
     # The key comes last: who can log in finds everything else in place.
     install -d -m 700 -o deploy -g deploy "$home/.ssh"
@@ -130,5 +133,5 @@ case "$verb" in
     [ ! -e "$program" ] || "$program" remove
     rm -rf "$state"
     ;;
-  *) fail "usage: prepare KEY DAEMON PORTS, measure PROGRAM, or leave KEY" ;;
+  *) fail "usage: prepare KEY DAEMON PORTS STACK, measure PROGRAM, or leave KEY" ;;
 esac

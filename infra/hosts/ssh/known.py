@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import subprocess
 from collections.abc import Callable
@@ -68,7 +67,7 @@ def _parsed(line: str) -> HostKey | None:
         return None
     try:
         base64.b64decode(words[2], validate=True)
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         return None
     return HostKey(words[1], words[2])
 
@@ -80,7 +79,7 @@ def pinned(folder: Path) -> HostKey | None:
         folder: of the stack's key files.
     """
     try:
-        lines = known_hosts(folder).read_text(encoding="utf-8").splitlines()
+        lines = known_hosts(folder).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return None
     return next((key for line in lines if (key := _parsed(line))), None)

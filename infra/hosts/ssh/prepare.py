@@ -28,7 +28,7 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
     Every step can be repeated, so the next deployment completes a killed one.
 
     Args:
-        ports: ports that must be free, unless containers of this project hold them.
+        ports: ports that must be free, unless a container of this stack holds them.
 
     Raises:
         HostKeyError: the server shows another host key.
@@ -43,7 +43,7 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
     if server.accepts_deploy_user():
         return
     say(f"preparing {settings.ssh_host} as {settings.ssh_user}")
-    words = (public_half(private), json.dumps(daemon_settings(settings)), " ".join(map(str, ports)))
+    words = (public_half(private), json.dumps(daemon_settings(settings)), " ".join(map(str, ports)), settings.stack)
     _as_root(server, say, "prepare", *words)
     if not server.accepts_deploy_user():
         raise UnreachableError(

@@ -145,3 +145,11 @@ def test_job_is_approved_and_run_once_by_commands(project: Path) -> None:
     assert done.returncode == 2 and "no data is published yet" in done.stderr  # the real pipeline started
     again = agents("apply", job.id, token)
     assert again.returncode == 3 and "used already" in again.stderr
+
+
+@pytest.mark.parametrize("place", [("--port", "99999"), ("--port", "-1"), ("--host", "nobody.invalid")])
+def test_address_that_cannot_be_listened_on_is_one_sentence(project: Path, place: tuple[str, str]) -> None:
+    words = [sys.executable, "-m", "agents", "serve", "--stack", "prod", *place]
+    done = subprocess.run(words, cwd=project, env=_environment(project), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 5 and done.stderr.startswith("agents: the server cannot listen on"), done.stderr
+    assert done.stderr.count("\n") == 1 and "; next: python -m agents serve with another" in done.stderr

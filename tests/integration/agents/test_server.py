@@ -85,6 +85,8 @@ def test_bodies_are_limited_and_errors_have_the_same_fields(served: Served) -> N
     assert [huge.status_code, chunked.status_code, wrong.status_code, unknown.status_code] == [413, 411, 422, 422]
     for answer in (huge, chunked, wrong, unknown):
         assert set(answer.json()) == {"error", "where", "next", "exit_code"}
+    assert wrong.json()["error"] == "body.workers: it must be a valid whole number"
+    assert "openapi.json describes the body of /v1/plan" in wrong.json()["next"]
 
 
 def test_question_is_answered_by_the_model(served: Served) -> None:

@@ -71,6 +71,32 @@ def test_every_report_format_returns_the_exit_code_of_the_verdict(project: Path,
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [("cost", "--json"), ("cost", "--stack", "nobody", "--json")])
+def test_full_disk_under_the_output_is_one_sentence(project: Path, arguments: tuple[str, ...]) -> None:
+    words = [sys.executable, "-m", "fds.main", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == (2 if "nobody" in arguments else 1), done.stderr
+    assert done.stderr.startswith("fds: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("cost", "--markdown"), "--json and --markdown do not go together"),
+        (("cost", "--base", "main"), "--base is a revision for --diff"),
+        (("cost", "--bogus"), "No such option: --bogus"),
+        (("scale",), "Missing argument 'KEY=VALUE…'"),
+        (("nosuch",), "No such command 'nosuch'"),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_one_json(project: Path, arguments: tuple[str, ...], says: str) -> None:
+    done = fds(project, *arguments, "--json")
+    error = json.loads(done.stdout)
+    assert (done.returncode, error["exit_code"]) == (2, 2) and error["error"].startswith(says)
+    assert done.stderr.startswith(f"fds: {says}") and done.stderr.count("\n") == 1 and "; next: " in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -96,6 +96,18 @@ def test_server_within_the_budget_is_created(deploy: Deploy, api: HetznerAPI) ->
     stack.destroy()
 
 
+def test_server_in_another_account_is_not_created(deploy: Deploy, api: HetznerAPI) -> None:
+    """Its prices, VAT and resources are not those that were counted."""
+
+    def program() -> None:
+        other = hcloud.Provider("other", token=pulumi.Output.secret("o" * 64), endpoint=api.endpoint)
+        hcloud.Network("network", ip_range="10.0.0.0/16", opts=pulumi.ResourceOptions(provider=other))
+
+    with pytest.raises(automation.CommandError, match="other has another token than the stack") as refused:
+        deploy(program).up(policy_packs=[str(PACK)])
+    assert "o" * 64 not in str(refused.value) and api.writes() == []
+
+
 def _container(name: str = "app", **more: Any) -> None:
     """Register a container that breaks no rule except by the inputs in `more`; it is created but never started."""
     given = {"image": "redis:7", "memory": 16, "memory_swap": 16, "cpus": "0.1", **more}

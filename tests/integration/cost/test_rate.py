@@ -160,3 +160,19 @@ def test_inverted_rate_of_the_settings_gives_no_decision(
     (tmp_path / "ecb-rate.json").write_text('{"rate": "1.0200", "date": "2026-11-20"}')
     near = kit.settings(fxRate="0.985", fxDate=day)  # a known rate near 1 can cross it
     assert rate.find(near, TODAY, ask=False).rate == Decimal("0.985")
+
+
+@pytest.mark.parametrize(
+    ("given", "source"),
+    [
+        ("1.0000", "settings, 10.2 % below the last known rate, 1.1133 of 2026-10-28"),
+        ("1.1000", "settings"),
+        ("1.6000", "settings"),
+    ],
+)
+def test_low_rate_of_the_settings_is_named_in_every_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, source: str
+) -> None:
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
+    settings = kit.settings(fxRate=given, fxDate=TODAY.isoformat())
+    assert rate.find(settings, TODAY, ask=False).source == source

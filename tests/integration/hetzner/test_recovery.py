@@ -86,6 +86,59 @@ def test_action_that_does_not_end_is_an_error(api: HetznerAPI, client: Client, m
         recovery.settled(SETTINGS, IDENTITY, lambda _: None)
 
 
+def test_data_volume_on_another_server_is_left_there(api: HetznerAPI, client: Client) -> None:
+    """The other server may write to it, so it is not taken away."""
+    (box,), (disk,) = client.servers.get_all(), client.volumes.get_all()
+    kind, image = ServerType(name="cpx22"), Image(name="debian-12")
+    made = client.servers.create("other", kind, image, location=Location(name="fsn1"))
+    for action in (made.action, *made.next_actions):
+        action.wait_until_finished()
+    disk.attach(made.server, automount=False).wait_until_finished()
+    recorded = {"server": str(box.id), "volume": str(disk.id), "volume_attachment": str(disk.id)}
+    writes = len(api.writes())
+    with pytest.raises(UnreachableError, match=r"disk is attached to the server other, not to box.*; next: unmount it"):
+        recovery.attach_again(SETTINGS, recorded, lambda _: None)
+    assert len(api.writes()) == writes
+
+
+@pytest.mark.parametrize("status", ["migrating", "rebuilding", "unknown"])
+def test_server_that_is_neither_on_nor_off_is_awaited(
+    api: HetznerAPI, client: Client, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.setattr(recovery, "SETTLED_S", 0.2)
+    (row,) = api._account.rows["servers"].values()
+    row["status"] = status
+    said: list[str] = []
+    with pytest.raises(UnreachableError, match=f"stays {status}; next: look at the server's console"):
+        recovery.switch_on(SETTINGS, str(row["id"]), said.append)
+    assert said == [f"waiting for server {row['id']}, which is {status}"]
+
+
+def test_server_without_an_address_is_named_at_once(api: HetznerAPI, client: Client) -> None:
+    (row,) = api._account.rows["servers"].values()
+    row["status"] = "running"
+    (address,) = (one for one in api._account.rows["primary_ips"].values() if one["type"] == "ipv4")
+    address["assignee_id"] = None
+    with pytest.raises(UnreachableError, match=r"has no public IPv4 address.*; next: switch it off and assign one"):
+        recovery.switch_on(SETTINGS, str(row["id"]), lambda _: None)
+
+
+def test_resources_without_labels_are_removed_by_their_recorded_ids(api: HetznerAPI, client: Client) -> None:
+    """Somebody removed the labels by hand; a volume that another stack owns by its label stays."""
+    (server,), (volume,) = client.servers.get_all(), client.volumes.get_all()
+    server.change_protection(delete=True, rebuild=True).wait_until_finished()
+    volume.change_protection(delete=True).wait_until_finished()
+    server.update(labels={})
+    recorded = {"server": str(server.id), "volume": str(volume.id)}
+    for labels in ({**LABELS, "identity": "another"}, {}):
+        volume.update(labels=labels)
+        recovery.lift_protection(SETTINGS, IDENTITY, recorded, volumes=True)
+        removed = recovery.remove_leftovers(SETTINGS, IDENTITY, recorded, volumes=True)
+        assert removed["volume"] == ([] if labels else ["disk"])
+    api.settle()
+    assert api.account()["servers"] == api.account()["volumes"] == 0
+
+
 class _OvertakenDeployment:
     """Double of a deployment: another deployment takes the stack's lock while this one waits for the account."""
 

@@ -19,6 +19,14 @@ def test_invalid_name_is_refused(installed: wheel.Installed, tmp_path: Path, nam
     assert done.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["dbt", "dbt-duckdb", "DBT_DuckDB"])
+def test_name_of_a_package_of_dbt_is_refused(installed: wheel.Installed, tmp_path: Path, name: str) -> None:
+    """Dbt refuses a project with the name of one of its own packages, so no run would ever succeed."""
+    done = fds(installed, tmp_path, "init", name)
+    assert done.returncode == 2 and "dbt has a package of this name" in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_folder_that_is_not_empty_is_refused_and_kept(installed: wheel.Installed, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")

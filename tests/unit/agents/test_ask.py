@@ -112,5 +112,7 @@ def test_change_within_the_bounds_is_applied_without_asking(project: Path) -> No
 
 
 def test_empty_words_and_unknown_roles_are_usage_errors(project: Path) -> None:
-    assert _ask(project, "", FDS_MODEL="test").returncode == 2
-    assert _ask(project, "x", "--role", "king", FDS_MODEL="test").returncode == 2
+    empty, king = _ask(project, "", FDS_MODEL="test"), _ask(project, "x", "--role", "king", FDS_MODEL="test")
+    assert empty.returncode == king.returncode == 2
+    assert "fds: WORDS: it must have at least 1 character; next: fds ask" in empty.stderr
+    assert "fds: --role: it must be 'data_platform_engineer'," in king.stderr

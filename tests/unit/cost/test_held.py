@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,14 @@ import pytest
 from infra.cost.planning import group
 from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.json_reader import JsonReader
-from infra.cost.planning.lines import TaxedPrices
+from infra.cost.planning.lines import TaxedPrices, up
 from infra.cost.planning.model import STRAY
 from infra.cost.planning.planner import converter_for
-from infra.cost.sources import held
+from infra.cost.planning.prices import PriceList
+from infra.cost.planning_inputs import PlanningInputs, ProgramStack
+from infra.cost.sources import held, live, rate
+from infra.hosts.hetzner import token
+from stack_runtime.errors import UnknownError
 from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 
@@ -45,6 +51,13 @@ def test_resource_without_valid_stack_labels_is_listed_as_stray(labels: Mapping[
     (one,) = inputs.running or ()
     assert one.owner == STRAY and not group.stack_lines(kit.settings(), inputs)
     assert any("volume data (10 GB) for $0.80" in warning for warning in group.warnings(kit.settings(), inputs))
+
+
+@pytest.mark.parametrize("labels", [None, [], "", "stack=prod", 0, True], ids=repr)
+def test_labels_of_another_form_are_unknown(labels: object) -> None:
+    """As a stray, the resource would not be counted."""
+    with pytest.raises(UnknownError, match=r"volumes\.labels is not an object"):
+        _inputs({"labels": labels})
 
 
 def test_costs_that_the_account_does_not_list_are_added_to_the_running_cost() -> None:
@@ -103,3 +116,34 @@ def test_server_of_another_identity_is_not_the_deployed_one(identity: str | None
     server = JsonReader(_server(2, labels=labels), "servers", "test")
     entries = {**{kind: [] for kind in held.KINDS}, "servers": [server]}
     assert held.deployed(entries, held.Own("prod", identity)).server_type == found
+
+
+class _Account:
+    """Double of an account that is found by its token: the second one is another owner's, whose prices are net."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def prices(self, today: date) -> PriceList:
+        if self._token == "ours":
+            return kit.SHIPPED_PRICES
+        price = kit.SHIPPED_PRICES.volume_gb
+        return kit.SHIPPED_PRICES.model_copy(update={"volume_gb": price.model_copy(update={"gross": price.net})})
+
+    def entries(self, kinds: Mapping[str, Any]) -> dict[str, list[JsonReader]]:
+        number = 2 if self._token == "theirs" else 1
+        labels = {"project": PROJECT, "stack": f"stack-{number}"}
+        volume = {"id": number, "name": "data", "size": 1000, "server": None, "labels": labels}
+        return {kind: [JsonReader(volume, kind, "test")] if kind == "volumes" else [] for kind in kinds}
+
+
+def test_each_account_prices_its_own_resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account of another owner may have another VAT; two tokens of one account count its resources once."""
+    monkeypatch.setattr(live, "Account", _Account)
+    monkeypatch.setattr(token, "_cached", {"prod": "ours", "second": "ours again", "third": "theirs"})
+    monkeypatch.setattr(rate, "find", lambda *_, **__: kit.RATE)
+    beside = [ProgramStack(kit.settings().model_copy(update={"stack": name})) for name in ("second", "third")]
+    found = PlanningInputs.of(kit.settings(), kit.TODAY, project=tmp_path, deploying=True, beside=beside).inputs
+    assert found is not None
+    price, running = kit.SHIPPED_PRICES.volume_gb, [(one.owner, one.eur) for one in found.running or ()]
+    assert running == [("stack-1", up(price.gross * 1000)), ("stack-2", up(price.net * 1000))]

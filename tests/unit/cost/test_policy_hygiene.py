@@ -8,6 +8,7 @@ from typing import Any
 import pulumi_docker as docker
 import pytest
 
+from infra.hosts.hetzner import token
 from infra.policy.docker_rules import CONTAINER_INPUTS
 from infra.policy.hygiene import problems
 from infra.policy.resources import IMAGE, NETWORK, UNKNOWN, VOLUME, Resource
@@ -259,3 +260,23 @@ def test_load_balancer_may_forward_only_to_the_proxy() -> None:
     assert found(hcloud("LoadBalancerService", protocol="tcp", listenPort=443, destinationPort=443)) == []
     for ports in ({"listenPort": 2222}, {"listenPort": 443, "destinationPort": 22}, {"destinationPort": UNKNOWN}):
         assert len(found(hcloud("LoadBalancerService", protocol="tcp", **ports))) == 1
+
+
+@pytest.mark.parametrize(
+    ("props", "says"),
+    [
+        ({}, []),
+        ({"token": "t" * 64, "endpoint": "https://api.example/v1/", "pollInterval": "1s"}, []),
+        ({"token": "o" * 64}, ["provider has another token than the stack, whose account was counted"]),
+        ({"token": UNKNOWN}, ["provider has another token than the stack, whose account was counted"]),
+        ({"endpoint": "https://other.example/v1"}, ["provider has another endpoint than the stack, whose account was"]),
+    ],
+    ids=["neither", "same", "token", "unknown token", "endpoint"],
+)
+def test_provider_of_another_account_is_refused(
+    monkeypatch: pytest.MonkeyPatch, props: dict[str, Any], says: list[str]
+) -> None:
+    monkeypatch.setattr(token, "_cached", {SETTINGS.stack: "t" * 64})
+    monkeypatch.setenv("HCLOUD_ENDPOINT", "https://api.example/v1")
+    told = found(Resource("pulumi:providers:hcloud", "provider", props))
+    assert len(told) == len(says) and all(one.startswith(start) for one, start in zip(told, says, strict=True))

@@ -49,6 +49,16 @@ from infra.engine.errors import PROGRAM, to_stack_error
         ("Server server: server is locked (locked, 4c0d)", 5, "still busy with this"),
         ("Server server: server limit exceeded (resource_limit_exceeded, 4c0d)", 5, "next: raise the limit"),
         (
+            "error: Could not automatically download and install resource plugin 'pulumi-resource-docker' at version "
+            "v5.2.0: error downloading provider docker: dial tcp: no such host",
+            5,
+            "plugin docker is missing and cannot be downloaded (stack prod); next: fds setup --stack prod",
+        ),
+        ("no resource plugin 'pulumi-resource-hcloud' found in the workspace", 5, "plugin hcloud is missing"),
+        ("Server server: * create_server failed: no room (action_failed)", 5, "which first checks what took effect"),
+        ("Server server: server name is already used (uniqueness_error, 4c0d)", 3, "next: rename or delete it"),
+        ("SshKey deploy: SSH key not unique (uniqueness_error)", 3, "which is not the stack's"),
+        (
             "Firewall firewall: only GET (token_readonly, 4c0d)",
             5,
             "token is read-only (stack prod); next: create a token",

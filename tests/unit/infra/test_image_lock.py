@@ -151,9 +151,21 @@ def test_stand_in_never_takes_the_digest_of_the_official_image(tmp_path: Path) -
 
 def test_entry_of_an_image_that_is_gone_from_the_catalogue_is_dropped_on_the_next_write(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\npostgres:9: {PYTHON}\nredis:7: {PYTHON}\n")
-    complete(tmp_path, Registry({"postgres:15": [f"postgres@{POSTGRES}"]}, {"traefik:v3.7": POSTGRES}))
+    client = Registry({"postgres:15": [f"postgres@{POSTGRES}"]}, {"traefik:v3.7": POSTGRES})
+    pinning = complete(tmp_path, client)
+    assert "no service pulls postgres:9, which images.lock.yaml has: the lines were removed" in pinning.lines()
     found = {"postgres:15": POSTGRES, "redis:7": PYTHON, "traefik:v3.7": POSTGRES}
     assert image_lock.read(tmp_path) == found, "redis:7 is used by another profile"
+
+
+def test_locked_image_that_no_service_pulls_is_reported(tmp_path: Path) -> None:
+    write(tmp_path, f"postgres:15: {POSTGRES}\npostgress:15: {PYTHON}\n")
+    client = Registry({"postgres:15": [f"postgres@{POSTGRES}"], "python:3.11-slim": [], "traefik:v3.7": []}, {})
+    told = complete(tmp_path, client).lines()[-1]
+    assert told == (
+        "no service pulls postgress:15, which images.lock.yaml has: correct their names, or remove their lines"
+    )
+    assert "postgress:15" in image_lock.read(tmp_path)
 
 
 def test_digest_that_the_registry_does_not_serve_is_refused(tmp_path: Path) -> None:

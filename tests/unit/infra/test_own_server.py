@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Callable
@@ -144,7 +145,9 @@ def test_docker_address_puts_ipv6_in_brackets() -> None:
     assert docker_address(SETTINGS.model_copy(update={"ssh_host": "2001:db8::1"})) == "ssh://deploy@[2001:db8::1]:22"
 
 
-@pytest.mark.parametrize("line", ["", "# 192.0.2.1:22 SSH-2.0", "a ssh-ed25519", "a ssh-dss AAAA", "a ssh-ed25519 %%%"])
+@pytest.mark.parametrize(
+    "line", ["", "# 192.0.2.1:22 SSH-2.0", "a ssh-ed25519", "a ssh-dss AAAA", "a ssh-ed25519 %%%", "a ssh-rsa \ufffd"]
+)
 def test_unusable_lines_of_a_scan_are_ignored(line: str) -> None:
     assert known._parsed(line) is None
 
@@ -154,6 +157,13 @@ def test_capacity_of_a_real_machine_is_read() -> None:
     found = commands._parsed(done.stdout)
     assert found.unknown == "" and found.cores == os.cpu_count() and found.architecture in ("x86", "arm")
     assert found.memory_mb == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_048_576 and found.disk_gb
+
+
+def test_output_of_start_up_files_is_not_part_of_the_capacity() -> None:
+    noise = "echo 'Welcome!'; printf 'arm\\n64\\n999999999\\n9999999999999'; "
+    done = subprocess.run(["sh", "-c", noise + commands.CAPACITY], capture_output=True, text=True, check=True)
+    found = commands._parsed(done.stdout)
+    assert done.stdout.startswith("Welcome!") and found.unknown == "" and found.cores == os.cpu_count()
 
 
 @pytest.mark.parametrize(
@@ -226,6 +236,37 @@ def test_move_from_another_host_is_refused_before_the_server_is_prepared(monkeyp
     monkeypatch.setattr(HOSTS["ssh"], "prepare", lambda *_, **__: pytest.fail("the server was prepared"))
     with pytest.raises(RefusedError):
         reconcile(cast(StackOperations, _Moved()), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("containers", "listens", "says"),
+    [
+        ({}, False, ""),
+        ({}, True, "port 80 is taken by another program; stop that"),
+        ({"home": "home-traefik"}, True, ""),
+        ({"other": "other-traefik"}, False, "port 80 is taken by the container other-traefik; stop that"),
+        ({"": "nginx"}, True, "port 80 is taken by the container nginx; stop that"),
+    ],
+    ids=["free", "program", "own", "another stack", "another container"],
+)
+def test_only_a_container_of_the_stack_may_hold_its_port(
+    tmp_path: Path, containers: dict[str, str], listens: bool, says: str
+) -> None:
+    """Run the script's function with doubles of `docker ps` and `ss`."""
+    (stack, name), *_ = [*containers.items(), ("", "")]
+    listed = f'case "$*" in *fds.stack={stack or "none"}*|*format*) echo "{name}";; esac' if name else "true"
+    for program, body in (("docker", listed), ("ss", "echo LISTEN" if listens else "true")):
+        (tmp_path / program).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / program).chmod(0o755)
+    script = files("infra.hosts.ssh").joinpath("fds-server.sh").read_text()
+    functions = "\n".join(re.findall(r"(?ms)^(?:fail\(\).*?$|refuse_taken\(\) .*?^})", script))
+    done = subprocess.run(
+        ["sh", "-c", f"{functions}\nrefuse_taken 80 home"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr.strip()) == (1 if says else 0, says)
 
 
 def test_script_is_valid_shell() -> None:

@@ -42,6 +42,8 @@ def test_failed_first_boot_that_fails_again_is_an_error_with_its_log() -> None:
 
 def test_boot_is_complete_once_cloud_init_wrote_its_result() -> None:
     assert _booted(ScriptedConnection(_answers(DONE, 1)))  # type: ignore[arg-type]
+    for partly in ("", '{"v1": {"err', "[]", '{"v1": {}}', '{"v1": null}'):
+        assert not _booted(ScriptedConnection(_answers((0, partly), 1)))  # type: ignore[arg-type]
     assert not _booted(ScriptedConnection(_answers(RUNNING, 1)))  # type: ignore[arg-type]
 
 

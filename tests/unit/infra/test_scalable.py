@@ -106,6 +106,20 @@ def test_settings_about_money_and_identity_cannot_be_scaled() -> None:
             scaling.parse([f"{key}=1"], kit.settings())
 
 
+@pytest.mark.parametrize(
+    ("pair", "says"),
+    [
+        ("profiles=,", "profiles is a list such as lean,bi, not ','"),
+        ("volumeGb=1e3", "volumeGb is a whole number, not '1e3'"),
+        ("memory.postgres=512MB", "memory.postgres is a whole number, not '512MB'"),
+    ],
+)
+def test_refused_value_names_its_form_and_where_to_look(pair: str, says: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        scaling.parse([pair], kit.settings())
+    assert (refused.value.what, refused.value.next_command) == (says, "fds scale --help")
+
+
 @given(st.sampled_from(SCALABLE), st.text(max_size=20))
 def test_any_text_is_a_value_or_refused_with_one_reason(setting: Any, text: str) -> None:
     try:

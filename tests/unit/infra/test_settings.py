@@ -88,6 +88,12 @@ def test_next_command_corrects_the_invalid_setting(key: str, value: object, comm
     assert caught.value.next_command.startswith(command)
 
 
+def test_invalid_name_of_an_entry_is_told_as_its_name() -> None:
+    with pytest.raises(UsageError, match=r'setting services\["Post gres"\]: its name must match pattern') as caught:
+        Settings.of("dev", {"services": {"Post gres": {}}})
+    assert "[key]" not in str(caught.value)
+
+
 @pytest.mark.parametrize("day", ["1759795200", 1759795200, 0, "2026-10-07T00:00:00", "20261007"])
 def test_only_an_iso_date_is_a_date(day: object) -> None:
     with pytest.raises(UsageError, match="setting fxDate: it must be a date such as 2026-10-07 "):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from infra import stack_file
 from infra.stack_file import config, is_ours, path_of, put_back, read, write
-from stack_runtime.errors import UsageError
+from stack_runtime.errors import RefusedError, StackError, UsageError
 from stack_runtime.paths import PROJECT
 
 TEXT = """\
@@ -135,6 +136,25 @@ def test_project_file_of_another_program_may_use_any_yaml(tmp_path: Path, name: 
     assert is_ours(tmp_path) is ours
 
 
+@pytest.mark.parametrize("document", ["name: website\n", "runtime: go\n", "name: [1]\n"])
+def test_stack_of_another_program_is_not_ours_to_deploy(tmp_path: Path, document: str) -> None:
+    """Else `fds up` would write secrets into that program's stack file."""
+    (tmp_path / "Pulumi.yaml").write_text(document)
+    path_of(tmp_path, "dev").write_text("config: {}\n")
+    with pytest.raises(
+        UsageError, match=r"this is the Pulumi project .*, not a data stack .*; next: cd into the folder"
+    ):
+        read(tmp_path, "dev")
+
+
+@pytest.mark.parametrize("kind", ["folder", "loop"])
+def test_stack_file_that_is_no_file_is_a_one_line_error(tmp_path: Path, kind: str) -> None:
+    path = path_of(tmp_path, "dev")
+    path.mkdir() if kind == "folder" else path.symlink_to(path)
+    with pytest.raises(UsageError, match=r"the file cannot be read: .*; next: correct Pulumi.dev.yaml"):
+        read(tmp_path, "dev")
+
+
 @pytest.mark.parametrize("name", ["../dev", "Dev", "", "a.b", "-x", "x" * 32])
 def test_invalid_stack_name_is_refused(project: Path, name: str) -> None:
     with pytest.raises(UsageError, match="a stack's name"):
@@ -144,3 +164,25 @@ def test_invalid_stack_name_is_refused(project: Path, name: str) -> None:
 def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> None:
     with pytest.raises(UsageError, match="dev"):
         read(project, "prod")
+
+
+def test_change_planned_on_other_settings_is_not_written(tmp_path: Path) -> None:
+    """Two changes that are each within the budget may be over it together."""
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")
+    planned_on = read(tmp_path, "prod")
+    write(tmp_path, "prod", {"serverType": "cpx32"}, planned_on=planned_on)
+    before = file.read_bytes()
+    with pytest.raises(RefusedError, match="changed while this change was planned"):
+        write(tmp_path, "prod", {"backups": True}, planned_on=planned_on)
+    assert file.read_bytes() == before
+
+
+def test_stack_file_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "Pulumi.prod.yaml").write_text("config: {}\n")
+    monkeypatch.setattr(stack_file, "write_atomically", full)
+    with pytest.raises(StackError, match=r"cannot be written: No space left on device.*; next: make room"):
+        write(tmp_path, "prod", {"backups": True})

@@ -80,6 +80,14 @@ def test_ssh_that_exits_is_an_error_with_its_last_line(tmp_path: Path) -> None:
         tunnel._wait(process, tmp_path / "docker.sock", "127.0.0.1")
 
 
+@pytest.mark.parametrize("known", [None, b"", b"\n"], ids=["no file", "empty", "blank"])
+def test_server_without_a_pinned_key_is_not_known(tmp_path: Path, known: bytes | None) -> None:
+    if known is not None:
+        (tmp_path / "known_hosts").write_bytes(known)
+    with pytest.raises(UnreachableError, match="no server is known here yet"), tunnel.docker_socket(tmp_path):
+        pass
+
+
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     """Return a folder with the key files of a server, which other users may read."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import json
+import sqlite3
 import ssl
 import sys
 
@@ -11,11 +13,13 @@ import paramiko
 import psycopg
 import pytest
 import requests
+import typer
 import urllib3.exceptions
 from hcloud import APIException
 
 from fds import main
 from fds._connections import connection_error
+from stack_runtime.errors import UnknownError
 
 BROKEN = [
     ConnectionResetError(104, "Connection reset by peer"),
@@ -33,14 +37,14 @@ BROKEN = [
 ]
 
 
-def _exit_code(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
-    def fail() -> None:
+def _exit_code(error: BaseException, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    def fail(**_: object) -> None:
         raise error
 
     monkeypatch.setattr(main, "app", fail)
     monkeypatch.setattr(main, "_register", lambda: None)
     monkeypatch.setattr(main, "_remind", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["fds", "status"])
+    monkeypatch.setattr(sys, "argv", ["fds", "status", *words])
     with pytest.raises(SystemExit) as raised:
         main.run()
     assert isinstance(raised.value.code, int)
@@ -64,7 +68,57 @@ def test_api_refusal_is_reported_with_its_message(
     assert "the API answers 502: bad gateway" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), PermissionError(13, "denied")])
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (UnknownError("no price"), 4, "no price"),
+        (KeyError("x"), 1, "unexpected: 'x'"),
+        (OSError(28, "No space left on device"), 1, "a disk is full: No space left on device"),
+        (OSError(30, "Read-only file system", "/a/.fds"), 1, "a file cannot be read or written: Read-only file system"),
+        (PermissionError(13, "Permission denied", "/a"), 1, "a file cannot be read or written: Permission denied"),
+        (
+            sqlite3.OperationalError("database or disk is full"),
+            1,
+            "the history of changes cannot be written: database or disk is full",
+        ),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (typer.Abort(), 130, "stopped"),
+        (typer.BadParameter("it is odd"), 2, "Invalid value: it is odd"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_failure_is_one_json_and_one_sentence(
+    error: BaseException,
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _exit_code(error, monkeypatch, "--json") == code
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["error"], document["exit_code"]) == (says, code)
+    assert told.err.startswith(f"fds: {says}") and told.err.count("\n") == 1
+
+
+def test_text_of_a_server_cannot_control_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    banner = UnknownError("SSH failed: \x1b]0;owned\x07\x1b[2J\r\u202ewelcome ü 1\xa0GB\n  …")
+    assert _exit_code(banner, monkeypatch) == 4
+    assert (
+        capsys.readouterr().err == "fds: SSH failed: \ufffd]0;owned\ufffd\ufffd[2J\ufffd\ufffdwelcome ü 1\xa0GB\n  …\n"
+    )
+
+
+def test_json_of_another_program_s_option_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _exit_code(UnknownError("no price"), monkeypatch, "--", "--json") == 4
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), RuntimeError("no")])
 def test_other_failure_is_unexpected_and_exits_with_1(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     assert connection_error(error) is None
     assert _exit_code(error, monkeypatch) == 1

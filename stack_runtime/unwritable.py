@@ -1,0 +1,30 @@
+"""Recognize files that cannot be written: the disk is full, or this user may not write there."""
+
+from __future__ import annotations
+
+import errno
+
+from stack_runtime.errors import StackError
+from stack_runtime.text import shortened
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_OF_SQLITE = ("full", "readonly", "unable to open", "disk I/O")
+"""Words of SQLite for the same, when it writes the history of changes."""
+
+
+def unwritable(error: BaseException) -> StackError | None:
+    """Return the error for a file that cannot be written; None for any other failure."""
+    import sqlite3  # imported late, because only a failure needs it
+
+    if isinstance(error, sqlite3.OperationalError) and any(words in str(error) for words in _OF_SQLITE):
+        return _told(f"the history of changes cannot be written: {shortened(error)}", ".fds/agents.sqlite")
+    if not isinstance(error, OSError) or error.errno not in (*_FULL, *_DENIED):
+        return None
+    what = "a disk is full" if error.errno in _FULL else "a file cannot be read or written"
+    return _told(f"{what}: {shortened(error.strerror)}", shortened(error.filename or ""))
+
+
+def _told(what: str, where: str) -> StackError:
+    advice = "make room there or give yourself write access, then the same command again"
+    return StackError(what, where=where, next_command=advice)

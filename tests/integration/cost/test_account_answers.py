@@ -1,0 +1,127 @@
+"""Malformed answers of the account's API during a deployment are errors of one sentence, and never wait for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hcloud._client
+import pytest
+
+from infra.hosts.hetzner import api as hetzner_api
+from infra.hosts.hetzner import recovery, token
+from infra.hosts.hetzner.account import Account, records_of
+from infra.settings import Settings
+from stack_runtime.errors import StackError, UnknownError, UnreachableError
+from tests.integration.cost.scripted import Answer, ScriptedServer
+
+SETTINGS = Settings.of("answers", {"host": "hetzner", "dnsZone": "example.org", "domain": "a.example.org"})
+TOKEN = "x" * 64
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """Yield a scripted API at HCLOUD_ENDPOINT; nothing waits between two attempts."""
+    with ScriptedServer() as api, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hcloud._client, "uniform", lambda *_: 0.0)
+        patch.setattr(hetzner_api, "PAUSES_S", (0.0,))
+        patch.setattr(recovery, "PAUSE_S", 0.0)
+        patch.setattr(token, "_cached", {"answers": TOKEN})
+        patch.setenv("HCLOUD_ENDPOINT", f"http://127.0.0.1:{api.server_port}/v1")
+        threading.Thread(target=api.serve_forever, args=(0.02,), daemon=True).start()
+        yield api
+        api.stop.set()
+        api.shutdown()
+
+
+def _page(path: str, entries: Any, page: int, following: Any) -> Answer:
+    kind = path.removeprefix("/v1/").partition("/")[0]
+    return 200, {kind: entries, "meta": {"pagination": {"page": page, "per_page": 50, "next_page": following}}}
+
+
+_READS: dict[str, Callable[[], object]] = {
+    "resources": lambda: Account.of(SETTINGS, "one"),
+    "resizes": lambda: recovery.settled(SETTINGS, "one", print),
+    "start": lambda: recovery.switch_on(SETTINGS, "1", print),
+    "protection": lambda: recovery.lift_protection(SETTINGS, "one", {}, volumes=True),
+    "records": lambda: hetzner_api.request("answers", lambda api: records_of(api, SETTINGS)),
+    "token": lambda: hetzner_api.verify(TOKEN),
+}
+
+
+@pytest.mark.parametrize("read", ["resources", "resizes", "start", "protection", "records"])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"error": {"code": "internal", "message": "no"}}),
+        (200, b"null"),
+        (200, b"[]"),
+        (200, b""),
+        (200, b'{"servers": [{"id": 1'),
+        (422, {"error": {"message": "no code"}}),
+        (422, {"error": "text"}),
+    ],
+    ids=["error", "null", "list", "empty", "truncated", "without a code", "a text as error"],
+)
+def test_malformed_answer_is_unknown(server: ScriptedServer, status: int, body: Any, read: str) -> None:
+    server.script = lambda path, page: (status, body)
+    with pytest.raises(UnknownError, match=r"the API.s answer .*; next: try again"):
+        _READS[read]()
+
+
+def test_malformed_refusal_of_a_token_is_unknown(server: ScriptedServer) -> None:
+    server.script = lambda path, page: (401, {"error": "text"})
+    with pytest.raises(UnknownError, match="cannot be read"):
+        _READS["token"]()
+
+
+@pytest.mark.parametrize("following", [1, -1, 7, True, "2"])
+@pytest.mark.parametrize("read", ["resources", "resizes", "protection"])
+def test_pages_that_do_not_follow_each_other_end_the_reading(server: ScriptedServer, read: str, following: Any) -> None:
+    server.script = lambda path, page: _page(path, [], page, following)
+    with pytest.raises(UnknownError, match="cannot be read"):
+        _READS[read]()
+
+
+def test_pages_without_an_end_are_unknown(server: ScriptedServer) -> None:
+    server.script = lambda path, page: _page(path, [], page, page + 1)
+    with pytest.raises(UnknownError, match="cannot be read"):
+        _READS["protection"]()
+
+
+def test_resources_of_all_pages_are_found(server: ScriptedServer) -> None:
+    def script(path: str, page: int) -> Answer:
+        if path.endswith("/ssh_keys"):
+            return _page(
+                path, [] if page == 1 else [{"id": 7, "name": "key", "labels": {}}], page, 2 if page == 1 else None
+            )
+        if path.endswith("/zones/example.org"):
+            return 404, {"error": {"code": "not_found", "message": "no zone"}}
+        return _page(path, [], page, None)
+
+    server.script = script
+    assert Account.of(SETTINGS, "one").ids == {"ssh_key": "7"}
+
+
+@pytest.mark.parametrize(
+    ("state", "ends"), [("error", "failed in the account"), ("running", "did not end in the account")]
+)
+def test_action_without_success_names_itself(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, state: str, ends: str
+) -> None:
+    action = {"id": 5, "command": "start_server", "status": state, "error": {"code": "failed", "message": "no room"}}
+    server.script = lambda path, page: (200, {"action": action})
+    connect = hetzner_api.connect
+
+    def impatient(opened_by: str) -> Any:
+        client = connect(opened_by)
+        client._client._poll_max_retries = 1
+        return client
+
+    monkeypatch.setattr(hetzner_api, "connect", impatient)
+    with pytest.raises(
+        UnreachableError, match=rf"start_server {ends}.*; next: look at it in the Hetzner console"
+    ) as told:
+        hetzner_api.request("answers", lambda api: api.actions.get_by_id(5).wait_until_finished())
+    assert isinstance(told.value, StackError) and told.value.exit_code == 5

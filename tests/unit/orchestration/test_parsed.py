@@ -1,0 +1,35 @@
+"""Test that DAGs count as importable only after the DAG processor has parsed them since its start."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from stack_runtime import airflow
+
+STARTED = "2026-10-08T12:00:00.123456789Z"
+
+
+class Processor:
+    """A container that was started at this time."""
+
+    attrs: ClassVar = {"State": {"StartedAt": STARTED}}
+
+
+@pytest.mark.parametrize(
+    ("times", "parsed"),
+    [
+        ([], False),
+        ([None], False),
+        (["2026-10-08T11:59:59Z"], False),
+        (["2026-10-08T12:00:01Z", "2026-10-08T11:00:00Z"], False),
+        (["2026-10-08T12:00:01Z", None], False),
+        (["2026-10-08T12:00:01.5Z", "2026-10-08T14:00:02+02:00"], True),
+    ],
+    ids=["none", "never", "before", "one before", "one never", "all"],
+)
+def test_dags_are_parsed_after_the_start(monkeypatch: pytest.MonkeyPatch, times: list[Any], parsed: bool) -> None:
+    answer = {"dags": [{"dag_id": f"dag{number}", "last_parsed_time": time} for number, time in enumerate(times)]}
+    monkeypatch.setattr(airflow, "request", lambda server, method, path: (200, answer))
+    assert airflow.are_parsed(None, Processor()) is parsed  # type: ignore[arg-type]
