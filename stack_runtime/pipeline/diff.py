@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from stack_runtime.errors import UsageError
-from stack_runtime.pipeline.marts import Mart, find_marts, quoted
+from stack_runtime.pipeline.marts import Mart, find_marts, literal, quoted
 from stack_runtime.pipeline.model import MartDiff
 
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -49,7 +49,7 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
         new = {mart.name: _Rows(mart, mart.sql()) for mart in find_marts(connection)}
         old: dict[str, _Rows] = {}
         if published.is_file():
-            connection.execute(f"ATTACH {_literal(published)} AS published_before (READ_ONLY)")
+            connection.execute(f"ATTACH {literal(published)} AS published_before (READ_ONLY)")
             for mart in find_marts(connection, "published_before"):
                 old[mart.name] = _Rows(mart, views.get(mart.name) or mart.sql("published_before"))
         compared = [_Comparison(connection, old[name], new[name]).result(keys.get(name)) for name in old.keys() & new]
@@ -78,7 +78,7 @@ def _materialized_views(published: Path, folder: Path) -> dict[str, str]:
     found = {}
     with duckdb.connect(str(published), read_only=True) as connection:
         for number, mart in enumerate(mart for mart in find_marts(connection) if mart.is_view):
-            file = _literal(folder / f"{number}.parquet")
+            file = literal(folder / f"{number}.parquet")
             connection.execute(f"COPY {mart.sql()} TO {file} (FORMAT parquet)")
             found[mart.name] = f"read_parquet({file})"
     return found
@@ -196,7 +196,3 @@ def _equal(one: Any, other: Any) -> bool:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _literal(file: Path) -> str:
-    return "'" + str(file).replace("'", "''") + "'"

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.marts import quoted
 from stack_runtime.pipeline.paths import PipelinePaths
 
 _PUBLISHED_RUN = "SELECT run_id FROM fds.publication"
@@ -149,8 +150,7 @@ def _drop(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None
         [schema, name],
     ).fetchone()
     if kind:
-        quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name))
-        connection.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {quoted}")
+        connection.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {quoted(schema)}.{quoted(name)}")
 
 
 def seal(work: Workspace, run_id: str) -> None:
