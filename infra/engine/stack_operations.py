@@ -65,6 +65,7 @@ class StackOperations:
         self.leaving = False
         """Whether the stack is being removed; then nothing is repaired."""
         self._wait = True
+        self._record: state_edits.Deployment | None = None
         self._refusal: StackError | None = None
         self.plan: Plan | None = None
         """What the program planned when the engine last ran it."""
@@ -85,7 +86,7 @@ class StackOperations:
         watch = self._progress
         self.refuse_another_host()
         self._wait = not only
-        self._run(
+        self._change(
             lambda: self._stack.up(
                 target=state_edits.with_present_names(only, self.settings.stack) or None,
                 on_event=watch.on_event,
@@ -101,12 +102,12 @@ class StackOperations:
     def down(self) -> dict[str, int]:
         """Destroy what the engine created; data volumes stay."""
         watch = self._progress
-        self._run(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
+        self._change(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
         return watch.changes
 
     def refresh(self, urns: Sequence[str]) -> None:
         """Refresh these resources: record what really exists."""
-        self._run(lambda: self._stack.refresh(target=list(urns), suppress_outputs=True, color="never"))
+        self._change(lambda: self._stack.refresh(target=list(urns), suppress_outputs=True, color="never"))
 
     @cached_property
     def owner(self) -> Owner:
@@ -114,11 +115,12 @@ class StackOperations:
         return EngineState(self.project, self.settings.stack, self._environment).owner(write=True)
 
     def refuse_locked(self) -> None:
-        """Check that no other deployment holds the stack's lock.
+        """Check that no other deployment holds the stack's lock; one that held it may have changed the record.
 
         Raises:
             LockedError: one does.
         """
+        self._record = None
         if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
             raise self._locked()
 
@@ -166,12 +168,14 @@ class StackOperations:
         return None if host_of(self.settings).on_this_machine else [str(POLICY_PACK)]
 
     def recorded(self) -> state_edits.Deployment:
-        """Return the engine's record of the stack."""
-        return dict(self._run(self._stack.export_stack).deployment or {})
+        """Return the engine's record of the stack, which takes the engine half a second to read."""
+        if self._record is None:
+            self._record = dict(self._run(self._stack.export_stack).deployment or {})
+        return self._record
 
     def record(self, deployment: state_edits.Deployment) -> None:
         """Replace the engine's record."""
-        self._run(lambda: self._stack.import_stack(auto.Deployment(version=3, deployment=deployment)))
+        self._change(lambda: self._stack.import_stack(auto.Deployment(version=3, deployment=deployment)))
 
     def generate_secrets(self) -> list[str]:
         """Generate every secret that the services need and the stack file does not hold yet, encrypted.
@@ -202,6 +206,13 @@ class StackOperations:
         except StackError as refusal:
             self._refusal = refusal
             raise
+
+    def _change(self, action: Callable[[], object]) -> None:
+        """Run an engine command that changes the record, also if it fails."""
+        try:
+            self._run(action)
+        finally:
+            self._record = None
 
     def _run(self, action: Callable[[], Result], *, planned: bool = False) -> Result:
         """Run one engine command, and convert its failure to a `StackError`."""

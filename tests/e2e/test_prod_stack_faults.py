@@ -79,12 +79,15 @@ def test_sold_out_server_type_leaves_the_old_server_running(prod: Prod) -> None:
     prod.project.configure({"serverType": OTHER[before]})
     prod.api.faults.add("POST", "/actions/change_type", 1, "412")
     assert_refused(prod.project.fds("up"), 3, "sold out", "fds scale")
+    prod.project.configure({"serverType": before})
     assert (prod.server.status, _type(prod)) == ("running", before)
     assert prod.reaches_health(HEALTHY), "the services did not start again with the server"
 
 
+@pytest.mark.slow
 def test_change_of_server_type_with_kills_keeps_the_data(prod: Prod) -> None:
     rows, containers, other = prod.rows(), prod.containers(), OTHER[_type(prod)]
+    prod.project.configure({"serverType": other})
     steps = {f"POST /servers/N/actions/{action}" for action in ("poweroff", "change_type")}
     assert deploy_with_kills(prod, steps) == steps
     assert (prod.server.status, _type(prod)) == ("running", other)
@@ -131,6 +134,7 @@ def test_up_waits_for_a_busy_or_unavailable_api(prod: Prod) -> None:
     assert prod.ssh_from() == ["0.0.0.0/0", "::/0"]
 
 
+@pytest.mark.slow
 def test_profile_is_added_after_a_full_disk_and_a_reboot(prod: Prod) -> None:
     before = prod.containers()
     prod.project.configure({"profiles": ["lean", "queue"]})
@@ -150,6 +154,7 @@ def test_profile_is_added_after_a_full_disk_and_a_reboot(prod: Prod) -> None:
     assert {name: prod.containers()[name] for name in LEAN} == {name: before[name] for name in LEAN}
 
 
+@pytest.mark.slow
 def test_removed_profile_leaves_the_other_containers_unchanged(prod: Prod) -> None:
     before = prod.containers()
     prod.project.configure({"profiles": ["lean"]})
@@ -199,6 +204,7 @@ def test_deleted_firewall_network_and_key_are_restored(prod: Prod) -> None:
     assert (prod.containers(), prod.servers_created(), prod.project.json("up")["changed"]) == (containers, 1, 0)
 
 
+@pytest.mark.slow
 def test_deleted_server_is_restored_with_its_data(prod: Prod, visitor: Visitor) -> None:
     rows, gone, name = prod.rows(), prod.server, prod.uis()[0]
     address, certificate = prod.api.resolve(name), visitor.serial(name)

@@ -111,7 +111,10 @@ def test_requests_are_repeated_while_the_api_is_unavailable(api: HetznerAPI, pro
     assert api.account()["ssh_keys"] == 1
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/ssh_keys$"), ("GET", "/servers"), ("GET", "/pricing$")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [pytest.param("POST", "/ssh_keys$", marks=pytest.mark.slow), ("GET", "/servers"), ("GET", "/pricing$")],
+)
 def test_closed_connection_exits_with_5(api: HetznerAPI, project: Project, method: str, path: str) -> None:
     api.faults.add(method, path, 100, "cut")
     done = project.fds("up")

@@ -13,6 +13,7 @@ from stack_runtime.errors import StackError, UnreachableError
 from tests.integration.hetzner.conftest import Healing
 
 pytestmark = pytest.mark.timeout(600)
+SLOW = pytest.mark.slow
 
 HOME, OFFICE = "203.0.113.7/32", "198.51.100.0/24"
 ON = {"delete": True, "rebuild": True}
@@ -31,7 +32,9 @@ def is_complete(healing: Healing) -> bool:
     )
 
 
-@pytest.mark.parametrize("fault", ["503", "423", "cut", "cut_after", "action_error"])
+@pytest.mark.parametrize(
+    "fault", ["cut_after", *(pytest.param(fault, marks=SLOW) for fault in ("503", "423", "cut", "action_error"))]
+)
 def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: str) -> None:
     """After one API failure, the retry or the next `up` must compare with the account, not trust the record."""
     healing.project.configure({"sshFrom": [HOME]})
@@ -57,7 +60,7 @@ def test_open_rules_left_by_plain_pulumi_are_repaired(healing: Healing) -> None:
     assert healing.ssh_from() == [OFFICE]
 
 
-@pytest.mark.parametrize("fault", ["503", "cut"])
+@pytest.mark.parametrize("fault", ["503", pytest.param("cut", marks=SLOW)])
 def test_protection_that_failed_at_creation_is_repaired(empty: Healing, fault: str) -> None:
     empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
     empty.up()
@@ -74,6 +77,7 @@ def test_firewall_that_was_not_attached_is_attached(healing: Healing) -> None:
     assert is_complete(healing)
 
 
+@pytest.mark.slow
 def test_up_after_an_interrupted_down_protects_again(healing: Healing) -> None:
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
@@ -110,7 +114,9 @@ def test_account_that_cannot_be_repaired_is_an_error(healing: Healing) -> None:
         healing.up()
 
 
-@pytest.mark.parametrize("kind", ["subnet", "server network", "volume attachment"])
+@pytest.mark.parametrize(
+    "kind", ["subnet", *(pytest.param(kind, marks=SLOW) for kind in ("server network", "volume attachment"))]
+)
 def test_missing_account_resources_are_restored(healing: Healing, kind: str) -> None:
     (network,) = healing.client.networks.get_all()
     before = healing.server.id
@@ -129,8 +135,8 @@ def test_missing_account_resources_are_restored(healing: Healing, kind: str) -> 
     ("method", "path", "fault"),
     [
         ("POST", "delete_subnet", "cut_after"),
-        ("DELETE", "^/firewalls", "503_after"),
-        ("DELETE", "^/servers", "cut_after"),
+        pytest.param("DELETE", "^/firewalls", "503_after", marks=SLOW),
+        pytest.param("DELETE", "^/servers", "cut_after", marks=SLOW),
     ],
 )
 def test_down_succeeds_if_a_write_took_effect_without_a_response(
@@ -143,6 +149,7 @@ def test_down_succeeds_if_a_write_took_effect_without_a_response(
     assert empty.api.account() == empty.api.empty()
 
 
+@pytest.mark.slow
 def test_down_succeeds_after_a_down_killed_at_removing_the_subnet(empty: Healing) -> None:
     empty.up()
     (network,) = empty.client.networks.get_all()
@@ -199,7 +206,7 @@ def test_firewall_changes_before_the_wait_for_the_server(healing: Healing, monke
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("resource_limit_exceeded", "a limit of the Hetzner project is reached"),
+        pytest.param("resource_limit_exceeded", "a limit of the Hetzner project is reached", marks=SLOW),
         ("token_readonly", "token is read-only"),
     ],
 )

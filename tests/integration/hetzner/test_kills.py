@@ -36,6 +36,7 @@ def prod(tmp_path: Path) -> Iterator[Prod]:
         yield Prod(api, project)
 
 
+@pytest.mark.slow
 def test_up_killed_at_each_write_creates_no_duplicates(prod: Prod) -> None:
     killed_steps: set[str] = set()
     for _ in range(2 * len(WRITES)):

@@ -52,11 +52,14 @@ def preview(clone: Healing) -> None:
         operations.preview(lambda _: None)
 
 
+SLOW = pytest.mark.slow
 DEPLOYING = (Healing.up, Healing.plain_up, preview)
 """What runs the program."""
 
 
-@pytest.mark.parametrize("verb", [*DEPLOYING, Healing.down])
+@pytest.mark.parametrize(
+    "verb", [Healing.up, Healing.down, *(pytest.param(verb, marks=SLOW) for verb in (Healing.plain_up, preview))]
+)
 def test_another_clone_changes_nothing(healing: Healing, clone: Healing, verb: Callable[[Healing], object]) -> None:
     healing.up()
     before, writes = healing.api.account(), len(healing.api.writes())
@@ -110,6 +113,7 @@ def test_removal_of_another_s_resources_needs_their_owner_s_name(empty: Healing,
     assert empty.api.account() == empty.api.empty()
 
 
+@pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> None:
     """They are in the account, but not in the record; their label has the identity of this state."""
     empty.up()
@@ -138,6 +142,7 @@ def test_stack_of_an_earlier_version_is_updated_in_place(empty: Healing, monkeyp
     assert identities(empty) == {own(empty)} and empty.up() == {}
 
 
+@pytest.mark.slow
 def test_plain_pulumi_updates_a_stack_of_an_earlier_version_in_place(
     empty: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +152,7 @@ def test_plain_pulumi_updates_a_stack_of_an_earlier_version_in_place(
     assert identities(empty) == {own(empty)} and empty.server.id == server
 
 
+@pytest.mark.slow
 def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
     empty: Healing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -162,6 +168,7 @@ def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
     assert empty.api.account() == empty.api.empty()
 
 
+@pytest.mark.slow
 def test_kept_data_volume_belongs_to_the_same_stack_after_a_down(empty: Healing) -> None:
     empty.up()
     volume, former = empty.volume.id, own(empty)

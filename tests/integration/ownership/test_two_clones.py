@@ -122,6 +122,7 @@ def test_first_clone_is_unaffected(first: Project) -> None:
     assert first.fds("doctor").returncode == 0
 
 
+@pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, client: docker.DockerClient) -> None:
     """They are in Docker, but not in the record; the marker has the identity of this state."""
     empty = '{"version": 3, "deployment": {"manifest": {"time": "2026-11-29T00:00:00Z", "magic": "", "version": ""}}}'
@@ -143,6 +144,7 @@ def test_stack_of_an_earlier_version_is_not_replaced(first: Project, client: doc
     assert docker_owner.owner(client, STACK) == _own(first)
 
 
+@pytest.mark.slow
 def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
     first: Project, second: Project, client: docker.DockerClient
 ) -> None:
@@ -157,6 +159,7 @@ def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
         assert first.json("up")["changed"] == 0
 
 
+@pytest.mark.slow
 def test_confirmation_at_a_terminal_takes_over_and_keeps_the_data(
     first: Project, second: Project, client: docker.DockerClient
 ) -> None:
@@ -176,6 +179,7 @@ def test_confirmation_at_a_terminal_takes_over_and_keeps_the_data(
     assert _there(client) == after and second.json("up")["changed"] == 0
 
 
+@pytest.mark.slow
 def test_down_with_data_leaves_nothing_and_frees_the_name(
     first: Project, second: Project, client: docker.DockerClient
 ) -> None:

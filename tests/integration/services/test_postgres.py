@@ -39,7 +39,7 @@ def _wait(running: Running) -> None:
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_cluster_after_a_killed_first_start_is_usable_or_recreated(kills: int) -> None:
     with created("postgres") as running:
         begun = time.monotonic()
