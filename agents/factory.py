@@ -15,11 +15,10 @@ from infra.cost import Plan
 from infra.cost.planning_inputs import PlanningInputs
 from infra.services import selected
 from infra.settings import Settings
+from stack_runtime.text import Say
 
 
-def create_change_service(
-    project: Path, report: Callable[[str], None] | None = None, *, only: str | None = None
-) -> ChangeService:
+def create_change_service(project: Path, report: Say | None = None, *, only: str | None = None) -> ChangeService:
     """Return the service for all stacks of `project`, or only for the stack `only`.
 
     Args:
@@ -40,9 +39,7 @@ def create_change_service(
     )
 
 
-def _deploy(
-    project: Path, approved: Settings, check_plan: Callable[[Plan], None], report: Callable[[str], None] | None
-) -> None:
+def _deploy(project: Path, approved: Settings, check_plan: Callable[[Plan], None], report: Say | None) -> None:
     """Deploy like `fds up`, but only the approved settings, and only if `check_plan` accepts their current plan."""
     from infra.operations.deploy import deploy  # importing the engine takes a second, which planning should not pay
 

@@ -19,6 +19,7 @@ from infra.engine.identity import Owner
 from infra.hosts import take_configuration
 from infra.ownership import claim
 from infra.settings import Settings
+from infra.stack_secrets import SECRETS
 from stack_runtime.errors import RefusedError
 from stack_runtime.paths import PROJECT
 
@@ -55,15 +56,23 @@ def main(
             f"Pulumi.{stack_name}.yaml no longer has the approved settings", next_command="ask for a new plan"
         )
     take_configuration(stack_name, runtime_config.CONFIG.get())  # `claim` needs the token
-    names = json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:secrets") or "{}")
-    generated_secrets.require(settings, names)
-    values = pulumi.Output.from_input(pulumi.Config(PROJECT).get_secret_object("secrets", {}))
-    secrets = {name: values.apply(itemgetter(name)) for name in names}
+    secrets = _secrets(settings)
     if owner is not None:
         claim(settings, project, owner, write=not pulumi.runtime.is_dry_run())
-    identity = owner.identity if owner else ""
-    operation = Operation(project, adopt or {}, wait, agreed, identity)
+    operation = Operation(project, adopt or {}, wait, agreed, owner.identity if owner else "")
     stack = DataStack(settings.stack, DataStackArgs(settings, secrets, operation=operation))
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan
+
+
+def _secrets(settings: Settings) -> dict[str, pulumi.Output[str]]:
+    """Return the secrets in the stack file by name.
+
+    Raises:
+        UsageError: a secret that the settings need is missing.
+    """
+    names = json.loads(runtime_config.CONFIG.get().get(f"{PROJECT}:{SECRETS}") or "{}")
+    generated_secrets.require(settings, names)
+    values = pulumi.Output.from_input(pulumi.Config(PROJECT).get_secret_object(SECRETS, {}))
+    return {name: values.apply(itemgetter(name)) for name in names}

@@ -5,8 +5,10 @@ They are found by their labels, never by name.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
@@ -16,8 +18,8 @@ from docker.tls import TLSConfig
 
 from stack_runtime.docker_endpoint import Endpoint, local_endpoint
 from stack_runtime.docker_problems import explain, forget_missing_helpers
-from stack_runtime.errors import UnreachableError
-from stack_runtime.labels import RUNS_LABEL, SERVICE_LABEL, of_stack
+from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.labels import RUNS_LABEL, SERVICE_LABEL, filter_of
 from stack_runtime.paths import IMAGES
 
 TIMEOUT_S = 120
@@ -59,7 +61,7 @@ def _tls(folder: str) -> TLSConfig:
 
 def containers(client: docker.DockerClient, stack: str, service: str | None = None) -> list[Container]:
     """Return the containers of `stack` without the file uploader, sorted by service."""
-    found = client.containers.list(all=True, filters=_ours(stack))
+    found = client.containers.list(all=True, filters=filter_of(stack))
     wanted = (item for item in found if item.labels.get(SERVICE_LABEL) not in (None, "files"))
     return sorted(
         (item for item in wanted if service in (None, item.labels[SERVICE_LABEL])),
@@ -91,6 +93,24 @@ def runner(client: docker.DockerClient, stack: str) -> Container:
     raise UnreachableError(f"pipeline of stack {stack} is not running", next_command=f"fds up --stack {stack}")
 
 
+def call_runner(client: docker.DockerClient, stack: str, module: str, *words: str) -> Any:
+    """Run a Python module in the `runner` of the stack. Returns: the JSON that it prints; None if it prints nothing.
+
+    Raises:
+        StackError: the error that the module prints.
+        UnreachableError: no such container is running, or it gives no answer.
+    """
+    container = runner(client, stack)
+    try:
+        code, output = container.exec_run(["python", "-m", module, *words], stderr=False)
+        answer: Any = json.loads(output) if isinstance(output, bytes) and output else None
+        if code:
+            raise StackError.from_json(answer)
+        return answer
+    except (APIError, ValueError, KeyError, TypeError) as error:
+        raise UnreachableError(f"the runner gives no answer: {error}", next_command="fds logs pipeline") from None
+
+
 def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:
     """Start the containers that were stopped by hand; Docker itself restarts the ones that crashed.
 
@@ -112,11 +132,7 @@ def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:
 
 def ids(client: docker.DockerClient, stack: str) -> set[str]:
     """Return the ids of all containers of `stack`, including the file uploader."""
-    return {str(item.id) for item in client.containers.list(all=True, filters=_ours(stack))}
-
-
-def _ours(stack: str) -> dict[str, str | list[str] | bool]:
-    return {"label": [f"{label}={value}" for label, value in of_stack(stack).items()]}
+    return {str(item.id) for item in client.containers.list(all=True, filters=filter_of(stack))}
 
 
 def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], networks: set[str]) -> list[str]:
@@ -130,10 +146,10 @@ def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], 
 
     Returns: names of the removed containers and networks.
     """
-    strays = [item for item in client.containers.list(all=True, filters=_ours(stack)) if item.id not in known]
+    strays = [item for item in client.containers.list(all=True, filters=filter_of(stack)) if item.id not in known]
     for item in strays:
         item.remove(force=True)
-    unknown = [item for item in client.networks.list(filters=_ours(stack)) if item.id not in networks]
+    unknown = [item for item in client.networks.list(filters=filter_of(stack)) if item.id not in networks]
     for network in unknown:
         network.remove()
     return [*(str(item.name) for item in strays), *(f"network {item.name}" for item in unknown)]
@@ -176,7 +192,7 @@ def remove_leftovers(client: docker.DockerClient, stack: str, *, volumes: bool) 
 
     Returns: names of the removed `containers`, `networks` and `volumes`.
     """
-    filters = _ours(stack)
+    filters = filter_of(stack)
     removed: dict[str, list[str]] = {"containers": [], "networks": [], "volumes": []}
     for item in client.containers.list(all=True, filters=filters):
         item.remove(force=True)

@@ -50,9 +50,7 @@ def release(client: DockerClient, stack: str) -> None:
 
 def ids(client: DockerClient, stack: str) -> dict[str, tuple[str, str]]:
     """Return kind and name of each container, network and volume with the stack's name, by id."""
-    filters: dict[str, str | list[str] | bool] = {
-        "label": [f"{key}={value}" for key, value in labels.of_stack(stack).items()]
-    }
+    filters = labels.filter_of(stack)
     found = {str(each.id): ("container", str(each.name)) for each in client.containers.list(all=True, filters=filters)}
     found |= {str(each.id): ("network", str(each.name)) for each in client.networks.list(filters=filters)}
     return found | {str(each.id): ("volume", str(each.name)) for each in client.volumes.list(filters=filters)}

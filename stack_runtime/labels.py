@@ -18,6 +18,11 @@ def of_stack(stack: str) -> dict[str, str]:
     return {PROJECT_LABEL: PROJECT, STACK_LABEL: stack}
 
 
+def filter_of(stack: str) -> dict[str, str | list[str] | bool]:
+    """Return the filter with which Docker lists only what has the labels of `stack`."""
+    return {"label": [f"{label}={value}" for label, value in of_stack(stack).items()]}
+
+
 def of_service(stack: str, service: str) -> dict[str, str]:
     """Return the labels of one service's container."""
     return {**of_stack(stack), SERVICE_LABEL: service}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,8 +11,8 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from stack_runtime.docker_host import containers, runner
-from stack_runtime.errors import UnreachableError
+from stack_runtime.docker_host import call_runner, containers
+from stack_runtime.errors import StackError
 from stack_runtime.labels import SERVICE_LABEL, URL_LABEL
 
 MIB = 1024 * 1024
@@ -101,8 +100,6 @@ def disks(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
 
 def _from_runner(client: docker.DockerClient, stack: str, *verb: str) -> list[dict[str, Any]]:
     """Return the JSON list that a verb of the pipeline prints; an empty one if no runner answers."""
-    with suppress(UnreachableError):
-        code, output = runner(client, stack).exec_run(["python", "-m", "stack_runtime.pipeline", *verb])
-        if code == 0:
-            return list(json.loads(b"".join([output] if isinstance(output, bytes) else output)))
+    with suppress(StackError):
+        return list(call_runner(client, stack, "stack_runtime.pipeline", *verb))
     return []

@@ -1,9 +1,12 @@
-"""Make text safe to show: its source may be hostile, and a person may decide based on it."""
+"""Text for a person: its source may be hostile, and a person may decide based on it."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+Say = Callable[[str], None]
+"""Function that takes one line for a person."""
 
 _INVISIBLE = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159)).union(
     range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)

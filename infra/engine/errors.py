@@ -11,6 +11,7 @@ from infra import image_lock
 from stack_runtime.docker_problems import RATE_LIMIT
 from stack_runtime.errors import RefusedError, StackError, UnreachableError, UsageError
 from stack_runtime.paths import IMAGES
+from stack_runtime.text import Say
 
 PROGRAM = "python inline source runtime error: "
 """Prefix that the engine's SDK adds to an error of the program."""
@@ -61,9 +62,7 @@ class BusyError(UnreachableError):
     """The provider's API failed temporarily. Retry after reading what took effect."""
 
 
-def retry_when_busy(
-    work: Callable[[], Result], say: Callable[[str], None], mend: Callable[[], object] = lambda: None
-) -> Result:
+def retry_when_busy(work: Callable[[], Result], say: Say, mend: Callable[[], object] = lambda: None) -> Result:
     """Call `work`, and retry with growing pauses while the API is busy; the provider itself does not retry.
 
     Args:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from pulumi.automation import EngineEvent, OpType
 from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
 
-from stack_runtime.text import shortened
+from stack_runtime.text import Say, shortened
 
 _DONE = {
     "create": "created",
@@ -37,7 +37,7 @@ class Progress:
         say: called with each line for a person; None for programs.
     """
 
-    def __init__(self, say: Callable[[str], None] | None) -> None:
+    def __init__(self, say: Say | None) -> None:
         self._say = say or (lambda _: None)
         self.begin()
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from infra.settings import Settings
 from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UsageError
+from stack_runtime.text import Say
 
 if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
     import pulumi
@@ -29,9 +30,6 @@ if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
     from infra.engine.stack_operations import StackOperations
     from infra.operations.setup_prompts import SetupPrompter
     from infra.services import Service
-
-Say = Callable[[str], None]
-"""Function that takes one line of output for a person."""
 
 
 @dataclass(frozen=True)

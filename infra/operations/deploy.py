@@ -27,6 +27,7 @@ from infra.settings import Settings
 from infra.stack_file import read
 from stack_runtime.errors import LockedError, RefusedError, StackError, UnknownError, UnreachableError
 from stack_runtime.status import unhealthy
+from stack_runtime.text import Say
 
 SETTLED_S = 120.0
 """Maximum seconds for services to become healthy after they started with their server."""
@@ -39,7 +40,7 @@ PAUSE_S = 1.0
 def deploy(
     project: Path,
     stack: str,
-    say: Callable[[str], None],
+    say: Say,
     *,
     watched: bool = True,
     approved: Settings | None = None,
@@ -72,28 +73,10 @@ def deploy(
         say(line)
     if not host.on_this_machine and deployment.plan:
         say(headline(deployment.plan))
-    _finish(deployment, former, record, say)
+    _complete(deployment, former, record, say)
     if changes.keys() - {"same"}:
         _refuse_excess(deployment)
     return changes
-
-
-def _finish(
-    deployment: StackOperations,
-    former: state_edits.Deployment,
-    record: state_edits.Deployment,
-    say: Callable[[str], None],
-) -> None:
-    """Wait for healthy services, remove images that are no longer used, and do what follows a deployment.
-
-    Raises:
-        UnreachableError: a service stays unhealthy.
-    """
-    with daemon(deployment.project, deployment.settings.stack) as client:
-        if sick := _wait_until_healthy(client, deployment.settings.stack, say):
-            raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
-        remove_former_images(client, deployment, former, record, say)
-        _after_up(client, deployment, say)
 
 
 def _refuse_excess(deployment: StackOperations) -> None:
@@ -113,18 +96,24 @@ def _refuse_excess(deployment: StackOperations) -> None:
         return  # the deployment had prices; that they are unknown now is no reason to remove it
     except RefusedError as error:
         raise RefusedError(
-            f"deployed, but another deployment at the same time took the budget too:\n{error.what}",
+            f"deployed, but over the budget, because another stack was deployed at the same time:\n{error.what}",
             where=f"stack {settings.stack}",
             next_command=f"fds down --stack {settings.stack}, or remove the other stack",
         ) from None
 
 
-def _after_up(client: DockerClient, deployment: StackOperations, say: Callable[[str], None]) -> None:
-    """Deliver the plan to the running stack, and do what its services declare as `after_up`."""
-    planned_cost.deliver(client, deployment, say)
-    for service in selected(deployment.settings):
-        if service.after_up:
-            service.after_up(client, deployment.settings.stack, say)
+def _complete(
+    deployment: StackOperations, former: state_edits.Deployment, record: state_edits.Deployment, say: Say
+) -> None:
+    """Wait for the services, remove unused images, deliver the plan, and do what services declare as `after_up`."""
+    stack = deployment.settings.stack
+    with daemon(deployment.project, stack) as client:
+        _require_healthy(client, stack, say)
+        remove_former_images(client, deployment, former, record, say)
+        planned_cost.deliver(client, deployment, say)
+        for service in selected(deployment.settings):
+            if service.after_up:
+                service.after_up(client, stack, say)
 
 
 def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -136,9 +125,7 @@ def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list
     ]
 
 
-def _deployed_with_pinned_images(
-    deployment: StackOperations, say: Callable[[str], None], ready: bool
-) -> dict[str, int]:
+def _deployed_with_pinned_images(deployment: StackOperations, say: Say, ready: bool) -> dict[str, int]:
     """Lock the images and deploy; if Docker can only be asked after that, deploy again with the locked images.
 
     Args:
@@ -162,7 +149,7 @@ def _pin_images(deployment: StackOperations) -> image_digests.Pinning:
         return image_digests.complete(client, deployment.project, deployment.settings)
 
 
-def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:
+def _deployed(deployment: StackOperations, say: Say) -> dict[str, int]:
     """Deploy, compare the account with the settings, and repair differences that the engine's record may hide.
 
     Raises:
@@ -191,7 +178,7 @@ def _deployed(deployment: StackOperations, say: Callable[[str], None]) -> dict[s
         raise
 
 
-def _deploy_once(deployment: StackOperations, say: Callable[[str], None]) -> dict[str, int]:
+def _deploy_once(deployment: StackOperations, say: Say) -> dict[str, int]:
     """Deploy, and deploy again after an adoption: adopted resources are imported without changes."""
 
     def mend() -> None:
@@ -213,7 +200,7 @@ def _described(wrong: Mapping[str, str]) -> str:
     return " and ".join(f"the {kind.replace('_', ' ')} {text}" for kind, text in sorted(wrong.items()))
 
 
-def _leave_working(deployment: StackOperations, say: Callable[[str], None]) -> None:
+def _leave_working(deployment: StackOperations, say: Say) -> None:
     """Leave a working server after a failure; errors here are only printed, so that the first error is raised."""
     try:
         host_of(deployment.settings).after_failure(deployment, say)
@@ -221,13 +208,18 @@ def _leave_working(deployment: StackOperations, say: Callable[[str], None]) -> N
         say(f"the server may be off: {error}")
 
 
-def _wait_until_healthy(client: DockerClient, stack: str, say: Callable[[str], None]) -> list[str]:
-    """Wait for unhealthy services, which may just have started with their server; return those that stay unhealthy."""
+def _require_healthy(client: DockerClient, stack: str, say: Say) -> None:
+    """Wait for unhealthy services, which may just have started with their server.
+
+    Raises:
+        UnreachableError: a service stays unhealthy.
+    """
     deadline = time.monotonic() + SETTLED_S
     waited_for: list[str] = []
-    while (sick := unhealthy(client, stack)) and time.monotonic() < deadline:
+    while sick := unhealthy(client, stack):
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"deployed, but not healthy: {', '.join(sick)}", next_command=f"fds logs {sick[0]}")
         if sick != waited_for:
             say(f"waiting up to {SETTLED_S:.0f} s for {', '.join(sick)}")
             waited_for = sick
         time.sleep(PAUSE_S)
-    return sick

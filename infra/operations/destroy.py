@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from infra.docker_access import daemon
 from infra.engine.stack_operations import StackOperations
 from infra.hosts import host_of
@@ -12,9 +10,10 @@ from infra.operations.images import built_images
 from infra.ownership import claim
 from stack_runtime import docker_owner
 from stack_runtime.docker_host import remove_leftovers, remove_unused_images
+from stack_runtime.text import Say
 
 
-def remove(deployment: StackOperations, *, volumes: bool, say: Callable[[str], None], take_over: str = "") -> Removed:
+def remove(deployment: StackOperations, *, volumes: bool, say: Say, take_over: str = "") -> Removed:
     """Destroy the stack. The caller has asked for confirmation.
 
     Args:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from docker import DockerClient
 
 from infra import build_context
@@ -12,6 +10,7 @@ from infra.engine.stack_operations import StackOperations
 from infra.hosts import host_of
 from stack_runtime.docker_host import images_in, remove_unused_images
 from stack_runtime.errors import LockedError
+from stack_runtime.text import Say
 
 
 def built_images(client: DockerClient, stack: str, record: state_edits.Deployment) -> set[str]:
@@ -24,7 +23,7 @@ def remove_former_images(
     deployment: StackOperations,
     former: state_edits.Deployment,
     record: state_edits.Deployment,
-    say: Callable[[str], None],
+    say: Say,
 ) -> None:
     """Remove the images of earlier deployments, including those that a failed or killed one did not record.
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from docker import DockerClient
-from docker.errors import APIError
 
 from infra.cost import Plan
 from infra.cost.planning.group import ALSO_RUNNING
@@ -16,15 +13,16 @@ from infra.cost.planning.model import Fx, Line, Source
 from infra.engine.stack_operations import StackOperations
 from infra.hosts import host_of
 from stack_runtime import planned_cost
-from stack_runtime.docker_host import runner
-from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.docker_host import call_runner
+from stack_runtime.errors import StackError
 from stack_runtime.planned_cost import CostLine, PlannedCost
+from stack_runtime.text import Say
 
 NOT_BY_THE_HOUR = (SNAPSHOTS, OFFSITE, TRAFFIC)
 """Lines whose cost does not depend on how long the server exists."""
 
 
-def deliver(client: DockerClient, deployment: StackOperations, say: Callable[[str], None]) -> None:
+def deliver(client: DockerClient, deployment: StackOperations, say: Say) -> None:
     """Write the plan of `deployment` through its runner. What fails is reported and raises no error.
 
     Args:
@@ -34,7 +32,8 @@ def deliver(client: DockerClient, deployment: StackOperations, say: Callable[[st
         return
     try:
         created = host_of(deployment.settings).created_at(deployment)
-        _write(client, deployment.plan.stack, of_plan(deployment.plan, datetime.now(UTC), created))
+        plan = of_plan(deployment.plan, datetime.now(UTC), created)
+        call_runner(client, plan.stack, "stack_runtime.planned_cost", plan.as_json())
     except StackError as error:
         say(f"the dashboard does not know this plan: {error}")
 
@@ -74,13 +73,3 @@ def _source(found: Source | Fx | None) -> planned_cost.Source | None:
         return None
     rate = f"{found.rate:f} US dollars per euro, " if isinstance(found, Fx) else ""
     return planned_cost.Source(str(found.date), rate + found.source)
-
-
-def _write(client: DockerClient, stack: str, plan: PlannedCost) -> None:
-    try:
-        command = ["python", "-m", "stack_runtime.planned_cost", plan.as_json()]
-        code, out = runner(client, stack).exec_run(command, stderr=False)
-        if code:
-            raise StackError.from_json(json.loads(b"".join([out] if isinstance(out, bytes) else out)))
-    except (APIError, ValueError, KeyError, TypeError) as error:
-        raise UnreachableError(f"the runner gives no answer: {error}", next_command="fds logs pipeline") from None

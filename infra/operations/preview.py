@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +27,7 @@ from infra.stack_secrets import SECRETS, readable
 from stack_runtime.docker_host import containers, ids
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import PROJECT
-
-Say = Callable[[str], None]
+from stack_runtime.text import Say
 
 
 class NotDeployedError(UnreachableError):

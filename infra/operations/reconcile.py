@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from infra.docker_access import daemon
 from infra.engine import state_edits
 from infra.engine.stack_operations import StackOperations
 from infra.hosts import host_of
 from infra.ownership import claim
 from stack_runtime.docker_host import ids, remove_unrecorded, start_stopped
-
-Say = Callable[[str], None]
+from stack_runtime.text import Say
 
 
 def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> tuple[state_edits.Deployment, bool]:

@@ -19,11 +19,10 @@ from infra.stack_file import config, read, write
 from infra.stack_secrets import SECRETS, readable
 from stack_runtime.errors import StackError, UsageError
 from stack_runtime.paths import PROJECT
+from stack_runtime.text import Say
 
 TRIES = 3
 """How often the same question is asked when the answer is not usable."""
-
-Say = Callable[[str], None]
 
 
 class Ask(Protocol):

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.prerequisites.prerequisite import Installation, Prerequisite, Say
+from infra.prerequisites.prerequisite import Installation, Prerequisite
 from stack_runtime.paths import cache_dir
+from stack_runtime.text import Say
 
 if TYPE_CHECKING:
     from infra.settings import Settings

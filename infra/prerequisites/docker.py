@@ -11,12 +11,13 @@ from pathlib import Path
 
 from infra.prerequisites.apt import can_install, install
 from infra.prerequisites.detached import alive, spawn
-from infra.prerequisites.prerequisite import Installation, Say, run
+from infra.prerequisites.prerequisite import Installation, run
 from stack_runtime.docker_endpoint import local_endpoint
 from stack_runtime.docker_host import connect
 from stack_runtime.docker_problems import DockerAccessError
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
+from stack_runtime.text import Say
 
 START_SECONDS = 60.0
 ASK_SECONDS = 5

@@ -14,8 +14,8 @@ from pathlib import Path
 from infra.engine.environment import VERSION, engine_root
 from infra.prerequisites import offline
 from infra.prerequisites.http_probe import answers
-from infra.prerequisites.prerequisite import Installation, Say
-from stack_runtime.text import last_line
+from infra.prerequisites.prerequisite import Installation
+from stack_runtime.text import Say, last_line
 
 INSTALLER = "https://get.pulumi.com/install.sh"
 INSTALL_SECONDS = 300

@@ -9,9 +9,10 @@ from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
 
 from infra.prerequisites import offline
-from infra.prerequisites.prerequisite import Installation, Say
+from infra.prerequisites.prerequisite import Installation
 from stack_runtime.docker_host import local_docker
 from stack_runtime.docker_problems import hub_refuses, not_pulled, pull
+from stack_runtime.text import Say
 
 PROBE = "hello-world:latest"
 """An image of the hub that a mirror of ours never holds."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.prerequisites.prerequisite import Installation, Say
+from infra.prerequisites.prerequisite import Installation
 from stack_runtime.pipeline import meltano_env
+from stack_runtime.text import Say
 
 
 @dataclass(frozen=True)

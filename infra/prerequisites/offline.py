@@ -13,8 +13,9 @@ from typing import Protocol
 
 from docker import DockerClient
 
-from infra.prerequisites.prerequisite import Prerequisite, Say
+from infra.prerequisites.prerequisite import Prerequisite
 from stack_runtime.errors import UnreachableError
+from stack_runtime.text import Say
 
 GROUP = "freelancer_data_stack.offline"
 """The entry point group; the first entry in it is used. It names a class without arguments that is an `Offline`."""

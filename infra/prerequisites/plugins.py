@@ -13,8 +13,9 @@ from infra.engine.environment import engine_root, plugins_folder, search_path
 from infra.prerequisites import launchers, offline
 from infra.prerequisites.engine import INSTALLER
 from infra.prerequisites.http_probe import answers
-from infra.prerequisites.prerequisite import Installation, Say
+from infra.prerequisites.prerequisite import Installation
 from stack_runtime.paths import cache_dir
+from stack_runtime.text import Say
 
 DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}
 """The plugins that the engine can download, and the Python package whose version they have."""

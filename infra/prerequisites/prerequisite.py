@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
 from stack_runtime.errors import UnreachableError
-from stack_runtime.text import last_line
-
-Say = Callable[[str], None]
-"""Takes a line of progress."""
+from stack_runtime.text import Say, last_line
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from infra.hosts import host_of
 from infra.settings import Settings
+from stack_runtime.text import Say
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -197,7 +198,7 @@ class Service:
     shm_mb: int = 0
     grace_s: int = 20
     """How long a container that is stopped may take to end its work before it is killed, in seconds."""
-    after_up: Callable[[DockerClient, str, Callable[[str], None]], None] | None = None
+    after_up: Callable[[DockerClient, str, Say], None] | None = None
     """Called at the end of `fds up`, if every service is healthy, with the stack's Docker, its name, and a printer."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of its containers, beside those of the stack."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from infra.services import _metabase
 from infra.services._model import Context, File, Health, Resources, Route, Service, Volume, address_of, secret, serves
 from infra.settings import Settings
+from stack_runtime.text import Say
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -45,7 +46,7 @@ def _start(_: Context) -> str:
     return f'MB_ENCRYPTION_SECRET_KEY=$(cat /run/fds/{_KEY}) && export MB_ENCRYPTION_SECRET_KEY && exec "$@"\n'
 
 
-def _fill(client: DockerClient, stack: str, say: Callable[[str], None]) -> None:
+def _fill(client: DockerClient, stack: str, say: Say) -> None:
     from stack_runtime.metabase.remote import fill_deployed
 
     fill_deployed(client, stack, say)

@@ -10,8 +10,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from infra.prerequisites.prerequisite import Say, run
+from infra.prerequisites.prerequisite import run
 from stack_runtime.errors import UnreachableError
+from stack_runtime.text import Say
 from stack_runtime.uv import uv
 
 MODULE = "github.com/pulumi/pulumi/pkg/v3"

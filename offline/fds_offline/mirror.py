@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import docker
 
 from fds_offline import images, registry
-from infra.prerequisites.prerequisite import Installation, Say
+from infra.prerequisites.prerequisite import Installation
 from stack_runtime.docker_host import local_docker
 from stack_runtime.errors import UnreachableError
+from stack_runtime.text import Say
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from fds_offline import engine_build, images
 from fds_offline.mirror import Mirror
 from fds_offline.plugins import MODULES
 from infra.prerequisites.offline import Offline
-from infra.prerequisites.prerequisite import Prerequisite, Say
+from infra.prerequisites.prerequisite import Prerequisite
+from stack_runtime.text import Say
 
 
 class Replacements(Offline):

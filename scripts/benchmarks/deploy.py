@@ -26,6 +26,7 @@ from scripts.benchmarks.compose import Compose, program
 from scripts.benchmarks.result import BenchmarkResult
 from stack_runtime.docker_host import local_docker
 from stack_runtime.errors import StackError
+from stack_runtime.text import Say
 
 COLD_RATIO = 1.3
 """Maximum ratio of `fds up` to Compose, for a new stack until all containers are healthy."""
@@ -33,8 +34,6 @@ NOTHING_RATIO = 1.5
 """Maximum ratio of `fds up` without changes to the engine's minimum (see `floor`)."""
 STACK = "benchmark"
 ROOT = Path(__file__).resolve().parents[2]
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

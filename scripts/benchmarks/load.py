@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from scripts.benchmarks.result import BenchmarkResult
 from scripts.benchmarks.watch import Watched, watch
 from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline import meltano_env
+from stack_runtime.text import Say
 
 RECORD_PATH_RATIO = 8.0
 """Minimum speed of `meltano run` with our plugins relative to the record path of the SDK."""
@@ -75,7 +76,7 @@ class Result(BenchmarkResult):
         ]
 
 
-def measure(rows: int, say: Callable[[str], None]) -> Result:
+def measure(rows: int, say: Say) -> Result:
     """Run all measurements in a temporary folder."""
     meltano_env.prepare(say)
     with tempfile.TemporaryDirectory(prefix="load-") as name:

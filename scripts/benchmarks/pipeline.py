@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,7 @@ from scripts.benchmarks.watch import Watched, watch
 from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.paths import beside
+from stack_runtime.text import Say
 
 SQL_RATIO = 3.0
 """Maximum ratio of a run with a million rows to the same SQL and tests in DuckDB."""
@@ -73,7 +74,7 @@ class Result(BenchmarkResult):
         ]
 
 
-def measure(rounds: int, say: Callable[[str], None]) -> Result:
+def measure(rounds: int, say: Say) -> Result:
     """Run all measurements in a temporary folder."""
     meltano_env.prepare(say)
     with tempfile.TemporaryDirectory(prefix="pipeline-") as name:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-
 from docker import DockerClient
-from docker.errors import APIError
 
-from stack_runtime.docker_host import containers, runner
-from stack_runtime.errors import StackError, UnreachableError
-from stack_runtime.metabase.starter import Filled
+from stack_runtime.docker_host import call_runner, containers
+from stack_runtime.errors import StackError
+from stack_runtime.text import Say
 
 SERVICE = "metabase"
 
 
-def fill_deployed(client: DockerClient, stack: str, say: Callable[[str], None]) -> None:
+def fill_deployed(client: DockerClient, stack: str, say: Say) -> None:
     """Fill the Metabase of `stack`, if it has one. What fails is reported and raises no error: the stack is deployed.
 
     Args:
@@ -24,22 +20,11 @@ def fill_deployed(client: DockerClient, stack: str, say: Callable[[str], None]) 
     if not containers(client, stack, SERVICE):
         return
     try:
-        filled = _fill(client, stack)
+        filled = call_runner(client, stack, "stack_runtime.metabase")
     except StackError as error:
         say(f"Metabase has no starter content yet: {error}")
         return
-    if filled.made:
-        say(f"made in Metabase: {', '.join(filled.made)}")
-    for line in filled.left_out:
+    if filled["made"]:
+        say(f"made in Metabase: {', '.join(filled['made'])}")
+    for line in filled["left_out"]:
         say(f"left out in Metabase: {line}")
-
-
-def _fill(client: DockerClient, stack: str) -> Filled:
-    try:
-        code, out = runner(client, stack).exec_run(["python", "-m", "stack_runtime.metabase"], stderr=False)
-        answer = json.loads(b"".join([out] if isinstance(out, bytes) else out))
-        if code:
-            raise StackError.from_json(answer)
-        return Filled(list(answer["made"]), list(answer["left_out"]))
-    except (APIError, ValueError, KeyError, TypeError) as error:
-        raise UnreachableError(f"the runner gives no answer: {error}", next_command=f"fds logs {SERVICE}") from None

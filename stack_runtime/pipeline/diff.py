@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from stack_runtime.errors import UsageError
-from stack_runtime.pipeline.marts import Mart, find_marts, quoted
+from stack_runtime.pipeline.marts import Mart, find_marts, literal, quoted
 from stack_runtime.pipeline.model import MartDiff
 
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -51,8 +51,8 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
         new = {mart.name: _Rows(mart, mart.sql()) for mart in find_marts(connection)}
         old: dict[str, _Rows] = {}
         if published.is_file():
-            connection.execute(f"ATTACH {_literal(published)} AS published_before (READ_ONLY)")
-            connection.execute(f"ATTACH {_literal(file)} AS published_views (READ_ONLY)")
+            connection.execute(f"ATTACH {literal(published)} AS published_before (READ_ONLY)")
+            connection.execute(f"ATTACH {literal(file)} AS published_views (READ_ONLY)")
             for mart in find_marts(connection, "published_before"):
                 view = views.get(mart.name)
                 source = f"published_views.main.{view}" if view else mart.sql("published_before")
@@ -83,7 +83,7 @@ def _materialized_views(published: Path, file: Path) -> dict[str, str]:
     found = {}
     with duckdb.connect(str(file)) as connection:
         before = {row[0] for row in connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()}
-        connection.execute(f"ATTACH {_literal(published)} (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(published)} (READ_ONLY)")
         names = [row[0] for row in connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()]
         (own,) = set(names) - before
         for number, mart in enumerate(mart for mart in find_marts(connection, own) if mart.is_view):
@@ -204,7 +204,3 @@ def _equal(one: Any, other: Any) -> bool:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _literal(file: Path) -> str:
-    return "'" + str(file).replace("'", "''") + "'"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stack_runtime.errors import UsageError
 from stack_runtime.pipeline import meltano_env
-from stack_runtime.text import last_line
+from stack_runtime.text import Say, last_line
 
 TAP = "tap-csv"
 """The extractor whose entities are inspected and declared."""
 
 
-def inspect_file(file: Path, settings: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+def inspect_file(file: Path, settings: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """Return the report of a file, `tap_csv.inspection.model.Report` as JSON.
 
     Args:

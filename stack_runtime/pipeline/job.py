@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from stack_runtime import logs
 from stack_runtime.pipeline.model import Run, Status, Step
 from stack_runtime.pipeline.records import Records
-
-Say = Callable[[str], None]
+from stack_runtime.text import Say
 
 
 class Job:

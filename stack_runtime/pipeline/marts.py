@@ -66,11 +66,11 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
                     where="publish",
                     next_command="rename the model",
                 )
-            path = str(new / f"{mart.name}.parquet").replace("'", "''")
+            path = literal(new / f"{mart.name}.parquet")
             columns = ", ".join(exact_column(*column) for column in mart.columns)
             try:
                 connection.execute(
-                    f"COPY (SELECT {columns} FROM {mart.sql()}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+                    f"COPY (SELECT {columns} FROM {mart.sql()}) TO {path} (FORMAT parquet, COMPRESSION zstd)"
                 )
             except duckdb.IOException:
                 raise
@@ -122,3 +122,8 @@ def remove_exports(folder: Path, but: Path | None = None) -> None:
 def quoted(name: str) -> str:
     """Return `name` as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(file: Path) -> str:
+    """Return a path as an SQL text."""
+    return "'" + str(file).replace("'", "''") + "'"

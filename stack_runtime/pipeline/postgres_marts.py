@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from stack_runtime.errors import CheckFailedError, UnreachableError
-from stack_runtime.pipeline.marts import SCHEMA, Mart, find_marts, quoted
+from stack_runtime.pipeline.marts import SCHEMA, Mart, find_marts, literal, quoted
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 _NAME_BYTES = 63
@@ -128,8 +128,8 @@ def _replace(source: duckdb.DuckDBPyConnection, target: psycopg.Connection[Any],
 
 def _export(source: duckdb.DuckDBPyConnection, mart: Mart, file: Path) -> None:
     selected = ", ".join(_csv_expression(*column) for column in mart.columns)
-    path = str(file).replace("'", "''")
-    source.execute(f"COPY (SELECT {selected} FROM {mart.sql()}) TO '{path}' (FORMAT csv, HEADER false, FORCE_QUOTE *)")
+    options = "FORMAT csv, HEADER false, FORCE_QUOTE *"
+    source.execute(f"COPY (SELECT {selected} FROM {mart.sql()}) TO {literal(file)} ({options})")
 
 
 def _csv_expression(column: str, kind: str) -> str:

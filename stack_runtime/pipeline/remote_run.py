@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,11 @@ from stack_runtime.docker_host import runner
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.pipeline import sources
 from stack_runtime.pipeline.paths import readable
+from stack_runtime.text import Say
 
 UPLOADS = f"/data/landing/{sources.UPLOADS}"
 """Subfolder of the landing folder that no entity reads, so that later runs do not load the uploads again."""
 RUNNER_ID = 10001
-
-Say = Callable[[str], None]
 
 
 def run_in_container(

@@ -34,7 +34,7 @@ from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.diff import compare_marts
 from stack_runtime.pipeline.disk import copy_durably, is_full, no_space, replace_durably
 from stack_runtime.pipeline.extract_load import plain_link
-from stack_runtime.pipeline.job import Job, Say
+from stack_runtime.pipeline.job import Job
 from stack_runtime.pipeline.loading import load, refusal_of, refuse_large_changes, refuse_unreadable
 from stack_runtime.pipeline.lock import refusal, run_lock
 from stack_runtime.pipeline.marts import SCHEMA, export_parquet, remove_exports, replace_export
@@ -63,6 +63,7 @@ from stack_runtime.pipeline.workspace import (
     seal,
     system_database,
 )
+from stack_runtime.text import Say
 
 Steps = Callable[[Job, Workspace], None]
 

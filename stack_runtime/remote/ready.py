@@ -14,7 +14,7 @@ import paramiko
 from stack_runtime.errors import HostKeyError, UnreachableError
 from stack_runtime.remote import HOST_COMMAND, Access
 from stack_runtime.remote.connection import Connection
-from stack_runtime.text import shortened
+from stack_runtime.text import Say, shortened
 
 DEADLINE_S = 900
 """A first boot installs Docker from the distribution; on a small server that takes minutes."""
@@ -39,7 +39,7 @@ class _WaitReporter:
         hint: a possible cause of the delay.
     """
 
-    def __init__(self, say: Callable[[str], None], what: str, hint: str = "") -> None:
+    def __init__(self, say: Say, what: str, hint: str = "") -> None:
         self._say, self._what, self._hint = say, what, f"; {hint}" if hint else ""
         self._began = self._next = time.monotonic()
 
@@ -80,12 +80,7 @@ class _SharedConnection:
 
 
 def wait_until_ready(
-    access: Access,
-    say: Callable[[str], None],
-    deadline_s: float = DEADLINE_S,
-    *,
-    hint: str = "",
-    measure: bool = False,
+    access: Access, say: Say, deadline_s: float = DEADLINE_S, *, hint: str = "", measure: bool = False
 ) -> None:
     """Wait until the server has its permanent host key, a file system of the volume's size, and a ready Docker.
 
@@ -119,14 +114,14 @@ def _grow(shared: _SharedConnection) -> None:
         )
 
 
-def _measure(shared: _SharedConnection, say: Callable[[str], None]) -> None:
+def _measure(shared: _SharedConnection, say: Say) -> None:
     """Start the timer that measures the containers; a server that an older version made has none."""
     code, text = shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} measure"))
     if code:
         say(f"the containers of {shared.access.address} are not measured: {shortened(text)}")
 
 
-def _connect_permanently(shared: _SharedConnection, say: Callable[[str], None], until: float, hint: str) -> None:
+def _connect_permanently(shared: _SharedConnection, say: Say, until: float, hint: str) -> None:
     """Connect with the permanent host key; at the first boot, send it through a connection with the boot key first."""
     report = _WaitReporter(say, f"SSH at {shared.access.address}", hint)
     while True:
@@ -154,9 +149,7 @@ def _send_host_key(access: Access) -> bool:
         return True
 
 
-def _wait(
-    shared: _SharedConnection, say: Callable[[str], None], until: float, what: str, done: Callable[[Connection], bool]
-) -> None:
+def _wait(shared: _SharedConnection, say: Say, until: float, what: str, done: Callable[[Connection], bool]) -> None:
     report = _WaitReporter(say, f"{what} on {shared.access.address}")
     while True:
         with contextlib.suppress(paramiko.SSHException, OSError):

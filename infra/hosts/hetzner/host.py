@@ -13,11 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.hosts.base import DockerTarget, Host, Removed, Say, TargetInputs
+from infra.hosts.base import DockerTarget, Host, Removed, TargetInputs
 from infra.hosts.hetzner import token
 from infra.settings import Settings
 from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UsageError
+from stack_runtime.text import Say
 
 if TYPE_CHECKING:
     from infra.cost.planning.inputs import RentalInputs

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Set
 from infra.engine import state_edits
 from infra.engine.errors import retry_when_busy
 from infra.engine.stack_operations import StackOperations
-from infra.hosts.base import Removed, Say
+from infra.hosts.base import Removed
 from infra.hosts.hetzner import recovery, wanted
 from infra.hosts.hetzner.account import Account
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import keys_folder
 from stack_runtime.remote import write_access
+from stack_runtime.text import Say
 
 
 def before_deployment(deployment: StackOperations, say: Say) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from infra.hosts.hetzner.account import IDENTITY, Account, labelled, members, re
 from infra.hosts.hetzner.api import all_pages, request
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
+from stack_runtime.text import Say
 
 SETTLED_S = 600.0
 """Time limit in seconds for an action of the account, such as a change of the server type."""
@@ -22,7 +23,7 @@ RESIZES = ("change_server_type", "resize_volume")
 """Actions that continue in the account after the deployment that requested them was killed."""
 
 
-def settled(settings: Settings, identity: str, say: Callable[[str], None]) -> Account:
+def settled(settings: Settings, identity: str, say: Say) -> Account:
     """Wait until no resize of the stack's resources is running, and return its resources in the account.
 
     Raises:
@@ -96,7 +97,7 @@ def _record_exists(known: str, api: Client) -> bool:
     return True
 
 
-def attach_again(settings: Settings, recorded: Mapping[str, str], say: Callable[[str], None]) -> bool:
+def attach_again(settings: Settings, recorded: Mapping[str, str], say: Say) -> bool:
     """Attach a detached data volume to its server again, and restart the server.
 
     The restart is needed: the mount on a running server does not recover after its disk was detached.
@@ -134,7 +135,7 @@ def _refuse_another_server(volume: Any, server: Any) -> None:
         )
 
 
-def switch_on(settings: Settings, server_id: str, say: Callable[[str], None]) -> str:
+def switch_on(settings: Settings, server_id: str, say: Say) -> str:
     """Start a server that is off, as after a resize that was interrupted or refused.
 
     Returns: its public IPv4 address.

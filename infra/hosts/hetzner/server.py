@@ -13,7 +13,7 @@ import pulumi_hcloud as hcloud
 
 from infra.cost.planning.model import Server
 from infra.hosts import measuring
-from infra.hosts.base import DockerTarget, Say, TargetInputs
+from infra.hosts.base import DockerTarget, TargetInputs
 from infra.hosts.hetzner.account import IDENTITY, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule
@@ -22,6 +22,7 @@ from stack_runtime.paths import PROJECT
 from stack_runtime.remote import DEPLOY_USER, Access, write_access
 from stack_runtime.remote.keys import public_half
 from stack_runtime.remote.ready import wait_until_ready
+from stack_runtime.text import Say
 
 ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash": "us-east", "hil": "us-west",
          "sin": "ap-southeast"}  # fmt: skip

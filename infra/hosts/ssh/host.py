@@ -11,11 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.hosts.base import DockerTarget, Host, Say, TargetInputs
+from infra.hosts.base import DockerTarget, Host, TargetInputs
 from infra.settings import Settings
 from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UnreachableError, UsageError
 from stack_runtime.remote import key_file
+from stack_runtime.text import Say
 
 if TYPE_CHECKING:
     from infra.cost.planning.capacity import Machine

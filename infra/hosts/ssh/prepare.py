@@ -10,14 +10,13 @@ from importlib.resources import files
 
 from infra.engine.stack_operations import StackOperations
 from infra.hosts import container_metrics, measuring
-from infra.hosts.base import Say
 from infra.hosts.daemon import daemon_settings
 from infra.hosts.ssh import known
 from infra.hosts.ssh.commands import NO_REASON, SSH_FAILED, Server
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.remote import key_file, write_private
 from stack_runtime.remote.keys import public_half
-from stack_runtime.text import last_line, shortened
+from stack_runtime.text import Say, last_line, shortened
 
 TIMER = container_metrics.TIMER.name
 

@@ -23,9 +23,10 @@ from docker.errors import APIError, BuildError, ImageNotFound, NotFound
 from fds_offline import registry
 from fds_offline.apt_sources import KEYRING, RELEASE, mirrors, sources_file
 from infra.prerequisites.apt import can_install, install
-from infra.prerequisites.prerequisite import Say, digest, run
+from infra.prerequisites.prerequisite import digest, run
 from stack_runtime.errors import UnreachableError
 from stack_runtime.paths import cache_dir
+from stack_runtime.text import Say
 
 RECIPES = {
     "debian:12-slim": "debian",

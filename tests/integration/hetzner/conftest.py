@@ -131,7 +131,9 @@ def _simulated(folder: Path) -> Iterator[Healing]:
         patch.setattr(errors, "PAUSES_S", (0.1, 0.1, 0.1))
         _skip_everything_on_the_server(patch)
         healing = Healing(api, project)
-        patch.setattr(planned_cost, "_write", lambda _client, _stack, plan: healing.delivered.append(plan))
+        patch.setattr(
+            planned_cost, "call_runner", lambda *words: healing.delivered.append(PlannedCost.from_json(words[-1]))
+        )
         yield healing
 
 
@@ -145,6 +147,6 @@ def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "_remove_strays", lambda *_: None)
     patch.setattr(deploy, "daemon", lambda *_: contextlib.nullcontext())
     patch.setattr(image_digests, "complete", lambda *_: image_digests.Pinning({}, {}))
-    patch.setattr(deploy, "_wait_until_healthy", lambda *_: [])
+    patch.setattr(deploy, "_require_healthy", lambda *_: None)
     patch.setattr(images, "images_in", lambda *_: set())
     patch.setattr(images, "remove_unused_images", lambda *_: [])
