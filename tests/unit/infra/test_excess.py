@@ -38,7 +38,7 @@ def _check(monkeypatch: pytest.MonkeyPatch, host: str, error: StackError | None)
 
 
 def test_budget_that_another_deployment_took_meanwhile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RefusedError, match=r"(?s)^deployed, but another deployment .*over: \$54.*; next: fds down"):
+    with pytest.raises(RefusedError, match=r"(?s)^deployed, but over the budget.*over: \$54.*; next: fds down"):
         _check(monkeypatch, "hetzner", RefusedError("over: $54.52 a month"))
 
 
