@@ -148,7 +148,7 @@ def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], 
     """
     strays = [item for item in client.containers.list(all=True, filters=filter_of(stack)) if item.id not in known]
     for item in strays:
-        item.remove(force=True)
+        item.remove(v=True, force=True)
     unknown = [item for item in client.networks.list(filters=filter_of(stack)) if item.id not in networks]
     for network in unknown:
         network.remove()
@@ -195,7 +195,7 @@ def remove_leftovers(client: docker.DockerClient, stack: str, *, volumes: bool) 
     filters = filter_of(stack)
     removed: dict[str, list[str]] = {"containers": [], "networks": [], "volumes": []}
     for item in client.containers.list(all=True, filters=filters):
-        item.remove(force=True)
+        item.remove(v=True, force=True)
         removed["containers"].append(str(item.name))
     for network in client.networks.list(filters=filters):
         network.remove()

@@ -169,7 +169,7 @@ def test_doctor_names_every_file_that_defines_an_id_again(said_by_doctor: str) -
         assert f"the DAG id {dag_id} is defined 2 times, in {files}; define it once" in said_by_doctor
     for dag_id, file in (("team", "factory.py"), ("twice", "variables.py")):
         assert f"the DAG id {dag_id} is defined 2 times, in {file}; define it once" in said_by_doctor
-    assert "DAG id mine" not in said_by_doctor.lower()
+    assert "dag id mine" not in said_by_doctor.lower()
 
 
 def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:
