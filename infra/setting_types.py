@@ -19,6 +19,8 @@ def reason_of(error: ValidationError) -> str:
 
 def words_of(detail: Mapping[str, Any]) -> str:
     """Return why a value is refused, from one entry of Pydantic's list of errors, without Pydantic's own words."""
+    if form := _FORMS.get((detail.get("ctx") or {}).get("pattern", "")):
+        return f"it must be {form}"
     text = str(detail["msg"])
     for theirs, ours in _WORDS.items():
         text = re.sub(theirs, ours, text)
@@ -69,7 +71,40 @@ _ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
 """Pattern for the names of stacks, profiles and services."""
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
+_CODE = r"^[a-z0-9-]{2,32}$"
+_EMAIL = r"^$|^[^@\s]+@[^@\s]+$"
+_MAIL_ADDRESS = r"^[^@\s{}]+@[^@\s{}]+$"
+_SSH_HOST = r"^$|^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$"
+_USER = r"^[a-z_][a-z0-9_-]{0,31}$"
+_IMAGE = r"^debian-(1[2-9]|[2-9]\d)$"
+_ACME = r"^(production|staging|https://[A-Za-z0-9.:/-]+)$"
+_REGISTRY = r"^$|^https?://[A-Za-z0-9.:\[\]-]+$"
+_FORMS = {
+    f"^{NAME}$": "at most 31 lower-case letters, digits and hyphens, with a letter first",
+    _DOMAIN: "a domain in lower case, such as data.example.com",
+    rf"^$|{_DOMAIN}": "a domain in lower case, such as example.com",
+    _CODE: "a name of the provider in lower case, such as cpx22 or fsn1",
+    _EMAIL: "an e-mail address, such as me@example.com",
+    _MAIL_ADDRESS: "an e-mail address, such as me@example.com",
+    _SSH_HOST: "a host name or address, such as server.example.com",
+    _USER: "a user name of Linux, such as root",
+    _IMAGE: "an image of Debian from 12 on, such as debian-12",
+    _ACME: "production, staging, or the https:// address of an ACME directory",
+    _REGISTRY: "an address such as https://mirror.example.com, without a path",
+}
+"""What a text must be, by the pattern that it must match."""
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+Domain = Annotated[str, Field(max_length=253, pattern=_DOMAIN)]
+DomainOrNone = Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")]
+ProviderCode = Annotated[str, Field(pattern=_CODE)]
+MailAddressOrNone = Annotated[str, Field(max_length=254, pattern=_EMAIL)]
+SshHost = Annotated[str, Field(pattern=_SSH_HOST)]
+LinuxUser = Annotated[str, Field(pattern=_USER)]
+DebianImage = Annotated[str, Field(pattern=_IMAGE)]
+AcmeDirectory = Annotated[str, Field(pattern=_ACME)]
+RegistryAddress = Annotated[str, Field(pattern=_REGISTRY)]
 Plain = BeforeValidator(_number)
 """Refuses other spellings of a number. It follows the bounds, because Pydantic leaves bounds after a validator out of
 the JSON schema, from which forms and models take them."""
@@ -80,4 +115,4 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Day = Annotated[date, BeforeValidator(_day)]
 Network = Annotated[str, AfterValidator(_network)]
 """Network in CIDR notation, or a single address."""
-MailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^@\s{}]+@[^@\s{}]+$")]
+MailAddress = Annotated[str, Field(max_length=254, pattern=_MAIL_ADDRESS)]

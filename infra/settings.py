@@ -18,12 +18,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from infra.setting_types import Day, Flag, MailAddress, Money, Name, Network, Plain, Port, Rate, reason_of
+from infra import setting_types as types
 from stack_runtime.errors import UsageError
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
-_EMAIL = r"^$|^[^@\s]+@[^@\s]+$"
 _CERTIFICATES = r"(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
 
 
@@ -50,11 +47,11 @@ class ServiceOverride(_Frozen):
     """Changes of one service. Megabytes are MiB; the memory limit changes in proportion to the reservation."""
 
     memory_mb: Annotated[
-        Annotated[int, Field(ge=16, le=1_048_576), Plain] | None,
+        Annotated[int, Field(ge=16, le=1_048_576), types.Plain] | None,
         Scale("Memory of a service in MiB", "what it reserves; its limit follows in proportion", "memory"),
     ] = None
     cpu: Annotated[
-        Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False), Plain] | None,
+        Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False), types.Plain] | None,
         Scale("Cores of a service", "what it reserves, in hundredths; a lower limit rises to it", "cpu"),
     ] = None
 
@@ -62,24 +59,24 @@ class ServiceOverride(_Frozen):
 class ServerPrice(_Frozen):
     """Price of a server that the user already has, as the user states it."""
 
-    amount: Money
+    amount: types.Money
     currency: Literal["EUR", "USD"]
     tax: Literal["gross", "net"]
     per: Literal["hour", "month", "year"]
-    date: Day
+    date: types.Day
     """The day on which the price was looked up."""
 
 
 class Email(_Frozen):
     """Recipient, sender and mail server. A login uses the secret `smtp_password`."""
 
-    to: MailAddress
-    sender: MailAddress
-    server: Annotated[str, Field(max_length=253, pattern=_DOMAIN)]
+    to: types.MailAddress
+    sender: types.MailAddress
+    server: types.Domain
     """Name or IPv4 address of the SMTP server."""
-    port: Port = 587
+    port: types.Port = 587
     user: Annotated[str, Field(max_length=254, pattern=r"^[^\s{}]*$")] = ""
-    require_tls: Flag = True
+    require_tls: types.Flag = True
     """Whether an SMTP server that offers no TLS is refused."""
 
     @model_validator(mode="after")
@@ -93,63 +90,61 @@ class Notify(_Frozen):
     """Receivers of alerts and of failed runs; none by default."""
 
     email: Email | None = None
-    slack: Flag = False
+    slack: types.Flag = False
     """Whether to post to the Slack webhook in the secret `slack_url`."""
-    webhook: Flag = False
+    webhook: types.Flag = False
     """Whether to post JSON to the URL in the secret `webhook_url`."""
 
 
 class Settings(_Frozen):
     """Settings of one stack. Money in the unit of the name; sizes in GB as the provider sells them."""
 
-    stack: Name
+    stack: types.Name
     host: Literal["local", "hetzner", "ssh"] = "local"
-    profiles: Annotated[tuple[Name, ...], Scale("Profiles", "the groups of services that run")] = ("lean",)
+    profiles: Annotated[tuple[types.Name, ...], Scale("Profiles", "the groups of services that run")] = ("lean",)
     """Which services run: `lean` is always on; `full` means every profile of the catalogue."""
 
-    budget_usd: Money = Decimal("50")
-    budget_group: Name = "default"
+    budget_usd: types.Money = Decimal("50")
+    budget_group: types.Name = "default"
     """Stacks of one group share one budget."""
     tax: Literal["gross", "net"] = "gross"
-    fx_rate: Rate | None = None
+    fx_rate: types.Rate | None = None
     """US dollars for one euro, with its date in `fx_date`; without it, the ECB's published rate is used."""
-    fx_date: Day | None = None
-    allow_snapshot: Flag = False
+    fx_date: types.Day | None = None
+    allow_snapshot: types.Flag = False
     """Plan on prices or a rate older than allowed; every report then says so."""
 
     server_type: Annotated[
-        str,
-        Field(pattern=r"^[a-z0-9-]{2,32}$"),
+        types.ProviderCode,
         Scale(
             "Server type", "a type of the provider, or `auto` for the cheapest that fits; it sets the server's cores"
         ),
     ] = "auto"
     location: Annotated[
-        str,
-        Field(pattern=r"^[a-z0-9-]{2,32}$"),
+        types.ProviderCode,
         Scale("Location", "a place of the provider, or `auto` for the cheapest; an existing server cannot move"),
     ] = "fsn1"
-    backups: Annotated[Flag, Scale("Backups", "the provider's copies of the server's disk")] = False
-    volume_gb: Annotated[int, Field(ge=10, le=10_240), Plain, Scale("Data volume in GB", "it can only grow")] = 10
-    snapshot_gb: Annotated[int, Field(ge=0, le=10_240), Plain] = 0
-    offsite_gb: Annotated[int, Field(ge=0, le=102_400), Plain] = 0
-    offsite_eur_per_gb: Money | None = None
+    backups: Annotated[types.Flag, Scale("Backups", "the provider's copies of the server's disk")] = False
+    volume_gb: Annotated[int, Field(ge=10, le=10_240), types.Plain, Scale("Data volume in GB", "it can only grow")] = 10
+    snapshot_gb: Annotated[int, Field(ge=0, le=10_240), types.Plain] = 0
+    offsite_gb: Annotated[int, Field(ge=0, le=102_400), types.Plain] = 0
+    offsite_eur_per_gb: types.Money | None = None
     """Net price of a GB of off-site backup space a month; needed as soon as `offsite_gb` is above 0."""
-    traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False), Plain] = Decimal(1)
+    traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False), types.Plain] = Decimal(1)
     """Expected outgoing traffic a month in TB."""
 
-    ssh_host: Annotated[str, Field(pattern=r"^$|^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")] = ""
+    ssh_host: types.SshHost = ""
     """Name or address of a server that the user already has, for the host `ssh`."""
-    ssh_port: Port = 22
-    ssh_user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "root"
+    ssh_port: types.Port = 22
+    ssh_user: types.LinuxUser = "root"
     """Who prepares that server at first: root, or a user who may use sudo without a password."""
     server_price: ServerPrice | None = None
     """What that server costs; without it, the verdict of a plan is `unknown`."""
 
     executor: Literal["local", "celery"] = "local"
     """What runs Airflow's tasks: the scheduler's own container, or Celery workers with Redis and Flower."""
-    workers: Annotated[int, Field(ge=1, le=64), Plain, Scale("Workers", "how many run jobs in parallel")] = 1
-    services: Mapping[Name, ServiceOverride] = Field(default_factory=dict)
+    workers: Annotated[int, Field(ge=1, le=64), types.Plain, Scale("Workers", "how many run jobs in parallel")] = 1
+    services: Mapping[types.Name, ServiceOverride] = Field(default_factory=dict)
     schedule: Annotated[
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
     ] = "never"
@@ -157,16 +152,16 @@ class Settings(_Frozen):
     notify: Notify = Notify()
     """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
 
-    domain: Annotated[str, Field(max_length=253, pattern=_DOMAIN)] = "localhost"
-    email: Annotated[str, Field(max_length=254, pattern=_EMAIL)] = ""
-    http_port: Port = 8080
-    https_port: Port = 8443
-    ssh_from: tuple[Network, ...] = ()
+    domain: types.Domain = "localhost"
+    email: types.MailAddressOrNone = ""
+    http_port: types.Port = 8080
+    https_port: types.Port = 8443
+    ssh_from: tuple[types.Network, ...] = ()
     """Networks that may reach port 22; empty means any, about which the plan of a rented server warns."""
-    dns_zone: Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")] = ""
+    dns_zone: types.DomainOrNone = ""
     """A zone of the account in which the domain's records are kept; empty when they are kept elsewhere."""
-    server_image: Annotated[str, Field(pattern=r"^debian-(1[2-9]|[2-9]\d)$")] = "debian-12"
-    certificates: Annotated[str, Field(pattern=r"^(production|staging|https://[A-Za-z0-9.:/-]+)$")] = "production"
+    server_image: types.DebianImage = "debian-12"
+    certificates: types.AcmeDirectory = "production"
     """Which of Let's Encrypt's services issues certificates (staging: no rate limits, no trust), or another CA's
     ACME directory."""
     certificate_challenge: Literal["http", "dns"] = "http"
@@ -174,7 +169,7 @@ class Settings(_Frozen):
     the domain and all names below it."""
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
     """PEM of the root certificates that prove the ACME directory itself; for a private CA."""
-    registry_mirror: Annotated[str, Field(pattern=r"^$|^https?://[A-Za-z0-9.:\[\]-]+$")] = ""
+    registry_mirror: types.RegistryAddress = ""
     """A pull-through registry for servers that cannot reach a hub."""
 
     def has(self, profile: str) -> bool:
@@ -236,7 +231,7 @@ class Settings(_Frozen):
 def _invalid(stack: str, error: ValidationError) -> UsageError:
     """Return the error for the first invalid setting, with the engine's command that corrects it."""
     first = error.errors()[0]
-    wrong, place, reason = first["type"], first["loc"], reason_of(error)
+    wrong, place, reason = first["type"], first["loc"], types.reason_of(error)
     if place[-1:] == ("[key]",):  # the name of an entry is invalid, not its value
         wrong, place, reason = "extra_forbidden", place[:-1], reason.replace("it must", "its name must", 1)
     file = f"Pulumi.{stack}.yaml"

@@ -89,7 +89,8 @@ def test_next_command_corrects_the_invalid_setting(key: str, value: object, comm
 
 
 def test_invalid_name_of_an_entry_is_told_as_its_name() -> None:
-    with pytest.raises(UsageError, match=r'setting services\["Post gres"\]: its name must match pattern') as caught:
+    told = r'setting services\["Post gres"\]: its name must be at most 31 lower-case letters, digits and hyphens'
+    with pytest.raises(UsageError, match=told) as caught:
         Settings.of("dev", {"services": {"Post gres": {}}})
     assert "[key]" not in str(caught.value)
 
@@ -103,3 +104,14 @@ def test_only_an_iso_date_is_a_date(day: object) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(Exception, match="frozen"):
         Settings.of("dev", {}).budget_usd = Decimal("1000")  # type: ignore[misc]
+
+
+def test_refused_text_is_told_its_form_and_no_pattern() -> None:
+    """The values of every setting with a pattern, which no pattern of the settings matches."""
+    properties = Settings.model_json_schema(by_alias=True)["properties"]
+    patterned = [key for key, schema in properties.items() if "pattern" in schema and key != "stack"]
+    assert len(patterned) > 8
+    for key in patterned:
+        with pytest.raises(UsageError, match=f"^setting {key}: it must be ") as caught:
+            Settings.of("prod", {key: "no \t form {}"})
+        assert "pattern" not in str(caught.value)
