@@ -34,23 +34,41 @@ def latest() -> list[Run]:
     return _read(lambda records: records.latest(RUN_CAP), [])
 
 
-@st.cache_data(ttl=5, max_entries=1, show_spinner=False)
+def progress() -> tuple[tuple[str, str, int], ...]:
+    """Return id, status and number of steps of the last run; empty before the first run.
+
+    Raises:
+        UnreachableError: the records cannot be read.
+    """
+    return tuple((run.run_id, run.status, len(run.steps)) for run in latest()[:1])
+
+
 def checks() -> list[tuple[datetime, Check]]:
     """Return the checks of the last runs, each with the start of its run, oldest first.
 
     Raises:
         UnreachableError: the records cannot be read.
     """
-    return _read(lambda records: records.checks(CHECKED_RUNS), [])
+    return _checks(progress())
 
 
-@st.cache_data(ttl=5, max_entries=1, show_spinner=False)
 def streams() -> list[tuple[datetime, Stream]]:
     """Return the streams of the last runs, each with the start of its run, oldest first.
 
     Raises:
         UnreachableError: the records cannot be read.
     """
+    return _streams(progress())
+
+
+# The progress is the key of these caches, so that a page never shows older checks than the run that it knows.
+@st.cache_data(ttl=5, max_entries=1, show_spinner=False)
+def _checks(last: tuple[tuple[str, str, int], ...]) -> list[tuple[datetime, Check]]:
+    return _read(lambda records: records.checks(CHECKED_RUNS), [])
+
+
+@st.cache_data(ttl=5, max_entries=1, show_spinner=False)
+def _streams(last: tuple[tuple[str, str, int], ...]) -> list[tuple[datetime, Stream]]:
     return _read(lambda records: records.streams(CHECKED_RUNS), [])
 
 

@@ -96,6 +96,7 @@ def test_change_of_server_type_with_kills_keeps_the_data(prod: Prod) -> None:
     assert prod.project.json("up")["changed"] == 0
 
 
+@pytest.mark.slow
 def test_growth_of_the_volume_with_kills_grows_the_file_system(prod: Prod) -> None:
     rows = prod.rows()
     prod.project.configure({"volumeGb": 11})

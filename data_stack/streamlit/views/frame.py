@@ -67,8 +67,7 @@ def freshness(published: Version) -> None:
 def state() -> tuple[object, ...]:
     """Return what a page depends on: published file and progress of the last run, or the error of reading them."""
     try:
-        last = [(run.run_id, run.status, len(run.steps)) for run in records.latest()[:1]]
-        return version(), *last
+        return version(), *records.progress()
     except StackError as error:
         return (str(error),)
 

@@ -134,6 +134,7 @@ def _without_identity(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None
     assert identities(healing) == {""}
 
 
+@pytest.mark.slow
 def test_stack_of_an_earlier_version_is_updated_in_place(empty: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
     _without_identity(empty, monkeypatch)
     server = empty.server.id

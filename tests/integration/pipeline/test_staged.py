@@ -64,6 +64,7 @@ def _count(data: Path) -> tuple[int, int]:
         return row.fetchone()  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 def test_run_whose_steps_were_killed_and_repeated_equals_an_undisturbed_run(data: Path) -> None:
     for name, of in STEPS:
         killer = ("tests.integration.pipeline.killed", KILLS[name])
