@@ -86,7 +86,10 @@ def _fingerprint(files: Iterable[tuple[str, Path]]) -> str:
 
 
 def _replace(target: Path, files: Iterable[tuple[str, Path]], stamp: str) -> None:
-    """Copy the files next to `target`, then replace it by the copy. After a kill, the stamp is missing."""
+    """Copy the files into a draft beside `target`, then replace `target` by the draft.
+
+    After a kill, the stamp is old or missing, so the next call copies again.
+    """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as work:
         draft = Path(work) / "copy"
         for name, path in files:

@@ -31,7 +31,7 @@ def _configuration(context: Context) -> str:
             {"api_url_file": f"/run/fds/{SLACK_URL}", "title": _SUBJECT, "text": _TEXT, "send_resolved": True}
         ]
     if notify.webhook:
-        # The URL may hold a token. Its file is this one, because older versions accept no other.
+        # The URL may hold a token. It stands in this file, because older versions cannot read it from another one.
         receiver["webhook_configs"] = [{"url": context.secrets[WEBHOOK_URL]}]
     route = {
         "receiver": "all",

@@ -26,7 +26,9 @@ class Access:
 
     @classmethod
     def from_environment(cls) -> Access | None:
-        """Return what the file `FDS_METABASE_FILE`, by default `FILE`, says; None if the stack has no Metabase.
+        """Read the access from the file that the variable `FDS_METABASE_FILE` names (default: `FILE`).
+
+        Returns: the access; None if the file does not exist, because the stack has no Metabase.
 
         Raises:
             UnreachableError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""Use the dashboard's page "Changes" with a real server: it can do what the entered token allows."""
+"""Test the dashboard's page "Changes" with a real server: the entered token decides what the page may do."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_response_with_duplicates_or_invalid_json_is_unknown(
     assert caught.value.exit_code == 4
 
 
-def test_duplicate_member_in_an_account_list_is_unknown(server: ScriptedServer) -> None:
+def test_duplicate_json_key_in_a_list_of_the_account_is_unknown(server: ScriptedServer) -> None:
     server.script = lambda path, page: (
         200,
         b'{"volumes": [{"id": 1, "size": 900, "size": 10}], "meta": {"pagination": {"page": 1}}}',

@@ -43,7 +43,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def surroundings(engine: Path, stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Set and return the variables of a deployment with its own state."""
+    """Set and return the environment variables of a deployment whose state is in `tmp_path`."""
     (tmp_path / "state").mkdir()
     variables = {
         "PATH": os.pathsep.join([str(engine), os.environ["PATH"], str(stand_ins)]),

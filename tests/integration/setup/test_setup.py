@@ -44,8 +44,8 @@ def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_
     with (tmp_path / "setup.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = subprocess.Popen(
-            # Background jobs of a shell ignore SIGINT, so reset it here. A Python function before the start would fork
-            # this process, and libraries of other tests would then write to this standard error.
+            # Background jobs of a shell ignore SIGINT, so `env` resets it. `preexec_fn` would fork this
+            # process, and libraries that other tests loaded would then write to the standard error that is read here.
             ["env", "--default-signal=INT", FDS, "setup"],
             cwd=ROOT,
             env={**os.environ, "FDS_CACHE_DIR": str(tmp_path)},

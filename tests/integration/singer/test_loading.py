@@ -89,7 +89,7 @@ def test_column_names_that_we_or_sql_use_are_loaded(kit: Kit, batch: bool) -> No
 
 
 @pytest.mark.parametrize("runs", [1, 2])
-def test_row_replaces_the_former_one_with_its_key_as_a_whole(kit: Kit, runs: int) -> None:
+def test_new_row_replaces_every_column_of_the_row_with_the_same_key(kit: Kit, runs: int) -> None:
     files = [kit.csv("id,a,b\n1,x,old\n2,y,old\n", "1.csv"), kit.csv("id,a,c\n2,z,new\n3,w,new\n", "2.csv")]
     for group in [files] if runs == 1 else [[file] for file in files]:
         kit.load(*group)

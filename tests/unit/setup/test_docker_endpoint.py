@@ -34,7 +34,7 @@ def _create(name: str, address: str, **files: Path) -> None:
     subprocess.run(["docker", "context", "create", name, "--docker", described], check=True, capture_output=True)
 
 
-def test_usual_socket_without_a_choice(configuration: Path) -> None:
+def test_default_socket_is_used_if_no_context_is_chosen(configuration: Path) -> None:
     assert local_endpoint() == Endpoint(DEFAULT_ADDRESS)
     configuration.write_text('{"currentContext": "default"}')
     assert local_endpoint() == Endpoint(DEFAULT_ADDRESS)

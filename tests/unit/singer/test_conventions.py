@@ -47,7 +47,7 @@ class Convention:
 
 
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
-    """Return a function that writes amounts with groups of thousands and at least two decimal places."""
+    """Return a function that formats amounts with a thousands separator and at least two decimal places."""
 
     def write(amount: Decimal) -> str:
         whole, _, places = f"{abs(amount):f}".partition(".")

@@ -44,7 +44,8 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
     """Return the conditions of an entity for the rows of a file.
 
     Args:
-        footer: first line of the footer: rows without a day after all rows with one; None without a footer.
+        footer: number of the line at which the footer starts, which are the rows without a day after the last row that
+            has one; None if there is no footer.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
     reasons = {

@@ -28,7 +28,7 @@ def csv_relation(
         whole: read the file with one thread.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    # DuckDB 1.5.5 finds no rows if new_line is CR LF in strict mode, but the right ones without new_line
+    # In strict mode, DuckDB 1.5.5 finds no rows if new_line is CR LF; without new_line, it reads such files correctly
     end = "" if crlf else "new_line = '\\n', "
     long = f", max_line_size = {longest + 1024}, buffer_size = {2 * longest + 4096}" if longest else ""
     # brackets escape the characters of a path that DuckDB would read as a glob

@@ -122,7 +122,7 @@ class _SSHClient(APIClient):
 
 
 def _command(host: str, options: list[str]) -> list[str]:
-    """Return the command that the official provider runs too, as a list of arguments."""
+    """Return the ssh command as a list of arguments; the official provider runs the same one."""
     url = urlsplit(host)
     if not url.hostname or url.path not in ("", "/") or url.hostname.startswith("-") or url.password:
         raise PluginError(f"the Docker host '{host}' must have the form ssh://user@host:port")

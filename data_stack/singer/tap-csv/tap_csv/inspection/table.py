@@ -65,7 +65,7 @@ class Table:
         return [row[0] for row in self._con.execute(f"SELECT DISTINCT v FROM {first}").fetchall()]
 
     def shown(self, field: Field, test: str) -> str:
-        """Return the first lines whose value meets a condition, such as `line 3: '1.234'`."""
+        """Return the first values that meet a condition, each with its line, for example `line 3: '1.234'`."""
         meets = f"coalesce(trim({field.sql}), '') <> '' AND coalesce({test}, false)"
         query = (
             f"SELECT line, left(trim({field.sql}), {_WIDTH}) FROM {self.relation} "
