@@ -185,7 +185,7 @@ def pulled_digests(deployment: Deployment) -> dict[str, str]:
     """Return the digest of each recorded image that was pulled, by the image's name and tag."""
     outputs = [item.get("outputs") or {} for item in resources(deployment) if item["type"] == IMAGE]
     pulled = [(str(each["name"]), str(each["repoDigest"])) for each in outputs if each.get("repoDigest")]
-    # an image may have several digests, and the provider may report another than the name has, so that of the name counts
+    # an image may have several digests, and the provider may report another than the name has; then the name counts
     return {name.partition("@")[0]: (name if "@" in name else digest).rpartition("@")[2] for name, digest in pulled}
 
 
