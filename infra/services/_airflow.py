@@ -87,7 +87,10 @@ def _bundles() -> str:
 
 
 def parallelism(settings: Settings) -> Mapping[str, str]:
-    """Return the variable that only the scheduler gets, so that more workers do not replace the other containers."""
+    """Return the environment variable with the number of parallel tasks, for the scheduler only.
+
+    In the environment of all parts, a change of the number of workers would replace all their containers.
+    """
     return {"AIRFLOW__CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if has_workers(settings) else 1))}
 
 

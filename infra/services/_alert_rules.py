@@ -12,17 +12,17 @@ from infra.services.node_exporter import FOLDER, SYSTEM_DISK
 from infra.services.pipeline import SECONDS
 
 DISK_DAYS = 3
-"""In how many days a disk must become full, at the growth of the last six hours, for an alert."""
+"""An alert fires if a disk will be full within this many days, at the growth of the last six hours."""
 CERTIFICATE_DAYS = 14
-"""How many days before its end a certificate is an alert. Those of Let's Encrypt are replaced 30 days before."""
+"""An alert fires this many days before a certificate expires. Those of Let's Encrypt are replaced 30 days before."""
 QUARANTINED = 0.01
-"""Share of quarantined rows up to which there is no alert, whatever is usual."""
+"""No alert fires up to this share of quarantined rows, even if it is far above the usual share."""
 
 COST_STEPS = ((80, "info"), (90, "warning"), (100, "critical"))
-"""Percent of the budget from which the planned cost of a month fires, and the severity. Only the highest step fires."""
+"""Steps of the cost alert: planned monthly cost in percent of the budget, and severity. Only the highest step fires."""
 
 NEAR_LIMIT = 0.9
-"""Share of a memory limit from which there is an alert: of a service, or of the whole server."""
+"""An alert fires above this share of memory in use: of a service's limit, or of the whole server."""
 
 _MOUNTS = f'mountpoint=~"{SYSTEM_DISK}|{FOLDER}"'
 
@@ -52,12 +52,16 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
             yield _rule("ServiceRestarting", f"changes({gauge}[15m]) >= 4", "0s", f"{watched} restarts", watched)
     starts = "changes(process_start_time_seconds[15m]) > 2"
     yield _rule("ServiceRestarting", starts, "0s", "{{ $labels.job }} restarts", "{{ $labels.job }}")
-    silent = f'up{{job!="{blackbox_exporter.JOB}"}} == 0'  # if the exporter is down, its own target is enough
+    # The probes' job is left out: if the exporter is down, the alert for the exporter's own target is enough.
+    silent = f'up{{job!="{blackbox_exporter.JOB}"}} == 0'
     yield _rule("TargetDown", silent, "1m", "{{ $labels.job }} gives no metrics", "{{ $labels.job }}")
 
 
 def _routes() -> Iterator[dict[str, object]]:
-    """Yield the alerts on routes and certificates. Those on the proxy are grouped into one message for all hosts."""
+    """Yield the alerts on routes and certificates.
+
+    Alerts about the proxy have the proxy as `service`, so that Alertmanager groups them into one message for all hosts.
+    """
     proxy, host = traefik.SERVICE.name, "{{ $labels.host }}"
     login, page = (f'{{probe="{probe}"}}' for probe in (blackbox_exporter.LOGIN, blackbox_exporter.PAGE))
     # The proxy itself answers 404 without a route, 429 above its rate limit, and 5xx if it cannot reach the UI.
@@ -96,13 +100,13 @@ def _containers(context: Context) -> Iterator[dict[str, object]]:
     full = f"{_container_metrics.MEMORY_SHARE} > {NEAR_LIMIT}"
     yield _rule("ServiceMemoryNearLimit", full, "5m", summary, name)
     if host_of(context.settings).measures_containers:
-        # If the exporter itself is down, that is `TargetDown`.
+        # This fires only while the exporter answers; if the exporter is down, `TargetDown` fires instead.
         old = f'up{{job="{node_exporter.SERVICE.name}"}} == 1 unless on () {_container_metrics.RECENT}'
         yield _rule("ContainersNotMeasured", old, "5m", "the containers are not measured", "server")
 
 
 def _pipeline(context: Context) -> Iterator[dict[str, object]]:
-    """Yield the alerts on runs; those on time only with a schedule."""
+    """Yield the alerts on runs; the alerts on late runs and old data only if runs have a schedule."""
     yield _rule("PipelineRunFailed", "fds_pipeline_last_run_succeeded == 0", "0s", "the last run failed", "pipeline")
     failed = 'sum(fds_pipeline_last_run_checks{status=~"fail|error"})'
     yield _rule("CheckFailed", f"{failed} > 0", "0s", "{{ $value }} checks of the last run failed", "pipeline")

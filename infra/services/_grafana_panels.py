@@ -74,7 +74,7 @@ class Sql(Query):
 
 
 def _numbered(queries: Sequence[Query]) -> list[Builder[Dataquery]]:
-    """Return the queries with the identifiers A, B, C and so on, by which Grafana tells those of a panel apart."""
+    """Return the queries with the identifiers A, B, C and so on, which distinguish the queries of a panel."""
     for position, query in enumerate(queries):
         query.ref_id = chr(ord("A") + position)
     return list(queries)

@@ -1,6 +1,6 @@
 """The SQL of Grafana's dashboards: about the marts of any project, whatever their names, and the runs that made them.
 
-`$__timeFilter(column)` is Grafana's: whether the time in the column is in the time range of the dashboard.
+Grafana replaces the macro `$__timeFilter(column)` by a condition: the column's time is in the dashboard's time range.
 """
 
 from __future__ import annotations

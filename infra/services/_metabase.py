@@ -42,4 +42,4 @@ def _access(context: Context) -> str:
 
 
 ACCESS = File("metabase.json", _access, is_selected)
-"""A file for the container that runs the pipeline, from which `fds up` and each run fill Metabase."""
+"""File for the container that runs the pipeline: `fds up` and each run use it to fill Metabase."""

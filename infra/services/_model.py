@@ -100,7 +100,7 @@ class Metrics:
     port: int
     path: str = "/metrics"
     watches: Mapping[str, str] = field(default_factory=dict)
-    """Name of a watched service by the gauge that is 0 while that service does not answer."""
+    """Name of each watched service, by the name of a gauge that is 0 while that service does not answer."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Service:
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     replaces: str = ""
-    """Name of a service whose place this one takes: what needs that one starts after this one."""
+    """Name of the service that this one replaces; services that need the replaced service start after this one."""
     internet: bool = False
     """Whether its containers can reach the internet; the proxy always can."""
     route: Route | None = None

@@ -17,7 +17,7 @@ from {{ .StartsAt }} to {{ .EndsAt }}
 {{ .Labels.alertname }}: {{ .Annotations.summary }}
 since {{ .StartsAt }}
 {{ end }}{{ end }}"""
-"""The text of a message, which may have alerts that fire beside others that are over."""
+"""Template of a message's text; one message may contain both firing and resolved alerts."""
 
 
 def _configuration(context: Context) -> str:
@@ -31,7 +31,7 @@ def _configuration(context: Context) -> str:
             {"api_url_file": f"/run/fds/{SLACK_URL}", "title": _SUBJECT, "text": _TEXT, "send_resolved": True}
         ]
     if notify.webhook:
-        # The URL may hold a token. It stands in this file, because older versions cannot read it from another one.
+        # The URL may contain a token. It is inline, because older versions of Alertmanager cannot read it from a file.
         receiver["webhook_configs"] = [{"url": context.secrets[WEBHOOK_URL]}]
     route = {
         "receiver": "all",

@@ -1,8 +1,8 @@
 """Probes of the routes: whether the proxy asks for the login, when its certificate ends, and whether the UI answers.
 
 Each route is probed twice. Through the proxy, the answer must be the proxy's demand for a login. The proxy demands it
-also if the UI behind it is down, so a second probe requests the UI directly. Neither probe has a password: the exporter
-requests any address that a container of its network names, and would send the password there.
+also if the UI behind it is down, so a second probe requests the UI directly. Neither probe has a password: any
+container in the exporter's network can make it request any address, and it would send the password there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from infra.services._model import Context, File, Metrics, Service
 
 PORT = 9115
 JOB = "route_probes"
-"""Prometheus' job; no service can have this name, because it has an underscore."""
+"""Name of the job in Prometheus. No service can have this name, because it contains an underscore."""
 LOGIN, PAGE = "login", "page"
 """Modules of the exporter, and values of the label `probe`: through the proxy, and at the UI itself."""
 
@@ -29,7 +29,7 @@ def _configuration(context: Context) -> str:
         "fail_if_header_not_matches": [{"header": "WWW-Authenticate", "regexp": traefik.DEMAND}],
         "tls_config": {"insecure_skip_verify": not traefik.has_trusted_certificates(context.settings)},
     }
-    page = every | {"valid_status_codes": list(range(200, 500))}  # a UI may answer that there is nothing at `/`
+    page = every | {"valid_status_codes": list(range(200, 500))}  # a UI may answer `/` with 404
     modules = {name: {"prober": "http", "timeout": "5s", "http": http} for name, http in ((LOGIN, login), (PAGE, page))}
     return json.dumps({"modules": modules})
 

@@ -23,10 +23,10 @@ _UNUSED_PLUGINS = (
     *("tempo", "zipkin", "grafana-pyroscope-datasource", "grafana-advisor-app", "grafana-exploretraces-app"),
     *("grafana-lokiexplore-app", "grafana-metricsdrilldown-app", "grafana-pathfinder-app", "grafana-pyroscope-app"),
 )
-"""Plugins that Grafana would start, each as a process of its own, or try to download."""
+"""Plugins to disable, because Grafana would start a separate process for each, or try to download it."""
 
 _POLICY = {
-    # Grafana writes scripts into its page, with values that differ from request to request, and compiles templates.
+    # 'unsafe-inline': inline scripts differ from request to request. 'unsafe-eval': Grafana compiles templates.
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
     "style-src": "'self' 'unsafe-inline' blob:",
     "img-src": "'self' data: blob:",
@@ -41,14 +41,14 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "GF_SERVER_ENABLE_GZIP": "false",  # in releases before 13.3, it makes memory grow up to the limit
         "GF_PATHS_PROVISIONING": f"{_FOLDER}/provisioning",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{_FOLDER}/dashboards/{DASHBOARDS[0]}.json",
-        # Only visitors with the stack's login get here; `admin` has the same password.
+        # The proxy asks every visitor for the stack's login; Grafana's account `admin` has the same password.
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
         "GF_SECURITY_ADMIN_PASSWORD__FILE": f"{_FOLDER}/ui_password",
         "GF_SECURITY_COOKIE_SECURE": "true",
         "GF_SECURITY_DISABLE_GRAVATAR": "true",
         f"{_grafana_sources.PASSWORD}__FILE": f"{_FOLDER}/{_grafana_sources.USER}_password",
-        # It reaches no internet, and an update in the read-only image would unload the plugin and then fail.
+        # Grafana has no internet access; in the read-only image, an update would unload the plugin and then fail.
         "GF_PLUGINS_PREINSTALL_AUTO_UPDATE": "false",
         "GF_PLUGINS_DISABLE_PLUGINS": ",".join(_UNUSED_PLUGINS),
         "GF_PLUGINS_PLUGIN_ADMIN_ENABLED": "false",
@@ -79,7 +79,7 @@ def _provider(_: Context) -> str:
 
 def _dashboard(name: str) -> Callable[[Context], str]:
     def render(context: Context) -> str:
-        from infra.services import _grafana_dashboards  # takes Grafana's SDK, which only a deployment needs
+        from infra.services import _grafana_dashboards  # imports Grafana's SDK, which only a deployment needs
 
         return _grafana_dashboards.render(name, context)
 
@@ -89,7 +89,7 @@ def _dashboard(name: str) -> Callable[[Context], str]:
 SERVICE = Service(
     name=NAME,
     image="grafana/grafana:13.3.0",
-    profile="grafana",  # not `monitoring`, which also runs where this image cannot be pulled
+    profile="grafana",  # a separate profile, because `monitoring` also runs where this image cannot be pulled
     user="472:0",
     environment=_environment,
     secrets=("ui_password", f"{_grafana_sources.USER}_password"),

@@ -1,10 +1,10 @@
 """Metrics of the server: processor, memory and disks, and the metrics files of the pipeline and of the containers.
 
-It sees no files of the server. The kernel shows the memory and the processors of the whole server in every container,
-and the size of a disk through any mount on it: the system's disk through `/etc/hostname`, which Docker mounts from
-there, and the disk with the volumes through the volume with the pipeline's file.
+The exporter cannot read the server's files. In every container, the kernel shows memory and processors of the whole
+server. The size of a disk is visible through any mount from it: `/etc/hostname`, which Docker mounts from the system's
+disk, and the volume with the pipeline's metrics file, which is on the disk with the volumes.
 
-A timer of the server writes the file of the containers (`infra.hosts.container_metrics`).
+A systemd timer on the server writes the containers' metrics file (`infra.hosts.container_metrics`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from infra.services._model import Metrics, Service, Volume
 PORT = 9100
 FOLDER = "/metrics"
 CONTAINERS_VOLUME, CONTAINERS_FILE = "container-metrics", "containers.prom"
-"""Where the server's timer writes; `infra.hosts.container_metrics` has the same names."""
+"""Volume and file that the server's timer writes; `infra.hosts.container_metrics` has the same names."""
 CONTAINERS_FOLDER = f"{FOLDER}-containers"
 SYSTEM_DISK = "/etc/hostname"
 """A mount from the disk with Docker's files."""
@@ -32,14 +32,14 @@ SERVICE = Service(
         "--collector.loadavg",
         "--collector.meminfo",
         "--collector.textfile",
-        f"--collector.textfile.directory={FOLDER}*",  # both folders
+        f"--collector.textfile.directory={FOLDER}*",  # matches FOLDER and CONTAINERS_FOLDER
         f"--web.listen-address=:{PORT}",
     ),
     volumes=(
         Volume("metrics", FOLDER, read_only=True, data=False),
         Volume(CONTAINERS_VOLUME, CONTAINERS_FOLDER, read_only=True, data=False),
     ),
-    needs=("pipeline",),  # a new volume gets its owner from the pipeline's image
+    needs=("pipeline",),  # start after the pipeline, whose image sets the owner of a new volume
     metrics=Metrics(PORT),
     resources=_exporter.resources("7 MiB at rest"),
     health=_exporter.health(PORT, "/metrics"),

@@ -26,5 +26,5 @@ SERVICE = Service(
     needs=("postgres",),
     metrics=Metrics(PORT, watches={"pg_up": "postgres"}),
     resources=_exporter.resources("8 MiB at rest"),
-    health=_exporter.health(PORT, "/"),  # a path that does not need PostgreSQL; the metrics do
+    health=_exporter.health(PORT, "/"),  # unlike the path of the metrics, `/` does not need PostgreSQL
 )

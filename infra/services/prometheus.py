@@ -16,7 +16,8 @@ INTERVAL = "15s"
 
 DISK_GB = 1
 RETENTION_MB = DISK_GB * 750
-"""Size of the stored metrics in MiB: 79 % of its disk, because the newest files are only counted, never removed."""
+"""Limit in MiB at which Prometheus removes old metrics: 79 % of its disk. The newest files count towards the limit,
+but are never removed."""
 
 _ALERTMANAGER = f"{alertmanager.SERVICE.name}:{alertmanager.PORT}"
 

@@ -26,7 +26,7 @@ SERVICE = Service(
     command=(
         f"--redis.addr={ADDRESS}",
         "--redis.password-file=/run/fds/passwords.json",
-        "--connection-timeout=2s",  # see the exporter of PostgreSQL
+        "--connection-timeout=2s",  # for the reason see `postgres_exporter`
         f"--web.listen-address=:{PORT}",
     ),
     secrets=("redis_password",),
@@ -34,5 +34,5 @@ SERVICE = Service(
     needs=("redis",),
     metrics=Metrics(PORT, watches={"redis_up": "redis"}),
     resources=_exporter.resources("7 MiB at rest"),
-    health=_exporter.health(PORT, "/"),  # a path that does not need Redis; the metrics do
+    health=_exporter.health(PORT, "/"),  # unlike the path of the metrics, `/` does not need Redis
 )

@@ -149,7 +149,10 @@ def _routes(context: Context) -> str:
 
 
 def _headers(route: Route, name: str) -> dict[str, object]:
-    """Return the security headers of every UI response. Not every browser counts a WebSocket as `'self'`."""
+    """Return the security headers of every UI response.
+
+    The WebSocket address is listed explicitly, because not every browser counts a WebSocket as `'self'`.
+    """
     policy = {**POLICY, "connect-src": f"'self' wss://{name}:*", **route.policy}
     headers: dict[str, object] = {
         "stsSeconds": 31_536_000,
@@ -171,8 +174,8 @@ def _headers(route: Route, name: str) -> dict[str, object]:
 def _health(context: Context) -> str:
     """Return a health check script that requests a UI like a browser and expects the demand for a login.
 
-    It uses the image's wget. `traefik healthcheck` would start a second proxy inside the memory limit of one, which
-    takes 3 s of CPU time per check.
+    It uses the image's wget. `traefik healthcheck` would start a second proxy within the same memory limit, and take
+    3 s of CPU time per check.
     """
     hosts = [service.route.host for service in context.services if service.route]
     name, status = (f"{hosts[0]}.{context.settings.domain}", 401) if hosts else (context.settings.domain, 404)
@@ -183,7 +186,7 @@ def _health(context: Context) -> str:
 
 
 def _users(context: Context) -> str:
-    """Return the login as a bcrypt line. The salt is derived, so that rendering twice gives the same file.
+    """Return the login as a bcrypt line. The salt is derived from the password, so that every rendering is identical.
 
     The cost factor is the lowest usual one, because the password is generated and every request checks it.
     """
