@@ -22,7 +22,7 @@ _CUT = re.compile(
     rf"|unable to pull image {IMAGES}/",
     re.IGNORECASE,
 )
-"""The last one is the official plugin's error for an interrupted build: it then tries to pull the image."""
+"""The last alternative is the official plugin's error after an interrupted build: it then tries to pull the image."""
 _LOST = re.compile(
     r"RemoteDisconnected|Remote end closed|Connection aborted|IncompleteRead|Max retries exceeded|Read timed out"
     r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
@@ -59,7 +59,7 @@ Result = TypeVar("Result")
 
 
 class BusyError(UnreachableError):
-    """The provider's API failed temporarily. Retry after reading what took effect."""
+    """The provider's API failed temporarily. Before a retry, read which changes took effect."""
 
 
 def retry_when_busy(work: Callable[[], Result], say: Say, mend: Callable[[], object] = lambda: None) -> Result:
@@ -125,7 +125,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
 
 
 def _of_account(reason: str, short: str, stack: str) -> StackError | None:
-    """Return the error if the account's API closed the connection, is busy, failed, or refuses this."""
+    """Return the error if the account's API closed the connection, is busy, failed, or refuses the request."""
     where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
     if _API_CUT.search(reason):
         return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)

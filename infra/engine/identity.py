@@ -23,7 +23,7 @@ from stack_runtime.errors import StackError
 
 TAG = "fds:identity"
 _LONGEST_NAME = 40
-"""Characters of user and machine in an identity; label values of the Hetzner API have at most 63."""
+"""Maximum length of user and machine in an identity; label values of the Hetzner API have at most 63 characters."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Owner:
     """The stack that a command works for.
 
     Args:
-        identity: that of the stack, or a new one for a stack that has none yet.
+        identity: the identity of the stack; a new one if the stack has none yet.
         record: returns the engine's record of the stack, which has the resources that were created before the stack had
             an identity.
     """
@@ -63,8 +63,10 @@ class EngineState:
         return str(json.loads(listed).get(TAG, "")) if listed else ""
 
     def owner(self, *, write: bool) -> Owner:
-        """Return the owner. A stack without an identity gets the one in its record (as after a moved state), or a new
-        one.
+        """Return the stack as an owner.
+
+        A stack without an identity gets the identity in its record (for example after its state was moved), or a new
+        identity.
 
         Args:
             write: keep a new identity in the state; False for commands that only read.
@@ -95,7 +97,7 @@ class EngineState:
         """Return the standard output; empty when the state has no such stack."""
         root = backend_folder(self._variables.get("PULUMI_BACKEND_URL", ""))
         if root is not None and not root.is_dir():
-            return ""  # the engine would write into an empty backend, even to list
+            return ""  # even to list, the engine would write into an empty backend
         done = subprocess.run(
             ["pulumi", *words, "--stack", self._stack, "--non-interactive"],
             cwd=self._project,

@@ -72,7 +72,7 @@ def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _runs(lock: dict[str, Any]) -> bool:
-    """Return whether the recorded process still runs; one that began after the lock was taken only has the same pid."""
+    """Return whether the process that took the lock still runs; a process that began later only reuses its pid."""
     pid = lock.get("pid")
     if not isinstance(pid, int) or pid <= 0:
         return True

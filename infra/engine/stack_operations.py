@@ -68,7 +68,7 @@ class StackOperations:
         self._record: state_edits.Deployment | None = None
         self._refusal: StackError | None = None
         self.plan: Plan | None = None
-        """What the program planned when the engine last ran it."""
+        """The plan that the program made when the engine last ran it; None before the first run."""
         self._environment = self._engine_environment()
         os.environ["PATH"] = self._environment["PATH"]  # where the Automation API looks for the engine
         for clear in (release_dead, drop_torn):
@@ -79,7 +79,7 @@ class StackOperations:
         """Deploy the stack as its file describes it.
 
         Args:
-            only: URNs of account resources to limit the update to; it then does not wait for the server.
+            only: URNs of the account resources to update; such an update does not wait for the server.
 
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
@@ -147,14 +147,14 @@ class StackOperations:
         """Write one encrypted value into the stack file. It is passed on stdin, because other users can read arguments.
 
         Args:
-            key: with its namespace, and a path inside an object after a full stop.
+            key: the key with its namespace; for a value inside an object, followed by a full stop and the value's path.
         """
         command = ["pulumi", "config", "set", "--secret", "--path", key, "--stack", self.settings.stack]
         done = subprocess.run(
             [*command, "--non-interactive"],
             cwd=self.project,
             env={**os.environ, **self._environment},
-            input=f"{value}\n",  # the engine strips one line end, and a key needs its last one
+            input=f"{value}\n",  # the engine strips one newline, and a private key must end with one
             capture_output=True,
             text=True,
         )
@@ -164,7 +164,7 @@ class StackOperations:
             )
 
     def _policies(self) -> list[str] | None:
-        """Return the policy pack for a host with a bill; it checks the real resources, in addition to the gate."""
+        """Return the policy pack, which checks the real resources after the gate; None for a local stack."""
         return None if host_of(self.settings).on_this_machine else [str(POLICY_PACK)]
 
     def recorded(self) -> state_edits.Deployment:
@@ -188,7 +188,7 @@ class StackOperations:
         return missing
 
     def _present(self) -> set[str]:
-        """Return the names of the secrets in the stack file; they are readable unless the whole object is encrypted."""
+        """Return the names of the secrets in the stack file; decrypt them if one value holds them all."""
         found = readable(config(self.project, self.settings.stack))
         return set(self.secrets() if found is None else found)
 

@@ -77,7 +77,7 @@ def recorded_identity(deployment: Deployment) -> str:
 
 
 def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
-    """Return the URNs, and for names of version 0.1.0 also the URNs that the next update gives to the resources."""
+    """Return the URNs; for resources named by version 0.1.0, also the URNs that the next update gives them."""
     found = set(urns)
     for urn in sorted(found):
         head, _, name = urn.rpartition("::")
@@ -185,7 +185,7 @@ def pulled_digests(deployment: Deployment) -> dict[str, str]:
     """Return the digest of each recorded image that was pulled, by the image's name and tag."""
     outputs = [item.get("outputs") or {} for item in resources(deployment) if item["type"] == IMAGE]
     pulled = [(str(each["name"]), str(each["repoDigest"])) for each in outputs if each.get("repoDigest")]
-    # an image may have several digests, and the provider may report another than the name has; then the name counts
+    # An image may have several digests: the digest in its name takes precedence over the one that the provider reports.
     return {name.partition("@")[0]: (name if "@" in name else digest).rpartition("@")[2] for name, digest in pulled}
 
 

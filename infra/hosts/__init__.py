@@ -13,7 +13,7 @@ from infra.hosts.ssh.host import SshHost
 from infra.settings import Settings
 
 HOSTS: Mapping[str, Host] = {host.name: host for host in (HetznerHost(), SshHost(), LocalHost())}
-"""Every host by its name. `recorded_host` takes the first that matches: the local one matches any container."""
+"""Every host by its name. `recorded_host` takes the first match: `local` is last, because any container matches it."""
 
 
 class _OnAHost(Protocol):
@@ -35,13 +35,13 @@ def recorded_host(deployment: Mapping[str, Any]) -> str:
 
 
 def account_token(settings: Settings, project: Path | None = None) -> str | None:
-    """Return the stack's token for the provider with the price list, on any host; None when there is none."""
+    """Return the stack's token for the provider with the price list, from the first host that has one, or None."""
     found = (host.account_token(settings, project) for host in HOSTS.values())
     return next(filter(None, found), None)
 
 
 def account_endpoint() -> str:
-    """Return the address of the API that `account_token` opens."""
+    """Return the address of the API for which `account_token` is valid; empty if no host has such an API."""
     return next(filter(None, (host.account_endpoint() for host in HOSTS.values())), "")
 
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
 
 @dataclass(frozen=True)
 class DockerTarget:
-    """A Docker daemon in the program.
+    """A Docker daemon, as the Pulumi program uses it.
 
-    `gone_with` is the machine below it: when it is destroyed, everything on it is gone too.
+    `gone_with` is the machine that the daemon runs on: when the machine is destroyed, everything on it is gone too.
     """
 
     provider: docker.Provider
@@ -83,13 +83,13 @@ class Host(ABC):
     name: str
     """Value of the setting `host`."""
     where: str
-    """Start of a sentence about a stack on it, such as "on this machine"."""
+    """Phrase at the start of a sentence about a stack on this host, such as "on this machine"."""
     on_this_machine: bool = False
-    """Whether it is this machine: then nothing is paid for, and nothing is reachable from elsewhere."""
+    """Whether the host is this machine: then nothing is paid for, and nothing is reachable from other machines."""
     makes_machine: bool = False
     """Whether a deployment creates the machine for one stack alone, with a data volume that can only grow.
 
-    Otherwise the machine is there before and after the stack, and may serve others too."""
+    Otherwise the machine exists before and after the stack, and may serve other stacks too."""
     measures_containers: bool = False
     """Whether a deployment installs the timer that measures the containers (`infra.hosts.container_metrics`)."""
     bind_address: str = "0.0.0.0"
@@ -118,7 +118,7 @@ class Host(ABC):
         return None
 
     def way_to_a_verdict(self, stack: str) -> str:
-        """Return the next command for a plan without a verdict, where something that it needs is unknown."""
+        """Return the next command for a plan with the verdict `unknown`, which lacks a value that it needs."""
         return f"fds cost --stack {stack} --explain"
 
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
@@ -155,18 +155,18 @@ class Host(ABC):
 
     @abstractmethod
     def docker_endpoint(self, settings: Settings, keys: Path) -> AbstractContextManager[Endpoint]:
-        """Return a context in which the yielded endpoint leads to the machine's Docker.
+        """Return a context manager that yields an endpoint of the machine's Docker, valid inside the context.
 
         Raises:
             UnreachableError: the machine does not answer.
         """
 
     def docker_name(self, settings: Settings) -> str:
-        """Return the name of that Docker for messages."""
+        """Return the name of the machine's Docker, for messages."""
         return "Docker on the server"
 
     def may_hold(self, keys: Path) -> bool:
-        """Return whether the machine's Docker may have something of the stack; False before a first deployment."""
+        """Return whether the machine's Docker may have resources of the stack; False before a first deployment."""
         return True
 
     def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
@@ -189,7 +189,7 @@ class Host(ABC):
             accepted: fingerprint that was accepted beforehand.
 
         Raises:
-            UnreachableError: the key was not accepted, or is another one than before.
+            UnreachableError: the key was not accepted, or differs from the key that was accepted before.
             UsageError: a key was accepted, but this host has no key to accept.
         """
         if accepted:
@@ -257,10 +257,10 @@ class Host(ABC):
         return not self.on_this_machine
 
     def missing(self, settings: Settings, configuration: Mapping[str, Any]) -> dict[str, str]:
-        """Return what is missing and only a person knows, with the command that sets each value.
+        """Return the missing values that only a person knows: by name, the command that sets the value.
 
         Args:
-            configuration: the stack file's, by key.
+            configuration: the configuration in the stack file, by key.
         """
         return {}
 

@@ -32,9 +32,9 @@ SOCKET = "/var/run/docker.sock"
 TIMEOUT_S = 10.0
 """Longest wait for one answer of Docker."""
 FAILURES = (OSError, ValueError, http.client.HTTPException)
-"""What a request to Docker or a write raises."""
+"""Exceptions of a request to Docker or of a write."""
 AT_ONCE = 16
-"""Requests at the same time, because Docker 20.10 answers each only at its next full second."""
+"""Number of parallel requests: Docker 20.10 answers each one only at the next full second."""
 SYSTEMD = Path("/run/systemd/system")
 PROGRAM = Path("/usr/local/sbin/fds-container-metrics")
 TIMER = Path("/etc/systemd/system/fds-container-metrics.timer")
@@ -98,10 +98,10 @@ class Docker(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
     def ask(self, path: str) -> Any:
-        """Return the JSON at `path`; None if the object of the path is gone or does not run.
+        """Return the JSON at `path`; None if the object is gone or does not run.
 
         Raises:
-            OSError: Docker does not answer, or with another status than 200.
+            OSError: Docker does not answer, or answers with an error.
         """
         self.request("GET", path)
         answer = self.getresponse()
@@ -145,12 +145,12 @@ def _sample(path: str, container: dict[str, Any]) -> Sample | None:
 
 
 def _values(stats: dict[str, Any]) -> tuple[float, float, float, float] | None:
-    """Return the values in an answer of Docker; None for a container that has stopped, which has no memory."""
+    """Return the values of `METRICS` from Docker's answer; None for a stopped container, which has no memory."""
     memory = stats.get("memory_stats") or {}
     if "usage" not in memory:
         return None
     detail = memory.get("stats") or {}
-    prefix = "total_" if "total_inactive_file" in detail else ""  # cgroup v1: sums with child groups
+    prefix = "total_" if "total_inactive_file" in detail else ""  # cgroup v1: including child groups
     inactive, active = (detail.get(prefix + kind, 0) for kind in ("inactive_file", "active_file"))
     seconds = stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
     return seconds, max(0, memory["usage"] - inactive), active, memory["limit"]
@@ -174,13 +174,13 @@ def _escaped(value: str) -> str:
 def replace(path: Path, text: str) -> None:
     """Replace a file in one step: a reader, also after a kill, finds the old content or the new one.
 
-    The draft has a name that the node exporter does not read. A link in its place is removed, not followed.
+    The draft has a name that the node exporter does not read. An old draft, even a link, is removed first.
     """
     draft = path.with_name(f".{path.name}.new")
     if os.path.lexists(draft):
         draft.unlink()
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as stream:
-        os.fchmod(stream.fileno(), 0o644)  # whatever the umask is, the exporter is another user
+        os.fchmod(stream.fileno(), 0o644)  # despite the umask: the exporter is another user
         stream.write(text.encode("utf-8", "replace"))
     draft.replace(path)
 
@@ -198,7 +198,7 @@ def measure(docker: Docker) -> list[str]:
 
 
 def install() -> list[str]:
-    """Start the timer; what is there already is not changed. Returns: why containers are not measured, if so."""
+    """Write changed units and start the timer. Returns: why containers are not measured; empty on success."""
     if not SYSTEMD.is_dir():
         return ["the server has no systemd, so its containers are not measured"]
     changed = [path for path, text in UNITS.items() if not _has(path, text)]
@@ -216,7 +216,7 @@ def _has(path: Path, text: str) -> bool:
 
 
 def remove() -> list[str]:
-    """Stop the timer, and remove its units and this program; what is missing already is no failure."""
+    """Stop the timer, and remove its units and this program; ignore what is missing."""
     if TIMER.exists():
         _systemctl("disable", "--quiet", "--now", TIMER.name)
     for path in (*UNITS, PROGRAM):

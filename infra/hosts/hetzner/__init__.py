@@ -2,5 +2,5 @@
 SSH.
 
 The modules here need the cloud's packages, which take a second to import. A stack on this machine does not need them,
-so they are imported where a server is dealt with.
+so they are imported only by code that handles a server.
 """

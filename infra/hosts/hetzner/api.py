@@ -28,7 +28,7 @@ _TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, its form
 _PAGE = 50
 _MOST_PAGES = 200
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, RecursionError)
-"""What the client raises for JSON of another form, because it does not check responses."""
+"""Exceptions of the client library for unexpected JSON, because it does not check responses."""
 
 Result = TypeVar("Result")
 
@@ -58,7 +58,9 @@ def request(stack: str, question: Callable[[Client], Result]) -> Result:
 
 
 def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
-    """Return the entries of all pages of one list; the client's own function follows any `next_page`, even for ever.
+    """Return the entries of all pages of one list.
+
+    The client library's own function is not used, because it follows any `next_page`, even without end.
 
     Args:
         get_list: the client's function for one page, such as `api.servers.get_list`.
@@ -79,7 +81,7 @@ def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
 
 
 def retry_when_busy(ask: Callable[[], Result]) -> Result:
-    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`, which have no effect.
+    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`: it then changed nothing.
 
     The client itself waits when a rate limit is reached.
 

@@ -31,7 +31,8 @@ PACKAGES = "docker.io sudo unattended-upgrades zram-tools"
 """Packages that the boot installs itself, because cloud-init does not repeat an installation that failed."""
 
 DROP_IN = f"[Service]\nExecStartPre={HOST_COMMAND} mount\nExecStartPost={HOST_COMMAND} guard\n"
-"""Docker starts only once its volumes lie on the data volume, and containers never reach the metadata service."""
+"""systemd drop-in: Docker starts only when its volumes are on the data volume, and the metadata service is blocked for
+containers."""
 
 
 def user_data(settings: Settings, *, deploy_key: str, boot_key: str, boot_key_public: str, volume_id: str) -> str:

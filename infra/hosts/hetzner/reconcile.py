@@ -100,9 +100,10 @@ def _update_firewall(deployment: StackOperations, account: Account, record: stat
 
 
 def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[str]) -> None:
-    """Refuse a token with which all recorded resources seem to be deleted.
+    """Refuse a token whose account has none of the recorded resources.
 
-    That is seldom true: it is probably the token of another project, and `fds up` would pay for a second server.
+    They are probably not deleted: the token probably belongs to another project, where `fds up` would order a second
+    server.
     """
     if "server" in gone and gone & set(state_edits.INDEPENDENT) == recorded.keys() & set(state_edits.INDEPENDENT):
         raise UnreachableError(

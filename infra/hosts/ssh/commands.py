@@ -18,7 +18,7 @@ from stack_runtime.text import last_line
 
 SHORT_S = 60.0
 LONG_S = 900.0
-"""Time limits in seconds: of a question, and of an installation from the distribution's packages."""
+"""Time limits in seconds: of a short command, and of an installation of the distribution's packages."""
 SSH_FAILED = 255
 """Exit code of `ssh` when it could not log in."""
 NO_REASON = "no reason given"
@@ -31,7 +31,7 @@ CAPACITY = (
     'folder=$(docker info --format "{{.DockerRootDir}}" 2>/dev/null) && [ -d "$folder" ] || folder=/var/lib; '
     'df -B1 --output=size "$folder" | tail -n 1'
 )
-"""Prints architecture, cores, memory in KiB, and bytes of the disk that Docker's files are on."""
+"""Shell command that prints architecture, cores, memory in KiB, and size in bytes of the disk with Docker's files."""
 _ARCHITECTURES = {"x86_64": "x86", "aarch64": "arm"}
 
 
@@ -57,7 +57,7 @@ class Server:
         return self._run([*options, f"{self.settings.ssh_user}@{self.settings.ssh_host}"], command, stdin, seconds)
 
     def as_root(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a shell script with these arguments as root; for an owner who is not root, with sudo."""
+        """Run a shell script with these arguments as root; if `sshUser` is not root, with sudo."""
         shell = ["sh", "-s", "--", *words]
         root = shell if self.settings.ssh_user == "root" else ["sudo", "-n", *shell]
         return self.as_owner(shlex.join(root), script, LONG_S)
@@ -85,7 +85,7 @@ class Server:
         return self.as_deploy("docker version --format '{{.Server.Version}}'").returncode == 0
 
     def capacity(self) -> Machine:
-        """Return the server's resources; an unknown one has the reason in the result."""
+        """Return the server's resources; if they cannot be read, only `Machine.unknown` is set, to the reason."""
         if not self.settings.ssh_host:
             return Machine(unknown="the setting sshHost is empty")
         if pinned(self.folder) is None:
@@ -110,7 +110,7 @@ class Server:
 
 
 def _parsed(text: str) -> Machine:
-    """Parse the output of `CAPACITY`; the server is not trusted to answer in this form."""
+    """Parse the output of `CAPACITY`; for output of any other form, set only `Machine.unknown`, to the reason."""
     lines = [line.strip() for line in text.rpartition(f"\n{_BEGIN}\n")[2].splitlines()]
     if len(lines) != 4 or not all(re.fullmatch(r"[1-9][0-9]{0,17}", line) for line in lines[1:]):
         return Machine(unknown="its answer about memory, CPU and disk cannot be read")

@@ -74,7 +74,7 @@ class SshHost(Host):
         return server.target(inputs, inputs.keys)
 
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether a Docker provider in the record has options for `ssh`; rented servers are ruled out before."""
+        """Return whether a Docker provider in the record has options for `ssh`; `HOSTS` checks rented servers first."""
         return any(
             item["type"] == "pulumi:providers:docker" and (item.get("inputs") or {}).get("sshOpts")
             for item in resources

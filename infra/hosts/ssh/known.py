@@ -76,7 +76,7 @@ def pinned(folder: Path) -> HostKey | None:
     """Return the pinned key; None if no key is pinned yet.
 
     Args:
-        folder: of the stack's key files.
+        folder: the folder of the stack's key files.
     """
     try:
         lines = known_hosts(folder).read_text(encoding="utf-8", errors="replace").splitlines()

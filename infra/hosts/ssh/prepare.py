@@ -52,9 +52,9 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
 
 
 def measure(operations: StackOperations, say: Say) -> None:
-    """Install the timer that measures the containers, unless it runs; if that fails, it is only reported.
+    """Install the timer that measures the containers, unless it is installed and runs; only report a failure.
 
-    The owner's login is needed for it, which may be gone after the first deployment.
+    The installation needs the login of the server's owner, which may not work any more after the first deployment.
     """
     server, program = Server.of(operations.settings, operations.project), measuring.program()
     if server.as_deploy(_installation_check(program)).returncode:
@@ -65,7 +65,7 @@ def measure(operations: StackOperations, say: Say) -> None:
 
 
 def _installation_check(program: str) -> str:
-    """Return a command that succeeds if the timer runs and every file is the one that an installation writes."""
+    """Return a command that succeeds if the timer runs and every file has the content that an installation writes."""
     texts = {container_metrics.PROGRAM: program, **container_metrics.UNITS}
     sums = "".join(f"{sha256(text.encode()).hexdigest()}  {path}\n" for path, text in texts.items())
     return f"systemctl is-active --quiet {TIMER} && printf %s {shlex.quote(sums)} | sha256sum --check --status"

@@ -20,7 +20,7 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
     """Return the daemon; in a preview before the first deployment its address is unknown.
 
     Args:
-        folder: of the key files, with the pinned host key.
+        folder: the folder of the key files, with the pinned host key.
 
     Raises:
         HostKeyError: no host key is pinned yet.
