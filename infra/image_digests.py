@@ -22,17 +22,17 @@ _LONGEST_REASON = 200
 
 @dataclass(frozen=True)
 class Pinning:
-    """What a deployment pinned, and what it could not."""
+    """The images that a deployment pinned by digest, and the images that it could not pin."""
 
     new: Mapping[str, str]
     """Digests that were added to the lock, by image."""
     unpinned: Mapping[str, str]
-    """Why an image has no digest, by image."""
+    """Reason why an image was not pinned, by image."""
     unknown: Sequence[str] = ()
     """Locked images that no service pulls; new digests replace the file without them."""
 
     def lines(self) -> list[str]:
-        """Return what a person should know: at most one line for each of the three."""
+        """Return messages for a person: at most one line for each of the three fields."""
         by_reason: dict[str, list[str]] = {}
         for reference, reason in sorted(self.unpinned.items()):
             by_reason.setdefault(reason, []).append(reference)
@@ -58,12 +58,12 @@ def missing(project: Path, settings: Settings) -> list[str]:
 
 
 def complete(client: DockerClient, project: Path, settings: Settings) -> Pinning:
-    """Check the locked images of a stack, and lock those that it pulls and the file lacks.
+    """Check the locked images of a stack, and lock the images that it pulls and that the lock file lacks.
 
-    With new ones, the entries of images that the catalogue no longer has are dropped.
+    If images are added to the file, entries of images that the catalogue no longer has are removed from it.
 
     Args:
-        client: the Docker that the stack's containers run on; it asks the registry, through its mirror if it has one.
+        client: client of the daemon that runs the stack's containers; the daemon asks the registry, or its mirror.
 
     Raises:
         UsageError: the lock file is malformed, or has a digest that no registry serves.
@@ -120,10 +120,12 @@ def _is_there(client: DockerClient, name: str) -> bool:
 
 
 def _resolved(client: DockerClient, reference: str) -> tuple[str, str]:
-    """Return the digest that the registry has for a tag now, else that of the image on the host; or why there is none.
+    """Return the registry's current digest of a tag, else the digest of the image on the host; or why there is none.
 
-    An image on the host without a digest was built or loaded there. The one that a registry has under this name is
-    another one, so it does not take its place.
+    An image on the host without a digest was built or loaded there. The registry's image of the same name is a
+    different image, so its digest is not used.
+
+    Returns: the digest and an empty reason, or an empty digest and the reason.
     """
     local: list[str] = []
     try:

@@ -25,12 +25,12 @@ _ENTRY = re.compile(
 def read(project: Path) -> dict[str, str]:
     """Return the digest of each locked image, `sha256:` and 64 hexadecimal digits, by `name:tag`.
 
-    The format is a small part of YAML, checked line by line: anything else, such as a tag or an alias, is refused.
+    The format is a small part of YAML, checked line by line: anything else, such as a YAML tag or alias, is refused.
 
-    Returns: nothing when there is no lock file.
+    Returns: an empty mapping if there is no lock file.
 
     Raises:
-        UsageError: a line is neither an entry nor a comment, or locks an image again.
+        UsageError: a line is neither an entry nor a comment, or locks an image a second time.
     """
     try:
         lines = (project / FILE).read_text(encoding="utf-8").split("\n")

@@ -32,7 +32,8 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
 def next_best(settings: Settings, exclude: Server, basis: PlanningInputs) -> Alternative | None:
     """Return the cheapest other server at the same location, where the data volume is, else the best alternative.
 
-    Returns: settings that name the type, because the price list still offers the other; None if none is within.
+    Returns: settings that name the server type, because `auto` could choose the sold-out type, which the price list
+        still offers; None if no settings have the verdict `within`.
     """
     known = basis.without(exclude.type, exclude.location)
     place = {} if settings.location == exclude.location else {"location": exclude.location}

@@ -25,7 +25,7 @@ _COUNTS = re.compile(
     r'^alertmanager_notification_requests(_failed)?_total\{[^}]*integration="(\w+)"[^}]*\} (\S+)$', re.MULTILINE
 )
 _KIND, _REASON = re.compile(r"\b(\w+)\[\d+\]"), re.compile(r'err="((?:[^"\\]|\\.)*)"')
-"""In a line of Alertmanager's log about a failed request: `webhook[0]`, and the reason."""
+"""Patterns for a line of Alertmanager's log about a failed request: the receiver, such as `webhook[0]`; the reason."""
 _URL = re.compile(r"https?://(?:[^/@\s]*@)?([^/\s\"]+)\S*")
 """A URL and its host; the path of a webhook's URL is often a password."""
 
@@ -102,7 +102,7 @@ def _reasons(container: Container) -> dict[str, str]:
 
 
 def _request(container: Container, port: int, path: str, *options: str) -> str:
-    """Request `path` from inside the container, which is in no network that this machine must reach.
+    """Request `path` from inside the container, so that this machine need not reach the container's network.
 
     Raises:
         UnreachableError: the server does not answer, or answers with an error.

@@ -62,7 +62,7 @@ def deploy(
         StackError: of every kind that `StackOperations` raises, and UnreachableError for an unhealthy service.
     """
     settings = read(project, stack)
-    image_lock.read(project)  # a malformed one is refused before anything is changed
+    image_lock.read(project)  # refuse a malformed lock file before anything is changed
     host = host_of(settings)
     host.preflight(settings, project)
     deployment = StackOperations(project, stack, Progress(say if watched else None), approved, agreed)
@@ -82,7 +82,7 @@ def deploy(
 def _refuse_excess(deployment: StackOperations) -> None:
     """Check the budget against the account once more: another clone may have deployed a stack at the same time.
 
-    Each of the two planned without the server of the other.
+    In that case, each deployment was planned without the other stack's server.
 
     Raises:
         RefusedError: the deployed stacks cost more than their budget.
@@ -93,7 +93,7 @@ def _refuse_excess(deployment: StackOperations) -> None:
     try:
         plan_for_deployment(settings, deployment.project, deployment.owner.identity)
     except UnknownError:
-        return  # the deployment had prices; that they are unknown now is no reason to remove it
+        return  # prices were known before the deployment; keep the stack although they are unknown now
     except RefusedError as error:
         raise RefusedError(
             f"deployed, but over the budget, because another stack was deployed at the same time:\n{error.what}",
@@ -126,10 +126,10 @@ def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list
 
 
 def _deployed_with_pinned_images(deployment: StackOperations, say: Say, ready: bool) -> dict[str, int]:
-    """Lock the images and deploy; if Docker can only be asked after that, deploy again with the locked images.
+    """Lock the images and deploy; if Docker is reachable only after that, lock them then; if locks are new, deploy again.
 
     Args:
-        ready: Docker can be reached now; False if the deployment first has to make the server.
+        ready: whether Docker can be reached now; False if the deployment first has to create the server.
     """
     pinning = _pin_images(deployment) if ready else None
     deployment.generate_secrets()
@@ -179,7 +179,7 @@ def _deployed(deployment: StackOperations, say: Say) -> dict[str, int]:
 
 
 def _deploy_once(deployment: StackOperations, say: Say) -> dict[str, int]:
-    """Deploy, and deploy again after an adoption: adopted resources are imported without changes."""
+    """Deploy; after an adoption, deploy again, because adopted resources are first imported without changes."""
 
     def mend() -> None:
         host_of(deployment.settings).bring_in_line(deployment, say)

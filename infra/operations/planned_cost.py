@@ -23,7 +23,7 @@ NOT_BY_THE_HOUR = (SNAPSHOTS, OFFSITE, TRAFFIC)
 
 
 def deliver(client: DockerClient, deployment: StackOperations, say: Say) -> None:
-    """Write the plan of `deployment` through its runner. What fails is reported and raises no error.
+    """Write the plan of `deployment` through its runner. A failure is reported, not raised.
 
     Args:
         say: takes a line for a person.
@@ -39,7 +39,7 @@ def deliver(client: DockerClient, deployment: StackOperations, say: Say) -> None
 
 
 def of_plan(plan: Plan, now: datetime, created: datetime | None) -> PlannedCost:
-    """Return what the running stack gets of a plan.
+    """Convert a plan to the document that the running stack receives.
 
     Args:
         now: time of the deployment.
@@ -62,7 +62,10 @@ def of_plan(plan: Plan, now: datetime, created: datetime | None) -> PlannedCost:
 
 
 def _line(line: Line, plan: Plan) -> CostLine:
-    """Return a line; of another stack, and of resources beside the plan, the age is unknown."""
+    """Convert one line of the bill.
+
+    Lines of other stacks and of resources outside the plan do not count by the hour, because their age is unknown.
+    """
     own = line.unit != "stack" and not line.resource.startswith(ALSO_RUNNING)
     by_the_hour = plan.server is not None and own and line.resource not in NOT_BY_THE_HOUR
     return CostLine(line.resource, line.monthly_usd, by_the_hour, line.note)

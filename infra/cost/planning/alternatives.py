@@ -82,7 +82,7 @@ def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs
 
 
 def _elsewhere(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
-    """Suggest another location only when nothing is deployed, because a server and its volume cannot move."""
+    """Suggest the cheapest type and, if nothing is deployed, location: a server and its volume cannot move."""
     cheapest, anywhere = {"server_type": AUTO}, {"location": AUTO}
     if settings.server_type != AUTO:
         yield _Idea(0, "the cheapest type that fits", cheapest, services)
@@ -131,14 +131,14 @@ def _without_profiles(settings: Settings, services: Sequence[Service]) -> Iterat
 
 
 def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> Iterator[_Idea]:
-    """Yield the idea with these profiles as well, unless a remaining service needs a removed one."""
+    """Yield the idea, changed to run only the profiles `kept`, unless a remaining service needs a removed one."""
     left = [service for service in idea.services if service.profile in kept]
     removed = {service.name for service in idea.services} - {service.name for service in left}
     update = {**idea.update, "profiles": kept}
     changed = settings.model_copy(update=update)
     left = [service for service in left if service.wanted(changed)]
     if not any(need in removed for service in left for need in service.needs):
-        # A service of a removed profile may replace one of another profile, which then runs instead.
+        # If a removed service had replaced a service of a kept profile, the replaced service runs again.
         left += [
             adapted(each, changed)
             for each in catalogue()

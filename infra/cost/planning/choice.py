@@ -19,7 +19,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Deployed:
-    """What the account already runs for this stack; all fields are empty when it runs nothing."""
+    """The existing server and data volume of this stack in the account; all fields are empty if there are none."""
 
     server_type: str = ""
     location: str = ""
@@ -43,11 +43,11 @@ class Candidate:
     offer: Offer
     orderable: bool
     runs: bool
-    """It is the running server of the stack."""
+    """Whether this is the running server of the stack."""
     problems: tuple[str, ...]
     amounts: Sequence[Amount]
     cost: Decimal
-    """In dollars, or without a rate in the account's currency; only for comparison."""
+    """Monthly cost in dollars, or in the account's currency if no exchange rate is known; only for comparison."""
 
     @property
     def usable(self) -> bool:
@@ -97,7 +97,7 @@ def _order(candidate: Candidate) -> tuple[bool, Decimal, Decimal, str, str]:
 
 
 def _allowed(settings: Settings, prices: PriceList) -> list[tuple[ServerType, str]]:
-    """Return the allowed types and locations; one that is named but missing from the list raises an error."""
+    """Return the allowed types and locations; raise an error if the settings name one that is not in the price list."""
     if settings.location not in (AUTO, *prices.locations):
         raise _not_in_list(f"location {settings.location}", ", ".join(prices.locations), prices, settings)
     if settings.server_type not in (AUTO, *prices.server_types):

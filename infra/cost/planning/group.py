@@ -1,4 +1,6 @@
-"""Sum the stacks that share a budget. Each counts with the higher of two costs: planned by its file, or running.
+"""Sum the stacks that share a budget.
+
+Each stack counts with the higher of two costs: the plan of its stack file, or its running resources.
 
 A stack that runs in the account but has no file here counts in every group, because its group is unknown.
 """
@@ -15,7 +17,7 @@ from infra.hosts import host_of
 from infra.settings import Settings
 
 ALSO_RUNNING = "also running: "
-"""Start of the line of a resource that runs and that no plan prices."""
+"""Prefix of the bill line of a running resource that no plan prices."""
 _STRAYS_NAMED = 5
 _MANAGED = ("server", "ipv4", "volume")
 """Kinds of which a stack has exactly one; the plan prices it."""

@@ -15,8 +15,8 @@ from infra.cost.planning.prices import PriceList
 PRICES_DAYS = 14
 RATE_DAYS = 30
 STATED_DAYS = 92
-"""Maximum age in days of a price list, of the exchange rate, and of a price that the user states for a server of their
-own, which is a contract's and changes more rarely; a plan with older ones is `unknown`."""
+"""Maximum ages in days: of a price list, of the exchange rate, and of the price that the user states for an existing
+server, which comes from a contract and changes more rarely. With an older value, the verdict of a plan is `unknown`."""
 
 
 LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")

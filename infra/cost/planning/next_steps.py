@@ -1,4 +1,4 @@
-"""Plan the next step up of what fills: data volume, system disk and memory, so that its cost is known before."""
+"""Plan the next larger data volume, system disk and memory before they are full, so that the cost is known early."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
 def _larger_server(plan: Plan, settings: Settings, planner: Planner, size: str) -> NextStep | None:
     """Return the cheapest server that can be ordered with more of `size`, a field of `Server`; None if there is none.
 
-    It is at the same location, because a data volume cannot move, and has the same architecture and nothing less.
+    It is at the same location, because a data volume cannot move. It has the same architecture, and no fewer cores, no
+    less memory and no smaller disk.
     """
     if plan.server is None:
         return None

@@ -19,7 +19,7 @@ _SAME = Decimal("0.0001")
 """Relative tolerance between a gross price and net plus VAT."""
 _FOUR_PLACES = Decimal("0.00011")
 """Absolute tolerance when net and gross are both rounded to four decimal places, as hourly prices are: half of the last
-place of each, with VAT on that of net."""
+place of gross, plus half of the last place of net with VAT."""
 _CENT = Decimal("0.01")
 
 Value = TypeVar("Value")
@@ -221,7 +221,7 @@ class _Reader:
         )
 
     def _dearest(self, name: str, location: str, own: _Terms, priced: Mapping[tuple[str, str], _Terms]) -> _Terms:
-        """Return the higher price if the two responses differ, and warn."""
+        """Return the higher prices and the lower included traffic of the two responses; warn if they differ."""
         other = priced.get((name, location), own)
         if other == own:
             return own
@@ -248,7 +248,7 @@ class _Reader:
 
     @staticmethod
     def _withdrawn(answer: JsonReader | None) -> date | None:
-        """Return the date from which the type cannot be ordered; before it, a deprecated type still can."""
+        """Return the date from which a deprecated type cannot be ordered any more; None if it is not deprecated."""
         if answer is None or not answer.has("deprecation"):
             return None
         deprecation = answer.get("deprecation")
@@ -276,7 +276,7 @@ class _Reader:
 
 
 def _rounding(gross: Decimal) -> Decimal:
-    """Return the rounding tolerance of a gross price: four decimal places, or the last place that `gross` shows."""
+    """Return the rounding tolerance: `_FOUR_PLACES`, or half of the last place of `gross` (at most 0.005) if larger."""
     places = -int(gross.as_tuple().exponent)
     return max(_FOUR_PLACES, min(_CENT, Decimal(1).scaleb(-places)) / 2)
 

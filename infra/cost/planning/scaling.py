@@ -58,7 +58,7 @@ def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
 def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
     """Refuse a change that replaces the existing server or data volume, or that shrinks a disk.
 
-    A host that does not create its machine has no such volume, and keeps its machine.
+    On a host that does not create its machine, nothing is refused: it has no such volume, and keeps its machine.
 
     Raises:
         RefusedError: the volume would shrink and exists or may exist; or the existing server or volume would have to

@@ -24,7 +24,7 @@ _MOST_BYTES = 65_536
 _MOST_MB = 16_777_216
 _MOST_DISK_BYTES = 2**60
 MOST_DAYS = 5 * 365
-"""A disk that would be full later has no date."""
+"""Longest forecast in days; a disk that would be full later gets no date."""
 _GB = Decimal(10**9)
 
 

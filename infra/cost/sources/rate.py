@@ -28,7 +28,7 @@ _PARITY_STEP = Decimal("0.05")
 """A rate that crosses 1 by more than this since the last known rate is probably inverted (euros for a dollar)."""
 
 _WORTH_A_WORD = 2
-"""Percent by which a rate of the settings may be below the last known one before every report says so."""
+"""Reports say so if the rate in the settings is at least this many percent below the last known rate."""
 
 
 def find(settings: Settings, today: date, *, ask: bool) -> Fx:
@@ -75,7 +75,7 @@ def _is_inverted(found: Fx, known: Fx) -> bool:
 
 
 def _below(given: Fx, known: Fx) -> str:
-    """Return by how much a rate makes a bill smaller than the last known rate; empty if by nothing worth a word."""
+    """Return a note if `given` makes the bill at least `_WORTH_A_WORD` % smaller than `known`, else an empty text."""
     percent = (1 - given.rate / known.rate) * 100
     if percent < _WORTH_A_WORD:
         return ""
