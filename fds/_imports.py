@@ -9,10 +9,10 @@ from stack_runtime.errors import StackError, UnreachableError
 _EXTRAS = {"dbt": "local", "yaml": "local"} | dict.fromkeys(
     ("fastapi", "h11", "httpx2", "mcp", "opentelemetry", "pydantic_ai", "starlette", "uvicorn"), "agents"
 )
-"""The extra that installs a module."""
+"""Name of the extra that installs each module."""
 
 _OURS = ("agents", "data_stack", "infra", "stack_runtime")
-"""Our packages whose names others use too."""
+"""Our packages whose names other packages use too."""
 
 
 def failed_import(error: BaseException) -> StackError | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stack_runtime.pipeline.run import Pipeline
 
 SHOWN = 5
-"""How many of the quarantined rows, and of the changed sums of a mart, are listed."""
+"""Maximum number of quarantined rows to list, and of changed sums of a mart."""
 
 
 def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) -> tuple[dict[str, Any], int]:

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 def confirmed(work: Callable[[str], Result], take_over: str, consequence: str, command: str) -> Result:
-    """Call `work` with the confirmation: the option's value, or what is typed after `work` has named the owner.
+    """Call `work` with the option's value; if that is empty and `work` refuses it, ask a person and call it again.
 
     Args:
         work: takes the confirmation, which is empty at first.

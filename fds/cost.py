@@ -78,7 +78,7 @@ def command(
 
 
 def _refuse_apart(base: str, **given: bool) -> None:
-    """Refuse options of which one would have no effect."""
+    """Refuse combinations of options in which one of them would have no effect."""
     if base != "HEAD" and not given["diff"]:
         raise UsageError("--base is a revision for --diff", next_command=f"fds cost --diff --base {base}")
     for one, other in _APART:

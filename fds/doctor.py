@@ -21,7 +21,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
         except StackError as error:
             error.name_stack(stack)
             if error.next_command.startswith("fds doctor"):
-                error.next_command = ""  # its message would name `fds doctor`, which is running
+                error.next_command = ""  # do not advise to run `fds doctor`, which is running
             rows.append({"check": name, "ok": False, "detail": str(error)})
             code = code or error.exit_code
     if as_json:
@@ -50,7 +50,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
     def machine() -> str:
         found = read(project_dir(), stack)
         host = host_of(found)
-        # on a shared Docker, another stack of this name may use the ports: `daemon` refuses that
+        # on a shared Docker, another stack of this name may hold the ports: then `daemon` raises
         with nullcontext() if host.makes_machine else daemon(project_dir(), stack):
             return host.preflight(found, project_dir())
 

@@ -44,7 +44,7 @@ def _register() -> None:
 
 
 def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the command with the option `--debug`; its errors name its stack in the next command."""
+    """Add the option `--debug` to a command, and the name of its stack to the next command in its errors."""
 
     @functools.wraps(command)
     def call(*, debug: bool = False, **options: Any) -> Any:  # the entry point `run` looks for --debug
@@ -65,9 +65,9 @@ def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
 def _stopped() -> NoReturn:
     threading.excepthook = lambda _: None  # threads of the engine's SDK fail now, because their files are closed
     error = StackError("stopped", next_command="the same command again, which continues")
-    error.exit_code = 130  # that of a program which Ctrl-C ended
+    error.exit_code = 130  # the usual exit code after Ctrl-C
     if sys.stderr.isatty():
-        print(file=sys.stderr)  # the terminal shows ^C, or the question that was not answered
+        print(file=sys.stderr)  # end the line with ^C or with an unanswered question
     _end(error, None)
 
 
@@ -147,7 +147,7 @@ def _end(error: StackError, path: str | None) -> NoReturn:
         path: the user's PATH.
     """
     words = sys.argv[1:]
-    if "--json" in (words[: words.index("--")] if "--" in words else words):  # the rest is for another program
+    if "--json" in (words[: words.index("--")] if "--" in words else words):  # words after `--` are for another program
         with contextlib.suppress(OSError):  # the disk that stdout writes to may be full
             print(json.dumps(error.as_json()), flush=True)
     lacks_engine = "pulumi " in error.next_command and shutil.which("pulumi", path=path) is None

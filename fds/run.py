@@ -63,6 +63,6 @@ def command(
 
 
 def _again(target: list[str], words: Mapping[str, object]) -> str:
-    """Return the command of the same run that needs no approval."""
+    """Return the command that repeats the run without `--approve-over`, so that no approval is needed."""
     given = [word for name, value in words.items() if value for word in (name, str(value))]
     return shlex.join(["fds", "run", *target, *given])

@@ -1,4 +1,4 @@
-"""Types of single settings. Pydantic converts much to a number, a date or a boolean; only plain spellings are taken."""
+"""Types of single settings. They accept only plain spellings of numbers, dates and booleans; Pydantic accepts more."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ _FORMS = {
     _ACME: "production, staging, or the https:// address of an ACME directory",
     _REGISTRY: "an address such as https://mirror.example.com, without a path",
 }
-"""What a text must be, by the pattern that it must match."""
+"""Description of a required text for error messages, by the pattern that the text must match."""
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Domain = Annotated[str, Field(max_length=253, pattern=_DOMAIN)]
 DomainOrNone = Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")]
@@ -106,8 +106,8 @@ DebianImage = Annotated[str, Field(pattern=_IMAGE)]
 AcmeDirectory = Annotated[str, Field(pattern=_ACME)]
 RegistryAddress = Annotated[str, Field(pattern=_REGISTRY)]
 Plain = BeforeValidator(_number)
-"""Refuses other spellings of a number. It follows the bounds, because Pydantic leaves bounds after a validator out of
-the JSON schema, from which forms and models take them."""
+"""Refuses other spellings of a number. Put it after the bounds in an annotation: Pydantic omits bounds that follow a
+validator from the JSON schema, where forms and models read them."""
 Port = Annotated[int, Field(ge=1, le=65_535), Plain]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False), Plain]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False), Plain]

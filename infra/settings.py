@@ -112,7 +112,7 @@ class Settings(_Frozen):
     """US dollars for one euro, with its date in `fx_date`; without it, the ECB's published rate is used."""
     fx_date: types.Day | None = None
     allow_snapshot: types.Flag = False
-    """Plan on prices or a rate older than allowed; every report then says so."""
+    """Whether to plan with prices or a rate that are older than allowed; every report then says so."""
 
     server_type: Annotated[
         types.ProviderCode,
@@ -137,9 +137,9 @@ class Settings(_Frozen):
     """Name or address of a server that the user already has, for the host `ssh`."""
     ssh_port: types.Port = 22
     ssh_user: types.LinuxUser = "root"
-    """Who prepares that server at first: root, or a user who may use sudo without a password."""
+    """User who prepares that server for the first deployment: root, or a user who may use sudo without a password."""
     server_price: ServerPrice | None = None
-    """What that server costs; without it, the verdict of a plan is `unknown`."""
+    """Price of that server; without it, the verdict of a plan is `unknown`."""
 
     executor: Literal["local", "celery"] = "local"
     """What runs Airflow's tasks: the scheduler's own container, or Celery workers with Redis and Flower."""
@@ -148,7 +148,7 @@ class Settings(_Frozen):
     schedule: Annotated[
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
     ] = "never"
-    """When the runner loads what is new in its landing folder: on the hour, at midnight, on Mondays; in UTC."""
+    """When the runner loads new files of its landing folder: on the hour, at midnight, or on Mondays; in UTC."""
     notify: Notify = Notify()
     """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
 
@@ -168,7 +168,7 @@ class Settings(_Frozen):
     """How the CA checks the owner of the domain: at port 80, for each name; or by a record in Hetzner's DNS, once for
     the domain and all names below it."""
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
-    """PEM of the root certificates that prove the ACME directory itself; for a private CA."""
+    """PEM of the root certificates that verify the ACME directory's own TLS certificate; for a private CA."""
     registry_mirror: types.RegistryAddress = ""
     """A pull-through registry for servers that cannot reach a hub."""
 

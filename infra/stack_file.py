@@ -28,7 +28,7 @@ from stack_runtime.text import shortened
 _ANOTHER = "the same command with --stack and the name of a stack that is there"
 _TOP_LEVEL = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
 """Top-level keys that a stack file may have: all that the engine reads, except `environment`, which adds settings from
-elsewhere."""
+outside the file."""
 _OTHER_KEYS = frozenset({TOKEN})
 """Configuration keys of other namespaces that the program uses."""
 _OWN_KEY = re.compile(rf"{PROJECT}:[A-Za-z]+")
@@ -173,7 +173,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
         planned_on: the settings that the changes were planned on; None if they need no plan.
 
     Raises:
-        RefusedError: the file has other settings than `planned_on`, so nobody planned what it would have.
+        RefusedError: the file has other settings than `planned_on`, so the resulting settings were never planned.
         StackError: the file cannot be written.
     """
     path = path_of(project, stack)

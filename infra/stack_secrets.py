@@ -18,7 +18,7 @@ def readable(configuration: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the encrypted secrets by name; None if one encrypted value holds them all.
 
     Args:
-        configuration: the stack file's, as `stack_file.config` returns it.
+        configuration: the configuration in the stack file, as `stack_file.config` returns it.
     """
     found: Mapping[str, Any] = configuration.get(_KEY, {})
     return None if _is_encrypted(found) else found

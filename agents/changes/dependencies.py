@@ -26,8 +26,8 @@ class Dependencies:
     Args:
         project: the folder of the stack files.
         planning_inputs: fetches prices, rate and account for settings; every plan uses it.
-        deploy: deploys these settings; fails when the engine resolves different ones. It calls the given function
-            with the plan made for the deployment, which raises when the approval does not cover that plan.
+        deploy: deploys these settings; fails when the engine resolves different settings. It calls the given function
+            with the plan made for the deployment; the function raises when the approval does not cover that plan.
         check: returns problems of the running stack as text; empty when it matches the settings.
         now: returns the current time in UTC.
         run: runs a job; returns its result, and its problem as text or an empty text.

@@ -70,7 +70,9 @@ class Airflow:
         found = {}
         for task in self._call("GET", run)["task_instances"]:
             lines, number = [], int(task["try_number"])
-            if number:  # Airflow knows no try 0 once the task has been queued, which may happen between two requests
+            # A task that was not queued yet has try 0. Its log is not requested: if the task has been queued since the
+            # first request, Airflow has no try 0.
+            if number:
                 path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
                 lines = self._call("GET", path).get("content", [])
             name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"

@@ -40,7 +40,7 @@ def tool(
 
     Args:
         seconds: time limit; by default `SECONDS`.
-        finishes: whether the process waits at its end for calls that are still running, also after their time limit.
+        finishes: whether the process, before it ends, waits for running calls, even for those over their time limit.
     """
     limit = SECONDS if seconds is None else seconds
 

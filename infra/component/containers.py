@@ -79,8 +79,9 @@ def container(
 def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
     """Return the limit of processes and threads for all containers that run as the user of `service`.
 
-    The provider has no input for Docker's limit of one container, and the kernel counts this one per user id. All
-    services of the catalogue count, selected or not: otherwise a new profile would replace the containers of others.
+    The provider has no input for Docker's limit of one container's processes, so the limit `nproc` is set, which the
+    kernel counts per user id. All services of the catalogue count, selected or not: otherwise a new profile would replace
+    the containers of others.
 
     Args:
         others: services that run beside it, also those outside the catalogue.
@@ -102,7 +103,7 @@ def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOp
 
 
 def _labels(service: Service, context: ContainerContext) -> list[docker.ContainerLabelArgs]:
-    """Return labels with the container's identity and a digest of its files, so that a changed file replaces it."""
+    """Return labels that identify the container, and one with a digest of its files: a new digest replaces it."""
     found = {**labels.of_service(context.settings.stack, service.name), **service.labels}
     if service.route:
         found[labels.URL_LABEL] = url_of(service, context.settings)

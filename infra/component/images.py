@@ -35,7 +35,7 @@ def images_of(
         for reference in build_context.pulled_images(services)
     }
     found: dict[str, docker.RemoteImage] = {}
-    built: dict[Build, docker.RemoteImage] = {}  # services may share one
+    built: dict[Build, docker.RemoteImage] = {}  # several services may share one image
     for service in services:
         if isinstance(service.image, Build):
             if service.image not in built:

@@ -39,12 +39,12 @@ class DataStack(pulumi.ComponentResource):
         name: the name of the data stack, equal to `args.settings.stack`. Resources, labels, containers, networks,
             volumes and the server are named after it, so it must be unique on its Docker daemon and in its account.
         args: settings, secrets and further services.
-        opts: as for every component.
+        opts: resource options, as for every component.
 
     Raises:
-        pulumi.RunError: the name is not that of the settings or is taken in this program, a service cannot run, the
+        pulumi.RunError: the name differs from `settings.stack` or is taken in this program, a service cannot run, the
             plan is over budget or does not fit, or a price, rate or capacity is unknown or too old. With
-            `args.operation` it is the `StackError` itself.
+            `args.operation`, the `StackError` itself is raised instead.
     """
 
     plan: Plan

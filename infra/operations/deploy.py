@@ -126,7 +126,9 @@ def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list
 
 
 def _deployed_with_pinned_images(deployment: StackOperations, say: Say, ready: bool) -> dict[str, int]:
-    """Lock the images and deploy; if Docker is reachable only after that, lock them then; if locks are new, deploy again.
+    """Lock the images and deploy; if Docker is reachable only after that, lock them then.
+
+    If that adds locks, deploy again.
 
     Args:
         ready: whether Docker can be reached now; False if the deployment first has to create the server.

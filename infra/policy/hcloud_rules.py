@@ -34,7 +34,7 @@ def of_hcloud(resource: Resource, settings: Settings) -> Iterator[str]:
 
 
 def of_provider(resource: Resource, token: str | None, endpoint: str) -> Iterator[str]:
-    """Yield why a provider may not be used: another account has other prices, VAT and resources than were counted.
+    """Yield why a provider may not be used: another account has other prices, VAT and resources than the plan counted.
 
     Args:
         token: the stack's token; None when it has none.

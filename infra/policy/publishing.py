@@ -94,7 +94,8 @@ def _labels(entries: Any) -> dict[str, str]:
     for entry in entries if isinstance(entries, Sequence) else ():
         if isinstance(entry, Mapping):
             name = str(entry.get("label"))
-            found[name] = "" if name in found else str(entry.get("value"))  # duplicate: Docker decides
+            # Of duplicate labels, Docker decides which one counts, so neither value is trusted.
+            found[name] = "" if name in found else str(entry.get("value"))
     return found
 
 
@@ -110,8 +111,8 @@ def image_problem(resources: Collection[Resource], publishers: Collection[Publis
     """Return which container publishes ports without running the proxy's image, or an empty text.
 
     Args:
-        resources: the whole stack with its outputs, in which image ids are known. A digest in the name of an image is
-            one of the same repository.
+        resources: the whole stack with its outputs, in which image ids are known. An image's name may have a digest,
+            which always belongs to the repository in the name.
     """
     allowed = {each.image for each in publishers}
     images = [one for one in resources if one.kind == IMAGE]

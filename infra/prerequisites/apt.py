@@ -9,7 +9,7 @@ from infra.prerequisites.prerequisite import run
 
 
 def can_install() -> bool:
-    """Return whether this is root on Debian, Ubuntu or another system with apt."""
+    """Return whether packages can be installed: as root, on Debian, Ubuntu or another system with apt."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 

@@ -18,7 +18,7 @@ from stack_runtime.paths import cache_dir
 from stack_runtime.text import Say
 
 DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}
-"""The plugins that the engine can download, and the Python package whose version they have."""
+"""Plugins that the engine can download; by name, the Python package whose version the plugin must have."""
 
 NAMES = (*DOWNLOADED, "pulumi-language-python")
 """All plugins that the programs need, by their names on PATH."""
@@ -40,7 +40,7 @@ class Plugins:
             return None
         written = launchers.launchers(plugins_folder(self.project))
         if written != set(missing) or not all(map(self._is_current, missing)):
-            return None  # a launcher too many would hide an official plugin that is installed later
+            return None  # a needless launcher would hide an official plugin that is installed later
         return self._found(missing)
 
     def get(self, say: Say) -> Installation:
