@@ -21,7 +21,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
         except StackError as error:
             error.name_stack(stack)
             if error.next_command.startswith("fds doctor"):
-                error.next_command = ""  # do not advise to run `fds doctor`, which is running
+                error.next_command = ""  # do not advise `fds doctor`, which is running now
             rows.append({"check": name, "ok": False, "detail": str(error)})
             code = code or error.exit_code
     if as_json:

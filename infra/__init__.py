@@ -1,6 +1,6 @@
 """The data platform as a Pulumi component: `from infra import DataStack, DataStackArgs, Settings, Service`.
 
-The names are imported when they are used: the agents' image has this package and no Pulumi.
+Each name is imported on first use, because the agents' image contains this package but not Pulumi.
 """
 
 from __future__ import annotations

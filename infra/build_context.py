@@ -63,13 +63,13 @@ def pulled_images(services: Iterable[Service]) -> list[str]:
 
 
 def base_images(build: Build) -> dict[str, str]:
-    """Return the images that a Dockerfile starts from, by their build arguments, which come before the first stage."""
+    """Return the base images of a Dockerfile by build argument: the values of `ARG` lines before the first `FROM`."""
     head = re.split(r"^FROM ", (source_tree() / build.dockerfile).read_text(), maxsplit=1, flags=re.MULTILINE)[0]
     return dict(re.findall(r"^ARG (\w+)=(\S+)$", head, re.MULTILINE))
 
 
 def build_arguments(build: Build, lock: Mapping[str, str]) -> dict[str, str]:
-    """Return the build arguments that pin the base images, without those of images that are not locked."""
+    """Return the build arguments that pin the base images; base images that are not locked have none."""
     return {name: pinned(base, lock) for name, base in base_images(build).items() if base in lock}
 
 

@@ -19,12 +19,13 @@ from stack_runtime.paths import keys_folder
 
 @contextmanager
 def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
-    """Yield the endpoint of the stack's Docker daemon: local, or through an SSH tunnel that is open while the block
-    runs.
+    """Yield the endpoint of the stack's Docker daemon.
+
+    It is local, or leads through an SSH tunnel that is open while the `with` block runs.
 
     Raises:
         UsageError: there is no such stack.
-        ForeignError: another stack of this name owns what is on a Docker that several stacks may share.
+        ForeignError: another stack of this name has resources on a Docker daemon that several stacks may share.
         UnreachableError: the server does not answer.
     """
     settings = read(project, stack)
@@ -38,6 +39,6 @@ def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
 
 @contextmanager
 def daemon(project: Path, stack: str) -> Iterator[DockerClient]:
-    """Yield a client of that daemon; raises as `endpoint` does."""
+    """Yield a client of the stack's Docker daemon; raise the same errors as `endpoint`."""
     with endpoint(project, stack) as where:
         yield connect(where)

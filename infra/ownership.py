@@ -18,7 +18,7 @@ from stack_runtime.errors import RefusedError
 from stack_runtime.paths import keys_folder
 
 _NAMED = 3
-"""How many parts an error names; it counts the others."""
+"""Maximum number of parts that an error names; of the others, it gives only the number."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Part:
     """A resource with this stack's name that this stack did not create.
 
     Args:
-        owner: the identity on it; empty for a resource of an earlier version, which had no identities.
+        owner: the identity that marks it; empty for a resource of an earlier version, which had no identities.
     """
 
     kind: str

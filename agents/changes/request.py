@@ -24,7 +24,7 @@ class StrictModel(BaseModel):
 
 
 MOST = 20
-"""Entries that one list or object of a request may have."""
+"""Maximum number of entries in one list or object of a request."""
 
 
 def _fields() -> dict[str, Any]:

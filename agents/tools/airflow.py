@@ -65,7 +65,7 @@ class Airflow:
         return [{key: run.get(key) for key in kept} for run in self._call("GET", path)["dag_runs"]]
 
     def logs(self, dag_id: str, run_id: str) -> dict[str, list[str]]:
-        """Return the last log lines of each task of a run; none of a task that has not started."""
+        """Return the last log lines of each task of a run; no lines for a task that has not started."""
         run = f"/dags/{_dag(dag_id)}/dagRuns/{_segment(run_id)}/taskInstances"
         found = {}
         for task in self._call("GET", run)["task_instances"]:

@@ -43,7 +43,7 @@ def cost(changes: ChangeService, stack: str) -> dict[str, Any]:
 
 
 def drift(project: Path, stack: str) -> dict[str, int]:
-    """Return the number of resources by how they differ from the deployed ones; nothing is written."""
+    """Compare the real resources with the deployed ones; return their number by difference, and write nothing."""
     from infra.engine.progress import Progress
     from infra.operations.preview import ReadOnlyOperations
 

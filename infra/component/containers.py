@@ -80,8 +80,8 @@ def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
     """Return the limit of processes and threads for all containers that run as the user of `service`.
 
     The provider has no input for Docker's limit of one container's processes, so the limit `nproc` is set, which the
-    kernel counts per user id. All services of the catalogue count, selected or not: otherwise a new profile would replace
-    the containers of others.
+    kernel counts per user id. All services of the catalogue count, selected or not: otherwise a new profile would
+    replace the containers of others.
 
     Args:
         others: services that run beside it, also those outside the catalogue.

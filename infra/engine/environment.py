@@ -17,7 +17,7 @@ from stack_runtime.files import write_atomically
 from stack_runtime.paths import cache_dir, project_dir
 
 VERSION = "3.259.0"
-"""The engine that setup gets: of the same version as the SDK in `pyproject.toml`."""
+"""Version of the engine that setup installs; equal to the version of the SDK in `pyproject.toml`."""
 
 PROJECT_VARIABLE = "FDS_PROJECT_DIR"
 """Variable that tells the project's folder to processes that the engine starts in another folder."""
@@ -39,7 +39,7 @@ def engine_root() -> Path:
 
 
 def engine_home() -> Path:
-    """Return the engine's folder for all projects: in the home that the user database names, not in `HOME`."""
+    """Return the engine's folder for all projects: in the home folder from the user database, not from `HOME`."""
     if chosen := os.environ.get("PULUMI_HOME"):
         return Path(chosen)
     try:
@@ -128,7 +128,7 @@ def _passphrase(project: Path, make: bool) -> str:
     path = project / ".fds" / "passphrase"
     if make and not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="passphrase.")  # for its owner alone
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="passphrase.")  # readable only by its owner
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(32))
         with contextlib.suppress(FileExistsError):

@@ -101,7 +101,7 @@ class Docker(http.client.HTTPConnection):
         """Return the JSON at `path`; None if the object is gone or does not run.
 
         Raises:
-            OSError: Docker does not answer, or answers with an error.
+            OSError: Docker does not answer, or answers with another status.
         """
         self.request("GET", path)
         answer = self.getresponse()

@@ -22,7 +22,7 @@ GROUP = "freelancer_data_stack.offline"
 
 
 class Offline(Protocol):
-    """What replaces downloads."""
+    """Interface of the package that replaces downloads."""
 
     plugins: Mapping[str, str]
     """The Python module that replaces each provider plugin, by the plugin's name on PATH."""
@@ -38,7 +38,7 @@ class Offline(Protocol):
         """Return whether the daemon's image of this name was built here."""
 
     def is_current(self, client: DockerClient, reference: str) -> bool:
-        """Return whether the daemon has the image: the official one, or one of today's recipe."""
+        """Return whether the daemon has the image: the official one, or one built by the current recipe."""
 
     def provide_image(self, client: DockerClient, reference: str, say: Say) -> str:
         """Build the image or load it from this machine's registry.

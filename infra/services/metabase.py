@@ -30,7 +30,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "MB_DB_DBNAME": "metabase",
         "MB_DB_USER": _metabase.ROLE,
         "MB_DB_PASS_FILE": f"/run/fds/{_metabase.ROLE}_password",
-        # PostgreSQL serves all services with 60 connections.
+        # The pools are small, because all services share the 60 connections of PostgreSQL.
         "MB_APPLICATION_DB_MAX_CONNECTION_POOL_SIZE": "8",
         "MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE": "5",
         "MB_LOAD_SAMPLE_CONTENT": "false",

@@ -85,7 +85,7 @@ def _has_certificates(settings: Settings) -> bool:
 
 
 def has_trusted_certificates(settings: Settings) -> bool:
-    """Return whether Let's Encrypt issues certificates that clients trust; for another CA, this is unknown."""
+    """Return whether Let's Encrypt issues certificates that clients trust; False for another CA (trust unknown)."""
     return _has_certificates(settings) and settings.certificates == "production"
 
 

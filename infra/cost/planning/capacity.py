@@ -41,7 +41,7 @@ class Machine:
     disk_gb: int | None = None
     volume_gb: int | None = None
     architecture: str | None = None
-    """`x86` or `arm`; another one as the machine names it."""
+    """`x86` or `arm`; for any other architecture, the name that the machine reports."""
     unknown: str = ""
     """Why the resources of an existing machine are unknown, though a plan needs them; else empty."""
 

@@ -161,8 +161,8 @@ def judge(
 ) -> Decision:
     """Judge a bill; used both for plans and for the resources that are really in a stack.
 
-    The upper bound of the group's cost is compared with the group's budget. If an amount is unknown, so is the
-    verdict.
+    The upper bound of the group's cost is compared with the group's budget. If an amount is unknown, the
+    verdict is `unknown`.
 
     Args:
         amounts: the items of the stack's bill; None when unknown.

@@ -48,7 +48,7 @@ def _usd(line: Line | None) -> Decimal:
 
 
 def _once(before: Plan, after: Plan) -> list[Change]:
-    """Return the cost of one day of both servers, which are billed while one replaces the other."""
+    """Return the cost of the old server for one day, because both servers are billed during a replacement."""
     if not _replaced(before, after):
         return []
     old, new = _by_slot(before), _by_slot(after)
@@ -63,7 +63,7 @@ def _once(before: Plan, after: Plan) -> list[Change]:
 
 
 def _replaced(before: Plan, after: Plan) -> bool:
-    """Return whether the server is replaced: it is rescaled in place within its location and architecture."""
+    """Return whether a new server replaces the old one; with the same location and architecture, it is rescaled."""
     old, new = before.server, after.server
     return bool(old and new and (old.location, old.architecture) != (new.location, new.architecture))
 

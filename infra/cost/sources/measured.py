@@ -2,7 +2,7 @@
 
 `.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}, "disks": [...]}`: memory in MiB,
 all replicas together, and of each disk `{"disk": "data", "used_bytes", "size_bytes", "bytes_a_day"}`.
-It does not affect the verdict. An invalid file is ignored, and the report says so.
+The measurement does not affect the verdict. An invalid file is ignored, and the report says so.
 """
 
 from __future__ import annotations

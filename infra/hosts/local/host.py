@@ -66,9 +66,10 @@ class LocalHost(Host):
 
 
 def docker_provider(stack: str, options: pulumi.ResourceOptions) -> docker.Provider:
-    """Return a provider for the daemon that this machine's user works with.
+    """Return a provider for the Docker daemon of this machine's user.
 
-    The provider prefers `DOCKER_CONTEXT` and `DOCKER_CERT_PATH` of the environment to its host, unless they are given.
+    `context` and `cert_path` are always given: otherwise the variables `DOCKER_CONTEXT` and `DOCKER_CERT_PATH` would
+    override the host.
     """
     import pulumi_docker as docker
 
