@@ -42,7 +42,7 @@ class Memory:
         return cls(files, dict(state.get("seen", {})), stale)
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
-        """Sort files. A reload of all begins with the known files in their order, so the last value of a key stays."""
+        """Sort files. A full reload begins with the known files in load order, so the last value of a key stays."""
         known = {path: number for number, path in enumerate(self.files)} if self.stale else {}
         return sorted(paths, key=lambda path: known.get(str(path), len(known)))
 
