@@ -1,4 +1,4 @@
-"""Send requests to the Airflow of a stack inside its container, which needs no address, port or password here."""
+"""Send requests to a stack's Airflow from inside its container, so the caller needs no address, port or password."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def import_errors(server: Container) -> list[tuple[str, str]]:
 
 
 def are_parsed(server: Container, processor: Container) -> bool:
-    """Return whether the DAG processor has parsed every DAG since it was started; until then no error is known.
+    """Return whether the DAG processor has parsed every DAG since it started; before that, import errors are unknown.
 
     Raises:
         UnreachableError: the API server does not answer.

@@ -1,4 +1,4 @@
-"""Count the hours that Hetzner bills: each started hour, at an hourly price that never exceeds the monthly one."""
+"""Count the hours that Hetzner bills: each started hour, until the sum for a month reaches the monthly price."""
 
 from __future__ import annotations
 

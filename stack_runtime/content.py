@@ -13,10 +13,9 @@ FOLDERS = ("airflow/dags", "dashboards", "dbt", "meltano")
 
 
 def content_dir() -> Path:
-    """Return the folder `data_stack` of the project.
+    """Return the folder `data_stack` of the project, or the one in the source tree if the project has none.
 
-    In an image, and in a project without that folder, it is the folder next to the sources: the copied content, or the
-    demo.
+    The source tree of an image has a copy of the project's content; elsewhere it has the demo.
     """
     try:
         own = project_dir() / "data_stack"

@@ -1,7 +1,8 @@
-"""Mark which stack owns a stack's name on a Docker daemon: an empty volume marks containers, networks and volumes.
+"""Record in the labels of an empty marker volume which stack owns a stack name on a Docker daemon.
 
-Docker cannot change the labels of an existing object. The label of one volume can be changed by replacing it, without
-replacing containers or losing volumes with data.
+The owner of the name owns all containers, networks and volumes with that name. Docker cannot change the labels of an
+existing object. An empty volume can be replaced to change its labels; to replace the other objects would restart
+containers or lose data.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def marker(stack: str) -> str:
 
 
 def owner(client: DockerClient, stack: str) -> str | None:
-    """Return the identity of the stack that owns this name; None without a marker."""
+    """Return the identity of the stack that owns the name `stack`; None if there is no marker volume."""
     try:
         labels = client.volumes.get(marker(stack)).attrs.get("Labels") or {}
     except NotFound:
@@ -31,7 +32,7 @@ def owner(client: DockerClient, stack: str) -> str | None:
 
 
 def claim(client: DockerClient, stack: str, identity: str) -> str:
-    """Create the marker unless it exists. Returns: the owner that it names.
+    """Create the marker volume unless it exists. Returns: the identity of the owner that its labels name.
 
     Docker returns an existing volume unchanged, so if two deployments begin at once, the first one gets the name.
     """

@@ -96,7 +96,7 @@ def _config_file() -> str:
 
 
 def hub_refuses(error: DockerException) -> bool:
-    """Return whether the hub answered and refused; it is reachable then, so its images may not be replaced."""
+    """Return whether the hub refused the request. Such a hub is reachable, so no stand-in may replace its images."""
     words = str(error)
     return bool(RATE_LIMIT.search(words) or _REFUSED.search(words))
 

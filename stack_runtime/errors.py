@@ -60,7 +60,7 @@ class StackError(Exception):
         """Return the error that another process wrote with `as_json`.
 
         Raises:
-            KeyError: it is not such a document.
+            KeyError: a key that `as_json` writes is missing.
         """
         what, where, advice = (str(document[key]) for key in ("error", "where", "next"))
         error, code = StackError(what, where=where, next_command=advice), document["exit_code"]

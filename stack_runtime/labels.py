@@ -1,4 +1,4 @@
-"""Define the labels on everything that belongs to a stack, by which status, logs, adoption and clean-up find it."""
+"""Define the labels of a stack's Docker objects; status, logs, adoption and clean-up find the objects by them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def of_stack(stack: str) -> dict[str, str]:
 
 
 def filter_of(stack: str) -> dict[str, str | list[str] | bool]:
-    """Return the filter with which Docker lists only what has the labels of `stack`."""
+    """Return the filter that makes Docker list only objects with the labels of `stack`."""
     return {"label": [f"{label}={value}" for label, value in of_stack(stack).items()]}
 
 

@@ -34,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True)
 class CostLine:
-    """One item of the monthly bill. With `by_the_hour` it costs the share of the month in which its server exists."""
+    """One item of the monthly bill. An item `by_the_hour` is billed only for the hours in which its server exists."""
 
     resource: str
     monthly_usd: Decimal | None
@@ -44,7 +44,7 @@ class CostLine:
 
 @dataclass(frozen=True)
 class PlannedCost:
-    """A plan, in dollars per month with tax as `tax` says. `total_usd` is None if it is unknown."""
+    """A planned cost in dollars per month. `tax` says which tax it includes; `total_usd` is None if it is unknown."""
 
     stack: str
     verdict: str
@@ -70,7 +70,7 @@ class PlannedCost:
         """Return the plan that `as_json` wrote.
 
         Raises:
-            UsageError: it is not such a plan.
+            UsageError: `text` is not a plan in the form of `as_json`.
         """
         try:
             return cls(**_values(json.loads(text)))

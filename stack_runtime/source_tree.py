@@ -1,7 +1,7 @@
 """Find the sources that images and Meltano's environment are built from.
 
-They are the repository, or inside an image what was copied from it. A wheel has the same files in another layout, so
-they are copied into the cache, where both builds work as in the repository.
+In a clone, the sources are the repository; in an image, they are the files that were copied from it. A wheel has the
+same files in another layout, so they are copied into the cache in the repository's layout, which both builds need.
 """
 
 from __future__ import annotations

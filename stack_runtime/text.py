@@ -1,4 +1,4 @@
-"""Text for a person: its source may be hostile, and a person may decide based on it."""
+"""Prepare text for display: its source may be hostile, and a person may decide based on it."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from stack_runtime.text import shortened
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _OF_SQLITE = ("full", "readonly", "unable to open", "disk I/O")
-"""Words of SQLite for the same, when it writes the history of changes."""
+"""Words in the errors of SQLite when it cannot write the history of changes for one of these reasons."""
 
 
 def unwritable(error: BaseException) -> StackError | None:
-    """Return the error for a file that cannot be written; None for any other failure."""
+    """Return the error for the user if `error` means that a file cannot be written; None for any other failure."""
     import sqlite3  # imported late, because only a failure needs it
 
     if isinstance(error, sqlite3.OperationalError) and any(words in str(error) for words in _OF_SQLITE):

@@ -40,7 +40,7 @@ def safely_quoted(value: Any) -> Any:
 
 
 def _is_plain(text: str) -> bool:
-    """Return whether a text without quotes is the same text in YAML 1.1, also in a list and as a name."""
+    """Return whether YAML 1.1 reads the unquoted text as the same text, both as a list item and as a key."""
     try:
         return bool(yaml.safe_load(f"[{text}]") == [text] and yaml.safe_load(f"{{{text}: 0}}") == {text: 0})
     except (yaml.YAMLError, ValueError, TypeError):

@@ -113,7 +113,7 @@ def _money(cents: int, currency: str) -> str:
 
 
 def _sent_again(dice: _Dice, row: Row) -> Row:
-    """Return the same record, or one with the same id and a corrected amount."""
+    """Return a second record for the id of `row`: an exact duplicate, or one with a corrected amount."""
     if dice.chance(0.5):
         return row
     corrected = _money(int(Decimal(row[3]) * 100) * 9 // 10, row[4])
@@ -121,7 +121,7 @@ def _sent_again(dice: _Dice, row: Row) -> Row:
 
 
 def _malformed(kind: int, row: Row) -> Row:
-    """Return `row` with one of the kinds of malformation, in turn."""
+    """Return `row` malformed in one of several ways; consecutive values of `kind` take the ways in turn."""
     variants: tuple[Row, ...] = (
         row[:4],  # ragged: too few fields
         (*row, "left over"),  # ragged: too many

@@ -32,9 +32,9 @@ class AgentsClient:
         """Return a client with a person's token, or with the stack's token, which may read and propose.
 
         Args:
-            token: a person's token; empty for that of the stack.
+            token: a person's token; empty to use the stack's token.
         Raises:
-            UnreachableError: there is neither.
+            UnreachableError: `token` is empty, and the stack's token cannot be read.
         """
         file = Path(os.environ.get("FDS_AGENTS_TOKEN_FILE", "/run/fds/agents_token"))
         try:

@@ -1,4 +1,4 @@
-"""Compute from a plan what the current month has cost so far, and what it will cost. Pure."""
+"""Compute from a plan the cost of the current month so far and its forecast. Read neither clock, file nor network."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def current(plan: PlannedCost, now: datetime) -> Month | None:
 
 
 def _hours(began: datetime, until: datetime) -> int:
-    """Return the started hours between two times, at most those that cost the monthly price."""
+    """Return the started hours between two times, at most the number of hours that costs the monthly price."""
     return min(HOURS_TO_CAP, started_hours(began, until))
 
 
 def _sum(lines: list[CostLine], hours: int) -> Decimal | None:
-    """Return what the lines cost for a number of hours, each rounded up to the cent; None if a price is unknown."""
+    """Return the sum of the lines for some hours, each line rounded up to the cent; None if a price is unknown."""
     total = Decimal(0)
     for line in lines:
         if line.monthly_usd is None:

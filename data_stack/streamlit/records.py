@@ -61,7 +61,7 @@ def streams() -> list[tuple[datetime, Stream]]:
     return _streams(progress())
 
 
-# The progress is the key of these caches, so that a page never shows older checks than the run that it knows.
+# The progress of the last run is the cache key, so a page never shows checks that are older than the run on that page.
 @st.cache_data(ttl=5, max_entries=1, show_spinner=False)
 def _checks(last: tuple[tuple[str, str, int], ...]) -> list[tuple[datetime, Check]]:
     return _read(lambda records: records.checks(CHECKED_RUNS), [])

@@ -70,7 +70,7 @@ def go_program() -> list[str]:
 
 
 def _replacements(go: list[str], version: str, work: Path) -> list[tuple[str, str]]:
-    """Return the module's own `replace` lines, which Go ignores in a dependency, except those with local folders."""
+    """Return the module's own `replace` lines except those with local folders; Go ignores them in a dependency."""
     answer = _run([*go, "mod", "download", "-json", f"{MODULE}@v{version}"], work)
     go_mod = json.loads(answer[answer.index("{") :])["GoMod"]
     parsed = json.loads(_run([*go, "mod", "edit", "-json", go_mod], work))

@@ -75,7 +75,7 @@ def serve(client: docker.DockerClient) -> str:
 
 
 def bridge(client: docker.DockerClient) -> str:
-    """Return the daemon's address on its default bridge; the loopback address if this machine has no such bridge."""
+    """Return the daemon's address on its default bridge; the loopback address if this machine lacks that address."""
     try:
         config = client.networks.get("bridge").attrs["IPAM"]["Config"]
     except docker.errors.APIError:
@@ -90,7 +90,7 @@ def bridge(client: docker.DockerClient) -> str:
 
 
 def _free(host: str, port: int) -> bool:
-    """Return whether a server could listen there; port 0 tests whether the address is one of this machine's."""
+    """Return whether a server can listen at this address; with port 0, whether this machine has the address at all."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -102,7 +102,7 @@ def _free(host: str, port: int) -> bool:
 
 @contextlib.contextmanager
 def writer() -> Iterator[str]:
-    """Run a registry over the same folder that accepts pushes, on the loopback interface, while the block runs."""
+    """While the block runs, run a second registry on the same folder that accepts pushes, on the loopback interface."""
     stop(folder() / "writer.log", _program())  # a registry that a killed setup left running
     where, process = _start("127.0.0.1", read_only=False)
     try:
@@ -119,7 +119,7 @@ def is_hub(client: docker.DockerClient, where: str) -> bool:
 
 
 def may_configure() -> bool:
-    """Return whether the daemon is this machine's own and we may make it read its configuration again."""
+    """Return whether the daemon runs on this machine and we may change its configuration and make it read that."""
     return _daemon_pid() is not None
 
 
@@ -148,7 +148,7 @@ def _daemon_pid() -> int | None:
         program, *arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except (OSError, ValueError):
         return None
-    # the daemon refuses a setting that is both a flag and in the file
+    # the daemon refuses a setting that is given both by a flag and in the configuration file
     flags = ("--registry-mirror", "--config-file")
     ours = Path(program).name == "dockerd" and not any(argument.startswith(flags) for argument in arguments)
     return pid if ours else None

@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds of each round, side by side; a ratio is the median of the rounds' own ratios."""
+    """Seconds per round of each measurement; a ratio is the median of the ratios of the single rounds."""
 
     containers: int
     cold_seconds: list[float]
@@ -95,7 +95,7 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
     stack.fds("up")
     stack.hold_images()
     resources = sum(stack.fds("up")["changes"].values())
-    _floor(resources, folder)  # the first one creates the resources
+    _floor(resources, folder)  # the first deployment creates the resources
     nothing: list[float] = []
     floor: list[float] = []
     for _ in range(5 * rounds):  # more rounds, because short measurements vary a lot on a busy machine

@@ -45,7 +45,7 @@ with duckdb.connect(database, config={"threads": 2}) as connection:
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds and ratio of one run of the benchmark; the peaks of memory are of the large run, by process."""
+    """Seconds and ratio of one benchmark; the memory peaks are those of the large run, by kind of process."""
 
     rows: int
     sql_seconds: float
@@ -83,7 +83,7 @@ def measure(rounds: int, say: Say) -> Result:
         write_rows(big, _ROWS)
         write_rows(small, 10)
         say("fds run --local, ten rows")
-        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # the first parses all models
+        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # the first run parses all models
         database.unlink()
         say(f"fds run --local, {_ROWS:,} rows")
         ours = _run(big, database)

@@ -20,7 +20,7 @@ _INTERVAL = 0.05
 
 @dataclass
 class Watched:
-    """Resources of a command: seconds, peak memory by kind of process, and peak of the sum, both in MB."""
+    """Resources of a command: seconds, peak memory in MB by kind of process, and peak of the total memory in MB."""
 
     seconds: float = 0.0
     peaks: dict[str, float] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Watched:
 
 
 def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Watched:
-    """Run `command` to its end.
+    """Run `command` to its end and measure its time and memory.
 
     Raises:
         StackError: the command failed.
@@ -69,7 +69,7 @@ def _look(root: int, watched: Watched, ended: threading.Event) -> None:
                 name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 peak, now = (int(status[key].split()[0]) / 1024 for key in ("VmHWM", "VmRSS"))
             except (OSError, KeyError, ValueError):
-                continue  # it has just ended
+                continue  # the process has just ended
             label = next((Path(part.decode()).name for part in name[1:2] if part), status["Name"].strip())
             watched.peaks[label] = max(watched.peaks.get(label, 0.0), peak)
             resident += now
@@ -81,7 +81,7 @@ def _descendants(root: int) -> list[int]:
     while open_:
         pid = open_.pop()
         found.append(pid)
-        with contextlib.suppress(OSError):  # it has just ended
+        with contextlib.suppress(OSError):  # the process has just ended
             for task in Path(f"/proc/{pid}/task").glob("*/children"):
                 open_ += map(int, task.read_text().split())
     return found

@@ -1,4 +1,4 @@
-"""Read how to reach Metabase: a file that only the container that runs the pipeline has."""
+"""Read Metabase's address and account from a file, which only the container that runs the pipeline has."""
 
 from __future__ import annotations
 

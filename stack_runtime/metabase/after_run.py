@@ -23,7 +23,7 @@ def fill_from_environment() -> Filled:
 
 
 def fill_after_run() -> None:
-    """Fill Metabase, and log what was done; a failure changes nothing in the result of the run."""
+    """Fill Metabase and log what was created; log a failure too, because it does not change the result of the run."""
     log = logs.logger("metabase")
     try:
         filled = fill_from_environment()

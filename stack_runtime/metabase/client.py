@@ -19,10 +19,10 @@ Item = Mapping[str, Any]
 
 
 class MetabaseError(UnreachableError):
-    """Metabase does not answer, refuses a request, or gives an answer of another form.
+    """Metabase does not answer, refuses a request, or sends a response of an unexpected form.
 
     Args:
-        status: the HTTP status; 0 without an answer.
+        status: the HTTP status; 0 if there is no error status.
     """
 
     def __init__(self, what: str, request: str, status: int = 0) -> None:
@@ -70,7 +70,7 @@ class Metabase:
         return answer
 
     def get_list(self, path: str) -> list[Item]:
-        """Return the objects that are listed at `path`, as a list or as the list `data` of an object."""
+        """Return the objects that Metabase lists at `path`: the response is a list, or an object with a list `data`."""
         answer = self.request("GET", path)
         found = answer.get("data") if isinstance(answer, dict) else answer
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
@@ -85,7 +85,7 @@ class Metabase:
         """Send one request and return the JSON of the answer; None if it is empty.
 
         Raises:
-            MetabaseError: no answer in time, a status of 400 or above, or no JSON.
+            MetabaseError: no response in time, a status of 400 or above, or a body that is too large or not JSON.
         """
         headers = {"Content-Type": "application/json"}
         if self._session:
@@ -116,7 +116,7 @@ def id_of(item: Any, request: str) -> int:
     """Return the id of an object in the answer to `request`.
 
     Raises:
-        MetabaseError: it has none.
+        MetabaseError: the object has no valid id.
     """
     found = item.get("id") if isinstance(item, dict) else None
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:

@@ -16,7 +16,7 @@ COLUMNS = 24
 SHOWN_ROWS = 2000
 """Rows that Metabase shows of a table at most, by its own limit."""
 
-# Counts the tables that are there when the card is opened, so it stays right when marts come and go.
+# The query lists the tables each time the card is opened, so it stays correct when marts are added or removed.
 _ROWS_SQL = f"""SELECT table_name AS mart, (xpath('/row/n/text()', query_to_xml(
     format('SELECT count(*) AS n FROM %I.%I', table_schema, table_name), false, true, '')))[1]::text::bigint AS rows
 FROM information_schema.tables WHERE table_schema = '{SCHEMA}' ORDER BY mart"""
@@ -24,7 +24,7 @@ FROM information_schema.tables WHERE table_schema = '{SCHEMA}' ORDER BY mart"""
 
 @dataclass(frozen=True)
 class Card:
-    """One card. `x` and `y` are columns of its query: the groups, and the figures that are drawn for them."""
+    """One card. Of the columns of its query, `x` names those that group the chart, and `y` those with the figures."""
 
     key: str
     name: str
@@ -46,7 +46,7 @@ class Card:
 
 
 def cards_of(marts: Sequence[str], charts: Sequence[Card]) -> list[Card]:
-    """Return the cards of a project: its own charts, the number of rows of all marts, and each mart as a table."""
+    """Return the cards of a project: declared charts, a chart of the rows in each mart, and each mart as a table."""
     rows = Card(
         "rows", "Rows in each mart", "The number of rows of every mart.", _ROWS_SQL, "bar", ("mart",), ("rows",)
     )
@@ -63,7 +63,9 @@ def cards_of(marts: Sequence[str], charts: Sequence[Card]) -> list[Card]:
 
 
 def charts_of(manifest: Path, marts: Collection[str]) -> tuple[list[Card], list[str]]:
-    """Return the charts that models declare as `meta: {metabase: [{name, display, sql, x, y}]}`, and what is wrong.
+    """Return the charts that models declare, and a message for each invalid declaration.
+
+    A model declares charts as `meta: {metabase: [{name, display, sql, x, y}]}`.
 
     Args:
         manifest: dbt's `manifest.json` of the last run; without the file there are no charts.
@@ -98,7 +100,7 @@ def _declared(mart: str, meta: Mapping[str, Any]) -> Iterator[Card | str]:
 
 
 def _problem(chart: Any) -> str:
-    """Return what is wrong with a declared chart; empty if nothing is."""
+    """Return what is wrong with a declared chart; empty if it is valid."""
     if not isinstance(chart, dict):
         return "is no mapping"
     for key in ("name", "sql"):
@@ -114,7 +116,7 @@ def _problem(chart: Any) -> str:
 
 
 def layout(cards: Sequence[tuple[int, Card]]) -> list[Mapping[str, Any]]:
-    """Return Metabase's `dashcards` for cards with their ids: from left to right, then in the next row."""
+    """Return Metabase's `dashcards`, which place the given cards, each with its id, row by row from left to right."""
     found: list[Mapping[str, Any]] = []
     row = column = 0
     height = 0
@@ -124,7 +126,7 @@ def layout(cards: Sequence[tuple[int, Card]]) -> list[Mapping[str, Any]]:
             row, column, height = row + height, 0, 0
         found.append(
             {
-                "id": -number,  # a negative id means a new place
+                "id": -number,  # a negative id tells Metabase to create the dashcard
                 "card_id": card_id,
                 "row": row,
                 "col": column,

@@ -22,7 +22,7 @@ _MARTS = """SELECT relname FROM pg_class
 
 
 class Ledger:
-    """The ids of what was made in Metabase, by key; each call is one transaction.
+    """The ids of the objects that were created in Metabase, by key; each call is one transaction.
 
     The table is in the same PostgreSQL as Metabase's own database, so both are kept, lost or restored together.
     """
@@ -33,16 +33,16 @@ class Ledger:
         connection.execute(_TABLE)
 
     def find(self, key: str) -> int | None:
-        """Return the id that was recorded for `key`."""
+        """Return the id that is recorded for `key`; None if there is none."""
         row = self._connection.execute("SELECT id FROM ops.metabase WHERE key = %s", (key,)).fetchone()
         return int(row[0]) if row else None
 
     def record(self, key: str, made: int) -> None:
-        """Record that `key` was made."""
+        """Record the id `made` of the object for `key`, unless an id is recorded for it."""
         self._connection.execute("INSERT INTO ops.metabase VALUES (%s, %s) ON CONFLICT DO NOTHING", (key, made))
 
     def clear(self) -> None:
-        """Forget everything, because Metabase is new."""
+        """Delete all records, because Metabase is new."""
         self._connection.execute("DELETE FROM ops.metabase")
 
     def marts(self) -> list[str]:
@@ -50,7 +50,7 @@ class Ledger:
         return [name for (name,) in self._connection.execute(_MARTS, (SCHEMA,)).fetchall()]
 
     def problem(self, card: Card) -> str:
-        """Return why the query of `card` cannot run or lacks a column; empty if it can. It reads no rows."""
+        """Return why the query of `card` cannot run, or which column it lacks; empty if it is valid. Read no rows."""
         if "{{" in card.sql or "[[" in card.sql:
             return "has {{ or [[, which Metabase would replace"
         try:

@@ -1,4 +1,4 @@
-"""Fill the Metabase of a deployed stack: in its runner, which reaches Metabase over the stack's network."""
+"""Fill the Metabase of a deployed stack by a command in the runner, which is on the same network as Metabase."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SERVICE = "metabase"
 
 
 def fill_deployed(client: DockerClient, stack: str, say: Say) -> None:
-    """Fill the Metabase of `stack`, if it has one. What fails is reported and raises no error: the stack is deployed.
+    """Fill the Metabase of `stack`, if it has one; report a failure without raising it, as the stack is deployed.
 
     Args:
-        say: takes a line for a person.
+        say: called with each line to show to a person.
     """
     if not containers(client, stack, SERVICE):
         return

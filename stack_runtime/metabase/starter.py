@@ -1,7 +1,8 @@
-"""Make the first account, the database, the collection, the cards and the dashboard, each of them once.
+"""Create the first account, the database, the collection, the cards and the dashboard, each of them once.
 
-The order of each step is: look into the ledger; look for what a killed attempt made and did not record; make it; record
-it. So an attempt that is killed anywhere is completed by the next one, and nothing is made twice.
+Each step looks up its object in the ledger, then in Metabase, where a killed attempt may have created it without a
+record. If the object is in neither, the step creates it. Then it records the object. So the next attempt completes an
+attempt that was killed at any point, and no object is created twice.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ NAME = "Data stack"
 
 @dataclass(frozen=True)
 class Filled:
-    """What was made, and what was left out and why; each is a line for a person."""
+    """Lines for a person: what was created, and what was left out, with the reason."""
 
     made: list[str]
     left_out: list[str]
 
 
 def fill(access: Access, postgres: PostgresConfig, manifest: Path) -> Filled:
-    """Make in Metabase what is missing.
+    """Create the account and the starter content that Metabase still lacks.
 
     Args:
         manifest: dbt's `manifest.json` of the last run, for the charts that models declare.
@@ -66,7 +67,7 @@ class Starter:
         """Log in with the first account; create it if Metabase has none.
 
         Raises:
-            UnreachableError: the account's password is not the one in the stack file.
+            UnreachableError: Metabase refuses the account's password in the stack file.
         """
         properties = self._metabase.properties()
         if properties.get("has-user-setup") is not True:
@@ -150,7 +151,7 @@ class Starter:
         )
 
     def _dashboard(self, collection: int, placed: Sequence[tuple[int, Card]]) -> None:
-        """Make the dashboard and place the cards on it, once: cards that are made later are in the collection only."""
+        """Create the dashboard and place the cards on it, once; cards created later are in the collection only."""
         described = "One chart or table for each starter card."
         body = {"name": NAME, "description": described, "collection_id": collection}
         dashboard = self._described("dashboard", "/api/dashboard", body)
@@ -174,7 +175,7 @@ class Starter:
         return known
 
     def _described(self, key: str, path: str, body: Item) -> int:
-        """Make an object once; its description ends with a mark, by which a killed attempt's object is found."""
+        """Create an object once. Its description ends with a mark, so that the object of a killed attempt is found."""
         mark = f"[fds {key}]"
         marked = {**body, "description": f"{body['description']} {mark}"}
 
@@ -185,7 +186,7 @@ class Starter:
         return self._once(key, find, lambda: self._metabase.create(path, marked))
 
     def _is_listed(self, path: str, wanted: int) -> bool:
-        """Return whether the object is there, and neither deleted nor in the trash."""
+        """Return whether Metabase has the object and it is not in the trash."""
         return any(item.get("id") == wanted and not item.get("archived") for item in self._metabase.get_list(path))
 
     def _find_database(self) -> int | None:
@@ -205,7 +206,7 @@ class Starter:
         return made
 
     def _update_password(self, database: int) -> None:
-        """Give Metabase the reader's password if it was not given this one yet; other details stay."""
+        """Update the connection in Metabase if the reader's password has changed; keep all other details."""
         if self._ledger.find(self._password_key()) is not None:
             return
         details = self._metabase.get_object(f"/api/database/{database}").get("details")
@@ -214,6 +215,6 @@ class Starter:
         self._ledger.record(self._password_key(), database)
 
     def _password_key(self) -> str:
-        """Return a key for the password: a digest, because the password is random and long."""
+        """Return the ledger's key for the password: a digest, which is safe because the password is random and long."""
         digest = hashlib.sha256(str(self._access.database["password"]).encode()).hexdigest()
         return f"password {digest}"

@@ -157,7 +157,8 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
     """Run the pipeline and print its result as JSON; log a run that could not start.
 
     Args:
-        publishes: the run was to publish, so its outcome goes into the metrics, and new marts into Metabase.
+        publishes: whether the run was meant to publish. If so, write its outcome to the metrics, and add published
+            marts to Metabase.
 
     Returns: the exit code.
     """
@@ -178,7 +179,7 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
 
 
 def _leave_measurements(run: Run) -> None:
-    """In a runner, write the result of a run for Prometheus and a sample of the disks; log failures to write."""
+    """In a runner, write the metrics of the run and record a sample of the disks; log a failure to write them."""
     from stack_runtime import logs
     from stack_runtime.pipeline.disks import measure
     from stack_runtime.pipeline.metrics import write_metrics

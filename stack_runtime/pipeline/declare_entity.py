@@ -25,7 +25,7 @@ _NOT_SHARED = {"entities", "quarantine_dir", "report_path", "batch_config", "max
 
 @dataclass(frozen=True)
 class Declared:
-    """The files that an entity was written to."""
+    """Paths of the files into which `declare_entity` wrote an entity."""
 
     meltano: Path
     model: Path
@@ -33,7 +33,7 @@ class Declared:
 
 
 def entity_name(file: Path) -> str:
-    """Return a name for the entity of a file: the letters, digits and _ of its name; `data` if it has none."""
+    """Return an entity name made of the letters, digits and _ of the file's name; `data` if that is no valid name."""
     stem = re.sub(r"[^a-z0-9]+", "_", file.name.partition(".")[0].lower())
     name = stem.lstrip("0123456789_").rstrip("_")[:50]
     return name if ENTITY_NAME.fullmatch(name) and name != UPLOADS else "data"
@@ -57,7 +57,7 @@ def check_new(name: str) -> None:
     """Check that an entity can have this name.
 
     Raises:
-        UsageError: the name is invalid, or an entity, a model or a file has it.
+        UsageError: the name is invalid, or an entity, a model or a model's YAML file already uses it.
     """
     again = "choose another name with --entity NAME"
     if not ENTITY_NAME.fullmatch(name) or name == UPLOADS:
@@ -77,7 +77,7 @@ def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, An
 
     Args:
         report: a complete report of `inspect_file`.
-        shared: the settings that the entity inherits, which are not repeated.
+        shared: the settings of tap-csv that apply to the entity; they are not written again.
 
     Raises:
         UsageError: the name is taken, or a file cannot be written.

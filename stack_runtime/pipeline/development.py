@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def copy_published(paths: PipelinePaths) -> Path:
     """Copy the database that local runs publish, unless the copy is up to date.
 
-    Returns: the path of the copy; nothing exists there if no data is published, and dbt then creates a database.
+    Returns: the path of the copy. If no data is published, there is no file, and dbt creates a database there.
     """
     copy = paths.development
     copy.parent.mkdir(parents=True, exist_ok=True)

@@ -133,7 +133,7 @@ class _Comparison:
         return int(row[0]), int(row[1]), int(row[2])
 
     def _by_content(self) -> tuple[int, None, int]:
-        """Count rows that only one side has; equal rows count as often as they occur."""
+        """Count the rows that only one of the databases has; each duplicate of a row counts."""
         columns = ", ".join(_comparable(column, kind) for column, kind in self._common()) or "1"
         old, new = (f"SELECT {columns} FROM {rows}" for rows in (self._old_rows, self._new_rows))
         added = self._number(f"SELECT count(*) FROM (({new}) EXCEPT ALL ({old}))")
@@ -141,7 +141,7 @@ class _Comparison:
         return added, None, removed
 
     def _identifies(self, key: str) -> bool:
-        """Return whether `key` is a column of the same type in both, with unique values and without nulls."""
+        """Return whether both marts have the column `key` with the same type, unique values and no nulls."""
         if not any(column == key for column, _ in self._common()):
             return False
         name = quoted(key)
@@ -191,7 +191,7 @@ def _differs(column: str, kind: str) -> str:
 
 
 def _comparable(column: str, kind: str) -> str:
-    """Return the SQL expression to compare a column by content: floats with 9 significant digits."""
+    """Return the SQL expression that compares a column by content; floats are rounded to 9 significant digits."""
     name = quoted(column)
     return f"format('{{:.9g}}', {name})" if kind in _FLOATS else name
 

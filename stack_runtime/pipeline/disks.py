@@ -17,13 +17,13 @@ SYSTEM = Path("/etc/hostname")
 WINDOW = timedelta(days=30)
 """Only samples of this period determine the growth."""
 SHORTEST = timedelta(days=1)
-"""Samples of a shorter period say nothing about a day."""
+"""Shortest period of samples from which the growth per day is computed."""
 _DAY_S = 86_400
 
 
 @dataclass(frozen=True)
 class DiskSample:
-    """Bytes in use of one disk, and the bytes that fit, without what is reserved for root."""
+    """Used bytes and size of one disk; the size does not include the space that is reserved for root."""
 
     disk: str
     at: datetime
@@ -33,14 +33,14 @@ class DiskSample:
 
 @dataclass(frozen=True)
 class Growth:
-    """The last sample of a disk and its growth in bytes a day, which is None as long as it is unknown."""
+    """The last sample of a disk, and the growth of its used bytes per day; None as long as the growth is unknown."""
 
     last: DiskSample
     bytes_a_day: float | None
 
     @property
     def days_until_full(self) -> float | None:
-        """Return in how many days the disk is full; None without growth."""
+        """Return the number of days until the disk is full; None if it does not grow or its growth is unknown."""
         free = max(0, self.last.size - self.last.used)
         if not free:
             return 0.0

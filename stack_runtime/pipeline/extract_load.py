@@ -134,7 +134,7 @@ def _failure(work: Workspace) -> StackError:
 
 
 def reason_of(output: list[str]) -> str:
-    """Return the last sentence of the tap or target as the reason; else the last line that names an error."""
+    """Return the last error message of the tap or target; if there is none, the last line that contains `error`."""
     lines = list(_without_logging_errors(output))
     if invalid := _invalid_settings(lines):
         return f"a setting is invalid: {'; '.join(invalid)}"[:500]
@@ -153,7 +153,7 @@ def _invalid_settings(lines: list[str]) -> list[str]:
 
 
 def _without_logging_errors(lines: list[str]) -> Iterator[str]:
-    """Remove Python's output about log messages that could not be written, which Meltano causes."""
+    """Yield the lines without Python's reports of logging errors, which Meltano causes."""
     inside = False
     for line in lines:
         inside = inside or line == "--- Logging error ---"

@@ -30,8 +30,8 @@ def load(
     """Load the sources and files of `selection`, and add their counts to those of `run`.
 
     Args:
-        given: by the path of each file that the tap reads, the path that the user named. If not empty, all rows are
-            loaded, and the state does not change.
+        given: maps the path of each file that the tap reads to the path that the user named. If it is not empty, all
+            rows are loaded, and the state does not change.
 
     Returns: `run` with counts, one check per stream, refused files and quarantined rows.
 
@@ -61,7 +61,9 @@ def load(
 
 
 def refuse_unreadable(run: Run, selection: Selection) -> None:
-    """Refuse to publish if all files were refused and there is no other source. A few bad rows never stop a run.
+    """Refuse to publish if all files were refused and every source of the run reads files.
+
+    Quarantined rows of files that were not refused do not stop a run.
 
     Raises:
         CheckFailedError: there is nothing to publish.
@@ -74,7 +76,7 @@ def refuse_unreadable(run: Run, selection: Selection) -> None:
 
 
 def refusal_of(run: Run) -> CheckFailedError | None:
-    """Return the error for refused files of a run that published the others; None without refused files."""
+    """Return the error for a run that published but refused some files; None if it refused no file."""
     if not run.refused:
         return None
     count = len(run.refused)

@@ -85,10 +85,11 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
 
 
 def exact_column(column: str, kind: str) -> str:
-    """Return the SQL expression to export a column without loss: as text or JSON if Parquet has no such type.
+    """Return the SQL expression to export a column without loss.
 
-    DuckDB would write 128-bit integers as rounded floats, intervals as milliseconds of 32 bits, times in UTC, and the
-    numbers of its alternatives for unions.
+    A type that Parquet does not have is exported as a decimal, text or JSON. Otherwise DuckDB would write 128-bit
+    integers as rounded floats, intervals as 32-bit milliseconds, times with an offset in UTC, and for unions the
+    numbers of their alternatives.
     """
     name = quoted(column)
     if kind in ("HUGEINT", "UHUGEINT"):

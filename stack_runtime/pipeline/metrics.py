@@ -38,7 +38,7 @@ def write_metrics(run: Run, paths: PipelinePaths) -> None:
 
 
 def _checks(run: Run) -> dict[str, int]:
-    """Return the number of checks by status; 0 for a status without checks, so that its series never ends."""
+    """Return the number of checks by status, with 0 for a status without checks, so that each series continues."""
     counts = Counter(check.status for check in run.checks)
     return {status: counts[status] for status in CHECK_STATUSES}
 

@@ -160,7 +160,7 @@ class Run:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Run:
-        """Return the run of `as_json`, without its diff and its count of files."""
+        """Return the run that `as_json` wrote, without its diff and its number of files."""
         finished = document["finished_at"]
         return cls(
             run_id=document["run_id"],

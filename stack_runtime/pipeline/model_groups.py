@@ -27,8 +27,8 @@ class ModelGroup:
     """Models that one task builds.
 
     Args:
-        select: its nodes, as dbt selects them.
-        after: names of the groups that it reads.
+        select: the nodes of the group, in dbt's selection syntax.
+        after: names of the groups whose models this group reads.
     """
 
     name: str
@@ -47,7 +47,7 @@ def groups_of(manifest: Any) -> tuple[ModelGroup, ...]:
 
 
 def group_nodes(nodes: Iterable[Node]) -> tuple[ModelGroup, ...]:
-    """Group `nodes` by folder, each group after its inputs; folders that depend on each other are one group."""
+    """Group `nodes` by folder and order the groups by their inputs; folders that read each other form one group."""
     found = {node.id: node for node in nodes}
     reads: dict[str, set[str]] = {node.folder: set() for node in found.values()}
     for node in found.values():
@@ -68,7 +68,7 @@ def group_nodes(nodes: Iterable[Node]) -> tuple[ModelGroup, ...]:
 
 
 def graph_module(sources: Sequence[str], groups: Sequence[ModelGroup], marts: Sequence[str]) -> str:
-    """Return the source of a Python module with sources, groups and marts, from which a DAG is made."""
+    """Return the text of a Python module with the sources, groups and marts, from which Airflow builds a DAG."""
     return "\n".join(
         (
             '"""Made from meltano.yml and the dbt project by `python -m stack_runtime.pipeline graph`."""',
@@ -82,7 +82,7 @@ def graph_module(sources: Sequence[str], groups: Sequence[ModelGroup], marts: Se
 
 
 def _reached(start: str, reads: Mapping[str, set[str]]) -> set[str]:
-    """Return all folders that `start` reads, directly or through others."""
+    """Return all folders that the nodes in `start` read, directly or through other folders."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:
@@ -93,7 +93,7 @@ def _reached(start: str, reads: Mapping[str, set[str]]) -> set[str]:
 
 
 def _folder(node: Any, project: str) -> str:
-    """Return the folder of a node below `models`, or that of seeds or snapshots; for a package, its name."""
+    """Return the folder of a node, for models relative to `models`; return the package name for a package's node."""
     if node.package_name != project:
         return str(node.package_name)
     parts = PurePosixPath(node.original_file_path).parent.parts

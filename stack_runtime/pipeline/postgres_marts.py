@@ -99,7 +99,7 @@ def _check_names(marts: list[Mart]) -> None:
 
 
 def _drop_removed(target: psycopg.Connection[Any], marts: set[str]) -> None:
-    """Drop our tables without a mart. Other users' tables stay; if their views use our tables, the drop fails."""
+    """Drop only our own tables whose mart no longer exists; the drop fails if a view of another user reads one."""
     for (name,) in target.execute(_OUR_TABLES, (SCHEMA, _MARK)).fetchall():
         if name not in marts:
             target.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, name)))
@@ -133,7 +133,7 @@ def _export(source: duckdb.DuckDBPyConnection, mart: Mart, file: Path) -> None:
 
 
 def _csv_expression(column: str, kind: str) -> str:
-    """Return the SQL expression for a column as text that PostgreSQL reads as the same value, without NUL."""
+    """Return the SQL expression that writes a column as text for PostgreSQL: the same values, with NUL replaced."""
     name, wanted = quoted(column), _type(kind)
     if wanted == "bytea":
         return f"'\\x' || hex({name}) AS {name}"

@@ -74,7 +74,7 @@ _SETTLE = """UPDATE ops.runs SET
 
 @dataclass(frozen=True)
 class Claim:
-    """A reservation of the pipeline between two steps of `run_id`, when no process holds the lock."""
+    """A reservation of the pipeline for `run_id` between two of its steps, while no process holds the lock."""
 
     run_id: str
     held_until: datetime
@@ -124,7 +124,7 @@ class Records:
             return _claimed(session)
 
     def save_disks(self, samples: Iterable[DiskSample]) -> None:
-        """Add samples of the disks, and remove those that no longer determine their growth."""
+        """Add samples of the disks, and remove samples that are too old for the growth to be computed from them."""
         with self._session() as session:
             self._make_tables(session)
             rows = [(one.disk, one.at.isoformat(), one.used, one.size) for one in samples]

@@ -2,16 +2,17 @@
 
 A run works on a private copy of the published database and publishes in this order:
 
-1. It writes the documentation of the models next to the published one.
-2. It writes run id and state into the copy, copies it next to the published file and flushes it to disk.
+1. It writes the documentation of the models to a file next to the published documentation.
+2. It writes run id and state into its private copy, copies that next to the published file and flushes it to disk.
 3. It writes the marts as Parquet files into a new folder.
 4. It replaces the marts in PostgreSQL in one transaction.
-5. It renames the documentation, and then the database, with the state in it, to their published names.
+5. It renames the documentation, and then the database (which contains the state), to their published names.
 6. It points the link to the Parquet files to the new folder.
 
-After a kill before the database is renamed, it is unchanged, and PostgreSQL and the documentation may be newer. The
-next run reads the same rows from the same state and publishes to all of them. After a kill between 5 and 6, the record
-of the run is open and the Parquet files are old. The next run closes the record and replaces the files.
+After a kill before the database is renamed, the published database is unchanged, while PostgreSQL and the documentation
+may be newer. The next run starts from the same state, reads the same rows and publishes to all places. After a kill
+between 5 and 6, the record of the run is open and the Parquet files are old. The next run closes the record and
+replaces the files.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Pipeline:
             return self._alone(str(csv or request.source or self._paths.landing), steps)
 
     def _refuse_nothing(self, declared: Sequence[Source], source: str | None) -> None:
-        """Refuse a run that has no file and no other source to load."""
+        """Refuse a run that has nothing to load: neither a file nor a source that reads no files."""
         refuse_nothing_declared(declared)
         if not select_landed(declared, self._paths.landing, source).sources:
             where = str(self._paths.landing)

@@ -53,14 +53,16 @@ class Selection:
     """Files of the landing folder that are not assigned to one entity, each with the reason."""
 
     def only(self, name: str) -> Selection:
-        """Return the files of this selection that the source `name` loads; the first source also loads files without an
-        entity."""
+        """Return the part of this selection that the source `name` loads.
+
+        The unassigned files go to the first source.
+        """
         first = self.sources[:1] and self.sources[0].name == name
         sources = tuple(source for source in self.sources if source.name == name)
         return Selection(sources, self.files, self.unclaimed if first else ())
 
     def of(self, source: Source) -> list[tuple[Mapping[str, Any], tuple[Path, ...]]]:
-        """Return the entities of `source` that have files, with these files."""
+        """Return each entity of `source` for which the selection has files, with those files."""
         return [(entity, found) for entity in source.entities or () if (found := self.files.get(entity["entity"]))]
 
 
@@ -197,7 +199,7 @@ def _source(name: str, plugins: Mapping[str, Mapping[str, Any]], file: Path) -> 
 
 
 def _ancestry(name: str, plugins: Mapping[str, Mapping[str, Any]], file: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the plugin and those that it inherits from, the nearest first."""
+    """Yield the plugin, then the plugin that it inherits from, and so on."""
     seen: set[str] = set()
     while name:
         if name in seen or name not in plugins:
@@ -222,7 +224,7 @@ def _entity(item: object, source: str, file: Path) -> Mapping[str, Any]:
 
 
 def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the globs of an entity with variables replaced; the default is the folder of its name in `landing`."""
+    """Yield the globs of an entity, with variables replaced; the default is all files in its folder in `landing`."""
     paths = entity.get("paths") or ([entity["path"]] if entity.get("path") else [])
     variables = {"MELTANO_PROJECT_ROOT": str(meltano_project()), **os.environ}
     for path in paths or [f"{entity['entity']}/*"]:

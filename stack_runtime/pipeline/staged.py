@@ -1,8 +1,9 @@
 """Run the pipeline in steps that are separate processes, such as tasks of Airflow; each can be killed and repeated.
 
-Each step works on a copy of the result of the last complete step, and one rename completes it. So a killed step leaves
-that result unchanged, and a complete step does nothing if it is repeated. Between two steps no process holds the lock.
-Instead, the run has a claim with an end: until then no other run starts, and after it a dead run blocks nothing.
+Each step works on a copy of the result of the last complete step, and one rename completes the step. So a killed step
+leaves the last result unchanged, and a complete step does nothing if it is repeated. Between two steps no process holds
+the lock. Instead, the run has a claim that expires: until then no other run starts; afterwards, a run whose steps no
+longer continue does not block others.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class StagedPipeline(Pipeline):
         return select_landed(declared_sources(), self._paths.landing)
 
     def _do(self, run_id: str, name: str, action: Callable[[_Stage], None]) -> Run:
-        """Run `action` on a copy of the last stage and complete it as `name`; do nothing if it is complete."""
+        """Run `action` on a copy of the last stage and complete the step `name`; do nothing if that is complete."""
         with self._stage_of(run_id) as last:
             if last is None:
                 return self._succeeded(run_id)
@@ -173,14 +174,14 @@ class StagedPipeline(Pipeline):
             except CheckFailedError as error:
                 self._keep_quarantine(stage.work, run_id)
                 stage.job.finish("failed", str(error))
-                # The stored failures in the draft can be looked at until the next run.
+                # The draft keeps the rows that failed the checks, for a person to look at until the next run.
                 self._end(run_id, keep=stage.work.folder if any(c.stops for c in stage.job.run.checks) else None)
                 raise
             return self._complete(stage, name)
 
     @contextmanager
     def _stage_of(self, run_id: str) -> Iterator[_Stage | None]:
-        """Hold the pipeline, and yield the last complete stage of `run_id`; None if it has ended.
+        """Hold the pipeline, and yield the last complete stage of `run_id`; yield None if the run has ended.
 
         Raises:
             LockedError: another run holds or claims the pipeline.
@@ -241,7 +242,7 @@ class StagedPipeline(Pipeline):
         return run
 
     def _ended(self, run_id: str) -> Run:
-        """Return the record of a run that has ended; complete that of a run killed while it published."""
+        """Return the record of a run that has ended; close the record if the run was killed while it published."""
         self._records.release(run_id)
         run = self._records.find(run_id)
         if run is None:

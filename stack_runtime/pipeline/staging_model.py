@@ -15,7 +15,7 @@ _SEPARATOR = "chr(31)"
 
 
 def safe_names(columns: Sequence[str]) -> dict[str, str]:
-    """Return for each column a different name of small letters, digits and _ that needs no quotes in SQL."""
+    """Return by column a unique name of small letters, digits and _ that needs no quotes in SQL."""
     reserved = {
         row[0]
         for row in duckdb.execute(
@@ -35,7 +35,7 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
 
 
 def quoted(name: str) -> str:
-    """Return a column name as an SQL identifier in a model, where `{` would begin an expression of Jinja."""
+    """Return a column name as an SQL identifier for a model; escape `{`, which could begin a Jinja expression."""
     return '"' + name.replace('"', '""').replace("{", '{{ "\\x7b" }}') + '"'
 
 
@@ -43,7 +43,7 @@ def model_sql(entity: str, schema: str, types: Mapping[str, str]) -> str:
     """Return the SQL of a staging model: all loaded columns under plain names.
 
     Args:
-        types: DuckDB's types by column. Before the first load, the model has these columns and no row.
+        types: DuckDB's types by column. Until the first load, the model returns these columns and no rows.
     """
     names = safe_names(list(types))
     source = f"source('{schema}', '{entity}')"
@@ -88,5 +88,5 @@ def properties_yml(entity: str, schema: str, keys: Sequence[str], types: Mapping
 
 
 def _shown(column: str) -> str:
-    """Return a column name for a description, which dbt renders with Jinja: other characters become `?`."""
+    """Return a column name for a description: special characters become `?`, because dbt renders it with Jinja."""
     return re.sub(r"[^\w .,:/()+-]", "?", column)[:60]

@@ -89,7 +89,7 @@ class Dbt:
         return groups_of(self._manifest)
 
     def unique_keys(self) -> dict[Relation, str]:
-        """Return by relation the first column of each model that has a `unique` test."""
+        """Return by relation of each model the first of its columns that has a `unique` test."""
         found: dict[Relation, str] = {}
         for node in self._manifest.nodes.values():
             metadata = getattr(node, "test_metadata", None)

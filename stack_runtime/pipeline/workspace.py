@@ -56,7 +56,7 @@ def published_run(database: Path) -> str | None:
     """Return the id of the run that published `database`; None if there is no file or no run published it.
 
     Raises:
-        UsageError: it is not a DuckDB file, or another program is writing to it.
+        UsageError: `database` is not a DuckDB file, or another program writes to it or did not close it.
     """
     if not database.exists():
         return None
@@ -144,7 +144,7 @@ def remove_old_models(work: Workspace, relations: Iterable[Relation]) -> None:
 
 
 def respell_models(database: Path, relations: Iterable[Relation]) -> None:
-    """Rename tables and views that differ from one of `relations` only in case, because dbt refuses to replace them."""
+    """Rename tables and views whose names differ only in case from `relations`, because dbt refuses to replace them."""
     now = {(schema.lower(), name.lower()): name for schema, name in relations}
     with duckdb.connect(str(database)) as connection:
         present = connection.execute(

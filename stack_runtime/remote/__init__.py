@@ -18,7 +18,7 @@ HOST_COMMAND = "/usr/local/sbin/fds-host"
 
 @dataclass(frozen=True)
 class Access:
-    """SSH access to one server. The key files are in `folder`; only the host key is sent anywhere: to the server."""
+    """SSH access to one server. Of the keys, which are files in `folder`, only the host key is sent to the server."""
 
     address: str
     folder: Path
@@ -47,10 +47,10 @@ def known_hosts(folder: Path) -> Path:
 
 
 def ssh_options(folder: Path, *, own_key: bool = True) -> list[str]:
-    """Return options for the `ssh` command: the key of this folder and no other, its host key and no other.
+    """Return options that make `ssh` use only the private key and accept only the pinned host key in `folder`.
 
     Args:
-        own_key: False to log in with the keys of the SSH agent or the default ones of this machine's user instead.
+        own_key: False to log in with the SSH agent's keys or the default keys of this machine's user instead.
     """
     settings = {
         # quoted, because ssh would read a path with a space as two files

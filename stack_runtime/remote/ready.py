@@ -115,7 +115,7 @@ def _grow(shared: _SharedConnection) -> None:
 
 
 def _measure(shared: _SharedConnection, say: Say) -> None:
-    """Start the timer that measures the containers; a server that an older version made has none."""
+    """Start the timer that measures the containers; a server that an older version created has no such timer."""
     code, text = shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} measure"))
     if code:
         say(f"the containers of {shared.access.address} are not measured: {shortened(text)}")

@@ -1,8 +1,8 @@
-"""Airflow imports this module by its name: policies for DAGs, which make a second DAG with the same id an error.
+"""Define Airflow's policies for DAGs: a second DAG with the same id is an error. Airflow imports this module by name.
 
-Without them, the definition that Airflow parsed last would replace the others of the same id without a message.
-Airflow takes a DAG of a file in two ways, and each has its check: one that a `with` block or decorator registers
-(`_RegisteredDags`), and one that is a variable of the module (`_count_in_module`).
+Without these policies, the definition that Airflow parsed last would replace the others of the same id without a
+message. Airflow finds the DAGs of a file in two ways, and each way has its check: a `with` block or decorator registers
+the DAG (`_RegisteredDags`), or a variable of the module has the DAG as its value (`_count_in_module`).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Only the DAG processor has it, because it parses all files; a task parses only i
 class _RegisteredDags(set[tuple["DAG", ModuleType]]):
     """The set in which Airflow collects the DAGs of the file that it parses.
 
-    Airflow takes DAGs for equal that differ only in what their tasks do, and an ordinary set keeps one of them.
+    To Airflow, two DAGs are equal if they differ only in what their tasks do, so an ordinary set would keep only one.
     """
 
     def add(self, registered: tuple[DAG, ModuleType]) -> None:
         """Add a DAG.
 
         Raises:
-            AirflowClusterPolicyViolation: the file has another DAG with its id, so it cannot be imported.
+            AirflowClusterPolicyViolation: the file has another DAG with the same id, so the file cannot be imported.
         """
         dag, module = registered
         for other, other_module in self:
@@ -54,7 +54,7 @@ DagContext.autoregistered_dags = _RegisteredDags()
 def dag_policy(dag: DAG) -> None:
     """Refuse a DAG of the project whose id belongs to a DAG of the package, or is defined more than once.
 
-    Of several files, the one that was parsed first is refused when it is parsed again.
+    If several files define the id, the file that was parsed first is refused only when it is parsed again.
 
     Raises:
         AirflowClusterPolicyViolation: the id is taken; Airflow records it as an import error of the file.
@@ -71,7 +71,7 @@ def dag_policy(dag: DAG) -> None:
 
 
 def _count_in_module(dag: DAG) -> int:
-    """Count the DAGs with the id of `dag` among the variables of its module; one that is no variable counts as well."""
+    """Return the number of DAGs with the id of `dag` in variables of its module; at least 1, for `dag` itself."""
     modules = [vars(module) for module in list(sys.modules.values()) if module]
     found = [
         {id(value) for value in module.values() if isinstance(value, type(dag)) and value.dag_id == dag.dag_id}
@@ -91,7 +91,7 @@ def _files_that_define(dag: DAG) -> list[str]:
 
 
 def _digest(text: str) -> str:
-    """Return a name for a file; an id may be longer than a name, or `..`."""
+    """Return a file name for `text`, which cannot be one itself: it may be too long, or `..`."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

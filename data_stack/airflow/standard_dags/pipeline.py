@@ -55,7 +55,7 @@ def publish() -> str:
 def abandon() -> None:
     """Release the pipeline after a failure, so that the next run does not wait.
 
-    It always fails, because the state of the last task is the state of the DAG run.
+    This task always fails, because Airflow gives the DAG run the state of its last task.
     """
     with suppress(AirflowFailException):  # the run never began
         run_step("abandon", "a task of the DAG run failed")
@@ -63,9 +63,9 @@ def abandon() -> None:
 
 
 def _schedule(cron: str | None) -> CronTriggerTimetable | None:
-    """Return a timetable that starts no run of the past.
+    """Return a timetable that starts only runs that become due later.
 
-    With a cron expression alone, Airflow also starts the last run, if it was due less than a tenth of the period ago.
+    With a cron expression alone, Airflow also starts the last run if it was due less than a tenth of the period ago.
     """
     at_once = timedelta(seconds=1)
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=at_once) if cron else None

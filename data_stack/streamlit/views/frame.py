@@ -65,7 +65,7 @@ def freshness(published: Version) -> None:
 
 
 def state() -> tuple[object, ...]:
-    """Return what a page depends on: published file and progress of the last run, or the error of reading them."""
+    """Return what a page depends on: version of the published file and progress of the last run, or the read error."""
     try:
         return version(), *records.progress()
     except StackError as error:

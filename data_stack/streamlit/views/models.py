@@ -45,7 +45,7 @@ def show() -> None:
 def _unpacked(file: Path, version: warehouse.Version) -> tuple[str, str]:
     """Write document and script of `file` into a folder.
 
-    Returns: the folder, and the name of the document without its extension: a digest, so that no cache has an old one.
+    Returns: the folder, and the document's name without extension: a digest, so that no cache returns an old document.
     Raises:
         OSError: `file` cannot be read.
         ValueError: it has no script, or more than one.

@@ -53,7 +53,7 @@ def show() -> None:
 
 
 def _filtered(runs: Sequence[Run]) -> list[Row]:
-    """Show the filters, and return the rows that they leave."""
+    """Show the filters, and return the rows that match them."""
     by_id = {run.run_id: run for run in runs}
     first, second, third = st.columns(3)
     chosen = first.selectbox(
@@ -92,7 +92,7 @@ def setting_of(reason: str) -> str:
 
 
 def _left_out(runs: Sequence[Run]) -> None:
-    """Say of which runs the records have only a part of the rows."""
+    """Show a caption for each run of which only a part of the quarantined rows is recorded."""
     for run in runs:
         if len(run.quarantined) < run.rows.quarantined:
             st.caption(

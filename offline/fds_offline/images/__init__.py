@@ -1,7 +1,7 @@
 """Build the usual images from Debian and Python packages, where no hub can be reached.
 
-Each folder here is a recipe for an image that users can use like the official one. The image's labels say that it is a
-stand-in and have a fingerprint of its inputs; it is built again only when that changes.
+Each folder here is a recipe for an image that users can use like the official one. The image's labels mark it as a
+stand-in and contain the fingerprint of its inputs. The image is built again only when the fingerprint changes.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ def fingerprint(reference: str) -> str:
 
 
 def bases(reference: str) -> list[str]:
-    """Return the recipes that this one starts from."""
+    """Return the base images of this recipe that have a recipe themselves."""
     text = (_folder(reference) / "Dockerfile").read_text()
     return [name for name in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if name in RECIPES]
 
 
 def is_current(client: docker.DockerClient, reference: str) -> bool:
-    """Return whether the daemon has the official image, or one of the current recipe."""
+    """Return whether the daemon has the official image, or a stand-in that was built from the current recipe."""
     with contextlib.suppress(ImageNotFound):
         made_from = client.images.get(reference).labels.get(STAND_IN)
         return made_from is None or made_from == fingerprint(reference)
@@ -86,7 +86,7 @@ def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
     Returns: `from this machine's registry` or `built here`.
 
     Raises:
-        UnreachableError: there is no recipe, or it cannot be built on this machine.
+        UnreachableError: there is no recipe, or the image cannot be built on this machine.
     """
     if reference not in RECIPES:
         raise UnreachableError(
@@ -105,7 +105,7 @@ def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
 
 
 def is_stored(reference: str) -> bool:
-    """Return whether the registry has the image of the current recipe, also under the image's usual name."""
+    """Return whether the registry has the image of the current recipe under both tags: fingerprint and usual tag."""
     return all(registry.holds(_repository(reference), tag) for tag in (fingerprint(reference), _tag(reference)))
 
 

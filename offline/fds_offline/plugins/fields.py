@@ -54,14 +54,14 @@ Fields = Mapping[str, Field]
 
 
 def missing(*names: str) -> dict[str, Field]:
-    """Return official inputs that a stand-in does not implement, and so refuses."""
+    """Return fields for inputs of the official provider that the stand-in does not implement and therefore refuses."""
     return dict.fromkeys(names, Field("string", missing=True))
 
 
 def checked(
     fields: Fields, news: Mapping[str, Any], olds: Mapping[str, Any], name: str, seed: bytes
 ) -> tuple[dict[str, Any], Failures]:
-    """Return the inputs with defaults and a name, and the failures of their checks."""
+    """Return the inputs completed by defaults and a generated name, and the failures of the checks."""
     failures: Failures = []
     inputs = _object(fields, news, "", failures)
     defaults = sorted(key for key in inputs if key not in news)
@@ -198,7 +198,7 @@ def _same_set(field: Field, old: list[Any], new: list[Any]) -> bool:
 
 
 def _replaces(field: Field, old: Any, new: Any) -> bool:
-    """Return whether a changed block replaces the resource, because of the block or of a changed part."""
+    """Return whether a changed property replaces the resource, by its own rule or by the rule of a changed part."""
     if field.replace or field.of is None:
         return field.replace
     if field.kind == "object" and isinstance(old, dict) and isinstance(new, dict):
@@ -211,7 +211,7 @@ def _replaces(field: Field, old: Any, new: Any) -> bool:
 
 
 def planned(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the outputs for a preview: computed ones are unknown, or as recorded in `state`."""
+    """Return the outputs for a preview: computed outputs are as recorded in `state`, or unknown without `state`."""
     result: dict[str, Any] = {}
     for key, field in fields.items():
         if key in inputs:
@@ -222,7 +222,7 @@ def planned(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any] 
 
 
 def refreshed(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs that a refresh records: the given ones with their real value; all of them on an import."""
+    """Return the inputs that a refresh records: the given inputs with their real values, or on an import all inputs."""
     if inputs:
         real = {key: value for key, value in inputs.items() if key == DEFAULTS}
         for key in inputs.keys() - {DEFAULTS}:

@@ -53,7 +53,7 @@ def _with_readable_failures(method: F) -> F:
 
 
 def _recorded(error: NotReadyError) -> bytes:
-    """Return the details by which the engine records a resource that was created but is not ready."""
+    """Return the error details that make the engine record a resource that was created but is not ready."""
     detail = any_pb2.Any()
     failed = provider_pb2.ErrorResourceInitFailed(id=error.resource_id, reasons=[str(error)])
     failed.properties.CopyFrom(wrapped_map(error.state))
@@ -208,7 +208,7 @@ def _without_id(state: State) -> State:
 
 
 def _keeps_name(fields: Fields, state: State, inputs: State) -> bool:
-    """Return whether the program fixed the name, which two resources cannot have at once."""
+    """Return whether the program sets the resource's name and keeps it; two resources cannot have one name at once."""
     return any(
         field.auto_name and key not in inputs.get(DEFAULTS, ()) and state.get(key) == inputs.get(key)
         for key, field in fields.items()

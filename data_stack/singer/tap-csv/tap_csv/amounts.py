@@ -28,7 +28,7 @@ _SIGN = f"[+-]?[{SPACES}]*"
 
 @dataclass(frozen=True)
 class NumberRules:
-    """Declared number settings. None means that the column must prove it; `thousands` is `""` for no separator."""
+    """Declared number settings. None means that the column must prove the separator; `""` is no thousands separator."""
 
     decimal: Separator | None = None
     thousands: str | None = None
@@ -84,7 +84,7 @@ def core(column: str, rules: NumberRules) -> str:
 
 
 def evidence(core_column: str) -> dict[Separator, str]:
-    """Return by separator an SQL condition: the number proves that this is the decimal separator."""
+    """Return by separator an SQL condition: the number proves that the separator is the decimal separator."""
     return {".": _proves(core_column, ".", ","), ",": _proves(core_column, ",", ".")}
 
 

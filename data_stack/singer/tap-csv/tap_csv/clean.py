@@ -1,7 +1,7 @@
 """Split a file that DuckDB cannot read safely into records, one by one.
 
-Good records are written to a plain CSV file that all readers parse in the same way, each after its line and offset. The
-other records are quarantined. The speed is about a million records per second, with quotes a third of that.
+Good records are written to a plain CSV file that all readers parse in the same way; line and offset precede the fields.
+The other records are quarantined. The speed is about a million records per second, and a third of that with quotes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SWALLOWED_PAIRS = 20
 class Cleaned:
     """Result of `clean`. `path` has no header; its first two columns are line and offset.
 
-    `longest` is its longest line in bytes, `broken` tells whether a value has a line end in it.
+    `longest` is the length of its longest line in bytes; `broken` is True if a value contains a line end.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class Cleaned:
 
 @dataclass
 class _Evidence:
-    """Number of rows that are invalid and valid in the declared encoding; mostly invalid rows mean another encoding."""
+    """Counts of rows that are invalid or valid in the declared encoding; if most are invalid, the encoding is wrong."""
 
     against: int = 0
     valid: int = 0
@@ -95,7 +95,7 @@ def record_at(text: Text, entity: Entity, offset: int, line: int) -> Raw:
 
 
 def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:
-    """Return how many lines inside a quoted field look like rows of the file; 0 if that may be chance."""
+    """Return how many lines inside a quoted field look like rows of the file; 0 if there are too few to be sure."""
     least = SWALLOWED if width > 2 else SWALLOWED_PAIRS
     for field in fields:
         inner = field.split("\n")[1:-1] if width > 1 else []

@@ -37,9 +37,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Bytes:
-    """Byte counts of the body (the text after the header) that decide which reader may read it.
+    """Byte counts of the body (the text after the header) that decide which reader may read the file.
 
-    `nulls` only says whether there are any. So does `feeds`, if there are neither `returns` nor `quotes`.
+    `nulls` is above 0 if there is a NUL byte, but is not their number. The same applies to `feeds` if the body has
+    neither carriage returns nor quotes.
     """
 
     total: int

@@ -22,7 +22,7 @@ SEP_LINE = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\
 
 @dataclass(frozen=True)
 class Header:
-    """`names` are those of the file, `columns` has the column of each field, or None for a field without a name.
+    """The header of a file: its field names, and the column of each field, which is None for a field without a name.
 
     `bytes` and `lines` count everything up to and including the line end of the header.
     """
@@ -38,7 +38,7 @@ def find_header(original: Path, path: Path, entity: Entity) -> Header:
     """Return the first line that names every required column.
 
     Raises:
-        FileRefusedError: no line does, or the header cannot be used.
+        FileRefusedError: no line names them all, or the header cannot be used.
     """
     with path.open("rb") as stream:
         start = stream.read(SEARCHED_BYTES)
@@ -71,7 +71,7 @@ def _after_lines(start: bytes, count: int, original: Path) -> tuple[int, int]:
 def _first_record(
     path: Path, original: Path, entity: Entity, delimiters: tuple[str, ...], offset: int, line: int
 ) -> tuple[list[Header], list[FileRefusedError]]:
-    """Return the first record as header for each delimiter that can read it, and the errors of the others."""
+    """Return the headers that the first record gives with each delimiter, and the errors of the other delimiters."""
     found, errors = [], []
     for delimiter in delimiters:
         with path.open("rb") as stream:

@@ -42,7 +42,7 @@ class Memory:
         return cls(files, dict(state.get("seen", {})), stale)
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
-        """Sort files: those to load again first, in the order of their first load, so the last value of a key stays."""
+        """Sort files. A full reload begins with the known files in load order, so the last value of a key stays."""
         known = {path: number for number, path in enumerate(self.files)} if self.stale else {}
         return sorted(paths, key=lambda path: known.get(str(path), len(known)))
 
@@ -54,7 +54,7 @@ class Memory:
     def same_content(self, path: Path, digest: str) -> LoadedFile | None:
         """Return the record of a loaded file with this content, under any name, else None.
 
-        Content that was loaded before the last content of `path` does not count: that load may have replaced its rows.
+        Ignore content that was loaded before the last content of `path`: that later load may have replaced its rows.
         """
         if self.stale:
             return None

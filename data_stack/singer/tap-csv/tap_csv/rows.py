@@ -44,8 +44,8 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
     """Return the conditions of an entity for the rows of a file.
 
     Args:
-        footer: number of the line at which the footer starts, which are the rows without a day after the last row that
-            has one; None if there is no footer.
+        footer: line number at which the footer starts, that is, the rows without a day that follow the last row with a
+            day; None if there is no footer.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
     reasons = {
@@ -98,8 +98,8 @@ def _ignored(text: Text, entity: Entity) -> str:
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
     """Return conditions for rows that look like totals or remarks, by the reason to show.
 
-    One of these is true: the key is a word for a total; the first value is such a word and a declared column is empty;
-    only the key is filled, with several words; the row is in the footer and has a number.
+    A row looks like one if the key is a word for a total; if the first value is such a word and a declared column is
+    empty; if only the key has a value, of several words; or if the row is in the footer and has a number.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())

@@ -191,7 +191,7 @@ def _careful(
 
 
 def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
-    """Return the first line of the footer: rows without a day after all rows with one; None without a footer."""
+    """Return the first line of the footer (rows without a day that follow all rows with a day), None without one."""
     if not ends_without_day(text, entity):
         return None
     none = without_day(text, entity)
@@ -227,7 +227,7 @@ class _Reasons:
         return self._con.execute(self._query).fetchall()
 
     def first(self, other: First | None, count: int) -> First | None:
-        """Return the first bad row of the file: the earlier one of `other` and the first result."""
+        """Return the first bad row of the file: `other`, or the first row of this query if its line is earlier."""
         row = self._con.execute(f"{self._query} LIMIT 1").fetchone() if count else None
         if row and (other is None or row[0] < other.line):
             return First(row[0], row[2])
@@ -261,7 +261,7 @@ def _counts(con: duckdb.DuckDBPyConnection, relation: str, *wanted: str) -> tupl
 
 
 def _counted(names: list[str], quote: str) -> str:
-    """Return SQL for the total bytes of all values without quote characters, which `_expected` leaves out too."""
+    """Return SQL for the total bytes of all values without quote characters, to compare with `_expected`."""
     text = [f"coalesce(sum(strlen({name})), 0)" for name in names]
     if quote:
         one = literal(quote)
@@ -273,7 +273,7 @@ def _counted(names: list[str], quote: str) -> str:
 
 
 def _expected(size: Bytes, rows: int, width: int) -> int:
-    """Return the total bytes of all values, computed from the size of the file and the number of records."""
+    """Return the total bytes of all values without quotes, computed from the file's size and number of records."""
     end = 2 if size.returns else 1
     ends = rows * end - (0 if size.ends_with_newline else end)
     return size.total - size.quotes - rows * (width - 1) - ends

@@ -117,7 +117,7 @@ class CSVStream(Stream):
 
     @cached_property
     def _columns(self) -> dict[str, ColumnType]:
-        """The columns of all files, each wide enough for all, and for what earlier runs have sent."""
+        """The columns of all files, each with a type wide enough for all files and for the rows of earlier runs."""
         columns: dict[str, ColumnType] = {}
         seen = self._memory.columns
         spelled = {name.lower(): name for name in (*seen, *self.entity.declared)}  # a table ignores the case of names
@@ -193,7 +193,7 @@ class CSVStream(Stream):
         self._remember(bookmark)
 
     def _newer(self) -> tuple[str, str | None]:
-        """Return an SQL condition for the rows from the bookmark of `incremental: column` on, and the bookmark."""
+        """Return an SQL condition for the rows that `incremental: column` loads, and the bookmark where they start."""
         bookmark, key = self.stream_state.get("replication_key_value"), self.entity.replication_key
         if bookmark is None or key is None or self._memory.stale:
             return "true", None

@@ -28,9 +28,9 @@ _NUMBERS = ("integer", "decimal")
 
 @dataclass(frozen=True)
 class Values:
-    """A file as SQL. `relation` has its fields c0, c1… and helper columns; `columns` has an expression by column name.
+    """A file as SQL. `relation` has its fields c0, c1… and helper columns; `columns` maps column names to expressions.
 
-    `bad` has SQL for a reason by the SQL condition under which it applies. Undeclared columns in `types` are text.
+    `bad` maps the SQL condition for a bad row to the SQL for its reason. In `types`, undeclared columns are text.
     """
 
     relation: str
@@ -113,7 +113,8 @@ class Reader:
     def _row_hash(self) -> str:
         """Return SQL for a digest of the row, which depends neither on the order of columns nor on empty columns.
 
-        It has names and values as they stand in the file, so a change of `renames` or `null_words` keeps the keys.
+        The digest covers names and values as they are in the file, so a change of `renames` or `null_words` does not
+        change the keys.
         """
         fields = sorted((name, f"c{at}") for at, name in enumerate(self._names) if name)
         filled = ", ".join(f"CASE WHEN {c} IS NOT NULL THEN {literal(name + '=')} || {c} END" for name, c in fields)
@@ -129,8 +130,7 @@ class Reader:
         return "false"
 
     def _places(self, column: str, kind: ColumnType) -> int:
-        """Return the number of decimal places for the fast check `is_plain`: the most frequent number, if it is
-        unambiguous."""
+        """Return the number of decimal places to use in `is_plain`: the most frequent one, or 0 if it is ambiguous."""
         if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
         return min(self._likely_places[column], kind.scale)
@@ -171,7 +171,7 @@ class Reader:
         return helpers
 
     def _conventions(self, relation: str) -> dict[str, Convention]:
-        """Return the number convention of each column, from all rows that are neither ignored nor bad."""
+        """Return the number convention of each column, as declared or as the rows prove that are not ignored or bad."""
         numbers, columns = self._entity.format.numbers, self._numeric()
         open_ = [column for column in columns if not numbers.separator]
         counts: dict[str, Any] = {}

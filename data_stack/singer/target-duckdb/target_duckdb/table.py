@@ -19,7 +19,7 @@ def identifier(name: str) -> str:
 
 @dataclass(frozen=True)
 class Load:
-    """Rows to load. `source` is SQL that yields `columns` and each row's position; for equal keys the last wins.
+    """Rows to load. `source` is SQL for `columns` and each row's position; of rows with equal keys the last one wins.
 
     `kinds` are the types of the table's columns, as `Table.fit` returns them. `distinct` is True if it is already known
     that no key is null or occurs twice. `lasting` is True if `source` can be read until the process ends.
@@ -102,9 +102,9 @@ class Table:
         return {name: kind for name, (_, kind) in present.items()}
 
     def narrow(self, columns: Mapping[str, str]) -> None:
-        """Give columns of texts the type in `columns` if each of their values is the text of a value of that type.
+        """Convert text columns to the type in `columns` if each value is the exact text of a value of that type.
 
-        So a column gets the type that is declared later, once all of its rows are loaded with it.
+        So a column whose type is declared later gets the type once all of its rows have been loaded with it.
         """
         present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
         for given, kind in columns.items():
@@ -117,10 +117,10 @@ class Table:
                 self._con.execute(f"ALTER TABLE {self.sql} ALTER COLUMN {name} TYPE {kind}")
 
     def check_keys(self, keys: Sequence[str]) -> None:
-        """Check that the rows of the table can have these keys.
+        """Check that the table has the columns of these keys, unless it has no rows.
 
         Raises:
-            TargetError: the table has rows, but lacks a column of the keys.
+            TargetError: the table has rows but lacks one of the columns.
         """
         present = {name.lower() for name in self.columns()}
         lacking = [key for key in keys if key.lower() not in present]
@@ -140,8 +140,8 @@ class Table:
     def upsert(self, load: Load) -> tuple[int, int]:
         """Replace rows with the same key and append the others. Of rows with equal keys the last one wins.
 
-        Returns: the number of written rows without those that earlier loads of this object wrote, and the number of
-            loaded rows that were replaced.
+        Returns: the number of written rows whose key no earlier load of this object had, and the number of loaded rows
+            that a later row replaced.
 
         Raises:
             TargetError: a key is null, or the table has several rows with one key.
@@ -153,7 +153,7 @@ class Table:
         return written - again, superseded + again
 
     def _count_again(self, load: Load, source: str) -> int:
-        """Count the keys of `source` that earlier loads had, and remember the keys for the next load.
+        """Return how many keys of `source` earlier loads had too, and remember the keys for the next load.
 
         The keys of the first load are copied only when they are needed, or at once if the load is not `lasting`.
         """
@@ -208,7 +208,7 @@ class Table:
         present = {name.lower() for name in load.columns}
         change = ", ".join(
             [f"{name} = s.{name}" for name in names]
-            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # replaced as a whole
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # replace the whole row
         )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(
@@ -220,11 +220,12 @@ class Table:
         return written
 
     def _wide(self, column: str, old: str, name: str, kind: str, source: str | None) -> str:
-        """Return a type for the values of both types; check numbers, because their values may fit a narrower type."""
+        """Return a type that holds the values of both columns; check the numbers, as they may fit a narrower type."""
         if old == kind or (is_number(old) and is_number(kind) and self._exact(source, name, kind, old)):
             return old
         wide = merged(old, kind)
-        if wide == "VARCHAR" and is_number(old) and is_number(kind):  # the bounds do not fit, but the values may
+        if wide == "VARCHAR" and is_number(old) and is_number(kind):
+            # no decimal holds all values of both types, but this one may hold the values of both columns
             wide = f"DECIMAL(38,{max(scale_of(old), scale_of(kind))})"
         elif wide != "DOUBLE":
             return wide

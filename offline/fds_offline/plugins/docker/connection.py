@@ -48,7 +48,7 @@ def connect(settings: dict[str, Any]) -> APIClient:
 
 
 def _of_context(settings: dict[str, Any]) -> str:
-    """Return the host of the given context, or of that in `DOCKER_CONTEXT`; it takes precedence over `host`."""
+    """Return the host of the given context, else of `DOCKER_CONTEXT`; the context takes precedence over `host`."""
     name = settings["context"] if settings.get("context") is not None else os.environ.get("DOCKER_CONTEXT", "")
     if not name:
         return ""

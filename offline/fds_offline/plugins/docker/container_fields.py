@@ -13,7 +13,7 @@ def _empty_means_as_it_is(old: Any, new: Any) -> bool:
 
 
 def _same_ports(old: Any, new: Any) -> bool:
-    """Compare ports without their order; a host port that was not given may be any."""
+    """Compare ports without regard to their order; if an input has no host port, any host port is equal to it."""
     if not isinstance(old, list) or not isinstance(new, list):
         return False
 

@@ -88,7 +88,7 @@ def _limits(host: dict[str, Any], known: State) -> State:
 
 
 def _cpus(nano: int) -> str:
-    """Format cores like the official provider, whatever the program wrote: 1 becomes 1.0, and 0.01 becomes 0.0."""
+    """Format cores like the official provider, not as the program wrote them: 1 becomes 1.0, and 0.01 becomes 0.0."""
     text = f"{nano / 10**9:.9f}"
     return f"{nano / 10**9:.1f}" if text.count("0") == 9 else text.rstrip("0")
 
@@ -131,7 +131,7 @@ def _surroundings(host: dict[str, Any], known: State) -> State:
 
 
 def _healthcheck(real: dict[str, Any] | None, known: State) -> State | None:
-    """Return durations in Go's notation, or as the program wrote them if they are equal."""
+    """Return the health check. Durations keep the program's notation if they are equal to it, else they have Go's."""
     if not real:
         return None
     asked = known.get("healthcheck") or {}

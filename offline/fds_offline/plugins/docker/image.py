@@ -58,10 +58,10 @@ def _state(inputs: State, image: dict[str, Any]) -> State:
 
 
 def _digest(name: str, digests: list[str]) -> str:
-    """Return the first digest that begins like `name` up to its first colon, else the first digest.
+    """Return the first digest that begins with the part of `name` before its first colon, else the first digest.
 
-    A digest in `name` is ignored, so the result may be another one, also of another registry, as in the official
-    provider.
+    As in the official provider, a digest in `name` is ignored. So the result may be another digest, even of another
+    registry.
     """
     start = name.partition(":")[0]
     return next((digest for digest in digests if digest.startswith(start)), next(iter(digests), ""))
@@ -84,7 +84,7 @@ def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure
         pass
     try:
         for _ in client.pull(*_repository_and_tag(name), platform=platform, stream=True, decode=True):
-            pass  # like the official provider, ignore the messages in the stream, also reasons of failures
+            pass  # like the official provider, ignore all messages in the stream, even the reason of a failure
     except APIError as error:
         reason = f"error pulling image {name}: Error response from daemon: {error.explanation}"
         raise PluginError(f"{failure}: unable to pull image {name}: {reason}") from error

@@ -17,7 +17,7 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 def upload(client: Any, resource_id: str, uploads: Iterable[State]) -> None:
-    """Unpack the files at `/` of the container, so that a read-only root refuses them as with the official provider.
+    """Unpack the files at `/` of the container; as with the official provider, this fails if the root is read-only.
 
     Raises:
         PluginError: an upload does not name exactly one source, or the source cannot be read.

@@ -131,7 +131,7 @@ class NetworkSubnet:
 
 
 def _subnet(cloud: Cloud, resource_id: str) -> Body | None:
-    """Return the subnet, or None when its network is gone; crash like the official provider when only it is gone."""
+    """Return the subnet; None if its network is gone. If only the subnet is gone, crash like the official provider."""
     network, subnet_range = split_subnet(resource_id)
     found = cloud.get(f"/networks/{network}", "network")
     if found is None:

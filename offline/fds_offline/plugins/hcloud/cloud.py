@@ -118,7 +118,7 @@ class Cloud:
 
 @contextmanager
 def recorded(resource_id: str, inputs: State) -> Iterator[None]:
-    """Record a resource that exists even if the block fails."""
+    """Run the block; if it fails, raise an error that makes the engine record the resource, which exists already."""
     try:
         yield
     except (APIException, PluginError, requests.RequestException) as error:
@@ -133,7 +133,7 @@ def readable(error: Exception) -> str | None:
 
 
 def given(inputs: Mapping[str, Any], **names: str) -> Body:
-    """Return the given parts of a request body, from API name to input name."""
+    """Return a request body with those inputs that are set; `names` maps names in the API to names of inputs."""
     return {api: inputs[name] for api, name in names.items() if inputs.get(name) is not None}
 
 
@@ -143,5 +143,5 @@ def number(resource_id: str) -> str | None:
 
 
 def protect(cloud: Cloud, path: str, **what: bool) -> None:
-    """Set protections."""
+    """Set the protections of the object at `path`."""
     cloud.do("POST", f"{path}/actions/change_protection", dict(what))

@@ -31,7 +31,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _own_part(program: str) -> str:
-    """Return the traceback from the program's first frame on; the whole one if no frame is the program's."""
+    """Return the traceback from the program's first frame on; the whole traceback if it has no such frame."""
     frames = traceback.extract_tb(sys.exc_info()[2])
     start = Path(program).resolve()
     mains = (start, start / "__main__.py")

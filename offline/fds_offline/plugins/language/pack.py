@@ -1,7 +1,7 @@
 """Run a policy pack in its own environment, with the checked stack in the environment variables.
 
 A pack reads project, stack and configuration from the environment. The engine passes them by `ConfigureStack` after the
-pack has started, so they are set at that time: policies see them, but code at the top of the pack does not.
+pack has started, and the variables are set only then: policies see them, but the pack's top-level code does not.
 """
 
 import json

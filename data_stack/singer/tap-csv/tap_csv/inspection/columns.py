@@ -68,7 +68,7 @@ def study_columns(table: Table, names: Mapping[str, str], entity: Entity, given:
 
 
 def _fields(table: Table, names: Mapping[str, str]) -> list[tuple[Field, dict[str, int]]]:
-    """Return each column with the number of values that may be numbers, days, and so on."""
+    """Return each column with the number of its values that look like a number, a day, and so on."""
     tests = {"number": _NUMBER, "day": _DAY, "whole": _WHOLE, "zeros": "0[0-9].*"}
     tests |= {words[0]: f"(?i){'|'.join(words)}" for words in _BOOLEANS}
     wanted = []
@@ -122,7 +122,7 @@ def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, A
 
 
 def _merge_days(found: Columns, studied: Mapping[str, Days], given: Mapping[str, Any]) -> None:
-    """Declare the formats of all columns; ask if two columns contradict each other, or for the time zone."""
+    """Declare the formats of all columns; ask if two columns contradict each other, or if times need a time zone."""
     found.has_days = bool(studied)
     formats = list(dict.fromkeys(form for one in studied.values() for form in one.formats))
     try:

@@ -36,7 +36,7 @@ def study(table: Table, field: Field, given: DateRules, declared: bool) -> Days 
     """Return how the column's days are written, an open question, or None if it is a column of texts.
 
     Args:
-        declared: the formats of `given` are declared, so no other ones are tried.
+        declared: whether the formats of `given` are declared; if so, no other formats are tried.
     """
     shapes = _shapes(table, field)
     if not shapes:
@@ -112,20 +112,20 @@ def _plausible(table: Table, field: Field, form: str, shape: str, given: DateRul
 
 
 def _different(forms: list[str]) -> list[str]:
-    """Drop formats that read the same days as an earlier one: those like `iso`, and the variants of month names."""
+    """Drop formats that read the same days as another: all beside `iso`, and variants of one with a month's name."""
     if ISO in forms:
         return [ISO]
     return list({form.replace("%B", "%b"): form for form in reversed(forms)}.values())[::-1]
 
 
 def _sets(fitting: Iterable[list[str]]) -> list[tuple[str, ...]]:
-    """Return the combinations of one format for each shape; those with one order of day and month come first."""
+    """Return combinations of one format per shape, those with the fewest different orders of day and month first."""
     found = dict.fromkeys(tuple(dict.fromkeys(forms)) for forms in product(*fitting))
     return sorted(found, key=lambda forms: len({_order(form) for form in forms} - {""}))[:_MOST_OPTIONS]
 
 
 def _order(form: str) -> str:
-    """Return the order of a format's parts, such as `dmy`; `""` if it has the month's name."""
+    """Return the order of day, month and year in a format, such as `dmy`; `""` if the month is written as a name."""
     parts = re.findall("%([dmyY])", form)
     return "".join(parts).lower() if len(parts) == 3 else ""
 
@@ -158,7 +158,7 @@ def _kind(table: Table, field: Field, rules: DateRules) -> tuple[str, bool]:
 
 
 def _telling(field: Field, forms: tuple[str, ...]) -> str:
-    """Return a condition for values that prove the order of day and month: one of the two numbers is above 12."""
+    """Return a condition for values that prove the order of day and month because one of the two is above 12."""
     if all(_order(form) in ("", "ymd") for form in forms):
         return "true"
     return f"regexp_matches({field.sql}, '(^|[^0-9])(1[3-9]|[23][0-9])[^0-9:]')"

@@ -87,7 +87,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _options(places: list[tuple[int, bytes]], valid: int) -> tuple[Option, ...]:
-    """Return the candidates that read the places as printable text; of those with the same text only the first."""
+    """Return the encodings that read all `places` as printable text; of encodings with equal texts, only the first."""
     options: dict[str, Option] = {}
     for name in CANDIDATES:
         try:

@@ -38,7 +38,7 @@ def inspect(file: Path, given: Mapping[str, Any]) -> Report:
     """Return what is known of a file.
 
     Args:
-        given: settings of the entity that are declared, in the form of the tap's settings; they are not questioned.
+        given: declared settings of the entity, in the form of the tap's settings; they raise no questions.
 
     Raises:
         TapError: a setting is invalid, or the file cannot be read as a table at all.
@@ -58,7 +58,7 @@ def inspect(file: Path, given: Mapping[str, Any]) -> Report:
 
 
 class _Inspection:
-    """The steps of one inspection; each ends it if its question must be answered first."""
+    """The steps of one inspection; a step ends the inspection if the next step needs the answer to its question."""
 
     def __init__(
         self, con: duckdb.DuckDBPyConnection, file: Path, folder: Path, given: dict[str, Any], report: Report
@@ -75,7 +75,7 @@ class _Inspection:
             self._load(text, settings, found)
 
     def _entity(self, settings: Mapping[str, Any], *, required: bool = True) -> Entity:
-        """Return the entity that the tap makes of settings; without `required`, no column is declared."""
+        """Return the entity that the tap builds from `settings`, and from the declared settings if `required`."""
         own = {**self._given, **settings} if required else dict(settings)
         return entities({"entities": [{"entity": NAME, "path": str(self._file), **own}]})[0]
 
@@ -103,7 +103,7 @@ class _Inspection:
         return {**settings, "delimiter": found.delimiter, "skip_rows": found.above}
 
     def _columns(self, text: Text, settings: Mapping[str, Any]) -> Columns:
-        """Study the values of all records that are sound without any declared column."""
+        """Study the values of all records that are sound when no column is declared."""
         bare = self._entity({**_plain(self._given), **settings}, required=False)
         cleaned = clean(text, bare, self._folder / "records.csv", Quarantine(NAME, self._folder))
         rules = row_rules(text, bare, None)

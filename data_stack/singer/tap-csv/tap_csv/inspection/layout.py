@@ -42,7 +42,7 @@ def find_layout(path: Path, form: Format) -> Layout | Open:
     """Return the only layout that fits the first records of a UTF-8 file, or the open question.
 
     Args:
-        form: its `delimiter` and `skip_rows` are kept if they are set.
+        form: declared format; its `delimiter` and `skip_rows` are used if they are set.
     """
     with path.open("rb") as stream:
         sep = SEP_LINE.match(stream.read(SEARCHED_BYTES))
@@ -80,7 +80,7 @@ def _fields(data: bytes, delimiter: str, quote: str) -> list[str]:
 
 
 def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) -> list[Layout]:
-    """Return the headers that fit with one delimiter; several if a line before or after may be the header too."""
+    """Return the layouts that fit with one delimiter; several if a line above or below may be the header instead."""
     records = readings[delimiter]
     if form.skip_rows is not None:
         at = next((at for at, (line, _) in enumerate(records) if line > form.skip_rows), None)
@@ -98,7 +98,7 @@ def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) ->
             and _is_widest(records[at][0], delimiter, readings)
         ):
             if any(len(above) > len(names) and _is_header(above) for _, above in records[:at]):
-                return []  # lines below a short table look like one too
+                return []  # the lines below a short table may look like another table
             others = [one for one in range(at) if len(records[one][1]) == len(names)]
             others += [at + 1] if _may_be_header(records, at + 1) else []
             return [_layout(delimiter, records, one) for one in sorted([at, *others])]
@@ -119,7 +119,7 @@ def _is_header(names: Sequence[str]) -> bool:
 
 
 def _share(records: list[Record], at: int) -> float:
-    """Return the share of later records with as many fields; for the last record 0, or 1 if it is the only one."""
+    """Return the share of later records with as many fields as record `at`; without later ones 0, or 1 if `at` is 0."""
     below = records[at + 1 :]
     if not below:
         return 1.0 if at == 0 else 0.0
@@ -133,7 +133,7 @@ def _is_widest(line: int, delimiter: str, readings: dict[str, list[Record]]) -> 
 
 
 def _may_be_header(records: list[Record], at: int) -> bool:
-    """Return whether a line below the header has only words, and the next one numbers or days."""
+    """Return whether record `at` has only words and the next record has a number, day or time."""
     if at + 1 >= len(records):
         return False
     wordy = all(field.strip() and not re.search(r"\d", field) for field in records[at][1])
@@ -141,7 +141,7 @@ def _may_be_header(records: list[Record], at: int) -> bool:
 
 
 def _nothing(readings: dict[str, list[Record]]) -> Open:
-    """Return the open question for a file without a header, that is, a line with rows of the same width below it."""
+    """Return the open question for a file without a header, which is a line followed by rows of the same width."""
     records = next(iter(readings.values()))
     if records and all(len(fields) == 1 for found in readings.values() for _, fields in found):
         why = "no , ; tab or | is in the file; declare its delimiter, or any of them for a file of one column"
