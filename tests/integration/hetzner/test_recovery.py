@@ -162,7 +162,7 @@ class _OvertakenDeployment:
         assert self.locked, "the state must be read after the wait, because it may change meanwhile"
 
 
-def test_deployment_that_took_the_lock_during_the_wait_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deployment_stops_if_another_one_took_the_lock_while_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = _OvertakenDeployment()
     monkeypatch.setattr(recovery, "settled", waiting.settled)
     monkeypatch.setattr("infra.operations.reconcile.claim", lambda *_, **__: None)

@@ -133,7 +133,9 @@ def _test_reported_once(notices: Notices, alerts: list[Alert], status: str) -> N
     assert notices.numbers(alerts, status) == dict.fromkeys(alerts, (1, 1)), notices.posted()
 
 
-def test_open_route_ending_certificate_failed_check_and_full_disk(quick: Monitored, tmp_path: Path) -> None:
+def test_open_route_ending_certificate_failed_check_and_full_disk_are_reported(
+    quick: Monitored, tmp_path: Path
+) -> None:
     staged = [
         faults.failed_run(quick, tmp_path, faults.FAILS_A_CHECK),
         faults.full_disk(),
@@ -150,12 +152,12 @@ def test_open_route_ending_certificate_failed_check_and_full_disk(quick: Monitor
     assert "RouteDown" not in {name for name, _, _ in notices.posted()}
 
 
-def test_service_near_its_memory_limit(quick: Monitored) -> None:
+def test_service_near_its_memory_limit_is_reported(quick: Monitored) -> None:
     summary = r"^9\d\.?\d*% of the memory limit of hungry is in use$"
     _report(quick, [faults.hungry(limit_mb=128, held_mb=117)], [("ServiceMemoryNearLimit", summary)])
 
 
-def test_dead_ui_dead_proxy_and_failed_run(quick: Monitored, tmp_path: Path) -> None:
+def test_stopped_ui_stopped_proxy_and_failed_run_are_reported(quick: Monitored, tmp_path: Path) -> None:
     staged = [
         faults.failed_run(quick, tmp_path, faults.CANNOT_BE_LOADED),
         faults.stopped("streamlit"),

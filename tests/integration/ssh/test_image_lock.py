@@ -97,7 +97,7 @@ def test_preview_names_images_that_are_not_locked_and_writes_nothing(server: Own
     server.project.configure({"profiles": ["lean"]})
 
 
-def test_pruning_the_server_takes_no_pinned_image(server: OwnServer) -> None:
+def test_docker_prune_removes_no_pinned_image(server: OwnServer) -> None:
     server.console("docker", "image", "prune", "--force")
     for name, digest in lock_of(server).items():
         assert image(server, f"{name}@{digest}")

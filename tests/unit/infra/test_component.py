@@ -91,9 +91,7 @@ def test_docs_have_programs_to_test() -> None:
         ),
     ],
 )
-def test_program_that_may_not_be_deployed_is_refused_without_a_traceback(
-    program: str, said: str, tmp_path: Path
-) -> None:
+def test_invalid_program_is_refused_without_a_traceback(program: str, said: str, tmp_path: Path) -> None:
     error, registered = _run(PRELUDE + program, tmp_path)
     assert said in error
     assert registered <= 1 or "range(2)" in program, "nothing but the stack itself is registered"
@@ -106,7 +104,7 @@ def test_secrets_that_are_given_are_not_generated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["DataStack", "DataStackArgs", "Service", "Settings"])
-def test_public_names_are_those_of_their_modules(name: str) -> None:
+def test_public_name_is_exported_under_its_own_name(name: str) -> None:
     import infra
 
     assert getattr(infra, name).__name__ == name and name in infra.__all__

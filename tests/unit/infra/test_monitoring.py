@@ -161,7 +161,7 @@ def test_stored_metrics_fit_their_part_of_the_disk() -> None:
     assert 0.5 < RETENTION_MB * 2**20 / (prometheus.resources.disk_gb * 10**9) < 0.85
 
 
-def test_exporter_of_postgres_is_a_monitor_without_any_database() -> None:
+def test_role_of_the_postgres_exporter_may_monitor_but_connect_to_no_database() -> None:
     sql = files("postgres")["roles.sql"]
     assert "GRANT pg_monitor TO metrics;" in sql
     assert not re.search(r"GRANT CONNECT ON DATABASE \w+ TO metrics", sql)

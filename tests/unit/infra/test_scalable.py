@@ -114,7 +114,7 @@ def test_settings_about_money_and_identity_cannot_be_scaled() -> None:
         ("memory.postgres=512MB", "memory.postgres is a whole number, not '512MB'"),
     ],
 )
-def test_refused_value_names_its_form_and_where_to_look(pair: str, says: str) -> None:
+def test_error_about_a_refused_value_names_the_expected_form_and_the_help(pair: str, says: str) -> None:
     with pytest.raises(UsageError) as refused:
         scaling.parse([pair], kit.settings())
     assert (refused.value.what, refused.value.next_command) == (says, "fds scale --help")

@@ -167,7 +167,7 @@ def test_changed_digest_of_an_image_name_is_reported() -> None:
     assert pulled_digests(record("")) == {}, "an image built on the host has no digest"
 
 
-def test_update_targets_have_their_former_and_their_present_names() -> None:
+def test_update_target_is_named_by_its_former_and_its_present_name() -> None:
     former, present = "urn:pulumi:prod::p::a$b::firewall", "urn:pulumi:prod::p::a$b::prod-firewall"
     assert with_present_names([former], "prod") == [former, present]
     assert with_present_names([present], "prod") == [present]
