@@ -95,7 +95,7 @@ def test_documented_mcp_server_has_the_documented_tools(project: Path) -> None:
 
 
 def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> None:
-    """Both over HTTP and over MCP, with servers started as a user starts them."""
+    """Test this over HTTP and over MCP, with servers that are started as a user starts them."""
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.all_stacks.propose_job("other", DbtTest(), "eve")
     token = env.all_stacks.approve(job.id, job.digest, "eve")

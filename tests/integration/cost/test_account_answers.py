@@ -1,4 +1,4 @@
-"""Malformed answers of the account's API during a deployment are errors of one sentence, and never wait for ever."""
+"""Malformed answers of the account's API are reported in one sentence, and no deployment waits for them without end."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_removal_of_resources_of_another_clone_needs_the_name_of_their_owner(emp
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> None:
-    """They are in the account, but not in the record; their label has the identity of this state."""
+    """The resources are in the account but not in the record; their label has the identity of this state."""
     empty.up()
     server, deployment = empty.server.id, empty.deployment()
     deployment.record({**deployment.recorded(), "resources": [], "pending_operations": []})

@@ -1,4 +1,4 @@
-"""Stage faults on running containers: each is reported once to the webhook and by mail, and so is its end.
+"""Cause faults on running containers: webhook and mailbox get one message when an alert starts and one when it ends.
 
 The rules and the configuration are those of the deployment, except for their longest waits: `quick` shortens these.
 """
@@ -54,7 +54,7 @@ def _short_groups(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def quick(small_stack: Monitored) -> Iterator[Monitored]:
-    """Shorten the waits of rules and groups, and wait until what this machine itself causes was sent.
+    """Shorten the waits of rules and groups, and wait until the alerts that this machine itself causes have been sent.
 
     A nearly full disk of this machine is such an alert; it shares a group with that of the staged disk.
     """
@@ -114,7 +114,7 @@ class Notices:
 
 
 def _report(stack: Monitored, staged: list[AbstractContextManager[None]], alerts: list[Alert]) -> Notices:
-    """Stage faults, mend them, and test that each alert is reported once when it starts and once when it ends."""
+    """Cause faults, repair them, and test that each alert is reported once when it starts and once when it ends."""
     notices = Notices(stack)
     with ExitStack() as blocks:
         for fault in staged:

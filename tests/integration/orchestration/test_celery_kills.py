@@ -26,7 +26,7 @@ def _wait_in_worker(celery: Orchestration, loop: str) -> None:
 
 
 def _restart_after_kill(celery: Orchestration, service: str) -> None:
-    """Kill a container and start it again, because Docker restarts none that its API killed."""
+    """Kill a container and start it again, because Docker does not restart a container that was killed by its API."""
     container = celery.services[service].container
     container.kill("SIGKILL")
     container.start()

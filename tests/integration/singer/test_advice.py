@@ -1,4 +1,4 @@
-"""The dashboard finds the setting in each reason of the real tap, and takes no text of the file for one."""
+"""The dashboard finds the setting in each reason of the real tap, and mistakes no text of the file for a setting."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def measured(daemon: Daemon, folder: Path) -> dict[str, float]:
 
 
 def test_program_uses_the_same_names_as_the_stack() -> None:
-    """The program is copied to servers, so it imports nothing of this package."""
+    """The program is copied to servers, so it cannot import these names and repeats them."""
     assert (program.PROJECT_LABEL, program.STACK_LABEL) == (labels.PROJECT_LABEL, labels.STACK_LABEL)
     assert program.SERVICE_LABEL == labels.SERVICE_LABEL
     assert (program.VOLUME, program.FILE) == (node_exporter.CONTAINERS_VOLUME, node_exporter.CONTAINERS_FILE)

@@ -105,7 +105,7 @@ SCHEMAS = {
 
 
 def files(*profiles: str) -> dict[str, str]:
-    """Return the files of Grafana in a stack with its profile and these."""
+    """Return the files of Grafana in a stack with the profile `grafana` and the given profiles."""
     settings = Settings.of("dev", {"profiles": ["grafana", *profiles]})
     services = selected(settings)
     secrets = {name: f"secret-value-of-{name}" for name in generated_secrets.names(settings, services)}

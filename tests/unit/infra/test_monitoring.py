@@ -225,7 +225,7 @@ def test_late_runs_are_an_alert_only_with_a_schedule() -> None:
 
 
 def test_missing_figures_of_containers_are_an_alert_where_a_timer_is_installed() -> None:
-    """On this machine nothing is installed; there the rule on memory has no series."""
+    """On a local stack no timer is installed, so the rule about memory has no series there."""
     hosts = ({}, SERVER, {"host": "ssh"})
     assert ["ContainersNotMeasured" in {rule["alert"] for rule in rules(**one)} for one in hosts] == [False, True, True]
     assert all("ServiceMemoryNearLimit" in {rule["alert"] for rule in rules(**one)} for one in hosts)

@@ -107,7 +107,7 @@ def test_settings_are_frozen() -> None:
 
 
 def test_error_about_a_refused_text_describes_its_form_without_the_pattern() -> None:
-    """The values of every setting with a pattern, which no pattern of the settings matches."""
+    """Each setting with a pattern gets a text that no pattern matches."""
     properties = Settings.model_json_schema(by_alias=True)["properties"]
     patterned = [key for key, schema in properties.items() if "pattern" in schema and key != "stack"]
     assert len(patterned) > 8

@@ -138,7 +138,7 @@ def test_project_file_of_another_program_may_use_any_yaml(tmp_path: Path, name: 
 
 @pytest.mark.parametrize("document", ["name: website\n", "runtime: go\n", "name: [1]\n"])
 def test_stack_of_another_program_is_refused(tmp_path: Path, document: str) -> None:
-    """Else `fds up` would write secrets into that program's stack file."""
+    """Without this check, `fds up` would write secrets into that program's stack file."""
     (tmp_path / "Pulumi.yaml").write_text(document)
     path_of(tmp_path, "dev").write_text("config: {}\n")
     with pytest.raises(
@@ -167,7 +167,7 @@ def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> 
 
 
 def test_change_planned_on_other_settings_is_not_written(tmp_path: Path) -> None:
-    """Two changes that are each within the budget may be over it together."""
+    """Two changes, each of which is within the budget, may exceed it together."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")
     planned_on = read(tmp_path, "prod")

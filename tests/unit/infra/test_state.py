@@ -1,4 +1,4 @@
-"""Test edits of the engine's state, such as removing resources that no longer exist in the account."""
+"""Test the functions that edit the engine's state, for example to remove resources that are gone from the account."""
 
 from __future__ import annotations
 
