@@ -52,7 +52,7 @@ DOUBLED = {
     "same_b.py": EMPTY.format(dag_id="same", name="second"),
     "origin.py": EMPTY.format(dag_id="shared", name="shared"),
     "importer.py": "from airflow.sdk import DAG\nfrom origin import shared\n",
-    # Airflow takes these two for equal: they differ only in what a task does.
+    # Airflow treats these two as equal, because they differ only in what a task does.
     "factory.py": """from airflow.sdk import DAG, task
 
 for team in ("a", "b"):

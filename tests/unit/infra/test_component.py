@@ -152,7 +152,7 @@ def test_service_that_breaks_a_rule_of_the_catalogue_is_refused(changed: dict[st
         selected(Settings(stack="dev"), [replace(OWN, **changed)])
 
 
-def test_own_service_comes_last_and_takes_overrides() -> None:
+def test_own_service_comes_last_and_accepts_overrides() -> None:
     settings = Settings.of("dev", {"services": {"greeter": {"memoryMb": 150}}})
     found = selected(settings, [OWN])
     assert found[-1].name == "greeter" and found[-1].resources.memory_mb == 150

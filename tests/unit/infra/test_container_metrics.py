@@ -179,7 +179,7 @@ def test_hostile_service_name_stays_one_label(daemon: Daemon, tmp_path: Path) ->
     assert all(key.endswith('service="a\\"} 1\\nup{job=\\"\\\\b?"}') for key in found), found
 
 
-def test_answer_that_is_cut_off_is_a_failure_of_its_stack_alone(daemon: Daemon, tmp_path: Path) -> None:
+def test_cut_off_answer_fails_only_the_measurement_of_its_stack(daemon: Daemon, tmp_path: Path) -> None:
     for stack, stats in (("a", "not statistics"), ("b", {"memory_stats": USED, "cpu_stats": SECONDS})):
         daemon.add_volume(volume(stack), stack, tmp_path / stack)
         daemon.add(f"{stack}-redis", "redis", stack, stats)

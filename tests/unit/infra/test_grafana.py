@@ -223,7 +223,7 @@ def test_profile_grafana_includes_every_service_that_its_dashboards_read() -> No
     assert "grafana" not in monitoring and names - monitoring == {"grafana"}
 
 
-def test_data_source_of_the_marts_is_the_role_that_may_only_read_them() -> None:
+def test_data_source_of_the_marts_uses_a_role_that_may_only_read_them() -> None:
     assert (SERVICE.role, SERVICE.reads, SERVICE.databases, SERVICE.member_of) == ("grafana", ("marts",), (), ())
     marts = json.loads(files()[SOURCES])["datasources"][1]
     assert (marts["user"], marts["jsonData"]["database"]) == ("grafana", "marts")
