@@ -59,9 +59,9 @@ STATED = {
 
 
 @pytest.mark.parametrize(("page", "sentence"), [(page, one) for page, said in STATED.items() for one in said])
-def test_documented_limit_is_that_of_the_code(page: str, sentence: str) -> None:
+def test_documented_limit_equals_the_constant_of_the_code(page: str, sentence: str) -> None:
     assert sentence in re.sub(r"\s+", " ", (ROOT / "docs" / page).read_text(encoding="utf-8"))
 
 
-def test_a_fifth_is_the_share_of_the_code() -> None:
+def test_documented_fifth_equals_the_constant_of_the_code() -> None:
     assert scan.MOST_BAD == 1 / 5

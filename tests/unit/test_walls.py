@@ -102,7 +102,7 @@ def test_every_host_that_the_settings_allow_is_registered() -> None:
 
 @pytest.mark.parametrize("folder", PRODUCT)
 def test_product_does_not_import_the_offline_package(folder: str) -> None:
-    """The product finds it by its entry point, so the name must not occur in the product."""
+    """The product finds the offline package by its entry point, so the package's name must not occur in the product."""
     sources = [path for path in (ROOT / folder).rglob("*.py") if ".meltano" not in path.parts]
     assert sources, "nothing was looked at"
     assert not [path for path in sources if "fds_offline" in path.read_text(encoding="utf-8")]

@@ -74,7 +74,7 @@ def _wait_until_it_answers(url: str) -> None:
             time.sleep(0.2)
 
 
-def test_plans_and_cannot_apply_in_under_200_mb(server: tuple[Container, str]) -> None:
+def test_server_plans_but_cannot_apply_and_uses_under_200_mib(server: tuple[Container, str]) -> None:
     container, url = server
     _wait_until_it_answers(url)
     small = httpx.post(f"{url}/v1/plan", json={"reason": "x", "volume_gb": 50}, headers=TOKEN, timeout=30).json()

@@ -1,4 +1,4 @@
-"""Malformed HTTP requests over raw sockets, sent to both servers as a user starts them."""
+"""Send malformed HTTP requests over raw sockets to both servers, which are started as a user starts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Malformed answers of the account's API during a deployment are errors of one sentence, and never wait for ever."""
+"""Malformed answers of the account's API are reported in one sentence, and no deployment waits for them without end."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_malformed_refusal_of_a_token_is_unknown(server: ScriptedServer) -> None
 
 @pytest.mark.parametrize("following", [1, -1, 7, True, "2"])
 @pytest.mark.parametrize("read", ["resources", "resizes", "protection"])
-def test_pages_that_do_not_follow_each_other_end_the_reading(server: ScriptedServer, read: str, following: Any) -> None:
+def test_page_numbers_out_of_order_are_an_error(server: ScriptedServer, read: str, following: Any) -> None:
     server.script = lambda path, page: _page(path, [], page, following)
     with pytest.raises(UnknownError, match="cannot be read"):
         _READS[read]()
@@ -107,7 +107,7 @@ def test_resources_of_all_pages_are_found(server: ScriptedServer) -> None:
 @pytest.mark.parametrize(
     ("state", "ends"), [("error", "failed in the account"), ("running", "did not end in the account")]
 )
-def test_action_without_success_names_itself(
+def test_error_about_an_unsuccessful_action_names_the_action(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, state: str, ends: str
 ) -> None:
     action = {"id": 5, "command": "start_server", "status": state, "error": {"code": "failed", "message": "no room"}}

@@ -72,7 +72,7 @@ def test_every_report_format_returns_the_exit_code_of_the_verdict(project: Path,
 
 
 @pytest.mark.parametrize("arguments", [("cost", "--json"), ("cost", "--stack", "nobody", "--json")])
-def test_full_disk_under_the_output_is_one_sentence(project: Path, arguments: tuple[str, ...]) -> None:
+def test_output_to_a_full_disk_is_reported_in_one_sentence(project: Path, arguments: tuple[str, ...]) -> None:
     words = [sys.executable, "-m", "fds.main", *arguments]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(words, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -90,7 +90,9 @@ def test_full_disk_under_the_output_is_one_sentence(project: Path, arguments: tu
         (("nosuch",), "No such command 'nosuch'"),
     ],
 )
-def test_wrong_use_is_one_sentence_and_one_json(project: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_usage_error_is_one_sentence_on_stderr_and_one_json_document_on_stdout(
+    project: Path, arguments: tuple[str, ...], says: str
+) -> None:
     done = fds(project, *arguments, "--json")
     error = json.loads(done.stdout)
     assert (done.returncode, error["exit_code"]) == (2, 2) and error["error"].startswith(says)

@@ -58,7 +58,7 @@ def test_sold_out_type_is_refused_with_an_alternative_that_works(api: HetznerAPI
     assert done.returncode == 0, done.stderr
 
 
-def test_budget_group_is_that_of_the_stack_s_own_project(api: HetznerAPI, project: Project) -> None:
+def test_budget_group_counts_the_stacks_of_the_deployed_project(api: HetznerAPI, project: Project) -> None:
     """The policy pack runs in the repository's folder, whose stack files must not be counted."""
     done = project.fds("preview")
     assert done.returncode == 0, done.stderr

@@ -62,7 +62,7 @@ def _firewall() -> pulumi.Output[int]:
 
 @pytest.mark.parametrize("host", ["hetzner", "local"])
 def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host: str) -> None:
-    """This holds without a preview too, and with settings that say that no server is rented."""
+    """The server is refused without a preview too, and with settings that say that no server is rented."""
     stack = deploy(_server, host=host)
     with pytest.raises(
         automation.CommandError, match=r"over: \$96\.93 a month is \$46\.93 over the budget of \$50\.00"
@@ -97,7 +97,7 @@ def test_server_within_the_budget_is_created(deploy: Deploy, api: HetznerAPI) ->
 
 
 def test_server_in_another_account_is_not_created(deploy: Deploy, api: HetznerAPI) -> None:
-    """Its prices, VAT and resources are not those that were counted."""
+    """The other account has other prices, VAT and resources than those that were counted."""
 
     def program() -> None:
         other = hcloud.Provider("other", token=pulumi.Output.secret("o" * 64), endpoint=api.endpoint)

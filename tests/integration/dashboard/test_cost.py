@@ -91,7 +91,9 @@ def test_local_stack_costs_nothing(dashboard: Dashboard) -> None:
 @pytest.mark.parametrize(
     ("content", "words"), [(None, "is not known here"), ('{"budget_usd": 0}', "The plan cannot be read")]
 )
-def test_missing_and_malformed_plans_are_sentences(dashboard: Dashboard, content: str | None, words: str) -> None:
+def test_missing_or_malformed_plan_is_reported_in_one_sentence(
+    dashboard: Dashboard, content: str | None, words: str
+) -> None:
     if content is not None:
         dashboard.published.with_name("cost.json").write_text(content)
     dashboard.open("cost")

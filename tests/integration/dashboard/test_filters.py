@@ -54,7 +54,7 @@ def test_filter_with_quotes_selects_only_its_rows(dashboard: Dashboard) -> None:
     assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"]')
 
 
-def test_customer_leads_to_its_transactions(dashboard: Dashboard) -> None:
+def test_choosing_a_customer_shows_only_its_transactions(dashboard: Dashboard) -> None:
     dashboard.open("customers")
     dashboard.wait_for_text("Transactions of a customer")
     dashboard.choose("Customer", "Bolt")

@@ -43,7 +43,7 @@ def test_amounts_are_complete_and_inside_the_page(dashboard: Dashboard, warehous
         dashboard.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_axes_have_thousands_and_millions(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_axes_abbreviate_large_amounts(dashboard: Dashboard, warehouse: Warehouse) -> None:
     warehouse.load(LARGE)
     warehouse.dbt("run")
     dashboard.publish(warehouse)

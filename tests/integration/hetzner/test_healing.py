@@ -49,7 +49,7 @@ def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: 
 
 
 def test_open_rules_left_by_plain_pulumi_are_repaired(healing: Healing) -> None:
-    """As after a plain `pulumi up` that failed and was repeated: the record shows no difference."""
+    """After a plain `pulumi up` that failed and was repeated, only the account shows the difference, not the record."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, "503")
     with pytest.raises(UnreachableError):
@@ -98,7 +98,7 @@ def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
 
 
 def test_account_that_cannot_be_repaired_is_an_error(healing: Healing) -> None:
-    """Port 22 is opened again each time it is closed."""
+    """The firewall loses its rules again each time that `fds up` writes them."""
     healing.project.configure({"sshFrom": [HOME]})
 
     def opened() -> None:
@@ -163,7 +163,7 @@ def test_down_succeeds_after_a_down_killed_at_removing_the_subnet(empty: Healing
 def test_images_are_locked_as_soon_as_docker_on_the_server_can_be_asked(
     empty: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new server has to be made first, and is then deployed to again if something was locked."""
+    """Docker answers only after the server was created; if a digest is locked then, the stack is deployed again."""
     steps: list[str] = []
     up = StackOperations.up
     answers = [Pinning({"postgres:15": "sha256:1"}, {}), Pinning({}, {"traefik:v3.7": "no registry"})]

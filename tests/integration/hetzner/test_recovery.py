@@ -87,7 +87,7 @@ def test_action_that_does_not_end_is_an_error(api: HetznerAPI, client: Client, m
 
 
 def test_data_volume_on_another_server_is_left_there(api: HetznerAPI, client: Client) -> None:
-    """The other server may write to it, so it is not taken away."""
+    """The volume is not detached, because the other server may be writing to it."""
     (box,), (disk,) = client.servers.get_all(), client.volumes.get_all()
     kind, image = ServerType(name="cpx22"), Image(name="debian-12")
     made = client.servers.create("other", kind, image, location=Location(name="fsn1"))
@@ -124,7 +124,7 @@ def test_server_without_an_address_is_named_at_once(api: HetznerAPI, client: Cli
 
 
 def test_resources_without_labels_are_removed_by_their_recorded_ids(api: HetznerAPI, client: Client) -> None:
-    """Somebody removed the labels by hand; a volume that another stack owns by its label stays."""
+    """The server's labels were removed by hand; a volume with the label of another stack is kept."""
     (server,), (volume,) = client.servers.get_all(), client.volumes.get_all()
     server.change_protection(delete=True, rebuild=True).wait_until_finished()
     volume.change_protection(delete=True).wait_until_finished()
@@ -162,7 +162,7 @@ class _OvertakenDeployment:
         assert self.locked, "the state must be read after the wait, because it may change meanwhile"
 
 
-def test_deployment_that_took_the_lock_during_the_wait_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deployment_stops_if_another_one_took_the_lock_while_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = _OvertakenDeployment()
     monkeypatch.setattr(recovery, "settled", waiting.settled)
     monkeypatch.setattr("infra.operations.reconcile.claim", lambda *_, **__: None)

@@ -115,7 +115,7 @@ def documented_effects() -> dict[str, str]:
     return found
 
 
-def test_documented_effects_are_those_of_the_tests() -> None:
+def test_documented_effects_equal_the_tested_effects() -> None:
     documented = documented_effects()
     known = {to_camel(name) for name in Settings.model_fields}
     assert documented.keys() == known, sorted(documented.keys() ^ known)
@@ -136,7 +136,7 @@ def test_setting_changes_the_account_in_place(healing: Healing, name: str) -> No
     assert planned(healing, {name: value}) == steps
 
 
-def test_settings_that_change_nothing_in_the_account(healing: Healing) -> None:
+def test_settings_of_containers_change_nothing_in_the_account(healing: Healing) -> None:
     assert planned(healing, NOT_AT_ALL | CONTAINERS) == set()
 
 

@@ -105,7 +105,7 @@ def test_typed_confirmation_takes_over_and_locks_out_the_former_owner(healing: H
     assert identities(healing) == {former} and healing.up() == {}
 
 
-def test_removal_of_another_s_resources_needs_their_owner_s_name(empty: Healing, tmp_path: Path) -> None:
+def test_removal_of_resources_of_another_clone_needs_the_name_of_their_owner(empty: Healing, tmp_path: Path) -> None:
     empty.up()
     other = cloned(empty, tmp_path / "clone")
     remove(other.deployment(), volumes=True, say=other.said.append, take_over=own(empty))
@@ -115,7 +115,7 @@ def test_removal_of_another_s_resources_needs_their_owner_s_name(empty: Healing,
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> None:
-    """They are in the account, but not in the record; their label has the identity of this state."""
+    """The resources are in the account but not in the record; their label has the identity of this state."""
     empty.up()
     server, deployment = empty.server.id, empty.deployment()
     deployment.record({**deployment.recorded(), "resources": [], "pending_operations": []})

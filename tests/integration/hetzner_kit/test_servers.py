@@ -1,4 +1,4 @@
-"""Test servers simulated by containers: the tests use one server, in their order."""
+"""Test servers that containers simulate; all tests use the same server, in the order of this file."""
 
 from __future__ import annotations
 

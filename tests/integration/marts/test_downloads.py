@@ -44,7 +44,7 @@ def test_parquet_keeps_decimals_days_and_large_integers(tmp_path: Path, monkeypa
     assert (str(row["day"]), row["text"], row["nothing"]) == ("2026-01-05", "=1+1", None)
 
 
-def test_nested_values_are_json_in_csv_and_no_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nested_values_are_text_columns_and_json_in_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = published(
         tmp_path, monkeypatch,
         "create table marts.nested as select [1.50::decimal(18, 2)] as list, {'a': [date '2026-01-05']} as record",

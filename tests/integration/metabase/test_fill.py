@@ -71,7 +71,7 @@ def test_second_run_changes_nothing(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_attempt_that_ends_at_any_request_is_completed_and_makes_nothing_twice(
+def test_next_attempt_completes_one_that_failed_at_any_request_without_duplicates(
     postgres: Running, tmp_path: Path, when: Literal["before", "after"]
 ) -> None:
     ended = 0
@@ -95,7 +95,7 @@ def test_attempt_that_ends_at_any_request_is_completed_and_makes_nothing_twice(
     assert ended == 10  # account, database, collection, four cards, the sync, the dashboard and its places
 
 
-def test_what_its_user_changed_stays(platform: Platform) -> None:
+def test_changes_by_a_user_of_metabase_are_kept(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     state = platform.state
@@ -125,7 +125,7 @@ def test_new_mart_gets_a_card_and_the_dashboard_stays(platform: Platform) -> Non
 
 
 @pytest.mark.parametrize("removed", ["collection", "database"])
-def test_nothing_is_added_to_what_its_user_removed(platform: Platform, removed: str) -> None:
+def test_nothing_is_added_to_a_collection_or_database_that_a_user_removed(platform: Platform, removed: str) -> None:
     _ready(platform)
     platform.fill()
     if removed == "collection":
@@ -160,7 +160,7 @@ def _set_password(platform: Platform, password: str) -> None:
         superuser.execute(f"ALTER ROLE metabase_reader PASSWORD '{password}'".encode())
 
 
-def test_password_that_was_changed_in_metabase_is_one_sentence(platform: Platform) -> None:
+def test_password_changed_only_in_metabase_is_reported_in_one_sentence(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     changes = platform.stand_in.changes()
@@ -170,7 +170,7 @@ def test_password_that_was_changed_in_metabase_is_one_sentence(platform: Platfor
     assert "\n" not in str(raised.value) and platform.stand_in.changes() == changes
 
 
-def test_metabase_that_still_starts_is_left_alone(platform: Platform) -> None:
+def test_metabase_is_filled_only_after_it_has_started(platform: Platform) -> None:
     platform.stand_in.starting = True
     with pytest.raises(UnreachableError, match="503"):
         platform.fill()
@@ -189,7 +189,7 @@ def test_new_metabase_on_an_old_postgres_is_filled_again(postgres: Running, tmp_
             assert second.fill().made == MADE
 
 
-def test_two_at_once_are_refused(platform: Platform) -> None:
+def test_second_simultaneous_attempt_is_refused(platform: Platform) -> None:
     with open_ledger(server_of(platform.postgres)), pytest.raises(LockedError, match="being filled"):
         platform.fill()
 

@@ -65,7 +65,7 @@ def stack() -> Iterator[Stack]:
                 marker.remove(force=True)
 
 
-def test_deployment_makes_the_account_and_the_first_run_the_rest(stack: Stack) -> None:
+def test_deployment_creates_the_account_and_the_first_run_creates_the_cards(stack: Stack) -> None:
     assert stack.fill() == [
         "made in Metabase: account, database",
         "left out in Metabase: all cards, because no mart is published yet; next: fds run",
@@ -103,7 +103,7 @@ def test_no_password_is_in_the_logs_or_the_environment(stack: Stack) -> None:
     assert not [name for name, secret in stack.runner.context.secrets.items() if secret in seen]
 
 
-def test_runner_that_is_stopped_is_one_line(stack: Stack) -> None:
+def test_stopped_runner_is_reported_in_one_line(stack: Stack) -> None:
     stack.runner.container.stop(timeout=1)
     try:
         (line,) = stack.fill()

@@ -1,4 +1,4 @@
-"""Stage faults on the containers of the deployed stack, and mend them at the end of each block."""
+"""Cause faults on the containers of the deployed stack, and repair them at the end of each `with` block."""
 
 from __future__ import annotations
 

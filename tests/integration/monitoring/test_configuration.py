@@ -62,7 +62,7 @@ def test_promtool_refuses_a_broken_rule() -> None:
     assert code != 0, output
 
 
-def test_alerts_fire_when_they_should_and_only_then() -> None:
+def test_alerts_fire_on_the_recorded_series_exactly_as_expected() -> None:
     given = {"rules.yml": files("prometheus", **EVERY_ALERT)["rules.yml"], "test.yml": RULE_TESTS.read_text()}
     code, output = tool("prometheus", "promtool", "test", "rules", "/run/fds/test.yml", **given)
     assert code == 0, output

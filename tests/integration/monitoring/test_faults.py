@@ -1,4 +1,4 @@
-"""Stage faults on running containers: each is reported once to the webhook and by mail, and so is its end.
+"""Cause faults on running containers: webhook and mailbox get one message when an alert starts and one when it ends.
 
 The rules and the configuration are those of the deployment, except for their longest waits: `quick` shortens these.
 """
@@ -54,7 +54,7 @@ def _short_groups(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def quick(small_stack: Monitored) -> Iterator[Monitored]:
-    """Shorten the waits of rules and groups, and wait until what this machine itself causes was sent.
+    """Shorten the waits of rules and groups, and wait until the alerts that this machine itself causes have been sent.
 
     A nearly full disk of this machine is such an alert; it shares a group with that of the staged disk.
     """
@@ -114,7 +114,7 @@ class Notices:
 
 
 def _report(stack: Monitored, staged: list[AbstractContextManager[None]], alerts: list[Alert]) -> Notices:
-    """Stage faults, mend them, and test that each alert is reported once when it starts and once when it ends."""
+    """Cause faults, repair them, and test that each alert is reported once when it starts and once when it ends."""
     notices = Notices(stack)
     with ExitStack() as blocks:
         for fault in staged:
@@ -133,7 +133,9 @@ def _test_reported_once(notices: Notices, alerts: list[Alert], status: str) -> N
     assert notices.numbers(alerts, status) == dict.fromkeys(alerts, (1, 1)), notices.posted()
 
 
-def test_open_route_ending_certificate_failed_check_and_full_disk(quick: Monitored, tmp_path: Path) -> None:
+def test_open_route_ending_certificate_failed_check_and_full_disk_are_reported(
+    quick: Monitored, tmp_path: Path
+) -> None:
     staged = [
         faults.failed_run(quick, tmp_path, faults.FAILS_A_CHECK),
         faults.full_disk(),
@@ -150,12 +152,12 @@ def test_open_route_ending_certificate_failed_check_and_full_disk(quick: Monitor
     assert "RouteDown" not in {name for name, _, _ in notices.posted()}
 
 
-def test_service_near_its_memory_limit(quick: Monitored) -> None:
+def test_service_near_its_memory_limit_is_reported(quick: Monitored) -> None:
     summary = r"^9\d\.?\d*% of the memory limit of hungry is in use$"
     _report(quick, [faults.hungry(limit_mb=128, held_mb=117)], [("ServiceMemoryNearLimit", summary)])
 
 
-def test_dead_ui_dead_proxy_and_failed_run(quick: Monitored, tmp_path: Path) -> None:
+def test_stopped_ui_stopped_proxy_and_failed_run_are_reported(quick: Monitored, tmp_path: Path) -> None:
     staged = [
         faults.failed_run(quick, tmp_path, faults.CANNOT_BE_LOADED),
         faults.stopped("streamlit"),

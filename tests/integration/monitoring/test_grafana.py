@@ -126,7 +126,7 @@ def test_unknown_metric_returns_nothing(stack: Monitored) -> None:
     assert _samples(stack, {"expr": "rate(no_such_metric[$__rate_interval])", "instant": False}) == []
 
 
-def test_marts_are_those_that_the_run_published(database: Database) -> None:
+def test_marts_panel_shows_columns_size_and_rows_of_a_published_mart(database: Database) -> None:
     code, output = database.run("SELECT count(*) FROM marts.mart_daily_cashflow")
     assert code == 0, output
 

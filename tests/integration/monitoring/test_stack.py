@@ -44,7 +44,7 @@ def test_disks_and_memory_of_the_server_are_measured(stack: Monitored) -> None:
     assert int(Path("/proc/meminfo").read_text().split()[1]) * 1024 == int(float(total["value"][1]))
 
 
-def test_route_is_probed_and_its_self_signed_certificate_is_read_and_no_alert(stack: Monitored) -> None:
+def test_route_with_a_self_signed_certificate_is_probed_without_an_alert(stack: Monitored) -> None:
     def values(name: str) -> dict[str, float]:
         found = stack.ask(f"/api/v1/query?query={name}")["result"]
         return {one["metric"]["probe"]: float(one["value"][1]) for one in found}
@@ -110,7 +110,7 @@ def test_no_page_of_the_monitoring_is_reachable_from_outside(stack: Monitored) -
     assert published == ["traefik"]
 
 
-def test_plan_of_the_deployment_is_measured(stack: Monitored) -> None:
+def test_cost_plan_of_the_deployment_is_a_metric(stack: Monitored) -> None:
     def values(metric: str) -> dict[str, str]:
         found = stack.ask(f"/api/v1/query?query={metric}")["result"]
         return {one["metric"].get("verdict", one["metric"].get("currency", "")): one["value"][1] for one in found}

@@ -80,7 +80,7 @@ class Orchestration:
         return self.state(run_id)
 
     def tries(self, run_id: str) -> dict[str, int]:
-        """How often each task of a run was started."""
+        """Return how often each task of a run was started."""
         path = f"/dags/pipeline/dagRuns/{quote(run_id)}/taskInstances"
         _, answer = request(self.services[API_SERVER].container, "GET", path)
         return {task["task_id"]: int(task["try_number"]) for task in answer["task_instances"]}
@@ -101,7 +101,7 @@ def land(container: Container, name: str, content: bytes) -> None:
 
 
 def knows_pipeline(server: Container) -> bool:
-    """Whether the DAG processor, which is healthy before it has parsed anything, has parsed the DAG `pipeline`."""
+    """Return whether the DAG processor has parsed the DAG `pipeline`; it is healthy before it has parsed anything."""
     status, _ = request(server, "GET", "/dags/pipeline")
     return status == 200
 

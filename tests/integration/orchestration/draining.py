@@ -1,4 +1,4 @@
-"""Stop the container that runs tasks in the middle of one: it ends the task first, and loses none."""
+"""Stop the container that runs tasks in the middle of a task: it completes the task first, and no task is lost."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def connected(stack: Orchestration) -> Iterator[psycopg.Connection[Any]]:
 
 @contextmanager
 def held_in_publish(stack: Orchestration, run_id: str) -> Iterator[None]:
-    """Stop the run in the middle of publishing while the block runs: marts are written, none is visible yet.
+    """Pause the run in the middle of publishing while the block runs: the marts are written, but none is visible yet.
 
     A lock that admits readers and no writer stops it; a kill of PostgreSQL in the block ends the lock.
     """

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may
 
 ROWS = 5_000
 _FIRST_IDS = count(1_000_000, ROWS)
-# The brackets keep each loop from finding itself.
+# The brackets keep the pattern of a loop from matching the command line of the loop itself.
 _LOADS = "until grep -qs '[.]venvs/meltano' /proc/[0-9]*/cmdline; do sleep 0.05; done"
 # dbt parses before it opens the database.
 _BUILDS = "until ls -l /proc/[0-9]*/fd | grep -q '[.]draft/warehouse[.]duckdb'; do sleep 0.05; done"
@@ -26,7 +26,7 @@ def _wait_in_worker(celery: Orchestration, loop: str) -> None:
 
 
 def _restart_after_kill(celery: Orchestration, service: str) -> None:
-    """Kill a container and start it again, because Docker restarts none that its API killed."""
+    """Kill a container and start it again, because Docker does not restart a container that was killed by its API."""
     container = celery.services[service].container
     container.kill("SIGKILL")
     container.start()
@@ -54,7 +54,9 @@ def _assert_complete(celery: Orchestration, run_id: str, rows_before: int) -> No
     ],
     ids=["worker-load", "worker-dbt", "scheduler-load", "redis-dbt", "postgres-load", "postgres-dbt"],
 )
-def test_killed_part_loses_and_doubles_no_row(celery_with_data: Orchestration, service: str, moment: str) -> None:
+def test_kill_of_any_part_neither_loses_nor_duplicates_a_row(
+    celery_with_data: Orchestration, service: str, moment: str
+) -> None:
     celery, before = celery_with_data, published(celery_with_data)
     first = next(_FIRST_IDS)
     run_id = f"{service}-killed-{first}"
@@ -67,7 +69,7 @@ def test_killed_part_loses_and_doubles_no_row(celery_with_data: Orchestration, s
 
 
 @pytest.mark.parametrize("service", ["airflow-worker", "airflow-scheduler", "redis", "postgres"])
-def test_part_killed_while_the_run_publishes_loses_and_doubles_no_row(
+def test_kill_while_the_run_publishes_neither_loses_nor_duplicates_a_row(
     celery_with_data: Orchestration, service: str
 ) -> None:
     celery, before = celery_with_data, published(celery_with_data)

@@ -87,7 +87,7 @@ def test_every_part_is_healthy_and_a_second_up_changes_nothing(celery: Project) 
     assert doctor.returncode == 0 and "dags: all can be imported" in doctor.stderr, doctor.stdout + doctor.stderr
 
 
-def test_another_executor_and_back_lose_no_history(celery: Project) -> None:
+def test_switching_the_executor_and_back_loses_no_history(celery: Project) -> None:
     record = _assert_healthy(celery, CELERY)["last_run"]
     for executor, services in (("local", LOCAL), ("celery", CELERY)):
         celery.configure({"executor": executor})

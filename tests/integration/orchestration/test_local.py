@@ -52,7 +52,7 @@ DOUBLED = {
     "same_b.py": EMPTY.format(dag_id="same", name="second"),
     "origin.py": EMPTY.format(dag_id="shared", name="shared"),
     "importer.py": "from airflow.sdk import DAG\nfrom origin import shared\n",
-    # Airflow takes these two for equal: they differ only in what a task does.
+    # Airflow treats these two as equal, because they differ only in what a task does.
     "factory.py": """from airflow.sdk import DAG, task
 
 for team in ("a", "b"):
@@ -125,7 +125,7 @@ def test_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration)
     assert_large_run_stays_within_reservations(local)
 
 
-def test_broken_dag_is_named_and_agents_need_no_settings(
+def test_agents_read_runs_logs_and_broken_dags_without_settings(
     local: Orchestration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = local.runner.context.settings.stack
@@ -157,7 +157,9 @@ def said_by_doctor(local: Orchestration, monkeypatch: pytest.MonkeyPatch) -> str
     return str(found.value)
 
 
-def test_doctor_names_dags_with_an_id_of_the_package_and_ours_stay(local: Orchestration, said_by_doctor: str) -> None:
+def test_doctor_names_user_dags_with_an_id_of_the_package_whose_dags_stay(
+    local: Orchestration, said_by_doctor: str
+) -> None:
     for file, dag_id in zip(TAKEN, ("pipeline", "maintenance", "watch"), strict=True):
         assert f"{file}: AirflowClusterPolicyViolation: the DAG id {dag_id} belongs to a DAG" in said_by_doctor
         _, dag = airflow.request(local.services["airflow-api-server"].container, "GET", f"/dags/{dag_id}")

@@ -124,7 +124,7 @@ def test_first_clone_is_unaffected(first: Project) -> None:
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, client: docker.DockerClient) -> None:
-    """They are in Docker, but not in the record; the marker has the identity of this state."""
+    """The resources are in Docker but not in the record; the marker has the identity of this state."""
     empty = '{"version": 3, "deployment": {"manifest": {"time": "2026-11-29T00:00:00Z", "magic": "", "version": ""}}}'
     (first.folder / "empty.json").write_text(empty)
     _state(first, "import", "--file", str(first.folder / "empty.json"))
@@ -134,7 +134,7 @@ def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, cli
 
 
 def test_stack_of_an_earlier_version_is_not_replaced(first: Project, client: docker.DockerClient) -> None:
-    """It has neither a marker on Docker nor a tag in the state; its record has the ids."""
+    """Such a stack has neither a marker in Docker nor a tag in the state; its record has the ids of the resources."""
     docker_owner.release(client, STACK)
     _state(first, "tag", "rm", TAG)
     before = _there(client)["containers"]

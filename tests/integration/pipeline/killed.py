@@ -1,4 +1,4 @@
-"""Run the pipeline with one function replaced: it does the same and then kills the process. No timer is involved.
+"""Run the pipeline with one function replaced by one that calls it and then kills the process, without a timer.
 
 Arguments: `MODULE:NAME`, then those of the pipeline.
 """

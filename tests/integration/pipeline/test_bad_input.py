@@ -96,7 +96,7 @@ def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subproces
 @pytest.mark.parametrize("megabytes", [1, 12])
 def test_full_disk_during_a_load_is_an_error(tmp_path: Path, megabytes: int) -> None:
     noise = random.Random(1)
-    lines = [f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)]  # nothing that compression shrinks
+    lines = [f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)]  # compression cannot shrink it
     disk, file = tmp_path / "disk", write_csv(tmp_path / "a.csv", lines)
     command = [sys.executable, "-m", *local_run(disk / "warehouse.duckdb", file)]
     refused(on_a_small_disk(disk, megabytes, command))

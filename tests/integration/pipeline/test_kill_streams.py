@@ -94,7 +94,7 @@ def run_and_kill(project: OwnProject, seconds: float) -> int | None:
 
 
 def wait_for_orphans(work: str) -> None:
-    """Wait until no process works in the folder of the killed run, as far as this machine tells."""
+    """Wait until no process of this machine has the folder of the killed run in its command line."""
     end = time.monotonic() + MEANWHILE
     while time.monotonic() < end:
         if not any(work in _command_line(process) for process in Path("/proc").glob("[0-9]*")):

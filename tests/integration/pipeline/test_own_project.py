@@ -211,7 +211,7 @@ def test_invalid_project_is_reported_in_one_sentence(project: OwnProject, first:
 
 
 def test_other_sources_are_loaded_if_no_file_of_one_is_readable(tmp_path: Path) -> None:
-    """In a first run, no file of tap-csv can be loaded, and the tap from the package index is published."""
+    """In the first run, no file of tap-csv can be loaded; the rows of the tap from the package index are published."""
     project = make_project(tmp_path)
     for name in ("worked", "paid", "open"):  # these models read tables that this project does not load
         (project.models / f"{name}.sql").unlink()

@@ -129,7 +129,7 @@ def test_variable_overrides_the_context_in_the_provider(
 def test_provider_without_its_own_context_prefers_the_variable(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stand-in does this like the official provider, so the programs pass an empty context."""
+    """The official provider prefers the variable too, so the programs pass an empty context."""
     monkeypatch.setenv("DOCKER_CONTEXT", "gone")
 
     def program() -> None:

@@ -54,7 +54,7 @@ def test_image_is_built_again_only_after_a_change(
     assert not daemon.images.list(name=name)
 
 
-def test_image_with_tag_and_digest_is_the_one_of_the_digest(
+def test_image_with_tag_and_digest_is_pulled_by_its_digest(
     stack: Stacks, daemon: docker.DockerClient, image: str
 ) -> None:
     with empty_registry() as where:

@@ -253,7 +253,7 @@ def test_missing_subnet_crashes_the_plugin(stack: Stacks, api: HetznerAPI) -> No
 
 
 def test_volume_with_another_location_is_recorded_as_pending_replacement(stack: Stacks, api: HetznerAPI) -> None:
-    """The volume is retained and keeps its name; moved back, its state still has `pendingReplacement`."""
+    """The volume is retained, so its name stays in use; `pendingReplacement` remains even with the old location."""
     place = ["fsn1"]
 
     def program() -> None:

@@ -48,7 +48,7 @@ def test_read_only_folder_is_reported_in_one_sentence(installed: wheel.Installed
     assert done.returncode == 2 and "cannot be written" in done.stderr and "Traceback" not in done.stderr, done.stderr
 
 
-def test_demo_is_the_content_of_the_repository(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_demo_project_has_the_content_of_the_repository(installed: wheel.Installed, tmp_path: Path) -> None:
     project = init(installed, tmp_path, "mine", "--demo")
     for folder in ("airflow/dags", "dashboards", "dbt/models", "dbt/macros", "dbt/tests"):
         here = {path.relative_to(ROOT / "data_stack") for path in (ROOT / "data_stack" / folder).rglob("*.*")}

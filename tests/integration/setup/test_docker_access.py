@@ -112,7 +112,7 @@ def no_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("refusal", "says"), [(RATE_LIMIT, "no more downloads for now.*docker login"), (UNAUTHORIZED, "unauthorized")]
 )
-def test_hub_that_refuses_is_not_replaced(
+def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_the_probe(
     refusal: tuple[int, str, str], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with refusing_hub(refusal) as hub:
@@ -123,7 +123,7 @@ def test_hub_that_refuses_is_not_replaced(
 
 
 @pytest.mark.usefixtures("no_stand_in")
-def test_image_that_a_reachable_hub_refuses_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_only_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "_hub_answers", lambda: True)
     with refusing_hub(RATE_LIMIT) as hub, pytest.raises(UnreachableError, match="no more downloads"):
         images.Image(f"{hub}/library/redis:7").get(lambda _: None)

@@ -1,4 +1,4 @@
-"""Test that read-only commands write nothing, in a new project and with an existing stack, also if they fail."""
+"""Test that read-only commands write nothing, even if they fail, in a new project and with an existing stack."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_image_of_another_stack_loses_only_the_name_of_this_one(client: docker.D
 
 
 def test_images_of_a_stack_are_found_without_a_record(client: docker.DockerClient, images: list[str]) -> None:
-    """The record has none of a killed deployment's images; another stack's name begins with this stack's name."""
+    """A killed deployment recorded none of its images; the name of another stack begins with the name of this stack."""
     theirs = f"{IMAGES}/{STACK}-two-pipeline:{secrets.token_hex(8)}"
     assert client.images.get(images[0]).tag(theirs)
     try:

@@ -1,4 +1,4 @@
-"""The dashboard finds the setting in each reason of the real tap, and takes no text of the file for one."""
+"""The dashboard finds the setting in each reason of the real tap, and mistakes no text of the file for a setting."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_setting_is_found_in_the_reason_of_the_tap(kit: Kit, kind: str, value: s
     ("line", "setting"),
     [("Total,5", "declare it in ignore_rows, or ignore_rows: [] if it is data"), ("9", ""), (",", None)],
 )
-def test_rows_of_a_wrong_shape(kit: Kit, line: str, setting: str | None) -> None:
+def test_row_of_a_wrong_shape_gets_the_advice_for_its_reason(kit: Kit, line: str, setting: str | None) -> None:
     done = kit.tap(kit.csv(f"id,v\n1,2\n{line}\n"), entity={"columns": {"v": "decimal"}})
     assert done.code == 0, done.error
     assert [setting_of(row["reason"]) for row in kit.quarantined] == ([] if setting is None else [setting])

@@ -214,13 +214,13 @@ def test_value_outside_the_declared_formats_is_quarantined(kit: Kit, row: str, r
 _DAYS = {"columns": {"day": "date", "amount": "decimal"}}
 
 
-def test_day_of_digits_that_lacks_zeros_is_quarantined(kit: Kit) -> None:
+def test_date_of_digits_without_leading_zeros_is_quarantined(kit: Kit) -> None:
     entity = {"columns": {"day": "date"}, "date_formats": ["%Y%m%d"]}
     kit.load(kit.csv("id,day\n1,20260115\n2,2026115\n3,202615\n"), entity=entity)
     assert kit.query("SELECT id, day::VARCHAR FROM t") == [("1", "2026-01-15")]
 
 
-def test_empty_value_is_null_and_a_time_is_read_as_its_day(kit: Kit) -> None:
+def test_empty_value_becomes_null_and_a_timestamp_becomes_its_date(kit: Kit) -> None:
     kit.load(kit.csv("id,day,amount\n1,2024-01-31T10:00:00Z,1.50\n2,,\n3,2024-01-31, \n"), entity=_DAYS)
     day = date(2024, 1, 31)
     assert kit.query("SELECT * FROM t ORDER BY id") == [("1", day, Decimal("1.5")), ("2", None, None), ("3", day, None)]

@@ -169,7 +169,7 @@ def test_changed_settings_load_all_files_again_in_their_first_order(kit: Kit) ->
 
 
 @pytest.mark.parametrize("more", ["", 'x,"a\nb"\n'])
-def test_row_with_a_null_word_as_key_is_bad(kit: Kit, more: str) -> None:
+def test_row_with_a_null_word_as_key_is_quarantined(kit: Kit, more: str) -> None:
     kit.load(kit.csv(f"id,v\n n/a ,1\nn/a,2\n3,n/a\n{more}"), entity={"null_words": ["n/a"]})
     assert [(row["line"], row["reason"]) for row in kit.quarantined] == [
         (line, "key id is empty or one of null_words") for line in (2, 3)

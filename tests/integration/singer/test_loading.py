@@ -79,7 +79,7 @@ def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(kit: Kit, batch
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_column_names_that_we_or_sql_use_are_loaded(kit: Kit, batch: bool) -> None:
+def test_column_names_used_internally_or_by_sql_are_loaded(kit: Kit, batch: bool) -> None:
     names = ["id", "c0", "line", "begins", "position", "File_Row_Number", "select", 'quo""te', "new\nline", "c0_plain"]
     header = ",".join(f'"{name}"' for name in names)
     row = ",".join("abcdefghi")
@@ -236,7 +236,7 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
 
 
 def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
-    """The SDK would exit with 0, and Meltano would take the part for the whole."""
+    """By default, the SDK would exit with 0, and Meltano would treat the partial data as complete."""
     kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
     command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -250,7 +250,7 @@ def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)])
-def test_killed_target_leaves_whole_transactions(kit: Kit, how: signal.Signals, code: int) -> None:
+def test_killed_target_leaves_only_complete_batches(kit: Kit, how: signal.Signals, code: int) -> None:
     """Kill the target after the first batch: the file can be opened and has all rows of some batches."""
     lines = [schema({"id": INTEGER, "a": STRING})] + [record(id=i, a="x") for i in range(30_000)]
     config = kit.folder / "killed.json"
@@ -276,7 +276,7 @@ def test_killed_target_leaves_whole_transactions(kit: Kit, how: signal.Signals, 
     assert kit.query("SELECT count(*), count(DISTINCT id) FROM t") == [(30_000, 30_000)]
 
 
-def test_old_catalogue_only_selects_columns(kit: Kit) -> None:
+def test_outdated_catalogue_selects_columns_but_does_not_set_types(kit: Kit) -> None:
     path = kit.csv("id,a,b\n1,x,y\n")
     config = kit.tap(path) and kit.folder / "tap-config.json"
     catalogue = json.loads(run("tap-csv", ["--config", str(config), "--discover"]).out)

@@ -110,7 +110,7 @@ def test_only_failures_are_logged_and_a_run_takes_little_cpu(measured: OwnServer
     assert sum(map(float, timed.split())) < 1, timed
 
 
-def test_full_service_is_an_alert_and_gone_with_its_container(measured: OwnServer) -> None:
+def test_service_near_its_limit_causes_an_alert_that_ends_with_its_container(measured: OwnServer) -> None:
     """The alert is pending at first; tests of the rules cover its wait of five minutes."""
     alert = ("ServiceMemoryNearLimit", "hungry")
     with hungry(measured):
@@ -120,7 +120,7 @@ def test_full_service_is_an_alert_and_gone_with_its_container(measured: OwnServe
     assert alert[1] not in query(measured, promql.MEMORY)
 
 
-def test_stopped_timer_is_an_alert_without_old_figures_and_up_starts_it(measured: OwnServer) -> None:
+def test_stopped_timer_causes_an_alert_and_up_starts_it_again(measured: OwnServer) -> None:
     measured.console("systemctl", "disable", "--now", TIMER)
     alert = ("ContainersNotMeasured", "server")
     assert within(promql.RECENT_S + 60, lambda: alert in alerts(measured))

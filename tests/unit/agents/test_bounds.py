@@ -27,7 +27,7 @@ def proposal(tmp_path: Path) -> Proposal:
 
 
 def test_allowed_keys_are_those_of_fds_scale() -> None:
-    """Every setting that a proposal may change has a key; services have two."""
+    """Each setting that a proposal may change has one key; the services have two, for memory and CPU."""
     from pydantic.alias_generators import to_camel
 
     assert {to_camel(name) for name in CHANGEABLE} - {"services"} | {"memory", "cpu"} == set(KEYS)
@@ -80,7 +80,7 @@ def test_unknown_total_exceeds_every_limit(proposal: Proposal) -> None:
 def test_irreversible_server_change_is_not_covered_by_yes(
     proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
 ) -> None:
-    """The planned server is compared, for every setting that changes it."""
+    """Compare the planned servers before and after the change, whichever setting changes the server."""
     plans = {}
     for name, update in (("plan_before", before), ("plan_after", after)):
         plan = getattr(proposal, name)

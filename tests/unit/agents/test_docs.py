@@ -1,4 +1,4 @@
-"""Run every example of docs/agents.md as printed; the integration test test_entry.py starts the servers."""
+"""Run every example of docs/agents.md as printed; the integration test `test_documented_servers.py` starts servers."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_systemd_accepts_the_units(project: Path, tmp_path: Path) -> None:
 
 
 def test_without_systemd_the_error_names_cron(project: Path, tmp_path: Path) -> None:
-    """`systemctl` is a double that fails as it does where no user instance of systemd runs."""
+    """A double of `systemctl` fails as on a machine without a user instance of systemd."""
     double = tmp_path / "bin" / "systemctl"
     double.parent.mkdir()
     double.write_text("#!/bin/sh\necho Failed to connect to bus >&2; exit 1\n")

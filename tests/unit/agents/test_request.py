@@ -44,7 +44,7 @@ def test_schema_has_the_bounds_of_every_number() -> None:
     ],
     ids=repr,
 )
-def test_refused_value_has_no_words_of_the_library(fields: dict[str, Any], says: str) -> None:
+def test_error_about_a_refused_value_uses_plain_words(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError) as refused:
         ScalingRequest.model_validate({"reason": "more data", **fields})
     assert reason_of(refused.value) == says

@@ -86,7 +86,7 @@ def test_every_golden_file_has_a_report() -> None:
     assert {path.name for path in FOLDER.iterdir()} == set(REPORTS)
 
 
-def test_names_of_the_provider_are_not_markup() -> None:
+def test_names_from_the_provider_are_not_rendered_as_markup() -> None:
     name, place = "[/x]", "[link=https://example.org]fsn1[/]"
     kind = kit.SHIPPED_PRICES.server_types["cpx22"]
     kind = kind.model_copy(update={"name": name, "offers": {place: kind.offers["fsn1"]}})

@@ -55,7 +55,7 @@ def test_resource_without_valid_stack_labels_is_listed_as_stray(labels: Mapping[
 
 @pytest.mark.parametrize("labels", [None, [], "", "stack=prod", 0, True], ids=repr)
 def test_labels_of_another_form_are_unknown(labels: object) -> None:
-    """As a stray, the resource would not be counted."""
+    """If the resource were listed as stray, its cost would not be counted."""
     with pytest.raises(UnknownError, match=r"volumes\.labels is not an object"):
         _inputs({"labels": labels})
 
@@ -86,7 +86,7 @@ def _server(number: int, **more: Any) -> dict[str, Any]:
 
 
 def test_backups_to_be_switched_off_are_not_counted() -> None:
-    """Otherwise a stack over its budget could not save money by switching backups off."""
+    """If they were counted, a stack over its budget could not save money by switching backups off."""
     inputs = _inputs({"labels": {}}, _server(2, backup_window="22-02"))
     assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
 

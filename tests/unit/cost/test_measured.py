@@ -116,7 +116,7 @@ def test_next_server_over_the_budget_or_with_old_prices_says_so() -> None:
     assert outlook(seen)[-1].endswith("a month (unknown)")
 
 
-def test_next_server_can_be_ordered_is_at_the_same_place_and_lacks_nothing() -> None:
+def test_next_server_is_orderable_and_not_smaller_in_any_respect() -> None:
     """Types with more memory but a smaller disk, another architecture, or no stock are left out."""
     types = kit.orderable("cpx22", "cax31", "cpx42")
     for kind in types:

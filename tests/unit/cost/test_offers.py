@@ -39,7 +39,7 @@ def test_deprecated_type_is_orderable_until_its_date(after: str, verdict: str) -
     assert "withdrawn" in plan.reason or any("from 2026-10-09 on" in warning for warning in plan.warnings)
 
 
-def test_first_and_last_day_of_an_offer() -> None:
+def test_offer_is_orderable_only_while_it_is_available() -> None:
     offer = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     assert offer.orderable(date(2026, 10, 8))
     assert not offer.model_copy(update={"available": False}).orderable(date(2026, 10, 8))

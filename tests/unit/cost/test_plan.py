@@ -194,7 +194,7 @@ def test_alternatives_keep_every_needed_service() -> None:
     assert not any("profiles" in other.settings for other in found.alternatives)
 
 
-def test_profile_is_left_out_with_the_services_that_are_wanted_only_with_it() -> None:
+def test_alternative_without_a_profile_also_omits_services_wanted_only_with_it() -> None:
     beside = replace(
         kit.service("exporter", 64, profile="watch", needs=("db",)), wanted=lambda settings: settings.has("bi")
     )

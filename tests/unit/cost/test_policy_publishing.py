@@ -108,7 +108,7 @@ def test_image_id_other_than_the_proxy_s_is_refused() -> None:
     assert image_problem_of(own, proxy(kit.settings(), image="sha256:" + "8" * 64, ports=[])) == ""
 
 
-def test_pinned_image_of_the_proxy_is_the_proxy_s() -> None:
+def test_image_of_the_proxy_is_recognized_when_pinned_by_digest() -> None:
     pinned, digest = f"traefik:v3.7@sha256:{'9' * 64}", f"sha256:{'9' * 64}"
     assert image_problem_of(image(pinned, ID), proxy(kit.settings())) == ""
     for other in ("nginx:1.27", "mine/traefik:v3.7", "traefik:v2.0", "traefik"):

@@ -12,7 +12,7 @@ def test_cell_that_begins_like_a_formula_gets_an_apostrophe(value: str) -> None:
     assert formatting.text(value).startswith("'")
 
 
-def test_cell_is_one_line_of_limited_length() -> None:
+def test_text_of_a_cell_is_one_line_of_limited_length() -> None:
     assert formatting.text("a\r\nb\x00c\u2028d\u202ee") == "a b c d e"
     assert len(formatting.text("x" * 1_000_000)) < 400
     assert formatting.text(None) == ""

@@ -39,7 +39,7 @@ PLAN = PlannedCost(
         (datetime(2027, 12, 31, 23, tzinfo=UTC), datetime(2027, 12, 31, 23, 30, tzinfo=UTC), "0.02", "1.52"),
     ],
 )
-def test_month_is_the_hours_of_the_server_at_most_the_monthly_price(
+def test_cost_of_the_month_is_that_of_its_hours_up_to_the_monthly_price(
     created: datetime, now: datetime, so_far: str, forecast: str
 ) -> None:
     found = current(replace(PLAN, server_created_at=created), now)

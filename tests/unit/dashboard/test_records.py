@@ -32,10 +32,8 @@ def _save(kept: Records, number: int) -> None:
     )
 
 
-def test_checks_and_streams_are_those_of_the_runs_that_are_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The list of runs is read again here before the caches of the others have expired."""
+def test_checks_and_streams_include_every_run_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cached list of runs is cleared here, but the caches of checks and streams have not expired."""
     monkeypatch.setenv("FDS_PUBLISHED", str(tmp_path / "warehouse.duckdb"))
     paths = beside(tmp_path / "warehouse.duckdb")
     paths.make()

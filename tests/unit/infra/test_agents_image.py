@@ -34,7 +34,7 @@ def _let_in(name: str, rules: list[str]) -> bool:
     return any(fnmatch(part, rule) and part.count("/") == rule.count("/") for part in whole for rule in rules)
 
 
-def test_image_plans_for_every_host(tmp_path: Path) -> None:
+def test_files_of_the_agents_image_are_enough_to_plan_for_every_host(tmp_path: Path) -> None:
     rules = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!infra")]
     for path in (ROOT / "infra").rglob("*"):
         name = str(path.relative_to(ROOT))

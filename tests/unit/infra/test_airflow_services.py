@@ -68,7 +68,7 @@ def test_secrets_are_the_same_in_all_parts() -> None:
     assert len(files["jwt_secret"]) == 128
 
 
-def test_reservations_of_the_lean_stack_with_airflow() -> None:
+def test_lean_stack_with_airflow_reserves_less_than_its_limit() -> None:
     def reserved(settings: Settings) -> int:
         return sum(each.resources.memory_mb * each.replicas(settings) for each in selected(settings))
 

@@ -43,7 +43,7 @@ def _firing(monkeypatch: pytest.MonkeyPatch, container: FakeContainer) -> list[d
     return alerts.firing(docker.DockerClient.__new__(docker.DockerClient), "dev")
 
 
-def test_reason_is_found_for_each_receiver_and_holds_no_part_of_a_url_but_its_host() -> None:
+def test_reason_of_each_receiver_shows_only_the_host_of_a_url() -> None:
     container: Any = FakeContainer(log="started\n" + REFUSED + RETRIED)
     found = alerts._reasons(container)
     assert found.keys() == {"webhook", "email"}

@@ -91,9 +91,7 @@ def test_docs_have_programs_to_test() -> None:
         ),
     ],
 )
-def test_program_that_may_not_be_deployed_is_refused_without_a_traceback(
-    program: str, said: str, tmp_path: Path
-) -> None:
+def test_invalid_program_is_refused_without_a_traceback(program: str, said: str, tmp_path: Path) -> None:
     error, registered = _run(PRELUDE + program, tmp_path)
     assert said in error
     assert registered <= 1 or "range(2)" in program, "nothing but the stack itself is registered"
@@ -106,7 +104,7 @@ def test_secrets_that_are_given_are_not_generated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["DataStack", "DataStackArgs", "Service", "Settings"])
-def test_public_names_are_those_of_their_modules(name: str) -> None:
+def test_public_name_is_exported_under_its_own_name(name: str) -> None:
     import infra
 
     assert getattr(infra, name).__name__ == name and name in infra.__all__
@@ -154,7 +152,7 @@ def test_service_that_breaks_a_rule_of_the_catalogue_is_refused(changed: dict[st
         selected(Settings(stack="dev"), [replace(OWN, **changed)])
 
 
-def test_own_service_comes_last_and_takes_overrides() -> None:
+def test_own_service_comes_last_and_accepts_overrides() -> None:
     settings = Settings.of("dev", {"services": {"greeter": {"memoryMb": 150}}})
     found = selected(settings, [OWN])
     assert found[-1].name == "greeter" and found[-1].resources.memory_mb == 150

@@ -116,8 +116,8 @@ def measured(daemon: Daemon, folder: Path) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
-def test_names_are_those_of_the_stack() -> None:
-    """The program is copied to servers, so it imports nothing of this package."""
+def test_program_uses_the_same_names_as_the_stack() -> None:
+    """The program is copied to servers, so it cannot import these names and repeats them."""
     assert (program.PROJECT_LABEL, program.STACK_LABEL) == (labels.PROJECT_LABEL, labels.STACK_LABEL)
     assert program.SERVICE_LABEL == labels.SERVICE_LABEL
     assert (program.VOLUME, program.FILE) == (node_exporter.CONTAINERS_VOLUME, node_exporter.CONTAINERS_FILE)
@@ -137,7 +137,7 @@ def test_values_of_a_container_are_written(daemon: Daemon, tmp_path: Path) -> No
     assert (tmp_path / "dev" / program.FILE).stat().st_mode & 0o777 == 0o644
 
 
-def test_sums_of_cgroup_v1_are_used_where_there_are_any(daemon: Daemon, tmp_path: Path) -> None:
+def test_totals_of_cgroup_v1_are_used_if_present(daemon: Daemon, tmp_path: Path) -> None:
     detail = {"inactive_file": 1, "active_file": 1, "total_inactive_file": 300, "total_active_file": 20}
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("x", "redis", "dev", {"memory_stats": {**USED, "stats": detail}, "cpu_stats": SECONDS})
@@ -179,7 +179,7 @@ def test_hostile_service_name_stays_one_label(daemon: Daemon, tmp_path: Path) ->
     assert all(key.endswith('service="a\\"} 1\\nup{job=\\"\\\\b?"}') for key in found), found
 
 
-def test_answer_that_is_cut_off_is_a_failure_of_its_stack_alone(daemon: Daemon, tmp_path: Path) -> None:
+def test_cut_off_answer_fails_only_the_measurement_of_its_stack(daemon: Daemon, tmp_path: Path) -> None:
     for stack, stats in (("a", "not statistics"), ("b", {"memory_stats": USED, "cpu_stats": SECONDS})):
         daemon.add_volume(volume(stack), stack, tmp_path / stack)
         daemon.add(f"{stack}-redis", "redis", stack, stats)
@@ -189,7 +189,7 @@ def test_answer_that_is_cut_off_is_a_failure_of_its_stack_alone(daemon: Daemon, 
     assert "b-redis" in (tmp_path / "b" / program.FILE).read_text()
 
 
-def test_program_has_the_syntax_of_the_oldest_python_that_it_names() -> None:
+def test_program_can_be_parsed_by_python_3_8() -> None:
     ast.parse(Path(program.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
@@ -232,7 +232,9 @@ def test_program_killed_halfway_leaves_the_old_file_and_the_next_run_writes(
     assert [path.name for path in (tmp_path / "dev").iterdir()] == [program.FILE]
 
 
-def test_missing_docker_is_one_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_docker_is_reported_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(program.Docker, "connect", lambda _: (_ for _ in ()).throw(FileNotFoundError("no socket")))
     assert program.main([]) == 1
     assert capsys.readouterr().err == "containers are not measured: no socket\n"

@@ -37,7 +37,7 @@ def _check(monkeypatch: pytest.MonkeyPatch, host: str, error: StackError | None)
     return asked
 
 
-def test_budget_that_another_deployment_took_meanwhile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_used_up_by_a_simultaneous_deployment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RefusedError, match=r"(?s)^deployed, but over the budget.*over: \$54.*; next: fds down"):
         _check(monkeypatch, "hetzner", RefusedError("over: $54.52 a month"))
 

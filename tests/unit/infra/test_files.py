@@ -46,7 +46,7 @@ def mocked() -> None:
 
 
 @runtime.test
-def test_uploads_use_only_inputs_of_every_version_5_and_are_world_readable() -> Any:
+def test_uploads_are_world_readable_and_use_only_inputs_of_every_provider_version_5() -> Any:
     settings = Settings.of("dev", {"host": "local", "profiles": ["full"]})
     services = selected(settings)
     secrets = pulumi.Output.secret({name: value(name) for name in names(settings)})

@@ -105,7 +105,7 @@ SCHEMAS = {
 
 
 def files(*profiles: str) -> dict[str, str]:
-    """Return the files of Grafana in a stack with its profile and these."""
+    """Return the files of Grafana in a stack with the profile `grafana` and the given profiles."""
     settings = Settings.of("dev", {"profiles": ["grafana", *profiles]})
     services = selected(settings)
     secrets = {name: f"secret-value-of-{name}" for name in generated_secrets.names(settings, services)}
@@ -124,7 +124,7 @@ def expressions(dashboard: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_dashboard_is_what_the_types_of_the_sdk_read_and_write(name: str) -> None:
+def test_dashboard_is_unchanged_when_read_and_written_by_the_sdk(name: str) -> None:
     register_default_plugins()
     document = dashboards("queue")[name]
     read = Dashboard.from_json(document)
@@ -200,7 +200,7 @@ def test_variables_of_provisioning_files_are_set_from_a_file() -> None:
     assert "GF_POSTGRES_PASSWORD" not in environment  # the image refuses both
 
 
-def test_dashboards_use_only_variables_of_a_query() -> None:
+def test_dashboards_use_variables_only_in_queries() -> None:
     """Grafana replaces no environment variables in dashboards, and a dashboard here has no variables of its own."""
     for document in dashboards("queue").values():
         queries = "\n".join(expressions(document))
@@ -215,7 +215,7 @@ def test_redis_is_shown_only_where_it_runs() -> None:
     assert "redis_up" in shown and "redis_memory_used_bytes" in shown
 
 
-def test_profile_runs_what_the_dashboards_read() -> None:
+def test_profile_grafana_includes_every_service_that_its_dashboards_read() -> None:
     names = {service.name for service in selected(Settings.of("dev", {"profiles": ["grafana"]}))}
     assert names >= {"prometheus", "alertmanager", "node-exporter", "postgres-exporter", "postgres", "pipeline"}
     assert not names & {"redis", "redis-exporter"}
@@ -223,7 +223,7 @@ def test_profile_runs_what_the_dashboards_read() -> None:
     assert "grafana" not in monitoring and names - monitoring == {"grafana"}
 
 
-def test_data_source_of_the_marts_is_the_role_that_may_only_read_them() -> None:
+def test_data_source_of_the_marts_uses_a_role_that_may_only_read_them() -> None:
     assert (SERVICE.role, SERVICE.reads, SERVICE.databases, SERVICE.member_of) == ("grafana", ("marts",), (), ())
     marts = json.loads(files()[SOURCES])["datasources"][1]
     assert (marts["user"], marts["jsonData"]["database"]) == ("grafana", "marts")
@@ -235,14 +235,14 @@ def test_plugins_of_the_data_sources_stay_enabled() -> None:
     assert len(set(disabled)) == len(disabled)
 
 
-def test_address_is_that_of_the_route() -> None:
+def test_address_of_grafana_equals_its_route() -> None:
     settings = {"host": "hetzner", "domain": "example.org", "email": "someone@example.org"}
     assert SERVICE.environment(Settings.of("prod", settings))["GF_SERVER_ROOT_URL"] == "https://grafana.example.org"
     local = SERVICE.environment(Settings.of("dev", {"httpsPort": 9443}))["GF_SERVER_ROOT_URL"]
     assert local == "https://grafana.localhost:9443"
 
 
-def test_the_catalogue_does_not_import_the_sdk() -> None:
+def test_catalogue_does_not_import_the_grafana_sdk() -> None:
     code = (
         "import sys; from infra.services import catalogue; catalogue()\n"
         "print([name for name in sys.modules if name.startswith('grafana_foundation_sdk')])"

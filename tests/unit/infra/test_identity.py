@@ -66,7 +66,7 @@ def test_identity_is_read_from_the_component_s_record() -> None:
 
 
 def test_tag_attributes_that_a_kill_left_half_written_are_removed(tmp_path: Path) -> None:
-    """With them, the engine reads no tags, and the stack would get another identity."""
+    """If they stayed, the engine could read no tags, and the stack would get another identity."""
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)
     whole, torn = folder / "prod.pulumi-tags", folder / "prod.pulumi-tags.attrs"

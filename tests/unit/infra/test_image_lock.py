@@ -118,7 +118,7 @@ def complete(folder: Path, client: Registry) -> image_digests.Pinning:
     return image_digests.complete(client, folder, SETTINGS)  # type: ignore[arg-type]
 
 
-def test_digests_come_from_the_registry_and_are_asked_for_once(tmp_path: Path) -> None:
+def test_digests_are_requested_from_the_registry_only_once(tmp_path: Path) -> None:
     served: dict[str, str | Exception] = dict.fromkeys(USED, POSTGRES)
     first = complete(tmp_path, Registry({"postgres:15": [f"postgres@{PYTHON}"]}, served))
     assert first.new == dict.fromkeys(USED, POSTGRES) == image_lock.read(tmp_path) and first.unpinned == {}
@@ -187,7 +187,7 @@ def test_locked_image_without_an_answer_is_refused(tmp_path: Path) -> None:
         complete(tmp_path, Registry({}, served))
 
 
-def test_lock_in_a_folder_that_cannot_be_written_is_one_sentence(
+def test_lock_in_a_folder_that_cannot_be_written_is_reported_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:
@@ -198,7 +198,7 @@ def test_lock_in_a_folder_that_cannot_be_written_is_one_sentence(
         complete(tmp_path, Registry({}, dict.fromkeys(USED, POSTGRES)))
 
 
-def test_program_pulls_and_builds_from_what_is_locked(tmp_path: Path) -> None:
+def test_program_pulls_and_builds_from_the_locked_digests(tmp_path: Path) -> None:
     settings = {**ON_A_SERVER, "allowSnapshot": True}
     write(tmp_path, f"postgres:15: {POSTGRES}\npython:3.11-slim: {PYTHON}\n")
     found = {

@@ -161,7 +161,7 @@ def test_stored_metrics_fit_their_part_of_the_disk() -> None:
     assert 0.5 < RETENTION_MB * 2**20 / (prometheus.resources.disk_gb * 10**9) < 0.85
 
 
-def test_exporter_of_postgres_is_a_monitor_without_any_database() -> None:
+def test_role_of_the_postgres_exporter_may_monitor_but_connect_to_no_database() -> None:
     sql = files("postgres")["roles.sql"]
     assert "GRANT pg_monitor TO metrics;" in sql
     assert not re.search(r"GRANT CONNECT ON DATABASE \w+ TO metrics", sql)
@@ -225,7 +225,7 @@ def test_late_runs_are_an_alert_only_with_a_schedule() -> None:
 
 
 def test_missing_figures_of_containers_are_an_alert_where_a_timer_is_installed() -> None:
-    """On this machine nothing is installed; there the rule on memory has no series."""
+    """On a local stack no timer is installed, so the rule about memory has no series there."""
     hosts = ({}, SERVER, {"host": "ssh"})
     assert ["ContainersNotMeasured" in {rule["alert"] for rule in rules(**one)} for one in hosts] == [False, True, True]
     assert all("ServiceMemoryNearLimit" in {rule["alert"] for rule in rules(**one)} for one in hosts)

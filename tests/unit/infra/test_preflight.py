@@ -11,7 +11,7 @@ from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
 
-def test_check_without_an_ssh_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preflight_fails_without_an_ssh_client(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.of("prod", {"host": "hetzner"})
     monkeypatch.setenv("HCLOUD_TOKEN", "t" * 64)
     host_of(settings).preflight(settings, Path.cwd())

@@ -58,7 +58,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_stacks_of_the_project_in_the_environment_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
-    """As after `. .fds/env` of one project and `fds up` in another."""
+    """The environment is that of another project, as when `fds up` runs here after `. .fds/env` there."""
     crowded, single = _project(tmp_path / "one", prod="40", lab="40"), _project(tmp_path / "two", prod="40")
     own, other = (single, crowded) if named else (crowded, single)
     monkeypatch.setenv("FDS_PROJECT_DIR", str(other))

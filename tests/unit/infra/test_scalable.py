@@ -26,7 +26,7 @@ VALUES: dict[str, Any] = {
 """A value for each key, as the stack file has it."""
 
 
-def test_every_marked_setting_has_a_value_here() -> None:
+def test_every_scalable_setting_has_a_test_value() -> None:
     assert [one.key for one in SCALABLE] == [*VALUES]
 
 
@@ -44,7 +44,7 @@ def test_key_value_pair_changes_its_setting(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_request_has_the_setting_and_gives_the_same_pair(key: str) -> None:
+def test_request_accepts_the_setting_and_returns_the_same_pair(key: str) -> None:
     setting = next(one for one in SCALABLE if one.key == key)
     value = {"postgres": VALUES[key]} if setting.per_service else VALUES[key]
     request = ScalingRequest.model_validate({"reason": "x", setting.name: value})
@@ -114,7 +114,7 @@ def test_settings_about_money_and_identity_cannot_be_scaled() -> None:
         ("memory.postgres=512MB", "memory.postgres is a whole number, not '512MB'"),
     ],
 )
-def test_refused_value_names_its_form_and_where_to_look(pair: str, says: str) -> None:
+def test_error_about_a_refused_value_names_the_expected_form_and_the_help(pair: str, says: str) -> None:
     with pytest.raises(UsageError) as refused:
         scaling.parse([pair], kit.settings())
     assert (refused.value.what, refused.value.next_command) == (says, "fds scale --help")

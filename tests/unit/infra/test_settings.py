@@ -88,7 +88,7 @@ def test_next_command_corrects_the_invalid_setting(key: str, value: object, comm
     assert caught.value.next_command.startswith(command)
 
 
-def test_invalid_name_of_an_entry_is_told_as_its_name() -> None:
+def test_error_about_an_invalid_entry_name_describes_a_valid_name() -> None:
     told = r'setting services\["Post gres"\]: its name must be at most 31 lower-case letters, digits and hyphens'
     with pytest.raises(UsageError, match=told) as caught:
         Settings.of("dev", {"services": {"Post gres": {}}})
@@ -106,8 +106,8 @@ def test_settings_are_frozen() -> None:
         Settings.of("dev", {}).budget_usd = Decimal("1000")  # type: ignore[misc]
 
 
-def test_refused_text_is_told_its_form_and_no_pattern() -> None:
-    """The values of every setting with a pattern, which no pattern of the settings matches."""
+def test_error_about_a_refused_text_describes_its_form_without_the_pattern() -> None:
+    """Each setting with a pattern gets a text that no pattern matches."""
     properties = Settings.model_json_schema(by_alias=True)["properties"]
     patterned = [key for key, schema in properties.items() if "pattern" in schema and key != "stack"]
     assert len(patterned) > 8

@@ -137,8 +137,8 @@ def test_project_file_of_another_program_may_use_any_yaml(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("document", ["name: website\n", "runtime: go\n", "name: [1]\n"])
-def test_stack_of_another_program_is_not_ours_to_deploy(tmp_path: Path, document: str) -> None:
-    """Else `fds up` would write secrets into that program's stack file."""
+def test_stack_of_another_program_is_refused(tmp_path: Path, document: str) -> None:
+    """Without this check, `fds up` would write secrets into that program's stack file."""
     (tmp_path / "Pulumi.yaml").write_text(document)
     path_of(tmp_path, "dev").write_text("config: {}\n")
     with pytest.raises(
@@ -148,7 +148,7 @@ def test_stack_of_another_program_is_not_ours_to_deploy(tmp_path: Path, document
 
 
 @pytest.mark.parametrize("kind", ["folder", "loop"])
-def test_stack_file_that_is_no_file_is_a_one_line_error(tmp_path: Path, kind: str) -> None:
+def test_stack_file_that_is_not_a_regular_file_is_a_one_line_error(tmp_path: Path, kind: str) -> None:
     path = path_of(tmp_path, "dev")
     path.mkdir() if kind == "folder" else path.symlink_to(path)
     with pytest.raises(UsageError, match=r"the file cannot be read: .*; next: correct Pulumi.dev.yaml"):
@@ -167,7 +167,7 @@ def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> 
 
 
 def test_change_planned_on_other_settings_is_not_written(tmp_path: Path) -> None:
-    """Two changes that are each within the budget may be over it together."""
+    """Two changes, each of which is within the budget, may exceed it together."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")
     planned_on = read(tmp_path, "prod")
@@ -178,7 +178,9 @@ def test_change_planned_on_other_settings_is_not_written(tmp_path: Path) -> None
     assert file.read_bytes() == before
 
 
-def test_stack_file_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stack_file_that_cannot_be_written_is_reported_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""Test edits of the engine's state, such as removing resources that no longer exist in the account."""
+"""Test the functions that edit the engine's state, for example to remove resources that are gone from the account."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_empty_state_stays_empty() -> None:
     assert without({}, {"server"})["resources"] == []
 
 
-def test_unprotected_removes_every_protection() -> None:
+def test_unprotected_state_has_no_protected_resource() -> None:
     assert not any(item["protect"] for item in unprotected(_state())["resources"])
 
 
@@ -167,7 +167,7 @@ def test_changed_digest_of_an_image_name_is_reported() -> None:
     assert pulled_digests(record("")) == {}, "an image built on the host has no digest"
 
 
-def test_update_targets_have_their_former_and_their_present_names() -> None:
+def test_update_target_is_named_by_its_former_and_its_present_name() -> None:
     former, present = "urn:pulumi:prod::p::a$b::firewall", "urn:pulumi:prod::p::a$b::prod-firewall"
     assert with_present_names([former], "prod") == [former, present]
     assert with_present_names([present], "prod") == [present]

@@ -44,7 +44,9 @@ def test_days_until_full_are_within_a_fifth_of_a_noisy_growth(a_day: float, seed
         ({0: 20.0}, None, 0),
     ],
 )
-def test_growth_of_one_disk(used: dict[float, float], a_day: float | None, days: float | None) -> None:
+def test_growth_and_days_until_full_follow_the_samples_of_a_disk(
+    used: dict[float, float], a_day: float | None, days: float | None
+) -> None:
     (growth,) = growths(_samples(used))
     found = growth.as_json()
     assert found["bytes_a_day"] == (None if a_day is None else a_day * GB)

@@ -58,7 +58,7 @@ def test_wrong_chart_is_left_out_with_a_reason(tmp_path: Path, meta: Any, reason
     assert cards == [] and reason in problem and "model m" in problem
 
 
-def test_charts_of_models_that_are_no_marts_are_left_out(tmp_path: Path) -> None:
+def test_charts_of_models_outside_the_marts_are_left_out(tmp_path: Path) -> None:
     assert charts_of(_manifest(tmp_path, {"metabase": [CHART]}, schema="staging"), ["m"]) == ([], [])
     assert charts_of(_manifest(tmp_path, {"metabase": [CHART]}), ["another"]) == ([], [])
 

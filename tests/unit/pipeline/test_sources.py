@@ -132,7 +132,9 @@ def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert select_landed(sources, tmp_path / "none").files["bank"] == (tmp_path / "mine" / "x.csv",)
 
 
-def test_what_is_no_file_in_the_landing_folder_is_reported(sources: tuple[Source, ...], tmp_path: Path) -> None:
+def test_entry_that_is_not_a_file_in_the_landing_folder_is_reported(
+    sources: tuple[Source, ...], tmp_path: Path
+) -> None:
     landing = tmp_path / "landing"
     (landing / "b").mkdir(parents=True)
     (landing / "b" / "gone.csv").symlink_to(tmp_path / "missing.csv")

@@ -110,7 +110,7 @@ def test_unknown_values_are_accepted() -> None:
         ({"status": "up"}, {}, {}),
     ],
 )
-def test_difference_has_whether_it_replaces_the_resource(
+def test_difference_says_whether_it_replaces_the_resource(
     state: dict[str, Any], inputs: dict[str, Any], expected: dict[str, bool]
 ) -> None:
     assert changes(FIELDS, state, inputs, []) == expected

@@ -111,7 +111,7 @@ def test_text_of_a_server_cannot_control_the_terminal(
     )
 
 
-def test_json_of_another_program_s_option_is_not_printed(
+def test_json_option_after_a_double_dash_does_not_select_json_output(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _exit_code(UnknownError("no price"), monkeypatch, "--", "--json") == 4

@@ -60,7 +60,7 @@ def read(data: bytes, entity: Entity = _ENTITY) -> Read:
 
 
 def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]], int]:
-    """Return the good records and the number of bad ones by Python's csv module; empty rows count as neither.
+    """Return the good records and the number of bad ones, as read by Python's csv module; empty rows are not counted.
 
     A line that repeats the header, or begins with a byte order mark, is bad: it shows that files were joined.
     """
