@@ -165,6 +165,7 @@ def test_another_location_is_refused_while_a_resource_exists(healing: Healing) -
     assert f"fds scale location=fsn1 --stack {STACK}" in done.stderr
 
 
+@pytest.mark.slow
 def test_record_with_pending_replacement_of_the_volume_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,7 @@ def test_typed_confirmation_takes_over_and_locks_out_the_former_owner(healing: H
     assert identities(healing) == {former} and healing.up() == {}
 
 
+@pytest.mark.slow
 def test_removal_of_resources_of_another_clone_needs_the_name_of_their_owner(empty: Healing, tmp_path: Path) -> None:
     empty.up()
     other = cloned(empty, tmp_path / "clone")

@@ -15,6 +15,7 @@ from infra.services import Context, selected
 from infra.services.metabase import SERVICE
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
+from tests.kit.container_output import output_of
 from tests.kit.metabase.server import metabase
 from tests.kit.metabase.state import State
 
@@ -39,7 +40,8 @@ def test_start_script_hands_the_key_to_the_process_and_keeps_its_arguments(
     for file in SERVICE.files:
         (folder / file.name).write_text(file.content(context))
     shown = 'echo "$MB_ENCRYPTION_SECRET_KEY $1 $$"; cat "$MB_DB_PASS_FILE"'
-    output = client.containers.run(
+    output = output_of(
+        client,
         "traefik:v3.7",
         ["sh", "-c", shown, "sh", "two words"],
         entrypoint=list(SERVICE.entrypoint),
@@ -48,10 +50,9 @@ def test_start_script_hands_the_key_to_the_process_and_keeps_its_arguments(
         volumes={str(folder): {"bind": "/run/fds", "mode": "ro"}},
         read_only=True,
         cap_drop=["ALL"],
-        remove=True,
     )
     key, password = secrets["metabase_encryption_key"], secrets["metabase_password"]
-    assert output.decode() == f"{key} two words 1\n{password}", "the process must be the first of its container"
+    assert output == f"{key} two words 1\n{password}", "the process must be the first of its container"
 
 
 def test_health_check_passes_only_when_metabase_is_initialized(client: docker.DockerClient) -> None:

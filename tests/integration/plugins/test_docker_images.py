@@ -12,6 +12,7 @@ import pytest
 from pulumi.automation.errors import CommandError
 
 from tests.integration.plugins.conftest import Stacks
+from tests.kit.container_output import output_of
 from tests.kit.engine import changes
 from tests.kit.registry import empty_registry
 
@@ -40,8 +41,8 @@ def test_image_is_built_again_only_after_a_change(
     ours = stack(program)
     first = str(ours.up().outputs["image_id"].value)
     assert daemon.images.get(name).id == first
-    listed = daemon.containers.run(name, ["sh", "-c", "cat /data/who; cat /data/secret || true"], remove=True)
-    assert listed == b"me\n"
+    listed = output_of(daemon, name, ["sh", "-c", "cat /data/who; cat /data/secret || true"])
+    assert listed == "me\n"
     assert changes(ours.up()) == {}
     assert changes(ours.refresh()) == {}
     trigger["files"] = "2"

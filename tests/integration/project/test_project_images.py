@@ -10,6 +10,7 @@ import pytest
 from stack_runtime.docker_host import local_docker
 from tests.integration.project.conftest import UserProject, init
 from tests.kit import wheel
+from tests.kit.container_output import output_of
 
 TAG = "t-user-project"
 
@@ -43,8 +44,7 @@ def built_images(project: UserProject) -> Iterator[dict[str, str]]:
 
 
 def _run(image: str, script: str) -> str:
-    output = local_docker().containers.run(image, ["sh", "-c", script], remove=True, network_disabled=True)
-    return bytes(output).decode()
+    return output_of(local_docker(), image, ["sh", "-c", script], network_disabled=True)
 
 
 def test_runner_loads_with_the_sources_and_models_of_the_project(built_images: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from docker.models.containers import Container
 
+from tests.kit.container_output import output_of
 from tests.kit.service import Running, created
 
 REACHABLE_S = 180.0
@@ -114,10 +115,7 @@ def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password() -> Non
 def _in_volume(running: Running, script: str) -> str:
     """Run a shell in a separate container with the volume at `/data`; return its output."""
     mounted = {running.volumes["postgres"]: {"bind": "/data"}}
-    output = running.client.containers.run(
-        "postgres:15", ["-c", script], entrypoint="sh", user="999", volumes=mounted, remove=True
-    )
-    return str(output.decode())
+    return output_of(running.client, "postgres:15", ["-c", script], entrypoint="sh", user="999", volumes=mounted)
 
 
 def _wait_for_row(older: Container, statement: str) -> None:
