@@ -69,42 +69,51 @@ def _network(value: str) -> str:
 _DIGITS = r"[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?"
 _ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
+_FORMS: dict[str, str] = {}
+"""Description of a required text for error messages, by the pattern that the text must match."""
+
+
+def _text(pattern: str, form: str, longest: int | None = None) -> Any:
+    """Return the constraint of a text.
+
+    Args:
+        form: what the text must be, for the message of a refusal.
+        longest: maximum number of characters.
+    """
+    _FORMS[pattern] = form
+    return Field(pattern=pattern, max_length=longest)
+
+
 NAME = r"[a-z][a-z0-9-]{0,30}"
 """Pattern for the names of stacks, profiles and services."""
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
-_CODE = r"^[a-z0-9-]{2,32}$"
-_EMAIL = r"^$|^[^@\s]+@[^@\s]+$"
-_MAIL_ADDRESS = r"^[^@\s{}]+@[^@\s{}]+$"
-_SSH_HOST = r"^$|^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$"
-_USER = r"^[a-z_][a-z0-9_-]{0,31}$"
-_IMAGE = r"^debian-(1[2-9]|[2-9]\d)$"
-_ACME = r"^(production|staging|https://[A-Za-z0-9.:/-]+)$"
-_REGISTRY = r"^$|^https?://[A-Za-z0-9.:\[\]-]+$"
-_FORMS = {
-    f"^{NAME}$": "at most 31 lower-case letters, digits and hyphens, with a letter first",
-    _DOMAIN: "a domain in lower case, such as data.example.com",
-    rf"^$|{_DOMAIN}": "a domain in lower case, such as example.com",
-    _CODE: "a name of the provider in lower case, such as cpx22 or fsn1",
-    _EMAIL: "an e-mail address, such as me@example.com",
-    _MAIL_ADDRESS: "an e-mail address, such as me@example.com",
-    _SSH_HOST: "a host name or address, such as server.example.com",
-    _USER: "a user name of Linux, such as root",
-    _IMAGE: "an image of Debian from 12 on, such as debian-12",
-    _ACME: "production, staging, or the https:// address of an ACME directory",
-    _REGISTRY: "an address such as https://mirror.example.com, without a path",
-}
-"""Description of a required text for error messages, by the pattern that the text must match."""
-Name = Annotated[str, Field(pattern=f"^{NAME}$")]
-Domain = Annotated[str, Field(max_length=253, pattern=_DOMAIN)]
-DomainOrNone = Annotated[str, Field(max_length=253, pattern=rf"^$|{_DOMAIN}")]
-ProviderCode = Annotated[str, Field(pattern=_CODE)]
-MailAddressOrNone = Annotated[str, Field(max_length=254, pattern=_EMAIL)]
-SshHost = Annotated[str, Field(pattern=_SSH_HOST)]
-LinuxUser = Annotated[str, Field(pattern=_USER)]
-DebianImage = Annotated[str, Field(pattern=_IMAGE)]
-AcmeDirectory = Annotated[str, Field(pattern=_ACME)]
-RegistryAddress = Annotated[str, Field(pattern=_REGISTRY)]
+_MAIL = "an e-mail address, such as me@example.com"
+Name = Annotated[str, _text(f"^{NAME}$", "at most 31 lower-case letters, digits and hyphens, with a letter first")]
+Domain = Annotated[str, _text(_DOMAIN, "a domain in lower case, such as data.example.com", 253)]
+DomainOrNone = Annotated[str, _text(rf"^$|{_DOMAIN}", "a domain in lower case, such as example.com", 253)]
+ProviderCode = Annotated[
+    str, _text(r"^[a-z0-9-]{2,32}$", "a name of the provider in lower case, such as cpx22 or fsn1")
+]
+MailAddress = Annotated[str, _text(r"^[^@\s{}]+@[^@\s{}]+$", _MAIL, 254)]
+MailAddressOrNone = Annotated[str, _text(r"^$|^[^@\s]+@[^@\s]+$", _MAIL, 254)]
+SshHost = Annotated[
+    str,
+    _text(r"^$|^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$", "a host name or address, such as server.example.com"),
+]
+LinuxUser = Annotated[str, _text(r"^[a-z_][a-z0-9_-]{0,31}$", "a user name of Linux, such as root")]
+DebianImage = Annotated[str, _text(r"^debian-(1[2-9]|[2-9]\d)$", "an image of Debian from 12 on, such as debian-12")]
+AcmeDirectory = Annotated[
+    str,
+    _text(
+        r"^(production|staging|https://[A-Za-z0-9.:/-]+)$",
+        "production, staging, or the https:// address of an ACME directory",
+    ),
+]
+RegistryAddress = Annotated[
+    str,
+    _text(r"^$|^https?://[A-Za-z0-9.:\[\]-]+$", "an address such as https://mirror.example.com, without a path"),
+]
 Plain = BeforeValidator(_number)
 """Refuses other spellings of a number. Put it after the bounds in an annotation: Pydantic omits bounds that follow a
 validator from the JSON schema, where forms and models read them."""
@@ -115,4 +124,3 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Day = Annotated[date, BeforeValidator(_day)]
 Network = Annotated[str, AfterValidator(_network)]
 """Network in CIDR notation, or a single address."""
-MailAddress = Annotated[str, Field(max_length=254, pattern=_MAIL_ADDRESS)]
