@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -144,6 +145,10 @@ class Change(Frozen):
     note: str = ""
 
 
+def _pairs(settings: Mapping[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in settings.items()]
+
+
 class Alternative(Frozen):
     """Other settings whose plan is within the budget; `settings` are arguments of `fds scale`."""
 
@@ -155,7 +160,7 @@ class Alternative(Frozen):
     @property
     def pairs(self) -> list[str]:
         """Return the settings as `KEY=VALUE`."""
-        return [f"{key}={value}" for key, value in self.settings.items()]
+        return _pairs(self.settings)
 
     def command(self, stack: str) -> str:
         """Return the command that writes these settings into the file of `stack`, with a description."""
@@ -170,9 +175,9 @@ class NextStep(Frozen):
     verdict: Verdict
 
     @property
-    def pairs(self) -> str:
+    def arguments(self) -> str:
         """Return the settings as `KEY=VALUE`, separated by spaces."""
-        return " ".join(f"{key}={value}" for key, value in self.settings.items())
+        return " ".join(_pairs(self.settings))
 
 
 class DiskForecast(Frozen):

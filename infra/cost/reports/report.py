@@ -180,7 +180,7 @@ def _memory(plan: Plan) -> list[str]:
 
 
 def _command(step: NextStep, plan: Plan) -> str:
-    return f"fds scale {step.pairs} --stack {plan.stack}"
+    return f"fds scale {step.arguments} --stack {plan.stack}"
 
 
 def _cost(step: NextStep) -> str:

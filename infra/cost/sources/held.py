@@ -61,18 +61,12 @@ def ask(accounts: Iterable[Account]) -> list[Entries]:
     seen: dict[str, set[int]] = {kind: set() for kind in KINDS}
     found: list[Entries] = []
     for account in accounts:
-        listed = {
-            kind: {entry.get("id").whole(least=0): entry for entry in entries}
-            for kind, entries in account.entries(KINDS).items()
-        }
-        found.append(
-            {
-                kind: [entry for key, entry in entries.items() if key not in seen[kind]]
-                for kind, entries in listed.items()
-            }
-        )
-        for kind, entries in listed.items():
-            seen[kind] |= entries.keys()
+        unseen: dict[str, list[JsonReader]] = {}
+        for kind, entries in account.entries(KINDS).items():
+            by_id = {entry.get("id").whole(least=0): entry for entry in entries}
+            unseen[kind] = [entry for key, entry in by_id.items() if key not in seen[kind]]
+            seen[kind] |= by_id.keys()
+        found.append(unseen)
     return found
 
 

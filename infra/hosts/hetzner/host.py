@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from infra.hosts.base import DockerTarget, Host, Removed, TargetInputs
 from infra.hosts.hetzner import token
 from infra.settings import Settings
+from infra.stack_secrets import TOKEN
 from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UsageError
 from stack_runtime.text import Say
@@ -135,7 +136,7 @@ class HetznerHost(Host):
         return "the server and its data" if volumes else "the server (its data volume stays, and is billed)"
 
     def missing(self, settings: Settings, configuration: Mapping[str, Any]) -> dict[str, str]:
-        if configuration.get(token.KEY) or os.environ.get(token.VARIABLE):
+        if configuration.get(TOKEN) or os.environ.get(token.VARIABLE):
             return {}
         return {"a Hetzner token": "export HCLOUD_TOKEN=TOKEN"}
 
@@ -149,6 +150,6 @@ class HetznerHost(Host):
         api.verify(found)
         if found == stored:
             return []
-        prompter.deployment.keep_secret(token.KEY, found)
-        token.cache_token(stack, {token.KEY: found})
+        prompter.deployment.keep_secret(TOKEN, found)
+        token.cache_token(stack, {TOKEN: found})
         return ["token"]

@@ -15,15 +15,14 @@ from stack_runtime.paths import project_dir
 from stack_runtime.text import last_line
 
 VARIABLE = "HCLOUD_TOKEN"
-KEY = TOKEN
 
 _cached: dict[str, str] = {}
 
 
 def cache_token(stack: str, config: Mapping[str, str]) -> None:
     """Store the token of `stack` from a configuration that the engine has already decrypted."""
-    if config.get(KEY):
-        _cached[stack] = config[KEY]
+    if config.get(TOKEN):
+        _cached[stack] = config[TOKEN]
 
 
 def find(stack: str, project: Path | None = None) -> str | None:
@@ -45,7 +44,7 @@ def stored(stack: str, project: Path | None = None) -> str:
         StackError: it cannot be decrypted.
     """
     if stack not in _cached:
-        cache_token(stack, {KEY: _in_file(stack, project)})
+        cache_token(stack, {TOKEN: _in_file(stack, project)})
     return _cached.get(stack, "")
 
 
@@ -65,7 +64,7 @@ def require(stack: str) -> str:
 def _in_file(stack: str, project: Path | None) -> str:
     try:
         project = project or project_dir()
-        is_stored = KEY in stack_file.config(project, stack)
+        is_stored = TOKEN in stack_file.config(project, stack)
     except UsageError:
         return ""  # the code that reads the settings reports what is wrong
     return _decrypted(project, stack) if is_stored else ""
@@ -79,7 +78,7 @@ def _decrypted(project: Path, stack: str) -> str:
     root = backend_folder(backend)
     if root is not None and not root.is_dir():  # the engine would create the folder
         raise _no_stack(stack, backend)
-    command = ["pulumi", "config", "get", KEY, "--stack", stack, "--non-interactive"]
+    command = ["pulumi", "config", "get", TOKEN, "--stack", stack, "--non-interactive"]
     asked = subprocess.run(command, cwd=project, env={**os.environ, **surroundings}, capture_output=True, text=True)
     if asked.returncode:
         raise _undecrypted(asked.stderr, stack, backend)
@@ -88,7 +87,7 @@ def _decrypted(project: Path, stack: str) -> str:
 
 def _undecrypted(said: str, stack: str, backend: str) -> StackError:
     """Return the error for a token that the engine does not return, from its standard error."""
-    where = f"{KEY} in Pulumi.{stack}.yaml"
+    where = f"{TOKEN} in Pulumi.{stack}.yaml"
     reason = last_line(said, "the engine gave no reason").removeprefix("error: ")
     if re.search(r"no stack named .* found", said):
         return _no_stack(stack, backend)

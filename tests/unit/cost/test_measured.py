@@ -91,7 +91,7 @@ def test_full_system_disk_and_memory_name_the_cheapest_server_with_more(tmp_path
     larger = kit.planned(kit.settings(serverType="cpx22", location=now.location), SERVICES)
     assert seen.more_memory.total_usd == larger.total_usd and larger.server and PLAN.server
     assert larger.server.memory_gb > now.memory_gb and larger.server.disk_gb > now.disk_gb
-    command, cost = f"fds scale {system.next_step.pairs} --stack prod", f"${larger.total_usd:,.2f} a month (within)"
+    command, cost = f"fds scale {system.next_step.arguments} --stack prod", f"${larger.total_usd:,.2f} a month (within)"
     assert outlook(seen) == [
         "the disk of the system (4.0 of 40.0 GB) is full on 2026-11-13; "
         f"{command} takes a new server (docs/operations.md), which costs {cost}",
