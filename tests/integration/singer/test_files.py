@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import zipfile
 from decimal import Decimal
 from typing import Any
 
@@ -264,57 +261,3 @@ def test_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) 
     assert kit.counts["quarantined"] == 0
     if "null_words" in settings:
         assert kit.query("SELECT w FROM t") == [(None,)]
-
-
-def _zipped(method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name.replace("_", "."), content)
-    return out.getvalue()
-
-
-def _encrypted(archive: bytes) -> bytes:
-    """Return a zip archive of one file that is marked as encrypted."""
-    entry = archive.index(b"PK\x01\x02")
-    return archive[:6] + b"\1" + archive[7 : entry + 8] + b"\1" + archive[entry + 9 :]
-
-
-def _damaged(method: int) -> bytes:
-    """Return a zip archive with wrong bytes in its compressed data."""
-    whole = _zipped(method, a_csv=b"id,v\n" + b"".join(b"%d,%d\n" % (i, i * 7) for i in range(1000)))
-    return whole[:80] + bytes(255 - byte for byte in whole[80:120]) + whole[120:]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (_zipped(a_csv=b"id\n1\n", b_csv=b"id\n1\n"), "zip archive of 2 files"),
-        (_encrypted(_zipped(a_csv=b"id\n1\n")), "is an encrypted zip archive; unpack it"),
-        (gzip.compress(b"a.csv".ljust(257, b"\0") + b"ustar".ljust(255, b"\0") + b"id\n1\n"), "is a tar archive"),
-        (_zipped(), "empty zip archive"),
-        (_zipped(a_csv=b"id\n1\n")[:-30], "zip archive that cannot be read"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "old Excel workbook"),
-        (b"\n<html><table>", "web page"),
-        ("id,v\n1,a\n".encode("utf-16-le"), "set encoding: utf-16-le"),
-        (gzip.compress(b"%PDF-1.7"), "is a PDF"),
-        (b"id,,v\n1,2,3\n", "column 2 of the header has no name; give it one in the file, or declare it in renames"),
-        (_damaged(zipfile.ZIP_LZMA), "damaged zip"),
-        (_damaged(zipfile.ZIP_BZIP2), "damaged zip"),
-        (_damaged(zipfile.ZIP_DEFLATED), "damaged zip"),
-        (_zipped(a_csv_gz=gzip.compress(b"id,v\n1,a\n")), "archive of another archive"),
-        (b'{"id": 1}', "line 1, read with delimiter"),
-    ],
-    ids=[
-        "two files", "encrypted", "tar", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf",
-        "unnamed column", "lzma", "bzip2", "deflated", "archive in archive", "header without line end",
-    ],
-)  # fmt: skip
-def test_file_that_is_not_a_table_is_refused_with_advice(kit: Kit, content: bytes, words: str) -> None:
-    done = kit.tap(kit.csv(content), report_path=None)
-    assert done.code == 1 and words in done.sentence and "t.csv" in done.sentence
-
-
-def test_utf_8_file_with_another_declared_encoding_is_refused(kit: Kit) -> None:
-    done = kit.tap(kit.csv("id,v\n1,Müller\n"), encoding="cp1252", report_path=None)
-    assert done.code == 1 and "is utf-8, not cp1252" in done.sentence
