@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stack_runtime.pipeline.run import Pipeline
 
 SHOWN = 5
-"""Maximum number of quarantined rows to list, and of changed sums of a mart."""
+"""Maximum number of quarantined rows that are listed, and of changed column sums that are listed for a mart."""
 
 
 def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) -> tuple[dict[str, Any], int]:

@@ -11,7 +11,7 @@ RECENT_S = 120
 """Age in seconds up to which figures count; they are written every 30 s."""
 
 AGE = f'time() - max(node_textfile_mtime_seconds{{file="{CONTAINERS_FOLDER}/{CONTAINERS_FILE}"}})'
-"""Seconds since the containers were measured."""
+"""Seconds since the metrics file of the containers was last written."""
 RECENT = f"({AGE} < {RECENT_S})"
 """Has a value only while the figures are recent."""
 

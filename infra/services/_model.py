@@ -100,7 +100,7 @@ class Metrics:
     port: int
     path: str = "/metrics"
     watches: Mapping[str, str] = field(default_factory=dict)
-    """Name of each watched service, by the name of a gauge that is 0 while that service does not answer."""
+    """Names of watched services by name of a gauge; the gauge is 0 while its service does not answer."""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def is_hub(client: docker.DockerClient, where: str) -> bool:
 
 
 def may_configure() -> bool:
-    """Return whether the daemon runs on this machine and we may change its configuration and make it read that."""
+    """Return whether the daemon runs on this machine and this user may change and reload its configuration."""
     return _daemon_pid() is not None
 
 

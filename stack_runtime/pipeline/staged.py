@@ -174,7 +174,7 @@ class StagedPipeline(Pipeline):
             except CheckFailedError as error:
                 self._keep_quarantine(stage.work, run_id)
                 stage.job.finish("failed", str(error))
-                # The draft keeps the rows that failed the checks, for a person to look at until the next run.
+                # The folder of a run that failed a check stays until the next run, so a person can examine its rows.
                 self._end(run_id, keep=stage.work.folder if any(c.stops for c in stage.job.run.checks) else None)
                 raise
             return self._complete(stage, name)

@@ -40,7 +40,7 @@ def stopped(service: str) -> Iterator[None]:
 
 @contextmanager
 def hungry(limit_mb: int, held_mb: int) -> Iterator[None]:
-    """Run one more container of the stack, the service `hungry`, whose process takes `held_mb` of its memory limit."""
+    """Run a container with the labels of a service `hungry` of the stack; its process holds `held_mb` MiB of memory."""
     client = local_docker()
     image = running(client, STACK, "pipeline").image
     assert image is not None
@@ -73,7 +73,7 @@ def full_disk() -> Iterator[None]:
 
 @contextmanager
 def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
-    """Run the pipeline on a file that fails; afterwards, run it on one that succeeds."""
+    """Run the pipeline on a file that fails, and after the block on a file that succeeds."""
     assert _run(stack, folder / "bad.csv", content) == 6
     yield
     assert _run(stack, folder / "good.csv", GOOD) == 0

@@ -50,7 +50,7 @@ def alerts(server: OwnServer) -> set[tuple[str, str]]:
 
 @contextmanager
 def hungry(server: OwnServer) -> Iterator[None]:
-    """Run one more container of the stack, the service `hungry`, which nearly fills its memory limit."""
+    """Run a container with the labels of a service `hungry` of the stack; it nearly reaches its memory limit."""
     image = server.console("docker", "inspect", "--format", "{{.Image}}", running(server, "pipeline")).strip()
     labels = [f"--label={key}={value}" for key, value in of_service(STACK, "hungry").items()]
     code = f"import time; held = b'x' * ({HELD_MB} << 20); time.sleep(3600)"

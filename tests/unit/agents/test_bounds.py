@@ -80,7 +80,7 @@ def test_unknown_total_exceeds_every_limit(proposal: Proposal) -> None:
 def test_irreversible_server_change_is_not_covered_by_yes(
     proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
 ) -> None:
-    """Compare the planned servers before and after the change, whichever setting changes the server."""
+    """Only the servers of the two plans count, not which setting makes them differ."""
     plans = {}
     for name, update in (("plan_before", before), ("plan_after", after)):
         plan = getattr(proposal, name)
