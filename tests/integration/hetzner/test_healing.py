@@ -87,6 +87,26 @@ def test_up_after_an_interrupted_down_protects_again(healing: Healing) -> None:
     assert is_complete(healing)
 
 
+def test_firewall_changes_after_an_interrupted_down(healing: Healing) -> None:
+    """The attachment of the volume is already deleted, so the engine cannot update the firewall alone."""
+    healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
+    with pytest.raises(StackError):
+        healing.down()
+    healing.project.configure({"sshFrom": [HOME]})
+    healing.up()
+    assert healing.ssh_from() == [HOME] and is_complete(healing)
+
+
+@pytest.mark.slow
+def test_firewall_changes_after_an_up_that_did_not_attach_the_volume(empty: Healing) -> None:
+    empty.api.faults.add("POST", "/volumes/[0-9]+/actions/attach", 1, "server_error")
+    with pytest.raises(StackError):
+        empty.up()
+    empty.project.configure({"sshFrom": [OFFICE]})
+    empty.up()
+    assert empty.ssh_from() == [OFFICE] and is_complete(empty)
+
+
 def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
     healing.volume.change_protection(delete=False).wait_until_finished()
     rule = FirewallRule("in", "tcp", ["0.0.0.0/0"], port="1-65535")
