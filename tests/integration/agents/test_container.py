@@ -1,4 +1,4 @@
-"""The agents' server in its container plans, cannot apply, and stays below its memory limit."""
+"""Test the agents' server in a container: it plans, cannot apply changes, and uses less than 200 MiB of memory."""
 
 from __future__ import annotations
 
