@@ -1,4 +1,4 @@
-"""Kill the pipeline at every step: readers get the old data until the new is complete, and a second run succeeds."""
+"""Kill the pipeline at every step: readers get the old data until the new data is complete."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def killed_after(function: str, environment: Mapping[str, str]) -> None:
 
 
 _alone = threading.Lock()
-"""DuckDB opens a path once a process: beside a reader of the old file, another one would be given that, not the new."""
+"""Lock for one reader at a time: DuckDB would give a second reader in this process the file of the first."""
 
 
 def totals(database: Path) -> tuple[int, ...]:
