@@ -70,6 +70,6 @@ def test_writable_registry_is_stopped_after_use(client: docker.DockerClient) -> 
 
 def test_daemon_pulls_through_the_local_registry(client: docker.DockerClient) -> None:
     if not registry.may_configure():
-        pytest.skip("the daemon's configuration is not ours to change, so it has no mirror")
+        pytest.skip("setup may not change the configuration of this daemon, so the daemon has no mirror")
     before = client.images.get(REFERENCE).id
     assert client.images.pull(REFERENCE).id == before
