@@ -120,7 +120,7 @@ def test_collected_file_is_published_exactly_or_reported(results: CaseResults, n
     if case["outcome"] == "read":
         assert rows in truths(case), said
     else:
-        assert rows not in truths(case) and re.search(case["told"], said, re.DOTALL), said
+        assert rows not in truths(case) and re.search(case["message"], said, re.DOTALL), said
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -131,7 +131,7 @@ def test_hostile_file_is_published_exactly_and_other_rows_are_reported(results: 
         "read": len(case.rows) + (case.bad or 0), "loaded": len(case.rows), "quarantined": case.bad or 0, "replaced": 0,
     }  # fmt: skip
     assert len([row for row in results.runs[0].answer["refused"] if row["entity"] == name]) == (case.bad is None)
-    assert all(re.search(word, "\n".join(said)) for word in case.told), said
+    assert all(re.search(word, "\n".join(said)) for word in case.messages), said
 
 
 def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(results: CaseResults) -> None:
@@ -160,4 +160,4 @@ def test_file_of_each_kind_is_loaded_by_its_name(tmp_path: Path, name: str) -> N
         with duckdb.connect(str(database), read_only=True) as connection:
             rows = {key: tuple(row) for key, *row in connection.execute(_PUBLISHED).fetchall()}
     assert any(all(truth.get(key) == row for key, row in rows.items()) for truth in truths(case)), rows
-    assert rows in truths(case) if case["outcome"] == "read" else re.search(case["told"], said), said
+    assert rows in truths(case) if case["outcome"] == "read" else re.search(case["message"], said), said
