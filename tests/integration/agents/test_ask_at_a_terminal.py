@@ -46,7 +46,7 @@ def _fds(folder: Path, *words: str, model: Model | None = None) -> subprocess.Co
 
 
 def _ask_at_terminal(folder: Path, model: Model, words: str, answers: str, *options: str) -> tuple[int, str]:
-    """Run `fds ask` in a pseudoterminal and type one of `answers` at each question."""
+    """Run `fds ask` in a pseudoterminal and type the next of `answers` at each question."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "fds.main", "ask", words, *options], cwd=folder, env=_environment(folder, model),

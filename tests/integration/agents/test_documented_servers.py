@@ -94,7 +94,7 @@ def test_documented_mcp_server_has_the_documented_tools(project: Path) -> None:
     assert names == documented | {"scale_propose", "run_propose", "apply_approved"}
 
 
-def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> None:
+def test_server_of_one_stack_does_not_find_jobs_of_another_stack(project: Path) -> None:
     """Send the id of the job to an MCP server and to an HTTP server, each started as a user starts it."""
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.all_stacks.propose_job("other", DbtTest(), "eve")

@@ -54,7 +54,9 @@ def test_change_is_planned_approved_and_applied_once(served: Served) -> None:
         ("POST", "/v1/apply", "propose"),
     ],
 )
-def test_endpoint_needs_a_token_with_its_scope(served: Served, method: str, path: str, scope: str) -> None:
+def test_endpoint_requires_a_token_with_the_scope_of_the_endpoint(
+    served: Served, method: str, path: str, scope: str
+) -> None:
     body = {} if method == "POST" else None
     answers = {
         who: httpx.request(method, f"{served.url}{path}", json=body, headers=served.headers(who)).status_code

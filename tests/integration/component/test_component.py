@@ -93,7 +93,9 @@ def _free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-def test_image_contents_of_the_wheel_equal_those_of_the_repository(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_images_have_the_same_content_from_the_wheel_and_from_the_repository(
+    installed: wheel.Installed, tmp_path: Path
+) -> None:
     code = (
         "import json, infra; from infra import build_context; from infra.services import Build, catalogue\n"
         "built = [s for s in catalogue() if isinstance(s.image, Build)]\n"

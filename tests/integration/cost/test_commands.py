@@ -56,7 +56,7 @@ def test_old_prices_give_unknown_unless_allowed(project: Path) -> None:
     assert any("days old" in warning for warning in plan["warnings"])
 
 
-def test_local_stack_needs_neither_token_nor_prices(project: Path) -> None:
+def test_local_stack_is_planned_without_token_and_prices(project: Path) -> None:
     done = fds(project, "cost", "--json", HCLOUD_TOKEN="wrong", HCLOUD_ENDPOINT="http://127.0.0.1:9")
     assert (done.returncode, json.loads(done.stdout)["total_usd"]) == (0, "0.00")
 
@@ -175,7 +175,7 @@ def test_report_takes_under_a_second_of_cpu_time(project: Path) -> None:
     assert min(taken) < 1.0
 
 
-def test_report_imports_neither_pulumi_nor_the_api_client(project: Path) -> None:
+def test_report_does_not_import_pulumi_or_the_api_client(project: Path) -> None:
     code = (
         "import sys; from fds.main import run; sys.argv = ['fds', 'cost', *sys.argv[1:]]\n"
         "try: run()\nexcept SystemExit: pass\n"

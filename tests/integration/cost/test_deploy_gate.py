@@ -1,4 +1,4 @@
-"""Test that a deployment is refused without a write if prices, stock or budget no longer permit its plan."""
+"""Test that a deployment is refused without a write if prices, stock or budget no longer permit the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test that invalid, implausible and slow responses of the ECB are neither used nor cached."""
+"""Test that invalid, implausible and slow responses of the ECB are ignored and not cached."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Dashboard:
         self.wait(lambda: wanted.items() <= self.metrics().items())
 
     def cells(self) -> list[list[str]]:
-        """Return the first rows of the first table, as its canvas exposes them to assistive technology."""
+        """Return the first rows of the first table, which its canvas exposes to assistive technology."""
         script = """
             const table = document.querySelector('[data-testid="stDataFrame"] [role="grid"]');
             return [...table.querySelectorAll('tbody tr')].map(

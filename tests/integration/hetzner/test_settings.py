@@ -28,7 +28,7 @@ IN_PLACE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     "volumeGb": (11, {("update", "Volume")}),
     "sshFrom": (["203.0.113.0/24"], {("update", "Firewall")}),
 }
-"""A new value for each setting, and what the engine does to the account because of it."""
+"""For each setting, a new value and the changes to the account that this value causes."""
 BY_REPLACEMENT: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
     "dnsZone": ({"dnsZone": "example.test", "domain": "data.example.test"}, {("create", "ZoneRrset")}),
 }

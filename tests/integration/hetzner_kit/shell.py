@@ -1,4 +1,4 @@
-"""Run commands on a simulated server over SSH, with its host key pinned."""
+"""Run commands on a simulated server over SSH; the host key of the server is pinned."""
 
 from __future__ import annotations
 

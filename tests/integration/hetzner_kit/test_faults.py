@@ -88,7 +88,9 @@ def test_paused_request_waits_until_released_by_another_process(api: HetznerAPI)
 
 
 @pytest.mark.parametrize(("when", "remaining"), [("before", 1), ("after", 2)])
-def test_client_killed_at_its_second_write_leaves_earlier_writes(api: HetznerAPI, when: str, remaining: int) -> None:
+def test_client_killed_at_the_second_write_leaves_the_earlier_writes(
+    api: HetznerAPI, when: str, remaining: int
+) -> None:
     keys = [public_key() for _ in range(3)]
     program = (
         "import os, sys, hcloud\n"

@@ -187,7 +187,7 @@ def test_server_has_the_memory_of_its_new_type(box: Box) -> None:
     assert int(box.shell.check("docker info --format '{{.MemTotal}}'")) == MEMORY_GB["cpx12"] * 1024**3
 
 
-def test_volume_keeps_its_data_after_its_server_is_deleted(box: Box) -> None:
+def test_volume_keeps_the_data_after_the_server_is_deleted(box: Box) -> None:
     assert send(box.api, "DELETE", f"/servers/{box.id}").status_code == 200
     box.api.settle()
     with pytest.raises((OSError, paramiko.SSHException)):

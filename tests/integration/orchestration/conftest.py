@@ -101,7 +101,7 @@ def land(container: Container, name: str, content: bytes) -> None:
 
 
 def is_pipeline_parsed(server: Container) -> bool:
-    """Return whether the DAG processor has parsed the DAG `pipeline`; its health check passes before that."""
+    """Return whether the DAG processor, whose health check passes earlier, has parsed the DAG `pipeline`."""
     status, _ = request(server, "GET", "/dags/pipeline")
     return status == 200
 

@@ -13,7 +13,7 @@ BUSY_S = 25
 """Seconds of work after the stop; Docker kills other containers after 10 s, the engine after 20 s."""
 
 
-def assert_stopped_runner_ends_its_task(stack: Orchestration) -> None:
+def assert_stopped_runner_completes_the_task(stack: Orchestration) -> None:
     """Assert that a run of the DAG `pipeline` completes without a second try of a task; data must be published."""
     before, runner = published(stack), stack.runner.container
     stack.land("drained.csv", csv_of(3_000_000, ROWS))

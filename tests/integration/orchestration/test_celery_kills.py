@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from tests.integration.orchestration.conftest import Orchestration, csv_of, wait_for
-from tests.integration.orchestration.draining import assert_stopped_runner_ends_its_task
+from tests.integration.orchestration.draining import assert_stopped_runner_completes_the_task
 from tests.integration.orchestration.published import assert_same_in_postgres, held_in_publish, published
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
@@ -87,5 +87,5 @@ def test_every_row_is_published_once_after_a_kill_during_publishing(
         assert celery.tries(run_id)["publish"] > 1, "the kill did not interrupt the step"
 
 
-def test_stopped_worker_ends_its_task_and_no_task_is_lost(celery_with_data: Orchestration) -> None:
-    assert_stopped_runner_ends_its_task(celery_with_data)
+def test_stopped_worker_completes_the_task_and_no_task_is_lost(celery_with_data: Orchestration) -> None:
+    assert_stopped_runner_completes_the_task(celery_with_data)

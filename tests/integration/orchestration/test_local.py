@@ -25,7 +25,7 @@ from tests.integration.orchestration.conftest import (
     orchestration,
     wait_for,
 )
-from tests.integration.orchestration.draining import assert_stopped_runner_ends_its_task
+from tests.integration.orchestration.draining import assert_stopped_runner_completes_the_task
 from tests.kit.browser import chromium, despite_network_changes
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
@@ -116,8 +116,8 @@ def test_run_in_the_scheduler_publishes_and_starts_the_user_s_dag(local: Orchest
 
 
 @pytest.mark.slow
-def test_stopped_scheduler_ends_its_task_and_no_task_is_lost(local: Orchestration) -> None:
-    assert_stopped_runner_ends_its_task(local)
+def test_stopped_scheduler_completes_the_task_and_no_task_is_lost(local: Orchestration) -> None:
+    assert_stopped_runner_completes_the_task(local)
 
 
 @pytest.mark.slow

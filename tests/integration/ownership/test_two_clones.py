@@ -51,7 +51,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient)
 
 @pytest.fixture(scope="module")
 def second(first: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return another clone with the same settings and passphrase; its stack exists, but nothing is deployed from it."""
+    """Return another clone with the same settings and passphrase, whose stack exists but is not deployed."""
     project = Project(tmp_path_factory.mktemp("second"), STACK, first.settings)
     project.stack_file.write_bytes(first.stack_file.read_bytes())
     (project.folder / ".fds" / "passphrase").write_bytes((first.folder / ".fds" / "passphrase").read_bytes())

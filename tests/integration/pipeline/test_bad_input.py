@@ -62,7 +62,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return one database for all cases; a case either leaves it unchanged or adds its own rows."""
+    """Return one database for all cases; a case leaves the database unchanged or adds new rows."""
     return tmp_path_factory.mktemp("bad") / "warehouse.duckdb"
 
 
@@ -85,7 +85,7 @@ def test_bad_file_gives_the_expected_counts_or_message(name: str, database: Path
 
 
 def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command with its own small file system at `disk`, in a mount namespace, which needs no root."""
+    """Run a command with a small file system at `disk`, in a mount namespace, which an ordinary user may create."""
     disk.mkdir(parents=True)
     mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}"
     script = f"{mount}; {shlex.join(command)}; code=$?; ls -A {disk} >&2; exit $code"

@@ -1,7 +1,7 @@
 """Run collected and hostile files through the whole pipeline: published values are exact, or a message says what to do.
 
-All cases run in one project with an entity for each case; their files are added to its landing folder step by step. One
-of each kind is also loaded by `fds run --csv` in an unchanged project.
+All cases run in one project, which has an entity for each case. The files of the cases are added to the landing folder
+step by step. One file of each kind is also loaded by `fds run --csv` in an unchanged project.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def test_rows_add_up_in_every_stream_of_every_run(results: CaseResults) -> None:
 @pytest.mark.parametrize(
     "name", ["de_thousands_without_cents", "offset_time_two_runs", "footer_total", "workbook_named_csv"]
 )
-def test_file_of_each_kind_is_loaded_by_its_name(tmp_path: Path, name: str) -> None:
+def test_file_of_each_kind_is_loaded_by_its_path(tmp_path: Path, name: str) -> None:
     case, database, said = CASES[name], tmp_path / "warehouse.duckdb", ""
     for step in case["steps"]:
         said += json.dumps(fds_run(database, CASES_FOLDER / step["csv"]).answer, ensure_ascii=False)

@@ -46,7 +46,7 @@ def totals(database: Path) -> tuple[int, ...]:
 
 
 class Reader(threading.Thread):
-    """Read the published file whenever it or its folder changes, and five times a second; remember the results."""
+    """Read the published file after each change of the file or its folder and every 0.2 seconds; keep the results."""
 
     def __init__(self, database: Path) -> None:
         super().__init__()

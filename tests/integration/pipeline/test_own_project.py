@@ -19,7 +19,7 @@ BANK = "ref;amount\nR1;100.50\nR9;-3\n"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """Return the project; its tests build on each other, in their order."""
+    """Return the project; the tests run in the order of this file and build on each other."""
     return make_project(tmp_path_factory.mktemp("own"))
 
 

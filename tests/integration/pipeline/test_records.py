@@ -108,7 +108,7 @@ def test_streams_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, ba
     assert records.streams(2) == [(NOW + timedelta(minutes=minute), stream) for minute in (1, 2) for stream in own]
 
 
-def test_status_of_a_killed_run_depends_on_whether_it_has_published(
+def test_status_of_a_killed_run_depends_on_what_was_published(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     records = Records(paths, backend)

@@ -98,10 +98,10 @@ RUN_ELSEWHERE = {
     "venv/bin/pip install freelancer-data-stack": ("tests/kit/wheel.py", '"pip", "install"'),
     "pulumi up --replace URN": ("tests/integration/component/test_component.py", '"--replace", urn'),
 }  # fmt: skip
-"""For each command, the file of the test that runs it and a part of the command that this file contains."""
+"""For each command, the test file that runs the command, and a part of the command that this file contains."""
 
 CANNOT = {
-    "make test": "this command runs this test",
+    "make test": "the command would run this test again",
     "mkdir shop && cd shop": "only commands of the shell",
 }
 

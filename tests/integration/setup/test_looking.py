@@ -37,7 +37,7 @@ READ_ONLY_COMMANDS = [
     (("logs", "pipeline"), (2, 5)),
     (("scale", "memory.postgres=160"), (0, 0)),
 ]
-"""Exit codes of each command, for a local stack and for one on a server."""
+"""Commands, each with the exit code for a local stack and the exit code for a stack on a server."""
 
 
 @pytest.mark.parametrize(("words", "codes"), READ_ONLY_COMMANDS)

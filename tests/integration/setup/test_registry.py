@@ -1,4 +1,4 @@
-"""Test the local registry: it can be restarted after a kill, and accepts no uploads while it serves."""
+"""Test the local registry: it can be restarted after a kill, and refuses uploads while it serves images."""
 
 from __future__ import annotations
 

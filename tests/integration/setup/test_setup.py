@@ -70,7 +70,7 @@ def test_unreachable_docker_is_reported_in_one_line_with_the_next_command() -> N
 def test_unavailable_engine_is_reported_in_one_line_with_the_next_command(tmp_path: Path) -> None:
     empty_folder = tmp_path / "bin"
     empty_folder.mkdir()
-    # PATH has neither Go nor uv, and there is no network
+    # Go and uv are not on PATH, and requests go to a proxy that does not answer
     variables = {
         "PATH": str(empty_folder),
         "UV": "",

@@ -1,4 +1,4 @@
-"""Load CSV files as users have them: every value is correct, or its row or file is refused with advice.
+"""Load CSV files as users have them: every value is correct, or the row or the file is refused with advice.
 
 `csv_cases/cases.json` has for each case:
 

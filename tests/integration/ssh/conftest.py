@@ -1,4 +1,4 @@
-"""Provide a server that its owner already has: a machine of the test kit, without a cloud API."""
+"""Provide an existing server of an owner: a machine of the test kit, without a cloud API."""
 
 from __future__ import annotations
 

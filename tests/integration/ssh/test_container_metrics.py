@@ -50,7 +50,7 @@ def alerts(server: OwnServer) -> set[tuple[str, str]]:
 
 @contextmanager
 def hungry(server: OwnServer) -> Iterator[None]:
-    """Run a container with the labels of a service `hungry` of the stack; it nearly reaches its memory limit."""
+    """Run a container that is labelled as a service `hungry` of the stack and nearly reaches its memory limit."""
     image = server.console("docker", "inspect", "--format", "{{.Image}}", running(server, "pipeline")).strip()
     labels = [f"--label={key}={value}" for key, value in of_service(STACK, "hungry").items()]
     code = f"import time; held = b'x' * ({HELD_MB} << 20); time.sleep(3600)"
@@ -111,7 +111,7 @@ def test_only_failures_are_logged_and_a_run_takes_little_cpu(measured: OwnServer
 
 
 def test_service_near_its_limit_causes_an_alert_that_ends_with_the_container(measured: OwnServer) -> None:
-    """The alert is only pending here; the tests of the rules cover the wait of five minutes until it fires."""
+    """The alert is only pending here; the tests of the rules cover the five minutes until the alert fires."""
     alert = ("ServiceMemoryNearLimit", "hungry")
     with hungry(measured):
         assert within(FIRST_S, lambda: alert in alerts(measured)), query(measured, promql.MEMORY_SHARE)
