@@ -1,4 +1,4 @@
-"""Bearer tokens: valid names, and expiry that cannot be undone."""
+"""Test bearer tokens: their names, their validity, and that an expired token stays expired."""
 
 from __future__ import annotations
 

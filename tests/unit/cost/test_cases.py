@@ -1,4 +1,4 @@
-"""Test the planner's total, and the result of the formula, against every total calculated by hand."""
+"""Test that the planner and the formula of each case both give the total that was calculated by hand."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_replacement_adds_one_day_of_a_second_server() -> None:
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
     once = [change for change in after.changes if change.once]
-    # (26.99 + 0.70) / 26 days, rounded up to the cent
+    # monthly price of server and IPv4 address, 26.99 + 0.70, divided by 26 days and rounded up to the cent
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 
@@ -171,7 +171,7 @@ def test_invalid_saved_prices_are_unknown(tmp_path: Path, files: dict[str, Any])
 
 
 def _dearer_first(text: str, name: str) -> str:
-    """Return the document with the first member `name` twice: first a higher value, then the original one."""
+    """Return the document with the first member `name` twice: first with a higher value, then unchanged."""
     start = text.index(f'"{name}"')
     _, end = json.JSONDecoder().raw_decode(text, text.index(":", start) + 2)
     return f'{text[:start]}"{name}": "99.00", {text[start:end]}{text[end:]}'
