@@ -82,7 +82,7 @@ def test_pulumi_up_without_fds_changes_nothing(up: Project) -> None:
     assert set(changes) == {"same"}, changes
 
 
-def test_changed_secret_replaces_only_the_containers_that_read_it(up: Project) -> None:
+def test_changed_secret_replaces_only_the_containers_that_read_the_secret(up: Project) -> None:
     before = _ids(up)
     assert up.engine("config", "set", "--path", "secrets.redis_password", token_hex(16), "--secret").returncode == 0
     assert up.json("preview")["changes"]["replace"] == 2

@@ -1,8 +1,8 @@
 """Test the prod stack on a simulated Hetzner account: deployed, run, inspected and changed.
 
 This file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py` use one server in this order, because a boot
-takes most of a minute. The slow tests kill deployments at each kind of API write and of step on the server; as services
-have the same steps, one kill for each kind is enough.
+takes most of a minute. The slow tests kill deployments at each kind of write request to the API and at each kind of step
+on the server. All services have the same steps, so one kill for each kind is enough.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def test_repeated_up_changes_nothing(prod: Prod) -> None:
 
 
 def test_deploy_user_may_start_the_timer_that_measures_containers(prod: Prod) -> None:
-    """Run a command that only deployments with the profile `monitoring` run; this stack has no volume for the figures."""
+    """Run a command of deployments with the profile `monitoring`; this lean stack has no volume for the figures."""
     timer = container_metrics.TIMER.name
     for _ in range(2):
         assert prod.console("su", "deploy", "-c", f"sudo {HOST_COMMAND} measure") == ""

@@ -47,7 +47,7 @@ class Result:
 
 
 def cases() -> list[Case]:
-    """Return the cases of all tables. A case without `steps` is one `ask` step."""
+    """Return the cases of all tables. A case without `steps` has one step, `ask`."""
     found = []
     for path in sorted(CASES.glob("*.yaml")):
         table = yaml.safe_load(path.read_text(encoding="utf-8"))

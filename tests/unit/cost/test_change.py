@@ -43,7 +43,7 @@ def test_replacement_adds_one_day_of_a_second_server() -> None:
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 
-def test_volume_growth_warns_and_equal_plans_have_no_changes() -> None:
+def test_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> None:
     before = kit.planned()
     assert diff(before, kit.planned()).changes == ()
     assert any(
@@ -51,7 +51,7 @@ def test_volume_growth_warns_and_equal_plans_have_no_changes() -> None:
     )
 
 
-def test_difference_with_unknown_total_is_a_warning() -> None:
+def test_difference_with_unknown_total_causes_a_warning() -> None:
     after = diff(kit.planned(kit.settings(location="mars1")), kit.planned())
     assert after.changes == () and any("unknown" in warning for warning in after.warnings)
 
@@ -146,7 +146,7 @@ def _write_price_files(path: Path, **files: Any) -> Path:
     return path
 
 
-def test_date_of_saved_prices_comes_from_source_argument_or_file_time(tmp_path: Path) -> None:
+def test_date_of_saved_prices_is_in_the_source_file_or_the_argument_or_the_file_time(tmp_path: Path) -> None:
     folder = _write_price_files(tmp_path)
     os.utime(folder / "pricing.json", (0, 1_700_000_000))
     by_time = saved.read(folder)

@@ -81,7 +81,7 @@ def test_verdict_depends_on_the_age_of_prices_and_rate(prices_days: int, rate_da
 
 
 @pytest.mark.parametrize("rate", ["0.01", "0.79", "1.71", "100"])
-def test_implausible_rate_gives_unknown(rate: str) -> None:
+def test_implausible_rate_gives_the_verdict_unknown(rate: str) -> None:
     found = kit.planned(rate=kit.RATE.model_copy(update={"rate": Decimal(rate)}), allow_snapshot=True)
     assert (found.verdict, found.total_usd) == ("unknown", None)
 
@@ -95,7 +95,7 @@ def test_plan_without_a_rate_is_unknown_except_in_dollars() -> None:
     assert kit.planned(paid, prices=dollars, rate=None).verdict == "unknown"
 
 
-def test_raised_budget_is_a_warning() -> None:
+def test_raised_budget_causes_a_warning() -> None:
     assert "budget raised to $80.00 by setting budgetUsd" in kit.planned(kit.settings(budgetUsd=80)).warnings
     assert not any("raised" in warning for warning in kit.planned().warnings)
 

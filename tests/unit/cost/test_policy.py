@@ -85,7 +85,7 @@ def test_resources_beyond_the_settings_are_counted(extra: Resource) -> None:
         Resource("fds:index:Server", "mine", {}),
     ],
 )
-def test_resource_without_a_known_price_gives_unknown(extra: Resource) -> None:
+def test_resource_without_a_known_price_gives_the_verdict_unknown(extra: Resource) -> None:
     assert problem_with(SERVER, VOLUME, extra).startswith("unknown: ")
 
 

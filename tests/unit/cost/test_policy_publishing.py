@@ -83,7 +83,7 @@ def test_proxy_of_a_local_stack_publishes_only_on_loopback() -> None:
     assert found(LOCAL, ports=[port(8443.0, 8443.0, ip="127.0.0.1")]) == [], "the engine passes numbers as floats"
 
 
-def test_publish_all_ports_is_refused() -> None:
+def test_container_that_publishes_all_ports_is_refused() -> None:
     assert found(kit.settings(), publishAllPorts=True) == ["prod-traefik sets publishAllPorts, which is not allowed"]
 
 

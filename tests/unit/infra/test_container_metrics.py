@@ -110,7 +110,7 @@ def volume(stack: str) -> str:
 
 
 def measured(daemon: Daemon, folder: Path) -> dict[str, float]:
-    """Measure once. Returns: the values in the file of a folder by name and labels."""
+    """Measure once, and return the values in the metrics file of a folder by name with labels."""
     assert program.measure(program.Docker(daemon.path)) == []
     lines = (folder / program.FILE).read_text().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}

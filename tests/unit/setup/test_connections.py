@@ -87,7 +87,7 @@ def test_refusal_of_the_api_is_reported_with_the_message(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_failure_is_reported_as_one_json_document_and_one_sentence(
+def test_every_failure_is_reported_as_one_sentence_and_one_json_document(
     error: BaseException,
     code: int,
     says: str,
