@@ -1,8 +1,8 @@
 """Test the prod stack on a simulated Hetzner account: deployed, run, inspected and changed.
 
 This file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py` use one server in this order, because a boot
-takes most of a minute. The slow tests kill deployments at each kind of write request to the API and each kind of step on
-the server. All services have the same steps, so one kill for each kind is enough.
+takes most of a minute. The slow tests kill deployments at each kind of write request to the API, and at each kind of
+step on the server. All services have the same steps, so one kill for each kind is enough.
 """
 
 from __future__ import annotations
