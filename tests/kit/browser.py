@@ -1,4 +1,4 @@
-"""Run the distribution's Chromium without a window."""
+"""Run the Chromium of the Linux distribution without a window."""
 
 import os
 import shutil

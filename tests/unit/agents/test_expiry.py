@@ -66,7 +66,7 @@ def test_failed_revert_is_reported_with_the_reason_and_stays_due(project: Path) 
 
 
 def test_expire_with_stack_reverts_only_that_stack(project: Path) -> None:
-    """First name a stack without changes, then the stack whose change is due."""
+    """Run the command first for a stack without changes, then for the stack whose change is due."""
     other = _fds(project, "expire", "--stack", "other", "--json")
     assert other.returncode == 0 and json.loads(other.stdout) == []
     stack_file.write(project, "prod", {"fxDate": "2026-08-01"})

@@ -114,7 +114,7 @@ CASES = (
     Case("auto with cx23", {}, _base("5.49"), "9.11", {"orderable": ("cx23", "cpx22")}),
     Case("auto with cax11", {}, _base("5.99"), "9.80", {"orderable": ("cax11", "cpx22")}),
     Case("auto with dear ones only", {}, _base("42.99"), "61.04", {"orderable": ("ccx13", "cpx42")}),
-    # everything at once
+    # all paid settings together
     Case("all", {"serverType": "cpx32", "backups": True, "volumeGb": 50, "snapshotGb": 20, "offsiteGb": 100,
                  "offsiteEurPerGb": "0.0038", "trafficTb": 22},
          f"{_gross('35.49')} + {_IP} + {_gross('20*35.49/100')} + {_gross('50*0.0572')} + {_gross('20*0.0143')}"

@@ -82,7 +82,7 @@ def test_setting_of_another_host_is_reported_for_a_server(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["email", "dnsZone", "certificates", "certificateChallenge"])
-def test_settings_that_need_a_domain_are_reported_without_one(name: str) -> None:
+def test_settings_that_need_a_domain_are_reported_if_no_domain_is_set(name: str) -> None:
     assert _warnings_with(kit.planned(kit.settings(**{name: VALUES[name]})), "without the setting domain", name)
     with_domain = kit.settings(domain="data.b.test", **{name: VALUES[name]})
     assert not _warnings_with(kit.planned(with_domain), "do nothing")

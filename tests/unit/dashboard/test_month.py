@@ -56,5 +56,5 @@ def test_month_costs_the_begun_hours_up_to_the_monthly_price(
         {"lines": (SERVER, replace(TRAFFIC, monthly_usd=None))},
     ],
 )
-def test_month_is_unknown_without_age_or_price(unknown: dict[str, object]) -> None:
+def test_cost_of_the_month_is_unknown_without_age_or_price(unknown: dict[str, object]) -> None:
     assert current(replace(PLAN, **unknown), datetime(2026, 11, 20, tzinfo=UTC)) is None  # type: ignore[arg-type]

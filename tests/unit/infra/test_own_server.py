@@ -223,7 +223,7 @@ def test_invalid_price_answers_are_refused(part: str, wrong: str) -> None:
 
 
 class _MovedDeployment:
-    """Double of a deployment whose Pulumi state is on another host than its settings."""
+    """Double of a deployment: the host in the Pulumi state is not the host in the settings."""
 
     settings = SETTINGS
 
