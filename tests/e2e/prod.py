@@ -145,7 +145,7 @@ class Prod:
                 self.edit(path, new, old)
 
     def secrets(self) -> dict[str, str]:
-        """Return the token and all decrypted secrets of the stack; a secret of several lines is cut to its middle line."""
+        """Return the token and all decrypted secrets of the stack; of a secret with several lines, the middle line."""
         found = json.loads(self.project.engine("config", "get", "secrets").stdout)
         values = {name: value.splitlines()[len(value.splitlines()) // 2] for name, value in found.items()}
         return {**values, "HCLOUD_TOKEN": self.api.token}
