@@ -1,4 +1,4 @@
-"""Test every report against its file in `tests/golden/cost`; renew: `FDS_RENEW_GOLDEN=1 pytest tests/unit/cost`."""
+"""Compare every report with a file in `tests/golden/cost`; `FDS_RENEW_GOLDEN=1 pytest tests/unit/cost` renews them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ REPORTS = {
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_report_matches_its_golden_file(name: str) -> None:
+def test_report_equals_the_golden_file(name: str) -> None:
     path = FOLDER / name
     if os.environ.get("FDS_RENEW_GOLDEN"):
         path.write_text(REPORTS[name], encoding="utf-8")

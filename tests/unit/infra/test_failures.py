@@ -1,4 +1,4 @@
-"""Test that a failure message of the engine becomes one error with an exit code and a next step."""
+"""Test that each failure message of the engine is converted to one error with an exit code and a next step."""
 
 from __future__ import annotations
 

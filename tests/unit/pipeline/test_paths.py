@@ -1,4 +1,4 @@
-"""Names of databases, and the folders that belong to them."""
+"""Test which names of databases are valid, and which folders belong to a database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_readers_of_the_runner_have_a_separate_folder() -> None:
     assert paths.published.parent not in paths.root.parents
 
 
-def test_database_below_a_file_is_reported_in_one_error(tmp_path: Path) -> None:
+def test_database_path_below_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot create a folder"):
         beside(tmp_path / "file" / "a.duckdb").make()

@@ -1,4 +1,4 @@
-"""Test the parts of building images locally: recipes, Debian mirrors, and the daemon's registry mirror."""
+"""Test the parts of local image builds: recipes, Debian mirrors, and the registry mirror of the Docker daemon."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fds_offline import apt_sources, images, registry
 from stack_runtime.errors import UnreachableError
 
 
-def test_recipe_comes_after_its_base_images() -> None:
+def test_recipe_comes_after_the_recipes_of_the_base_images() -> None:
     order = list(images.RECIPES)
     for reference in order:
         assert all(order.index(base) < order.index(reference) for base in images.bases(reference))
