@@ -1,4 +1,4 @@
-"""Write files so that a reader, and a process killed in between, finds either the old content or the new one."""
+"""Replace files in one step: a reader finds the old or the new content, even if the writing process was killed."""
 
 from __future__ import annotations
 

@@ -42,5 +42,5 @@ def state_dir() -> Path:
 
 
 def keys_folder(project: Path, stack: str) -> Path:
-    """Return the folder with the key files of a stack's server, which is only for the owner and never committed."""
+    """Return the folder with the key files of a stack's server; only the owner may read it, and git ignores it."""
     return project / ".fds" / "keys" / stack
