@@ -44,13 +44,13 @@ def test_model_without_charts_has_none(tmp_path: Path, meta: Any) -> None:
 @pytest.mark.parametrize(
     ("meta", "reason"),
     [
-        ({"metabase": {"name": "x"}}, "no list of charts"),
-        ({"metabase": "x"}, "no list of charts"),
-        ({"metabase": [1]}, "no mapping"),
+        ({"metabase": {"name": "x"}}, "not a list of charts"),
+        ({"metabase": "x"}, "not a list of charts"),
+        ({"metabase": [1]}, "not a mapping"),
         ({"metabase": [{**CHART, "name": None}]}, "no name"),
         ({"metabase": [{**CHART, "sql": 1}]}, "no sql"),
         ({"metabase": [{**CHART, "display": ["bar"]}]}, "needs a display"),
-        ({"metabase": [{**CHART, "y": [1]}]}, "no list of columns"),
+        ({"metabase": [{**CHART, "y": [1]}]}, "must be a list of columns"),
     ],
 )
 def test_wrong_chart_is_left_out_with_a_reason(tmp_path: Path, meta: Any, reason: str) -> None:
