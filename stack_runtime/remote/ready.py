@@ -56,7 +56,7 @@ class _WaitReporter:
 
 
 class _SharedConnection:
-    """Share one connection among all commands, because a handshake is slower than a command; reopen it when it fails."""
+    """Share one connection among all commands, because a handshake is slower than a command; reopen it if it fails."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
