@@ -22,7 +22,7 @@ def command(
     stack: Stack = "dev",
     as_json: AsJson = False,
 ) -> None:
-    """List the alerts that fire; with `test`, send one through every receiver and show the results."""
+    """List the alerts that fire; with `test`, send a test alert through every receiver and show the results."""
     from infra.docker_access import daemon
     from infra.operations import alerts
     from infra.services import selected

@@ -21,7 +21,7 @@ def command(
     take_over: TakeOver = "",
     as_json: AsJson = False,
 ) -> None:
-    """Remove every container, network and server of the stack; data volumes stay unless --volumes is given."""
+    """Remove every container, network and server of the stack; with --volumes, also remove the data volumes."""
     from infra.engine.progress import Progress
     from infra.engine.stack_operations import StackOperations
     from infra.hosts import host_of

@@ -83,7 +83,7 @@ def _missing_helpers(config: dict[str, Any]) -> set[str]:
 
 
 def _config() -> dict[str, Any]:
-    """Return the Docker configuration that the SDK reads; empty if it is missing or not a JSON object."""
+    """Return the Docker configuration that the SDK reads; empty if the file is missing or not a JSON object."""
     try:
         found = json.loads(Path(_config_file()).read_text())
     except (OSError, ValueError):

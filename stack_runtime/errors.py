@@ -1,7 +1,7 @@
 """Define all errors that a user may see.
 
-Every error says in one sentence what happened, where, and which command to run next. Its class sets the exit
-code of the command line:
+The message of every error is one sentence: what happened, where, and which command to run next. The class of the error
+sets the exit code of the command line:
 
     StackError (1)
     ├── UsageError (2)        usage or invalid settings

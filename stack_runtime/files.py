@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
-    """Replace the content of `path` in one step; its folder must exist.
+    """Replace the content of `path` in one step; the folder of `path` must exist.
 
     Args:
         content: text is written as UTF-8.

@@ -15,7 +15,7 @@ IMAGES = "fds"
 
 
 def cache_dir() -> Path:
-    """Return the folder of everything that setup fetched or built; after a deletion, setup fills it again."""
+    """Return the folder of everything that setup fetched or built; if the folder is deleted, setup fills it again."""
     chosen = os.environ.get("FDS_CACHE_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()

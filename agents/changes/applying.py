@@ -61,7 +61,7 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
 
 
 def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
-    """Revert a temporary change, unless that costs more than both the original plan and the current one.
+    """Revert a temporary change, if the result costs no more than the original plan or than the current plan.
 
     Settings that somebody changed after the temporary change are kept.
 

@@ -22,7 +22,7 @@ from stack_runtime.errors import RefusedError
 
 
 def belongs_to_stack(entry: Entry, only: str | None) -> None:
-    """Check that the proposal belongs to the served stack, if only one is served.
+    """Check that the proposal belongs to the stack `only`; accept the proposals of all stacks if `only` is None.
 
     Raises:
         UsageError: the proposal belongs to another stack; the message is the same as for an unknown proposal.
@@ -121,7 +121,7 @@ def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
 
 
 def settings_to_revert(current: Settings, proposal: Proposal) -> list[str]:
-    """Return the settings that a revert restores: those that nobody changed after the temporary change.
+    """Return the names of the settings that a revert restores, because nobody changed them after the temporary change.
 
     Settings that a killed revert already restored are included.
     """

@@ -37,7 +37,7 @@ class ChangeService:
     """Plan, approve and apply changes of a project's stacks; agents have no other way to change them.
 
     Args:
-        only: name of the stack to serve; proposals and jobs of other stacks are then unknown. None: all stacks.
+        only: name of the only stack to serve; the service does not find proposals and jobs of other stacks. None for all.
     """
 
     def __init__(self, dependencies: Dependencies, only: str | None = None) -> None:
@@ -48,7 +48,7 @@ class ChangeService:
     def propose(self, stack: str, request: ScalingRequest, person: str) -> Proposal:
         """Plan a request on top of the stack file and of all approved changes that are not applied yet.
 
-        Returns: the proposal; one with decision `refuse` is not stored and cannot be approved.
+        Returns: the proposal; a proposal with the decision `refuse` is not stored and cannot be approved.
         Raises:
             UsageError: the request changes nothing, or names something unknown.
             RefusedError: the request is refused whatever it costs, for example a smaller volume.
@@ -143,7 +143,7 @@ class ChangeService:
             return [self._revert(entry, person) for entry in due]
 
     def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
-        """Reserve the maximum cost of a model run, unless that exceeds a limit for the last 24 hours.
+        """Reserve the maximum cost of a model run, if the cost of the last 24 hours then stays within all limits.
 
         Args:
             limits: US dollars by person; the key None is the limit of all persons together.

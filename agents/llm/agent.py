@@ -78,7 +78,7 @@ class BaseAgent:
 
     Args:
         role: name of the role.
-        instructions: system prompt; no safety depends on the model following it.
+        instructions: system prompt; the safety of a run does not depend on it.
         model: a name such as `anthropic:claude-sonnet-4-5`, or a model object.
         tools: functions that only read.
         approval_tools: functions whose calls need approval; a call of such a function ends the run.

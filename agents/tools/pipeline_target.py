@@ -121,7 +121,7 @@ class ContainerTarget:
 def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
     """Open the target of `stack`: the file of `FDS_DATABASE` if set, else the pipeline's container.
 
-    If the container is not available, a stack on this machine uses its local runs, if there are any.
+    If the container of a stack on this machine is not available, use the local runs of the project, if any exist.
 
     Raises:
         UnreachableError: the container does not run, or its server does not answer.

@@ -64,7 +64,7 @@ class Starter:
         self.left_out: list[str] = []
 
     def log_in(self) -> None:
-        """Log in with the first account; create it if Metabase has none.
+        """Log in with the first account, or create it if Metabase has no account.
 
         Raises:
             UnreachableError: Metabase refuses the password of the stack file.

@@ -66,7 +66,7 @@ def dbt_environment(database: Path, target: Path) -> dict[str, str]:
 
 
 def _fingerprint() -> str | None:
-    """Return a digest of the files that declare packages; None if there is no such file."""
+    """Return a digest of the files that declare packages; None if all of these files are missing."""
     files = [file for name in _DECLARED if (file := dbt_project() / name).is_file()]
     if not files:
         return None

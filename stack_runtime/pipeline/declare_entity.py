@@ -48,7 +48,7 @@ def shared_settings() -> dict[str, Any]:
     found = next((source for source in declared_sources() if source.name == TAP), None)
     file = meltano_project() / PROJECT_FILE
     if found is None or found.entities is None:
-        raise UsageError(f"no extractor {TAP} is declared", where=str(file), next_command="copy it from fds init NAME")
+        raise UsageError(f"no extractor {TAP} is declared", where=str(file), next_command="copy it from a new project")
     config = _tap(yaml.safe_load(file.read_text(encoding="utf-8"))).get("config") or {}
     return {name: value for name, value in config.items() if name not in _NOT_SHARED}
 

@@ -1,4 +1,4 @@
-"""Compare the published marts with those of a run: rows added, changed and removed, columns, and sums."""
+"""Compare the published marts with the marts of a run: added, changed and removed rows, columns, and sums."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _only_in(connection: duckdb.DuckDBPyConnection, rows: _Rows, *, is_new: bool
 
 
 class _Comparison:
-    """Comparison of one mart in two databases."""
+    """Compare one mart in two databases."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, old: _Rows, new: _Rows) -> None:
         self._connection = connection
@@ -116,7 +116,7 @@ class _Comparison:
         columns = self._columns()
         moved = added + (changed or 0) + removed
         if any(not change.endswith(" added") for change in columns):
-            share = 1.0  # removing a column or changing its type changes every row
+            share = 1.0  # every row changes if a column is removed or changes its type
         else:
             share = moved / before if before else float(bool(moved))
         return MartDiff(self._new.name, key, added, changed, removed, share, self._sums(), columns)

@@ -1,4 +1,4 @@
-"""Load the data of one run: counts, checks and quarantined rows; refuse to publish a bad load."""
+"""Load the data of one run and add counts, checks and quarantined rows to the run; refuse to publish a bad load."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def replace_export(folder: Path, new: Path) -> None:
 
 
 def remove_exports(folder: Path, but: Path | None = None) -> None:
-    """Remove all exports next to the link `folder`, also exports of killed runs, but keep the export it points to.
+    """Remove all exports next to the link `folder`, also exports of killed runs, except the export of the link.
 
     Args:
         but: another export to keep.

@@ -90,9 +90,9 @@ class MartDiff:
     """Changes of one mart, in rows.
 
     `share` is the share of the published rows that changes (1.0 is all of them); None for a new mart. `changed` is None
-    if the mart has no unique key; a changed row then counts as one removed and one added. `sums` maps each numeric
-    column whose sum changes to the published and the new sum. `columns` lists columns that are added, are removed or
-    change their type, one text each.
+    if the mart has no unique key; each changed row is then counted as a removed row and an added row. `sums` maps each
+    numeric column with a changed sum to the published sum and the new sum. `columns` has one text for each column that
+    is added, is removed or has a new type.
     """
 
     mart: str

@@ -24,7 +24,7 @@ class PipelinePaths:
     root: Path
     landing: Path
     metrics: Path | None = None
-    """File with the outcome of the last run, for Prometheus; only a runner has one."""
+    """File with the outcome of the last run, for Prometheus; None for a local pipeline."""
 
     @property
     def lock(self) -> Path:
@@ -107,7 +107,7 @@ def beside(database: Path) -> PipelinePaths:
         UsageError: the path is not usable for a DuckDB file.
     """
     database = database.expanduser().absolute()
-    # DuckDB names a database after its file, and views refer to that name.
+    # DuckDB names a database after its file, and the SQL of views contains the name of the database.
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,60}\.(duckdb|db|ddb)", database.name) or database.stem.lower() in (
         "main", "temp", "system", "memory",
     ):  # fmt: skip

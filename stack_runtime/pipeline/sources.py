@@ -224,7 +224,7 @@ def _entity(item: object, source: str, file: Path) -> Mapping[str, Any]:
 
 
 def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the globs of an entity, with variables replaced; by default, all files in the folder of its name."""
+    """Yield the globs of an entity, with variables replaced; by default, all files in the folder with its name."""
     paths = entity.get("paths") or ([entity["path"]] if entity.get("path") else [])
     variables = {"MELTANO_PROJECT_ROOT": str(meltano_project()), **os.environ}
     for path in paths or [f"{entity['entity']}/*"]:

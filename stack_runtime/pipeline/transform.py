@@ -72,7 +72,7 @@ class Dbt:
         """Write the documentation of the project as one HTML file; it lists the tables of the database.
 
         Raises:
-            CheckFailedError: dbt cannot generate it.
+            CheckFailedError: dbt cannot generate the documentation.
         """
         self._invoke("docs", "generate")
         write_docs(self._target, file)

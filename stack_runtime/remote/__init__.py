@@ -85,7 +85,7 @@ def restrict_keys(folder: Path) -> None:
     """Remove other users' permissions on the key files, because `ssh` refuses a private key that others can read.
 
     Raises:
-        UnreachableError: the permissions cannot be changed: a Windows drive in WSL, or files of another user.
+        UnreachableError: the permissions cannot be changed, for example on a Windows drive in WSL.
     """
     for path in (folder, key_file(folder)):
         if not path.exists() or not path.stat().st_mode & 0o077:
