@@ -37,7 +37,7 @@ class ChangeService:
     """Plan, approve and apply changes of a project's stacks; agents have no other way to change them.
 
     Args:
-        only: name of the only stack to serve; the service does not find proposals and jobs of other stacks. None for all.
+        only: name of the only stack to serve; proposals and jobs of other stacks are not found. None for all stacks.
     """
 
     def __init__(self, dependencies: Dependencies, only: str | None = None) -> None:

@@ -53,7 +53,7 @@ class Airflow:
 
     @classmethod
     def of_stack(cls, project: Path, stack: str) -> Airflow:
-        """Return a client for the server that the environment names; if it names none, for the API server of `stack`."""
+        """Return a client for the server that the environment names, if any, else for the API server of `stack`."""
         if any(name in os.environ for name in (URL, USER, PASSWORD_FILE)):
             return cls.from_environment()
         return StackAirflow(f"stack {stack}", "agent", "", project=project, stack=stack)
