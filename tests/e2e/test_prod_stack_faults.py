@@ -58,7 +58,7 @@ def test_wrong_host_key_is_refused(prod: Prod) -> None:
     )
     prod.console("systemctl", "reload", "ssh")
     assert_refused(prod.project.fds("status"), 5, "Host key verification failed")
-    assert_refused(prod.project.fds("up"), 5, "not the pinned one")
+    assert_refused(prod.project.fds("up"), 5, "not the pinned host key")
     prod.console("sh", "-c", "cp /root/kept/* /etc/ssh/ && systemctl reload ssh")
     assert prod.health() == HEALTHY
 

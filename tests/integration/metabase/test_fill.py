@@ -204,7 +204,7 @@ def test_charts_that_cannot_work_are_left_out_with_a_reason(platform: Platform) 
         {**SPEND, "name": "Display", "display": "hologram"},
         {**SPEND, "name": "Axis", "x": "month"},
         {**SPEND, "name": "  "},
-        "no mapping",
+        "not a mapping",
         SPEND,
     ]
     platform.declare({"mart_daily_cashflow": bad, "of_no_mart": [SPEND]})
@@ -213,7 +213,7 @@ def test_charts_that_cannot_work_are_left_out_with_a_reason(platform: Platform) 
     assert len(filled.left_out) == 8 and all(line.count("\n") == 0 for line in filled.left_out)
     text = " ".join(filled.left_out)
     for reason in ("syntax error", "no column income", "multiple commands", "Metabase would replace", "needs a display",
-                   "no list of columns", "has no name", "no mapping"):  # fmt: skip
+                   "must be a list of columns", "has no name", "not a mapping"):  # fmt: skip
         assert reason in text
     assert len(platform.run_card("dim_customers")) == 3
 

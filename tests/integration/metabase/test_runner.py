@@ -67,7 +67,7 @@ def stack() -> Iterator[Stack]:
 
 def test_deployment_creates_the_account_and_the_first_run_creates_the_cards(stack: Stack) -> None:
     assert stack.fill() == [
-        "made in Metabase: account, database",
+        "created in Metabase: account, database",
         "left out in Metabase: all cards, because no mart is published yet; next: fds run",
     ]
     run, code = stack.run()

@@ -113,7 +113,7 @@ def test_no_other_run_starts_between_two_steps_until_the_claim_ends(data: Path) 
     run, failure = pipeline.run()
     assert failure is None and run.published
     code, late = _step(data, "load", "tap-csv")  # a step of the run whose claim has ended
-    assert code == 6 and "another run has begun since" in late["error"]
+    assert code == 6 and "another run has started since then" in late["error"]
     assert _count(data) == (40, 40)
 
 

@@ -81,7 +81,7 @@ def test_runner_refuses_an_invalid_plan(
     monkeypatch.setenv("FDS_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("FDS_DATABASE", raising=False)
     assert planned_cost.main(["{}"]) == UsageError.exit_code
-    assert json.loads(capsys.readouterr().out)["error"] == "this is no plan: KeyError"
+    assert json.loads(capsys.readouterr().out)["error"] == "this is not a plan: KeyError"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,7 +108,7 @@ def test_wrong_field_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     file.write_text(json.dumps(good))
     assert planned_cost.read(file) == PlannedCost.from_json(json.dumps(good))
     file.write_text(json.dumps(good | change))
-    with pytest.raises(UnreachableError, match="the plan cannot be read: this is no plan"):
+    with pytest.raises(UnreachableError, match="the plan cannot be read: this is not a plan"):
         planned_cost.read(file)
 
 

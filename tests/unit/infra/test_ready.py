@@ -99,7 +99,7 @@ class ForeignServer:
 
 def test_missing_pinned_host_key_is_an_error_at_the_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", ForeignServer)
-    with pytest.raises(UnreachableError, match=r"cannot be handed over: .*not the pinned one"):
+    with pytest.raises(UnreachableError, match=r"the host key cannot be sent to .*not the pinned one"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
 
 
@@ -123,7 +123,7 @@ class BootingServer:
 
 def test_wait_continues_while_the_server_installs_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", BootingServer)
-    with pytest.raises(UnreachableError, match="cannot be handed over"):
+    with pytest.raises(UnreachableError, match="the host key cannot be sent to"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
 
 

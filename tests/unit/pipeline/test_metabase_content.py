@@ -44,13 +44,13 @@ def test_model_without_declared_charts_has_no_cards(tmp_path: Path, meta: Any) -
 @pytest.mark.parametrize(
     ("meta", "reason"),
     [
-        ({"metabase": {"name": "x"}}, "no list of charts"),
-        ({"metabase": "x"}, "no list of charts"),
-        ({"metabase": [1]}, "no mapping"),
+        ({"metabase": {"name": "x"}}, "not a list of charts"),
+        ({"metabase": "x"}, "not a list of charts"),
+        ({"metabase": [1]}, "not a mapping"),
         ({"metabase": [{**CHART, "name": None}]}, "no name"),
         ({"metabase": [{**CHART, "sql": 1}]}, "no sql"),
         ({"metabase": [{**CHART, "display": ["bar"]}]}, "needs a display"),
-        ({"metabase": [{**CHART, "y": [1]}]}, "no list of columns"),
+        ({"metabase": [{**CHART, "y": [1]}]}, "must be a list of columns"),
     ],
 )
 def test_invalid_chart_is_left_out_and_the_reason_is_reported(tmp_path: Path, meta: Any, reason: str) -> None:
