@@ -181,7 +181,7 @@ def test_higher_hourly_and_traffic_price_of_two_lists_counts() -> None:
         _server(types)["prices"][0][key] = value
         found = kit.price_list(types=types)
         assert found.server_types["cpx22"].offers["fsn1"] == shipped
-        assert any("disagree about cpx22 in fsn1" in warning for warning in found.warnings)
+        assert any("differ for cpx22 in fsn1" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize(
