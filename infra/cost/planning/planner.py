@@ -219,7 +219,7 @@ def age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
     if days < 0:
         return [f"{what}: dated {day}, which is in the future"]
     if days > limit and not inputs.allow_snapshot:
-        return [f"{what}: dated {day}, {days} days old; {limit} days are the limit without --allow-snapshot"]
+        return [f"{what}: {days} days old (dated {day}); {limit} days are the limit without --allow-snapshot"]
     return []
 
 

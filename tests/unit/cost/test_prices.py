@@ -167,7 +167,7 @@ def test_higher_price_of_two_lists_counts() -> None:
     price |= {"net": "1.00", "gross": "1.19"}
     found = kit.price_list(types=types)
     assert found.server_types["cpx22"].offers["fsn1"].rent.monthly.gross == Decimal("23.1931")
-    assert any("disagree" in warning for warning in found.warnings)
+    assert any("differ for" in warning for warning in found.warnings)
 
 
 def test_higher_hourly_and_traffic_price_of_two_lists_counts() -> None:
