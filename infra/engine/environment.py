@@ -20,14 +20,14 @@ VERSION = "3.259.0"
 """Version of the engine that setup installs; equal to the version of the SDK in `pyproject.toml`."""
 
 PROJECT_VARIABLE = "FDS_PROJECT_DIR"
-"""Variable that tells the project's folder to processes that the engine starts in another folder."""
+"""Variable with the project's folder, for processes that the engine starts in another folder."""
 
 
 def deployed_project() -> Path:
     """Return the folder of the stack files: `FDS_PROJECT_DIR` if set, else the nearest folder with a project.
 
     Raises:
-        UsageError: there is neither.
+        UsageError: the variable is not set, and no project was found.
     """
     named = os.environ.get(PROJECT_VARIABLE)
     return Path(named) if named else project_dir()
@@ -44,7 +44,7 @@ def engine_home() -> Path:
         return Path(chosen)
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir, ".pulumi")
-    except KeyError:  # the user has no entry
+    except KeyError:  # the user database has no entry for this user
         return Path.home() / ".pulumi"
 
 

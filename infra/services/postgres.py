@@ -1,4 +1,4 @@
-"""PostgreSQL 15: Meltano's state, run records, the marts for BI tools, and the databases of later profiles."""
+"""PostgreSQL 15: Meltano's state, run records, the marts for BI tools, and the databases of other profiles."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 """Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
-"""By kind, inputs that are ignored while a resource is adopted; the next deployment changes them."""
+"""Inputs by kind that are ignored while a resource is adopted; the next deployment applies them."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
@@ -47,7 +47,7 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
     attachment = made.attachment(server, volume)
     # Include the volume's size, because its file system must grow after the volume.
     known = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
-    # An address and file paths contain no secret.
+    # Mark the result as not secret: it contains only an address and file paths.
     wait = partial(wait_until_ready, hint=ssh_rule(settings), measure=measuring.is_wanted(settings))
     access: pulumi.Output[Access] = pulumi.Output.unsecret(
         known.apply(lambda v: _ready(v[0], v[1], folder, wait if inputs.wait else None))
@@ -85,7 +85,7 @@ class _ServerResources:
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
         self._labels |= {IDENTITY: identity} if identity else {}
-        # An explicit provider does not read the stack file itself.
+        # The token is passed here, because an explicit provider does not read the stack file.
         self._provider = hcloud.Provider(
             f"{settings.stack}-hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options
         )

@@ -136,7 +136,7 @@ def test_prices_are_read_from_a_folder(project: Path) -> None:
     plan = json.loads(done.stdout)
     assert plan["prices"]["date"] == "2026-11-20"
     by_variable = fds(project, "cost", *OLD, "--json", FDS_PRICES_DIR=str(folder))
-    assert any("carry no date" in warning for warning in json.loads(by_variable.stdout)["warnings"])
+    assert any("have no date" in warning for warning in json.loads(by_variable.stdout)["warnings"])
 
 
 def test_scale_writes_only_with_apply_and_keeps_comments(project: Path) -> None:

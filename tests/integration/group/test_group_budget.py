@@ -35,7 +35,7 @@ def test_stack_with_edited_file_counts_with_its_running_cost(group: Group) -> No
     group.write("two", serverType="cpx22", budgetUsd="60")
     assert group.deploy("two") is None
     line = next(line for line in _report(group, "two").lines if line.resource == "stack one")
-    assert "runs for more than its file says" in line.note
+    assert "its resources cost more than its plan" in line.note
 
 
 @pytest.mark.parametrize("action", ["delete", "local"])
@@ -100,7 +100,7 @@ def test_stack_of_another_budget_group_is_reported_with_its_cost(group: Group) -
     group.write("lab", serverType="cpx32", budgetUsd="60", budgetGroup="lab")
     assert "stack lab is in budget group lab: it is not counted here" in _report(group, "one").warnings
     assert group.deploy("lab")
-    assert any("lab, where it runs for $" in warning for warning in _report(group, "one").warnings)
+    assert any("lab and costs $" in warning for warning in _report(group, "one").warnings)
 
 
 def test_report_without_a_token_says_that_the_account_was_not_queried(

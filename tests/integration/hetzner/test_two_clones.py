@@ -161,7 +161,7 @@ def test_another_clone_cannot_use_resources_of_an_earlier_version(
     _without_identity(empty, monkeypatch)
     other = cloned(empty, tmp_path / "clone")
     for verb in (*DEPLOYING, Healing.down):
-        with pytest.raises(ForeignError, match="made by an earlier version and not from this state") as caught:
+        with pytest.raises(ForeignError, match="made by an earlier version with another state") as caught:
             verb(other)
         assert caught.value.confirmation == STACK
     assert identities(empty) == {""}

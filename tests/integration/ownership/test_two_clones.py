@@ -153,7 +153,7 @@ def test_another_clone_cannot_use_resources_of_an_earlier_version(
     try:
         for verb in ("up", "down", "status", "doctor"):
             done = second.fds(verb)
-            assert done.returncode == 3 and "made by an earlier version and not from this state" in done.stderr
+            assert done.returncode == 3 and "made by an earlier version with another state" in done.stderr
             assert f"--take-over {STACK}" in done.stderr and _there(client) == before
     finally:
         assert first.json("up")["changed"] == 0

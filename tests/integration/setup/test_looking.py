@@ -96,7 +96,7 @@ def test_suggested_command_for_a_missing_stack_file_creates_a_usable_stack_file(
     name = "t-look-new"
     missing = local.run("fds", "cost", "--stack", name)
     assert missing.returncode == 2
-    command = missing.stderr.partition(", or make it: ")[2].strip()
+    command = missing.stderr.partition(", or create it: ")[2].strip()
     assert local.run("sh", "-c", command).returncode == 0
     made = yaml.safe_load((local.folder / f"Pulumi.{name}.yaml").read_text())["config"]
     assert made["freelancer-data-stack:host"] == "local"

@@ -60,7 +60,7 @@ def _account_report() -> Actual:
             item("(stray)", "volume [b]", None, None, "?"),
         ),
         "total_usd": None, "so_far_usd": None, "stack_usd": "26.99", "planned_usd": "28.49", "budget_usd": "50.00",
-        "warnings": ("some prices are unknown, and so are the sums",),
+        "warnings": ("some prices are unknown, so the sums are unknown too",),
     })  # fmt: skip
 
 

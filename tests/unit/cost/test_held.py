@@ -73,7 +73,7 @@ def test_planned_costs_that_no_account_lists_are_added_to_the_listed_costs() -> 
         for plan in plans
     ]
     (plain,), (more,) = found
-    assert plain.note == more.note == "same budget group, runs for more than its file says"
+    assert plain.note == more.note == "same budget group, its resources cost more than its plan"
     assert None not in (plain.monthly_usd, more.monthly_usd, plans[0].total_usd, plans[1].total_usd)
     assert more.monthly_usd - plain.monthly_usd == plans[1].total_usd - plans[0].total_usd  # type: ignore[operator]
 

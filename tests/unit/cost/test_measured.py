@@ -210,4 +210,4 @@ def _assert_ignored_with_warning(project: Path) -> None:
     seen = measured.with_measurement(PLAN, project, kit.TODAY)
     assert seen.capacity == PLAN.capacity
     (warning,) = set(seen.warnings) - set(PLAN.warnings)
-    assert warning.startswith("the sample in .fds/measured/prod.json is left out: ") and warning.isprintable()
+    assert warning.startswith("the measurement in .fds/measured/prod.json is ignored: ") and warning.isprintable()

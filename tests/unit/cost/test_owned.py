@@ -70,8 +70,8 @@ def test_price_at_the_budget_is_within_and_a_cent_more_is_refused() -> None:
     [
         (unpriced(), {}, "price of the server is not stated"),
         (own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS + 1))}), {}, "serverPrice: 93 days old"),
-        (own(price={"date": str(kit.TODAY + timedelta(days=1))}), {}, "yet to come"),
-        (own(price={"date": str(kit.TODAY + timedelta(days=1))}, allowSnapshot=True), {}, "yet to come"),
+        (own(price={"date": str(kit.TODAY + timedelta(days=1))}), {}, "in the future"),
+        (own(price={"date": str(kit.TODAY + timedelta(days=1))}, allowSnapshot=True), {}, "in the future"),
         (own(price={"tax": "net"}), {}, "serverPrice is net"),
         (own(), {"rate": None}, "no exchange rate"),
         (own(), {"machine": Machine(unknown="nobody answers")}, "size of the server is unknown: nobody answers"),

@@ -167,7 +167,7 @@ def test_higher_price_counts_if_two_lists_differ() -> None:
     price |= {"net": "1.00", "gross": "1.19"}
     found = kit.price_list(types=types)
     assert found.server_types["cpx22"].offers["fsn1"].rent.monthly.gross == Decimal("23.1931")
-    assert any("disagree" in warning for warning in found.warnings)
+    assert any("differ for" in warning for warning in found.warnings)
 
 
 def test_higher_hourly_or_traffic_price_counts_if_two_lists_differ() -> None:
@@ -181,7 +181,7 @@ def test_higher_hourly_or_traffic_price_counts_if_two_lists_differ() -> None:
         _server(types)["prices"][0][key] = value
         found = kit.price_list(types=types)
         assert found.server_types["cpx22"].offers["fsn1"] == shipped
-        assert any("disagree about cpx22 in fsn1" in warning for warning in found.warnings)
+        assert any("differ for cpx22 in fsn1" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize(
