@@ -97,7 +97,7 @@ class DuckDBSink(BatchSink):
             f"CAST({identifier(name) if name in present else 'NULL'} AS {kind}) AS {identifier(name)}"
             for name, kind in self.columns.items()
         )
-        # DuckDB does not number the rows of a file that has a column of that name
+        # DuckDB does not number the rows of a file that has a column `file_row_number`
         is_taken = "file_row_number" in {name.lower() for name in present}
         number, option = ("row_number() OVER ()", "") if is_taken else ("file_row_number", ", file_row_number = true")
         position = position_name(self.columns)

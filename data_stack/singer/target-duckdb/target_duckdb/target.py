@@ -131,11 +131,11 @@ class TargetDuckDB(Target):
 
         An exception does not work here: during a query, DuckDB converts any exception to a RuntimeError.
         """
-        self.logger.warning("stopped by signal %d before all was loaded", signum)
+        self.logger.warning("stopped by signal %d before all records were loaded", signum)
         os._exit(128 + signum)
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Emit the state, but not before an overwriting load has replaced its table."""
+        """Emit the state; if the load overwrites its table, emit it only after the table is replaced."""
         if not self._overwrites or self._in_place:
             super()._write_state_message(state)
 
