@@ -93,7 +93,7 @@ def pipeline() -> None:
 
 
 def _name(text: str) -> str:
-    """Return a source or group with only characters that a task's name may have."""
+    """Return the name of a source or group, with `_` for each character that a task's name must not have."""
     return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
 
 

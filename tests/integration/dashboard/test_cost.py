@@ -54,7 +54,7 @@ def test_plan_is_shown_against_the_budget(dashboard: Dashboard) -> None:
     hours = (NOW - NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0)).total_seconds() / 3600
     expected = Decimal("25.26") * min(624, Decimal(hours)) / 624
     assert expected <= so_far <= min(Decimal("25.26"), expected + Decimal("0.15"))  # an hour, and two cents
-    dashboard.wait_for_text("Computed, not billed", "2020-01-01 00:00:00 UTC", f"{NOW:%B %Y}")
+    dashboard.wait_for_text("computed, not billed", "2020-01-01 00:00:00 UTC", f"{NOW:%B %Y}")
     dashboard.wait(lambda: [len(rows) for rows in tables(dashboard)] == [3, 3])
     lines, sources = tables(dashboard)
     assert lines[0] == ["server cpx22 in nbg1", "24.26", "by the hour", ""]
