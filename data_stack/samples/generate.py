@@ -121,7 +121,7 @@ def _sent_again(dice: _Dice, row: Row) -> Row:
 
 
 def _malformed(kind: int, row: Row) -> Row:
-    """Return `row` malformed in one of several ways; consecutive values of `kind` take the ways in turn."""
+    """Return `row` malformed in one of several ways, which `kind` selects; consecutive numbers give different ways."""
     variants: tuple[Row, ...] = (
         row[:4],  # ragged: too few fields
         (*row, "left over"),  # ragged: too many

@@ -153,5 +153,5 @@ def names(published: Version) -> list[str]:
 
 
 def columns(published: Version, mart: str, schema: str = SCHEMA) -> list[Column]:
-    """Return the columns of a mart, or of a table of another schema, in their order; empty if there is none."""
+    """Return the columns of a mart, or of a table of another schema, in their order; empty if it does not exist."""
     return [Column(row["name"], row["type"]) for row in rows(published, _COLUMNS, (schema, mart))]

@@ -86,7 +86,7 @@ def rows_of(run: Run) -> list[Row]:
 
 
 def setting_of(reason: str) -> str:
-    """Return the advice at the end of a reason that names a setting; empty if no setting would read the row."""
+    """Return the advice at the end of a reason if it names a setting; empty if no setting would read the row."""
     found = _ADVICE.search(reason)
     return found[1] if found else ""
 

@@ -150,7 +150,7 @@ def _nested(value: Any) -> bool:
 def changes(
     fields: Fields, state: Mapping[str, Any], inputs: Mapping[str, Any], ignored: Sequence[str]
 ) -> dict[str, bool]:
-    """Return by name of each property that differs whether the difference replaces the resource."""
+    """Return the properties that differ, by name, with True if the difference replaces the resource."""
     skip = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in ignored}
     return {
         key: _replaces(field, state.get(key), inputs.get(key))

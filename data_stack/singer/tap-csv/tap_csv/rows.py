@@ -44,8 +44,8 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
     """Return the conditions of an entity for the rows of a file.
 
     Args:
-        footer: line number at which the footer starts, that is, the rows without a day that follow the last row with a
-            day; None if there is no footer.
+        footer: number of the first line of the footer, which has the rows without a day after the last row with a day;
+            None if there is no footer.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
     reasons = {
@@ -63,7 +63,7 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
 
 
 def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
-    """Return the SQL condition for an empty key by the reason to show; a word of `null_words` counts as empty."""
+    """Return SQL conditions for empty keys, each by the reason to show; a word of `null_words` counts as empty."""
     words = entity.format.null_words
     why = "is empty or one of null_words" if words else "is empty"
     nothing = ", ".join(map(literal, ("", *words)))

@@ -191,7 +191,7 @@ def _careful(
 
 
 def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
-    """Return the first line of the footer (rows without a day that follow all rows with a day), None without one."""
+    """Return the first line of the footer: the rows without a day after all rows with a day. None if there are none."""
     if not ends_without_day(text, entity):
         return None
     none = without_day(text, entity)

@@ -40,7 +40,7 @@ class Load:
 
 
 class Table:
-    """A table of a DuckDB file. Names are compared without case, as in DuckDB."""
+    """A table of a DuckDB file. Comparisons of names ignore case, as in DuckDB."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
         self._con, self._schema, self.name = connection, schema, name

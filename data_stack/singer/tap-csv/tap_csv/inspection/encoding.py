@@ -23,12 +23,12 @@ _WINDOW = 20
 def find_encoding(original: Path, folder: Path) -> str | Open:
     """Return the encoding of a file, or the open question if its bytes do not prove one.
 
-    A byte order mark names it. Bytes that are valid UTF-8 count as UTF-8, because text in another encoding is almost
-    never valid UTF-8.
+    A byte order mark determines the encoding. Bytes that are valid UTF-8 count as UTF-8, because text in another
+    encoding is almost never valid UTF-8.
 
     Raises:
         FileRefusedError: the file is not text.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     head = first_bytes(original)
     known = marked_encoding(head) or unmarked_utf16(head)
