@@ -57,7 +57,7 @@ def abandon() -> None:
 
     This task always fails, because Airflow gives the DAG run the state of its last task.
     """
-    with suppress(AirflowFailException):  # the run never began
+    with suppress(AirflowFailException):  # there is nothing to release if the run never began
         run_step("abandon", "a task of the DAG run failed")
     raise AirflowFailException("the run has failed, and the pipeline is free again")
 

@@ -135,7 +135,8 @@ def _case(text: str, form: str, zone: str) -> str:
     if form != ISO:
         form = re.sub(f"[{_SPACES}]", " ", form)
         text = f"translate({text}, {literal(_SPACES)}, {literal(' ' * len(_SPACES))})"
-        given = f"regexp_replace({text}, 'Z([^A-Za-z]*)$', '+00:00\\1')" if "%z" in form else text  # DuckDB needs +
+        # DuckDB needs an offset such as +00:00 instead of Z
+        given = f"regexp_replace({text}, 'Z([^A-Za-z]*)$', '+00:00\\1')" if "%z" in form else text
         read = f"try_strptime({given}, {literal(form)})"
         if names_utc(form):
             read = local(f"timezone('UTC', {read})")

@@ -101,7 +101,7 @@ def measure(text: Text) -> Bytes:
         stream.seek(text.header_bytes)
         while chunk := stream.read(_CHUNK):
             total += len(chunk)
-            # searching a byte is many times as fast as counting it
+            # searching for a byte is much faster than counting it
             quotes += chunk.count(quote) if quote in chunk else 0
             nulls += b"\0" in chunk
             if b"\r" in chunk:

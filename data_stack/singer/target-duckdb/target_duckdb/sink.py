@@ -63,9 +63,8 @@ class DuckDBSink(BatchSink):
 
     def process_batch(self, context: Mapping[str, Any]) -> None:
         records = context.get("records", [])
-        if (
-            "batch_id" not in context
-        ):  # the SDK read these records from a batch file, so `process_record` did not count them
+        # without `batch_id`, the SDK read the records from a batch file, so `process_record` did not count them
+        if "batch_id" not in context:
             self._target.count(self.stream_name, received=len(records))
         connection = self._target.connection
         connection.register("incoming", arrow_table(records, self.columns))

@@ -50,7 +50,7 @@ class TargetDuckDB(Target):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_parallelism = 1  # one connection
+        self.max_parallelism = 1  # because there is only one connection
         self._counts: dict[str, dict[str, int]] = {}
         self._tables: dict[str, Table] = {}
         self._in_place = False
