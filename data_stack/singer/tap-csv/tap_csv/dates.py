@@ -180,11 +180,9 @@ def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRu
         numbers = "[0-9]{1,2}([./-])[0-9]{1,2}([./-])"
         first, second = (f"regexp_extract({text}, '{numbers}', {group})" for group in (1, 2))
         order = f"""'["%d' || {first} || '%m' || {second} || """
-        years = literal("has a year of two digits; declare the order of the numbers, for example date_formats: ")
-        months = literal(
-            "is not like 2026-12-31 and does not show which number is the month; declare the order of the numbers, "
-            "for example date_formats: "
-        )
+        advice = "declare the order of the numbers, for example date_formats: "
+        years = literal(f"is not like 2026-12-31 and has a year of two digits; {advice}")
+        months = literal(f"is not like 2026-12-31 and does not show which number is the month; {advice}")
         cases[f"regexp_full_match({text}, '{numbers}[0-9]{{2}}( .*)?')"] = f"{begin} {years} || {order} '%y\"]'"
         cases[f"regexp_full_match({text}, '{numbers}[0-9]{{4}}( .*)?')"] = f"{begin} {months} || {order} '%Y\"]'"
     what = "date" if kind == "date" else "date or time"
