@@ -32,8 +32,15 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
     server = state_edits.recorded_server(record)
     if server is None:
         return False
-    _update_firewall(deployment, account, record, say)
-    return _may_be_ready(deployment, account, server, say)
+    # After an interrupted `up` or `down`, the server may lack its data volume. Then it cannot become ready, and the
+    # engine cannot update the firewall alone, because the Docker provider depends on the missing attachment.
+    has_volume = "volume_attachment" in account.ids.keys() & state_edits.recorded_ids(record).keys()
+    if has_volume:
+        _update_firewall(deployment, account, record, say)
+    address = recovery.switch_on(deployment.settings, server, say)
+    if has_volume:
+        _wait_for_server(deployment, address, say)
+    return has_volume
 
 
 def bring_in_line(deployment: StackOperations, say: Say) -> Account:
@@ -113,18 +120,14 @@ def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[s
         )
 
 
-def _may_be_ready(deployment: StackOperations, account: Account, server: str, say: Say) -> bool:
-    """Wait for a server that has booted before; skip one without its data volume, which cannot become ready."""
+def _wait_for_server(deployment: StackOperations, address: str, say: Say) -> None:
+    """Wait until a server that has booted before accepts SSH and its Docker answers."""
     from stack_runtime.remote.ready import wait_until_ready
 
-    address = recovery.switch_on(deployment.settings, server, say)
-    if "volume_attachment" not in account.ids:
-        return False
     folder = keys_folder(deployment.project, deployment.settings.stack)
     wait_until_ready(
         write_access(folder, address, deployment.secrets()), say, hint=wanted.ssh_rule(deployment.settings)
     )
-    return True
 
 
 def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:

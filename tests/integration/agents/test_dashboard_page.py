@@ -1,4 +1,4 @@
-"""Test the dashboard's page "Changes" with a real server: the entered token decides what the page may do."""
+"""Test the dashboard's page "Changes" with a real server: the page may do what the entered token permits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _page() -> None:
 
 @pytest.fixture
 def page(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """Return the page as deployed: with the stack's token, which reads and proposes."""
+    """Return the page as deployed, with the stack's token, which permits reading and proposing."""
     file = tmp_path / "agents_token"
     file.write_text(served.tokens["stack"])
     monkeypatch.setenv("FDS_AGENTS_URL", served.url)
@@ -58,7 +58,7 @@ def test_page_with_the_stack_token_shows_and_proposes_and_cannot_approve(page: A
 def test_page_applies_only_with_a_token_that_may_approve(
     page: AppTest, served: Served, who: str, deployed: list[int]
 ) -> None:
-    """The proposal was made before the token is entered; a token without the scope `read` leads to an error."""
+    """The change is proposed before the token is entered. A token without the scope `read` leads to an error."""
     _propose(page, Data_volume=50)
     page.sidebar.text_input[0].set_value(served.tokens[who]).run()
     for button in page.button:

@@ -32,7 +32,7 @@ KILLS = {
     "check": "stack_runtime.pipeline.staged:remove_old_models",
     "publish": "stack_runtime.pipeline.run:replace_durably",
 }
-"""After which function a step is killed, by the name of the step."""
+"""Function after which a step is killed, by the name of the step."""
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ READ_ONLY_COMMANDS = [
     (("logs", "pipeline"), (2, 5)),
     (("scale", "memory.postgres=160"), (0, 0)),
 ]
-"""Exit codes of each command, for a local stack and for one on a server."""
+"""Commands, each with the exit code for a local stack and the exit code for a stack on a server."""
 
 
 @pytest.mark.parametrize(("words", "codes"), READ_ONLY_COMMANDS)
@@ -92,7 +92,7 @@ def test_drift_of_an_undeployed_stack_is_an_error(local: Project, made: bool) ->
     assert error["next"] == "fds up --stack t-look"
 
 
-def test_suggested_command_for_a_missing_stack_file_creates_a_usable_one(local: Project) -> None:
+def test_suggested_command_for_a_missing_stack_file_creates_a_usable_stack_file(local: Project) -> None:
     name = "t-look-new"
     missing = local.run("fds", "cost", "--stack", name)
     assert missing.returncode == 2

@@ -1,4 +1,4 @@
-"""The dashboard finds the setting in each reason of the real tap, and mistakes no text of the file for a setting."""
+"""Test that the dashboard finds the setting in each reason of the real tap, and ignores text of the file."""
 
 from __future__ import annotations
 

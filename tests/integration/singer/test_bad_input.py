@@ -1,4 +1,4 @@
-"""Load bad input: each gives a clear sentence or a quarantined row, nothing is lost, and counts are exact."""
+"""Load bad input: each fault gives a clear sentence or a quarantined row, and counts are exact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOTHING = "if it stands for no value, declare it in null_words"
 
 
 def refused(kit: Kit, *needles: str, text: bytes | str | None = None, **settings: object) -> None:
-    """Assert that the tap fails with one sentence that contains all needles, and has emitted no row."""
+    """Assert that the tap fails with one sentence, which contains all needles, and that the tap emits no row."""
     path = kit.csv(text) if text is not None else kit.folder / "t.csv"
     done = kit.tap(path, report_path=None, **settings)  # type: ignore[arg-type]
     assert done.code == 1

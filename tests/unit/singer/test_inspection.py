@@ -24,7 +24,7 @@ from tests.unit.singer.test_conventions import _TABLES, CONVENTIONS, Convention,
 REFUSED = {"duplicate_header": "more than once", "workbook_named_csv": "workbook"}
 OPEN: dict[str, tuple[str, dict[str, Any]]] = {
     "cp1252": ("encoding", {"encoding": "cp1252"}),
-    "cp1252_as_told": ("encoding", {"encoding": "cp1252"}),
+    "cp1252_as_declared": ("encoding", {"encoding": "cp1252"}),
     "currency_sign": ("column amount", {"currency_signs": ["$", "€"], "columns": {"amount": "decimal"}}),
     "dmy_four_digit_year": ("date_formats", {
         "date_formats": ["%d-%m-%Y", "%d.%m.%Y", "%d/%m/%Y"], "columns": {"date": "date"}}),
