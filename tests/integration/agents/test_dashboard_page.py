@@ -46,7 +46,7 @@ def _text(page: AppTest) -> str:
 def test_page_with_the_stack_token_shows_and_proposes_and_cannot_approve(page: AppTest, served: Served) -> None:
     assert [metric.value for metric in page.metric][0::2] == ["prod", "Within"]
     _propose(page, Data_volume=50)
-    assert "Accepted: volumeGb 10 → 50" in _text(page) and "Approving needs a token" in _text(page)
+    assert "Accepted: volumeGb 10 → 50" in _text(page) and "enter a token with the scope approve" in _text(page)
     assert "Approve and apply" not in [button.label for button in page.button]
     assert not page.exception and not served.env.deployed
     _propose(page, Data_volume=5000)

@@ -55,7 +55,7 @@ def test_plan_is_shown_against_the_budget(dashboard: Dashboard) -> None:
     expected = Decimal("25.26") * min(624, Decimal(hours)) / 624
     # $0.15 covers the price of a started hour and rounding.
     assert expected <= so_far <= min(Decimal("25.26"), expected + Decimal("0.15"))
-    dashboard.wait_for_text("Computed, not billed", "2020-01-01 00:00:00 UTC", f"{NOW:%B %Y}")
+    dashboard.wait_for_text("computed, not billed", "2020-01-01 00:00:00 UTC", f"{NOW:%B %Y}")
     dashboard.wait(lambda: [len(rows) for rows in tables(dashboard)] == [3, 3])
     lines, sources = tables(dashboard)
     assert lines[0] == ["server cpx22 in nbg1", "24.26", "by the hour", ""]

@@ -15,7 +15,7 @@ from tests.integration.dashboard.conftest import Dashboard
 from tests.integration.dashboard.test_dashboard import HOSTILE, NOW, a_run
 from tests.integration.dashboard.test_quality import tables
 
-WHY = "column amount is no decimal like 1234.56: '1.234' is ambiguous: thousands or decimal places"
+WHY = "column amount: '1.234' is ambiguous: thousands or decimal places"
 SETTING = 'declare decimal: "." or decimal: ","'
 OLD, NEW = (f"{NOW + timedelta(days=number):%Y-%m-%d %H:%M:%S} UTC" for number in range(2))
 

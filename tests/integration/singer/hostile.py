@@ -104,7 +104,7 @@ HOSTILE = {
     "tabs": _amounts((), {"1.50": "1.5", "2,345.00": "2345"}, "\t"),
     "pipes": _amounts((), {"1.50": "1.5", "2,345.00": "2345"}, "|"),
     # days and times
-    "us_order": _days(("which is the month",), {DAY: DAY, **_bad("01/02/2026", "12/31/2026")}),
+    "us_order": _days(("which number is the month",), {DAY: DAY, **_bad("01/02/2026", "12/31/2026")}),
     "other_days": _days(
         ("date_formats", "before 1970"),
         {

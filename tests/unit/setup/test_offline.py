@@ -87,6 +87,6 @@ def test_missing_daemon_configuration_is_created(daemon_config: Path) -> None:
 def test_invalid_daemon_configuration_is_not_overwritten(daemon_config: Path) -> None:
     daemon_config.parent.mkdir()
     daemon_config.write_text("{ not json")
-    with pytest.raises(UnreachableError, match="correct it"):
+    with pytest.raises(UnreachableError, match="is not JSON"):
         registry._configure("http://172.17.0.1:5055")
     assert daemon_config.read_text() == "{ not json"

@@ -44,7 +44,7 @@ def test_each_setting_has_a_row_in_the_readme(plugin: Any, folder: str) -> None:
         ({"thousands": "x"}, "setting thousands"),
         ({"decimal": ",", "thousands": ","}, "same character"),
         ({"currency_signs": ["5"]}, "not a currency sign"),
-        ({"currency_signs": ["EUR", "Dr."]}, "'Dr.', which says debit or credit"),
+        ({"currency_signs": ["EUR", "Dr."]}, "'Dr.', which means debit or credit"),
         ({"negatives": ["red"]}, "parentheses, trailing_minus"),
         ({"date_formats": []}, "at least one"),
         ({"date_formats": ["%d.%m."]}, "year, month and day"),

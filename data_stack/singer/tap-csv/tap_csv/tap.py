@@ -26,7 +26,7 @@ THREADS = 2
 
 
 class TapCSV(Tap):
-    """Tap for CSV files. It has no flattening and stream maps, because the SDK does not apply them to batches."""
+    """Tap for CSV files, without flattening and stream maps, because the SDK does not apply them to batches."""
 
     name = "tap-csv"
     package_name = "fds-tap-csv"
@@ -54,7 +54,7 @@ class TapCSV(Tap):
             self._check_refused()
 
     def _check_refused(self) -> None:
-        """Report the refused files. End with an error if nothing is left to load and there is no report to say so."""
+        """Report the refused files. End with an error if no file is left to load and `report_path` is not set."""
         streams = self._csv_streams
         has_files = any(stream.has_files for stream in streams)  # `has_files` scans the files, which fills the counts
         self.report()
@@ -104,7 +104,7 @@ class TapCSV(Tap):
 
         An exception does not work here: during a query, DuckDB converts any exception to a RuntimeError.
         """
-        self.logger.warning("stopped by signal %d before all was sent", signum)
+        self.logger.warning("stopped by signal %d before all records were sent", signum)
         if "folder" in vars(self):
             shutil.rmtree(self.folder, ignore_errors=True)
         os._exit(128 + signum)
