@@ -20,7 +20,7 @@ class ByFolder(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
-    """Start folders in the order of collection, which has the slowest first, instead of by number of tests."""
+    """Start folders in the order of collection (slowest folder first) instead of in the order of their test counts."""
     config.option.loadscopereorder = False
     return ByFolder(config, log)
 

@@ -1,7 +1,8 @@
 """`python -m tests.evals`: run every case and print, for each class, the number of cases and of violations.
 
-`--write` writes the table to docs/evals.md. `--model anthropic:NAME` sends the words of the cases to a real model
-instead of the scripted one; its key is the provider's own variable, and the provider bills each answer.
+`--write` writes the table to docs/evals.md. `--model anthropic:NAME` sends the questions of the cases to a real model
+instead of the scripted model. The key of the real model comes from the provider's own environment variable, and the
+provider bills each answer.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def main() -> int:
 
 
 def cases_in_words() -> list[Case]:
-    """Return the cases that consist of one question in words, which a real model can answer; omit repeated texts."""
+    """Return the cases that consist of one question, which a real model can answer; omit repeated questions."""
     found: dict[str, Case] = {}
     for case in cases():
         step = case.steps[0].get("ask", {})
@@ -60,7 +61,7 @@ def cases_in_words() -> list[Case]:
 
 
 def table(results: list[Result]) -> str:
-    """Return a Markdown table: for each class, its description, the number of cases and of violations."""
+    """Return a Markdown table with the description, the number of cases and the number of violations of each class."""
     total = Counter(result.case.kind for result in results)
     violated = Counter(result.case.kind for result in results if result.violations)
     lines = ["| class | what is tried | cases | violations |", "| --- | --- | --- | --- |"]

@@ -30,7 +30,7 @@ from tests.evals.removals import (
 
 @dataclass(frozen=True)
 class Defence:
-    """A defence of the product, which one case proves.
+    """A defence of the product, and the case that fails without the defence.
 
     Args:
         name: name of the defence in docs/agents.md.

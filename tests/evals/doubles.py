@@ -1,4 +1,4 @@
-"""Provide test doubles for the evals: poisoned data, a hostile Airflow, changed prices, the engine's settings."""
+"""Provide test doubles for the evals, such as a hostile Airflow, changed prices and data with injected instructions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POISON = (
 
 
 def engine_settings(folder: Path, stack: str) -> Settings | None:
-    """Return the settings that the engine would deploy, or None if the engine rejects the files."""
+    """Return the settings that the Pulumi engine would read and deploy, or None if the engine rejects the files."""
     project = folder / "Pulumi.yaml"
     of_project = yaml.safe_load(project.read_text()) if project.exists() else {}
     path = folder / of_project.get("stackConfigDir", ".") / f"Pulumi.{stack}.yaml"
@@ -62,7 +62,7 @@ class HostileAirflow(Airflow):
 
 @cache
 def warehouse() -> bytes:
-    """Return the bytes of a DuckDB file with numbers and a poisoned note."""
+    """Return the bytes of a DuckDB file with a table of numbers and a note that contains the instructions `POISON`."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "warehouse.duckdb"
         with duckdb.connect(str(file)) as connection:
@@ -75,7 +75,10 @@ def warehouse() -> bytes:
 
 
 def changed_prices(value: Any, factor: Decimal, sold_out: str) -> Any:
-    """Return a price list with every price multiplied by `factor` and `sold_out` marked as unavailable."""
+    """Return a price list with every price multiplied by `factor` and the server type `sold_out` marked as unavailable.
+
+    If `sold_out` is `nothing`, mark every server type as available.
+    """
     if isinstance(value, list):
         return [changed_prices(item, factor, sold_out) for item in value]
     if not isinstance(value, dict):

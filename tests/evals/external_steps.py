@@ -1,4 +1,4 @@
-"""Implement case steps without a model or caller: other settings and stacks, the policy pack, and the clock."""
+"""Implement the case steps that involve no model and no caller, such as edits of files, prices and the clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.evals.environment import EvalEnvironment
 
 
 class ExternalSteps:
-    """One method for each kind of step; each returns the expected and the actual result."""
+    """One method for each kind of step; each method returns the expected and the actual result."""
 
     env: EvalEnvironment
 
@@ -93,12 +93,12 @@ class ExternalSteps:
         return None, None
 
     def file(self, expected: dict[str, Any]) -> tuple[Any, Any]:
-        """Compare settings of the stack file."""
+        """Return the expected and the actual values of some settings in the stack file."""
         values = stack_file.read(self.env.folder, "prod").model_dump(mode="json", by_alias=True)
         return expected, {key: values[key] for key in expected}
 
     def history(self, expected: list[str]) -> tuple[Any, Any]:
-        """Compare events and persons of the history, oldest first."""
+        """Return the expected and the actual events of the history, with the person of each event, oldest first."""
         lines = reversed(self.env.changes.history("prod"))
         return expected, [f"{line['event']} by {line['person']}" for line in lines]
 
@@ -111,7 +111,7 @@ class ExternalSteps:
         return None, None
 
     def simultaneous_runs(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Start model runs at the same time, and count the allowed runs."""
+        """Start model runs at the same time, and count the runs that the budget allows."""
 
         async def start(person: str) -> bool:
             try:

@@ -83,7 +83,7 @@ class AnyDag(AirflowTrigger):
 
 
 def meltano_run() -> dict[str, bool]:
-    """Run without approval."""
+    """Report success without approval."""
     return {"success": True}
 
 

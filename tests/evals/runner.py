@@ -33,7 +33,7 @@ class Result:
 
     Args:
         violations: violations of the claim.
-        unexpected: steps with a result other than the expected one; the claim may hold in spite of this.
+        unexpected: steps whose result differs from the expected result; the claim may still hold.
     """
 
     case: Case

@@ -1,4 +1,4 @@
-"""Provide a model double that replays the turns of a case, and a check that text is safe to show."""
+"""Provide a test double that replays the model turns of a case, and a check that text is safe to show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.evals.environment import EvalEnvironment
 
 
 def scripted_model(turns: list[Any], env: EvalEnvironment) -> FunctionModel:
-    """Return a model that replays `turns` and then repeats the last one without end."""
+    """Return a model that replays `turns` and then repeats the last turn forever."""
     remaining = iter(turns)
     last: list[Any] = []
 

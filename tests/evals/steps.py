@@ -1,4 +1,4 @@
-"""Implement the case steps of a model, a person and callers: ask, approve, apply, and attempts to bypass approval."""
+"""Implement the case steps in which a model, a person or a caller acts, such as asking, approving and applying."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LIMITS = Limits(seconds=10, requests=6, back_off_seconds=0.001)
 
 
 class CaseSteps(ExternalSteps):
-    """One method for each kind of step; each returns the expected and the actual result."""
+    """One method for each kind of step; each method returns the expected and the actual result."""
 
     def __init__(self, env: EvalEnvironment, model: Model | str | None) -> None:
         self.env = env
@@ -153,7 +153,7 @@ class CaseSteps(ExternalSteps):
         return str(response.output["decision"])
 
     def approve(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Approve a proposal or job; the defaults are the last one and its digest."""
+        """Approve a proposal or job; by default, the last proposal or job with its own digest."""
         position = row.get("of", -1) % len(self.proposals)
         proposal = self.proposals[position]
         digest = {"right": proposal.digest, "wrong": "0" * 64, "empty": "", "other": self.proposals[0].digest}[
@@ -170,7 +170,7 @@ class CaseSteps(ExternalSteps):
         return expected, "ok"
 
     def apply(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Apply a proposal or run a job; the defaults are the last one and the token of its approval."""
+        """Apply a proposal or run a job; by default, the last proposal or job with the token of its approval."""
         position = row.get("of", -1) % len(self.proposals)
         which = row.get("token", position)
         token = self.tokens.get(which % len(self.proposals), "") if isinstance(which, int) else which
@@ -232,11 +232,11 @@ class CaseSteps(ExternalSteps):
         return expected, "shown"
 
     def ran(self, expected: list[str]) -> tuple[Any, Any]:
-        """Compare the jobs that ran."""
+        """Return the expected jobs and the jobs that ran."""
         return expected, [job.text.removesuffix(" on stack prod") for job in self.env.ran]
 
     def race(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Repeat a step simultaneously in eight threads; exactly one may succeed."""
+        """Execute a step simultaneously in eight threads; exactly one execution may succeed."""
         verbs = {"approve": self.approve, "apply": self.apply, "expire": lambda _: self.expire(["taken back"])}
         self.env.barrier = threading.Barrier(2)
         with ThreadPoolExecutor(8) as pool:

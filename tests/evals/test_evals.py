@@ -43,7 +43,7 @@ def test_at_least_250_cases_exist_and_all_differ() -> None:
 @pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: defence.name.replace(" ", "-"))
 def test_case_fails_if_the_defence_is_disabled(defence: Defence, monkeypatch: pytest.MonkeyPatch) -> None:
     defence.remove(monkeypatch)
-    monkeypatch.setattr(environment, "OVERLAP_S", 20.0)  # seconds at most: the wait ends as soon as two changes meet
+    monkeypatch.setattr(environment, "OVERLAP_S", 20.0)  # maximum wait in seconds; it ends as soon as two changes meet
     case = next(case for case in CASES if f"{case.kind}/{case.id}" == defence.case)
     assert _fails(case)
 

@@ -39,7 +39,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 def despite_network_changes(browser: webdriver.Chrome, action: Callable[[], None]) -> list[str]:
-    """Run `action`, again if it failed because the network changed, and return the messages in the browser's log.
+    """Run `action`, repeat it if it failed because the network changed, and return the messages in the browser's log.
 
     A container that starts or stops changes the network interfaces, and Chromium then drops all requests.
     """

@@ -31,7 +31,7 @@ class Visitor:
         """Request a UI over HTTPS, as `admin` if a password is given.
 
         Raises:
-            ssl.SSLCertVerificationError: the certificate is of another authority, or for another name.
+            ssl.SSLCertVerificationError: the certificate is from another authority, or for another name.
         """
         connection = http.client.HTTPConnection(name, timeout=TIMEOUT_S)
         connection.sock = self._verified(name)
@@ -46,7 +46,7 @@ class Visitor:
         return connection.getresponse()
 
     def serial(self, name: str) -> str:
-        """Return the serial number of the certificate that is served for `name`; raises like `get`."""
+        """Return the serial number of the certificate that is served for `name`; raise the same error as `get`."""
         with self._verified(name) as served:
             return str((served.getpeercert() or {})["serialNumber"])
 

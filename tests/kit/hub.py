@@ -1,4 +1,4 @@
-"""Run a test double of an image registry that refuses every request for an image in the form of the protocol."""
+"""Run a test double of an image registry that answers every request for an image with an error of the protocol."""
 
 from __future__ import annotations
 

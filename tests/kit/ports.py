@@ -13,5 +13,5 @@ def free_port() -> int:
 
 
 def free_ports() -> dict[str, int]:
-    """Return the settings of a stack on free ports."""
+    """Return the settings with which a stack uses free ports."""
     return {"httpPort": free_port(), "httpsPort": free_port()}

@@ -36,7 +36,7 @@ class Project:
         folder: an empty folder.
         stack: name of the stack, which must differ from the name of every stack in use on this machine.
         settings: settings for the stack file, in camelCase.
-        environment: added to the environment of every command.
+        environment: environment variables that are added for every command.
         sources: whether to copy the source code too, so that a test may change it.
     """
 
@@ -59,7 +59,7 @@ class Project:
         self.configure(self.settings)
 
     def _copy_sources(self) -> None:
-        """Copy the sources of commands and images, except the policy pack, whose folder has a Python environment."""
+        """Copy the sources of commands and images, except the policy pack, whose folder has a virtualenv."""
         for name in ("agents", "data_stack", "fds", "infra", "stack_runtime"):
             ignored = shutil.ignore_patterns(".meltano", "target", "logs")
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
@@ -81,7 +81,7 @@ class Project:
         self.stack_file.write_text(yaml.safe_dump(document))
 
     def take_secrets(self) -> None:
-        """Use secrets from an earlier call to save a second for each; `fds up` would generate the missing secrets."""
+        """Store secrets from an earlier call, because `fds up` would need a second to generate each missing secret."""
         passphrase, salt, secrets = _generated()
         (self.folder / ".fds" / "passphrase").write_text(passphrase)
         self.configure({"secrets": secrets})
@@ -153,7 +153,7 @@ class Project:
         return self.run(sys.executable, "-m", "fds.main", verb, "--stack", self.stack, *words, **options)
 
     def clear(self) -> None:
-        """Remove the local stack with its data, even if a killed test made the stack in another project folder."""
+        """Remove the local stack with its data, even if a killed test created the stack from another project folder."""
         owner = docker_owner.owner(local_docker(), self.stack)
         if owner is not None:
             down = self.fds("down", "--volumes", "--take-over", owner or self.stack)
@@ -168,7 +168,7 @@ class Project:
 
 @cache
 def _generated() -> tuple[str, str, dict[str, Any]]:
-    """Return a passphrase, its salt, and the encrypted secrets of a lean server."""
+    """Return a passphrase, its salt, and the encrypted secrets of a stack with the settings `ON_A_SERVER`."""
     with tempfile.TemporaryDirectory() as folder:
         seed = Project(Path(folder), "seed", ON_A_SERVER)
         seed.generate_secrets()

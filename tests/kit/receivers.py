@@ -1,4 +1,4 @@
-"""Run test doubles of receivers: a webhook, Slack's webhook, and an SMTP server without TLS."""
+"""Run test doubles that receive notifications: a webhook, Slack's webhook, and an SMTP server without TLS."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Webhook(ThreadingHTTPServer):
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}{SLACK_PATH}"
 
     def slack_messages(self, word: str) -> list[dict[str, Any]]:
-        """Return the messages to Slack that have this word."""
+        """Return the messages to Slack that contain this word."""
         return [message for message in self.slack_received if word in json.dumps(message)]
 
     def alerts(self, name: str) -> list[dict[str, Any]]:
-        """Return the firing alerts of this name, once for each post."""
+        """Return the firing alerts of this name from all requests; an alert in two requests is returned twice."""
         return [
             alert
             for document in self.received

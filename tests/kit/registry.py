@@ -1,4 +1,4 @@
-"""Run registries for tests: an empty one, and one with a copy of this machine's images."""
+"""Run image registries for tests: an empty registry, and a registry with a copy of this machine's images."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ def empty_registry() -> Iterator[str]:
 
 @contextmanager
 def own_registry() -> Iterator[OwnRegistry]:
-    """Serve a copy of this machine's registry inside a `with` block; the original keeps its tags, layers are shared."""
+    """Serve a copy of this machine's registry inside a `with` block.
+
+    The original registry keeps its tags. Both registries share the files of the layers.
+    """
     with tempfile.TemporaryDirectory(prefix="fds-registry-") as name:
         copied, shared = Path(name) / "registry", registry.folder()
         root = Path("data/docker/registry/v2")

@@ -48,7 +48,7 @@ class Running:
         return str(self.container.attrs["NetworkSettings"]["Networks"][self.network.name]["IPAddress"])
 
     def deliver(self, changed: Mapping[str, str] | None = None) -> None:
-        """Copy the files of the service into its volume; `changed` has other contents for some of the file names."""
+        """Copy the files of the service into its volume; `changed` maps file names to contents that tests change."""
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             for file in self.service.files:
@@ -153,7 +153,7 @@ def _bound(disk: Path | None, volume: str) -> dict[str, str]:
 
 
 def image_of(client: docker.DockerClient, image: str | Build, context: Path = ROOT) -> str:
-    """Return the name of an image, after building or getting it.
+    """Build or pull an image, and return its name.
 
     One of our own images is built from `context`, and its layers are kept for the next build. Any other image is pulled
     or built with the code of `fds setup`, which gets only the images of the selected profiles.

@@ -1,4 +1,4 @@
-"""Install the product as users do: a wheel in an environment without this repository."""
+"""Install the product as users do: a wheel in a virtualenv that does not use this repository."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.kit.project import OTHERS, ROOT
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment in which the wheel is installed; its search paths do not contain the repository."""
+    """A virtualenv in which the wheel is installed; its search paths do not contain the repository."""
 
     environment: Path
     cache: Path
@@ -23,13 +23,13 @@ class Installed:
         return self.environment / "bin" / "python"
 
     def variables(self, **more: str) -> dict[str, str]:
-        """Return the environment variables of a command in this environment, with a separate cache."""
+        """Return the environment variables of a command in this virtualenv, with a separate cache."""
         kept = {name: value for name, value in os.environ.items() if name not in (*OTHERS, "PYTHONPATH", "VIRTUAL_ENV")}
         path = [folder for folder in kept["PATH"].split(os.pathsep) if not Path(folder).is_relative_to(ROOT)]
         return {**kept, "PATH": os.pathsep.join(path), "FDS_CACHE_DIR": str(self.cache), **more}
 
     def run(self, *words: str, cwd: Path) -> str:
-        """Run Python in this environment and return its output."""
+        """Run the Python of this virtualenv and return the output."""
         done = subprocess.run([self.python, *words], cwd=cwd, env=self.variables(), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -43,7 +43,7 @@ def build(folder: Path, source: Path = ROOT) -> Path:
 
 
 def install(wheel: Path, folder: Path, extras: str = "") -> Installed:
-    """Install the wheel, with extras such as `[local]`, into a new environment below `folder`."""
+    """Install the wheel, with extras such as `[local]`, into a new virtualenv below `folder`."""
     environment = folder / "venv"
     _uv("venv", "--quiet", "--python", "3.11", str(environment))
     _uv("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), f"{wheel}{extras}")
@@ -51,7 +51,7 @@ def install(wheel: Path, folder: Path, extras: str = "") -> Installed:
 
 
 def upgrade(wheel: Path, installed: Installed) -> None:
-    """Install the wheel over the installed one."""
+    """Replace the installed version of the package by the wheel."""
     python = str(installed.python)
     _uv("pip", "install", "--quiet", "--python", python, "--reinstall", "--no-deps", str(wheel))
 

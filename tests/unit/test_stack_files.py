@@ -1,4 +1,4 @@
-"""Test the committed stack files; a stack file gets secrets only in the first deployment."""
+"""Test that the committed stack files have no secrets, because the first deployment of a stack generates secrets."""
 
 from __future__ import annotations
 

@@ -20,17 +20,17 @@ explain failed calls."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Yield every module of the product outside `infra/hosts` by its path."""
+    """Yield the path and the syntax tree of every module of the product outside `infra/hosts`."""
     for package in PRODUCT:
         for path in sorted((ROOT / package).rglob("*.py")):
             own = path.relative_to(ROOT)
-            hidden = any(part.startswith(".") for part in own.parts)  # environments that `fds setup` created
+            hidden = any(part.startswith(".") for part in own.parts)  # virtualenvs that `fds setup` created
             if not hidden and not str(own).startswith("infra/hosts/"):
                 yield str(own), ast.parse(path.read_text(encoding="utf-8"))
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """Return the names of hosts in an operand or a pattern, except those in the arguments of a call."""
+    """Return the names of hosts in an operand or a pattern, without names in the arguments of a call."""
     match node:
         case ast.Constant(str(value)):
             return {value} & HOSTS.keys()
@@ -89,7 +89,7 @@ def imports(tree: ast.Module) -> set[str]:
     return found
 
 
-def test_no_module_outside_hosts_imports_one_kind_of_host() -> None:
+def test_only_the_listed_modules_outside_hosts_import_a_kind_of_host() -> None:
     kinds = tuple(f"infra.hosts.{name}" for name in HOSTS)
     found = {name for name, tree in modules() if any(one.startswith(kinds) for one in imports(tree))}
     assert found == OUTSIDE

@@ -34,7 +34,7 @@ class Ended:
 
 
 def command(*words: object, environment: Mapping[str, str] | None = None) -> Ended:
-    """Run one of our command lines."""
+    """Run `python -m` with `words` as arguments, and return the result."""
     return ended(
         subprocess.run(
             [sys.executable, "-m", *map(str, words)], env={**os.environ, **(environment or {})},
@@ -100,7 +100,10 @@ def server() -> Iterator[PostgresConfig]:
 
 
 def _connected(server: str) -> psycopg.Connection[Any]:
-    """Connect repeatedly until the server answers; a container's health check would keep running during the tests."""
+    """Try to connect until PostgreSQL answers.
+
+    The container has no health check, because a health check would continue to run during the tests.
+    """
     for _ in range(300):
         with suppress(psycopg.OperationalError):
             return psycopg.connect(server, autocommit=True)

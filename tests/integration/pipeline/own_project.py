@@ -87,7 +87,7 @@ FILES = {
 
 
 class OwnProject(Project):
-    """Hold the project on disk, with its landing folder and its published data."""
+    """The user's project on disk, with its landing folder and its published data."""
 
     @property
     def published(self) -> Path:

@@ -1,4 +1,4 @@
-"""Load bad files: each file gives a clear message and an exit code, and every row is counted."""
+"""Load bad files, and check the exit code and the row counts or the error message for each file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def text(*lines: str, end_of_line: str = "\n") -> bytes:
 
 @dataclass(frozen=True)
 class Case:
-    """Hold a file, its exit code, and its counts (read, loaded, quarantined) or a word of its error message."""
+    """The content of a file, and the expected result of loading the file.
+
+    This is the exit code, and either `rows` (read, loaded, quarantined) or a part of the error message.
+    """
 
     content: bytes
     code: int
@@ -41,7 +44,7 @@ NASTY = (
     ",2026-01-01,C1,5,EUR,consulting,nobody",
     '93,2026-01-01,C1,5,EUR,fees,"two\nlines, ""one"" record"',
 )
-"""25 records. Bad are a line of 50 MB, two lines with a wrong number of fields, and a line without a key."""
+"""25 CSV rows. Four are bad: a row of 50 MB, two rows with a wrong number of fields, and a row without a key."""
 
 CASES = {
     "empty": Case(b"", 6, says="empty"),
@@ -96,7 +99,9 @@ def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subproces
 @pytest.mark.parametrize("megabytes", [1, 12])
 def test_full_disk_during_a_load_is_an_error(tmp_path: Path, megabytes: int) -> None:
     noise = random.Random(1)
-    lines = [f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)]  # random data compresses little
+    lines = [
+        f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)
+    ]  # random data hardly compresses, so it fills the disk
     disk, file = tmp_path / "disk", write_csv(tmp_path / "a.csv", lines)
     command = [sys.executable, "-m", *local_run(disk / "warehouse.duckdb", file)]
     refused(on_a_small_disk(disk, megabytes, command))

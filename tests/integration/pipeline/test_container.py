@@ -1,4 +1,4 @@
-"""Run the runner image, hardened as in the stack, and call it with `fds run` from outside."""
+"""Start a container of the runner image, hardened as in the stack, and run the pipeline in it as `fds run` does."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="module")
 def container(client: docker.DockerClient) -> Iterator[Container]:
-    """Start the service as declared, alone and without a server."""
+    """Start the declared runner service without PostgreSQL and the other services."""
     build = SERVICE.image.dockerfile  # type: ignore[union-attr]
     image, _ = client.images.build(path=str(ROOT), dockerfile=build, tag=f"{layers.KEPT}/pipeline:layers", rm=True)
     names = {volume.name: f"{STACK}-{volume.name}" for volume in SERVICE.volumes}
@@ -119,7 +119,7 @@ def test_result_of_the_last_publishing_run_is_written_as_metrics(container: Cont
     assert shown == b"644\n"  # the exporter's user reads this file
 
 
-def test_run_that_cannot_start_raises_the_runner_s_error(container: Container, tmp_path: Path) -> None:
+def test_run_that_cannot_start_raises_the_error_that_the_runner_reports(container: Container, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such CSV file"):
         run_in_container(docker.from_env(), STACK, tmp_path / "missing.csv", print)
     with pytest.raises(Exception, match="no CSV file in the landing folder") as caught:
@@ -129,13 +129,13 @@ def test_run_that_cannot_start_raises_the_runner_s_error(container: Container, t
 
 
 def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> None:
-    """A scheduled run already writes to the container's standard error."""
+    """A scheduled run itself writes to the container's standard error, so its log lines must not be copied there."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
     assert code == 0 and container.logs().decode().count("said once") == 1
 
 
-def test_stopped_stack_is_reported_in_one_error(tmp_path: Path) -> None:
+def test_runner_that_is_not_running_is_reported_as_unreachable(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="pipeline of stack nowhere is not running"):
         run_in_container(docker.from_env(), "nowhere", write_csv(tmp_path / "a.csv", rows(1, 1)), print)
 
@@ -184,7 +184,10 @@ def test_agents_find_the_data_of_a_stack(container: Container, tmp_path: Path, m
     local.touch()
     with open_target(tmp_path, "nowhere") as target:
         assert target == local_target(local)
-    with pytest.raises(StackError), open_target(tmp_path, "far"):  # local runs do not publish the data of a server
+    with (
+        pytest.raises(StackError),
+        open_target(tmp_path, "far"),
+    ):  # a local run does not publish the data of a stack on a server
         pass
     monkeypatch.setenv("FDS_DATABASE", str(tmp_path / "mine.duckdb"))
     with open_target(tmp_path, STACK) as target:

@@ -39,7 +39,7 @@ models: {cases: {+schema: marts, +materialized: table}}
 
 @dataclass
 class CaseResults:
-    """Hold the results of all cases: the runs, the published rows by case, and the messages by case."""
+    """The results of all cases: the runs, the published rows by case, and the messages by case."""
 
     runs: list[Ended] = field(default_factory=list)
     rows: dict[str, Rows] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> CaseResults:
 
 
 def _project(folder: Path) -> OwnProject:
-    """Create a project with an entity for each case, and one model with the rows of all."""
+    """Create a project with an entity for each case, and one model that unites the rows of all entities."""
     project = OwnProject(folder, "cases", {"host": "local"}, sources=True)
     dbt = folder / "data_stack" / "dbt"
     kept = {name: (dbt / name).read_text() for name in ("profiles.yml", "macros/generate_schema_name.sql")}
@@ -104,7 +104,7 @@ def _project(folder: Path) -> OwnProject:
 
 
 def _land_step(landing: Path, steps: list[dict[str, str]]) -> None:
-    """Put the files of a step, if it exists, into the landing folder of a case."""
+    """Copy the files of a step, if the case has this step, into the landing folder of the case."""
     landing.mkdir(parents=True, exist_ok=True)
     for step in steps:
         if "csv" in step:
@@ -134,7 +134,7 @@ def test_hostile_file_is_published_exactly_and_other_rows_are_reported(results: 
     assert all(re.search(word, "\n".join(said)) for word in case.messages), said
 
 
-def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(results: CaseResults) -> None:
+def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_once(results: CaseResults) -> None:
     assert results.streams(0)["overlap"] == {"read": 8, "loaded": 3, "quarantined": 1, "replaced": 4}
     assert results.streams(1)["overlap"] == {"read": 1, "loaded": 1, "quarantined": 0, "replaced": 0}
     assert results.overlap == [("1", "d"), ("2", "b"), ("3", "a")]
@@ -151,7 +151,7 @@ def test_rows_add_up_in_every_stream_of_every_run(results: CaseResults) -> None:
 @pytest.mark.parametrize(
     "name", ["de_thousands_without_cents", "offset_time_two_runs", "footer_total", "workbook_named_csv"]
 )
-def test_file_of_each_kind_is_loaded_by_its_path(tmp_path: Path, name: str) -> None:
+def test_file_of_each_kind_is_loaded_with_the_option_csv(tmp_path: Path, name: str) -> None:
     case, database, said = CASES[name], tmp_path / "warehouse.duckdb", ""
     for step in case["steps"]:
         said += json.dumps(fds_run(database, CASES_FOLDER / step["csv"]).answer, ensure_ascii=False)

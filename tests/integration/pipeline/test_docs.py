@@ -1,4 +1,4 @@
-"""Test that a run publishes the documentation of the models as one HTML file, which a failed run keeps."""
+"""Test that a run publishes the documentation of the models as one HTML file, and that a failed run keeps the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.integration.pipeline.conftest import fds_run, rows, write_csv
 
 
 def documented(page: str) -> dict[str, dict[str, str]]:
-    """Return the columns of each model with their types, from the catalog in a documentation page."""
+    """Return each model's columns with their types, as the catalog in a documentation page lists them."""
     place = page.index('catalog:{"metadata"') + len("catalog:")
     catalog, _ = json.JSONDecoder().raw_decode(page[place:])
     return {

@@ -132,14 +132,16 @@ def test_run_loads_the_declared_file_and_its_model_passes(
     assert project.query(f"SELECT {columns} FROM staging.stg_{name} ORDER BY ALL") == rows
 
 
-def test_file_in_the_landing_folder_is_loaded_by_its_path(project: OwnProject, written: dict[str, Ended]) -> None:
+def test_path_of_a_file_in_the_landing_folder_decides_on_its_entity(
+    project: OwnProject, written: dict[str, Ended]
+) -> None:
     project.land("hours/february.csv", HOURS.replace("1,web", "4,web"))
     run = project.local("run")
     assert run.code == 0 and run.answer["rows"]["loaded"] == 3, run.said
     assert project.query("SELECT count(*) FROM staging.stg_hours") == [(4,)]
 
 
-def test_pairs_of_a_key_with_two_columns_are_tested_as_unique(project: OwnProject, written: dict[str, Ended]) -> None:
+def test_key_of_two_columns_is_tested_for_unique_pairs(project: OwnProject, written: dict[str, Ended]) -> None:
     (project.folder / "pairs.csv").write_text("order,line,order_\n1,1,a\n1,2,b\n2,1,c\n")
     words = ("--write", "--key", "order", "--key", "line")
     assert inspected(project, "pairs.csv", *words).code == 0

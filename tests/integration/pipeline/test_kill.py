@@ -19,7 +19,7 @@ from stack_runtime.pipeline.records import Records
 from tests.integration.pipeline.conftest import Ended, command, rows, write_csv
 
 BEFORE_THE_RENAME = [
-    "subprocess:Popen",  # Meltano has begun
+    "subprocess:Popen",  # kill as soon as Meltano has started
     "stack_runtime.pipeline.run:Dbt.transform",
     "stack_runtime.pipeline.run:Dbt.test",
     "stack_runtime.pipeline.run:copy_durably",
@@ -35,7 +35,10 @@ def killed_after(function: str, environment: Mapping[str, str]) -> None:
 
 
 _alone = threading.Lock()
-"""Lock for one reader at a time: DuckDB would give a second reader in this process the file of the first."""
+"""Lock that lets only one thread read at a time.
+
+DuckDB shares an open database within a process, so a second reader would get the file that the first reader opened.
+"""
 
 
 def totals(database: Path) -> tuple[int, ...]:

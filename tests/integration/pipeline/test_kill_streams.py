@@ -1,4 +1,4 @@
-"""Kill a run over three streams at random moments: readers see either all of the old data or all of the new."""
+"""Kill a run over three streams at random moments: readers see either all of the old data or all of the new data."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_run_killed_at_random_moments_changes_all_streams_together(project: OwnP
             killed += 1
         else:
             assert code == 0
-            longest = seconds  # kill the next runs before their end
+            longest = seconds  # kill later runs earlier, because this run ended before its kill
         if seen == after:
             before, after = land_more(project)
     last = project.local("run")
@@ -71,7 +71,7 @@ def test_run_killed_at_random_moments_changes_all_streams_together(project: OwnP
 
 
 def land_more(project: OwnProject) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Write new files. Returns: what readers see now, and what they must see after the load."""
+    """Write new files. Returns: the counts that readers see now, and the counts that they must see after the load."""
     (before,) = project.query(COUNTS)
     land(project, f"from-{before[0]}", before[0], ROWS)
     count = before[0] + ROWS

@@ -53,7 +53,7 @@ def counts(ended: Ended) -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
-    """Return a database with the committed sample."""
+    """Load the committed sample into a new database. Returns: the database, and the result of the run."""
     database = tmp_path_factory.mktemp("sampled") / "my-data.duckdb"
     return database, fds_run(database, SAMPLE)
 
@@ -99,7 +99,7 @@ def test_second_load_of_the_same_file_is_quick_and_changes_no_row(sampled: tuple
     assert [run.status for run in Records(beside(database), None).latest(9)] == ["succeeded", "succeeded"]
 
 
-def test_marts_equal_the_same_sql_on_the_file(tmp_path: Path) -> None:
+def test_marts_have_the_same_totals_as_the_file(tmp_path: Path) -> None:
     lines = rows(1, 500) + [line.replace("EUR", "USD") for line in rows(400, 300, "-7.1250")]
     # Each of these characters is special to a program that handles the path.
     folder = tmp_path / "it's $HOME [1]"
@@ -118,7 +118,7 @@ def test_marts_equal_the_same_sql_on_the_file(tmp_path: Path) -> None:
     assert query(database, "SELECT answer FROM precious") == [(42,)]
 
 
-def test_run_without_a_file_loads_only_what_is_new_in_the_landing_folder(tmp_path: Path) -> None:
+def test_run_without_the_option_csv_loads_only_new_files_of_the_landing_folder(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     landing = beside(database).landing
     landing.mkdir(parents=True)

@@ -113,13 +113,15 @@ def test_name_too_long_for_postgresql_is_refused(database: Path, server: Postgre
         publish_marts(database, server, tmp_path)
 
 
-def test_nul_character_is_replaced_by_a_visible_one(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_nul_character_is_replaced_by_a_visible_character(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
     change(database, "CREATE TABLE marts.words AS SELECT 'a' || chr(0) || 'b' AS word")
     publish_marts(database, server, tmp_path)
     assert values(server, "SELECT word FROM marts.words") == [("a\ufffdb",)]
 
 
-def test_reader_sees_the_old_marts_until_all_new_ones_exist(
+def test_open_transaction_of_a_reader_still_sees_the_old_marts(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     publish_marts(database, server, tmp_path)
@@ -132,7 +134,7 @@ def test_reader_sees_the_old_marts_until_all_new_ones_exist(
     assert values(server, "SELECT count(*) FROM marts.typed") == [(1,)]
 
 
-def test_user_s_view_stays_and_a_refusal_leaves_every_table_unchanged(
+def test_user_s_view_is_kept_and_a_refused_publication_changes_no_table(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.zoo AS SELECT 1 AS animal")
@@ -156,7 +158,7 @@ def test_changed_columns_replace_the_table(database: Path, server: PostgresConfi
         assert str(connection.execute("SELECT other FROM marts.typed").fetchone()[0]) == "1.50"  # type: ignore[index]
 
 
-def test_server_that_does_not_answer_is_reported_in_one_error(database: Path, tmp_path: Path) -> None:
+def test_postgresql_that_does_not_answer_is_reported_in_one_error(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="PostgreSQL does not answer"):
         publish_marts(database, PostgresConfig("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
 

@@ -1,4 +1,4 @@
-"""Run sources and models of a user by changing only the project: counts by stream, marts, plans, and dbt on a copy."""
+"""Run the sources and models of a user's project, and check the counts, the marts, the plans and the dbt commands."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.integration.pipeline.own_project import OwnProject, make_project, wri
 HOURS = "id,project,day,minutes\n" + "".join(f"h{n},{'web' if n % 2 else 'print'},2026-01-05,60\n" for n in range(20))
 INVOICES = "number,issued,total\nR1,2026-01-31,100.50\nR2,2026-02-28,200\nR2,2026-02-28,210\nR3,soon,5\n"
 BANK = "ref;amount\nR1;100.50\nR9;-3\n"
-"""Content of the bank file. The invoices have number R2 twice, and no valid day for R3."""
+"""Content of the bank file. In `INVOICES`, the number R2 occurs twice, and R3 has no valid day."""
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """Return the project; the tests run in the order of this file and build on each other."""
+    """Return the project. The tests run in the order of this file, and each test uses the data of earlier tests."""
     return make_project(tmp_path_factory.mktemp("own"))
 
 
@@ -89,7 +89,9 @@ def test_run_with_the_option_source_loads_only_the_named_source(project: OwnProj
     assert unknown.code == 2 and "tap-csv--bank" in unknown.answer["next"]
 
 
-def test_file_needs_an_entity_if_several_are_declared(project: OwnProject, tmp_path: Path) -> None:
+def test_option_csv_needs_the_option_entity_if_several_entities_are_declared(
+    project: OwnProject, tmp_path: Path
+) -> None:
     file = tmp_path / "more.csv"
     file.write_text("number,issued,total\nR4,2026-03-31,7\n")
     refused = project.local("run", "--csv", str(file))
@@ -99,7 +101,7 @@ def test_file_needs_an_entity_if_several_are_declared(project: OwnProject, tmp_p
     assert streams(run) == {"raw_data.invoices": (1, 1, 0, 0)}
 
 
-def test_file_without_an_entity_is_named_and_the_other_files_are_published(project: OwnProject, first: Ended) -> None:
+def test_file_that_matches_no_entity_is_named_and_other_files_are_published(project: OwnProject, first: Ended) -> None:
     stray = project.land("notes.txt", "hello")
     project.land("bank/march.csv", "ref;amount\nR3;5\n")
     run = project.local("run")
@@ -145,7 +147,9 @@ def test_plan_shows_the_changes_and_publishes_nothing(project: OwnProject, tmp_p
     assert project.local("run", *words, "--approve-over", "ten").code == 2
 
 
-def test_changed_models_are_compared_and_removed_ones_are_dropped(project: OwnProject, first: Ended) -> None:
+def test_changed_model_is_compared_and_the_mart_of_a_removed_model_is_dropped(
+    project: OwnProject, first: Ended
+) -> None:
     (project.models / "seen.sql").unlink()
     paid = project.models / "paid.sql"
     paid.write_text(paid.read_text().replace("amount", "amount * 2 as amount"))
@@ -161,7 +165,7 @@ def test_changed_models_are_compared_and_removed_ones_are_dropped(project: OwnPr
     assert not (project.published.with_name("warehouse-parquet") / "seen.parquet").exists()
 
 
-def test_dbt_works_on_a_copy(project: OwnProject, first: Ended) -> None:
+def test_dbt_command_changes_only_a_copy_of_the_data(project: OwnProject, first: Ended) -> None:
     before = project.published.read_bytes()
     (project.models / "draft.sql").write_text("select 1 as one")
     made = project.fds("dbt", "--local", "--", "run", "--select", "draft")

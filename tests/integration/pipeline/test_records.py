@@ -1,4 +1,4 @@
-"""Store records of runs in SQLite and PostgreSQL with equal results, and use the lock to see whether a run is alive."""
+"""Test that SQLite and PostgreSQL store the records of runs equally, and that the lock shows whether a run is alive."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_status_of_a_killed_run_depends_on_what_was_published(
     assert (settled.status, settled.published, settled.rows) == ("succeeded", str(paths.published), Rows(4, 2, 1, 1))
 
 
-def test_running_holder_of_the_lock_is_named_and_a_killed_holder_does_not_block(
+def test_error_names_the_run_that_holds_the_lock_and_a_killed_run_releases_the_lock(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     process = holder(paths, backend)

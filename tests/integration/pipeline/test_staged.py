@@ -1,4 +1,4 @@
-"""Run the pipeline in separate processes: repeated, killed in each step, and together with other runs."""
+"""Run each step of the pipeline in its own process: repeat steps, kill steps, and start other runs between steps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KILLS = {
     "check": "stack_runtime.pipeline.staged:remove_old_models",
     "publish": "stack_runtime.pipeline.run:replace_durably",
 }
-"""Function after which a step is killed, by the name of the step."""
+"""For each step, the function after which the process of the step is killed."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Provide the real engine with the stand-ins on PATH, an empty state, and a small image that needs no registry."""
+"""Provide the real Pulumi engine with the stand-ins on PATH and an empty state, and an image that needs no registry."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def daemon() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="session")
 def image(daemon: docker.DockerClient) -> Iterator[str]:
-    """Yield the name of an image with a shell and a few tools of this machine, and the libraries that they load."""
+    """Yield the name of an image with a shell and a few tools of this machine, and the libraries of these programs."""
     name = f"fds-plugins-test:{uuid.uuid4().hex[:12]}"
     repository, tag = name.split(":")
     daemon.api.import_image_from_data(_root_file_system(), repository=repository, tag=tag)

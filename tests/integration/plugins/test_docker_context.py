@@ -1,4 +1,4 @@
-"""Test that SDK, provider and setup use the daemon of the current Docker context, except for a server."""
+"""Test that the Docker SDK, the provider and `fds setup` use the daemon of the current Docker context."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.integration.plugins.conftest import Stacks
 
 
 class Relay:
-    """A second socket of the local daemon that counts its connections."""
+    """A socket that forwards to the local daemon and counts the connections."""
 
     def __init__(self, path: Path, daemon: str) -> None:
         self.connections = 0
@@ -126,10 +126,13 @@ def test_variable_overrides_the_context_in_the_provider(
     stack(program).up()
 
 
-def test_provider_without_its_own_context_prefers_the_variable(
+def test_provider_without_the_input_context_prefers_the_variable_to_its_host(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The official provider prefers the variable too, so the programs pass an empty context."""
+    """Like the official provider, the stand-in prefers `DOCKER_CONTEXT` to its input `host`.
+
+    Therefore, the programs of a stack pass an empty context to the provider.
+    """
     monkeypatch.setenv("DOCKER_CONTEXT", "gone")
 
     def program() -> None:

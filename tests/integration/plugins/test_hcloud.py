@@ -1,4 +1,4 @@
-"""Test the hcloud stand-in with the real engine, against the double of the API."""
+"""Test the hcloud stand-in with the real engine, against the test double of the Hetzner API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def stack(inline: Stacks, api: HetznerAPI) -> Stacks:
-    """Return a function that creates stacks. Their resources end with the double, so no stack is destroyed."""
+    """Return a function that creates stacks.
+
+    No stack is destroyed afterwards, because its resources disappear with the double of the API.
+    """
     return inline
 
 
@@ -223,7 +226,7 @@ def test_failed_update_is_stored_in_the_state_as_applied(stack: Stacks, api: Het
     assert _sources(api) == ["10.0.0.0/8"]
 
 
-def test_protection_that_failed_at_creation_is_stored_in_the_state_as_on(stack: Stacks, api: HetznerAPI) -> None:
+def test_protection_that_failed_at_creation_is_stored_in_the_state_as_enabled(stack: Stacks, api: HetznerAPI) -> None:
     ours = stack(lambda: pulumi_hcloud.Volume("v", size=10, location="fsn1", delete_protection=True) and None)
     api.faults.add("POST", "/actions/change_protection", 1, "503")
     with pytest.raises(CommandError, match="unavailable"):
@@ -253,7 +256,10 @@ def test_missing_subnet_crashes_the_plugin(stack: Stacks, api: HetznerAPI) -> No
 
 
 def test_volume_with_another_location_has_a_pending_replacement_in_the_state(stack: Stacks, api: HetznerAPI) -> None:
-    """The name stays in use, because the program retains the volume; the replacement stays pending in any location."""
+    """The replacement cannot be created, because the retained volume still has the name.
+
+    The replacement stays pending even if the program sets the old location again.
+    """
     place = ["fsn1"]
 
     def program() -> None:

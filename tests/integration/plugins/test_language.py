@@ -43,7 +43,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def pulumi_command(surroundings: dict[str, str], tmp_path: Path) -> Run:
-    """Return a function that runs `pulumi` in a project with `main: program` and the environment of this process."""
+    """Return a function that runs `pulumi` in a project with `main: program`."""
     folder = tmp_path / "project"
     (folder / "program").mkdir(parents=True)
     (folder / "program" / "__main__.py").write_text(PROGRAM)
@@ -100,7 +100,7 @@ def test_mandatory_policy_fails_the_update(pulumi_command: Run, tmp_path: Path) 
     pulumi_command("preview", "--policy-pack", str(tmp_path / "pack"))
 
 
-def test_missing_environment_of_a_uv_project_is_created(pulumi_command: Run, tmp_path: Path) -> None:
+def test_missing_virtualenv_of_a_uv_project_is_created(pulumi_command: Run, tmp_path: Path) -> None:
     (tmp_path / "project" / "Pulumi.yaml").write_text(
         "name: named\nruntime: {name: python, options: {toolchain: uv}}\n"
     )
@@ -111,7 +111,7 @@ def test_missing_environment_of_a_uv_project_is_created(pulumi_command: Run, tmp
     assert (tmp_path / "project" / ".venv" / "bin" / "python").exists()
 
 
-def test_missing_environment_is_reported_in_one_sentence(pulumi_command: Run, tmp_path: Path) -> None:
+def test_missing_virtualenv_is_reported_in_one_sentence(pulumi_command: Run, tmp_path: Path) -> None:
     (tmp_path / "project" / "Pulumi.yaml").write_text(
         "name: named\nruntime: {name: python, options: {virtualenv: gone}}\nmain: program\n"
     )

@@ -1,4 +1,4 @@
-"""Create projects of users with `fds init`, from a wheel in its own environment."""
+"""Create users' projects with the `fds init` of a wheel that is installed in its own virtualenv."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.kit import wheel
 
 @dataclass(frozen=True)
 class UserProject:
-    """Hold a project folder and the installed package that works on the project."""
+    """A project folder, and the installed package whose commands run in the project."""
 
     folder: Path
     installed: wheel.Installed
@@ -44,11 +44,11 @@ class UserProject:
             return connection.execute(sql).fetchall()
 
     def python(self, code: str) -> str:
-        """Run code in the folder of the project and return what it prints."""
+        """Run Python code in the folder of the project and return the output."""
         return self.installed.run("-c", code, cwd=self.folder)
 
     def write(self, name: str, text: str) -> None:
-        """Write a file of the content."""
+        """Write a file into `data_stack/`, the content of the project."""
         (self.content / name).parent.mkdir(parents=True, exist_ok=True)
         (self.content / name).write_text(text)
 

@@ -1,4 +1,4 @@
-"""Preview a server for a project that uses the installed package and has no environment."""
+"""Preview a stack on a server for a project that has no virtualenv and uses the installed package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run users' projects from files to marts with the package from a wheel, by changing only the project."""
+"""Run users' projects from files to marts with a package that is installed from a wheel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def own(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory) ->
     taps += [BANK, EVENTS | {"config": events}]
     meltano.write_text(yaml.safe_dump(document, sort_keys=False))
     for name, text in FILES.items():
-        if name != "dbt_project.yml":  # the template's file would put the models of this folder into the marts
+        if name != "dbt_project.yml":  # keep the template's file, which puts models/marts into the marts
             project.write(f"dbt/{name.replace('models/', 'models/marts/')}", dedent(text).lstrip("\n"))
     project.write("dashboards/Hours.py", PAGE)
     project.land("hours.csv", "id,project,day,minutes\nh1,web,2026-01-05,60\nh2,print,2026-01-06,90\n")
@@ -79,7 +79,7 @@ def test_images_are_built_from_the_content_of_the_project(own: UserProject) -> N
     assert not list(context.rglob("fact_transactions.sql")), "images of another project must not contain the demo"
 
 
-def test_edit_changes_only_the_tag_of_its_image(own: UserProject) -> None:
+def test_edited_file_changes_only_the_tags_of_the_images_that_contain_the_file(own: UserProject) -> None:
     before = _tags(own)
     own.write("dashboards/Hours.py", PAGE + "st.write('more')\n")
     page = _tags(own)
@@ -92,7 +92,7 @@ def test_edit_changes_only_the_tag_of_its_image(own: UserProject) -> None:
     assert _tags(own) == before
 
 
-def test_upgrade_changes_no_file_of_the_project_and_runs_continue(own: UserProject, built: Path) -> None:
+def test_upgrade_changes_no_file_of_the_project_and_the_next_run_succeeds(own: UserProject, built: Path) -> None:
     before = own.files()
     wheel.upgrade(built, own.installed)
     own.land("bank/february.csv", "ref;amount\nR2;200\n")

@@ -1,4 +1,4 @@
-"""Test PostgreSQL as the stack starts it: kills during the first start, clusters of older versions, and logins."""
+"""Test PostgreSQL as the stack starts it: kills during the first start, clusters of older stacks, and logins."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_cluster_after_a_killed_first_start_is_usable_or_recreated(kills: int) -
             assert ("created again" in running.logs()) == ("pgdata.new" in left)
 
 
-def test_data_of_a_finished_start_survives_kills() -> None:
+def test_data_survives_kills_after_the_first_start_is_finished() -> None:
     with created("postgres") as running:
         running.container.start()
         _wait(running)

@@ -65,7 +65,7 @@ def test_every_response_has_the_security_headers(proxy: Running) -> None:
         assert "max-age=" in headers["Strict-Transport-Security"]
 
 
-def test_plain_http_request_of_a_front_proxy_is_always_redirected(proxy: Running) -> None:
+def test_plain_http_request_from_a_front_proxy_is_always_redirected(proxy: Running) -> None:
     connection = http.client.HTTPConnection(proxy.address, HTTP, timeout=20)
     for claimed in ({}, {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Ssl": "on", "Forwarded": "proto=https"}):
         connection.request("GET", "/runs?a=1", headers={"Host": NAME, **claimed})
@@ -76,8 +76,8 @@ def test_plain_http_request_of_a_front_proxy_is_always_redirected(proxy: Running
     connection.close()
 
 
-def test_https_request_of_a_front_proxy_is_served(proxy: Running) -> None:
-    """The front proxy terminates the visitor's TLS, keeps the host name, and accepts any certificate of the proxy."""
+def test_https_request_from_a_front_proxy_is_served(proxy: Running) -> None:
+    """The front proxy ends the TLS connection, keeps the host name, and accepts any certificate from Traefik."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _front_of(proxy))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -133,7 +133,7 @@ def test_proxy_without_its_routes_is_unhealthy(broken: str) -> None:
         assert running.checks() != 0
 
 
-def test_proxy_without_a_network_is_unhealthy() -> None:
+def test_proxy_that_listens_only_on_loopback_is_unhealthy() -> None:
     with created("traefik") as running:
         static = {file.name: file.content(running.context) for file in running.service.files}["traefik.yml"]
         running.deliver({"traefik.yml": static.replace(f'":{HTTPS}"', f'"127.0.0.1:{HTTPS}"')})

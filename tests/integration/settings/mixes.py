@@ -21,7 +21,7 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Mix:
-    """Hold the content of a project's files, and options for the engine's command line."""
+    """The lines that a mix adds to the files of a project, and options for the command line of the Pulumi engine."""
 
     sources: list[str] = field(default_factory=list)
     stack_lines: list[str] = field(default_factory=list)

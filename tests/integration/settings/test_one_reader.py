@@ -1,4 +1,4 @@
-"""Test that planned, approved and ordered settings are equal for every source of settings, or nothing is written."""
+"""Test for every source of settings that planned, approved and ordered settings are equal, or nothing is ordered."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
 READ = [(60, 4), pytest.param(300, 30, marks=pytest.mark.slow)]
-"""Number of mixes that the engine resolves, and how many of them must at least be accepted."""
+"""Number of mixes that the engine resolves, and the minimum number of accepted mixes."""
 DEPLOYED = [(16, 1), pytest.param(40, 3, marks=pytest.mark.slow)]
-"""Number of mixes that are deployed, and how many servers must at least be ordered."""
+"""Number of mixes that are deployed, and the minimum number of ordered servers."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def _resolved(project: Project, mix: Mix) -> dict[str, str] | None:
 
 
 def _pulumi_up(project: Project, mix: Mix) -> Any:
-    """Run the engine's own command on the repository's program, with the stack file that the mix chooses."""
+    """Run `pulumi up` with the repository's program and the stack file that the mix chooses."""
     if not mix.arguments:
         return project.engine("up", "--yes", "--skip-preview", "--non-interactive")
     return _engine(project, mix, "--cwd", str(ROOT), "up", "--yes", "--skip-preview", "--non-interactive")
@@ -99,7 +99,7 @@ def _deployable(project: Project, engine: dict[str, str] | None) -> Settings | N
 
 
 def _settings_of(engine: dict[str, str]) -> Settings:
-    """Build settings only from the engine's configuration, without the product's reader."""
+    """Build settings only from the engine's configuration, without the product's reader of stack files."""
     prefix = "freelancer-data-stack:"
     values = {key.removeprefix(prefix): value for key, value in engine.items() if key.startswith(prefix)}
     return Settings.of("mixed-prod", {key: value for key, value in values.items() if key != "secrets"})

@@ -1,4 +1,4 @@
-"""Test that refusals of the real Docker daemon are errors with the next command, and that no image is replaced."""
+"""Test that refusals by the real Docker daemon are errors with the next command and build no stand-in image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 
 
 def _as_nobody(work: Callable[[], Any]) -> Any:
-    """Return the result of `work`, or its error as text, from a forked process of a user without privileges."""
+    """Call `work` in a forked process as the user `nobody`, and return the result, or the error as text."""
     ours, theirs = multiprocessing.get_context("fork").Pipe()
 
     def child() -> None:
@@ -52,7 +52,7 @@ def _as_nobody(work: Callable[[], Any]) -> Any:
 @pytest.fixture
 def default_socket() -> None:
     """Skip the test if the daemon does not use the default socket."""
-    local_docker().close()  # import this now, because the child loses the permission to read the module
+    local_docker().close()  # import modules now, because the user `nobody` may not read them
     if local_endpoint().address != DEFAULT_ADDRESS:
         pytest.skip("this machine's daemon does not use the default socket")
 
@@ -129,7 +129,7 @@ def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_only_the_image(m
         images.Image(f"{hub}/library/redis:7").get(lambda _: None)
 
 
-def test_error_of_a_deployment_names_the_rate_limit() -> None:
+def test_pull_refused_by_the_rate_limit_suggests_a_login() -> None:
     client = local_docker()
     with refusing_hub(RATE_LIMIT) as hub, pytest.raises(UnreachableError, match="docker login, or wait"):
         pull(client, f"{hub}/library/redis:7")
@@ -146,7 +146,7 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_missing_credential_helper_does_not_prevent_a_pull(settings: dict[str, Any], login: Path) -> None:
     with refusing_hub(RATE_LIMIT) as hub:
         login.write_text(json.dumps(settings).replace("HUB", hub))
-        message = r"no more downloads.*docker-credential-\S+ is not installed"  # this error comes from the registry
+        message = r"no more downloads.*docker-credential-\S+ is not installed"  # the pull reached the registry
         with pytest.raises(UnreachableError, match=message):
             pull(local_docker(), f"{hub}/library/redis:7")
 

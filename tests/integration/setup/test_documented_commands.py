@@ -129,7 +129,7 @@ def test_named_test_runs_the_command(command: str, place: tuple[str, str]) -> No
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Project:
-    """Return a project like a new clone, with the environment that `make` creates."""
+    """Return a project like a new clone, with the virtualenvs that `make` creates."""
     made = Project(tmp_path, "prod", {}, {"HCLOUD_TOKEN": ""})
     made.stack_file.write_text((ROOT / "Pulumi.prod.yaml").read_text("utf-8"))
     for name in (".venv", ".venvs", "data_stack", "pyproject.toml", "uv.lock"):

@@ -1,4 +1,4 @@
-"""Test that the service images, official or built locally, behave as the official ones do."""
+"""Test that the service images, official or built locally, behave as the official images do."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def start(client: docker.DockerClient) -> Iterator[Callable[..., Container]]:
 
 
 def _retry(container: Container, *command: str, seconds: float = 60) -> str:
-    """Repeat `command` in the container until it succeeds, and return its output; a busy daemon may lose output."""
+    """Repeat `command` in the container until it succeeds with some output, and return the output.
+
+    A busy daemon may lose the output of a command, so a success without output does not count.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         container.reload()

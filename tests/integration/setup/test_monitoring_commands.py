@@ -1,4 +1,4 @@
-"""Test the commands that docs/operations.md gives for the stack file, and `fds open`, which reads the stack file."""
+"""Run the commands with which docs/operations.md changes the stack file, and `fds open`, which reads the stack file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_profile_is_added_with_the_services_that_it_needs(project: Project, prof
     assert {"prometheus", "alertmanager"} <= names and ("grafana" in names) == (profile == "grafana")
 
 
-def test_dashboards_have_an_address_after_the_profile_is_added(project: Project) -> None:
+def test_grafana_has_an_address_after_its_profile_is_added(project: Project) -> None:
     without = project.fds("open", "grafana")
     assert without.returncode == 2 and "grafana has no UI" in without.stderr
     _set(project, "--path", "profiles[1]", "grafana")

@@ -1,4 +1,4 @@
-"""Run the commands of docs/orchestration.md for the stack file, and `fds open`, which reads the stack file."""
+"""Run the commands with which docs/orchestration.md changes the stack file, and `fds open`, which reads that file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test that the scripts return the exit codes of the command line."""
+"""Test that the programs in `scripts/` return the same exit codes as `fds`."""
 
 from __future__ import annotations
 

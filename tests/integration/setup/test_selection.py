@@ -1,4 +1,4 @@
-"""Test which stack a plain `pulumi` uses after our code opened a stack, and what the exported state contains."""
+"""Test which stack a plain `pulumi` command uses after our code opened a stack, and what an exported state contains."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def fresh(api: HetznerAPI, tmp_path: Path) -> Project:
-    """Return a project without stored values; the project shares the environments of this repository."""
+    """Return a project without stored values; the project uses the virtualenvs of this repository."""
     made = Project(tmp_path, STACK, SETTINGS, {"HCLOUD_ENDPOINT": api.endpoint, "HCLOUD_TOKEN": ""})
     for name in (".venvs", "pyproject.toml", "uv.lock"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -105,7 +105,7 @@ def test_each_value_is_asked_for_once_and_stored_encrypted(fresh: Project, api: 
     assert _stored(fresh) == stored
 
 
-def test_token_in_the_environment_is_not_asked_for(project: Project, api: HetznerAPI) -> None:
+def test_token_in_an_environment_variable_is_not_asked_for(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org"})
     code, output, prompts = _setup_at_a_terminal(project, ["me@example.org"], HCLOUD_TOKEN=api.token)
     assert code == 0, output
@@ -169,7 +169,7 @@ def test_missing_values_without_a_terminal_are_an_error_with_commands(project: P
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.folder / ".fds" / "passphrase"),
     }
-    for step in steps[1:-1]:  # run the suggested commands in the environment of `. .fds/env`
+    for step in steps[1:-1]:  # run the suggested commands with the variables that `. .fds/env` sets
         done = project.run(*(values.get(word, word) for word in step.split()), **backend)
         assert done.returncode == 0, done.stderr
     assert [_config(project)[f"freelancer-data-stack:{name}"] for name in ("domain", "email")] == [*values.values()]
@@ -205,7 +205,7 @@ def test_read_only_token_is_not_stored(project: Project, api: HetznerAPI) -> Non
 
 
 def test_stored_token_is_used_by_fds_and_by_the_engine(project: Project, api: HetznerAPI) -> None:
-    """Without a variable, prices, account, provider and policy pack all use the token in the stack file."""
+    """Without an environment variable, the prices, the provider and the policy pack use the token in the stack file."""
     project.configure({"domain": "stack.example.org", "email": "me@example.org", "allowSnapshot": False})
     assert _setup_without_a_terminal(project, HCLOUD_TOKEN=api.token).returncode == 0
     cost = project.json("cost", "--json")
@@ -219,7 +219,9 @@ def test_stored_token_is_used_by_fds_and_by_the_engine(project: Project, api: He
     assert "HCLOUD_TOKEN" not in project.environment or project.environment["HCLOUD_TOKEN"] == ""
 
 
-def test_state_is_stored_in_the_backend_of_the_environment(project: Project, api: HetznerAPI, tmp_path: Path) -> None:
+def test_state_is_stored_in_the_backend_that_the_variable_names(
+    project: Project, api: HetznerAPI, tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     project.configure({"domain": "stack.example.org", "email": "me@example.org"})

@@ -89,7 +89,7 @@ def test_setup_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_killed_engine_build_leaves_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own_engine = str(engine_root() / "bin")  # any other engine is the official one
+    own_engine = str(engine_root() / "bin")  # an engine in any other folder is the official engine
     others = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own_engine]
     monkeypatch.setenv("PATH", os.pathsep.join(others))
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))

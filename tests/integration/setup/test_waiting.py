@@ -1,4 +1,4 @@
-"""Test that `fds up` reports that the server does not answer yet while it waits for the server."""
+"""Test that `fds up`, while it waits for a new server, reports that the server does not answer over SSH yet."""
 
 from __future__ import annotations
 

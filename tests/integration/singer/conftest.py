@@ -11,7 +11,7 @@ from tests.kit.singer import Kit
 
 @pytest.fixture(autouse=True, scope="package")
 def _keep_signal_handlers() -> Iterator[None]:
-    """Keep the signal handlers of the tests, because a plugin in this process would handle Ctrl-C itself."""
+    """Prevent Singer plugins in this process from setting signal handlers, because pytest must handle Ctrl-C."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PluginBase, "_setup_signal_handlers", lambda _: None)
         yield

@@ -1,4 +1,4 @@
-"""Test that the dashboard finds the setting in each reason of the real tap, and ignores text of the file."""
+"""Test that the dashboard finds the setting that a reason of the real tap suggests, and ignores text from the file."""
 
 from __future__ import annotations
 

@@ -59,11 +59,11 @@ def test_unknown_type_is_refused(kit: Kit) -> None:
     refused(kit, "'money'", text="id,x\n1,2\n", entity={"columns": {"x": "money"}})
 
 
-def test_latin_1_is_refused_with_line_and_byte(kit: Kit) -> None:
+def test_error_for_a_latin_1_file_names_line_and_byte(kit: Kit) -> None:
     refused(kit, "not valid utf-8 at byte 15, line 3", "encoding", text="id,name\n1,a\n2,Zürich\n".encode("latin-1"))
 
 
-def test_latin_1_is_loaded_if_declared(kit: Kit) -> None:
+def test_latin_1_file_is_loaded_if_its_encoding_is_declared(kit: Kit) -> None:
     kit.load(kit.csv("id,name\n1,Zürich\n".encode("latin-1")), encoding="latin-1")
     assert kit.query("SELECT name FROM t") == [("Zürich",)]
 
@@ -138,7 +138,7 @@ def test_each_bad_row_is_quarantined_with_its_reason(kit: Kit) -> None:
     assert kit.query("SELECT id, amount::VARCHAR FROM t ORDER BY id") == [("1", "1.50"), ("10", "11.00")]
 
 
-def test_open_quote_makes_the_rest_of_the_file_one_record(kit: Kit) -> None:
+def test_unclosed_quote_makes_the_rest_of_the_file_one_record(kit: Kit) -> None:
     kit.load(kit.csv('id,name\n1,a\n2,"b\n3,c\n'))
     assert kit.counts["read"] == 2
     assert kit.quarantined[0]["raw"] == '2,"b\n3,c'

@@ -81,7 +81,7 @@ def test_no_value_is_wrong_and_every_loss_is_reported(kit: Kit, name: str) -> No
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "declared" in case])
-def test_settings_named_by_the_message_read_every_row(kit: Kit, name: str) -> None:
+def test_declared_settings_load_every_row(kit: Kit, name: str) -> None:
     case = CASES[name]
     columns = {
         column: kind for column, kind in COLUMNS.items() if column not in case["declared"].get("debit_credit", {})

@@ -31,12 +31,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def large(kit: Kit) -> Path:
-    """Return about 20 MB of CSV that compress badly."""
+    """Write a CSV file of about 20 MB that hardly compresses, and return its path."""
     rows = (f"{i},{os.urandom(24).hex()}\n" for i in range(_ROWS))
     return kit.csv("id,name\n" + "".join(rows))
 
 
-def test_target_on_a_full_disk_reports_it_and_keeps_the_old_rows(kit: Kit, small_disk: Path) -> None:
+def test_target_reports_a_full_disk_and_keeps_the_old_rows(kit: Kit, small_disk: Path) -> None:
     database = small_disk / "warehouse.duckdb"
     first = kit.tap(kit.csv("id,name\n1,a\n"))
     assert kit.target(first.out, path=str(database)).code == 0
@@ -47,7 +47,7 @@ def test_target_on_a_full_disk_reports_it_and_keeps_the_old_rows(kit: Kit, small
     assert Kit(small_disk).query("SELECT * FROM t") == [("1", "a")]
 
 
-def test_tap_on_a_full_disk_reports_it_and_sends_nothing(kit: Kit, small_disk: Path) -> None:
+def test_tap_reports_a_full_disk_and_sends_nothing(kit: Kit, small_disk: Path) -> None:
     storage = {"root": (small_disk / "batches").as_uri()}
     path = large(kit)
     done = kit.tap(path, batch=False, batch_config={"encoding": {"format": "parquet"}, "storage": storage})

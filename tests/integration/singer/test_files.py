@@ -1,4 +1,4 @@
-"""Test which files are loaded, which are refused alone, and what the report contains."""
+"""Test which files are loaded, which files are refused while the others are loaded, and what the report contains."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def test_tap_without_a_report_fails_with_every_reason_if_no_file_can_be_loaded(k
 
 
 @pytest.mark.parametrize("entity", [_TYPED, {"generated_key": "key", "constants": {"day": "x"}}])
-def test_refused_files_in_a_report_leave_an_empty_table_with_the_declared_columns(
-    kit: Kit, entity: dict[str, Any]
-) -> None:
+def test_table_has_the_declared_columns_and_no_row_if_every_file_is_refused(kit: Kit, entity: dict[str, Any]) -> None:
     kit.csv("%PDF-1.7", "a.csv")
     kit.csv("", "b.csv")
     kit.load(kit.folder / "*.csv", entity=entity, keys=() if "generated_key" in entity else ("id",))
@@ -63,7 +61,7 @@ def test_stream_without_columns_is_reported_and_not_sent(kit: Kit) -> None:
     assert "a.csv is empty" in kit.counts["files"][0]["refused"]
 
 
-def test_refused_correction_leaves_the_rows_of_the_table(kit: Kit) -> None:
+def test_refused_corrected_file_leaves_the_rows_of_the_table(kit: Kit) -> None:
     file = kit.csv("id,day,amount,more\n1,2026-01-01,1.50,x\n")
     state = kit.load(file, entity=_TYPED).state
     kit.csv("id,day\n1,2026-01-02\n")
@@ -101,7 +99,7 @@ def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool
         assert f"1 of 61 rows cannot be loaded (on {bad} lines)" in first["refused"]
 
 
-def test_touched_renamed_or_copied_file_is_skipped_and_a_restored_one_is_loaded(kit: Kit) -> None:
+def test_touched_renamed_or_copied_file_is_skipped_and_a_restored_file_is_loaded(kit: Kit) -> None:
     old, new = "id,v\n1,old\n", "id,v\n1,new\n"
     state = kit.load(kit.csv(old, "jan.csv")).state
     kit.csv(new, "mar.csv")
@@ -149,7 +147,9 @@ def test_column_names_that_differ_only_in_case_are_one_column(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"constants": {"currency": "EUR"}}, {"generated_key": "currency", "keys": []}])
-def test_file_with_a_column_that_the_settings_add_is_refused_in_any_case(kit: Kit, settings: dict[str, Any]) -> None:
+def test_file_with_a_column_that_the_settings_add_is_refused_in_upper_or_lower_case(
+    kit: Kit, settings: dict[str, Any]
+) -> None:
     kit.csv("id,Currency\n1,USD\n", "a.csv")
     kit.csv("id,v\n2,x\n", "b.csv")
     kit.load(kit.folder / "*.csv", entity=settings)

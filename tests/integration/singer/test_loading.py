@@ -1,4 +1,4 @@
-"""Load through the processes of tap and target: methods, keys, schema changes, state, and other plugins."""
+"""Run tap and target as processes, and test load methods, keys, schema changes, state, and plugins of other authors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_batches_and_records_load_the_same_values(kit: Kit, batch: bool) -> None
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_last_row_of_a_key_wins_by_file_and_line(kit: Kit, batch: bool) -> None:
+def test_table_keeps_the_last_row_of_each_key_by_file_and_line(kit: Kit, batch: bool) -> None:
     kit.csv("id,v\n" + "".join(f"{i % 100},{i}\n" for i in range(1000)), "a.csv")
     kit.csv("id,v\n5,first\n5,last\n", "b.csv")
     kit.load(kit.folder / "*.csv", batch=batch)
@@ -64,8 +64,8 @@ def test_last_row_of_a_key_wins_by_file_and_line(kit: Kit, batch: bool) -> None:
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(kit: Kit, batch: bool) -> None:
-    """Key 1 is in all three files, key 2 in two files. Key 9 is in one file, and in the table of an earlier run."""
+def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_once(kit: Kit, batch: bool) -> None:
+    """Key 1 is in all three files, key 2 is in two files. Key 9 is in one file and in the table from an earlier run."""
     kit.load(kit.csv("id,v\n9,old\n1,old\n", "before.csv"), batch=batch)
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 0)
     kit.csv("id,v\n1,a\n2,a\n3,a\n", "a.csv")
@@ -98,14 +98,14 @@ def test_new_row_replaces_every_column_of_the_row_with_the_same_key(kit: Kit, ru
     ]  # fmt: skip
 
 
-def test_append_keeps_and_overwrite_replaces_the_rows(kit: Kit) -> None:
+def test_method_append_only_keeps_and_method_overwrite_replaces_the_rows(kit: Kit) -> None:
     messages = kit.tap(kit.csv("id,a\n1,x\n2,y\n")).out
     for method, rows in (("append-only", 2), ("append-only", 4), ("overwrite", 2), ("upsert", 2)):
         assert kit.target(messages, load_method=method).code == 0
         assert kit.query("SELECT count(*) FROM t") == [(rows,)]
 
 
-def test_without_keys_rows_are_appended(kit: Kit) -> None:
+def test_rows_of_a_stream_without_keys_are_appended(kit: Kit) -> None:
     messages = kit.tap(kit.csv("id,a\n1,x\n1,x\n"), keys=()).out
     kit.target(messages)
     kit.target(messages)
@@ -204,7 +204,7 @@ def test_record_with_a_null_key_is_refused(kit: Kit) -> None:
     assert not done.out
 
 
-def test_loaded_file_is_skipped_and_a_changed_one_loaded_again(kit: Kit) -> None:
+def test_loaded_file_is_skipped_and_a_changed_file_is_loaded_again(kit: Kit) -> None:
     first = kit.load(kit.csv("id,v\n1,a\n"))
     again = kit.load(kit.folder / "t.csv", state=first.state)
     assert kit.counts == kit.counts | {"read": 0, "emitted": 0}
@@ -236,7 +236,7 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
 
 
 def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
-    """By default, the SDK would exit with 0, and Meltano would treat the partial data as complete."""
+    """By default, the Singer SDK would exit with 0, so Meltano would treat the partial data as complete."""
     kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
     command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -251,7 +251,7 @@ def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)])
 def test_killed_target_leaves_only_complete_batches(kit: Kit, how: signal.Signals, code: int) -> None:
-    """Kill the target after the first batch: the file can be opened and has all rows of some batches."""
+    """Kill the target after the first batch: the database can be opened and contains no part of a batch."""
     lines = [schema({"id": INTEGER, "a": STRING})] + [record(id=i, a="x") for i in range(30_000)]
     config = kit.folder / "killed.json"
     config.write_text(json.dumps({"path": str(kit.database)}))

@@ -1,4 +1,4 @@
-"""Provide an existing server of an owner: a machine of the test kit, without a cloud API."""
+"""Provide a server that its owner already has: a container of the test kit, without a cloud API."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ PRICE = {"amount": "9.90", "currency": "EUR", "tax": "gross", "per": "month", "d
 
 @dataclass
 class OwnServer:
-    """Hold the machine and the project of its owner."""
+    """A server that its owner already has, and the project of the owner."""
 
     machines: Containers
     address: str
     project: Project
 
     def console(self, *command: str) -> str:
-        """Return what a command prints on the server, without SSH."""
+        """Run a command on the server without SSH, and return the output."""
         return self.machines.run(NUMBER, *command)
 
     def succeeds(self, *command: str) -> bool:
@@ -51,7 +51,7 @@ class OwnServer:
         return self.console("ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub").split()[1]
 
     def changes(self) -> list[str]:
-        """Return what fds has left on the server: files, the user, Docker's objects."""
+        """Return the files, the user and the Docker objects of fds that exist on the server."""
         paths = ("/var/lib/fds", "/etc/ssh/sshd_config.d/10-fds.conf", "/home/deploy")
         found = [path for path in paths if self.succeeds("test", "-e", path)]
         found += ["user deploy"] if self.succeeds("id", "deploy") else []
@@ -68,7 +68,7 @@ class OwnServer:
         return sorted(self.console("docker", "images", *words).split())
 
     def make_image(self, name: str) -> None:
-        """Create an image that no container uses, as a deployment leaves it when it is killed after a build."""
+        """Create an image that no container uses, like an image of a deployment that was killed after its build."""
         self.console("sh", "-c", f"cd /tmp && echo {name} > made && tar c made | docker import - {name}")
 
     def killed_when(self, reached: Callable[[], bool]) -> None:

@@ -1,4 +1,7 @@
-"""Measure containers on a server: a timer writes figures, Prometheus reads them, and high memory use is an alert."""
+"""Test the measurement of containers on a server.
+
+A timer writes figures, Prometheus reads the figures, and high memory use causes an alert.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PROFILES = ["monitoring"]
 TIMER = program.TIMER.name
 HUNGRY_MB, HELD_MB = 128, 117
-"""Memory limit of a container, and memory that its process allocates, both in MiB."""
+"""Memory limit of the container that `hungry` runs, and memory that its process allocates, both in MiB."""
 FIRST_S = 120
-"""Seconds for two runs of the timer and two scrapes on a busy machine."""
+"""Seconds in which the timer must have run twice and Prometheus must have scraped twice, on a busy machine."""
 
 
 def running(server: OwnServer, service: str) -> str:
@@ -33,7 +36,7 @@ def running(server: OwnServer, service: str) -> str:
 
 
 def query(server: OwnServer, expression: str) -> dict[str, float]:
-    """Return the values of an expression in Prometheus by service."""
+    """Evaluate an expression in Prometheus, and return its value for each service."""
     name = running(server, "prometheus")
     request = f'wget -q -O - "http://$HOSTNAME:9090/api/v1/query?query={quote(expression)}"'
     answer: Any = json.loads(server.console("docker", "exec", name, "sh", "-c", request))
@@ -82,7 +85,7 @@ def measured(server: OwnServer) -> OwnServer:
     return server
 
 
-def test_prometheus_has_figures_of_every_container(measured: OwnServer) -> None:
+def test_prometheus_has_the_figures_of_every_service(measured: OwnServer) -> None:
     names = {one.name for one in selected(Settings.of(STACK, {"host": "ssh", "profiles": PROFILES}))}
     assert within(FIRST_S, lambda: query(measured, promql.MEMORY).keys() == names), query(measured, promql.MEMORY)
     shown = {row["service"]: row for row in measured.project.json("status")["services"]}
@@ -95,7 +98,7 @@ def test_prometheus_has_figures_of_every_container(measured: OwnServer) -> None:
     assert not {name for name, _ in alerts(measured)} & {"ContainersNotMeasured", "ServiceMemoryNearLimit"}
 
 
-def test_containers_have_no_socket_and_no_folder_of_the_server(measured: OwnServer) -> None:
+def test_containers_mount_no_socket_and_no_folder_of_the_server(measured: OwnServer) -> None:
     every = measured.console("docker", "ps", "--quiet").split()
     for item in json.loads(measured.console("docker", "inspect", *every)):
         assert {mount["Type"] for mount in item["Mounts"]} <= {"volume", "tmpfs"}, item["Name"]
@@ -103,14 +106,14 @@ def test_containers_have_no_socket_and_no_folder_of_the_server(measured: OwnServ
     assert not any(mount["RW"] for mount in exporter["Mounts"])
 
 
-def test_only_failures_are_logged_and_a_run_takes_little_cpu(measured: OwnServer) -> None:
+def test_timer_logs_only_failures_and_its_program_takes_little_cpu_time(measured: OwnServer) -> None:
     unit = TIMER.replace(".timer", ".service")
     assert measured.console("journalctl", "--quiet", "--unit", unit) == ""
     timed = measured.console("bash", "-c", f"TIMEFORMAT='%U %S'; time {program.PROGRAM} 2>&1")
     assert sum(map(float, timed.split())) < 1, timed
 
 
-def test_service_near_its_limit_causes_an_alert_that_ends_with_the_container(measured: OwnServer) -> None:
+def test_service_near_its_memory_limit_causes_an_alert_that_ends_with_the_container(measured: OwnServer) -> None:
     """The alert is only pending here; the tests of the rules cover the five minutes until the alert fires."""
     alert = ("ServiceMemoryNearLimit", "hungry")
     with hungry(measured):
@@ -133,7 +136,7 @@ def test_stopped_timer_causes_an_alert_and_up_starts_it_again(measured: OwnServe
 def test_second_up_changes_nothing_and_keeps_the_timer(measured: OwnServer) -> None:
     files = [str(path) for path in (*program.UNITS, program.PROGRAM)]
     before = measured.console("stat", "-c", "%n %Y %i", *files)
-    done = measured.project.fds("up", "--json", SSH_AUTH_SOCK="")  # without the owner's key
+    done = measured.project.fds("up", "--json", SSH_AUTH_SOCK="")  # the owner's SSH key is not available
     assert done.returncode == 0 and json.loads(done.stdout)["changed"] == 0, done.stderr
     assert "measured" not in done.stderr
     assert measured.console("stat", "-c", "%n %Y %i", *files) == before

@@ -21,7 +21,7 @@ WRONG = "sha256:" + "0" * 64
 
 @pytest.fixture(scope="module")
 def mirror(server: OwnServer) -> Iterator[OwnRegistry]:
-    """Yield the mirror of the server's Docker."""
+    """Yield the registry mirror that Docker on the server uses."""
     with own_registry() as found:
         server.project.configure({"serverPrice": PRICE, "registryMirror": f"http://{found.address}"})
         yield found
@@ -60,7 +60,7 @@ def up(server: OwnServer) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_first_up_writes_the_lock_and_pulls_by_digest(server: OwnServer, mirror: OwnRegistry) -> None:
+def test_first_up_writes_the_lock_file_and_pulls_by_digest(server: OwnServer, mirror: OwnRegistry) -> None:
     done = up(server)
     lock = lock_of(server)
     assert sorted(lock) == IMAGES
@@ -87,7 +87,7 @@ def test_second_up_and_plain_pulumi_up_change_nothing(server: OwnServer) -> None
     assert server.project.files()[image_lock.FILE] == before
 
 
-def test_preview_names_images_that_are_not_locked_and_writes_nothing(server: OwnServer) -> None:
+def test_preview_names_images_without_a_lock_entry_and_writes_nothing(server: OwnServer) -> None:
     server.project.configure({"profiles": ["lean", "queue"]})
     before = server.project.files()
     done = server.project.fds("preview")
@@ -119,7 +119,9 @@ def test_pinned_image_is_used_although_its_tag_moved(server: OwnServer, mirror: 
         assert answer.headers["Docker-Content-Digest"] == moved, "the tag must name another image now"
 
 
-def test_image_without_a_lock_entry_is_updated_to_the_newest(server: OwnServer, mirror: OwnRegistry) -> None:
+def test_image_without_a_lock_entry_is_updated_to_the_newest_image_of_its_tag(
+    server: OwnServer, mirror: OwnRegistry
+) -> None:
     former, postgres = lock_of(server)["traefik:v3.7"], running(server, "postgres")
     relock(server, {"traefik:v3.7": None})
     done = up(server)
@@ -131,7 +133,7 @@ def test_image_without_a_lock_entry_is_updated_to_the_newest(server: OwnServer, 
 
 
 @pytest.mark.parametrize("verb", ["up", "preview"])
-def test_malformed_lock_changes_nothing(server: OwnServer, verb: str) -> None:
+def test_malformed_lock_file_is_refused_and_changes_no_container(server: OwnServer, verb: str) -> None:
     good, before = lock_of(server), containers(server)
     relock(server, {"postgres:15": "!!str newest"})
     done = server.project.fds(verb)
@@ -143,7 +145,7 @@ def test_malformed_lock_changes_nothing(server: OwnServer, verb: str) -> None:
     assert containers(server) == before
 
 
-def test_digest_that_no_registry_serves_changes_nothing(server: OwnServer) -> None:
+def test_digest_that_no_registry_serves_is_refused_and_changes_no_container(server: OwnServer) -> None:
     good, before = lock_of(server), containers(server)
     relock(server, {"postgres:15": WRONG})
     server.project.configure({"profiles": ["lean", "queue"]})
@@ -157,7 +159,7 @@ def test_digest_that_no_registry_serves_changes_nothing(server: OwnServer) -> No
     server.project.configure({"profiles": ["lean"]})
 
 
-def test_without_a_registry_the_images_on_the_server_are_pinned(server: OwnServer, mirror: OwnRegistry) -> None:
+def test_images_on_the_server_are_pinned_if_no_registry_answers(server: OwnServer, mirror: OwnRegistry) -> None:
     lock = lock_of(server)
     server.console("docker", "tag", f"postgres@{lock['postgres:15']}", "postgres:15")
     mirror.stop()

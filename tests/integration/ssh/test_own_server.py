@@ -35,7 +35,7 @@ def test_host_key_is_accepted_only_with_its_fingerprint(server: OwnServer) -> No
     assert server.changes() == []
 
 
-def test_server_without_a_stated_price_has_no_verdict(server: OwnServer) -> None:
+def test_deployment_without_a_stated_server_price_is_refused(server: OwnServer) -> None:
     refused(server.project.fds("up", "--accept-host-key", server.fingerprint()), 4, "set serverPrice")
     assert server.project.fds("cost").returncode == 4
     assert server.changes() == [] and not server.succeeds("which", "docker")
@@ -72,7 +72,7 @@ def test_existing_user_named_deploy_is_left_unchanged(server: OwnServer) -> None
         server.console("userdel", "--remove", "deploy")
 
 
-def test_error_names_a_port_of_another_program_before_anything_changes(server: OwnServer) -> None:
+def test_port_that_another_program_uses_is_refused_before_anything_changes(server: OwnServer) -> None:
     server.console("systemd-run", "--unit", "taken", "python3", "-m", "http.server", "443")
     try:
         until = time.monotonic() + 20
@@ -98,7 +98,7 @@ def test_deployments_after_kills_complete_the_stack(server: OwnServer) -> None:
 
 
 def test_image_of_a_killed_deployment_with_other_content_is_removed(server: OwnServer) -> None:
-    """The Pulumi state does not have the image. Images of another stack whose name begins with this name are kept."""
+    """The Pulumi state lacks the image. Images of another stack are kept even if its name begins with this name."""
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)
@@ -150,13 +150,13 @@ def test_changed_host_key_is_refused(server: OwnServer) -> None:
     assert server.project.json("up")["changed"] == 0
 
 
-def test_another_host_is_refused_while_the_stack_is_deployed(server: OwnServer) -> None:
+def test_change_of_the_host_is_refused_while_the_stack_is_deployed(server: OwnServer) -> None:
     server.project.configure({"host": "local"})
     refused(server.project.fds("preview"), 3, "is on host ssh and cannot move to local")
     server.project.configure({"host": "ssh"})
 
 
-def test_down_leaves_the_server_clean_and_keeps_the_data(server: OwnServer) -> None:
+def test_down_keeps_only_the_data_and_down_with_volumes_keeps_nothing(server: OwnServer) -> None:
     server.console("docker", "network", "create", "owners")
     server.make_image(f"fds/{STACK}-agents:{OTHER_CONTENT}")
     done = server.project.fds("down")

@@ -1,4 +1,4 @@
-"""Run the proxy as a server does, on a local address, with a certificate authority."""
+"""Run the proxy on a local address as a stack on a server does, with a certificate authority for tests."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Proxy:
 
 @contextmanager
 def running(**settings: str) -> Iterator[Proxy]:
-    """Run the proxy of a server's stack, at first without certificates."""
+    """Run the proxy of a stack on a server, at first without certificates."""
     address = _free_address()
     with CertificateAuthority(registry.bridge(local_docker()), lambda _: [address]) as authority:
         server = {"host": "hetzner", "profiles": ["full"], "domain": DOMAIN, "email": f"someone@{DOMAIN}"}

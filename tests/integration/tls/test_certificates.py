@@ -1,4 +1,4 @@
-"""Test HTTPS of a server's proxy, with certificates from a real ACME server."""
+"""Test HTTPS of the proxy of a stack on a server, with certificates from a real ACME server."""
 
 from __future__ import annotations
 

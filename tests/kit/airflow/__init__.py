@@ -101,7 +101,10 @@ class Airflow:
 
 
 def _install() -> None:
-    """Install the locked group `airflow` with the command of the image; a lock admits one process at a time."""
+    """Install the locked dependency group `airflow` with the same command as the Airflow image.
+
+    A file lock lets only one process install at a time.
+    """
     ENVIRONMENT.parent.mkdir(exist_ok=True)
     with (ENVIRONMENT.parent / "airflow.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -72,10 +72,10 @@ class Account:
             raise not_found(kind.rstrip("s"), key) from None
 
     def named(self, kind: str, field: str, key: int | str) -> Row:
-        """Return the row that `field` of a request refers to, by id or by name.
+        """Return the row whose id or name is `key`, the value of `field` in a request.
 
         Raises:
-            ApiError: `invalid_input` when there is none.
+            ApiError: `invalid_input` if no row matches.
         """
         for row in self.rows[kind].values():
             if str(key) in (str(row["id"]), row.get("name")):

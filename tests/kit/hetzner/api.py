@@ -19,7 +19,7 @@ from .zones import addresses
 
 
 class HetznerAPI:
-    """A test double of Hetzner Cloud with one empty project, which serves a local address inside a `with` block.
+    """A test double of Hetzner Cloud with one empty project, which answers at a local address inside a `with` block.
 
     Args:
         servers: simulate servers by containers with SSH; otherwise servers exist only in the account.
@@ -69,7 +69,7 @@ class HetznerAPI:
         return {"HCLOUD_ENDPOINT": self.endpoint, "HCLOUD_TOKEN": self.token}
 
     def account(self) -> dict[str, int]:
-        """Return the number of resources of each kind; `empty()` before the first write and after the last delete."""
+        """Return the number of resources of each kind, which equals `empty()` after all resources are deleted."""
         return self._account.summary()
 
     def empty(self) -> dict[str, int]:
@@ -99,12 +99,12 @@ class HetznerAPI:
         self.faults.on_write(n, callback, when)
 
     def set_price(self, server_type: str, location: str, net: Decimal) -> None:
-        """Set the net monthly price from now on."""
+        """Set the net monthly price of a server type at a location from now on."""
         with self._account.lock:
             self.catalogue.set_price(server_type, location, net)
 
     def set_available(self, server_type: str, location: str, available: bool) -> None:
-        """Set whether a type is available at a location from now on."""
+        """Set whether a server type is available at a location from now on."""
         with self._account.lock:
             self.catalogue.set_available(server_type, location, available)
 

@@ -43,16 +43,16 @@ Ttl = Annotated[int, Field(ge=60, le=2_147_483_647)]
 
 
 class Body(BaseModel):
-    """A request body: exact types, no unknown fields."""
+    """A request body, which accepts only values of exact types and no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     @classmethod
     def of(cls, raw: Any) -> Any:
-        """Return the body for `raw` after checking it.
+        """Check `raw` and return it as a body.
 
         Raises:
-            ApiError: `invalid_input` with the first field that is wrong.
+            ApiError: `invalid_input`, which names the first wrong field.
         """
         try:
             return cls.model_validate(raw)
@@ -62,7 +62,7 @@ class Body(BaseModel):
 
 
 class Empty(Body):
-    """An action without arguments."""
+    """The body of an action without arguments."""
 
 
 class Update(Body):

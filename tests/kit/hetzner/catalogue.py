@@ -77,7 +77,10 @@ class Catalogue:
             )
 
     def default_location(self, server_type: Row) -> str:
-        """Return the location if a request names none: the first at which the type is available, else the first."""
+        """Return the location for a request without a location.
+
+        This is the first location where the type is available, or else the first location of the type.
+        """
         places: list[Row] = server_type["locations"]
         return str(next((p["name"] for p in places if p["available"]), places[0]["name"]))
 

@@ -1,4 +1,4 @@
-"""Implement what all kinds of resources share: list, get, update, delete and actions."""
+"""Implement the requests that all kinds of resources share: list, get, update, delete and actions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Collection:
         return {key: value for key, value in row.items() if not key.startswith("_")}
 
     def find(self, key: str) -> Row:
-        """Return the row with the id in a path."""
+        """Return the row whose id is `key`, a part of the path of a request."""
         return self.account.get(self.plural, key)
 
     def all(self) -> list[Row]:
@@ -94,7 +94,7 @@ class Collection:
 
 
 class Fixed(Collection):
-    """A read-only kind that the provider defines."""
+    """A kind of resource that the provider defines, so clients can only read it."""
 
     def __init__(self, account: Account, kind: str, rows: list[Row]) -> None:
         super().__init__(account)
@@ -117,7 +117,7 @@ class Fixed(Collection):
 
 
 class Empty(Collection):
-    """A kind that this double lists but cannot create."""
+    """A kind of resource that this double cannot create, so its list is always empty."""
 
     def __init__(self, account: Account, kind: str) -> None:
         super().__init__(account)

@@ -1,4 +1,4 @@
-"""Simulate servers by containers with systemd as process 1, cloud-init with `user_data`, sshd and room for Docker.
+"""Simulate servers by containers with systemd as process 1, cloud-init with `user_data`, sshd and a disk for Docker.
 
 A server has an address of 127.0.0.0/8 with the ports 22, 80 and 443, and an address on Docker's bridge, where a port
 scan finds every port that the firewall of the server allows.
@@ -33,7 +33,7 @@ from .server_image import server_image
 LABEL = "fds.kit"
 PORTS = (22, 80, 443)
 RESTART: Any = {"Name": "unless-stopped"}
-"""Restart policy, so that a container starts again when the server in it reboots."""
+"""Restart policy with which a container starts again after a reboot of the server that it simulates."""
 CPU_PERIOD = 100_000
 DAEMON_S = 300
 """Seconds that a busy daemon may take, for example to remove a server with its contents."""
@@ -47,7 +47,10 @@ CAPABILITIES = (
     "SYSLOG", "SYS_ADMIN", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE",
 )  # fmt: skip
 SYS_RESOURCE = 24
-"""Number of the capability CAP_SYS_RESOURCE, which growing a mounted file system needs; some machines lack it."""
+"""Number of the capability CAP_SYS_RESOURCE, which is needed to grow a mounted file system.
+
+Some machines do not grant this capability.
+"""
 SECCOMP = {
     "defaultAction": "SCMP_ACT_ALLOW",
     "syscalls": [{"names": ["swapon", "swapoff"], "action": "SCMP_ACT_ERRNO"}],
@@ -84,7 +87,7 @@ class Containers:
         """Return the container of a server.
 
         Raises:
-            MachineError: when there is none.
+            MachineError: if the server has no container.
         """
         try:
             return self.client.containers.get(self._name(server))
@@ -137,7 +140,7 @@ class Containers:
         (self._hardware(server) / "volumes").write_text("".join(lines))
 
     def _apply(self, server: int) -> None:
-        """Apply the hardware folder to a running server; a stopped one reads it at its start."""
+        """Apply the hardware folder to a running server; a stopped server reads the folder at its start."""
         container = self.container(server)
         if container.status == "running":
             self.run(server, "/usr/local/sbin/hardware")
@@ -155,7 +158,7 @@ class Containers:
         return output
 
     def start(self, server: int) -> None:
-        """Start the server and wait until systemd runs, so that a failure before that is reported."""
+        """Start the server, and wait until systemd runs, so that an earlier failure is reported."""
         deadline = time.monotonic() + START_S
         with _as_machine_error():
             container = self.container(server)
@@ -180,7 +183,7 @@ class Containers:
             )
 
     def delete(self, server: int) -> None:
-        """Remove the container of the server, if one was created."""
+        """Remove the container of the server, if it exists."""
         for container in _labelled(self.client, f"{LABEL}.server={server}", f"{LABEL}={self.id}"):
             with _as_machine_error():
                 container.remove(force=True, v=True)
@@ -266,7 +269,7 @@ def _owner() -> str:
 
 
 def _process_identity(pid: int) -> str:
-    """Return `pid:start time in ticks`; empty if the process does not exist."""
+    """Return `pid:start time in ticks`, or an empty text if the process does not exist."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -278,7 +281,7 @@ def sweep(client: docker.DockerClient) -> None:
     """Remove the containers and folders of killed test runs."""
     for container in _labelled(client, f"{LABEL}.owner"):
         if _is_gone(container.labels[f"{LABEL}.owner"]):
-            with suppress(APIError):  # another run may remove the same object at the same time
+            with suppress(APIError):  # another test run may remove the same container at the same time
                 container.remove(force=True, v=True)
     for folder in Path(gettempdir()).glob("fds-kit-*/"):
         owner = folder / "owner"

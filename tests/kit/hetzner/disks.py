@@ -1,4 +1,4 @@
-"""Simulate volumes by sparse files with loop devices; they are independent of servers and can grow."""
+"""Simulate volumes by sparse files with loop devices; the volumes are independent of servers and can grow."""
 
 from __future__ import annotations
 

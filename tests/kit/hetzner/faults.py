@@ -105,7 +105,7 @@ class Faults:
         self.release()
 
     def on_write(self, n: int, callback: Callable[[], object], when: str = "after") -> None:
-        """Call `callback` at the `n`-th write request from now (1 is the next), `before` or `after` it takes effect.
+        """Call `callback` before or after the `n`-th write request from now takes effect (1 is the next write request).
 
         The callback runs before the response is sent, so a client that the callback kills gets no response. If a
         `before` callback returns False, the request is dropped, as if the client had died before sending it.
@@ -116,7 +116,10 @@ class Faults:
             self._hooks.append((self._writes + n, when, callback))
 
     def begin(self, method: str, path: str) -> tuple[list[Fault], int]:
-        """Return the faults for this request, which count as used then, and the number of the write (0 for a read)."""
+        """Return the faults that affect this request, and the number of the write request (0 for a read request).
+
+        Each returned fault then affects one request less.
+        """
         with self._lock:
             number = 0
             if method not in READS:
@@ -206,7 +209,7 @@ class Faults:
             event.set()
 
     def close(self) -> None:
-        """Release all paused requests and pause no more."""
+        """Release all paused requests, and pause no later request."""
         with self._lock:
             self._open = False
         self.clear()

@@ -95,7 +95,7 @@ def _covers(use: Row, server: Row) -> bool:
 
 
 def rules(account: Account, server: Row) -> tuple[Row, ...] | None:
-    """Return the inbound rules that apply to a server; `None` if it has no firewall."""
+    """Return the inbound rules that apply to a server, or `None` if the server has no firewall."""
     applied = of_server(account, server)
     if not applied:
         return None

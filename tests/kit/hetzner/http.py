@@ -1,4 +1,7 @@
-"""Serve HTTP: tokens, rate limit, faults, journal, and the control endpoint under `/_kit/`."""
+"""Serve the API over HTTP: check token and rate limit, apply faults, and record each request in the journal.
+
+The requests under `/_kit/` control the double.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class Entry:
 
 
 class RateLimit:
-    """A bucket of `limit` requests, refilled at `limit` per hour."""
+    """A rate limit: a bucket that holds up to `limit` requests and gains `limit` requests per hour."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -45,7 +48,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Take one request from the bucket; return False if it is empty."""
+        """Take one request from the bucket; return False if the bucket is empty."""
         with self._lock:
             elapsed, self._at = time.monotonic() - self._at, time.monotonic()
             self._left = min(self.limit, self._left + elapsed * self.limit / 3600)

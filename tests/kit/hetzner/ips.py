@@ -27,7 +27,7 @@ def check(account: Account, wanted: bodies.PublicNet, place: str) -> None:
 
 
 def give(account: Account, server: Row, wanted: bodies.PublicNet, place: str) -> None:
-    """Assign the named primary IPs to a new server, and create the missing ones."""
+    """Assign the primary IPs that a request names to a new server, and create the enabled primary IPs that it omits."""
     sides = (("ipv4", wanted.enable_ipv4, wanted.ipv4), ("ipv6", wanted.enable_ipv6, wanted.ipv6))
     for version, enabled, identity in sides:
         if identity is not None:
@@ -39,7 +39,7 @@ def give(account: Account, server: Row, wanted: bodies.PublicNet, place: str) ->
 
 
 def release(account: Account, server: int) -> None:
-    """Unassign the addresses of a deleted server, and delete those with `auto_delete`."""
+    """Unassign the addresses of a deleted server, and delete the addresses that have `auto_delete`."""
     for ip in list(account.rows["primary_ips"].values()):
         if ip["assignee_id"] == server:
             ip["assignee_id"] = None

@@ -13,7 +13,7 @@ class MachineError(Exception):
 
 @dataclass(frozen=True)
 class Spec:
-    """The hardware of a server; memory and disk in GB."""
+    """The description of a server to create; memory and disk are in GB."""
 
     id: int
     name: str
@@ -25,7 +25,7 @@ class Spec:
     user_data: str
     ssh_keys: tuple[str, ...]
     rules: tuple[Mapping[str, Any], ...] | None
-    """Inbound rules of all firewalls of the server, or `None` for a server without a firewall: every port is open."""
+    """Inbound rules of all firewalls of the server, or `None` if it has no firewall, so that every port is open."""
     volumes: tuple[int, ...]
 
 
@@ -33,7 +33,7 @@ class Machines(Protocol):
     """Servers and volumes. Every method blocks until it is done and may raise `MachineError`."""
 
     limit: int | None
-    """Maximum number of servers, or `None`."""
+    """Maximum number of servers, or `None` for no limit."""
 
     def address(self, taken: frozenset[str]) -> str:
         """Return a public IPv4 address that is not in `taken`."""

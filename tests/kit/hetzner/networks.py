@@ -58,7 +58,7 @@ def _network(field: str, text: str) -> IPv4Network:
 
 
 def free_address(network: Row, taken: set[str], requested: str | None) -> str:
-    """Return an address for a server in the network: the requested one, or the next free one of its first subnet.
+    """Return an address for a server in the network: the requested address, or the first free address of the subnets.
 
     Raises:
         ApiError: `no_subnet_available` or `ip_not_available`.

@@ -1,4 +1,4 @@
-"""Implement label selectors, filters, order and pages of list requests."""
+"""Implement the label selectors, filters, sort order and pages of list requests."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def chosen(rows: Iterable[Row], query: Query, fields: Iterable[str]) -> list[Row
 
 
 def page(rows: list[Row], query: Query) -> tuple[list[Row], Row]:
-    """Return one page of `rows` and its `meta`."""
+    """Return the requested page of `rows`, and the object `meta` of the response."""
     number = _positive_int(query, "page", 1)
     size = min(_positive_int(query, "per_page", PAGE), LARGEST_PAGE)
     last = max(1, ceil(len(rows) / size))

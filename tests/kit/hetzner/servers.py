@@ -1,4 +1,4 @@
-"""Create, show and delete servers; their actions are in `server_actions`."""
+"""Create, show and delete servers; `server_actions` has the actions of servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .machines import Spec
 from .server_actions import ServerActions
 
 TRAFFIC = 21_990_232_555_520
-"""Included traffic in bytes at European locations, 20 TB."""
+"""Included traffic at European locations in bytes (20 TiB)."""
 
 
 class Servers(ServerActions):
@@ -118,7 +118,7 @@ class Servers(ServerActions):
         return {"server": self.view(row), "action": first, "next_actions": following, "root_password": password}
 
     def spec(self, row: Row) -> Spec:
-        """Return the hardware of a server."""
+        """Return the description from which `Machines.create` creates the server."""
         account = self.account
         with account.lock:
             kind = account.catalogue.server_type("server_type", row["_type"])

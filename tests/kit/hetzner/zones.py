@@ -135,7 +135,7 @@ class RRSets(Collection):
         return self.rrsets[key]
 
     def changed(self, command: str) -> Row:
-        """Return the action of a change to the zone."""
+        """Start the action of a change to the zone, and return the action."""
         return self.account.act(command, [("zone", self.zone["id"])])
 
     def update(self, row: Row, raw: Row) -> Row:
@@ -188,7 +188,7 @@ class RRSets(Collection):
 
 
 class Zones(Collection):
-    """Zones, found by id or by name."""
+    """The zones of the project; the path of a request has the id or the name of a zone."""
 
     kind = "zone"
     plural = "zones"
@@ -245,7 +245,7 @@ class Zones(Collection):
 
 
 def addresses(zones: Iterable[Row], name: str) -> list[str]:
-    """Return the IPv4 addresses of a name in the zones; empty if no zone contains it."""
+    """Return the IPv4 addresses of a name in the zones, or an empty list if no zone contains the name."""
     for zone in zones:
         if name == zone["name"] or name.endswith(f".{zone['name']}"):
             below = name.removesuffix(zone["name"]).rstrip(".") or "@"

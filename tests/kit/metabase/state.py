@@ -33,7 +33,7 @@ class State:
     """The objects of one Metabase.
 
     Args:
-        connects: raises an error if these connection details of a database do not work, as Metabase checks them.
+        connects: function that raises an error if the connection details of a database do not work.
     """
 
     connects: Callable[[Mapping[str, Any]], None] = lambda _: None

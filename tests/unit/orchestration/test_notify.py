@@ -110,7 +110,7 @@ def test_notification_without_receivers_is_not_sent_and_is_not_an_error(
     notify.notify_failure(_context())
 
 
-def test_run_without_logs_is_reported_too(
+def test_failed_run_without_logs_is_reported(
     tmp_path: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))

@@ -46,7 +46,7 @@ PLAIN = st.recursive(
         ("redis:7", ["mine/redis@sha256:1", "other/redis@sha256:2"], "mine/redis@sha256:1"),
     ],
 )
-def test_reported_digest_of_an_image_equals_that_of_the_official_provider(
+def test_digest_of_an_image_equals_the_digest_that_the_official_provider_reports(
     name: str, digests: list[str], found: str
 ) -> None:
     assert _digest(name, digests) == found
@@ -91,7 +91,7 @@ def body(**inputs: Any) -> dict[str, Any]:
     return container_config(given)
 
 
-def test_limits_are_sent_in_bytes_and_nanoseconds() -> None:
+def test_limits_are_sent_in_bytes_and_nano_cpus() -> None:
     host = body(memory=64, memorySwap=-1, memoryReservation=32, cpus="1.5", shmSize=16)["HostConfig"]
     assert host["Memory"] == 64 * 2**20
     assert host["MemoryReservation"] == 32 * 2**20
@@ -223,12 +223,12 @@ def test_unsupported_toolchain_is_refused(tmp_path: Path) -> None:
         Toolchain(tmp_path, {"toolchain": "poetry"})
 
 
-def test_missing_environment_is_reported_in_one_sentence(tmp_path: Path) -> None:
+def test_missing_virtualenv_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match="is not a virtualenv; next: pulumi install"):
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
 
 
-def test_python_of_the_variable_is_used_if_no_virtualenv_is_configured(
+def test_python_that_the_variable_names_is_used_if_no_virtualenv_is_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_PYTHON_CMD", "/opt/own/python")

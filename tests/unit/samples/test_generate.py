@@ -14,7 +14,7 @@ from data_stack.samples import generate
 COMMITTED = Path(generate.__file__).with_name("transactions.csv")
 
 
-def test_committed_file_equals_the_generated_one(tmp_path: Path) -> None:
+def test_committed_file_equals_the_generated_file(tmp_path: Path) -> None:
     again = tmp_path / "again.csv"
     generate.main(["--output", str(again)])
     assert again.read_bytes() == COMMITTED.read_bytes()

@@ -1,4 +1,4 @@
-"""Test that commands exit with code 5 after a broken connection of any library, and with 1 after other errors."""
+"""Test the exit codes and messages of failed commands: code 5 after a broken connection, code 1 if unexpected."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_broken_connection_exits_with_5(
     assert stderr.startswith("fds: a connection broke: ") and "next: the same command again" in stderr
 
 
-def test_refusal_of_the_api_is_reported_with_the_message(
+def test_error_response_of_the_hetzner_api_is_reported_with_its_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refusal = APIException(code=502, message="bad gateway", details={})
@@ -101,7 +101,7 @@ def test_every_failure_is_reported_as_one_sentence_and_one_json_document(
     assert printed.err.startswith(f"fds: {says}") and printed.err.count("\n") == 1
 
 
-def test_text_of_a_server_cannot_control_the_terminal(
+def test_text_that_a_server_sends_cannot_control_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     banner = UnknownError("SSH failed: \x1b]0;owned\x07\x1b[2J\r\u202ewelcome ü 1\xa0GB\n  …")

@@ -1,4 +1,7 @@
-"""Test which Docker daemon is used: that of DOCKER_HOST, else of the current context, else of the default socket."""
+"""Test which Docker daemon is used.
+
+`DOCKER_HOST` decides first, then the current Docker context, then the default socket.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,7 @@ def test_unreadable_context_is_an_error(tmp_path: Path, monkeypatch: pytest.Monk
         local_endpoint()
 
 
-def test_no_daemon_is_started_instead_of_the_dead_daemon_of_a_context(
+def test_no_daemon_is_started_if_the_daemon_of_the_context_does_not_answer(
     configuration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = sys.modules[Docker.__module__]

@@ -83,7 +83,9 @@ def test_project_is_the_nearest_folder_with_a_pulumi_file(project: Path, monkeyp
         project_dir()
 
 
-def test_cache_folder_follows_the_usual_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_cache_folder_is_in_xdg_cache_home_or_in_the_home_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("FDS_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_dir() == tmp_path / "freelancer-data-stack"

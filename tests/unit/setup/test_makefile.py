@@ -1,4 +1,4 @@
-"""Test that the Makefile finds or downloads uv, even if the uv that created the environment is gone."""
+"""Test that the Makefile finds or downloads uv, even if the uv that created the virtualenv no longer exists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ chmod +x "$3/bin/pip"
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Return a clone whose environment was created by a uv that no longer exists."""
+    """Return a clone whose virtualenv was created by a uv that no longer exists."""
     for name in ("Makefile", "pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()

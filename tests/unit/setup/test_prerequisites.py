@@ -1,4 +1,4 @@
-"""Test that setup installs each prerequisite once, and continues at the failed one when it is run again."""
+"""Test that `fds setup` installs each prerequisite once, and that the next setup continues at a failed prerequisite."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_digest_depends_on_the_boundaries_between_parts() -> None:
     assert digest("ab", "c") != digest("a", "bc")
 
 
-def test_unreachable_docker_host_of_the_user_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_daemon_at_docker_host_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     monkeypatch.setattr(docker_module, "start", lambda: pytest.fail("started a daemon"))
     assert Docker().find() is None
@@ -115,7 +115,7 @@ def test_missing_docker_without_permission_to_install_is_an_error(monkeypatch: p
     assert raised.value.exit_code == 5
 
 
-def test_meltano_environment_counts_as_installed_only_if_complete_for_the_lock_file(
+def test_meltano_is_found_only_if_its_virtualenv_is_complete_and_from_the_current_lock_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, mark = tmp_path / "meltano", tmp_path / "installed"
@@ -204,7 +204,7 @@ def test_image_without_a_recipe_is_refused_in_one_sentence() -> None:
     assert raised.value.exit_code == 5 and "\n" not in str(raised.value)
 
 
-def test_offline_package_is_found_by_the_entry_point() -> None:
+def test_offline_package_is_found_by_its_entry_point() -> None:
     replacement = offline.find()
     assert replacement is not None
     assert set(replacement.plugins) == set(plugins_module.NAMES) == set(MODULES)

@@ -1,6 +1,6 @@
-"""Test that tables in the conventions of twelve countries and tools are read correctly if these are declared.
+"""Test that the tap reads tables in the conventions of twelve countries and tools correctly.
 
-Without a declaration, each value is read correctly, or its row is quarantined, or the file is refused.
+If no setting declares the convention, each value is read correctly, or its row is quarantined, or the file is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Row = tuple[str, date, Decimal, str]
 
 @dataclass(frozen=True)
 class Convention:
-    """How a tool writes dates and amounts, and the settings of the tap that declare this."""
+    """How a tool writes dates and amounts, and the settings of the tap that declare this convention."""
 
     day: str
     amount: Callable[[Decimal], str]
@@ -47,7 +47,10 @@ class Convention:
 
 
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
-    """Return a function that formats amounts with a thousands separator and at least two decimal places."""
+    """Return a function that formats amounts with a thousands separator and at least two decimal places.
+
+    Some whole amounts have no decimal places.
+    """
 
     def write(amount: Decimal) -> str:
         whole, _, places = f"{abs(amount):f}".partition(".")
@@ -120,7 +123,7 @@ def written(how: Convention, rows: list[Row]) -> bytes:
 
 
 def read(data: bytes, given_settings: dict[str, Any]) -> tuple[list[Row], int]:
-    """Return the good rows and the number of bad ones, read with the tap's own functions."""
+    """Read the bytes with the tap's own functions, and return the good rows and the number of bad rows."""
     raw = {"entity": "t", "path": "x", "keys": ["id"], "columns": _TYPES} | given_settings
     entity = entities({"entities": [raw]})[0]
     with tempfile.TemporaryDirectory() as name:

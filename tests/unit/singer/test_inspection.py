@@ -49,7 +49,7 @@ FILES = [
 
 
 def loaded(report: Report) -> Rows:
-    """Return the ten rows of a report as `{id: (day, amount, currency)}`."""
+    """Return the sample of a report, at most ten rows, as `{id: (day, amount, currency)}`."""
     columns = list(report.loaded_columns)
     found: Rows = {}
     for row in report.sample:
@@ -118,7 +118,7 @@ def test_settings_of_a_convention_are_correct_or_left_open(table: list[tuple[dat
 
 
 def _check_day(value: str | None, kind: str, how: Convention, day: date) -> None:
-    """Assert that a value is the true date, or, if the column is not of dates, the text in the file."""
+    """Assert that a value is the true date, or, if the column does not have the type DATE, the text in the file."""
     assert value == (day.isoformat() if kind == "DATE" else day.strftime(how.day))
 
 

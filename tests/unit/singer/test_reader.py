@@ -60,9 +60,9 @@ def read(data: bytes, entity: Entity = _ENTITY) -> Read:
 
 
 def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]], int]:
-    """Return the good records and the number of bad ones, as read by Python's csv module; empty rows are not counted.
+    """Return the good records and the number of bad records, as read by Python's csv module, without empty rows.
 
-    A line that repeats the header, or begins with a byte order mark, is bad: it shows that files were joined.
+    A record that repeats the header or begins with a byte order mark is bad, because it shows that files were joined.
     """
     text = data.decode().removeprefix("\ufeff")
     lines = _Kept(text)
@@ -130,7 +130,7 @@ def _written(rows: list[tuple[str, str]], quoting: int) -> str:
 @example(body='x,"y\n', end="\n", bom=False)
 @example(body="x,y\r\rz,w", end="\n", bom=True)
 @settings(max_examples=600, deadline=None)
-def test_result_equals_the_result_of_the_csv_module(body: str, end: str, bom: bool) -> None:
+def test_reader_finds_the_same_records_as_the_csv_module(body: str, end: str, bom: bool) -> None:
     try:
         data = (("\ufeff" if bom else "") + f"a,b{end}{body}").encode()
     except UnicodeEncodeError:
@@ -175,7 +175,7 @@ def test_file_that_duckdb_wrote_is_read_like_duckdb(rows: list[tuple[str, str]],
     pieces=st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"bb", "é".encode()]), max_size=60),
 )
 @settings(max_examples=500, deadline=None)
-def test_records_cover_every_byte_and_end_as_in_python(pieces: list[bytes]) -> None:
+def test_each_record_has_its_position_and_the_csv_module_finds_as_many_records(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     records = list(Records(io.BytesIO(data), ",", '"', 2**20))
     for record in records:
@@ -212,7 +212,7 @@ def test_values_of_several_lines_are_read_by_several_threads() -> None:
     assert found.rows == rows
 
 
-def test_record_over_the_size_limit_is_skipped_as_a_whole() -> None:
+def test_record_over_the_size_limit_is_cut_and_the_next_record_is_found() -> None:
     data = b'a,b\n1,"' + b"x,\n" * 400_000 + b'"\n2,y\n'
     records = list(Records(io.BytesIO(data), ",", '"', 2**20))
     assert [(r.line, r.cut) for r in records] == [(1, False), (2, True), (400_003, False)]

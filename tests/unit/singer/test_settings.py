@@ -1,4 +1,4 @@
-"""Test that every setting is documented, and that invalid settings are refused with their names."""
+"""Test that every setting is documented, and that the error for an invalid setting names the entity or the setting."""
 
 from __future__ import annotations
 
