@@ -43,6 +43,7 @@ from stack_runtime.pipeline.model import Run
 from stack_runtime.pipeline.paths import PipelinePaths, readable
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.postgres_marts import publish_marts
+from stack_runtime.pipeline.prepare_models import remove_old_models
 from stack_runtime.pipeline.records import Records
 from stack_runtime.pipeline.request import Request
 from stack_runtime.pipeline.sources import (
@@ -60,7 +61,6 @@ from stack_runtime.pipeline.workspace import (
     begin_work,
     end_work,
     published_run,
-    remove_old_models,
     seal,
     system_database,
 )
@@ -205,7 +205,7 @@ class Pipeline:
     def _models(self, job: Job, work: Workspace, dbt: Dbt, select: str | None) -> None:
         with job.step("transform"):
             dbt.transform(select)
-            remove_old_models(work, dbt.relations())
+            remove_old_models(work.database, dbt.relations(("model", "seed")), dbt.relations(("snapshot",)))
         self._checks(job, work, dbt, None)
 
     def _dbt(self, work: Workspace) -> Dbt:
