@@ -50,6 +50,7 @@ from stack_runtime.pipeline.sources import (
     Selection,
     Source,
     declared_sources,
+    refuse_empty,
     refuse_nothing_declared,
     select_entity,
     select_landed,
@@ -118,9 +119,9 @@ class Pipeline:
     def _refuse_nothing(self, declared: Sequence[Source], source: str | None) -> None:
         """Refuse a run that has nothing to load: neither a file nor a source that reads no files."""
         refuse_nothing_declared(declared)
-        if not select_landed(declared, self._paths.landing, source).sources:
-            where = str(self._paths.landing)
-            raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
+        selection = select_landed(declared, self._paths.landing, source)
+        if not selection.sources:
+            refuse_empty(selection, self._paths.landing)
 
     def build(self, select: str | None = None, *, plan: bool = False) -> tuple[Run, StackError | None]:
         """Build the models from the published raw data, test them, and publish.
