@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -198,6 +199,8 @@ def _comparable(column: str, kind: str) -> str:
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
+        if math.isnan(one) and math.isnan(other):
+            return True
         return one == other or abs(one - other) <= _NOISE * max(abs(one), abs(other))
     return bool(one == other)
 
