@@ -20,7 +20,7 @@ _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]+)?")
 _OFFSET = re.compile(r".*[+-][0-9]{2}(:?[0-9]{2})?")
 _EXACT_DIGITS = 15
-"""A DOUBLE keeps every decimal number with this many digits."""
+"""A DOUBLE keeps every decimal number with this many significant digits."""
 
 
 def refuse_changed_values(database: Path, seeds: Iterable[Any]) -> None:
@@ -55,7 +55,7 @@ def is_changed(text: str, kind: str) -> bool:
     if kind in ("INTEGER", "BIGINT"):
         return not _WHOLE.fullmatch(text)
     if kind == "DOUBLE":
-        return not _NUMBER.fullmatch(text) or len(re.sub("[^0-9]", "", text)) > _EXACT_DIGITS
+        return not _NUMBER.fullmatch(text) or len(re.sub("[^0-9]", "", text).lstrip("0")) > _EXACT_DIGITS
     return kind == "TIMESTAMP" and _OFFSET.fullmatch(text[10:]) is not None
 
 

@@ -56,6 +56,14 @@ def test_rows_without_a_key_are_compared_by_content(tmp_path: Path, key: str | N
     assert (diff.added, diff.removed) == (0, 1)
 
 
+def test_equal_sums_that_are_not_a_number_are_not_a_change(tmp_path: Path) -> None:
+    query = "SELECT * REPLACE (CASE id WHEN 3 THEN 'nan'::DOUBLE ELSE ratio END AS ratio)"
+    rows = f"{query} FROM ({ROWS})"
+    assert compare(tmp_path, table(rows), table(rows)) == ()
+    (diff,) = compare(tmp_path, table(ROWS), table(rows))
+    assert diff.changed == 1 and set(diff.sums) == {"ratio"}
+
+
 def test_rounding_differences_of_a_sum_are_not_a_change(tmp_path: Path) -> None:
     noisy = f"SELECT * REPLACE (ratio * (1 + 1e-13) AS ratio) FROM ({ROWS})"
     assert compare(tmp_path, table(ROWS), table(noisy)) == ()

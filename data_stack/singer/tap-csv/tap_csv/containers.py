@@ -23,7 +23,7 @@ _MOST_OF_DISK = 0.5
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _SAVE = "save the table as CSV UTF-8 and load that"
 _FOREIGN = {
-    b"\xd0\xcf\x11\xe0": f"is an Excel workbook, an old one (.xls) or one with a password; open it in Excel, {_SAVE}",
+    b"\xd0\xcf\x11\xe0": f"is an old Excel workbook (.xls), or one with a password; open it in Excel, {_SAVE}",
     b"PK\x05\x06": "is an empty zip archive",
     b"%PDF": f"is a PDF; {_SAVE}, or ask the sender for a CSV export",
     b"PAR1": "is a Parquet file, which this tap does not read",
