@@ -99,7 +99,7 @@ def test_landing_folder_without_a_file_of_an_entity_is_refused_with_the_file_tha
     sources = declared_sources(write(tmp_path, PROJECT))
     landing = tmp_path / "landing"
     landing.mkdir()
-    with pytest.raises(UsageError, match="^no CSV file in the landing folder$"):
+    with pytest.raises(UsageError, match=r"no CSV file in the landing folder \("):
         refuse_empty(select_landed(sources, landing), landing)
     for name in ("wrong/x.xlsx", "wrong/y.csv"):
         (landing / name).parent.mkdir(exist_ok=True)
