@@ -25,17 +25,17 @@ def test_declared_row_end_is_read(kit: Kit, quoted: str, end: str) -> None:
 def test_value_after_the_last_delimiter_and_row_without_it_are_quarantined(kit: Kit) -> None:
     kit.load(kit.csv(HEADER + "1,a,1.00,,\n2,b,2.00,,oops\n3,c,3.00,\n"), entity=DECLARED)
     assert sorted((row["line"], row["reason"]) for row in kit.quarantined) == [
-        (3, "a value in field 5, which has no name in the header"), (4, "4 fields where the header has 5"),
+        (3, "a value in field 5, which has no name in the header"), (4, "4 fields, but the header has 5"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("row", ["1,a,1.00,,\n", '1,"a, b",1.00,,\n', "1,12,50,,\n"])
 def test_undeclared_row_end_is_refused_with_the_setting(kit: Kit, row: str) -> None:
     done = kit.tap(kit.csv(HEADER + row), report_path=None)
-    assert done.code == 1 and "5 fields where the header has 4; if all rows end with a delimiter" in done.sentence
+    assert done.code == 1 and "5 fields, but the header has 4; if all rows end with a delimiter" in done.sentence
     assert "set row_end: delimiter" in done.sentence
 
 
 def test_extra_field_with_a_value_gets_no_such_advice(kit: Kit) -> None:
     done = kit.tap(kit.csv(HEADER + "1,a,1.00,,oops\n"), report_path=None)
-    assert done.code == 1 and "5 fields where the header has 4" in done.sentence and "row_end" not in done.sentence
+    assert done.code == 1 and "5 fields, but the header has 4" in done.sentence and "row_end" not in done.sentence
