@@ -1,4 +1,4 @@
-"""Change and remove seeds and snapshots of a user's project: values stay right, and no history is lost."""
+"""Change and remove seeds and snapshots of a user's project: values stay correct, and no history is lost."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def land(project: OwnProject, name: str, *rows: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """Return a project with one entity, a seed and a snapshot after its first run; the tests build on each other."""
+    """Return a project with an entity, a seed and a snapshot after its first run.
+
+    The tests run in the order of this file, and each test uses the data of earlier tests.
+    """
     project = OwnProject(tmp_path_factory.mktemp("own"), "own", {"host": "local"}, sources=True)
     dbt = project.models.parent
     kept = {name: (dbt / name).read_text() for name in ("profiles.yml", "macros/generate_schema_name.sql")}
@@ -58,7 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
     return project
 
 
-def test_changed_seed_replaces_the_table_by_name_of_the_column(project: OwnProject) -> None:
+def test_changed_seed_is_loaded_by_the_names_of_its_columns(project: OwnProject) -> None:
     write(project, "seeds/codes.csv", "zip,code,note\n1,7,new\n")
     land(project, "2.csv", "h1,61")
     run = project.local("run")
@@ -94,7 +97,7 @@ def test_seed_value_that_dbt_would_change_is_refused_until_its_type_is_declared(
     assert project.query(HISTORY)[:3] == [("h1", 60, False), ("h1", 61, False), ("h1", 62, True)]
 
 
-def test_seed_replaces_a_view_and_the_table_of_a_removed_snapshot_stays(project: OwnProject) -> None:
+def test_seed_replaces_a_view_and_the_table_of_a_removed_snapshot_is_kept(project: OwnProject) -> None:
     for name in ("models/shown.sql", "models/history.sql", "snapshots/hours_then.yml"):
         (project.models.parent / name).unlink()
     write(project, "seeds/shown.csv", "one\n2\n")
@@ -107,7 +110,7 @@ def test_seed_replaces_a_view_and_the_table_of_a_removed_snapshot_stays(project:
     assert project.query(gone) == [(0,)]
 
 
-def test_model_named_as_a_removed_snapshot_is_refused(project: OwnProject) -> None:
+def test_model_with_the_name_of_a_removed_snapshot_is_refused(project: OwnProject) -> None:
     model = write(project, "models/hours_then.sql", "{{ config(schema='lists') }} select 1 as one")
     before = project.query(HISTORY)
     run = project.local("run")

@@ -85,7 +85,7 @@ def test_column_gets_the_type_that_is_declared_later(kit: Kit) -> None:
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
 def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool) -> None:
-    """Every line of a bad record counts. A file with over 20 bad lines is refused if they are more than a fifth."""
+    """Every line of a bad record counts. A file is refused if over 20 lines and over a fifth of its lines are bad."""
     stray = '1,"' + "\n" * (bad - 1) + 'x"y\n'
     kit.csv("id,note\n" + "".join(f"g{i},x\n" for i in range(60)) + stray, "a.csv")
     kit.csv("id,note\n" + "".join(f"h{i},x\n" for i in range(1000)), "b.csv")

@@ -1,4 +1,4 @@
-"""A file joined of UTF-8 and a Western encoding: the rows in UTF-8 are quarantined, all others are loaded."""
+"""Load files that mix UTF-8 and another encoding: rows in UTF-8 are quarantined, and all other rows are loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.kit.singer import Kit
 
 OWN = ("Köln", "CAFÉ»", "«CAFÉ\u00a0»", "naïve café’s", "São Paulo – 5 €", "NÃO", "CAFÉ…", "plain")
-"""Values in cp1252 whose bytes include valid UTF-8 sequences or come close to them."""
+"""Values whose bytes in cp1252 contain or resemble valid UTF-8 sequences."""
 
 
 @pytest.mark.parametrize("more", ["", '9,"a\nb"\n'], ids=["read by DuckDB", "split into records"])
@@ -28,7 +28,7 @@ def test_utf_8_row_is_found_in_other_western_encodings(kit: Kit, encoding: str) 
     assert kit.query("SELECT v FROM t ORDER BY id") == [("Köln",), ("É",)]
 
 
-def test_cyrillic_letter_before_a_sign_is_loaded(kit: Kit) -> None:
+def test_cp1251_row_that_resembles_utf_8_is_loaded(kit: Kit) -> None:
     values = ["В\u00a0Москве", "Г»", "Д…", "ёж"]
     text = "id,v\n" + "".join(f"{number},{value}\n" for number, value in enumerate(values))
     kit.load(kit.csv(text.encode("cp1251")), entity={"encoding": "cp1251"})

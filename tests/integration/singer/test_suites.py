@@ -20,7 +20,7 @@ TestTapCSV = get_tap_test_class(
 
 
 class TestTargetDuckDB(get_target_test_class(target_class=TargetDuckDB, config={"path": ":memory:"})):  # type: ignore[misc]
-    """The tests of this suite share a database file instead of the database in memory."""
+    """The target tests of the Singer SDK, with a database in memory."""
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -204,7 +204,7 @@ def test_lines_above_the_header_are_reported() -> None:
 
 @pytest.mark.parametrize("row", ["1,-12.00,,", "1,12,50,"])
 def test_rows_with_one_more_empty_field_leave_the_row_end_open(row: str) -> None:
-    """The second row may be an unquoted decimal comma before an empty last column, so nothing is proven."""
+    """The row of the second case may contain an unquoted decimal comma, so it does not prove a row end."""
     data = f"Nr,Sum,Slip\n{row}\n{row.replace('1,', '2,', 1)}\n".encode()
     report = _inspected(data, {"keys": ["Nr"]})
     assert report and [one.setting for one in report.open] == ["row_end"]
@@ -218,7 +218,7 @@ def test_rows_with_one_more_empty_field_leave_the_row_end_open(row: str) -> None
 @pytest.mark.parametrize(
     ("values", "has_note"), [(["12 %", "7,5 %"], True), (["12%", "-3%"], True), (["12 %", "x"], False)]
 )
-def test_percentages_are_text_with_a_note_on_the_setting(values: list[str], has_note: bool) -> None:
+def test_percentages_are_text_and_a_note_names_the_setting(values: list[str], has_note: bool) -> None:
     rows = [[f"k{number}", value] for number, value in enumerate(values)]
     report = _inspected(_csv(["id", "it"], *rows), {"keys": ["id"]})
     assert report and [column.type for column in report.columns] == ["string", "string"]
