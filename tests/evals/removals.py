@@ -141,7 +141,7 @@ class _NoTimeout:
 
 
 def run_tools_without_approval(patch: pytest.MonkeyPatch) -> None:
-    """Let the framework execute calls of tools that need approval."""
+    """Let the agent framework execute calls of tools that need approval."""
     real = agent.Tool
     patch.setattr(agent, "Tool", lambda *a, requires_approval=False, **more: real(*a, **more))
 

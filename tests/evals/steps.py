@@ -218,7 +218,7 @@ class CaseSteps(ExternalSteps):
         return None, None
 
     def approve_other_stack(self, _: Any) -> tuple[Any, Any]:
-        """Approve the proposal of the stack `other`; the service of the stack `prod` must refuse the token."""
+        """Approve the proposal of the stack `other`; a later step must fail to use its token for the stack `prod`."""
         proposal = self.proposals[-1]
         self.tokens[len(self.proposals) - 1] = self.env.all_stacks.approve(proposal.id, proposal.digest, "bob")
         return None, None

@@ -27,7 +27,7 @@ class OwnRegistry:
 
     Args:
         folder: the cache folder that contains the registry.
-        address: `host:port`, which servers of the kit reach.
+        address: `host:port` at which servers of the kit reach the registry.
     """
 
     folder: Path

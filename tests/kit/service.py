@@ -48,7 +48,11 @@ class Running:
         return str(self.container.attrs["NetworkSettings"]["Networks"][self.network.name]["IPAddress"])
 
     def deliver(self, changed: Mapping[str, str] | None = None) -> None:
-        """Copy the files of the service into its volume; `changed` maps file names to contents that tests change."""
+        """Copy the files of the service into its volume.
+
+        Args:
+            changed: other contents for some of the files, by the name of the file.
+        """
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             for file in self.service.files:
@@ -156,7 +160,7 @@ def image_of(client: docker.DockerClient, image: str | Build, context: Path = RO
     """Build or pull an image, and return its name.
 
     One of our own images is built from `context`, and its layers are kept for the next build. Any other image is pulled
-    or built with the code of `fds setup`, which gets only the images of the selected profiles.
+    or built with the code of `fds setup`, because `fds setup` itself gets only images of the selected profiles.
     """
     if isinstance(image, str):
         wanted = Image(image)

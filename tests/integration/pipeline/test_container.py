@@ -102,7 +102,7 @@ def test_file_is_uploaded_and_the_result_returned(container: Container, tmp_path
     assert container.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "2", "--json"])[0] == 0
 
 
-def test_result_of_the_last_publishing_run_is_written_as_metrics(container: Container, tmp_path: Path) -> None:
+def test_result_of_the_last_run_is_written_as_metrics(container: Container, tmp_path: Path) -> None:
     def metrics() -> dict[str, float]:
         code, text = container.exec_run(["cat", "/data/metrics/pipeline.prom"])
         assert code == 0 and isinstance(text, bytes)

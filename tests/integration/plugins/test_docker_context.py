@@ -62,7 +62,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a home folder without a Docker configuration; no variable chooses a daemon."""
+    """Return a home folder without a Docker configuration, and remove the variables that choose a daemon."""
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -112,7 +112,7 @@ def test_sdk_setup_and_provider_use_the_current_context(
     assert docker.DockerClient(DEFAULT_ADDRESS).networks.list(names=[name])
 
 
-def test_variable_overrides_the_context_in_the_provider(
+def test_docker_host_overrides_the_context_in_the_provider(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", DEFAULT_ADDRESS)

@@ -21,7 +21,7 @@ REACHABLE_S = 180.0
 def _connect(
     running: Running, role: str = "pipeline", database: str = "marts"
 ) -> psycopg.Connection[tuple[object, ...]]:
-    """Log in over the network with the password, as another service does."""
+    """Log in over the network with the password of the role, as another service does."""
     password = running.context.secrets[f"{role}_password"]
     return psycopg.connect(host=running.address, user=role, password=password, dbname=database, connect_timeout=5)
 

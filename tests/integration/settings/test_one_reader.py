@@ -1,4 +1,4 @@
-"""Test for every source of settings that planned, approved and ordered settings are equal, or nothing is ordered."""
+"""Test that planned, approved and ordered settings are equal for every source, or that the account is unchanged."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from tests.kit.project import ROOT, Project
 PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "agents.md"}))
 """`docs/agents.md` has its own test, `tests/unit/agents/test_docs.py`."""
 DRAWINGS = ("text", "nginx")
-"""Languages of blocks without commands: drawings and configuration."""
+"""Languages of code blocks without commands, which are drawings and configuration."""
 PROGRAMS = ("python",)
-"""Language of blocks that are programs; `tests/unit/infra/test_component.py` runs those of docs/component.md."""
+"""Language of code blocks that are programs; `tests/unit/infra/test_component.py` runs those of docs/component.md."""
 SETTINGS = ("yaml",)
 """Languages of blocks that contain settings; `tests/unit/pipeline/test_sources.py` reads those of docs/data.md."""
 

@@ -95,7 +95,7 @@ def test_images_of_a_stack_are_found_without_a_pulumi_state(client: docker.Docke
 
 @dataclass
 class _Deployment:
-    """Double of a deployment that has ended; `locked` tells whether another deployment has begun since."""
+    """Double of a deployment that has ended; `locked` tells whether another deployment is running."""
 
     locked: bool
     settings: Settings

@@ -1,4 +1,4 @@
-"""Run tap and target as processes, and test load methods, keys, schema changes, state, and plugins of other authors."""
+"""Run the commands of tap and target, and test load methods, keys, schema changes, state, and plugins of others."""
 
 from __future__ import annotations
 

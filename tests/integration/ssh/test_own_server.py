@@ -84,7 +84,7 @@ def test_port_that_another_program_uses_is_refused_before_anything_changes(serve
         server.console("systemctl", "stop", "taken")
 
 
-def test_deployments_after_kills_complete_the_stack(server: OwnServer) -> None:
+def test_deployment_after_killed_deployments_completes_the_stack(server: OwnServer) -> None:
     server.killed_when(lambda: server.succeeds("test", "-e", "/var/lib/fds/installing"))
     server.killed_when(lambda: server.succeeds("id", "deploy"))
     server.killed_when(lambda: len([one for one in server.changes() if one.startswith("container")]) >= 2)
@@ -127,7 +127,7 @@ def test_owner_can_still_log_in(server: OwnServer) -> None:
     assert server.console("stat", "-c", "%U %a", "/home/deploy/.ssh/authorized_keys").split() == ["deploy", "600"]
 
 
-def test_drift_is_found(server: OwnServer) -> None:
+def test_removed_container_is_reported_as_drift_and_created_again(server: OwnServer) -> None:
     assert server.project.fds("drift").returncode == 0
     name = server.console("docker", "ps", "--quiet", "--filter", "label=fds.service=streamlit").strip()
     server.console("docker", "rm", "--force", name)

@@ -25,7 +25,7 @@ def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int
 
 
 def _scan_batch(address: str, ports: list[int]) -> set[int]:
-    """Return the open ports of one batch; the time limit begins after all connects, which may take long."""
+    """Return the open ports of one batch; the time limit begins when all connections have been started."""
     found: set[int] = set()
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())

@@ -1,4 +1,4 @@
-"""Test the share of quarantined rows, by run and table."""
+"""Test the share of quarantined rows for each run and table."""
 
 from __future__ import annotations
 
