@@ -50,7 +50,9 @@ def test_plan_of_a_server_is_delivered_with_all_lines(tmp_path: Path, monkeypatc
     assert found["fds_cost_deployed_timestamp_seconds"] == NOW.timestamp()
 
 
-def test_unknown_cost_has_no_series_and_is_called_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_cost_has_no_cost_metric_and_the_verdict_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = planned(tmp_path, monkeypatch, **RENTED | {"allowSnapshot": False})
     assert plan.verdict == "unknown" and plan.total_usd is None
     found = series(plan)
@@ -63,9 +65,7 @@ def test_local_stack_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not plan.paid and series(plan)['fds_cost_planned{currency="USD"}'] == 0
 
 
-def test_written_plan_is_read_back_by_the_runner_and_the_dashboard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plan_that_the_runner_wrote_is_read_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(tmp_path, monkeypatch, **RENTED)
     monkeypatch.setenv("FDS_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("FDS_DATABASE", raising=False)
@@ -102,7 +102,9 @@ def test_runner_refuses_an_invalid_plan(
     ],
     ids=str,
 )
-def test_wrong_field_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> None:
+def test_plan_file_with_a_wrong_field_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
     good = json.loads(planned(tmp_path, monkeypatch, host="local").as_json())
     file = tmp_path / "cost.json"
     file.write_text(json.dumps(good))

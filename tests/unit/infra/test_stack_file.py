@@ -167,7 +167,7 @@ def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> 
 
 
 def test_change_planned_on_other_settings_is_not_written(tmp_path: Path) -> None:
-    """Two changes that are each within the budget may exceed the budget together."""
+    """Two changes that are each within the budget may exceed it together, so the second must be planned again."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")
     planned_on = read(tmp_path, "prod")
