@@ -1,4 +1,4 @@
-"""Serve an eval environment over HTTP in a thread of this process, with tokens of every kind."""
+"""Serve an `EvalEnvironment` over HTTP in a thread of this process, with valid and invalid tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.evals.environment import EvalEnvironment
 
 @dataclass(frozen=True)
 class Served:
-    """Hold the address of the server, the eval environment that it serves, and the access tokens by name."""
+    """Hold the address of the server, the `EvalEnvironment` that it serves, and the access tokens by name."""
 
     url: str
     env: EvalEnvironment

@@ -69,7 +69,7 @@ def _read_all(project: Project) -> tuple[dict[str, str], dict[str, str], dict[st
 
 @pytest.fixture(params=["local", "server"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """Return a project whose stack was never deployed; the stack file of a server has an encrypted token."""
+    """Return a project whose stack was never deployed; a stack on a server has an encrypted token in its stack file."""
     made = Project(tmp_path, STACK, {"host": "local"} if request.param == "local" else ON_A_SERVER)
     if request.param == "server":
         text = made.stack_file.read_text()

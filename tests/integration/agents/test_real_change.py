@@ -27,7 +27,7 @@ SQL = ("psql", "-U", "postgres", "-tA", "-c")
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     made = Project(tmp_path, STACK, {"host": "local", **free_ports()})
     made.take_secrets()
-    for name in OTHERS:  # this process runs the service, but its environment selects another project
+    for name in OTHERS:  # the service in this process must not use the project that these variables select
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     made.clear()

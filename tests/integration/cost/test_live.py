@@ -175,7 +175,7 @@ def test_request_is_repeated_after_a_rate_limit(server: ScriptedServer) -> None:
     assert Account("token").prices(TODAY).currency == "EUR"
 
 
-def test_truncated_response_is_unreachable(server: ScriptedServer) -> None:
+def test_truncated_response_raises_an_unreachable_error(server: ScriptedServer) -> None:
     server.script, server.missing = _valid_response, 100
     server.chunk = 1000
     with pytest.raises(UnreachableError):
@@ -190,7 +190,7 @@ def test_slow_response_times_out(server: ScriptedServer) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_refused_connection_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_connection_raises_an_unreachable_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HCLOUD_ENDPOINT", "http://127.0.0.1:9/v1")
     with pytest.raises(UnreachableError, match="does not answer"):
         Account("token").prices(TODAY)

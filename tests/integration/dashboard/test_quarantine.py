@@ -1,4 +1,4 @@
-"""Test that the page "Quarantine" lists rows with reason and setting, filters them, and saves them without formulas."""
+"""Test that the page "Quarantine" lists rows with the reason and the setting that helps, filters and saves them."""
 
 from __future__ import annotations
 

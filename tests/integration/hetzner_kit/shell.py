@@ -50,7 +50,7 @@ class Shell:
         return client
 
     def until(self, command: str, seconds: float) -> float:
-        """Repeat a command until it succeeds, also during a boot or without a connection; return the elapsed seconds.
+        """Repeat a command until it succeeds, even if connections fail during a boot; return the elapsed seconds.
 
         Raises:
             TimeoutError: the command did not succeed within `seconds`.

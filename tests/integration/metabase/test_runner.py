@@ -1,4 +1,4 @@
-"""Test that the real runner fills Metabase after a run that published, and for `fds up`."""
+"""Test that the real runner fills Metabase after a run has published data, and when `fds up` asks for it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_run_publishes_although_metabase_refuses(stack: Stack) -> None:
         stack.stand_in.starting = False
 
 
-def test_no_password_is_in_the_logs_or_the_environment(stack: Stack) -> None:
+def test_no_password_is_in_the_logs_or_the_configuration_of_the_runner(stack: Stack) -> None:
     stack.fill()
     seen = stack.runner.logs() + json.dumps(stack.runner.container.attrs["Config"])
     assert not [name for name, secret in stack.runner.context.secrets.items() if secret in seen]
