@@ -34,7 +34,7 @@ class Served:
 
 
 async def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Say hello, or request a test run if the prompt has "test"; a prompt with "slow" delays the answer."""
+    """Say hello, or request the job `dbt_test` if the prompt has "test"; a prompt with "slow" delays the answer."""
     if "slow" in str(messages[-1].parts[-1]):
         await asyncio.sleep(2)
     if "test" in str(messages[-1].parts[-1]):

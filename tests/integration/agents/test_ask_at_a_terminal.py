@@ -1,4 +1,4 @@
-"""Run `fds ask` at a terminal, with a model over HTTP and the real pipeline: an approved job runs once."""
+"""Run `fds ask` at a terminal, with a double of a model and the real pipeline: an approved job runs once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run docs/examples/two_stacks on this machine's Docker, with a wheel in a virtual environment."""
+"""Run docs/examples/two_stacks on this machine's Docker, with the package installed from a wheel."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _password(stack: str) -> str:
     return output.decode().strip().rpartition(":")[2]
 
 
-def test_outputs_name_network_urls_and_host(program: Program) -> None:
+def test_outputs_have_the_network_the_urls_and_the_host(program: Program) -> None:
     outputs = program.outputs()
     assert set(outputs["urls"]["shop"]) == {"streamlit", "greeter"} and set(outputs["urls"]["lab"]) == {"streamlit"}
     assert outputs["network"] == f"freelancer-data-stack-{NAMES[0]}-data"

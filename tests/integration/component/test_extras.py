@@ -1,4 +1,4 @@
-"""Test the command line from a wheel: it works with an extra, and names a missing extra in one sentence."""
+"""Test `fds` installed from a wheel: it works with an extra, and names a missing extra in one sentence."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _with_server_types(answer: Callable[[int], Answer]) -> Script:
     return lambda path, page: _valid_response(path, page) if path.endswith("/pricing") else answer(page)
 
 
-def test_all_pages_are_read(server: ScriptedServer) -> None:
+def test_all_pages_of_server_types_are_read(server: ScriptedServer) -> None:
     server.script = _valid_response
     found = Account("token").prices(TODAY)
     assert set(found.server_types) == {kind["name"] for kind in kit.SERVER_TYPES}
@@ -128,7 +128,7 @@ def test_duplicate_json_key_in_a_list_of_the_account_gives_an_unknown_result(ser
 
 
 def test_redirect_is_followed(server: ScriptedServer) -> None:
-    """Only the final response must be strict JSON, not the redirect."""
+    """The final response must be strict JSON, but the redirect need not be JSON."""
     server.script = lambda path, page: (302, b"elsewhere") if path == "/v1/pricing" else _valid_response(path, page)
     server.location = "/v1/new/pricing"
     assert Account("token").prices(TODAY).currency == "EUR"

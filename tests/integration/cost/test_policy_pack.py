@@ -62,7 +62,7 @@ def _firewall() -> pulumi.Output[int]:
 
 @pytest.mark.parametrize("host", ["hetzner", "local"])
 def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host: str) -> None:
-    """The pack refuses the server with and without a preview, and also if the settings choose the local host."""
+    """The pack refuses the server with and without a preview, even if the setting `host` is `local`."""
     stack = deploy(_server, host=host)
     with pytest.raises(
         automation.CommandError, match=r"over: \$96\.93 a month is \$46\.93 over the budget of \$50\.00"
@@ -212,7 +212,7 @@ def test_containers_that_do_not_fit_the_server_are_not_created(
 
 
 def test_our_own_program_passes_the_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
-    """Preview a local stack, where the providers' defaults are known, and a new server, where they are unknown."""
+    """Preview a local stack, where defaults of providers are known, and a new server, where these are unknown."""
     for stack, settings in (
         ("pack-dev", {"host": "local"}),
         ("pack-prod", {**ON_A_SERVER, "budgetUsd": "200", "budgetGroup": "pack-tests", "sshFrom": ["192.0.2.0/24"]}),

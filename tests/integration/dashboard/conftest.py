@@ -30,7 +30,7 @@ from tests.kit.warehouse import PROJECT, Warehouse
 APP = PROJECT.parent / "streamlit"
 TIMEOUT_S = 60
 MISSING_PART = "Failed to fetch dynamically imported module"
-"""Text that the app shows where a part of the page could not be loaded."""
+"""Text that the app shows in place of a part that could not be loaded."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Dashboard:
         self.wait(lambda: wanted.items() <= self.metrics().items())
 
     def cells(self) -> list[list[str]]:
-        """Return the first rows of the first table, which its canvas exposes to assistive technology."""
+        """Return the first rows of the first table, from the HTML table that its canvas contains for screen readers."""
         script = """
             const table = document.querySelector('[data-testid="stDataFrame"] [role="grid"]');
             return [...table.querySelectorAll('tbody tr')].map(
@@ -197,7 +197,7 @@ def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
     """Check that no page made a request that its Content-Security-Policy or the proxy's rate limit blocked."""
     yield
     messages = dashboard.messages()
-    refusals = ("Content Security Policy", "with a status of 429")  # a bare 429 may also be part of a component's hash
+    refusals = ("Content Security Policy", "with a status of 429")  # the number 429 alone may be part of a file name
     assert not [line for line in messages if any(refusal in line for refusal in refusals)]
     messages.clear()
 

@@ -26,7 +26,7 @@ def a_run(**changes: object) -> Run:
                   "source": "transactions.csv", "status": "succeeded"} | changes)  # type: ignore[arg-type]  # fmt: skip
 
 
-def test_metrics_of_each_currency_match_the_file(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_metrics_of_each_currency_match_the_loaded_rows(dashboard: Dashboard, warehouse: Warehouse) -> None:
     warehouse.load(SAMPLE, TYPES)
     warehouse.dbt("run")
     dashboard.publish(warehouse)

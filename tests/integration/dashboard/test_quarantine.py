@@ -1,4 +1,4 @@
-"""Test that the page "Quarantine" lists rows with the reason and the setting that helps, filters and saves them."""
+"""Test that the page "Quarantine" lists, filters and saves rows, each with its reason and the setting that helps."""
 
 from __future__ import annotations
 

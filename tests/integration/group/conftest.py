@@ -116,7 +116,7 @@ def _usd(euros: Decimal) -> Decimal:
 
 @pytest.fixture
 def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Group]:
-    """Yield an empty account and a project without stacks."""
+    """Yield a `Group` with an empty account and a project without stacks."""
     with HetznerAPI(action_seconds=0.0, rate_limit=100_000) as api:
         for name, value in api.environment.items():
             monkeypatch.setenv(name, value)

@@ -61,7 +61,7 @@ def test_firewall_rules_that_plain_pulumi_did_not_apply_are_repaired(healing: He
 
 
 @pytest.mark.parametrize("fault", ["503", pytest.param("cut", marks=SLOW)])
-def test_protection_that_failed_at_creation_is_repaired(empty: Healing, fault: str) -> None:
+def test_protection_that_could_not_be_switched_on_at_creation_is_repaired(empty: Healing, fault: str) -> None:
     empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
     empty.up()
     assert is_complete(empty) and empty.up() == {}
@@ -88,7 +88,7 @@ def test_up_after_an_interrupted_down_switches_protection_on_again(healing: Heal
 
 
 def test_firewall_setting_is_applied_after_an_interrupted_down(healing: Healing) -> None:
-    """The attachment of the volume is already deleted, so the engine cannot update the firewall alone."""
+    """The interrupted `down` has deleted the volume attachment, so the engine cannot update only the firewall."""
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
         healing.down()
@@ -207,7 +207,7 @@ def test_images_are_locked_as_soon_as_docker_on_the_server_answers(
 
 
 def test_firewall_is_changed_before_the_wait_for_the_server(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a new address, the server can be reached only after the firewall rule changed."""
+    """From a new address, the server can be reached only after the rule was changed, so the change must come first."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.up()
     healing.project.configure({"sshFrom": [HOME]})

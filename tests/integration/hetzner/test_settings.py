@@ -75,7 +75,7 @@ REFUSED = {
 
 
 class Steps(Progress):
-    """Collect what the engine would do to resources of the account."""
+    """Collect the operations that the engine would do on resources of the account."""
 
     def __init__(self) -> None:
         super().__init__(None)

@@ -25,7 +25,7 @@ def key_pair() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Shell:
-    """SSH access to one server as root; every host key except `host_key` is refused."""
+    """Log in to one server over SSH as root; refuse every host key except `host_key`."""
 
     address: str
     login_key: str

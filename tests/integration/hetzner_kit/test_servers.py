@@ -145,7 +145,9 @@ def test_containers_on_the_server_count_against_the_memory_of_the_server(box: Bo
     deadline = time.monotonic() + 60
     while memory := box.machines.container(box.id).stats(stream=False)["memory_stats"]:
         counted = memory["stats"]
-        if counted.get("total_rss", counted.get("anon")) >= held:  # cgroup version 1, or version 2
+        if (
+            counted.get("total_rss", counted.get("anon")) >= held
+        ):  # `total_rss` exists in cgroup version 1, `anon` in version 2
             break
         assert time.monotonic() < deadline
     assert memory["limit"] == MEMORY_GB["cpx02"] * 1024**3

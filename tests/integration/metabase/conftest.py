@@ -82,7 +82,7 @@ def postgres() -> Iterator[Running]:
 
 @dataclass
 class Platform:
-    """Hold PostgreSQL and the stand-in for Metabase, and fill the stand-in."""
+    """Hold PostgreSQL and the stand-in for Metabase, and create starter content in the stand-in."""
 
     postgres: Running
     stand_in: StandIn
@@ -99,7 +99,7 @@ class Platform:
         return Access(**{**found, "url": self.stand_in.url, **changed})
 
     def fill(self, **changed: Any) -> Filled:
-        """Fill Metabase as the runner does."""
+        """Create the starter content in the stand-in, as the runner does in Metabase."""
         return fill(self.access(**changed), server_of(self.postgres), self.folder / "manifest.json")
 
     def publish(self, *statements: str) -> None:

@@ -1,4 +1,4 @@
-"""Test how Metabase is filled with cards, with a stand-in for its API and a real PostgreSQL with real marts."""
+"""Test how starter content is created in a stand-in for Metabase, with a real PostgreSQL that has real marts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_metabase_without_marts_gets_an_account_and_the_database(platform: Platf
     )  # fmt: skip
 
 
-def test_first_boot_creates_everything_and_the_reader_can_run_each_card(platform: Platform) -> None:
+def test_starter_content_is_created_and_the_reader_can_run_each_card(platform: Platform) -> None:
     _ready(platform)
     filled = platform.fill()
     assert (filled.made, filled.left_out, platform.stand_in.refused) == (MADE, [], [])
@@ -61,7 +61,7 @@ def test_first_boot_creates_everything_and_the_reader_can_run_each_card(platform
     assert platform.state.syncs == [platform.state.databases[0]["id"]]
 
 
-def test_second_run_changes_nothing(platform: Platform) -> None:
+def test_second_fill_changes_nothing(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     before = platform.stand_in.changes()
@@ -139,7 +139,7 @@ def test_nothing_is_added_to_a_collection_or_database_that_a_user_removed(platfo
     assert filled.left_out == [f"all cards, because the {removed} was removed in Metabase"]
 
 
-def test_changed_password_of_the_reader_is_sent_to_metabase(platform: Platform) -> None:
+def test_changed_password_of_the_reader_role_is_sent_to_metabase(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     platform.state.databases[0]["details"]["json-unfolding"] = True  # an option that a user of Metabase set

@@ -22,12 +22,12 @@ from tests.kit.project import Project
 from tests.kit.receivers import receivers
 
 MEASURED_S = 10
-"""Time between two measurements of the containers."""
+"""Seconds between two measurements of the containers."""
 
 
 @contextmanager
 def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
-    """Deploy the stack and its receivers, and remove them.
+    """Start the receivers of alerts, deploy the stack, and remove both after the block.
 
     Args:
         on_small_volume: first create the volume `metrics` with only 32 MB, so that a test can fill the volume.

@@ -27,7 +27,7 @@ FILLER = "/data/metrics/filler"
 
 @contextmanager
 def stopped(service: str) -> Iterator[None]:
-    """Kill the container of a service, and start it again."""
+    """Kill the container of a service, and start it again after the block."""
     client = local_docker()
     (container,) = containers(client, STACK, service)
     try:
@@ -109,7 +109,7 @@ def certificate(days: int) -> tuple[str, str]:
 def rewritten(
     service: str, changes: Mapping[str, Callable[[str], str]], reload: Callable[[Container], object]
 ) -> Iterator[None]:
-    """Change delivered files of a service, and restore them.
+    """Change delivered files of a service, and restore them after the block.
 
     Args:
         changes: for each file name, a function that returns the new content from the delivered content.

@@ -91,7 +91,7 @@ class Notices:
         ]
 
     def mailed(self) -> list[Notice]:
-        """Return the alerts of all mails; in a mail, each alert has two lines, as `MAILED` describes."""
+        """Return the alerts of all mails; `MAILED` describes the two lines that a mail has for each alert."""
         found: list[Notice] = []
         for mail in self._stack.mail.received[self._mails :]:
             (part,) = (part for part in mail.walk() if part.get_content_type() == "text/plain")

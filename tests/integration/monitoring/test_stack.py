@@ -1,4 +1,4 @@
-"""Test the profile `monitoring` on a deployed stack: its targets, its alerts, and that outsiders cannot reach it."""
+"""Test the profile `monitoring` on a deployed stack: targets, alerts, and pages that outsiders cannot reach."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_command_alerts_test_reports_the_answer_of_each_receiver(stack: Monitore
     stack.webhook.status = 200
 
 
-def test_status_names_the_receivers(stack: Monitored) -> None:
+def test_status_names_the_receivers_of_alerts(stack: Monitored) -> None:
     assert stack.project.json("status")["alert_receivers"] == ["email", "slack", "webhook"]
     assert "Alerts go to: email, slack, webhook." in stack.project.fds("status").stdout
 

@@ -1,4 +1,4 @@
-"""Run the profile `orchestration` as declared: each part of Airflow in its own container, with PostgreSQL and Redis."""
+"""Run the profile `orchestration`: each part of Airflow in a separate container, with PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Orchestration:
 
 
 def land(container: Container, name: str, content: bytes) -> None:
-    """Put a file into the landing folder, which a container that runs tasks mounts."""
+    """Put a file into the landing folder, through a container that runs tasks and mounts the folder."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         entry = tarfile.TarInfo(name)
@@ -158,7 +158,7 @@ def orchestration(
         wait_for(
             lambda: is_pipeline_parsed(services[API_SERVER].container), 120, services["airflow-dag-processor"].logs
         )
-        for service in services.values():  # as in a deployment: the scheduler ends without PostgreSQL
+        for service in services.values():  # restarts the scheduler, which ends without PostgreSQL
             service.container.update(restart_policy={"Name": "unless-stopped"})
         yield Orchestration(services)
 
@@ -191,6 +191,6 @@ def celery_with_data(celery: Orchestration) -> Orchestration:
 
 
 def csv_of(first: int, count: int) -> bytes:
-    """Return a CSV file with `count` ids from `first` on; the sample has none of these ids."""
+    """Return a CSV file with `count` consecutive ids, starting at `first`; the sample has none of these ids."""
     lines = [f"x{n},2026-01-{n % 28 + 1:02},C{n % 7},10.50,EUR,consulting,hours" for n in range(first, first + count)]
     return "\n".join(["id,date,customer_id,amount,currency,category,description", *lines, ""]).encode()

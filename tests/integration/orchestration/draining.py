@@ -10,7 +10,7 @@ from tests.integration.orchestration.published import assert_same_in_postgres, h
 
 ROWS = 1_000
 BUSY_S = 25
-"""Seconds that the task works after the stop; by default, Docker kills a container after 10 s, the engine after 20."""
+"""Seconds that the task works after the stop; by default, Docker kills containers after 10 s, the engine after 20 s."""
 
 
 def assert_stopped_runner_completes_the_task(stack: Orchestration) -> None:

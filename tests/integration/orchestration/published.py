@@ -29,7 +29,7 @@ _BLOCKED = """SELECT count(*) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Published:
-    """Hold the id of the published run, row counts by mart, and the count, key count and sum of the transactions."""
+    """Hold the id of the run, the rows by mart, and the number of transactions, of their unique keys, and their sum."""
 
     run_id: str
     marts: dict[str, int]

@@ -40,7 +40,7 @@ def stack(disk: Path) -> Iterator[Orchestration]:
 
 
 def _fill(disk: Path) -> Path:
-    """Fill the disk except for `LEFT_MB`, and return the file that takes the space."""
+    """Fill the disk until `LEFT_MB` MB are free, and return the file that takes the space."""
     filler = disk / "filler"
     block = b"\0" * 2**20
     with filler.open("wb") as file:

@@ -174,7 +174,7 @@ def test_doctor_names_every_file_that_repeats_a_dag_id(doctor_error: str) -> Non
     assert "dag id mine" not in doctor_error.lower()
 
 
-def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:
+def test_airflow_ui_shows_the_dag_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:
     context = local.runner.context
     password, port = context.secrets["ui_password"], context.settings.https_port
     url = f"airflow.localhost:{port}"

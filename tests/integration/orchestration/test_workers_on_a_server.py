@@ -1,4 +1,4 @@
-"""Test three Celery workers on a rented server: two containers are added if they fit, otherwise refused with advice."""
+"""Test three Celery workers on a rented server: if they do not fit, the change is refused with alternatives."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_plain_pulumi_in_another_clone_is_refused(
     assert _there(client) == before
 
 
-def test_first_clone_is_unaffected(first: Project) -> None:
+def test_refused_verbs_of_another_clone_do_not_change_the_first_clone(first: Project) -> None:
     assert first.json("up")["changed"] == 0
     engine = first.engine("up", "--yes", "--skip-preview")
     assert engine.returncode == 0, engine.stdout + engine.stderr
@@ -124,7 +124,7 @@ def test_first_clone_is_unaffected(first: Project) -> None:
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, client: docker.DockerClient) -> None:
-    """The resources are in Docker but not in the Pulumi state; the marker of the owner in Docker has its identity."""
+    """The resources are in Docker but not in the Pulumi state; the marker in Docker has the identity of this state."""
     empty = '{"version": 3, "deployment": {"manifest": {"time": "2026-11-29T00:00:00Z", "magic": "", "version": ""}}}'
     (first.folder / "empty.json").write_text(empty)
     _state(first, "import", "--file", str(first.folder / "empty.json"))

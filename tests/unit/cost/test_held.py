@@ -85,8 +85,8 @@ def _server(number: int, **more: Any) -> dict[str, Any]:
     return {"id": number, "name": f"s{number}", "server_type": kind, "location": place, "labels": labels, **more}
 
 
-def test_backups_to_be_switched_off_are_not_counted() -> None:
-    """If these backups were counted, a stack over its budget could never deploy the setting that ends the backups."""
+def test_running_backups_of_the_planned_server_are_no_extra_cost() -> None:
+    """If these backups were counted, a stack over its budget could not be deployed with a setting that ends them."""
     inputs = _inputs({"labels": {}}, _server(2, backup_window="22-02"))
     assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
 

@@ -21,7 +21,7 @@ RENTED = {"host": "hetzner", "allowSnapshot": True, "trafficTb": 25, "fxRate": "
 
 
 def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> PlannedCost:
-    """Return the plan of these settings as it is delivered to the stack, with the prices in the package."""
+    """Return the plan that a stack with these settings gets, calculated with the prices in the package."""
     monkeypatch.delenv("HCLOUD_TOKEN", raising=False)
     found = Settings.of("prod", settings)
     plan = PlanningInputs.of(found, date(2026, 11, 30), project=tmp_path).plan(found)
@@ -114,5 +114,5 @@ def test_plan_file_with_a_wrong_field_is_refused(
         planned_cost.read(file)
 
 
-def test_missing_file_means_no_plan(tmp_path: Path) -> None:
+def test_missing_plan_file_is_read_as_no_plan(tmp_path: Path) -> None:
     assert planned_cost.read(tmp_path / "cost.json") is None

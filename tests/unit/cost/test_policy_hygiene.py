@@ -30,7 +30,7 @@ HOST_PATHS = (
     *("/run/containerd/containerd.sock", "/run/podman/podman.sock", "/run/user/1000/docker.sock", "/var/lib/docker"),
     *("/srv/data", "/etc", "/dev", "/root/.ssh"),
 )
-"""Docker's socket in several spellings, folders that contain it, sockets of other engines, and other host paths."""
+"""Docker's socket in several spellings, folders that contain this socket, other sockets, and other host paths."""
 
 
 def found(resource: Resource) -> list[str]:

@@ -29,7 +29,7 @@ for host in HOSTS:
 
 
 def _is_included(name: str, rules: list[str]) -> bool:
-    """Return whether a rule includes the file or a folder of it; a rule is the text after `!` in `.dockerignore`."""
+    """Return whether a rule (the text after `!` in `.dockerignore`) includes the file or one of its parent folders."""
     whole = [name, *(str(folder) for folder in Path(name).parents)]
     return any(fnmatch(part, rule) and part.count("/") == rule.count("/") for part in whole for rule in rules)
 

@@ -159,7 +159,7 @@ def test_own_service_comes_last_and_accepts_overrides() -> None:
     assert len(found) == len(selected(Settings(stack="dev"))) + 1 <= len(catalogue()) + 1
 
 
-def test_own_service_is_reserved_in_the_plan() -> None:
+def test_memory_of_an_own_service_is_reserved_in_the_plan() -> None:
     settings, today = Settings(stack="dev"), date(2026, 11, 1)
     alone = PlanningInputs.of(settings, today).plan(settings)
     with_own = PlanningInputs.of(settings, today, own=[OWN]).plan(settings)

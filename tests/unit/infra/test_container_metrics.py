@@ -147,7 +147,7 @@ def test_totals_of_cgroup_v1_are_used_if_present(daemon: Daemon, tmp_path: Path)
 
 
 def test_file_of_a_stack_has_only_the_containers_of_the_stack(daemon: Daemon, tmp_path: Path) -> None:
-    """The program writes only to a volume whose name and label belong to one stack; other stacks are not monitored."""
+    """The program writes only to a volume whose name and label belong to the same stack; other volumes stay empty."""
     for stack in ("a", "a-b", "lean"):
         daemon.add(f"{stack}-redis", "redis", stack, {"memory_stats": USED, "cpu_stats": SECONDS})
     daemon.add_volume(volume("a"), "a", tmp_path / "a")

@@ -197,7 +197,7 @@ def test_variables_of_provisioning_files_are_set_from_a_file() -> None:
     names = re.findall(r"\$(\w*)", found[SOURCES] + found[PROVIDER])
     assert names == ["GF_POSTGRES_PASSWORD"]
     assert environment["GF_POSTGRES_PASSWORD__FILE"] == "/run/fds/grafana_password"
-    assert "GF_POSTGRES_PASSWORD" not in environment  # the image refuses both a variable and its `__FILE`
+    assert "GF_POSTGRES_PASSWORD" not in environment  # the image refuses a variable that also has a `__FILE` variable
 
 
 def test_dashboards_use_variables_only_in_queries() -> None:

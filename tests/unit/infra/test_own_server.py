@@ -1,4 +1,4 @@
-"""Test servers that the user already has: acceptance of the host key, and checks of what the server reports."""
+"""Test servers that the user already has: acceptance of the host key, the capacity, and the check of ports."""
 
 from __future__ import annotations
 

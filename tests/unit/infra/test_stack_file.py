@@ -104,7 +104,7 @@ def test_restored_file_has_the_same_bytes(project: Path) -> None:
 
 @pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
 def test_restored_file_keeps_new_secrets(tmp_path: Path, text: str) -> None:
-    """A server that already exists may use the new SSH keys; without these keys it could not be reached."""
+    """A server that already exists may use the new SSH keys; without these keys, the server could not be reached."""
     path = path_of(tmp_path, "dev")
     path.write_text(text)
     before = read(tmp_path, "dev")
