@@ -1,4 +1,4 @@
-"""Serve an eval environment over HTTP in a thread of this process, with tokens of every kind."""
+"""Serve an `EvalEnvironment` over HTTP in a thread of this process, with valid and invalid tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.evals.environment import EvalEnvironment
 
 @dataclass(frozen=True)
 class Served:
-    """Hold the address of the server, the eval environment that it serves, and the access tokens by name."""
+    """Hold the address of the server, the `EvalEnvironment` that it serves, and the access tokens by name."""
 
     url: str
     env: EvalEnvironment
@@ -34,7 +34,7 @@ class Served:
 
 
 async def _model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Say hello, or request a test run if the prompt has "test"; a prompt with "slow" delays the answer."""
+    """Say hello, or request the job `dbt_test` if the prompt has "test"; a prompt with "slow" delays the answer."""
     if "slow" in str(messages[-1].parts[-1]):
         await asyncio.sleep(2)
     if "test" in str(messages[-1].parts[-1]):

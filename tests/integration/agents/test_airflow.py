@@ -1,4 +1,4 @@
-"""Use the Airflow tool with a real Airflow, which these tests start."""
+"""Use the class `Airflow` of the agents with a real Airflow, which these tests start."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _wait_for_end(airflow: Airflow, run_id: str) -> str:
     raise AssertionError("the run did not end")
 
 
-def test_run_is_started_listed_and_logged(airflow: Airflow) -> None:
+def test_dag_run_is_started_listed_and_logged(airflow: Airflow) -> None:
     assert airflow.trigger("hello", "fds-one")["state"] == "queued"
     with pytest.raises(UsageError, match="Airflow refuses"):
         airflow.trigger("hello", "fds-one")
@@ -79,7 +79,7 @@ def test_missing_configuration_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
         Airflow.from_environment()
 
 
-def test_approved_run_is_started_once(
+def test_approved_dag_run_is_started_once(
     started: kit.Airflow, airflow: Airflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     EvalEnvironment(tmp_path)

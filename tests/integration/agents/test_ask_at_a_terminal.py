@@ -1,4 +1,4 @@
-"""Run `fds ask` at a terminal, with a model over HTTP and the real pipeline: an approved job runs once."""
+"""Run `fds ask` at a terminal, with a double of a model and the real pipeline: an approved job runs once."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_change_outside_the_bounds_asks_for_approval_at_a_terminal(project: Path
     assert (project / "Pulumi.dev.yaml").read_bytes() == before
 
 
-def test_outcome_is_shown_when_the_model_fails_afterwards(project: Path) -> None:
+def test_outcome_of_a_job_is_shown_if_the_model_fails_afterwards(project: Path) -> None:
     before = _runs(project)
     with scripted_model([[TEST]]) as model:
         code, output = _ask_at_terminal(project, model, "Test", "y")

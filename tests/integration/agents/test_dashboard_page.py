@@ -1,4 +1,4 @@
-"""Test the dashboard's page "Changes" with a real server: the page may do what the entered token permits."""
+"""Test the dashboard's page "Changes" with a real server: the entered token decides what the page may do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _page() -> None:
 
 @pytest.fixture
 def page(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """Return the page as deployed, with the stack's token, which permits reading and proposing."""
+    """Return the page with the token that a deployed stack has, which permits reading and proposing."""
     file = tmp_path / "agents_token"
     file.write_text(served.tokens["stack"])
     monkeypatch.setenv("FDS_AGENTS_URL", served.url)
@@ -43,7 +43,7 @@ def _text(page: AppTest) -> str:
     return "\n".join(str(item.value).replace("\\", "") for item in shown)
 
 
-def test_page_with_the_stack_token_shows_and_proposes_and_cannot_approve(page: AppTest, served: Served) -> None:
+def test_page_with_the_stack_token_proposes_changes_but_cannot_approve_them(page: AppTest, served: Served) -> None:
     assert [metric.value for metric in page.metric][0::2] == ["prod", "Within"]
     _propose(page, Data_volume=50)
     assert "Accepted: volumeGb 10 → 50" in _text(page) and "enter a token with the scope approve" in _text(page)

@@ -1,4 +1,4 @@
-"""Start the servers and run the commands of docs/agents.md as printed."""
+"""Start the servers and run the commands exactly as docs/agents.md shows them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _environment(project: Path) -> dict[str, str]:
 
 @contextmanager
 def _served(project: Path, *words: str) -> Iterator[str]:
-    """Start a server with `python WORDS` and yield its address."""
+    """Start `python WORDS`, by default `python -m agents serve`, and yield the address of the server."""
     port = str(free_port())
     serve = words or ("-m", "agents", "serve", "--stack", "prod")
     server = subprocess.Popen([sys.executable, *serve, "--port", port], cwd=project, env=_environment(project))
@@ -95,7 +95,7 @@ def test_documented_mcp_server_has_the_documented_tools(project: Path) -> None:
 
 
 def test_server_of_one_stack_does_not_find_jobs_of_another_stack(project: Path) -> None:
-    """Send the id of the job to an MCP server and to an HTTP server, each started as a user starts it."""
+    """Send the id of another stack's job to an MCP server and an HTTP server, started with the documented commands."""
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.all_stacks.propose_job("other", DbtTest(), "eve")
     token = env.all_stacks.approve(job.id, job.digest, "eve")
@@ -142,7 +142,7 @@ def test_job_is_approved_and_run_once_by_commands(project: Path) -> None:
     token = agents("approve", job.id, job.digest).stdout.strip()
     assert "not an approval" in agents("apply", job.id, "yes").stderr
     done = agents("apply", job.id, token)
-    assert done.returncode == 2 and "no data is published yet" in done.stderr  # the real pipeline started
+    assert done.returncode == 2 and "no data is published yet" in done.stderr  # an error of the real pipeline
     again = agents("apply", job.id, token)
     assert again.returncode == 3 and "used already" in again.stderr
 

@@ -1,4 +1,4 @@
-"""Send malformed HTTP requests over raw sockets to both servers, which are started as a user starts them."""
+"""Send malformed HTTP requests over raw sockets to `python -m agents serve` and to the server of the container."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ container_server.main()
 
 @dataclass(frozen=True)
 class Server:
-    """A server in its own process, with a valid token."""
+    """Hold the process and the port of a server, and a token that the server accepts."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -129,7 +129,7 @@ def test_request_with_two_lengths_is_refused_at_once(server: Server, path: str, 
 
 @pytest.mark.parametrize("path", ["/v1/plan", "/v1/nowhere"])
 def test_body_without_declared_length_is_limited_by_received_bytes(server: Server, path: str) -> None:
-    """A `GET` may have a body without a declared length."""
+    """A `GET` may have a body without a declared length, so the server must count the bytes that it receives."""
     before = server.memory()
     with server.connect() as connection:
         connection.sendall(_head(path, BOTH[1], method="GET", token=server.token))

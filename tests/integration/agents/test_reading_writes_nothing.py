@@ -69,7 +69,7 @@ def _read_all(project: Project) -> tuple[dict[str, str], dict[str, str], dict[st
 
 @pytest.fixture(params=["local", "server"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """Return a project whose stack was never deployed; the stack file of a server has an encrypted token."""
+    """Return a project whose stack was never deployed; a stack on a server has an encrypted token in its stack file."""
     made = Project(tmp_path, STACK, {"host": "local"} if request.param == "local" else ON_A_SERVER)
     if request.param == "server":
         text = made.stack_file.read_text()
@@ -92,11 +92,11 @@ def test_drift_of_a_never_deployed_stack_creates_nothing(project: Project) -> No
 
 
 def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
-    """The Pulumi state and the stack that is selected for a plain `pulumi` stay the same."""
+    """The Pulumi state, and the stack that a `pulumi` command without `--stack` uses, stay the same."""
     made = Project(tmp_path, STACK, {"host": "local"})
     made.take_secrets()
     made.stack_file.with_name("Pulumi.agentsother.yaml").write_text(made.stack_file.read_text())
-    for stack in (STACK, "agentsother"):  # opening a stack selects it for a plain `pulumi`
+    for stack in (STACK, "agentsother"):  # opening a stack selects it for `pulumi` without `--stack`
         opened = made.run(sys.executable, "-c", OPEN, stack)
         assert opened.returncode == 0, opened.stderr
     selected = _selected_stack(made.folder)
@@ -107,7 +107,7 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
 
 
 def _selected_stack(folder: Path) -> str:
-    """Return the text of the engine's file, outside the project, that names the selected stack."""
+    """Return the text of the file of the engine that names the selected stack; it is outside the project."""
     from infra.engine.environment import engine_home
 
     key = hashlib.sha1(str(folder / "Pulumi.yaml").encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Apply and revert one change with the real service, engine and Docker; the data is kept."""
+"""Apply and revert one change with the real `ChangeService`, engine and Docker; the data is kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SQL = ("psql", "-U", "postgres", "-tA", "-c")
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     made = Project(tmp_path, STACK, {"host": "local", **free_ports()})
     made.take_secrets()
-    for name in OTHERS:  # this process runs the service, but its environment selects another project
+    for name in OTHERS:  # these variables would select another project
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     made.clear()

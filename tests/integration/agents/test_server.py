@@ -79,7 +79,7 @@ def test_tokens_are_stored_as_hashes_readable_only_by_the_owner(served: Served) 
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
 
 
-def test_bodies_are_limited_and_errors_have_the_same_fields(served: Served) -> None:
+def test_request_bodies_are_limited_and_all_errors_have_the_same_fields(served: Served) -> None:
     huge = httpx.post(f"{served.url}/v1/plan", content=b"x" * (MAX_BYTES + 1), headers=served.headers("all"))
     chunked = httpx.post(f"{served.url}/v1/plan", content=iter([b"{}"]), headers=served.headers("all"))
     wrong = _post(served, "/v1/plan", {"reason": "x", "workers": "3"})
@@ -143,7 +143,7 @@ def test_model_runs_have_a_daily_budget(served: Served, monkeypatch: pytest.Monk
 
 
 def test_simultaneous_model_runs_are_limited(served: Served) -> None:
-    """A prompt with "slow" delays the model's answer."""
+    """A prompt with "slow" delays the model's answer, so that the requests overlap."""
 
     async def all_at_once() -> list[int]:
         async with httpx.AsyncClient(timeout=60, headers=served.headers("propose")) as client:

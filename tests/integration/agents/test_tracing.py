@@ -1,4 +1,4 @@
-"""Send traces to a real OTLP receiver: they contain questions and answers only if a setting switches this on."""
+"""Send traces to a real OTLP receiver: they contain questions and answers only if a variable enables content."""
 
 from __future__ import annotations
 

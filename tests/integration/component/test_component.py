@@ -1,4 +1,4 @@
-"""Run docs/examples/two_stacks on this machine's Docker, with the package from a wheel in its own environment."""
+"""Run docs/examples/two_stacks on this machine's Docker, with the package installed from a wheel."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> wheel.In
 
 @dataclass
 class Program:
-    """Run the engine on a copy of the example, which lies next to the environment with the wheel."""
+    """Run the engine on a copy of the example, next to the virtual environment that contains the wheel."""
 
     folder: Path
     installed: wheel.Installed
 
     def pulumi(self, *words: str, fails: bool = False, input: str | None = None) -> str:
         own = {
-            "PATH": search_path(ROOT),  # PATH has the engine, and the stand-ins if official plugins are missing
+            "PATH": search_path(ROOT),  # finds the engine, and stand-ins for missing plugins
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "of the test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -81,7 +81,7 @@ def program(installed: wheel.Installed) -> Iterator[Program]:
 
 
 def _free_ports(count: int) -> int:
-    """Return the first of `count` free ports in a row."""
+    """Return the first of `count` consecutive free ports."""
     for first in range(18090, 19000, count):
         try:
             for port in range(first, first + count):
@@ -139,7 +139,7 @@ def _password(stack: str) -> str:
     return output.decode().strip().rpartition(":")[2]
 
 
-def test_outputs_name_network_urls_and_host(program: Program) -> None:
+def test_outputs_have_the_network_the_urls_and_the_host(program: Program) -> None:
     outputs = program.outputs()
     assert set(outputs["urls"]["shop"]) == {"streamlit", "greeter"} and set(outputs["urls"]["lab"]) == {"streamlit"}
     assert outputs["network"] == f"freelancer-data-stack-{NAMES[0]}-data"
@@ -153,7 +153,7 @@ def test_second_update_changes_nothing_and_keeps_the_secrets(program: Program) -
 
 
 def test_resources_with_names_of_an_earlier_version_are_not_replaced(program: Program) -> None:
-    """Until version 0.1.0 only containers were named after the component."""
+    """Until version 0.1.0 only containers were named after the component, so the program must know the former names."""
     state = program.pulumi("stack", "export")
     former = re.sub(rf"::{NAMES[0]}-(?!{NAMES[0]})([a-z0-9.-]*(network|volume|image|docker))\b", r"::\1", state)
     assert len(set(re.findall(r"urn:[^\"]*::(?:data-network|postgres-volume|docker)\b", former))) == 3
@@ -173,7 +173,7 @@ def test_service_that_does_not_fit_is_refused_and_changes_nothing(program: Progr
     assert {item.id for name in NAMES for item in containers(local_docker(), name)} == before
 
 
-def test_deleted_secret_is_replaced_by_a_new_one(program: Program) -> None:
+def test_replaced_secret_gets_a_new_value(program: Program) -> None:
     before = _password(NAMES[1])
     (urn,) = set(re.findall(rf'urn:[^"]*::{NAMES[1]}-secret-postgres_password', program.pulumi("stack", "export")))
     program.pulumi("up", "--yes", "--skip-preview", "--replace", urn)

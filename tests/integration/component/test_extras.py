@@ -1,4 +1,4 @@
-"""Test the command line from a wheel: it works with an extra, and names a missing extra in one sentence."""
+"""Test `fds` installed from a wheel: it works with an extra, and names a missing extra in one sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kit.project import ROOT
 
 SAMPLE = str(ROOT / "data_stack" / "samples" / "transactions.csv")
 NO_MODEL = {"FDS_MODEL": "openai:a-model", "OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "http://127.0.0.1:9"}
-"""Environment with a model provider at a closed port: the agents start and fail when they call the provider."""
+"""Variables that name a model provider at a closed port: the agents start, and fail when they call the provider."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_missing_extra_is_reported_in_one_sentence(
     assert done.stderr.splitlines()[-1].endswith(f"next: pip install 'freelancer-data-stack[{extra}]'")
 
 
-def test_other_verbs_need_no_extra(plain: wheel.Installed, project: Path) -> None:
+def test_fds_cost_needs_no_extra(plain: wheel.Installed, project: Path) -> None:
     done = _fds(plain, project, "cost", "--json")
     assert json.loads(done.stdout)["verdict"] == "within", done.stderr
 
@@ -72,7 +72,7 @@ def test_agents_start_from_a_wheel(whole: wheel.Installed, project: Path) -> Non
 def test_another_package_named_agents_is_reported(built: Path, project: Path, tmp_path: Path) -> None:
     installed = wheel.install(built, tmp_path)
     (packages,) = installed.environment.glob("lib/python*/site-packages/agents")
-    shutil.rmtree(packages)  # the files of another package `agents` replace ours
+    shutil.rmtree(packages)  # simulates another package `agents` that replaced these files
     packages.mkdir()
     (packages / "__init__.py").write_text("Agent = object\n")
     done = _fds(installed, project, "status")

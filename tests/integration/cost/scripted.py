@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 Answer = tuple[int, Any]
 Script = Callable[[str, int], Answer]
-"""Function from path and page number to status and body; bytes are sent unchanged, any other body as JSON."""
+"""Function that maps a path and a page number to a status and a body; a body that is not bytes is sent as JSON."""
 
 
 class _Handler(BaseHTTPRequestHandler):

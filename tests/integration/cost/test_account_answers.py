@@ -1,4 +1,4 @@
-"""Test that malformed answers of the account's API are reported in one sentence, without an endless wait."""
+"""Test that malformed answers of the Hetzner API are reported in one sentence, without an endless wait."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def fds(project: Path, *arguments: str, **environment: str) -> subprocess.Comple
     )  # fmt: skip
 
 
-def test_old_prices_give_unknown_unless_allowed(project: Path) -> None:
+def test_old_prices_give_the_verdict_unknown_without_allow_snapshot(project: Path) -> None:
     refused = fds(project, "cost", "--stack", "prod", "--json")
     assert (refused.returncode, json.loads(refused.stdout)["verdict"]) == (4, "unknown")
     allowed = fds(project, "cost", *OLD, "--json")
@@ -165,7 +165,7 @@ def test_diff_shows_the_change_since_a_revision(project: Path) -> None:
 
 
 def test_report_takes_under_a_second_of_cpu_time(project: Path) -> None:
-    """Use the least CPU time of three runs, imports included, because other tests run at the same time."""
+    """Use the least CPU time of three runs, because other tests run at the same time; the time includes imports."""
     taken = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -188,7 +188,7 @@ def test_report_does_not_import_pulumi_or_the_api_client(project: Path) -> None:
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    """Yield an empty account."""
+    """Yield a double of the Hetzner API whose account is empty."""
     with HetznerAPI() as double:
         yield double
 

@@ -1,4 +1,4 @@
-"""Test that a deployment is refused without a write if prices, stock or budget no longer permit the plan."""
+"""Test that a deployment is refused if a price rise, a sold-out server type or another stack prevents its plan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTINGS = {**ON_A_SERVER, "budgetUsd": "60"}
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    """Yield an empty account."""
+    """Yield a double of the Hetzner API whose account is empty."""
     with HetznerAPI() as double:
         yield double
 
@@ -78,7 +78,7 @@ def test_plain_pulumi_over_budget_is_refused_without_a_traceback(project: Projec
     assert "over the budget of $1.00" in over.stdout and "Traceback" not in over.stdout + over.stderr
 
 
-def test_server_of_a_stack_without_a_file_counts_in_every_deployment(api: HetznerAPI, project: Project) -> None:
+def test_server_of_a_stack_without_a_stack_file_counts_in_every_deployment(api: HetznerAPI, project: Project) -> None:
     """Test `fds up` and a plain `pulumi up`: both query the account and write nothing."""
     assert project.fds("preview").returncode == 0
     client = Client(token=api.token, api_endpoint=api.endpoint)
@@ -105,7 +105,7 @@ def test_plain_pulumi_reports_a_raised_budget(project: Project) -> None:
 
 def test_requests_are_repeated_while_the_api_is_unavailable(api: HetznerAPI, project: Project) -> None:
     api.faults.add("POST", "/ssh_keys$", 2, "503")
-    api.faults.add("POST", "/servers$", 100, "412")  # end the deployment here, because no server boots in this test
+    api.faults.add("POST", "/servers$", 100, "412")  # ends the deployment, because no server boots in this test
     assert project.fds("up").returncode == 3
     assert [entry.status for entry in api.journal].count(503) == 2
     assert api.account()["ssh_keys"] == 1
@@ -115,7 +115,7 @@ def test_requests_are_repeated_while_the_api_is_unavailable(api: HetznerAPI, pro
     ("method", "path"),
     [pytest.param("POST", "/ssh_keys$", marks=pytest.mark.slow), ("GET", "/servers"), ("GET", "/pricing$")],
 )
-def test_closed_connection_exits_with_5(api: HetznerAPI, project: Project, method: str, path: str) -> None:
+def test_closed_connection_ends_with_exit_code_5(api: HetznerAPI, project: Project, method: str, path: str) -> None:
     api.faults.add(method, path, 100, "cut")
     done = project.fds("up")
     assert done.returncode == 5, done.stderr

@@ -52,7 +52,7 @@ def _with_server_types(answer: Callable[[int], Answer]) -> Script:
     return lambda path, page: _valid_response(path, page) if path.endswith("/pricing") else answer(page)
 
 
-def test_all_pages_are_read(server: ScriptedServer) -> None:
+def test_all_pages_of_server_types_are_read(server: ScriptedServer) -> None:
     server.script = _valid_response
     found = Account("token").prices(TODAY)
     assert set(found.server_types) == {kind["name"] for kind in kit.SERVER_TYPES}
@@ -128,7 +128,7 @@ def test_duplicate_json_key_in_a_list_of_the_account_gives_an_unknown_result(ser
 
 
 def test_redirect_is_followed(server: ScriptedServer) -> None:
-    """Only the final response must be strict JSON, not the redirect."""
+    """The final response must be strict JSON, but the redirect need not be JSON."""
     server.script = lambda path, page: (302, b"elsewhere") if path == "/v1/pricing" else _valid_response(path, page)
     server.location = "/v1/new/pricing"
     assert Account("token").prices(TODAY).currency == "EUR"
@@ -175,7 +175,7 @@ def test_request_is_repeated_after_a_rate_limit(server: ScriptedServer) -> None:
     assert Account("token").prices(TODAY).currency == "EUR"
 
 
-def test_truncated_response_is_unreachable(server: ScriptedServer) -> None:
+def test_truncated_response_raises_an_unreachable_error(server: ScriptedServer) -> None:
     server.script, server.missing = _valid_response, 100
     server.chunk = 1000
     with pytest.raises(UnreachableError):
@@ -190,7 +190,7 @@ def test_slow_response_times_out(server: ScriptedServer) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_refused_connection_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_connection_raises_an_unreachable_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HCLOUD_ENDPOINT", "http://127.0.0.1:9/v1")
     with pytest.raises(UnreachableError, match="does not answer"):
         Account("token").prices(TODAY)

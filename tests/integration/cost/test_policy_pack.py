@@ -27,14 +27,14 @@ Deploy = Callable[..., Stack]
 
 @pytest.fixture
 def api() -> Iterator[HetznerAPI]:
-    """Yield an empty account."""
+    """Yield a double of the Hetzner API whose account is empty."""
     with HetznerAPI() as double:
         yield double
 
 
 @pytest.fixture
 def deploy(surroundings: dict[str, str], api: HetznerAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
-    """Return a function that deploys any program as the stack `prod` of this project, on the account."""
+    """Return a function that deploys any program as the stack `prod` of this project, to the account of `api`."""
     monkeypatch.setenv("HCLOUD_TOKEN", api.token)
     monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
@@ -62,7 +62,7 @@ def _firewall() -> pulumi.Output[int]:
 
 @pytest.mark.parametrize("host", ["hetzner", "local"])
 def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host: str) -> None:
-    """The pack refuses the server with and without a preview, and also if the settings choose the local host."""
+    """The pack refuses the server with and without a preview, even if the setting `host` is `local`."""
     stack = deploy(_server, host=host)
     with pytest.raises(
         automation.CommandError, match=r"over: \$96\.93 a month is \$46\.93 over the budget of \$50\.00"
@@ -74,7 +74,7 @@ def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host
     assert api.writes() == []
 
 
-def test_two_servers_that_each_fit_are_refused_together(deploy: Deploy, api: HetznerAPI) -> None:
+def test_two_servers_that_exceed_the_budget_only_together_are_refused(deploy: Deploy, api: HetznerAPI) -> None:
     def program() -> None:
         firewall = _firewall()
         _server("one", "cpx22", firewall)
@@ -96,8 +96,8 @@ def test_server_within_the_budget_is_created(deploy: Deploy, api: HetznerAPI) ->
     stack.destroy()
 
 
-def test_server_in_another_account_is_not_created(deploy: Deploy, api: HetznerAPI) -> None:
-    """The gate did not count the prices, VAT and resources of the other account."""
+def test_resource_in_another_account_is_not_created(deploy: Deploy, api: HetznerAPI) -> None:
+    """The plan does not count prices, VAT and resources of the other account, so the pack refuses its provider."""
 
     def program() -> None:
         other = hcloud.Provider("other", token=pulumi.Output.secret("o" * 64), endpoint=api.endpoint)
@@ -212,7 +212,7 @@ def test_containers_that_do_not_fit_the_server_are_not_created(
 
 
 def test_our_own_program_passes_the_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
-    """Preview a local stack, where the providers' defaults are known, and a new server, where they are unknown."""
+    """Preview a local stack, where defaults of providers are known, and a new server, where these are unknown."""
     for stack, settings in (
         ("pack-dev", {"host": "local"}),
         ("pack-prod", {**ON_A_SERVER, "budgetUsd": "200", "budgetGroup": "pack-tests", "sshFrom": ["192.0.2.0/24"]}),

@@ -150,7 +150,7 @@ def test_implausible_cached_rate_is_ignored(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("inverted", ["0.8696", "0.93", "0.999"])
-def test_inverted_rate_of_the_settings_gives_no_decision(
+def test_inverted_rate_in_the_settings_is_an_error(
     inverted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
@@ -170,7 +170,7 @@ def test_inverted_rate_of_the_settings_gives_no_decision(
         ("1.6000", "settings"),
     ],
 )
-def test_low_rate_of_the_settings_is_named_in_every_report(
+def test_source_of_a_low_rate_in_the_settings_names_the_last_known_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, source: str
 ) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))

@@ -30,7 +30,7 @@ from tests.kit.warehouse import PROJECT, Warehouse
 APP = PROJECT.parent / "streamlit"
 TIMEOUT_S = 60
 MISSING_PART = "Failed to fetch dynamically imported module"
-"""Text that the app shows where a part of the page could not be loaded."""
+"""Text that the app shows in place of a part that could not be loaded."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Dashboard:
     """Messages that the browser reported."""
 
     def publish(self, warehouse: Warehouse) -> None:
-        """Publish a copy by one rename, as the pipeline does."""
+        """Publish a copy of the warehouse by one rename, as the pipeline does."""
         shutil.copy(warehouse.path, self.published.with_suffix(".new"))
         self.published.with_suffix(".new").replace(self.published)
 
@@ -57,7 +57,7 @@ class Dashboard:
         return Records(paths, None)
 
     def messages(self) -> list[str]:
-        """Return what the browser reported since the last call that cleared the list."""
+        """Return the messages that the browser reported since the returned list was last cleared."""
         self.reported.extend(entry["message"] for entry in self.browser.get_log("browser"))
         return self.reported
 
@@ -65,7 +65,7 @@ class Dashboard:
         self.load(f"{self.url}/{page}", '[data-testid="stApp"]')
 
     def load(self, url: str, selector: str) -> None:
-        """Load a document until it has an element; repeat if the machine's network changes during the load."""
+        """Load a document and wait until it has an element; repeat both if the machine's network changes meanwhile."""
 
         def look() -> None:
             before = len(self.messages())
@@ -107,7 +107,7 @@ class Dashboard:
         self.wait(lambda: all(text in self.text() for text in texts))
 
     def metrics(self) -> dict[str, str]:
-        """Return the metrics on the page by label."""
+        """Return the value of each metric on the page, by the label of the metric."""
         found = self.browser.find_elements(By.CSS_SELECTOR, '[data-testid="stMetric"]')
         label, value = '[data-testid="stMetricLabel"]', '[data-testid="stMetricValue"]'
         return {
@@ -121,7 +121,7 @@ class Dashboard:
         self.wait(lambda: wanted.items() <= self.metrics().items())
 
     def cells(self) -> list[list[str]]:
-        """Return the first rows of the first table, which its canvas exposes to assistive technology."""
+        """Return the first rows of the first table, from the HTML table that its canvas contains for screen readers."""
         script = """
             const table = document.querySelector('[data-testid="stDataFrame"] [role="grid"]');
             return [...table.querySelectorAll('tbody tr')].map(
@@ -197,7 +197,7 @@ def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
     """Check that no page made a request that its Content-Security-Policy or the proxy's rate limit blocked."""
     yield
     messages = dashboard.messages()
-    refusals = ("Content Security Policy", "with a status of 429")  # a bare 429 may also be part of a component's hash
+    refusals = ("Content Security Policy", "with a status of 429")  # the number 429 alone may be part of a file name
     assert not [line for line in messages if any(refusal in line for refusal in refusals)]
     messages.clear()
 
@@ -205,7 +205,7 @@ def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_published(dashboard: Dashboard) -> Iterator[None]:
     yield
-    dashboard.open("about")  # leave the page of an earlier test, which would request data
+    dashboard.open("about")  # closes the page of the test, which would request data
     for entry in dashboard.published.parent.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 

@@ -41,7 +41,7 @@ def show(dashboard: Dashboard, plan: PlannedCost) -> None:
     dashboard.open("cost")
 
 
-def test_plan_is_shown_against_the_budget(dashboard: Dashboard) -> None:
+def test_plan_and_budget_are_shown_with_the_forecast(dashboard: Dashboard) -> None:
     show(dashboard, PLAN)
     dashboard.wait_for_metrics(
         Planned="$27.26",

@@ -26,7 +26,7 @@ def a_run(**changes: object) -> Run:
                   "source": "transactions.csv", "status": "succeeded"} | changes)  # type: ignore[arg-type]  # fmt: skip
 
 
-def test_metrics_of_each_currency_match_the_file(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_metrics_of_each_currency_match_the_loaded_rows(dashboard: Dashboard, warehouse: Warehouse) -> None:
     warehouse.load(SAMPLE, TYPES)
     warehouse.dbt("run")
     dashboard.publish(warehouse)
@@ -67,7 +67,7 @@ def test_first_visits_stay_below_the_rate_limit(dashboard: Dashboard, warehouse:
             assert int(dashboard.browser.execute_script(count)) < BURST / 3
 
 
-def test_page_cannot_run_scripts_or_send_data_elsewhere(dashboard: Dashboard) -> None:
+def test_page_cannot_run_added_scripts_or_send_data_to_another_host(dashboard: Dashboard) -> None:
     dashboard.open("about")
     dashboard.wait(lambda: dashboard.browser.find_elements(By.TAG_NAME, "script"))
     tried = """
@@ -111,14 +111,14 @@ def test_open_page_shows_a_newly_published_file(dashboard: Dashboard, warehouse:
     dashboard.wait_for_metrics(**{"Income,_EUR": "250.00"})
 
 
-def test_unreadable_file_is_reported_in_one_sentence(dashboard: Dashboard) -> None:
+def test_unreadable_published_file_is_reported_in_one_sentence(dashboard: Dashboard) -> None:
     dashboard.published.write_bytes(b"not a database" * 1000)
     dashboard.open()
     dashboard.wait_for_text("The published data cannot be read", "next: fds run")
     assert "Traceback" not in dashboard.text()
 
 
-def test_unreadable_records_are_reported_in_one_sentence(dashboard: Dashboard) -> None:
+def test_unreadable_run_records_are_reported_in_one_sentence(dashboard: Dashboard) -> None:
     dashboard.records.settle(None)
     (dashboard.published.with_name("warehouse.duckdb.fds") / "runs.sqlite").write_bytes(b"garbage" * 1000)
     dashboard.open("runs")

@@ -1,4 +1,4 @@
-"""Test that the page "Explore" shows the marts of the demo and of a project without transactions."""
+"""Test that the page "Explore" shows the marts and pages of a project without the transactions of the demo."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_published_file_without_marts_gives_advice(dashboard: Dashboard, tmp_pat
     dashboard.wait_for_text("The published data has no marts")
 
 
-def test_page_in_the_project_s_folder_is_shown(dashboard: Dashboard, tmp_path: Path) -> None:
+def test_page_in_the_folder_of_the_project_is_shown(dashboard: Dashboard, tmp_path: Path) -> None:
     """The page is the example in `data_stack/dashboards/README.md`."""
     publish(dashboard, tmp_path, "create table marts.fact_hours as select 'Website' as project, 2.5 as hours")
     readme = PROJECT.parent / "dashboards" / "README.md"

@@ -1,4 +1,4 @@
-"""Test that the page "Models" shows the dbt documentation under the proxy's policy and runs no name as a script."""
+"""Test that the page "Models" shows the dbt documentation behind the proxy, and runs no name in it as a script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOSTILE = "</script><script>parent.document.title = 'taken'</script><img src=x o
 
 
 def frame_text(dashboard: Dashboard) -> str:
-    """Return the visible text of the frame."""
+    """Return the visible text of the frame with the documentation."""
     browser = dashboard.browser
     try:
         browser.switch_to.frame(browser.find_element(By.CSS_SELECTOR, 'iframe[title="Documentation of the models"]'))
@@ -26,7 +26,7 @@ def frame_text(dashboard: Dashboard) -> str:
 
 
 def open_documentation(dashboard: Dashboard) -> None:
-    """Open the page and wait for its frame; Chromium drops the frame's requests when the machine's network changes."""
+    """Open the page and wait for its frame; reload the page if a change of the machine's network drops requests."""
     seen = len(dashboard.messages())
     dashboard.open("models")
 
@@ -60,7 +60,7 @@ def test_page_shows_the_models_of_the_project(dashboard: Dashboard, warehouse: W
     dashboard.wait_for_text("Money in and out a day and currency.", "cashflow_id", "Income minus spend.")
 
 
-def test_hostile_column_of_a_file_is_shown_as_text(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_hostile_column_name_is_shown_as_text(dashboard: Dashboard, warehouse: Warehouse) -> None:
     name = HOSTILE.replace('"', '""')
     warehouse.sql(f'alter table raw_data.transactions add column "{name}" varchar')
     publish(dashboard, warehouse)
@@ -82,7 +82,7 @@ def test_open_page_shows_the_models_of_a_new_publication(dashboard: Dashboard, w
     dashboard.wait(lambda: "Welcome to the auto-generated documentation" in frame_text(dashboard))
 
 
-def test_damaged_file_is_reported_in_one_sentence(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_damaged_documentation_is_reported_in_one_sentence(dashboard: Dashboard, warehouse: Warehouse) -> None:
     dashboard.publish(warehouse)
     docs_of(dashboard.published).write_text("no page")
     dashboard.open("models")

@@ -1,4 +1,4 @@
-"""Test that the page "Quarantine" lists rows with reason and setting, filters them, and saves them without formulas."""
+"""Test that the page "Quarantine" lists, filters and saves rows, each with its reason and the setting that helps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Provide one database for all tests of the transformation."""
+"""Provide one DuckDB database for all tests of the dbt project."""
 
 from collections.abc import Iterator
 

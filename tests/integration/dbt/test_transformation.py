@@ -1,4 +1,4 @@
-"""Test the marts on the sample, on unusual files and after corrections, and the checks that report a broken file."""
+"""Test the marts of the sample, of unusual files and of corrected rows, and the checks that report a broken file."""
 
 import csv
 import json
@@ -136,7 +136,9 @@ def test_empty_table_gives_empty_marts(warehouse: Warehouse) -> None:
         (4, "Euro", "currencies_are_codes"),
     ],
 )
-def test_broken_file_fails_its_check(warehouse: Warehouse, column: int, value: str | None, check: str) -> None:
+def test_broken_column_fails_the_check_of_the_column(
+    warehouse: Warehouse, column: int, value: str | None, check: str
+) -> None:
     rows: list[list[str | None]] = [[f"k{n}", "2026-03-01", "c", "1.5", "EUR", "fees", ""] for n in range(40)]
     for row in rows[:10] if column else rows[:1]:
         row[column] = value

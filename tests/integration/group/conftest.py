@@ -94,7 +94,7 @@ class Group:
             volume.resize(volume.size + gb).wait_until_finished()
 
     def bill(self) -> Decimal:
-        """Return the monthly cost of our stacks in US dollars, computed only from account and price list."""
+        """Return the monthly cost of all servers and volumes of the account in US dollars, without the planner."""
         total = Decimal(0)
         for server in self.client.servers.get_all():
             place = server.location.name
@@ -116,7 +116,7 @@ def _usd(euros: Decimal) -> Decimal:
 
 @pytest.fixture
 def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Group]:
-    """Yield an empty account and a project without stacks."""
+    """Yield a `Group` with an empty account and a project without stacks."""
     with HetznerAPI(action_seconds=0.0, rate_limit=100_000) as api:
         for name, value in api.environment.items():
             monkeypatch.setenv(name, value)

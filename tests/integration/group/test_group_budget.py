@@ -1,4 +1,4 @@
-"""Test that stacks with a common budget stay within it after each deployment, whatever changed before."""
+"""Test that stacks with a common budget stay within the budget after each deployment, even after manual changes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_stack_with_edited_file_counts_with_its_running_cost(group: Group) -> No
 
 
 @pytest.mark.parametrize("action", ["delete", "local"])
-def test_stack_without_a_server_file_counts_with_its_running_cost(group: Group, action: str) -> None:
+def test_stack_whose_file_is_deleted_or_local_counts_with_its_running_cost(group: Group, action: str) -> None:
     group.write("one", serverType="cpx32", budgetUsd="60")
     assert group.deploy("one")
     if action == "delete":
@@ -60,7 +60,7 @@ def test_manually_grown_volume_counts_for_all_stacks_of_the_group(group: Group) 
     assert group.deploy("one") is None and group.deploy("two") is None
 
 
-def test_server_type_auto_counts_with_its_running_cost(group: Group) -> None:
+def test_stack_with_server_type_auto_counts_with_its_running_cost(group: Group) -> None:
     group.api.set_available("cpx22", "fsn1", False)
     group.write("one", budgetUsd="60")
     plan = group.deploy("one")

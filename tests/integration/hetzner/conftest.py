@@ -71,7 +71,7 @@ class Healing:
         return StackOperations(self.project.folder, STACK, Progress(None))
 
     def up(self) -> dict[str, int]:
-        """Deploy as `fds up` does, and keep its output."""
+        """Deploy as `fds up` does, keep the output in `said`, and return the number of changes by operation."""
         self.said.clear()
         changes = deploy.deploy(self.project.folder, STACK, self.said.append, watched=False)
         return {operation: count for operation, count in changes.items() if operation != "same"}
@@ -97,7 +97,7 @@ class Healing:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Healing]:
-    """Yield an empty account."""
+    """Yield an empty account, and a project that has not been deployed."""
     yield from _simulated(tmp_path)
 
 

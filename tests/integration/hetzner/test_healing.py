@@ -36,7 +36,7 @@ def is_complete(healing: Healing) -> bool:
     "fault", ["cut_after", *(pytest.param(fault, marks=SLOW) for fault in ("503", "423", "cut", "action_error"))]
 )
 def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: str) -> None:
-    """After an API failure, the retry or the next `up` must read the rules of the account, not of the Pulumi state."""
+    """After an API failure, the retry or the next `up` must compare with the account, not with the Pulumi state."""
     healing.project.configure({"sshFrom": [HOME]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, fault)
     try:
@@ -48,7 +48,7 @@ def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: 
     assert is_complete(healing) and healing.up() == {}
 
 
-def test_open_rules_left_by_plain_pulumi_are_repaired(healing: Healing) -> None:
+def test_firewall_rules_that_plain_pulumi_did_not_apply_are_repaired(healing: Healing) -> None:
     """After a failed and repeated plain `pulumi up`, only the Pulumi state has the new rules, not the account."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, "503")
@@ -61,13 +61,13 @@ def test_open_rules_left_by_plain_pulumi_are_repaired(healing: Healing) -> None:
 
 
 @pytest.mark.parametrize("fault", ["503", pytest.param("cut", marks=SLOW)])
-def test_protection_that_failed_at_creation_is_repaired(empty: Healing, fault: str) -> None:
+def test_protection_that_could_not_be_switched_on_at_creation_is_repaired(empty: Healing, fault: str) -> None:
     empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
     empty.up()
     assert is_complete(empty) and empty.up() == {}
 
 
-def test_firewall_that_was_not_attached_is_attached(healing: Healing) -> None:
+def test_detached_firewall_is_attached_again(healing: Healing) -> None:
     firewall, server = healing.firewall, healing.server
     use = FirewallResource(type=FirewallResource.TYPE_SERVER, server=Server(id=server.id))
     for action in healing.client.firewalls.remove_from_resources(firewall, [use]):
@@ -87,8 +87,8 @@ def test_up_after_an_interrupted_down_switches_protection_on_again(healing: Heal
     assert is_complete(healing)
 
 
-def test_firewall_changes_after_an_interrupted_down(healing: Healing) -> None:
-    """The attachment of the volume is already deleted, so the engine cannot update the firewall alone."""
+def test_firewall_setting_is_applied_after_an_interrupted_down(healing: Healing) -> None:
+    """The interrupted `down` has deleted the volume attachment, so the engine cannot update only the firewall."""
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
         healing.down()
@@ -98,7 +98,7 @@ def test_firewall_changes_after_an_interrupted_down(healing: Healing) -> None:
 
 
 @pytest.mark.slow
-def test_firewall_changes_after_an_up_that_did_not_attach_the_volume(empty: Healing) -> None:
+def test_firewall_setting_is_applied_after_an_up_that_did_not_attach_the_volume(empty: Healing) -> None:
     empty.api.faults.add("POST", "/volumes/[0-9]+/actions/attach", 1, "server_error")
     with pytest.raises(StackError):
         empty.up()
@@ -183,7 +183,7 @@ def test_down_succeeds_after_an_earlier_down_was_killed_while_it_removed_the_sub
 def test_images_are_locked_as_soon_as_docker_on_the_server_answers(
     empty: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Docker answers only after the server was created. If a digest is locked now, the stack is deployed again."""
+    """Docker answers only after the server exists. If digests are locked then, `fds up` deploys the stack again."""
     steps: list[str] = []
     up = StackOperations.up
     answers = [Pinning({"postgres:15": "sha256:1"}, {}), Pinning({}, {"traefik:v3.7": "no registry"})]
@@ -207,7 +207,7 @@ def test_images_are_locked_as_soon_as_docker_on_the_server_answers(
 
 
 def test_firewall_is_changed_before_the_wait_for_the_server(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a new address, the server can be reached only after the firewall rule changed."""
+    """From a new address, the server can be reached only after the rule was changed, so the change must come first."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.up()
     healing.project.configure({"sshFrom": [HOME]})
@@ -230,7 +230,7 @@ def test_firewall_is_changed_before_the_wait_for_the_server(healing: Healing, mo
         ("token_readonly", "token is read-only"),
     ],
 )
-def test_permanent_refusal_of_the_account_has_its_own_message(healing: Healing, fault: str, says: str) -> None:
+def test_reached_limit_or_read_only_token_is_named_in_the_error(healing: Healing, fault: str, says: str) -> None:
     healing.project.configure({"volumeGb": 11})
     healing.api.faults.add("POST", "/actions/resize", 1, fault)
     with pytest.raises(UnreachableError, match=says) as caught:
@@ -241,7 +241,7 @@ def test_permanent_refusal_of_the_account_has_its_own_message(healing: Healing, 
     assert healing.volume.size == 10
 
 
-def test_deployed_plan_is_delivered_with_the_age_of_the_server(healing: Healing) -> None:
+def test_deployed_plan_is_delivered_with_the_creation_time_of_the_server(healing: Healing) -> None:
     healing.up()
     plan = healing.delivered[-1]
     assert plan.server_created_at == healing.server.created

@@ -57,7 +57,7 @@ def sizes(account: Account) -> dict[str, object]:
 
 
 def start_resize(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
-    """Start to resize the server or the volume, and return before the end."""
+    """Start to resize the server or the volume, and return before the resize ends."""
     api.faults.add("POST", "/actions/", 1, "slow_action", seconds=seconds)
     if kind == "server":
         client.servers.get_by_name("box").change_type(ServerType(name="cpx32"), upgrade_disk=False)
@@ -87,7 +87,7 @@ def test_action_that_does_not_end_is_an_error(api: HetznerAPI, client: Client, m
 
 
 def test_data_volume_on_another_server_is_not_detached(api: HetznerAPI, client: Client) -> None:
-    """The other server may be writing to the volume."""
+    """Detaching the volume could damage data, because the other server may be writing to the volume."""
     (box,), (disk,) = client.servers.get_all(), client.volumes.get_all()
     kind, image = ServerType(name="cpx22"), Image(name="debian-12")
     made = client.servers.create("other", kind, image, location=Location(name="fsn1"))
@@ -114,7 +114,7 @@ def test_server_with_a_transitional_status_is_awaited(
     assert said == [f"waiting for server {row['id']}, which is {status}"]
 
 
-def test_server_without_an_address_is_named_at_once(api: HetznerAPI, client: Client) -> None:
+def test_server_without_an_ipv4_address_is_reported_at_once(api: HetznerAPI, client: Client) -> None:
     (row,) = api._account.rows["servers"].values()
     row["status"] = "running"
     (address,) = (one for one in api._account.rows["primary_ips"].values() if one["type"] == "ipv4")
@@ -124,7 +124,7 @@ def test_server_without_an_address_is_named_at_once(api: HetznerAPI, client: Cli
 
 
 def test_resources_without_labels_are_removed_by_the_ids_in_the_pulumi_state(api: HetznerAPI, client: Client) -> None:
-    """The server's labels were removed by hand; a volume with the label of another stack is kept."""
+    """The server has no labels, so only its id identifies it; a volume with the label of another stack is kept."""
     (server,), (volume,) = client.servers.get_all(), client.volumes.get_all()
     server.change_protection(delete=True, rebuild=True).wait_until_finished()
     volume.change_protection(delete=True).wait_until_finished()
@@ -156,7 +156,7 @@ class _OvertakenDeployment:
             raise LockedError("another deployment", next_command="wait")
 
     def refuse_another_host(self) -> None:
-        """Accept the host: the Pulumi state has the same host as the settings."""
+        """Raise no error, because the Pulumi state has the same host as the settings."""
 
     def recorded(self) -> None:
         assert self.locked, "the state must be read after the wait, because it may change during the wait"

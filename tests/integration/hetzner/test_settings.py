@@ -75,7 +75,7 @@ REFUSED = {
 
 
 class Steps(Progress):
-    """Collect what the engine would do to resources of the account."""
+    """Collect the operations that the engine would do on resources of the account."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -136,7 +136,7 @@ def test_setting_changes_the_account_in_place(healing: Healing, name: str) -> No
     assert planned(healing, {name: value}) == steps
 
 
-def test_settings_of_containers_change_nothing_in_the_account(healing: Healing) -> None:
+def test_container_settings_and_unused_settings_do_not_change_the_account(healing: Healing) -> None:
     assert planned(healing, NOT_AT_ALL | CONTAINERS) == set()
 
 

@@ -33,7 +33,7 @@ def cloned(healing: Healing, folder: Path) -> Healing:
 
 @pytest.fixture
 def clone(healing: Healing, tmp_path: Path) -> Healing:
-    """Return a second clone, next to the deployed stack."""
+    """Return a second clone of the project whose stack is already deployed."""
     return cloned(healing, tmp_path / "clone")
 
 
@@ -54,13 +54,15 @@ def preview(clone: Healing) -> None:
 
 SLOW = pytest.mark.slow
 DEPLOYING = (Healing.up, Healing.plain_up, preview)
-"""Functions that run the program."""
+"""Functions that make the engine run the Pulumi program."""
 
 
 @pytest.mark.parametrize(
     "verb", [Healing.up, Healing.down, *(pytest.param(verb, marks=SLOW) for verb in (Healing.plain_up, preview))]
 )
-def test_another_clone_changes_nothing(healing: Healing, clone: Healing, verb: Callable[[Healing], object]) -> None:
+def test_verb_in_another_clone_is_refused_and_changes_nothing(
+    healing: Healing, clone: Healing, verb: Callable[[Healing], object]
+) -> None:
     healing.up()
     before, writes = healing.api.account(), len(healing.api.writes())
     with pytest.raises(ForeignError) as caught:
@@ -72,7 +74,7 @@ def test_another_clone_changes_nothing(healing: Healing, clone: Healing, verb: C
 
 
 def test_plain_pulumi_in_another_clone_is_refused(healing: Healing, clone: Healing) -> None:
-    """Run `pulumi up`, which makes the engine start the program."""
+    """Run `pulumi up` as a separate process, without `fds`."""
     clone.deployment()
     writes = len(healing.api.writes())
     up = clone.project.engine("up", "--yes", "--skip-preview")
@@ -90,7 +92,9 @@ def test_confirmation_that_names_another_owner_is_refused(healing: Healing, clon
     assert len(healing.api.writes()) == writes
 
 
-def test_typed_confirmation_takes_over_and_locks_out_the_former_owner(healing: Healing, clone: Healing) -> None:
+def test_typed_confirmation_takes_over_the_resources_and_refuses_the_former_owner(
+    healing: Healing, clone: Healing
+) -> None:
     server, volume, former = healing.server.id, healing.volume.id, own(healing)
     deploy.deploy(clone.project.folder, STACK, clone.said.append, watched=False, take_over=former)
     try:

@@ -1,4 +1,4 @@
-"""Provide an empty simulated project for each test, and the official SDK as its client."""
+"""Provide a simulated Hetzner account without resources for each test, and the official SDK as its client."""
 
 from __future__ import annotations
 

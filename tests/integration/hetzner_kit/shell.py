@@ -25,7 +25,7 @@ def key_pair() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Shell:
-    """SSH access to one server as root; every host key except `host_key` is refused."""
+    """Log in to one server over SSH as root; refuse every host key except `host_key`."""
 
     address: str
     login_key: str
@@ -50,7 +50,7 @@ class Shell:
         return client
 
     def until(self, command: str, seconds: float) -> float:
-        """Repeat a command until it succeeds, also during a boot or without a connection; return the elapsed seconds.
+        """Repeat a command until it succeeds, even if connections fail during a boot; return the elapsed seconds.
 
         Raises:
             TimeoutError: the command did not succeed within `seconds`.

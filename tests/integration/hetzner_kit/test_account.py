@@ -1,4 +1,4 @@
-"""Test the double with the official SDK: create, change and delete every kind of resource."""
+"""Test the double of the Hetzner API with the official SDK: create, change and delete every kind of resource."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_long_list_is_returned_in_pages(api: HetznerAPI, client: Client) -> None
     assert len(send(api, "GET", "/ssh_keys?per_page=100").json()["ssh_keys"]) == 50
 
 
-def test_prices_and_stock_can_be_changed_at_runtime(api: HetznerAPI, client: Client) -> None:
+def test_prices_and_availability_can_be_changed_at_runtime(api: HetznerAPI, client: Client) -> None:
     def monthly() -> str:
         kinds = client.request("GET", "/pricing")["pricing"]["server_types"]
         prices = next(kind["prices"] for kind in kinds if kind["name"] == "cpx22")
@@ -172,7 +172,7 @@ def test_dns_records_are_created_changed_and_deleted_with_their_zone(api: Hetzne
     assert api.account() == api.empty()
 
 
-def test_names_resolve_by_the_records_of_their_zone(api: HetznerAPI, client: Client) -> None:
+def test_names_resolve_by_the_dns_records_of_their_zone(api: HetznerAPI, client: Client) -> None:
     zone = client.zones.create(name="example.org", mode="primary").zone
     for name, address in {"data": "127.1.2.3", "*.data": "127.1.2.4", "@": "127.1.2.5"}.items():
         client.zones.create_rrset(zone, name=name, type="A", records=[ZoneRecord(value=address)])

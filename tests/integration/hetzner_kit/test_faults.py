@@ -1,4 +1,4 @@
-"""Test the injected faults, and what a killed client leaves in the account."""
+"""Test the faults that the double of the Hetzner API injects, and what a killed client leaves in the account."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NETWORK = {"name": "n", "ip_range": "10.0.0.0/8"}
         ("resource_limit_exceeded", "resource_limit_exceeded"),
     ],
 )
-def test_refusal_fault_hits_the_given_number_of_requests_without_effect(
+def test_refusal_fault_refuses_the_given_number_of_requests_without_effect(
     api: HetznerAPI, kind: str, expected: str
 ) -> None:
     api.faults.add("POST", "^/networks$", 2, kind, skip=1)
@@ -88,7 +88,7 @@ def test_paused_request_waits_until_released_by_another_process(api: HetznerAPI)
 
 
 @pytest.mark.parametrize(("when", "remaining"), [("before", 1), ("after", 2)])
-def test_client_killed_at_the_second_write_leaves_the_earlier_writes(
+def test_client_killed_at_the_second_write_leaves_the_writes_that_took_effect(
     api: HetznerAPI, when: str, remaining: int
 ) -> None:
     keys = [public_key() for _ in range(3)]

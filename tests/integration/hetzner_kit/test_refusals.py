@@ -1,4 +1,4 @@
-"""Test that the double refuses invalid requests with the error codes of the real service."""
+"""Test that the double of the Hetzner API refuses invalid requests with the error codes of the real API."""
 
 from __future__ import annotations
 

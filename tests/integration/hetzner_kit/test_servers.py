@@ -50,7 +50,7 @@ INBOUND = [
 
 @dataclass
 class Box:
-    """The server under test."""
+    """Hold the simulated server that all tests use, with its volume and firewall."""
 
     api: HetznerAPI
     id: int
@@ -136,7 +136,7 @@ def test_port_scan_finds_only_ports_that_the_firewall_allows(box: Box) -> None:
     assert open_ports(outside, (22, *ports)) == {22, 80, 443}
 
 
-def test_containers_on_the_server_use_the_server_s_memory(box: Box) -> None:
+def test_containers_on_the_server_count_against_the_memory_of_the_server(box: Box) -> None:
     files = "bin/sh bin/sleep usr/bin/head usr/bin/tail lib/x86_64-linux-gnu lib64"
     box.shell.check(f"tar --create --directory / --dereference {files} | docker import - tiny")
     held = 300_000_000
@@ -145,7 +145,9 @@ def test_containers_on_the_server_use_the_server_s_memory(box: Box) -> None:
     deadline = time.monotonic() + 60
     while memory := box.machines.container(box.id).stats(stream=False)["memory_stats"]:
         counted = memory["stats"]
-        if counted.get("total_rss", counted.get("anon")) >= held:  # cgroup version 1 or 2
+        if (
+            counted.get("total_rss", counted.get("anon")) >= held
+        ):  # `total_rss` exists in cgroup version 1, `anon` in version 2
             break
         assert time.monotonic() < deadline
     assert memory["limit"] == MEMORY_GB["cpx02"] * 1024**3

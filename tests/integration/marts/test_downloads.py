@@ -68,7 +68,7 @@ def test_file_over_the_limit_is_cut_to_whole_rows(tmp_path: Path, monkeypatch: p
     assert len(downloads.as_csv(selection).decode().splitlines()) == 11
 
 
-def test_rows_of_a_table_with_the_name_of_a_mart_in_another_schema_are_kept_apart(
+def test_table_of_another_schema_with_the_name_of_a_mart_is_not_confused_with_the_mart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = published(

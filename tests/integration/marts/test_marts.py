@@ -104,7 +104,9 @@ def test_sums_are_separate_for_each_currency(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.timeout(300)
-def test_ten_million_rows_are_answered_in_under_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_of_ten_million_rows_take_under_a_second_of_cpu_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     version = published(
         tmp_path, monkeypatch,
         "create table marts.big as select cast(i as varchar) as id, date '2020-01-01' + cast(i % 2000 as int) as day,"

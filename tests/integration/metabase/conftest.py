@@ -82,7 +82,7 @@ def postgres() -> Iterator[Running]:
 
 @dataclass
 class Platform:
-    """Hold PostgreSQL and the stand-in for Metabase, and fill the stand-in."""
+    """Hold PostgreSQL and the stand-in for Metabase, and create starter content in the stand-in."""
 
     postgres: Running
     stand_in: StandIn
@@ -99,7 +99,7 @@ class Platform:
         return Access(**{**found, "url": self.stand_in.url, **changed})
 
     def fill(self, **changed: Any) -> Filled:
-        """Fill Metabase as the runner does."""
+        """Create the starter content in the stand-in, as the runner does in Metabase."""
         return fill(self.access(**changed), server_of(self.postgres), self.folder / "manifest.json")
 
     def publish(self, *statements: str) -> None:
@@ -124,7 +124,7 @@ class Platform:
             return connection.execute(query["native"]["query"].encode()).fetchall()
 
     def forget(self) -> None:
-        """Remove marts and ledger, as in a new stack."""
+        """Remove the marts and the table `ops.metabase`, so that PostgreSQL is as in a new stack."""
         self.publish()
         with login(self.postgres, "pipeline", "marts") as connection:
             connection.execute("DROP TABLE IF EXISTS ops.metabase")
@@ -139,7 +139,7 @@ def connect(details: Mapping[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
 
 @contextmanager
 def new_platform(postgres: Running, folder: Path) -> Iterator[Platform]:
-    """Serve a new Metabase on a PostgreSQL without marts."""
+    """Serve a new stand-in for Metabase, with a PostgreSQL that has no marts."""
     with metabase(State(lambda details: connect(details).close())) as stand_in:
         found = Platform(postgres, stand_in, folder)
         found.forget()

@@ -1,4 +1,4 @@
-"""Test the first boot of Metabase against a stand-in for its API and a real PostgreSQL with real marts."""
+"""Test how starter content is created in a stand-in for Metabase, with a real PostgreSQL that has real marts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_metabase_without_marts_gets_an_account_and_the_database(platform: Platf
     )  # fmt: skip
 
 
-def test_first_boot_creates_everything_and_the_reader_can_run_each_card(platform: Platform) -> None:
+def test_starter_content_is_created_and_the_reader_can_run_each_card(platform: Platform) -> None:
     _ready(platform)
     filled = platform.fill()
     assert (filled.made, filled.left_out, platform.stand_in.refused) == (MADE, [], [])
@@ -61,7 +61,7 @@ def test_first_boot_creates_everything_and_the_reader_can_run_each_card(platform
     assert platform.state.syncs == [platform.state.databases[0]["id"]]
 
 
-def test_second_run_changes_nothing(platform: Platform) -> None:
+def test_second_fill_changes_nothing(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     before = platform.stand_in.changes()
@@ -92,7 +92,7 @@ def test_attempt_after_a_failure_at_any_request_completes_without_duplicates(
             assert _counts(platform) == (1, 1, 1, 4, 1), f"ended {when} change {skip}"
             assert len(platform.state.dashboards[0]["dashcards"]) == 4
             assert platform.run_card("Rows in each mart")
-    assert ended == 10  # account, database, collection, 4 cards, the sync, the dashboard, its cards' places
+    assert ended == 10  # account, database, collection, 4 cards, sync, dashboard, places of the cards
 
 
 def test_changes_by_a_user_of_metabase_are_kept(platform: Platform) -> None:
@@ -113,7 +113,7 @@ def test_changes_by_a_user_of_metabase_are_kept(platform: Platform) -> None:
     assert platform.stand_in.changes() == changes
 
 
-def test_new_mart_gets_a_card_and_the_dashboard_stays(platform: Platform) -> None:
+def test_new_mart_gets_a_card_and_the_dashboard_is_not_changed(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     places = list(platform.state.dashboards[0]["dashcards"])
@@ -139,7 +139,7 @@ def test_nothing_is_added_to_a_collection_or_database_that_a_user_removed(platfo
     assert filled.left_out == [f"all cards, because the {removed} was removed in Metabase"]
 
 
-def test_changed_password_of_the_reader_is_sent_to_metabase(platform: Platform) -> None:
+def test_changed_password_of_the_reader_role_is_sent_to_metabase(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     platform.state.databases[0]["details"]["json-unfolding"] = True  # an option that a user of Metabase set
@@ -178,7 +178,9 @@ def test_metabase_is_filled_only_after_it_has_started(platform: Platform) -> Non
     assert platform.fill().made == ["account", "database"]
 
 
-def test_new_metabase_on_an_old_postgres_is_filled_again(postgres: Running, tmp_path: Path) -> None:
+def test_new_metabase_is_filled_although_the_ledger_describes_a_former_metabase(
+    postgres: Running, tmp_path: Path
+) -> None:
     with new_platform(postgres, tmp_path) as first:
         _ready(first)
         first.fill()

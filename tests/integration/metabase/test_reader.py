@@ -1,4 +1,4 @@
-"""Test the PostgreSQL roles of Metabase: one role owns Metabase's database, the other can only read the marts."""
+"""Test the PostgreSQL roles of Metabase: `metabase` owns its database, `metabase_reader` can only read marts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_reader_sees_marts_that_are_published_later(postgres: Running, tmp_path:
         "SET ROLE pipeline",
     ],
 )
-def test_reader_cannot_write_or_read_anything_else(postgres: Running, tmp_path: Path, statement: str) -> None:
+def test_reader_cannot_write_and_can_read_only_the_marts(postgres: Running, tmp_path: Path, statement: str) -> None:
     publish(postgres, tmp_path, CUSTOMERS)
     with login(postgres, "pipeline", "marts") as owner:
         owner.execute("CREATE SCHEMA IF NOT EXISTS ops")

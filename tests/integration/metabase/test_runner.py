@@ -1,4 +1,4 @@
-"""Test that the real runner fills Metabase after a run that published, and for `fds up`."""
+"""Test that the runner creates content in Metabase after a run published data, and when `fds up` requests it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Stack:
     said: list[str]
 
     def fill(self) -> list[str]:
-        """Fill Metabase as `fds up` does. Returns: the lines that `fds up` would print."""
+        """Create the starter content as `fds up` does. Returns: the lines that `fds up` would print."""
         self.said.clear()
         fill_deployed(self.runner.client, self.runner.context.settings.stack, self.said.append)
         return list(self.said)
@@ -85,7 +85,7 @@ def test_deployment_creates_the_account_and_the_first_run_creates_the_cards(stac
     assert stack.fill() == [] and stack.stand_in.changes() == changes
 
 
-def test_run_publishes_although_metabase_refuses(stack: Stack) -> None:
+def test_pipeline_run_publishes_even_if_metabase_refuses_requests(stack: Stack) -> None:
     stack.stand_in.starting = True
     try:
         run, code = stack.run()
@@ -97,7 +97,7 @@ def test_run_publishes_although_metabase_refuses(stack: Stack) -> None:
         stack.stand_in.starting = False
 
 
-def test_no_password_is_in_the_logs_or_the_environment(stack: Stack) -> None:
+def test_no_password_is_in_the_logs_or_the_configuration_of_the_runner(stack: Stack) -> None:
     stack.fill()
     seen = stack.runner.logs() + json.dumps(stack.runner.container.attrs["Config"])
     assert not [name for name, secret in stack.runner.context.secrets.items() if secret in seen]

@@ -1,4 +1,4 @@
-"""Test that the stand-in for Metabase refuses what Metabase refuses."""
+"""Test that the stand-in for Metabase refuses the requests that Metabase refuses."""
 
 from __future__ import annotations
 

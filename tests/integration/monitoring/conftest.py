@@ -1,4 +1,4 @@
-"""Deploy the stack once for all tests of this folder, and once for those that fill its disk."""
+"""Deploy the stack once for most tests of this folder, and once more for the tests that fill its disk."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.kit.project import Project
 from tests.kit.receivers import receivers
 
 MEASURED_S = 10
-"""Time between two measurements of the containers."""
+"""Seconds between two measurements of the containers."""
 
 
 @contextmanager
 def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
-    """Deploy the stack and its receivers, and remove them.
+    """Start the receivers of alerts, deploy the stack, and remove both after the block.
 
     Args:
-        on_small_volume: create the volume with the pipeline's metrics before, with 32 MB, so that a test can fill it.
+        on_small_volume: first create the volume `metrics` with only 32 MB, so that a test can fill the volume.
     """
     address = registry.bridge(local_docker())
     ports = free_ports()
@@ -55,7 +55,7 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
 
 @contextmanager
 def _measured_containers() -> Iterator[None]:
-    """Run the program that a server's timer runs, because no deployment to this machine installs the timer."""
+    """Run `container_metrics` regularly, because a deployment to this machine installs no timer that runs it."""
     ended = threading.Event()
 
     def repeat() -> None:
@@ -72,7 +72,7 @@ def _measured_containers() -> Iterator[None]:
 
 
 def _make_small_volume() -> None:
-    """Create the volume on a small file system before a deployment uses it; a second deployment would replace it."""
+    """Create `metrics` on a small file system; the first deployment uses this volume, but a second would replace it."""
     client = local_docker()
     options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}
     client.volumes.create(f"{PROJECT}-{STACK}-metrics", driver="local", driver_opts=options)
@@ -87,6 +87,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
 
 @pytest.fixture(scope="module")
 def small_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
-    """Deploy the stack so that its disk can be filled; its tests are slow, so `make test` deploys only `stack`."""
+    """Deploy the stack with a volume that a test can fill; only slow tests use it, so `make test` skips it."""
     with _deployed(tmp_path_factory.mktemp("faults"), on_small_volume=True) as found:
         yield found

@@ -1,4 +1,4 @@
-"""Cause faults on the containers of the deployed stack, and repair them at the end of each `with` block."""
+"""Cause faults in the containers of the deployed stack, and repair each fault at the end of its `with` block."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ GOOD = HEADER + "".join(f"staged-{n},2026-01-02,c1,10.50,EUR,food,x\n" for n in 
 FAILS_A_CHECK = GOOD.replace("EUR", "a few euros")
 CANNOT_BE_LOADED = "id,date\n1,2026-01-02\n"
 FILLER = "/data/metrics/filler"
-"""A file on the volume that shows the disk of the volumes; conftest.py makes it a small file system."""
+"""A file that fills the volume `metrics`, which conftest.py limits to 32 MB; alerts measure the disk there."""
 
 
 @contextmanager
 def stopped(service: str) -> Iterator[None]:
-    """Kill the container of a service, and start it again."""
+    """Kill the container of a service, and start it again after the block."""
     client = local_docker()
     (container,) = containers(client, STACK, service)
     try:
@@ -59,7 +59,7 @@ def hungry(limit_mb: int, held_mb: int) -> Iterator[None]:
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Fill 30 of the 32 MB of the volume with the pipeline's metrics, and empty it."""
+    """Fill 30 of the 32 MB of the volume `metrics`, and delete the filling file afterwards."""
     client = local_docker()
     pipeline = running(client, STACK, "pipeline")
     try:
@@ -73,7 +73,7 @@ def full_disk() -> Iterator[None]:
 
 @contextmanager
 def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
-    """Run the pipeline on a file that fails, and after the block on a file that succeeds."""
+    """Run the pipeline on a file that makes the run fail; after the block, run it on a file that can be loaded."""
     assert _run(stack, folder / "bad.csv", content) == 6
     yield
     assert _run(stack, folder / "good.csv", GOOD) == 0
@@ -93,7 +93,7 @@ def open_proxy_with_ending_certificate(days: int) -> Iterator[None]:
         for router in configuration["http"]["routers"].values():
             router["middlewares"].remove("login")
         pem, key = certificate(days)
-        default = {"certFile": pem, "keyFile": key}  # Traefik reads PEM here as well as a path
+        default = {"certFile": pem, "keyFile": key}  # Traefik accepts PEM text or a path here
         return json.dumps(configuration | {"tls": {"stores": {"default": {"defaultCertificate": default}}}})
 
     with rewritten("traefik", {"routes.yml": change}, Container.restart):
@@ -109,10 +109,10 @@ def certificate(days: int) -> tuple[str, str]:
 def rewritten(
     service: str, changes: Mapping[str, Callable[[str], str]], reload: Callable[[Container], object]
 ) -> Iterator[None]:
-    """Change delivered files of a service, and restore them.
+    """Change delivered files of a service, and restore them after the block.
 
     Args:
-        changes: the new content of a file from the delivered one, by its name.
+        changes: for each file name, a function that returns the new content from the delivered content.
         reload: makes the container of the service read its files again.
     """
     client = local_docker()
@@ -140,7 +140,7 @@ def _read(container: Container, path: str) -> str:
 
 
 def write(container: Container, folder: str, files: Mapping[str, str]) -> None:
-    """Write files, by their path in `folder`, that every user may read."""
+    """Write files into `folder`, by their path in this folder; every user may read the files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in files.items():

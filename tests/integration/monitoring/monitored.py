@@ -1,4 +1,4 @@
-"""The deployed stack of the tests of this folder, with the profiles `monitoring` and `queue`."""
+"""Give tests access to the deployed stack, which has the profiles `monitoring` and `queue`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROFILES = ["monitoring", "queue"]
 
 @dataclass(frozen=True)
 class Monitored:
-    """The deployed stack and who receives its alerts."""
+    """Hold the deployed stack, and the doubles that receive its alerts."""
 
     project: Project
     port: int
@@ -40,7 +40,7 @@ class Monitored:
             client.close()
 
     def status(self, name: str, path: str = "/metrics") -> int:
-        """Return the status of a request to the proxy for a host name, without a login."""
+        """Return the HTTP status of a request without a login to the proxy, for the host `NAME.localhost`."""
         unchecked = ssl.create_default_context()
         unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
         request = urllib.request.Request(

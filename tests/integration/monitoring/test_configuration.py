@@ -23,7 +23,7 @@ RECEIVERS = [{}, {"webhook": True}, {"slack": True}, {"email": EMAIL}, {"email":
 
 
 def files(service: str, **values: Any) -> dict[str, str]:
-    """Return the files of a service of a stack with the profile `monitoring` and these settings."""
+    """Return the files of a service in a stack with these settings and, by default, the profile `full`."""
     settings = Settings.of("t-monitoring", {"profiles": ["full"], **values})
     services = selected(settings)
     names = {*generated_secrets.names(settings), *(name for one in services for name in one.asked(settings))}
@@ -43,7 +43,7 @@ def tool(service: str, *command: str, **given: str) -> tuple[int, str]:
         code = container.wait()["StatusCode"]
         return code, container.logs().decode()
     finally:
-        container.remove(force=True, v=True)  # the image declares a volume
+        container.remove(force=True, v=True)  # `v` removes the volume that the image declares
         client.close()
 
 
@@ -132,7 +132,7 @@ def _rendered(template: str, given: dict[str, str]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("service", ['a"} 1\nup{job="\\b', "", "redis"])
-def test_promtool_accepts_the_file_of_the_containers(service: str) -> None:
+def test_promtool_accepts_the_metrics_file_of_the_containers(service: str) -> None:
     sample = program.Sample({"name": "x", "service": service}, (0.5, 10, 2, 64))
     given = {"containers.prom": program.render([sample, sample._replace(labels={"name": "y", "service": "redis"})])}
     code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)

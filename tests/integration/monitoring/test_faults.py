@@ -1,6 +1,6 @@
-"""Cause faults on running containers: webhook and mailbox get one message when an alert starts and one when it ends.
+"""Cause faults in containers: webhook and mailbox each get one message when an alert starts, and one when it ends.
 
-The rules and the configuration are those of the deployment, except for their longest waits: `quick` shortens these.
+The tests use the deployed rules and configuration, but the fixture `quick` shortens the longest waiting times.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from tests.integration.monitoring.monitored import Monitored, within
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 WAIT_S = 30
-"""Longest wait of a rule here, in place of minutes; a restart of the proxy takes less."""
+"""Longest time that a rule waits before it fires in these tests; a restart of the proxy takes less time."""
 GROUP_S = 15
-"""Time between two messages of one group here, in place of five minutes."""
+"""Time between two messages about one group of alerts in these tests; a deployed stack uses five minutes."""
 REPORT_S = 180
-"""Scrape, evaluation, both waits, and delivery, on a machine with other work."""
+"""Longest time from a fault to the received message, in seconds, on a machine that also does other work."""
 
 MAILED = {
     "firing": r"^(\w+): (.+)\nsince \S.+$",
     "resolved": r"^(\w+) is over\. It was: (.+)\nfrom \S.+ to \S.+$",
 }
-"""How a mail states an alert, by its status: name and summary are the groups."""
+"""For each status, the pattern of an alert in a mail; its groups are the name and the summary of the alert."""
 
 Notice = tuple[str, str, str]
-"""Alert, summary, and whether it is `firing` or `resolved`."""
+"""Name of an alert, its summary, and its status: `firing` or `resolved`."""
 Alert = tuple[str, str]
-"""Name of an alert, and a pattern of its summary."""
+"""Name of an alert, and a regular expression for its summary."""
 
 
 def _short_rules(text: str) -> str:
@@ -56,7 +56,7 @@ def _short_groups(text: str) -> str:
 def quick(small_stack: Monitored) -> Iterator[Monitored]:
     """Shorten the waits of rules and groups, and wait until the alerts that this machine itself causes have been sent.
 
-    A nearly full disk of this machine is such an alert; it shares a group with that of the staged disk.
+    A nearly full disk of this machine causes such an alert, in the same group as the alert about the filled volume.
     """
 
     def reload(container: Container) -> None:
@@ -76,7 +76,7 @@ def quick(small_stack: Monitored) -> Iterator[Monitored]:
 
 
 class Notices:
-    """What webhook and mailbox received since this object was made."""
+    """Read the alerts that the webhook and the mailbox received after this object was created."""
 
     def __init__(self, stack: Monitored) -> None:
         self._stack = stack
@@ -91,7 +91,7 @@ class Notices:
         ]
 
     def mailed(self) -> list[Notice]:
-        """Return the alerts of all mails: a line with the summary, and one with the start, or with start and end."""
+        """Return the alerts of all mails; `MAILED` describes the two lines that a mail has for each alert."""
         found: list[Notice] = []
         for mail in self._stack.mail.received[self._mails :]:
             (part,) = (part for part in mail.walk() if part.get_content_type() == "text/plain")
@@ -129,7 +129,7 @@ def _report(stack: Monitored, staged: list[AbstractContextManager[None]], alerts
 def _test_reported_once(notices: Notices, alerts: list[Alert], status: str) -> None:
     complete = within(REPORT_S, lambda: all(min(pair) for pair in notices.numbers(alerts, status).values()))
     assert complete, (status, notices.numbers(alerts, status), notices.posted())
-    time.sleep(GROUP_S + 5)  # a second message of the group would have arrived
+    time.sleep(GROUP_S + 5)  # long enough for a second message about the group
     assert notices.numbers(alerts, status) == dict.fromkeys(alerts, (1, 1)), notices.posted()
 
 

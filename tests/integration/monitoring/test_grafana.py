@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(900)
 SETTINGS = Settings.of(STACK, {"host": "local", "profiles": [*PROFILES, "grafana"]})
 SERVICES = selected(SETTINGS)
 SAMPLE_S = 90
-"""Longest wait for the samples of a query, in seconds; the slowest query is a rate over one minute."""
+"""Longest wait until a query returns numbers, in seconds; the slowest query needs samples of one minute."""
 PSQL = 'exec "/usr/lib/postgresql/$PG_MAJOR/bin/psql" --no-psqlrc --quiet --tuples-only --no-align -v ON_ERROR_STOP=1 '
 
 
@@ -85,7 +85,7 @@ class Database:
 
 @pytest.fixture(scope="module")
 def database(stack: Monitored) -> Database:
-    """Load the sample, then add the role to the running PostgreSQL with the SQL that a deployment delivers."""
+    """Load the sample, then add the role `grafana` to PostgreSQL with the SQL that a deployment delivers."""
     sample = str(ROOT / "data_stack" / "samples" / "transactions.csv")
     loaded = stack.project.fds("run", "--csv", sample, "--json", timeout=600)
     assert loaded.returncode == 0, loaded.stdout + loaded.stderr
@@ -100,7 +100,7 @@ def database(stack: Monitored) -> Database:
 
 
 def _samples(stack: Monitored, query: Any) -> list[float]:
-    """Return the values of a PromQL query, with four scrapes (one minute) as the rate interval, Grafana's minimum."""
+    """Return the values of a PromQL query; the rate interval is one minute (four scrapes), the minimum in Grafana."""
     expression = quote(query["expr"].replace("$__rate_interval", "1m"), safe="")
     if query["instant"]:
         found = stack.ask(f"/api/v1/query?query={expression}")["result"]
@@ -155,7 +155,7 @@ def test_last_run_is_shown_with_its_rows(database: Database) -> None:
         "SELECT rolpassword FROM pg_authid",
     ],
 )
-def test_role_of_grafana_can_read_the_marts_and_nothing_else(database: Database, sql: str) -> None:
+def test_role_of_grafana_cannot_write_or_read_files_and_passwords(database: Database, sql: str) -> None:
     code, output = database.run(sql)
     assert code != 0 and "permission denied" in output, output
 

@@ -46,7 +46,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output quiet."""
+        """Log nothing, to keep the output of the tests short."""
 
 
 @contextmanager
@@ -132,13 +132,13 @@ def test_login_probe_succeeds_only_if_the_proxy_demands_a_login(
 
 
 @pytest.mark.parametrize(("status", "succeeds"), [(200, 1), (302, 1), (401, 1), (404, 1), (500, 0), (503, 0)])
-def test_page_probe_fails_only_on_a_server_error(probe: Probe, status: int, succeeds: int) -> None:
+def test_page_probe_fails_only_with_a_5xx_status(probe: Probe, status: int, succeeds: int) -> None:
     with answering(status, {"Location": "http://example.invalid/"}) as (server, address):
         found = probe(address, "page")
     assert found["probe_success"] == succeeds and len(server.hosts) == 1
 
 
-def test_certificate_that_no_client_trusts_is_refused_on_a_server(tmp_path: Path) -> None:
+def test_untrusted_certificate_is_refused_for_a_stack_on_a_server(tmp_path: Path) -> None:
     with exporter(**ON_A_SERVER) as probe, answering(401, DEMAND, tmp_path / "server.pem") as (server, address):
         found = probe(address, "login")
     assert (found["probe_success"], found["probe_http_status_code"], server.hosts) == (0, 0, [])

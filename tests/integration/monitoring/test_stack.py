@@ -1,4 +1,4 @@
-"""Test the profile `monitoring` on a deployed stack: targets, an alert from a killed service, access from outside."""
+"""Test the profile `monitoring` on a deployed stack: targets, alerts, and pages that outsiders cannot reach."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALERT_S = 150
 
 
 def _received(stack: Monitored, alert: str) -> tuple[list[dict[str, Any]], list[Message], list[dict[str, Any]]]:
-    """Return what the webhook, the mailbox and Slack received of this alert."""
+    """Return what the webhook, the mailbox and Slack received about this alert."""
     return stack.webhook.alerts(alert), stack.mail.mails(alert), stack.webhook.slack_messages(alert)
 
 
@@ -37,7 +37,7 @@ def test_every_service_with_metrics_is_a_target_and_up(stack: Monitored) -> None
     assert wanted >= {"node-exporter", "postgres-exporter", "redis-exporter", "prometheus", "alertmanager", "traefik"}
 
 
-def test_disks_and_memory_of_the_server_are_measured(stack: Monitored) -> None:
+def test_disks_and_memory_of_the_host_are_measured(stack: Monitored) -> None:
     for mount in ("/etc/hostname", "/metrics"):
         assert stack.ask(f"/api/v1/query?query=node_filesystem_avail_bytes%7Bmountpoint=%22{mount}%22%7D")["result"]
     (total,) = stack.ask("/api/v1/query?query=node_memory_MemTotal_bytes")["result"]
@@ -75,7 +75,7 @@ def test_alert_of_a_killed_service_reaches_every_receiver_once(stack: Monitored)
     finally:
         postgres.start()
         client.close()
-    time.sleep(12)  # longer than the group's waiting time: a second message would have arrived
+    time.sleep(12)  # long enough for a second message about the group
     (posted,), (mail,), (message,) = _received(stack, "ServiceDown")
     assert "postgres does not answer" in json.dumps(message)
     assert posted["labels"]["service"] == "postgres" and posted["labels"]["stack"] == STACK
@@ -94,12 +94,12 @@ def test_command_alerts_test_reports_the_answer_of_each_receiver(stack: Monitore
     stack.webhook.status = 200
 
 
-def test_status_names_the_receivers(stack: Monitored) -> None:
+def test_status_names_the_receivers_of_alerts(stack: Monitored) -> None:
     assert stack.project.json("status")["alert_receivers"] == ["email", "slack", "webhook"]
     assert "Alerts go to: email, slack, webhook." in stack.project.fds("status").stdout
 
 
-def test_pages_of_the_monitoring_cannot_be_reached_from_outside(stack: Monitored) -> None:
+def test_pages_of_the_monitoring_services_cannot_be_reached_from_outside(stack: Monitored) -> None:
     services = selected(Settings.of(STACK, {"profiles": PROFILES}))
     for service in services:
         assert stack.status(service.name) == 404, service.name

@@ -1,4 +1,4 @@
-"""Run the profile `orchestration` as declared: each part of Airflow in its own container, with PostgreSQL and Redis."""
+"""Run the profile `orchestration`: each part of Airflow in a separate container, with PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Orchestration:
         return int(code), json.loads(out)
 
     def call_airflow_python(self, program: str) -> Any:
-        """Run a Python program in Airflow's environment. Returns: the JSON in the last printed line."""
+        """Run a Python program in Airflow's virtual environment. Returns: the JSON in the last printed line."""
         dag_processor = self.services["airflow-dag-processor"].container
         code, (out, said) = dag_processor.exec_run(["/app/.venvs/airflow/bin/python", "-c", program], demux=True)
         assert code == 0, said
@@ -80,18 +80,18 @@ class Orchestration:
         return self.state(run_id)
 
     def tries(self, run_id: str) -> dict[str, int]:
-        """Return how often each task of a run was started."""
+        """Return how often each task of a DAG run was started."""
         path = f"/dags/pipeline/dagRuns/{quote(run_id)}/taskInstances"
         _, answer = request(self.services[API_SERVER].container, "GET", path)
         return {task["task_id"]: int(task["try_number"]) for task in answer["task_instances"]}
 
     def logs_of(self, run_id: str) -> str:
-        """Return the logs of all tasks of a run, for the message of a failed test."""
+        """Return the logs of all tasks of a DAG run, for the message of a failed test."""
         return json.dumps(self.airflow.logs("pipeline", run_id), indent=1)[-6000:]
 
 
 def land(container: Container, name: str, content: bytes) -> None:
-    """Put a file into the landing folder, which a container that runs tasks mounts."""
+    """Put a file into the landing folder, through a container that runs tasks and mounts the folder."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         entry = tarfile.TarInfo(name)
@@ -115,7 +115,7 @@ def wait_for(condition: Callable[[], bool], seconds: float, describe: Callable[[
 
 
 def assert_large_run_stays_within_reservations(stack: Orchestration) -> None:
-    """Measure a run of 200,000 rows, and print the memory of each service at rest and at its peak, in MiB."""
+    """Assert that no service uses more memory than it reserves during a run of 200,000 rows; print the use in MiB."""
     content = io.StringIO()
     write(content, 200_000)
     stack.land("large.csv", content.getvalue().encode())
@@ -136,7 +136,7 @@ def assert_large_run_stays_within_reservations(stack: Orchestration) -> None:
 def orchestration(
     values: Mapping[str, object], context: Path = ROOT, disk: Path | None = None
 ) -> Iterator[Orchestration]:
-    """Start the services as `fds up` does: in order of their dependencies, each after the earlier ones are healthy.
+    """Start PostgreSQL, Redis and the API server one after another, and then the other services at the same time.
 
     Args:
         context: build context of the images.
@@ -158,7 +158,7 @@ def orchestration(
         wait_for(
             lambda: is_pipeline_parsed(services[API_SERVER].container), 120, services["airflow-dag-processor"].logs
         )
-        for service in services.values():  # as deployed, restart Airflow's scheduler, which ends without PostgreSQL
+        for service in services.values():  # restarts the scheduler, which ends without PostgreSQL
             service.container.update(restart_policy={"Name": "unless-stopped"})
         yield Orchestration(services)
 
@@ -191,6 +191,6 @@ def celery_with_data(celery: Orchestration) -> Orchestration:
 
 
 def csv_of(first: int, count: int) -> bytes:
-    """Return a CSV file with `count` ids from `first` on; the sample has none of these ids."""
+    """Return a CSV file with `count` consecutive ids, starting at `first`; the sample has none of these ids."""
     lines = [f"x{n},2026-01-{n % 28 + 1:02},C{n % 7},10.50,EUR,consulting,hours" for n in range(first, first + count)]
     return "\n".join(["id,date,customer_id,amount,currency,category,description", *lines, ""]).encode()

@@ -10,11 +10,11 @@ from tests.integration.orchestration.published import assert_same_in_postgres, h
 
 ROWS = 1_000
 BUSY_S = 25
-"""Seconds of work after the stop; Docker kills other containers after 10 s, the engine after 20 s."""
+"""Seconds that the task works after the stop; by default, Docker kills containers after 10 s, the engine after 20 s."""
 
 
 def assert_stopped_runner_completes_the_task(stack: Orchestration) -> None:
-    """Assert that a run of the DAG `pipeline` completes without a second try of a task; data must be published."""
+    """Assert that a run of the DAG `pipeline` completes without a second try; earlier data must be published."""
     before, runner = published(stack), stack.runner.container
     stack.land("drained.csv", csv_of(3_000_000, ROWS))
     stack.airflow.trigger("pipeline", "drained")

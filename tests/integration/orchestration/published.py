@@ -29,7 +29,7 @@ _BLOCKED = """SELECT count(*) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Published:
-    """Hold the id of the publishing run, the rows of each mart, and count, unique keys and sum of the transactions."""
+    """Hold the id of the run, the rows by mart, and the number of transactions, of their unique keys, and their sum."""
 
     run_id: str
     marts: dict[str, int]
@@ -37,7 +37,7 @@ class Published:
 
 
 def published(stack: Orchestration, file: str = FILE) -> Published:
-    """Return what a warehouse file in the container that runs the tasks holds."""
+    """Return the published data in a warehouse file, which is in the container that runs the tasks."""
     code, (out, said) = stack.runner.container.exec_run(["python", "-c", _PROGRAM, file], demux=True)
     assert code == 0, said
     run_id, marts, facts = json.loads(out)
@@ -45,7 +45,7 @@ def published(stack: Orchestration, file: str = FILE) -> Published:
 
 
 def assert_same_in_postgres(stack: Orchestration, expected: Published) -> None:
-    """Assert that the marts in PostgreSQL have the rows of the file."""
+    """Assert that the marts in PostgreSQL have the rows of the warehouse file."""
     with connected(stack) as connection:
         names = [name for (name,) in connection.execute(_MARTS)]
         counts = {name: connection.execute(f'SELECT count(*) FROM marts."{name}"').fetchone() for name in names}

@@ -1,4 +1,4 @@
-"""Test that the DAG `pipeline` on a Celery worker has the result of `fds run`, and measure its memory."""
+"""Test that the DAG `pipeline` on a Celery worker has the same result as `fds run`, and its memory use."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def _restart_after_kill(celery: Orchestration, service: str) -> None:
 
 
 def _assert_complete(celery: Orchestration, run_id: str, rows_before: int) -> None:
-    """Assert that the run succeeded in the end, and that its rows are published once in the file and PostgreSQL."""
+    """Assert that the run succeeded in the end, and that the warehouse file and PostgreSQL have its rows once."""
     assert celery.ended(run_id, 400) == "success", celery.logs_of(run_id)
     after = published(celery)
     assert after.facts[:2] == (rows_before + ROWS, rows_before + ROWS)

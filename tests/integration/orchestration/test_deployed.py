@@ -49,12 +49,12 @@ def _up(project: Project) -> int:
 
 
 def _run_dag(project: Project, run_id: str) -> None:
-    """Run the DAG `maintenance`, which is short."""
+    """Run the DAG `maintenance`, which takes little time, and wait until it succeeds."""
     server = airflow.api_server(docker.from_env(), project.stack)
     path = "/dags/maintenance/dagRuns"
 
     def answer(method: str, below: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        with suppress(UnreachableError):  # a busy machine answers late
+        with suppress(UnreachableError):  # on a busy machine, Airflow may answer too late
             return airflow.request(server, method, path + below, body)
         return 0, {}
 

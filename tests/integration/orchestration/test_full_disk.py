@@ -1,4 +1,4 @@
-"""Fill the disk during a run of the DAG `pipeline`: the run reports it and continues once space is free."""
+"""Fill the disk during a run of the DAG `pipeline`: the run reports the full disk and continues once space is free."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def stack(disk: Path) -> Iterator[Orchestration]:
 
 
 def _fill(disk: Path) -> Path:
-    """Fill the disk except for `LEFT_MB`, and return the file that takes the space."""
+    """Fill the disk until `LEFT_MB` MB are free, and return the file that takes the space."""
     filler = disk / "filler"
     block = b"\0" * 2**20
     with filler.open("wb") as file:
@@ -52,7 +52,7 @@ def _fill(disk: Path) -> Path:
 
 @pytest.mark.parametrize("task", ["begin", "publish"])
 def test_full_disk_delays_a_run_and_damages_nothing(stack: Orchestration, disk: Path, task: str) -> None:
-    (disk / "filler").unlink(missing_ok=True)  # a failed case leaves this file behind
+    (disk / "filler").unlink(missing_ok=True)  # if the test failed before, this file still exists
     before, run_id = published(stack), f"full-{task}"
     stack.land(f"{run_id}.csv", csv_of(4_000_000 if task == "begin" else 4_500_000, ROWS))
     filler = _fill(disk) if task == "begin" else None

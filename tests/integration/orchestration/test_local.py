@@ -1,4 +1,4 @@
-"""Run tasks in the scheduler's container, with DAGs of the user: one runs after a mart changes, others are broken."""
+"""Run tasks in the container of the scheduler; the project also has a DAG that follows a mart, and broken DAGs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ for team in ("a", "b"):
     "variables.py": EMPTY.format(dag_id="twice", name="one") + "other = DAG('twice', schedule='@daily')\n",
 }
 OTHER_CASE = {"other_case.py": EMPTY.format(dag_id="Mine", name="other")}
-"""A DAG id `Mine`, which differs from `mine` in PostgreSQL, in the API and in the names of log folders."""
+"""A file with the DAG id `Mine`; PostgreSQL, the API and the names of log folders distinguish `Mine` from `mine`."""
 PARSED_FILES = "test $(find /tmp/dag-files -type l | wc -l) -eq 6"
 """Shell test that the six files with the ids `mine`, `Mine`, `same` and `shared` were parsed; others are refused."""
 FILES = {"mine.py": MINE, **OTHER_CASE, **BROKEN, **TAKEN, **DOUBLED}
@@ -102,7 +102,7 @@ def test_dags_are_imported_in_under_two_seconds_and_open_no_data(local: Orchestr
     assert found["seconds"] < 2
 
 
-def test_run_in_the_scheduler_publishes_and_starts_the_user_s_dag(local: Orchestration) -> None:
+def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_of_the_user(local: Orchestration) -> None:
     local.land("new.csv", csv_of(1, 500))
     local.airflow.trigger("pipeline", "first")
     assert local.ended("first") == "success", local.logs_of("first")
@@ -157,7 +157,7 @@ def doctor_error(local: Orchestration, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(found.value)
 
 
-def test_doctor_names_user_dags_that_repeat_an_id_of_the_package_and_the_package_s_dags_stay(
+def test_doctor_names_files_that_repeat_a_dag_id_of_the_package_whose_dags_are_kept(
     local: Orchestration, doctor_error: str
 ) -> None:
     for file, dag_id in zip(TAKEN, ("pipeline", "maintenance", "watch"), strict=True):
@@ -174,7 +174,7 @@ def test_doctor_names_every_file_that_repeats_a_dag_id(doctor_error: str) -> Non
     assert "dag id mine" not in doctor_error.lower()
 
 
-def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:
+def test_airflow_ui_shows_the_dag_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:
     context = local.runner.context
     password, port = context.secrets["ui_password"], context.settings.https_port
     url = f"airflow.localhost:{port}"
@@ -204,7 +204,7 @@ def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestr
     _, (run,) = local.pipeline("history", "--last", "1", "--json")
     assert run["status"] == "failed" and run["error"]
     code, _ = local.pipeline("test")
-    assert code == 0  # the pipeline is free again
+    assert code == 0  # no run holds the pipeline any more
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Test three Celery workers on a rented server: two more containers if they fit, otherwise a refusal with advice."""
+"""Test three Celery workers on a rented server: if they do not fit, the change is refused with alternatives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.conftest import LAYERS
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first server builds the image
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
 
 PING = ("/app/.venvs/airflow/bin/celery", "--app", "data_stack.airflow.celery_app", "inspect", "ping", "--json")
 CELERY = {**ON_A_SERVER, "profiles": ["orchestration"], "executor": "celery"}

@@ -71,7 +71,7 @@ def _own(project: Project) -> str:
 
 
 def _there(client: docker.DockerClient) -> dict[str, object]:
-    """Return what Docker has of the stack: containers with their start time, networks, volumes, and names of images."""
+    """Return what Docker has of the stack: containers with start times, networks, volumes, image names and owner."""
     label = {"label": f"fds.stack={STACK}"}
     images = client.images.list(filters={"reference": f"fds/{STACK}-*"})
     return {
@@ -115,7 +115,7 @@ def test_plain_pulumi_in_another_clone_is_refused(
     assert _there(client) == before
 
 
-def test_first_clone_is_unaffected(first: Project) -> None:
+def test_refused_verbs_of_another_clone_do_not_change_the_first_clone(first: Project) -> None:
     assert first.json("up")["changed"] == 0
     engine = first.engine("up", "--yes", "--skip-preview")
     assert engine.returncode == 0, engine.stdout + engine.stderr
@@ -124,7 +124,7 @@ def test_first_clone_is_unaffected(first: Project) -> None:
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, client: docker.DockerClient) -> None:
-    """The resources are in Docker but not in the Pulumi state; the marker has the identity of this state."""
+    """The resources are in Docker but not in the Pulumi state; the marker in Docker has the identity of this state."""
     empty = '{"version": 3, "deployment": {"manifest": {"time": "2026-11-29T00:00:00Z", "magic": "", "version": ""}}}'
     (first.folder / "empty.json").write_text(empty)
     _state(first, "import", "--file", str(first.folder / "empty.json"))
@@ -180,7 +180,7 @@ def test_confirmation_at_a_terminal_takes_over_and_keeps_the_data(
 
 
 @pytest.mark.slow
-def test_down_with_data_leaves_nothing_and_frees_the_name(
+def test_down_with_volumes_leaves_nothing_and_frees_the_stack_name(
     first: Project, second: Project, client: docker.DockerClient
 ) -> None:
     assert second.fds("down").returncode == 0

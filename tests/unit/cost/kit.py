@@ -68,7 +68,7 @@ def server_types() -> list[dict[str, Any]]:
 
 
 def price_list(one: Any = None, types: Any = None) -> PriceList:
-    """Return a price list dated one day before `TODAY`, from the given or else the shipped documents."""
+    """Return a price list dated one day before `TODAY`; the shipped document replaces an argument that is None."""
     return price_lists.read(
         PRICING if one is None else one,
         SERVER_TYPES if types is None else types,

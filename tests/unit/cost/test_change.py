@@ -1,4 +1,4 @@
-"""Test plan differences, structured changes, saved prices, the exchange rate and other stacks of a budget group."""
+"""Test differences of plans, changes by KEY=VALUE, saved prices, the exchange rate and stacks of a budget group."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_difference_lists_each_changed_line() -> None:
     assert any("lower price of the existing server is lost" in warning for warning in after.warnings)
 
 
-def test_replacement_adds_one_day_of_a_second_server() -> None:
+def test_replacement_of_a_server_adds_the_cost_of_a_second_server_for_one_day() -> None:
     after = diff(
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
@@ -146,7 +146,7 @@ def _write_price_files(path: Path, **files: Any) -> Path:
     return path
 
 
-def test_date_of_saved_prices_is_in_the_source_file_or_the_argument_or_the_file_time(tmp_path: Path) -> None:
+def test_date_of_saved_prices_comes_from_the_source_file_the_argument_or_the_file_time(tmp_path: Path) -> None:
     folder = _write_price_files(tmp_path)
     os.utime(folder / "pricing.json", (0, 1_700_000_000))
     by_time = saved.read(folder)
@@ -261,7 +261,7 @@ def test_paid_stacks_are_all_other_stacks_with_a_server(tmp_path: Path) -> None:
         paid_stacks(project, "prod")
 
 
-def test_plan_counts_the_group_and_rejects_old_prices_by_default(
+def test_plan_counts_stacks_of_the_budget_group_and_rejects_old_prices_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HCLOUD_TOKEN", "FDS_PRICES_DIR"):

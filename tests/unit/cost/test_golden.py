@@ -1,4 +1,4 @@
-"""Compare every report with a file in `tests/golden/cost`; `FDS_RENEW_GOLDEN=1 pytest tests/unit/cost` renews them."""
+"""Compare every report with a file in `tests/golden/cost`; if `FDS_RENEW_GOLDEN` is set, renew the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test to which stack the cost of a resource in the account is added: by its labels, or by those of its server."""
+"""Test to which stack the cost of a resource is added; the labels of the resource or of its server decide."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any], identity: st
 
 
 @pytest.mark.parametrize("name", ["stray", "lab", "Lab", "lab.x"])
-def test_stack_without_a_file_is_counted_under_the_name_in_the_label(name: str) -> None:
+def test_stack_without_a_stack_file_is_counted_under_the_name_in_the_label(name: str) -> None:
     inputs = _inputs({"labels": {"project": PROJECT, "stack": name}})
     (line,) = group.stack_lines(kit.settings(), inputs)
     assert (line.resource, str(line.monthly_usd)) == (f"stack {name}", "0.80")
@@ -54,7 +54,7 @@ def test_resource_without_valid_stack_labels_is_listed_as_stray(labels: Mapping[
 
 
 @pytest.mark.parametrize("labels", [None, [], "", "stack=prod", 0, True], ids=repr)
-def test_labels_of_another_form_are_unknown(labels: object) -> None:
+def test_labels_that_are_not_an_object_make_the_cost_unknown(labels: object) -> None:
     """The cost of a stray resource is not counted, so a resource with unreadable labels must not be listed as stray."""
     with pytest.raises(UnknownError, match=r"volumes\.labels is not an object"):
         _inputs({"labels": labels})
@@ -85,8 +85,8 @@ def _server(number: int, **more: Any) -> dict[str, Any]:
     return {"id": number, "name": f"s{number}", "server_type": kind, "location": place, "labels": labels, **more}
 
 
-def test_backups_to_be_switched_off_are_not_counted() -> None:
-    """If these backups were counted, a stack over its budget could not be saved by switching backups off."""
+def test_running_backups_of_the_planned_server_are_no_extra_cost() -> None:
+    """If these backups were counted, a stack over its budget could not be deployed with a setting that ends them."""
     inputs = _inputs({"labels": {}}, _server(2, backup_window="22-02"))
     assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
 
@@ -100,7 +100,7 @@ def test_backups_of_a_second_server_count_regardless_of_settings() -> None:
 @pytest.mark.parametrize(
     ("label", "owner"), [("mine-1", "prod"), (None, "prod"), ("", "prod"), ("theirs-2", "prod (theirs-2)")]
 )
-def test_stack_of_the_same_name_with_another_identity_is_a_further_cost(label: str | None, owner: str) -> None:
+def test_stack_of_the_same_name_with_another_identity_is_counted_separately(label: str | None, owner: str) -> None:
     labels = {"project": PROJECT, "stack": "prod"} | ({} if label is None else {"identity": label})
     inputs = _inputs({"labels": labels}, identity="mine-1")
     (one,) = inputs.running or ()
@@ -110,8 +110,8 @@ def test_stack_of_the_same_name_with_another_identity_is_a_further_cost(label: s
 
 
 @pytest.mark.parametrize(("identity", "found"), [(None, "cpx22"), ("theirs-2", "cpx22"), ("mine-1", ""), ("", "")])
-def test_server_of_another_identity_is_not_the_deployed_one(identity: str | None, found: str) -> None:
-    """The identity is empty for a stack that was never deployed from this state."""
+def test_server_with_another_identity_does_not_count_as_deployed(identity: str | None, found: str) -> None:
+    """The identity is empty if the stack was never deployed from this state, and None if the identity is unknown."""
     labels = {"project": PROJECT, "stack": "prod", "identity": "theirs-2"}
     server = JsonReader(_server(2, labels=labels), "servers", "test")
     entries = {**{kind: [] for kind in held.KINDS}, "servers": [server]}
@@ -140,7 +140,7 @@ class _Account:
 def test_resources_have_the_prices_of_the_account_that_lists_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Resources in another owner's account have the prices of that account; two tokens of one account count once."""
+    """Resources in another owner's account have the prices of that account; one account with two tokens counts once."""
     monkeypatch.setattr(live, "Account", _Account)
     monkeypatch.setattr(token, "_cached", {"prod": "ours", "second": "ours again", "third": "theirs"})
     monkeypatch.setattr(rate, "find", lambda *_, **__: kit.RATE)

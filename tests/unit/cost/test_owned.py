@@ -78,7 +78,7 @@ def test_price_at_the_budget_is_within_and_a_cent_more_is_refused() -> None:
         (own(offsiteGb=5, offsiteEurPerGb="0.01"), {}, "VAT on off-site space is unknown"),
     ],
 )
-def test_unknown_price_or_size_gives_no_verdict(settings: Settings, more: dict[str, Any], reason: str) -> None:
+def test_unknown_price_or_size_gives_the_verdict_unknown(settings: Settings, more: dict[str, Any], reason: str) -> None:
     found = planned(settings, **more)
     assert found.verdict == "unknown" and reason in found.reason
     with pytest.raises(UnknownError) as caught:
@@ -90,15 +90,17 @@ def test_missing_price_is_unknown_and_never_zero() -> None:
     assert planned(unpriced()).total_usd is None
 
 
-def test_stated_price_is_accepted_up_to_the_age_limit_and_then_causes_a_warning() -> None:
+def test_stated_price_over_the_age_limit_is_accepted_with_allow_snapshot_and_a_warning() -> None:
     assert planned(own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS))})).verdict == "within"
     old = planned(own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS + 1))}, allowSnapshot=True))
     assert old.verdict == "within" and any("93 days old: look it up again" in one for one in old.warnings)
 
 
-def test_net_price_is_accepted_in_a_stack_planned_net() -> None:
+def test_net_and_gross_prices_are_accepted_if_the_tax_setting_is_net() -> None:
     assert planned(own(price={"tax": "net"}, tax="net")).verdict == "within"
-    assert planned(own(price={"tax": "gross"}, tax="net")).verdict == "within"  # gross >= net
+    assert (
+        planned(own(price={"tax": "gross"}, tax="net")).verdict == "within"
+    )  # a gross price is never below the net price
 
 
 @pytest.mark.parametrize(
@@ -134,19 +136,19 @@ def test_own_server_counts_against_the_budget_of_the_group() -> None:
     assert planned(own(), prices=kit.SHIPPED_PRICES, others=[alone]).total_usd == rented.total_usd
 
 
-def test_rented_stack_has_no_verdict_if_an_own_server_has_no_price() -> None:
+def test_rented_stack_has_the_verdict_unknown_if_an_own_server_has_no_price() -> None:
     found = kit.planned(kit.settings(serverType="cpx22"), others=[planned(unpriced(), machine=None)])
     assert found.verdict == "unknown" and "stack home of the same budget group has no price" in found.reason
 
 
-def test_old_price_list_of_the_group_gives_no_verdict() -> None:
+def test_old_price_list_of_the_group_gives_the_verdict_unknown() -> None:
     old = kit.SHIPPED_PRICES.model_copy(update={"date": date(2026, 9, 1)})
     found = planned(own(price={"currency": "USD"}), prices=old, others=[kit.planned(kit.settings())])
     assert found.verdict == "unknown" and "prices: 37 days old" in found.reason
 
 
 def judged(settings: Settings, *resources: Any, **more: Any) -> str:
-    """Return why the policy pack refuses these resources."""
+    """Return why the policy pack refuses these resources, or an empty text if it accepts them."""
     inputs = RentalInputs(None, kit.RATE, kit.TODAY, machine=MACHINE)
     return problem(settings, resources, replace(inputs, **more))
 

@@ -86,7 +86,7 @@ def test_implausible_rate_gives_the_verdict_unknown(rate: str) -> None:
     assert (found.verdict, found.total_usd) == ("unknown", None)
 
 
-def test_plan_without_a_rate_is_unknown_except_in_dollars() -> None:
+def test_plan_without_a_rate_is_unknown_unless_every_price_is_in_dollars() -> None:
     assert kit.planned(rate=None).verdict == "unknown"
     dollars = kit.SHIPPED_PRICES.model_copy(update={"currency": "USD"})
     found = kit.planned(prices=dollars, rate=None)
@@ -163,7 +163,7 @@ def test_group_with_an_unpriced_stack_is_unknown(verdict: str) -> None:
     assert "staging" in both.reason
 
 
-def test_running_sold_out_server_is_kept_within_the_budget() -> None:
+def test_running_server_of_a_sold_out_type_is_kept_if_it_is_within_the_budget() -> None:
     sold_out = kit.price_list(types=kit.orderable("cpx12"))
     runs = Deployed("cpx22", "fsn1", 10, 80)
     kept = kit.planned(prices=sold_out, deployed=runs)

@@ -1,4 +1,4 @@
-"""Test plans with the profile `orchestration`, in which replicas count and Airflow replaces the pipeline runner."""
+"""Test plans with the profile `orchestration`, in which every replica counts and Airflow replaces the runner."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def test_three_workers_add_two_containers_and_their_reservations() -> None:
     assert needs["airflow-worker"].replicas == 3
     worker = next(service for service in selected(_settings()) if service.name == "airflow-worker")
     assert three.capacity.memory_mb.reserved - one.capacity.memory_mb.reserved == 2 * worker.resources.memory_mb
-    assert three.capacity.volume_gb.reserved == one.capacity.volume_gb.reserved  # they share the volume
+    assert three.capacity.volume_gb.reserved == one.capacity.volume_gb.reserved  # the workers share one volume
 
 
-def test_too_many_workers_are_refused_with_numbers_and_fewer_workers() -> None:
+def test_refused_plan_with_too_many_workers_offers_fewer_workers() -> None:
     own = _settings(workers=12, budgetUsd=60, location="auto")
     plan = kit.planned(own, selected(own))
     assert plan.verdict != "within"
@@ -32,7 +32,7 @@ def test_too_many_workers_are_refused_with_numbers_and_fewer_workers() -> None:
     assert any("workers" in change for change in changes), plan.alternatives
 
 
-def test_without_the_profile_the_pipeline_runner_is_planned_again() -> None:
+def test_alternative_without_orchestration_plans_the_pipeline_runner() -> None:
     own = _settings()
     inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
     lean = [idea for idea in _ideas(own, selected(own), inputs) if idea.settings.get("profiles") == "lean"]

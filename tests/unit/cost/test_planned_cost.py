@@ -21,7 +21,7 @@ RENTED = {"host": "hetzner", "allowSnapshot": True, "trafficTb": 25, "fxRate": "
 
 
 def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> PlannedCost:
-    """Return the plan of these settings as it is delivered to the stack, with the prices in the package."""
+    """Return the plan that a stack with these settings gets, calculated with the prices in the package."""
     monkeypatch.delenv("HCLOUD_TOKEN", raising=False)
     found = Settings.of("prod", settings)
     plan = PlanningInputs.of(found, date(2026, 11, 30), project=tmp_path).plan(found)
@@ -50,7 +50,9 @@ def test_plan_of_a_server_is_delivered_with_all_lines(tmp_path: Path, monkeypatc
     assert found["fds_cost_deployed_timestamp_seconds"] == NOW.timestamp()
 
 
-def test_unknown_cost_has_no_series_and_is_called_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_cost_has_no_cost_metric_and_the_verdict_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = planned(tmp_path, monkeypatch, **RENTED | {"allowSnapshot": False})
     assert plan.verdict == "unknown" and plan.total_usd is None
     found = series(plan)
@@ -63,9 +65,7 @@ def test_local_stack_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not plan.paid and series(plan)['fds_cost_planned{currency="USD"}'] == 0
 
 
-def test_written_plan_is_read_back_by_the_runner_and_the_dashboard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plan_that_the_runner_wrote_is_read_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(tmp_path, monkeypatch, **RENTED)
     monkeypatch.setenv("FDS_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("FDS_DATABASE", raising=False)
@@ -102,7 +102,9 @@ def test_runner_refuses_an_invalid_plan(
     ],
     ids=str,
 )
-def test_wrong_field_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> None:
+def test_plan_file_with_a_wrong_field_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
     good = json.loads(planned(tmp_path, monkeypatch, host="local").as_json())
     file = tmp_path / "cost.json"
     file.write_text(json.dumps(good))
@@ -112,5 +114,5 @@ def test_wrong_field_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         planned_cost.read(file)
 
 
-def test_missing_file_means_no_plan(tmp_path: Path) -> None:
+def test_missing_plan_file_is_read_as_no_plan(tmp_path: Path) -> None:
     assert planned_cost.read(tmp_path / "cost.json") is None

@@ -161,7 +161,7 @@ def test_sum_of_memory_limits_must_fit_the_server() -> None:
         ({"cpus": "2.5"}, "the CPU limit of one service: 2.5 cores needed, 2 available"),
     ],
 )
-def test_container_beyond_the_server_s_capacity_is_refused(props: dict[str, Any], says: str) -> None:
+def test_container_that_exceeds_the_capacity_of_the_server_is_refused(props: dict[str, Any], says: str) -> None:
     assert f"does not fit: {says}" in problem_with(SERVER, VOLUME, container(**props))
 
 
@@ -169,7 +169,7 @@ def test_container_that_is_never_started_needs_no_capacity() -> None:
     assert problem_with(SERVER, VOLUME, container(memory=4000, start=False)) == ""
 
 
-def test_unknown_limit_gives_no_verdict() -> None:
+def test_unknown_memory_limit_gives_the_verdict_unknown() -> None:
     assert problem_with(SERVER, VOLUME, container(memory=UNKNOWN)).startswith(
         "unknown: memory of redis is not known yet"
     )
@@ -187,7 +187,7 @@ def test_plan_and_pack_give_the_same_verdict_and_reason() -> None:
         assert problem(own, resources, INPUTS).startswith(f"{plan.verdict}: {plan.reason} (")
 
 
-def test_settings_are_read_from_the_engine_s_environment() -> None:
+def test_settings_are_read_from_environment_variables_of_the_engine() -> None:
     config = '{"freelancer-data-stack:budgetUsd": "40", "freelancer-data-stack:secrets": "x", "docker:host": "y"}'
     found = settings_of({"PULUMI_STACK": "prod", "PULUMI_CONFIG": config})
     assert (found.stack, found.budget_usd) == ("prod", Decimal(40))

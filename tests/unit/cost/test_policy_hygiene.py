@@ -30,7 +30,7 @@ HOST_PATHS = (
     *("/run/containerd/containerd.sock", "/run/podman/podman.sock", "/run/user/1000/docker.sock", "/var/lib/docker"),
     *("/srv/data", "/etc", "/dev", "/root/.ssh"),
 )
-"""Docker's socket in several spellings, folders that contain it, sockets of other engines, and other host paths."""
+"""Docker's socket in several spellings, folders that contain this socket, other sockets, and other host paths."""
 
 
 def found(resource: Resource) -> list[str]:
@@ -100,7 +100,7 @@ def test_mount_of_a_host_path_is_refused(path: str) -> None:
         {"uploads": [{"file": "/key", "source": "/root/.ssh/id_ed25519"}]},
     ],
 )
-def test_other_access_to_host_files_is_refused(props: dict[str, Any]) -> None:
+def test_unknown_or_indirect_access_to_host_files_is_refused(props: dict[str, Any]) -> None:
     assert len(found(container(**props))) == 1
 
 
@@ -124,7 +124,7 @@ def test_other_access_to_host_files_is_refused(props: dict[str, Any]) -> None:
         {"inputOfALaterVersion": True}, {"inputOfALaterVersion": UNKNOWN},
     ],
 )  # fmt: skip
-def test_values_that_are_not_allowed_are_refused(props: dict[str, Any]) -> None:
+def test_container_input_with_a_value_that_is_not_allowed_is_refused(props: dict[str, Any]) -> None:
     (problem,) = found(container(**props))
     assert problem.startswith(f"redis sets {next(iter(props))}")
 
@@ -140,7 +140,7 @@ NOT_ALLOWED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_every_input_of_the_provider_is_checked_or_refused() -> None:
+def test_every_container_input_of_the_provider_is_checked_or_refused() -> None:
     """A new version of the provider must not add inputs that no rule covers."""
     own = {name for name, value in vars(docker.ContainerArgs).items() if isinstance(value, property)}
     inputs = {re.sub(r"_(\w)", lambda match: match[1].upper(), name) for name in own}
@@ -151,14 +151,14 @@ def test_every_input_of_the_provider_is_checked_or_refused() -> None:
             assert found(container(**{name: given})) == [f"redis sets {name}, which is not allowed"]
 
 
-def test_other_ulimits_and_network_options_are_refused() -> None:
+def test_ulimits_and_network_options_that_are_not_allowed_are_refused() -> None:
     for name in ("nofile", "memlock", "rtprio"):
         assert found(container(ulimits=[{"name": name, "hard": 1, "soft": 1}]))
     for options in ({"com.docker.network.bridge.enable_icc": "true"}, {"com.docker.network.bridge.name": "docker0"}):
         assert found(Resource(NETWORK, "network", {"name": "own", "driver": "bridge", "options": options}))
 
 
-def test_container_without_problems_passes() -> None:
+def test_docker_resources_without_problems_pass() -> None:
     for good in (
         container(),
         container(ulimits=[{"name": "nproc", "hard": 512, "soft": 512}]),
@@ -208,7 +208,7 @@ def test_container_without_problems_passes() -> None:
         ("docker:index/container:Containers", {}),
     ],
 )
-def test_other_docker_resources_are_refused(kind: str, props: dict[str, Any]) -> None:
+def test_docker_resources_that_break_a_rule_are_refused(kind: str, props: dict[str, Any]) -> None:
     (problem,) = found(Resource(kind, "thing", props))
     assert problem.startswith("thing ")
 
@@ -239,7 +239,7 @@ def test_firewall_of_the_stack_passes() -> None:
         rule("443", destinationIps=["10.0.0.1"]), UNKNOWN,
     ],
 )  # fmt: skip
-def test_any_other_firewall_rule_is_refused(bad: Any) -> None:
+def test_firewall_rule_that_the_stack_does_not_need_is_refused(bad: Any) -> None:
     assert found(firewall(rule("80"), bad))
 
 

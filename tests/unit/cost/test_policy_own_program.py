@@ -51,7 +51,7 @@ def test_every_resource_of_the_program_passes_the_rules(host: str, profile: str)
 
 
 @pytest.mark.parametrize(("host", "profile"), CASES)
-def test_only_the_proxy_s_image_publishes_ports(host: str, profile: str) -> None:
+def test_only_containers_with_the_image_of_the_proxy_publish_ports(host: str, profile: str) -> None:
     settings, _, outputs = program(host, profile)
     assert image_problem(outputs, publishers_of(settings)) == ""
     assert image_problem(outputs, ()) != "", "expected a container that publishes ports"

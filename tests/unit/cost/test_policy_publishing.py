@@ -72,7 +72,7 @@ def port(external: Any = 443, internal: Any = 8443, **more: Any) -> dict[str, An
         [port(UNKNOWN)], [port(mode="host")], [UNKNOWN], UNKNOWN, "443:8443",
     ],
 )  # fmt: skip
-def test_other_ports_of_the_proxy_are_refused(ports: Any) -> None:
+def test_ports_of_the_proxy_that_the_settings_do_not_publish_are_refused(ports: Any) -> None:
     (problem,) = found(kit.settings(), ports=ports)
     assert problem.endswith("the settings publish 0.0.0.0:80, 0.0.0.0:443")
 
@@ -97,7 +97,7 @@ def image(name: str, image_id: Any) -> Resource:
     return Resource(IMAGE, name, {"name": name, "imageId": image_id})
 
 
-def test_image_id_other_than_the_proxy_s_is_refused() -> None:
+def test_container_that_publishes_ports_with_another_image_id_is_refused() -> None:
     """A container names its image by the id, so the rule looks up the name of the image with that id."""
     own, other = image("traefik:v3.7", ID), image("nginx:1.27", "sha256:" + "8" * 64)
     assert image_problem_of(own, other, proxy(kit.settings())) == ""
@@ -117,7 +117,7 @@ def test_image_of_the_proxy_is_recognized_when_pinned_by_digest() -> None:
     assert list(problems(Resource(IMAGE, "mine", {"name": pinned}), kit.settings())) == []
 
 
-def test_image_unknown_in_a_preview_is_checked_by_the_deployment() -> None:
+def test_unknown_image_of_the_proxy_is_accepted_in_a_preview() -> None:
     assert image_problem_of(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
 
 
@@ -132,7 +132,7 @@ def test_image_unknown_in_a_preview_is_checked_by_the_deployment() -> None:
         f"docker.io/library/traefik@sha256:{'9' * 64}",
     ],
 )  # fmt: skip
-def test_building_an_image_with_the_proxy_s_name_is_refused(name: str) -> None:
+def test_building_an_image_with_the_name_of_the_proxy_image_is_refused(name: str) -> None:
     built = Resource(IMAGE, "mine", {"name": name, "build": {"context": "."}})
     (problem,) = problems(built, kit.settings())
     assert problem == f"mine builds {name}, and the proxy's image is only pulled"

@@ -135,7 +135,7 @@ LISTS: dict[str, Callable[[dict[str, Any], Listed], Listed]] = {
 
 
 def _dearer(entry: Any) -> None:
-    """Raise every price of `entry` and invert its availability, as far as it has these fields."""
+    """Raise every monthly price of `entry` and invert its availability, if `entry` has these fields."""
     for price in [entry, *entry.get("prices", ())]:
         if "price_monthly" in price:
             price["price_monthly"] = {"net": "100.00", "gross": "119.00"}
@@ -233,7 +233,7 @@ def test_vat_rate_that_contradicts_the_prices_is_unknown(vat: str) -> None:
         "p.primary_ips.0", "p.primary_ips.0.prices.0", "p.server_types.0.prices.0.price_hourly",
     ],
 )  # fmt: skip
-def test_price_in_a_currency_other_than_that_of_the_list_is_unknown(holder: str) -> None:
+def test_price_in_another_currency_than_the_price_list_is_unknown(holder: str) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(f"{holder}.currency", "EUR")(pricing, types)
     assert kit.price_list(pricing, types) == kit.SHIPPED_PRICES

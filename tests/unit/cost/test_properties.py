@@ -97,7 +97,7 @@ def test_higher_quantity_never_costs_less(
 
 @given(values, stacks)
 @effort(max_examples=80, deadline=None)
-def test_backups_and_tax_never_cost_less(given_values: dict[str, Any], stack: tuple[Service, ...]) -> None:
+def test_backups_and_tax_never_lower_the_total(given_values: dict[str, Any], stack: tuple[Service, ...]) -> None:
     plain = kit.planned(kit.settings(**{**given_values, "backups": False, "tax": "net"}), stack).total_usd
     dearer = kit.planned(kit.settings(**{**given_values, "backups": True, "tax": "gross"}), stack).total_usd
     assert plain is not None and dearer is not None and dearer >= plain

@@ -1,4 +1,4 @@
-"""Test the warnings about settings without effect, about features that are priced but missing, and a raised budget."""
+"""Test the warnings about settings without effect, priced features that are missing, and a raised budget."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_zone_that_does_not_contain_the_domain_is_refused(domain: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["serverImage", "registryMirror"])
-def test_settings_of_new_servers_are_reported_if_a_server_may_exist(name: str) -> None:
+def test_settings_that_affect_only_new_servers_are_reported_if_a_server_may_exist(name: str) -> None:
     own = kit.settings(**{name: VALUES[name]})
     assert _warnings_with(kit.planned(own), "an existing server", name)
     assert name in headline(kit.planned(own)), "`fds up` prints the headline"

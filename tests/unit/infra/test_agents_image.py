@@ -1,4 +1,4 @@
-"""Test that the agents' image has enough files to plan, although it has no engine and no cloud packages."""
+"""Test that the image of the agents has all files that a plan needs, although it lacks `infra/engine`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.kit.project import ROOT
 
 ABSENT = ("docker", "hcloud", "paramiko", "pulumi", "pulumi_docker", "pulumi_hcloud", "requests")
-"""Python packages that are not installed in the image."""
+"""Python packages that are not installed in the image of the agents."""
 PROGRAM = f"""
 import sys
 sys.modules.update(dict.fromkeys({ABSENT!r}))
@@ -29,7 +29,7 @@ for host in HOSTS:
 
 
 def _is_included(name: str, rules: list[str]) -> bool:
-    """Return whether a rule, a line of `.dockerignore` without `!`, includes the file or one of its folders."""
+    """Return whether a rule (the text after `!` in `.dockerignore`) includes the file or one of its parent folders."""
     whole = [name, *(str(folder) for folder in Path(name).parents)]
     return any(fnmatch(part, rule) and part.count("/") == rule.count("/") for part in whole for rule in rules)
 

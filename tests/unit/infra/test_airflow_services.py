@@ -30,7 +30,7 @@ def _files(settings: Settings, service: str) -> dict[str, str]:
     return {file.name: file.content(_context(settings)) for file in found.files}
 
 
-def test_one_service_runs_the_pipeline() -> None:
+def test_exactly_one_service_runs_the_pipeline_and_writes_the_marts() -> None:
     for settings, runner in (
         (Settings.of("dev", {}), "pipeline"), (LOCAL, "airflow-local"), (CELERY, "airflow-worker"),
     ):  # fmt: skip
@@ -51,7 +51,7 @@ def test_celery_executor_adds_redis_and_workers() -> None:
     assert {name for name, each in services.items() if each.replicas(CELERY) == 3} == {"airflow-worker"}
 
 
-def test_number_of_workers_changes_only_the_scheduler() -> None:
+def test_number_of_workers_changes_only_variables_of_the_scheduler() -> None:
     one = CELERY.model_copy(update={"workers": 1})
     changed = [each.name for each in selected(CELERY) if each.environment(one) != each.environment(CELERY)]
     assert changed == ["airflow-scheduler"]
@@ -95,12 +95,12 @@ def test_notification_settings_and_secrets_are_delivered_in_one_file() -> None:
         generated_secrets.require(settings, generated_secrets.names(settings))
 
 
-def test_mail_notification_without_an_address_is_refused() -> None:
+def test_email_notification_without_a_recipient_is_refused() -> None:
     with pytest.raises(UsageError, match=r"notify\.email\.to"):
         Settings.of("dev", {"notify": {"email": {"sender": "me@example.org", "server": "mail.example.org"}}})
 
 
-def test_every_service_is_selected_by_one_of_the_executors() -> None:
+def test_every_service_of_the_catalogue_is_selected_by_some_settings() -> None:
     full = {
         each.name
         for values in ({"profiles": ["full"]}, {"profiles": ["full"], "executor": "celery"}, {})

@@ -1,4 +1,4 @@
-"""Test how answers of Prometheus and log lines of Alertmanager are read; tests/integration/monitoring runs both."""
+"""Test how `alerts` reads answers of Prometheus and log lines of Alertmanager, without running these programs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_reason_of_a_failed_notification_shows_only_host_and_port_of_a_url() -> 
     assert found["webhook"].endswith('unexpected status code 403: hooks.example.org:8443 "no"')
 
 
-def test_counts_of_a_receiver_are_added_over_all_reasons() -> None:
+def test_failed_notifications_are_summed_over_all_reasons() -> None:
     text = (
         'alertmanager_notification_requests_total{integration="webhook"} 3\n'
         'alertmanager_notification_requests_failed_total{integration="webhook",reason="clientError"} 1\n'
@@ -78,7 +78,7 @@ def test_unreadable_answer_is_reported_in_one_sentence(monkeypatch: pytest.Monke
         _firing(monkeypatch, FakeContainer(answer=answer))
 
 
-def test_failed_request_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_a_failed_request_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnreachableError, match="prometheus does not answer: wget: refused") as caught:
         _firing(monkeypatch, FakeContainer(code=1, answer=b"wget: refused\n"))
     assert caught.value.next_command == "fds logs prometheus"

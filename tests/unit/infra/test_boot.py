@@ -1,4 +1,4 @@
-"""Test the user data of a new server: what it contains, and that it contains no long-lived secret."""
+"""Test the user data of a new server, its boot script, and the permissions of the local files with SSH keys."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_registry_mirror_is_in_the_docker_configuration() -> None:
     assert json.loads(files["/etc/docker/daemon.json"])["registry-mirrors"] == ["http://10.0.0.1:5000"]
 
 
-def test_program_that_measures_containers_is_delivered_executable() -> None:
+def test_user_data_contains_the_executable_program_that_measures_containers() -> None:
     document, _, _ = _document()
     modes = {entry["path"]: entry["permissions"] for entry in document["write_files"]}
     assert {path for path, mode in modes.items() if mode == "0755"} == {HOST_COMMAND, str(container_metrics.PROGRAM)}
@@ -72,8 +72,8 @@ def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int,
     """Install packages with doubles of apt and dpkg; return the exit code and the apt commands that were run.
 
     Args:
-        failures: number of apt commands that fail before one succeeds, as while a mirror is unavailable.
-        update: `true` if `apt-get update` always succeeds.
+        failures: number of apt commands that fail before the next one succeeds, to simulate an unavailable mirror.
+        update: `true` makes every `apt-get update` succeed, so that only installations fail.
     """
     document, _, _ = _document()
     script = next(entry["content"] for entry in document["write_files"] if entry["path"].endswith("fds-host"))
@@ -94,7 +94,7 @@ def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int,
     return done.returncode, (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
 
 
-def test_packages_are_installed_by_the_repeated_boot_step() -> None:
+def test_packages_are_installed_by_fds_host_and_not_by_cloud_init() -> None:
     document, _, _ = _document()
     assert "packages" not in document, "cloud-init would try the installation only once"
     assert document["runcmd"] == [["/usr/local/sbin/fds-host", "boot"]]
@@ -124,7 +124,7 @@ def test_boot_does_not_reinstall_installed_packages(tmp_path: Path) -> None:
     assert _install(tmp_path, failures=10**6) == (0, [])
 
 
-def test_keys_readable_by_others_are_restricted(tmp_path: Path) -> None:
+def test_key_files_that_others_can_read_are_restricted(tmp_path: Path) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     access.key_file.chmod(0o644)
     access.folder.chmod(0o755)
@@ -134,10 +134,10 @@ def test_keys_readable_by_others_are_restricted(tmp_path: Path) -> None:
     assert access.folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_keys_that_cannot_be_restricted_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_file_that_cannot_be_restricted_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     access.key_file.chmod(0o644)
-    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a file system that ignores chmod
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # simulates a file system that ignores chmod
     with pytest.raises(UnreachableError, match=r"ssh refuses it.*move the project") as raised:
         restrict_keys(access.folder)
     assert raised.value.exit_code == 5

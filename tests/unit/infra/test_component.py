@@ -1,4 +1,4 @@
-"""Test the component in programs of users: the documented examples, names, refused programs, and the plan."""
+"""Test the component `DataStack` in programs of users: the documented examples, and which programs are refused."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ def test_public_class_is_exported_by_infra(name: str) -> None:
 
 
 def test_settings_are_imported_without_pulumi() -> None:
-    """The image of the agents has no Pulumi, but uses the settings."""
+    """The image of the agents uses `Settings` but has no Pulumi, so importing `Settings` must not import Pulumi."""
     code = "import sys, infra; infra.Settings, infra.Service; print('pulumi' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 
 
-def test_unknown_public_name_is_an_attribute_error() -> None:
+def test_unknown_name_in_the_package_infra_is_an_attribute_error() -> None:
     import infra
 
     with pytest.raises(AttributeError, match="Datastack"):
@@ -145,7 +145,7 @@ def test_unknown_public_name_is_an_attribute_error() -> None:
         ({"resources": Resources(50, 100, 0.1, 0.5, image_mb=-100)}, "its resources are not amounts"),
     ],
 )
-def test_service_that_breaks_a_rule_of_the_catalogue_is_refused(changed: dict[str, Any], said: str) -> None:
+def test_invalid_own_service_is_refused(changed: dict[str, Any], said: str) -> None:
     from dataclasses import replace
 
     with pytest.raises(UsageError, match=said):
@@ -159,7 +159,7 @@ def test_own_service_comes_last_and_accepts_overrides() -> None:
     assert len(found) == len(selected(Settings(stack="dev"))) + 1 <= len(catalogue()) + 1
 
 
-def test_own_service_is_reserved_in_the_plan() -> None:
+def test_memory_of_an_own_service_is_reserved_in_the_plan() -> None:
     settings, today = Settings(stack="dev"), date(2026, 11, 1)
     alone = PlanningInputs.of(settings, today).plan(settings)
     with_own = PlanningInputs.of(settings, today, own=[OWN]).plan(settings)

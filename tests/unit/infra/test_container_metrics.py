@@ -1,4 +1,4 @@
-"""Test the program that measures containers with a double of Docker's socket; some tests kill the program."""
+"""Test the program `container_metrics` against a double of Docker's socket; some tests kill the program."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.close_connection = cut
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output quiet."""
+        """Log nothing, to keep the output of the tests short."""
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def volume(stack: str) -> str:
 
 
 def measured(daemon: Daemon, folder: Path) -> dict[str, float]:
-    """Measure once, and return the values in the metrics file of a folder by name with labels."""
+    """Measure once, and return the values in the metrics file of the folder; each key is a metric with its labels."""
     assert program.measure(program.Docker(daemon.path)) == []
     lines = (folder / program.FILE).read_text().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
@@ -147,7 +147,7 @@ def test_totals_of_cgroup_v1_are_used_if_present(daemon: Daemon, tmp_path: Path)
 
 
 def test_file_of_a_stack_has_only_the_containers_of_the_stack(daemon: Daemon, tmp_path: Path) -> None:
-    """A stack without the volume is not monitored, and a volume with another name must not be written to."""
+    """The program writes only to a volume whose name and label belong to the same stack; other volumes stay empty."""
     for stack in ("a", "a-b", "lean"):
         daemon.add(f"{stack}-redis", "redis", stack, {"memory_stats": USED, "cpu_stats": SECONDS})
     daemon.add_volume(volume("a"), "a", tmp_path / "a")
@@ -179,7 +179,7 @@ def test_hostile_service_name_stays_one_label(daemon: Daemon, tmp_path: Path) ->
     assert all(key.endswith('service="a\\"} 1\\nup{job=\\"\\\\b?"}') for key in found), found
 
 
-def test_cut_off_response_about_a_container_fails_only_the_measurement_of_that_stack(
+def test_cut_off_response_about_a_container_fails_only_the_measurement_of_its_stack(
     daemon: Daemon, tmp_path: Path
 ) -> None:
     for stack, stats in (("a", "not statistics"), ("b", {"memory_stats": USED, "cpu_stats": SECONDS})):
@@ -243,7 +243,7 @@ def test_missing_docker_is_reported_in_one_sentence(
     assert program.main(["--help"]) == 2
 
 
-def test_second_installation_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installation_can_be_repeated_repaired_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Record the `systemctl` commands instead of running them, because this machine may have no systemd."""
     called: list[tuple[str, ...]] = []
     units = {tmp_path / path.name: text for path, text in program.UNITS.items()}

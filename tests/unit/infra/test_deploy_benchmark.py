@@ -1,4 +1,4 @@
-"""Test that the deployment benchmark reports missed targets and that Compose runs the containers of the catalogue."""
+"""Test that the deployment benchmark reports missed targets, and that its Compose file has all selected services."""
 
 from __future__ import annotations
 

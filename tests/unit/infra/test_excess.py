@@ -1,4 +1,4 @@
-"""Test that a deployment compares the account with the budget again after it succeeded."""
+"""Test that a successful deployment compares the cost of the account with the budget again."""
 
 from __future__ import annotations
 

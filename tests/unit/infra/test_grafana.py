@@ -1,4 +1,4 @@
-"""Test Grafana's files: data sources and dashboards are complete, consistent and without secrets."""
+"""Test Grafana's files: data sources and dashboards are complete and consistent, and contain no secrets."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def files(*profiles: str) -> dict[str, str]:
 
 
 def dashboards(*profiles: str) -> dict[str, Any]:
-    """Return the JSON of the dashboards by name."""
+    """Return the parsed JSON of each dashboard, by the name of the dashboard."""
     found = files(*profiles)
     return {name: json.loads(found[f"dashboards/{name}.json"]) for name in DASHBOARDS}
 
@@ -197,7 +197,7 @@ def test_variables_of_provisioning_files_are_set_from_a_file() -> None:
     names = re.findall(r"\$(\w*)", found[SOURCES] + found[PROVIDER])
     assert names == ["GF_POSTGRES_PASSWORD"]
     assert environment["GF_POSTGRES_PASSWORD__FILE"] == "/run/fds/grafana_password"
-    assert "GF_POSTGRES_PASSWORD" not in environment  # the image refuses a variable that is set in both ways
+    assert "GF_POSTGRES_PASSWORD" not in environment  # the image refuses a variable that also has a `__FILE` variable
 
 
 def test_dashboards_use_variables_only_in_queries() -> None:

@@ -85,8 +85,8 @@ class Registry:
     """Double of a Docker client, with images on the host and answers of a registry.
 
     Args:
-        local: for each image name on the host, the digests with repository.
-        served: for each image name, the digest in the registry or the error that it raises; other names are not found.
+        local: for each image name on the host, its digests in the form `repository@digest`.
+        served: for each image name, its digest, or the error that a request raises; other names are not found.
     """
 
     def __init__(self, local: dict[str, list[str]], served: dict[str, str | Exception]) -> None:

@@ -77,7 +77,7 @@ def test_content_of_the_project_replaces_the_demo_and_keeps_files_of_the_package
 
 
 def test_each_built_image_of_each_stack_has_a_separate_repository() -> None:
-    """Two stacks such as `a` and `a-b` must not share a repository; two images must not share one either."""
+    """Two stacks such as `a` and `a-b` must not share a repository, and two images must not share a repository."""
     built = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
     names = [build_context.reference("a", build, {}).rpartition(":")[0] for build in built]
     assert build_context.repositories("a") == names and len({*names}) == len(built) > 1
@@ -103,7 +103,7 @@ def test_every_base_image_can_be_pinned(recipe: Path) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
 def test_copied_files_are_made_readable_before_the_user_changes(recipe: Path) -> None:
-    """With umask 077, git creates files that only their owner can read, and COPY keeps the file modes."""
+    """With umask 077, git creates files that only their owner can read; COPY keeps this mode, so a RUN changes it."""
     copied: list[str] = []
     for line in recipe.read_text().replace("\\\n", " ").splitlines():
         word, _, rest = line.partition(" ")

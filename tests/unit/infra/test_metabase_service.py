@@ -1,4 +1,4 @@
-"""Test the profile `bi`: files of Metabase, services that may create its content, and servers with enough memory."""
+"""Test the profile `bi`: the files of Metabase, which services may fill it, and which server has enough memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _files(settings: Settings, service: str) -> dict[str, str]:
     return {file.name: file.content(context) for file in _services(settings)[service].files}
 
 
-def test_secrets_are_generated_only_with_the_profile() -> None:
+def test_secrets_of_metabase_are_generated_only_with_the_profile_bi() -> None:
     assert generated_secrets.names(BI) - generated_secrets.names(Settings.of("dev", {})) == SECRETS
 
 
@@ -43,7 +43,9 @@ def test_generated_passwords_have_a_digit() -> None:
         ({"profiles": ["bi", "orchestration"], "executor": "celery"}, "airflow-worker"),
     ],
 )
-def test_only_the_runner_has_access_to_fill_metabase(values: dict[str, object], runner: str) -> None:
+def test_only_the_runner_and_the_airflow_scheduler_get_access_to_metabase(
+    values: dict[str, object], runner: str
+) -> None:
     settings = Settings.of("dev", values)
     having = {name for name in _services(settings) if "metabase.json" in _files(settings, name)}
     access = json.loads(_files(settings, runner)["metabase.json"])
@@ -59,12 +61,12 @@ def test_metabase_does_not_get_the_passwords_of_the_reader_and_the_administrator
     assert set(_files(BI, "metabase")) == {"start.sh", "metabase_encryption_key", "metabase_password"}
 
 
-def test_heap_is_below_the_limit_and_the_reservation_covers_it() -> None:
+def test_reserved_memory_covers_the_java_heap_and_256_mb() -> None:
     assert SERVICE.environment(BI)["JAVA_OPTS"] == f"-Xmx{HEAP_MB}m"
     assert HEAP_MB + 256 <= SERVICE.resources.memory_mb <= SERVICE.resources.memory_limit_mb
 
 
-def test_tracking_update_checks_public_links_and_ai_are_disabled() -> None:
+def test_tracking_update_checks_public_links_and_ai_are_disabled_and_the_site_url_is_set() -> None:
     environment = SERVICE.environment(BI)
     off = ("ANON_TRACKING_ENABLED", "CHECK_FOR_UPDATES", "AI_FEATURES_ENABLED", "ENABLE_PUBLIC_SHARING")
     assert {environment[f"MB_{name}"] for name in off} == {"false"}
@@ -84,7 +86,7 @@ def test_proxy_requires_the_login_and_keeps_the_content_security_policy_of_metab
     assert POLICY["default-src"] == "'self'"
 
 
-def test_server_cpx22_has_room_for_metabase_but_not_for_metabase_and_airflow() -> None:
+def test_metabase_fits_server_cpx22_but_metabase_with_airflow_does_not() -> None:
     small = kit.settings(profiles=["bi"], serverType="cpx22")
     assert kit.planned(small, selected(small)).verdict == "within"
     more = kit.settings(profiles=["bi", "orchestration"], serverType="cpx22")

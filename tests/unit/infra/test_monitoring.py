@@ -33,7 +33,7 @@ def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[st
 
 
 def targets(own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
-    """Return address and path of each scrape job by the name of the service."""
+    """Return the address and path of each scrape job, by the name of the scraped service."""
     jobs = json.loads(files("prometheus", own, **values)["prometheus.yml"])["scrape_configs"]
     return {
         job["job_name"]: job["static_configs"][0]["targets"][0] + job["metrics_path"]
@@ -85,7 +85,7 @@ def test_exporter_of_redis_runs_exactly_if_redis_runs(profiles: tuple[str, ...],
 
 
 @pytest.mark.parametrize("values", [{}, {"profiles": ["orchestration"]}, {"profiles": ["full"], "executor": "celery"}])
-def test_pipeline_runner_is_the_first_service_that_mounts_the_volume_of_metrics(values: dict[str, Any]) -> None:
+def test_pipeline_runner_is_the_first_service_that_mounts_the_metrics_volume(values: dict[str, Any]) -> None:
     services = selected(Settings.of("dev", {**values, "profiles": ["monitoring", *values.get("profiles", [])]}))
     order = [service.name for service in services if any(volume.name == "metrics" for volume in service.volumes)]
     runner, *readers = order
@@ -161,7 +161,7 @@ def test_stored_metrics_fit_the_disk_space_that_prometheus_reserves() -> None:
     assert 0.5 < RETENTION_MB * 2**20 / (prometheus.resources.disk_gb * 10**9) < 0.85
 
 
-def test_role_of_the_postgres_exporter_may_read_statistics_but_gets_no_right_to_connect() -> None:
+def test_role_of_the_postgres_exporter_is_granted_statistics_but_no_connection_to_a_database() -> None:
     sql = files("postgres")["roles.sql"]
     assert "GRANT pg_monitor TO metrics;" in sql
     assert not re.search(r"GRANT CONNECT ON DATABASE \w+ TO metrics", sql)
@@ -216,7 +216,7 @@ def test_invalid_mail_settings_are_refused(email: dict[str, Any]) -> None:
         Settings.of("dev", {"notify": {"email": email}})
 
 
-def test_rules_about_late_runs_exist_only_with_a_schedule() -> None:
+def test_rules_about_late_pipeline_runs_exist_only_with_a_schedule() -> None:
     late = {"PipelineLate", "PipelineDataStale"}
     assert late.isdisjoint({rule["alert"] for rule in rules()})
     for schedule, seconds in (("hourly", 5_400), ("weekly", 907_200)):
@@ -225,7 +225,7 @@ def test_rules_about_late_runs_exist_only_with_a_schedule() -> None:
 
 
 def test_rule_about_missing_container_metrics_exists_only_on_hosts_with_a_timer() -> None:
-    """A local stack has no timer that measures containers, so its rule about memory never has data."""
+    """A local stack has no timer that measures containers, so an alert about missing measurements would never end."""
     hosts = ({}, SERVER, {"host": "ssh"})
     assert ["ContainersNotMeasured" in {rule["alert"] for rule in rules(**one)} for one in hosts] == [False, True, True]
     assert all("ServiceMemoryNearLimit" in {rule["alert"] for rule in rules(**one)} for one in hosts)

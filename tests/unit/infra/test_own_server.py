@@ -1,4 +1,4 @@
-"""Test servers that the user already has: acceptance of the host key, and checks of what the server reports."""
+"""Test servers that the user already has: acceptance of the host key, the capacity, and the check of ports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OWN, OTHER = new_key(), new_key()
 
 @pytest.fixture
 def shows(monkeypatch: pytest.MonkeyPatch) -> Callable[[HostKey], None]:
-    """Return a function that sets the host key of the server, instead of the key that `ssh-keyscan` finds."""
+    """Return a function that sets which host key the server shows; this key replaces the result of `ssh-keyscan`."""
     return lambda key: monkeypatch.setattr(known, "scan", lambda settings: key)
 
 
@@ -94,7 +94,7 @@ def test_without_a_terminal_the_error_has_the_command_that_accepts_the_key(
 
 
 @pytest.mark.parametrize("accepted", ["", OWN.fingerprint, OTHER.fingerprint[:-1]], ids=["none", "old", "part"])
-def test_key_other_than_the_pinned_one_is_refused(
+def test_key_that_differs_from_the_pinned_key_is_refused(
     tmp_path: Path, shows: Callable[[HostKey], None], accepted: str
 ) -> None:
     known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
@@ -150,11 +150,11 @@ def test_docker_address_puts_ipv6_in_brackets() -> None:
 @pytest.mark.parametrize(
     "line", ["", "# 192.0.2.1:22 SSH-2.0", "a ssh-ed25519", "a ssh-dss AAAA", "a ssh-ed25519 %%%", "a ssh-rsa \ufffd"]
 )
-def test_unusable_lines_of_a_scan_are_ignored(line: str) -> None:
+def test_unusable_lines_of_ssh_keyscan_are_ignored(line: str) -> None:
     assert known._parsed(line) is None
 
 
-def test_capacity_of_a_real_machine_is_read() -> None:
+def test_capacity_command_reports_the_real_size_of_this_machine() -> None:
     done = subprocess.run(["sh", "-c", commands.CAPACITY], capture_output=True, text=True, check=True)
     found = commands._parsed(done.stdout)
     assert found.unknown == "" and found.cores == os.cpu_count() and found.architecture in ("x86", "arm")
@@ -171,7 +171,7 @@ def test_output_of_shell_start_up_files_is_not_read_as_capacity() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x86_64\n2\n4096", "x86_64\n2\n-1\n5", "x86_64\n2\n1e9\n5", "motd\nx86_64\n2\n4096\n5", "x\n0\n1\n1"]
 )
-def test_invalid_answers_about_the_capacity_are_unknown(text: str) -> None:
+def test_capacity_is_unknown_after_an_invalid_answer(text: str) -> None:
     assert commands._parsed(text) == Machine(unknown="its answer about memory, CPU and disk cannot be read")
 
 
@@ -228,7 +228,7 @@ class _MovedDeployment:
     settings = SETTINGS
 
     def refuse_locked(self) -> None:
-        """Accept: no other deployment is running."""
+        """Raise no error, because no other deployment is running."""
 
     def refuse_another_host(self) -> None:
         raise RefusedError("stack home is on host local", next_command="fds down")
@@ -251,10 +251,10 @@ def test_move_from_another_host_is_refused_before_the_server_is_prepared(monkeyp
     ],
     ids=["free", "program", "own", "another stack", "another container"],
 )
-def test_port_is_taken_unless_it_is_free_or_used_by_the_stack(
+def test_port_is_refused_unless_it_is_free_or_used_by_the_stack(
     tmp_path: Path, containers: dict[str, str], listens: bool, says: str
 ) -> None:
-    """Run the script's function with doubles of `docker ps` and `ss`."""
+    """Run the function `refuse_taken` of `fds-server.sh` with doubles of `docker ps` and `ss`."""
     (stack, name), *_ = [*containers.items(), ("", "")]
     listed = f'case "$*" in *fds.stack={stack or "none"}*|*format*) echo "{name}";; esac' if name else "true"
     for program, body in (("docker", listed), ("ss", "echo LISTEN" if listens else "true")):
@@ -271,6 +271,6 @@ def test_port_is_taken_unless_it_is_free_or_used_by_the_stack(
     assert (done.returncode, done.stderr.strip()) == (1 if says else 0, says)
 
 
-def test_script_is_valid_shell() -> None:
+def test_server_script_is_valid_shell() -> None:
     script = files("infra.hosts.ssh").joinpath("fds-server.sh").read_text()
     assert subprocess.run(["sh", "-n"], input=script, text=True).returncode == 0

@@ -1,4 +1,4 @@
-"""Test that the program plans with the files of its own project, and registers resources only after approval."""
+"""Test that the Pulumi program plans with the files of its own project, and registers nothing without approval."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RENTED = {"host": "hetzner", "serverType": "cpx22", "allowSnapshot": "true", "fx
 
 
 def _project(folder: Path, **stacks: str) -> Path:
-    """Write a project with one stack for each keyword: a stack on a rented server, with the given budget."""
+    """Write a project with one stack on a rented server for each keyword; the value of a keyword is the budget."""
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\n")
     for stack, budget in stacks.items():
@@ -41,7 +41,7 @@ def _raise_passed(plan: Plan) -> None:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Replace the configuration that the engine gives to the program, by that of a stack `prod` on a rented server."""
+    """Give the program the configuration of a stack `prod` on a rented server, as the engine would do."""
     values = {f"{PROJECT}:{key}": value for key, value in {**RENTED, "budgetUsd": "40"}.items()}
     monkeypatch.setattr(program, "runtime_config", SimpleNamespace(CONFIG=SimpleNamespace(get=lambda: values)))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
@@ -55,7 +55,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("named", [True, False])
-def test_stacks_of_the_project_in_the_environment_are_not_counted(
+def test_stacks_of_the_project_in_fds_project_dir_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
     """`FDS_PROJECT_DIR` names another project, for example because the user ran `. .fds/env` in that project."""
@@ -67,5 +67,5 @@ def test_stacks_of_the_project_in_the_environment_are_not_counted(
 
 
 def test_unapproved_plan_registers_nothing() -> None:
-    with pytest.raises(_PassedError):  # before the component is registered, because registering needs an engine
+    with pytest.raises(_PassedError):  # raised before the component is registered, which would need an engine
         DataStack("dev", DataStackArgs(Settings(stack="dev"), operation=Operation(agreed=_raise_passed)))

@@ -1,4 +1,4 @@
-"""Test how the engine's events are shown: errors, messages and counts."""
+"""Test how `Progress` shows events of the engine: errors, messages and the number of changes."""
 
 from __future__ import annotations
 

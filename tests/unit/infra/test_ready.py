@@ -18,7 +18,7 @@ RUNNING = (1, "cat: /run/cloud-init/result.json: No such file or directory")
 
 
 class ScriptedConnection:
-    """Double of a connection with scripted output: the answer is that of the first key that occurs in the command."""
+    """Double of a connection: `run` returns the answer of the first key of `answers` that occurs in the command."""
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
@@ -48,10 +48,10 @@ def test_boot_is_complete_after_cloud_init_wrote_the_result() -> None:
 
 
 class ReadyServer:
-    """Double of a connection to a server that is ready; it records commands and answers `measure` with `answer`."""
+    """Double of a connection to a server that is ready; it records commands; `measure` has the result `answer`."""
 
     answer = (0, "")
-    commands: list[str] = []  # noqa: RUF012 (each test sets it)
+    commands: list[str] = []  # noqa: RUF012 (each test sets its own list)
 
     def __init__(self, access: Access, *, booting: bool = False) -> None:
         assert not booting
@@ -97,7 +97,9 @@ class ForeignServer:
         raise HostKeyError("a host key that is not the pinned one", next_command="find out why")
 
 
-def test_missing_pinned_host_key_is_an_error_at_the_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_server_that_never_shows_the_pinned_host_key_is_an_error_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(ready, "Connection", ForeignServer)
     with pytest.raises(UnreachableError, match=r"the host key cannot be sent to .*not the pinned one"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
@@ -128,7 +130,7 @@ def test_wait_continues_while_the_server_installs_sudo(monkeypatch: pytest.Monke
 
 
 class SilentServer:
-    """Double of a connection that times out, like one to a server that is booting or behind a firewall."""
+    """Double of a connection that times out, as if the server were still booting or behind a firewall."""
 
     def __init__(self, *_: object, **__: object) -> None:
         raise TimeoutError("timed out")

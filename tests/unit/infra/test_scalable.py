@@ -62,7 +62,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "wrong"), WRONG)
-def test_request_has_the_bounds_of_the_settings(name: str, wrong: Any) -> None:
+def test_request_refuses_values_outside_the_bounds_of_the_settings(name: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match=name):
         ScalingRequest.model_validate({"reason": "x", name: wrong})
 
@@ -73,11 +73,11 @@ def test_command_line_help_names_every_key() -> None:
     assert [one.key for one in SCALABLE if f"{one.key}: {one.label}" not in shown] == []
 
 
-def test_unattended_approval_is_bounded_by_the_same_keys() -> None:
+def test_bounds_of_unattended_approval_use_the_scalable_keys() -> None:
     assert list(KEYS) == [one.key.partition(".")[0] for one in SCALABLE]
 
 
-def test_form_has_a_field_for_every_property() -> None:
+def test_form_has_a_field_for_every_property_of_the_request() -> None:
     shown = request_form.ordered(ScalingRequest.model_json_schema())
     assert shown[0][0] == "reason" and {name for name, _ in shown} == ScalingRequest.model_fields.keys()
     assert {described["title"] for _, described in shown} >= {one.label for one in SCALABLE}

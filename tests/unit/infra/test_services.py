@@ -24,7 +24,7 @@ FOR_EACH_SERVICE = pytest.mark.parametrize("service", catalogue(), ids=lambda se
 
 
 @FOR_EACH_SERVICE
-def test_service_runs_without_root_or_gives_a_reason(service: Service) -> None:
+def test_service_does_not_run_as_root(service: Service) -> None:
     uid, _, gid = service.user.partition(":")
     assert uid.isdigit() and gid.isdigit()
     assert uid != "0"
@@ -47,7 +47,7 @@ def test_image_is_pinned_or_built(service: Service) -> None:
 
 
 @FOR_EACH_SERVICE
-def test_no_secret_in_environment_or_arguments(service: Service) -> None:
+def test_no_secret_is_in_environment_variables_or_arguments(service: Service) -> None:
     context = _context()
     plain = [*service.command, *service.entrypoint, *service.environment(FULL).values()]
     for secret in context.secrets.values():
@@ -55,7 +55,7 @@ def test_no_secret_in_environment_or_arguments(service: Service) -> None:
 
 
 @FOR_EACH_SERVICE
-def test_no_secret_in_environment_or_arguments_of_a_server(service: Service) -> None:
+def test_no_secret_is_in_environment_variables_or_arguments_with_a_dns_challenge(service: Service) -> None:
     secrets = _context(BY_DNS).secrets.values()
     plain = [*service.command, *service.environment(BY_DNS).values()]
     assert not any(secret in text for secret in secrets for text in plain)
@@ -76,7 +76,7 @@ def test_service_shares_a_network_with_each_service_that_it_needs(service: Servi
 
 
 @FOR_EACH_SERVICE
-def test_internet_is_reached_by_declared_services_only_and_databases_not_by_the_proxy(service: Service) -> None:
+def test_only_declared_services_reach_the_internet_and_the_proxy_reaches_no_database(service: Service) -> None:
     on = networks_of(service)
     assert (INTERNET in on) == (service.internet or service.name == "traefik")
     assert service.name != "traefik" or set(on) == {INTERNET, WEB}
@@ -94,7 +94,7 @@ def test_process_limit_is_the_sum_over_all_services_with_the_same_user() -> None
 
 @FOR_EACH_SERVICE
 def test_health_check_does_not_use_loopback(service: Service) -> None:
-    """A check over loopback would pass for a server that other containers cannot reach."""
+    """A check over loopback would pass even if other containers cannot reach the service."""
     read = [file.content(_context()) for file in service.files if f"/run/fds/{file.name}" in service.health.command]
     for text in (*service.health.command, *read):
         assert not re.search(r"127\.0\.0\.1|localhost:|::1|0\.0\.0\.0", text)
@@ -104,7 +104,7 @@ def test_only_the_proxy_publishes_ports() -> None:
     assert [service.name for service in catalogue() if service.published] == ["traefik"]
 
 
-def test_needed_services_come_first_in_the_catalogue() -> None:
+def test_services_come_after_the_services_that_they_need_in_the_catalogue() -> None:
     seen: set[str] = set()
     for service in catalogue():
         assert set(service.needs) <= seen
@@ -125,7 +125,7 @@ def test_memory_override_scales_the_limit() -> None:
     assert changed.resources.memory_limit_mb == plain.resources.memory_limit_mb * 2
 
 
-def test_cpu_override_raises_a_lower_limit() -> None:
+def test_cpu_override_above_the_limit_raises_the_limit() -> None:
     changed = {
         cores: {s.name: s for s in selected(Settings.of("dev", {"services": {"postgres": {"cpu": cores}}}))}["postgres"]
         for cores in (0.5, 8)
@@ -168,7 +168,7 @@ def test_selected_services_have_no_empty_file(settings: Settings) -> None:
         assert all(file.content(_context(settings)) for file in service.files), service.name
 
 
-def test_staging_certificates_use_the_staging_server() -> None:
+def test_staging_certificates_come_from_the_staging_acme_server() -> None:
     staging = BY_HTTP.model_copy(update={"certificates": "staging"})
     proxy = {service.name: service for service in selected(staging)}["traefik"]
     static = json.loads(proxy.files[0].content(_context(staging)))

@@ -104,7 +104,7 @@ def test_restored_file_has_the_same_bytes(project: Path) -> None:
 
 @pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
 def test_restored_file_keeps_new_secrets(tmp_path: Path, text: str) -> None:
-    """A server that already exists may use the new SSH keys; without these keys it could not be reached."""
+    """A server that already exists may use the new SSH keys; without these keys, the server could not be reached."""
     path = path_of(tmp_path, "dev")
     path.write_text(text)
     before = read(tmp_path, "dev")
@@ -167,7 +167,7 @@ def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> 
 
 
 def test_change_planned_on_other_settings_is_not_written(tmp_path: Path) -> None:
-    """Two changes that are each within the budget may exceed the budget together."""
+    """Two changes that are each within the budget may exceed it together, so the second must be planned again."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")
     planned_on = read(tmp_path, "prod")

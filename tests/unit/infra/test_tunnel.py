@@ -24,7 +24,7 @@ REFUSED = "channel 2: open failed: connect failed: Connection refused"
 
 @contextmanager
 def _forwarded(path: Path, answers: Callable[[], bytes]) -> Iterator[None]:
-    """Serve a socket like the one of `ssh`, which accepts connections even if the Docker daemon does not answer."""
+    """Serve a socket that, like a socket of `ssh`, accepts connections even if the Docker daemon does not answer."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
@@ -90,7 +90,7 @@ def test_server_without_a_pinned_host_key_is_refused(tmp_path: Path, known: byte
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """Return a folder with the key files of a server, which other users may read."""
+    """Return a folder with the key files of a server; other users may read the private key."""
     folder = tmp_path / "keys"
     access = write_access(
         folder, "192.0.2.1", {name: generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
