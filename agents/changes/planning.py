@@ -24,7 +24,7 @@ def plan_request(
 
     Raises:
         UsageError: the request changes nothing, or names something unknown.
-        RefusedError: the request is refused whatever it costs, for example a smaller volume.
+        RefusedError: the request is refused for a reason other than its cost, for example a smaller volume.
     """
     after = scaling.changed(before, scaling.parse(request.pairs(), before))
     current_plan = inputs.plan(before)
