@@ -148,7 +148,7 @@ class LedgerTransaction(History):
         self._connection.execute("UPDATE proposals SET state = ? WHERE id = ?", (state, proposal_id))
 
     def model_cost(self, since: datetime, stack: str, person: str | None = None) -> Decimal:
-        """Return the cost in US dollars of model runs in the stack since `since`, of all persons or only of `person`."""
+        """Return the cost in US dollars of model runs in a stack since `since`, of all persons or of one person."""
         rows = self._connection.execute(
             "SELECT usd FROM model_runs WHERE at > ? AND stack = ? AND person = coalesce(?, person)",
             (format_time(since), stack, person),

@@ -19,7 +19,7 @@ from stack_runtime.pipeline import meltano_env
 from stack_runtime.text import Say
 
 RECORD_PATH_RATIO = 8.0
-"""Minimum speed of `meltano run` with our plugins relative to the record path of the SDK."""
+"""Minimum speed of `meltano run` with our plugins relative to the plugins in `reference`, which send single records."""
 CTAS_RATIO = 2.2
 """Maximum time of `meltano run` relative to CREATE TABLE AS."""
 MEMORY_MB = 1000.0
@@ -118,7 +118,7 @@ def _ctas(csv: Path, folder: Path) -> Watched:
 
 
 def _project(folder: Path) -> None:
-    """Write `meltano.yml` with the plugins of this Python environment into `folder`."""
+    """Write into `folder` a `meltano.yml` with our plugins and the plugins in `reference`, from this virtualenv."""
     own = Path(sys.executable).parent
     for kind, script in (("tap", "tap"), ("target", "target")):
         path = folder / f"{kind}-reference"
