@@ -46,7 +46,7 @@ def content_digest(path: Path) -> str:
 
 
 def plain_text(original: Path, encoding: str, folder: Path) -> Path:
-    """Return the path of the file's text in UTF-8: the file itself if it is UTF-8, else a new file in `folder`.
+    """Return the path of the text in UTF-8: the file itself if it is uncompressed UTF-8, else a new file in `folder`.
 
     Raises:
         FileRefusedError: the file is not text, is damaged, or is not in its encoding.
@@ -146,7 +146,7 @@ def _chunks(stream: IO[bytes], original: Path, size: int = _CHUNK) -> Iterator[b
         while chunk := stream.read(size):
             yield chunk
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # bzip2 reports damaged data as an OSError without a number
+        if isinstance(error, OSError) and error.errno:  # damaged data has no error number, a failed read has one
             raise
         kind = "zip" if isinstance(stream, zipfile.ZipExtFile) else "gzip"
         raise FileRefusedError(f"{original} is a damaged {kind} file: {error}") from None

@@ -16,7 +16,7 @@ from tap_csv.records import Records
 from tap_csv.scan import MOST_BAD
 
 _SAMPLE = 2000
-"""Number of records that decide the layout; all are read later."""
+"""Number of records from which the layout is decided; all records are read later."""
 _VALUE = re.compile(r"[^\w]*[\d.,:/'’\s+−-]*\d[\d.,:/'’\s+−-]*[^\w]*")
 """A number, day or time. A header has no field like this."""
 
@@ -39,7 +39,7 @@ class Layout:
 
 
 def find_layout(path: Path, form: Format) -> Layout | Open:
-    """Return the only layout that fits the first records of a UTF-8 file, or the open question.
+    """Return the only layout that fits the first records of a UTF-8 file, or an `Open` question.
 
     Args:
         form: declared format; its `delimiter` and `skip_rows` are used if they are set.
@@ -98,7 +98,7 @@ def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) ->
             and _is_widest(records[at][0], delimiter, readings)
         ):
             if any(len(above) > len(names) and _is_header(above) for _, above in records[:at]):
-                return []  # the lines below a short table may look like another table
+                return []  # `above` may be the header of a short table that ends before `at`
             others = [one for one in range(at) if len(records[one][1]) == len(names)]
             others += [at + 1] if _may_be_header(records, at + 1) else []
             return [_layout(delimiter, records, one) for one in sorted([at, *others])]
@@ -119,7 +119,10 @@ def _is_header(names: Sequence[str]) -> bool:
 
 
 def _share(records: list[Record], at: int) -> float:
-    """Return the share of later records with as many fields as record `at`; without later ones 0, or 1 if `at` is 0."""
+    """Return the share of the records after record `at` that have as many fields as this record.
+
+    If there is no record after it, return 1 for the first record of the file, else 0.
+    """
     below = records[at + 1 :]
     if not below:
         return 1.0 if at == 0 else 0.0
@@ -141,7 +144,7 @@ def _may_be_header(records: list[Record], at: int) -> bool:
 
 
 def _nothing(readings: dict[str, list[Record]]) -> Open:
-    """Return the open question for a file without a header, which is a line followed by rows of the same width."""
+    """Return the question for a file without a header. A header is a line with rows of the same width below it."""
     records = next(iter(readings.values()))
     if records and all(len(fields) == 1 for found in readings.values() for _, fields in found):
         why = "no , ; tab or | is in the file; declare its delimiter, or any of them for a file of one column"
