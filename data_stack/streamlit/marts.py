@@ -132,7 +132,7 @@ class Selection:
         return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
-        """Return `{label, value}` of the largest groups or latest months; if `apart` is given, also its value as `apart`.
+        """Return `{label, value}` of the largest groups or latest months; if given, also the value of `apart`.
 
         Args:
             by: column of the groups; days are grouped by month.
