@@ -113,7 +113,7 @@ def _money(cents: int, currency: str) -> str:
 
 
 def _sent_again(dice: _Dice, row: Row) -> Row:
-    """Return a second record for the id of `row`: an exact duplicate, or one with a corrected amount."""
+    """Return a second record for the id of `row`: an exact duplicate, or a record with a corrected amount."""
     if dice.chance(0.5):
         return row
     corrected = _money(int(Decimal(row[3]) * 100) * 9 // 10, row[4])

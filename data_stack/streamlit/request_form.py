@@ -27,7 +27,7 @@ def entry(column: DeltaGenerator, described: Mapping[str, Any], service: str) ->
 
     Args:
         described: the property, as `ordered` returns it.
-        service: the chosen service; a value of a property with one value per service is for this service.
+        service: the chosen service, which gets the value if the property has one value for each service.
     """
     label, help_text = described["title"], described.get("description")
     match described:

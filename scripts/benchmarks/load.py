@@ -39,7 +39,7 @@ FROM range({rows}) AS t(i)
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds, ratios and megabytes of one run."""
+    """Seconds, ratios and megabytes of one benchmark."""
 
     rows: int
     ctas_seconds: float

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 _PACKAGE = Path("/app/data_stack/airflow/standard_dags")
-"""Each file here has one DAG, whose id is the name of the file."""
+"""Folder of the package's DAGs. Each file in this folder has one DAG, whose id is the name of the file."""
 _PROJECT = Path("/app/data_stack/airflow/dags")
 _FILES = os.environ.get("FDS_DAG_FILES", "")
 """Folder with the files that were parsed: one folder for each DAG id, with one link to each file that defines it.

@@ -70,7 +70,7 @@ def is_plain(column: str, kind: ColumnType, places: int) -> str:
 
 
 def core(column: str, rules: NumberRules) -> str:
-    """Return SQL for the number without its currency sign, and with a minus sign, if any, as `-` in front."""
+    """Return SQL for the number without its currency sign, and with a leading `-` if it is negative."""
     text = f"replace(trim({column}), '{_MINUS}', '-')"
     if rules.currency_signs:
         signs = "|".join(re.escape(sign) for sign in sorted(rules.currency_signs, key=len, reverse=True))
@@ -109,7 +109,7 @@ def _proves(column: str, decimal: str, other: str) -> str:
 
 
 def convention(rules: NumberRules, found: Mapping[Separator, int]) -> Convention:
-    """Return the convention of a column: the declared one, or the one that the values prove.
+    """Return the convention of a column: the declared convention, or the convention that the values prove.
 
     Args:
         found: number of values that prove each separator.

@@ -25,7 +25,7 @@ BLANK = " \t"
 SWALLOWED = 3
 """Minimum number of row-like lines in a quoted field that indicate a stray quote."""
 SWALLOWED_PAIRS = 20
-"""The same minimum for files with two columns. It is higher, because a line of text with one comma looks like a row."""
+"""`SWALLOWED` for files with two columns. It is higher, because a line of text with one comma looks like a row."""
 
 
 @dataclass

@@ -131,7 +131,7 @@ class Reader:
         return "false"
 
     def _places(self, column: str, kind: ColumnType) -> int:
-        """Return the number of decimal places to use in `is_plain`: the most frequent one, or 0 if it is ambiguous."""
+        """Return the number of decimal places to use in `is_plain`: the most frequent number, or 0 if it is ambiguous."""
         if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
         return min(self._likely_places[column], kind.scale)
@@ -172,7 +172,7 @@ class Reader:
         return helpers
 
     def _conventions(self, relation: str) -> dict[str, Convention]:
-        """Return the number convention of each column: the declared one, or the one that sound rows prove."""
+        """Return the number convention of each column: the declared separators, or those that sound rows prove."""
         numbers, columns = self._entity.format.numbers, self._numeric()
         open_ = [column for column in columns if not numbers.separator]
         counts: dict[str, Any] = {}

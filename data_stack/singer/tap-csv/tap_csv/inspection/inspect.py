@@ -1,4 +1,4 @@
-"""Inspect one file: decide what its bytes prove, list what they leave open, and load it as the tap would."""
+"""Inspect one file: decide the settings that its bytes prove, list the open settings, and load it as the tap would."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _fields(data: bytes, delimiter: str, quote: str) -> list[str]:
 
 
 def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) -> list[Layout]:
-    """Return the layouts that fit with one delimiter; several if a line above or below may be the header instead."""
+    """Return the layouts that fit with one delimiter; several layouts if another line may be the header instead."""
     records = readings[delimiter]
     if form.skip_rows is not None:
         at = next((at for at, (line, _) in enumerate(records) if line > form.skip_rows), None)

@@ -1,4 +1,4 @@
-"""Define the result of an inspection: decided settings, and open ones with their options."""
+"""Define the result of an inspection: decided settings, and open settings with their options."""
 
 from __future__ import annotations
 

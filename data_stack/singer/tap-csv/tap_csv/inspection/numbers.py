@@ -146,7 +146,7 @@ def _twice(one: str, separator: str) -> str:
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
     """Return by name how many values meet each stored condition."""
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
-    if counts["trailing"]:  # final zeros count only in fractions longer than the shortest one
+    if counts["trailing"]:  # final zeros count only in fractions longer than the shortest fraction
         places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
         ending = f'CASE WHEN "trailing" THEN {places} END'
         fewest, shortest = table.values(f"min({places})", f"max({ending})")
