@@ -48,7 +48,7 @@ def undecided(entry: Entry) -> None:
 
 
 def proposal_not_expired(proposal: Document, now: datetime) -> None:
-    """Check that the proposal can still be approved."""
+    """Check that the proposal has not expired, so that it can still be approved."""
     _require(now < proposal.expires, "the proposal is too old", proposal)
 
 

@@ -1,4 +1,4 @@
-"""Define the functions and files that a caller passes to `ChangeService`, such as prices, deployment and clock."""
+"""Define what a caller passes to `ChangeService`: the project, and functions for prices, deployment, jobs and time."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def plan_request(
     """Plan `request` on top of `before`, with the prices and the rate of `inputs`.
 
     Raises:
-        UsageError: the request changes nothing, or names something unknown.
+        UsageError: the request changes nothing, or names something unknown, such as a service.
         RefusedError: the request is refused for a reason other than its cost, for example a smaller volume.
     """
     after = scaling.changed(before, scaling.parse(request.pairs(), before))

@@ -50,7 +50,7 @@ class ChangeService:
 
         Returns: the proposal; a proposal with the decision `refuse` is not stored and cannot be approved.
         Raises:
-            UsageError: the request changes nothing, or names something unknown.
+            UsageError: the request changes nothing, or names something unknown, such as a service.
             RefusedError: the request is refused for a reason other than its cost, for example a smaller volume.
             UnknownError, UnreachableError: prices or rate are unavailable.
         """

@@ -131,7 +131,7 @@ class Reader:
         return "false"
 
     def _places(self, column: str, kind: ColumnType) -> int:
-        """Return the number of decimal places to use in `is_plain`: the most frequent number, or 0 if it is ambiguous."""
+        """Return the number of decimal places for `is_plain`: the most frequent number, or 0 if it is ambiguous."""
         if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
         return min(self._likely_places[column], kind.scale)
