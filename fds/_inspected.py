@@ -23,7 +23,7 @@ def words(settings: Mapping[str, Any]) -> list[str]:
         elif name == "columns":
             found += [word for column, kind in value.items() for word in ("--column", f"{column}={kind}")]
         else:
-            text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+            text = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
             found += ["--set", f"{name}={'tab' if text == chr(9) else text}"]
     return found
 

@@ -21,12 +21,16 @@ Generated = Annotated[
     str | None, typer.Option("--generated-key", help="Name of a key column to add, instead of --key.")
 ]
 Column = Annotated[list[str] | None, typer.Option("--column", metavar="NAME=TYPE", help="Type of a column.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A format setting of tap-csv.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of tap-csv; lists and objects are JSON."),
+]
 Write = Annotated[bool, typer.Option("--write", help="Add the entity and a staging model to the project.")]
 
 _LISTS = ("ignore_rows", "null_words", "currency_signs", "negatives", "date_formats")
 """Format settings whose value is a list of texts."""
-
+_OBJECTS = ("renames", "constants", "debit_credit")
+"""Settings whose value is a JSON object."""
 
 _OWN_OPTIONS = ("entity", "path", "paths", "keys", "generated_key", "columns")
 
@@ -102,12 +106,14 @@ def _pair(word: str, example: str, *, last: bool = False) -> tuple[str, str]:
 
 
 def _value(name: str, text: str) -> Any:
-    if name not in _LISTS:
+    if name not in _LISTS + _OBJECTS:
         return text
     try:
         value = json.loads(text)
     except ValueError:
-        return [text]
+        value = text
+    if name in _OBJECTS:
+        return value  # the tap will refuse the value, as it is no object
     return value if isinstance(value, list) else [text]
 
 

@@ -1,4 +1,4 @@
-"""Manage the bearer tokens of the HTTP server. A token is shown once, stored as a hash, and has scopes and an expiry."""
+"""Manage the bearer tokens of the HTTP server. A token is shown once and stored as a hash; it has scopes and expires."""
 
 from __future__ import annotations
 

@@ -204,8 +204,8 @@ def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: R
     for other in neighbours:
         host = host_of(other.settings)
         if other.settings.budget_group == settings.budget_group and not host.on_this_machine:
-            # For a rented server, the ages of list and rate are not checked again: the plan for `settings` checks them.
-            # The age of a price that the user states is checked only here.
+            # The plan of `settings` checks the ages of price list and exchange rate, so both may be old for a rented
+            # server here. The age of a `serverPrice` must be checked here.
             allowed = known.allow_snapshot or host.makes_machine
             inputs = RentalInputs(known.prices, known.rate, known.today, allow_snapshot=allowed)
             taxed = other.settings.model_copy(update={"tax": settings.tax})

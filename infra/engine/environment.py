@@ -96,7 +96,7 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project, make)}
     found[PROJECT_VARIABLE] = str(project)
-    # The policy pack, and the program of a project that `fds init` created, have no separate environment.
+    # The policy pack and a project of `fds init` have no virtual environment of their own, so they run in this one.
     found["PULUMI_PYTHON_CMD"] = sys.executable
     if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
         found["PULUMI_CONFIG_PASSPHRASE"] = os.environ["PULUMI_CONFIG_PASSPHRASE"]

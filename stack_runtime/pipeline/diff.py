@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -186,7 +187,9 @@ def _differs(column: str, kind: str) -> str:
     old, new = f"o.{quoted(column)}", f"n.{quoted(column)}"
     differs = f"{old} IS DISTINCT FROM {new}"
     if kind in _FLOATS:
-        near = f"abs({old} - {new}) <= {_NOISE} * greatest(abs({old}), abs({new}))"
+        near = (
+            f"isfinite({old}) AND isfinite({new}) AND abs({old} - {new}) <= {_NOISE} * greatest(abs({old}), abs({new}))"
+        )
         return f"({differs} AND NOT coalesce({near}, false))"
     return differs
 
@@ -199,7 +202,7 @@ def _comparable(column: str, kind: str) -> str:
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
-        return one == other or abs(one - other) <= _NOISE * max(abs(one), abs(other))
+        return math.isclose(one, other, rel_tol=_NOISE) or (math.isnan(one) and math.isnan(other))
     return bool(one == other)
 
 

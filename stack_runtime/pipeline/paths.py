@@ -107,7 +107,7 @@ def beside(database: Path) -> PipelinePaths:
         UsageError: the path is not usable for a DuckDB file.
     """
     database = database.expanduser().absolute()
-    # DuckDB names a database after its file, and the SQL of views contains the name of the database.
+    # DuckDB names a database after its file, and views contain that name in their SQL, so it must be an identifier.
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,60}\.(duckdb|db|ddb)", database.name) or database.stem.lower() in (
         "main", "temp", "system", "memory",
     ):  # fmt: skip

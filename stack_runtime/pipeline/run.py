@@ -43,12 +43,14 @@ from stack_runtime.pipeline.model import Run
 from stack_runtime.pipeline.paths import PipelinePaths, readable
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.postgres_marts import publish_marts
+from stack_runtime.pipeline.prepare_models import remove_old_models
 from stack_runtime.pipeline.records import Records
 from stack_runtime.pipeline.request import Request
 from stack_runtime.pipeline.sources import (
     Selection,
     Source,
     declared_sources,
+    refuse_empty,
     refuse_nothing_declared,
     select_entity,
     select_landed,
@@ -60,7 +62,6 @@ from stack_runtime.pipeline.workspace import (
     begin_work,
     end_work,
     published_run,
-    remove_old_models,
     seal,
     system_database,
 )
@@ -119,9 +120,9 @@ class Pipeline:
     def _refuse_nothing(self, declared: Sequence[Source], source: str | None) -> None:
         """Refuse a run without anything to load: no file landed, and every source of the run reads files."""
         refuse_nothing_declared(declared)
-        if not select_landed(declared, self._paths.landing, source).sources:
-            where = str(self._paths.landing)
-            raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
+        selection = select_landed(declared, self._paths.landing, source)
+        if not selection.sources:
+            refuse_empty(selection, self._paths.landing)
 
     def build(self, select: str | None = None, *, plan: bool = False) -> tuple[Run, StackError | None]:
         """Build the models from the published raw data, test them, and publish.
@@ -206,7 +207,7 @@ class Pipeline:
     def _models(self, job: Job, work: Workspace, dbt: Dbt, select: str | None) -> None:
         with job.step("transform"):
             dbt.transform(select)
-            remove_old_models(work, dbt.relations())
+            remove_old_models(work.database, dbt.relations(("model", "seed")), dbt.relations(("snapshot",)))
         self._checks(job, work, dbt, None)
 
     def _dbt(self, work: Workspace) -> Dbt:

@@ -168,6 +168,23 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
     )
 
 
+def refuse_empty(selection: Selection, landing: Path) -> None:
+    """Refuse a landing folder in which no file belongs to an entity.
+
+    Raises:
+        UsageError: always; it names the first file that is there.
+    """
+    if not selection.unclaimed:
+        raise UsageError("no CSV file in the landing folder", where=str(landing), next_command="fds run --csv FILE")
+    file, why = selection.unclaimed[0]
+    more = f", and {len(selection.unclaimed) - 1} more" if len(selection.unclaimed) > 1 else ""
+    raise UsageError(
+        f"no CSV file in the landing folder belongs to an entity: {file.relative_to(landing)}{more}: {why}",
+        where=str(landing),
+        next_command=f"move it, correct `path` of the entity in {PROJECT_FILE}, or fds run --csv FILE",
+    )
+
+
 def _plugins(file: Path, kind: str) -> list[Mapping[str, Any]]:
     try:
         project = yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -15,7 +15,9 @@ from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.docs import write_docs
 from stack_runtime.pipeline.model import Check
 from stack_runtime.pipeline.model_groups import BUILT_KINDS, ModelGroup, groups_of
-from stack_runtime.pipeline.workspace import Relation, respell_models
+from stack_runtime.pipeline.prepare_models import drop_replaced_views, refuse_lost_history, respell_models
+from stack_runtime.pipeline.seeds import refuse_changed_values
+from stack_runtime.pipeline.workspace import Relation
 
 _BUILT = ("success", "skipped", "no-op", "partial success")
 _SHOWN = {"pass": "pass", "warn": "warn", "fail": "fail", "skipped": "skipped"}
@@ -42,20 +44,29 @@ class Dbt:
         """
         install_packages(self._target)
         self._manifest = self._invoke("parse").result
+        for seed in self._nodes(("seed",)):
+            # Otherwise dbt fills the old table by position, so a file with reordered columns would fill wrong columns.
+            seed.config.full_refresh = True
 
     def transform(self, select: str | None = None) -> None:
         """Build all seeds, models and snapshots, or those that match `select` (dbt's selection syntax).
 
         Raises:
-            CheckFailedError: a model failed.
+            CheckFailedError: a model failed, would replace the history of a snapshot, or a seed has other values than
+                its file.
         """
         if self._manifest is None:
             self.parse()
         respell_models(self._database, self.relations())
+        refuse_lost_history(self._database, self.relations(("model", "seed")))
+        drop_replaced_views(self._database, self.relations(("seed", "snapshot")))
         no_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
-        for node, status, *_, message in self._results("build", *no_tests, *_selected(select)):
+        results = self._results("build", *no_tests, *_selected(select))
+        for node, status, *_, message in results:
             if status not in _BUILT:
                 raise CheckFailedError(f"model {node} failed: {message}", where="transform", next_command="correct it")
+        built = {node for node, *_ in results}
+        refuse_changed_values(self._database, [seed for seed in self._nodes(("seed",)) if seed.name in built])
 
     def test(self, select: str | None = None) -> tuple[Check, ...]:
         """Run all data tests and unit tests, or those that match `select`; store the failing rows.
@@ -77,10 +88,12 @@ class Dbt:
         self._invoke("docs", "generate")
         write_docs(self._target, file)
 
-    def relations(self) -> list[Relation]:
-        """Return the tables and views of the project's models, seeds and snapshots."""
-        nodes = [node for node in self._manifest.nodes.values() if node.resource_type in BUILT_KINDS]
-        return [(node.schema, node.alias) for node in nodes if node.config.materialized != "ephemeral"]
+    def relations(self, kinds: Sequence[str] = BUILT_KINDS) -> list[Relation]:
+        """Return the tables and views of the project's models, seeds and snapshots, or of one of these `kinds`."""
+        return [(node.schema, node.alias) for node in self._nodes(kinds) if node.config.materialized != "ephemeral"]
+
+    def _nodes(self, kinds: Sequence[str]) -> list[Any]:
+        return [node for node in self._manifest.nodes.values() if node.resource_type in kinds]
 
     def groups(self) -> tuple[ModelGroup, ...]:
         """Return the groups of models, each after the groups that it reads."""

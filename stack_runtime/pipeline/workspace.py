@@ -7,18 +7,16 @@ changed only the copy, so it needs no repair.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from stack_runtime.errors import UsageError
-from stack_runtime.pipeline.marts import quoted
 from stack_runtime.pipeline.paths import PipelinePaths
 
 _PUBLISHED_RUN = "SELECT run_id FROM fds.publication"
-_HAS_TABLE = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'fds' AND table_name = ?"
+HAS_TABLE = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'fds' AND table_name = ?"
 
 Relation = tuple[str, str]
 """Schema and name of a table or view."""
@@ -69,7 +67,7 @@ def published_run(database: Path) -> str | None:
         )
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
-            if not connection.execute(_HAS_TABLE, ["publication"]).fetchone():
+            if not connection.execute(HAS_TABLE, ["publication"]).fetchone():
                 return None
             row = connection.execute(_PUBLISHED_RUN).fetchone()
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
@@ -117,56 +115,12 @@ def end_work(work: Workspace) -> None:
 
 def _restore_state(work: Workspace) -> None:
     with duckdb.connect(str(work.database)) as connection:
-        if not connection.execute(_HAS_TABLE, ["state"]).fetchone():
+        if not connection.execute(HAS_TABLE, ["state"]).fetchone():
             return
         for path, content in connection.execute("SELECT path, content FROM fds.state").fetchall():
             file = work.state / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
-
-
-def remove_old_models(work: Workspace, relations: Iterable[Relation]) -> None:
-    """Drop tables and views of earlier runs that are not in `relations`, and store `relations` for the next run.
-
-    Only relations that an earlier run stored are dropped, because a person may have created other relations.
-    """
-    now = {(schema.lower(), name.lower()) for schema, name in relations}
-    with duckdb.connect(str(work.database)) as connection:
-        connection.execute("BEGIN")
-        if connection.execute(_HAS_TABLE, ["models"]).fetchone():
-            for schema, name in connection.execute("SELECT schema_name, name FROM fds.models").fetchall():
-                if (schema, name) not in now:
-                    _drop(connection, schema, name)
-        connection.execute("CREATE SCHEMA IF NOT EXISTS fds")
-        connection.execute("CREATE OR REPLACE TABLE fds.models (schema_name VARCHAR, name VARCHAR)")
-        if now:
-            connection.executemany("INSERT INTO fds.models VALUES (?, ?)", sorted(now))
-        connection.execute("COMMIT")
-
-
-def respell_models(database: Path, relations: Iterable[Relation]) -> None:
-    """Rename tables and views whose names differ only in case from `relations`, because dbt refuses to replace them."""
-    now = {(schema.lower(), name.lower()): name for schema, name in relations}
-    with duckdb.connect(str(database)) as connection:
-        present = connection.execute(
-            "SELECT table_schema, table_name, table_type FROM information_schema.tables "
-            "WHERE table_catalog = current_database()"
-        ).fetchall()
-        for schema, name, kind in present:
-            wanted = now.get((schema.lower(), name.lower()), name)
-            if wanted != name:
-                old = f"{quoted(schema)}.{quoted(name)}"
-                connection.execute(f"ALTER {'VIEW' if kind == 'VIEW' else 'TABLE'} {old} RENAME TO {quoted(wanted)}")
-
-
-def _drop(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
-    kind = connection.execute(
-        "SELECT table_type FROM information_schema.tables WHERE table_catalog = current_database() "
-        "AND lower(table_schema) = ? AND lower(table_name) = ?",
-        [schema, name],
-    ).fetchone()
-    if kind:
-        connection.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {quoted(schema)}.{quoted(name)}")
 
 
 def seal(work: Workspace, run_id: str) -> None:

@@ -45,10 +45,11 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
-    # Include the volume's size, because its file system must grow after the volume.
+    # The size of the volume is an input, so that `_ready` runs again when the volume grows: its file system must grow
+    # too.
     known = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
-    # Mark the result as not secret: it contains only an address and file paths.
     wait = partial(wait_until_ready, hint=ssh_rule(settings), measure=measuring.is_wanted(settings))
+    # The result is not secret, although its inputs are: it has only an address and file paths.
     access: pulumi.Output[Access] = pulumi.Output.unsecret(
         known.apply(lambda v: _ready(v[0], v[1], folder, wait if inputs.wait else None))
     )

@@ -16,7 +16,7 @@ ROWS = 5_000
 _FIRST_IDS = count(1_000_000, ROWS)
 # The brackets keep the pattern of a loop from matching the command line of the loop itself.
 _LOADS = "until grep -qs '[.]venvs/meltano' /proc/[0-9]*/cmdline; do sleep 0.05; done"
-# The loop waits for the open database, because dbt parses the project before it opens the database.
+# dbt first parses the project, so a running dbt is not enough: the loop waits until dbt has opened the database.
 _BUILDS = "until ls -l /proc/[0-9]*/fd | grep -q '[.]draft/warehouse[.]duckdb'; do sleep 0.05; done"
 
 

@@ -196,7 +196,7 @@ def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) ->
 
 
 def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestration) -> None:
-    # If other files can be read, a refused file only fails the DAG run; the other files are published.
+    # A refused file fails the DAG run, but the other files are published.
     local.runner.container.exec_run(["sh", "-c", "rm /data/landing/*.csv"])
     local.land("bad.csv", b"no,such,columns\n1,2,3\n")
     local.airflow.trigger("pipeline", "bad")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import shutil
@@ -191,3 +192,17 @@ def test_usage_error_is_reported_in_one_sentence(project: OwnProject, words: tup
     (project.folder / "bank.csv").write_bytes(MADE["bank"][0])
     done: Any = inspected(project, *words)
     assert done.code == 2 and reason in done.said and done.said.count("\n") == 1 and done.answer["next"], done.said
+
+
+def test_settings_that_are_objects_are_declared_as_json(project: OwnProject) -> None:
+    (project.folder / "moves.csv").write_text("Konto Nr,Soll,Haben\nk1,5.50,\nk2,,7.25\n")
+    sides = {"amount": {"debit": "Soll", "credit": "Haben"}}
+    words = ["--key", "id", "--set", 'renames={"Konto Nr": "id"}', "--set", f"debit_credit={json.dumps(sides)}"]
+    done = inspected(project, "moves.csv", *words)
+    assert done.code == 0 and not done.answer["open"], done.said
+    assert (done.answer["entity"]["renames"], done.answer["entity"]["debit_credit"]) == ({"Konto Nr": "id"}, sides)
+    columns = list(done.answer["loaded_columns"])
+    found = [row[columns.index("amount")] for row in done.answer["sample"]]
+    assert found == ["-5.5000", "7.2500"] and "id" in columns and "Konto Nr" not in columns
+    wrong = inspected(project, "moves.csv", "--key", "id", "--set", "renames=Konto Nr")
+    assert wrong.code == 2 and "setting renames must map names to texts" in wrong.answer["error"]

@@ -130,7 +130,7 @@ def test_running_holder_of_the_lock_is_named_and_a_killed_holder_does_not_block(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     process = holder(paths, backend)
-    # With another lock file, as on another machine, only the server prevents a second run.
+    # With another lock file, as on another machine, only the lock in PostgreSQL prevents a second run.
     lock = paths.lock.with_name("elsewhere") if backend else paths.lock
     with pytest.raises(LockedError, match=r"run holder-1 .*since 20\d\d-\d\d-\d\dT"), run_lock(lock, "second", backend):
         pass

@@ -130,7 +130,8 @@ def test_each_bad_row_is_quarantined_with_its_reason(kit: Kit) -> None:
         5: "key id is empty",
         6: "column amount: 'abc' is not a number; " + _NOTHING,
         7: "quotes are not closed or not doubled: ',' expected after '\"'; the record spans 2 lines, from 7 to 8",
-        11: "3 fields, but the header has 2",
+        11: "3 fields, but the header has 2; if all rows end with a delimiter that the header lacks, "
+        "set row_end: delimiter",
         12: "column amount: '1\"5' is not a number; " + _NOTHING,
         13: "contains a NUL byte",
     }

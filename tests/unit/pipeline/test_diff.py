@@ -56,6 +56,17 @@ def test_rows_without_a_key_are_compared_by_content(tmp_path: Path, key: str | N
     assert (diff.added, diff.removed) == (0, 1)
 
 
+@pytest.mark.parametrize("value", ["nan", "infinity", "-infinity"])
+def test_float_that_is_not_finite_is_compared_exactly(tmp_path: Path, value: str) -> None:
+    query = f"SELECT * REPLACE (CASE id WHEN 3 THEN '{value}'::DOUBLE ELSE ratio END AS ratio)"
+    rows = f"{query} FROM ({ROWS})"
+    for old, new in ((ROWS, rows), (rows, ROWS)):
+        (diff,) = compare(tmp_path, table(old), table(new))
+        assert diff.changed == 1 and set(diff.sums) == {"ratio"}
+    (diff,) = compare(tmp_path, table(rows), table(f"{rows} WHERE id <> 0"))
+    assert diff.removed == 1 and diff.sums == {}
+
+
 def test_rounding_differences_of_a_sum_are_not_a_change(tmp_path: Path) -> None:
     noisy = f"SELECT * REPLACE (ratio * (1 + 1e-13) AS ratio) FROM ({ROWS})"
     assert compare(tmp_path, table(ROWS), table(noisy)) == ()

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from stack_runtime.pipeline.marts import export_parquet
-from stack_runtime.pipeline.workspace import respell_models
+from stack_runtime.pipeline.prepare_models import respell_models
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,40 @@ def test_lines_above_the_header_are_reported() -> None:
     assert report.decimal == "," and report.entity["columns"] == {"Betrag": "decimal", "Text": "string"}
 
 
+@pytest.mark.parametrize("row", ["1,-12.00,,", "1,12,50,"])
+def test_rows_with_one_more_empty_field_leave_the_row_end_open(row: str) -> None:
+    """The second row may be an unquoted decimal comma before an empty last column, so nothing is proven."""
+    data = f"Nr,Sum,Slip\n{row}\n{row.replace('1,', '2,', 1)}\n".encode()
+    report = _inspected(data, {"keys": ["Nr"]})
+    assert report and [one.setting for one in report.open] == ["row_end"]
+    (option,) = report.open[0].options
+    again = _inspected(data, {"keys": ["Nr"], **option.settings})
+    assert again and not again.open and again.rows["loaded"] == 2 and again.entity["row_end"] == "delimiter"
+    filled = _inspected(data.replace(b",\n", b",oops\n"), {"keys": ["Nr"]})
+    assert filled and [one.setting for one in filled.open] == ["delimiter and skip_rows"]
+
+
+@pytest.mark.parametrize(
+    ("values", "has_note"), [(["12 %", "7,5 %"], True), (["12%", "-3%"], True), (["12 %", "x"], False)]
+)
+def test_percentages_are_text_with_a_note_on_the_setting(values: list[str], has_note: bool) -> None:
+    rows = [[f"k{number}", value] for number, value in enumerate(values)]
+    report = _inspected(_csv(["id", "it"], *rows), {"keys": ["id"]})
+    assert report and [column.type for column in report.columns] == ["string", "string"]
+    assert any('currency_signs to ["%"]' in note for note in report.notes) is has_note
+    if has_note:
+        declared = {"keys": ["id"], "columns": {"it": "decimal"}, "currency_signs": ["%"]}
+        again = _inspected(_csv(["id", "it"], *rows), declared)
+        assert again and again.rows["loaded"] == 2 and again.sample[0][1] == "12.0000"
+
+
+def test_renamed_columns_are_inspected_with_their_new_names() -> None:
+    data = _csv(["Konto Nr", "Größe"], ["k1", "1.50"], ["k2", "2.25"])
+    report = _inspected(data, {"keys": ["id"], "renames": {"Konto Nr": "id", "Größe": "size"}})
+    assert report and not report.open and report.entity["columns"] == {"size": "decimal"}
+    assert report.entity["renames"] == {"Konto Nr": "id", "Größe": "size"}
+
+
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_nothing_is_left_open_if_the_values_prove_the_convention(name: str) -> None:
     how = CONVENTIONS[name]

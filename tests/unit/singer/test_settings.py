@@ -37,6 +37,7 @@ def test_each_setting_has_a_row_in_the_readme(plugin: Any, folder: str) -> None:
         ({"skip_rows": -1}, "skip_rows"),
         ({"skip_rows": "many"}, "skip_rows"),
         ({"header_match": "close"}, "exact, loose"),
+        ({"row_end": "comma"}, "exact, delimiter"),
         ({"ignore_rows": ["("]}, "not a regular expression"),
         ({"ignore_rows": ["x*"]}, "matches every row"),
         ({"null_words": "NULL"}, "list of texts"),

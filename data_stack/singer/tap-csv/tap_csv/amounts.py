@@ -100,7 +100,7 @@ def _proves(column: str, decimal: str, other: str) -> str:
         f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # twice, as only a thousands separator can occur
         f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
         f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits after it, so no thousands separator
-        # three digits, but what precedes them cannot be the first group of thousands
+        # three digits after nothing, after a leading zero, or after four or more digits are not a group of thousands
         f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",
         f"[0-9]*{d}[0-9]+[eE][+-]?[0-9]{{1,2}}",
     )

@@ -128,9 +128,15 @@ def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple
         return b"", "contains a NUL byte"
     width = len(text.columns)
     if not raw.quoted:
-        count = raw.data.count(text.delimiter.encode()) + 1
-        return raw.data, "" if count == width else f"{count} fields, but the header has {width}"
+        delimiter = text.delimiter.encode()
+        count = raw.data.count(delimiter) + 1
+        return raw.data, "" if count == width else _other_width(count, width, raw.data.endswith(delimiter))
     return _unquoted(raw, text, width)
+
+
+def _other_width(count: int, width: int, has_empty_end: bool) -> str:
+    advice = "; if all rows end with a delimiter that the header lacks, set row_end: delimiter"
+    return f"{count} fields, but the header has {width}{advice if count == width + 1 and has_empty_end else ''}"
 
 
 def _unquoted(raw: Raw, text: Text, width: int) -> tuple[bytes, str]:
@@ -145,7 +151,7 @@ def _unquoted(raw: Raw, text: Text, width: int) -> tuple[bytes, str]:
     if not any(field.strip(BLANK) for field in fields):
         return b"", ""
     if len(fields) != width:
-        return b"", f"{len(fields)} fields, but the header has {width}{spans}"
+        return b"", _other_width(len(fields), width, not fields[-1]) + spans
     if rows := swallowed_lines(fields, text.delimiter, width):
         return b"", f"a stray quote joins lines: {rows} lines of a quoted field look like rows{spans}"
     quote = text.quote

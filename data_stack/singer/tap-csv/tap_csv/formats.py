@@ -28,6 +28,7 @@ FORMAT_PROPERTIES = (
     th.Property("encoding", th.StringType, description="Encoding of the files."),
     th.Property("skip_rows", th.CustomType({"type": ["integer", "string"]}), description="Lines above the header."),
     th.Property("header_match", th.StringType, description="exact, or loose to ignore case and spaces."),
+    th.Property("row_end", th.StringType, description="exact, or delimiter if only rows end with one."),
     th.Property(
         "ignore_rows", _TEXTS, description="Regular expressions; rows whose first filled field matches are ignored."
     ),
@@ -49,7 +50,7 @@ class Format:
     """Checked format settings.
 
     If `delimiter` or `skip_rows` is None, it is detected from the header of each file. If `ignore_rows` is None, total
-    rows are detected.
+    rows are detected. If `ends_with_delimiter`, each row ends with a delimiter that the header lacks.
     """
 
     delimiter: str | None = None
@@ -57,6 +58,7 @@ class Format:
     encoding: str = "utf-8"
     skip_rows: int | None = None
     loose_header: bool = False
+    ends_with_delimiter: bool = False
     ignore_rows: tuple[str, ...] | None = None
     null_words: tuple[str, ...] = ()
     numbers: NumberRules = field(default_factory=NumberRules)
@@ -77,8 +79,9 @@ def read_format(given: Mapping[str, Any]) -> Format:
         _check_expression(expression)
     delimiter, quote = _characters(given)
     is_loose = choice(given, "header_match", ("exact", "loose")) == "loose"
+    ends_with_delimiter = choice(given, "row_end", ("exact", "delimiter")) == "delimiter"
     return Format(
-        delimiter, quote, _encoding(given), _skip_rows(given), is_loose, ignored,
+        delimiter, quote, _encoding(given), _skip_rows(given), is_loose, ends_with_delimiter, ignored,
         tuple(word.strip() for word in words), _numbers(given), _dates(given),
     )  # fmt: skip
 

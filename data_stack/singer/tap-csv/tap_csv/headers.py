@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tap_csv.errors import FileRefusedError
 from tap_csv.formats import DELIMITERS
+from tap_csv.mixed import utf8_text
 from tap_csv.records import Records
 from tap_csv.settings import Entity
 
@@ -122,7 +123,8 @@ def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[
         rows = csv.reader(
             io.StringIO(text, newline=""), delimiter=delimiter, quotechar=entity.format.quote, strict=True
         )
-        return [name.strip() for name in next(rows, [])]
+        names = [name.strip() for name in next(rows, [])]
+        return [*names, ""] if entity.format.ends_with_delimiter else names
     except UnicodeDecodeError as error:
         raise FileRefusedError(
             f"{original} is not valid {entity.format.encoding} at byte {error.start} of its header; "
@@ -163,6 +165,12 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
         raise FileRefusedError(
             f"{original}: column {at} of the header has no name; give it one in the file, or declare it in renames, "
             'for example {"": row_number}'
+        )
+    pattern = utf8_text(entity.format.encoding)
+    if pattern and (mixed := next((name for name in names if re.fullmatch(pattern, name)), None)):
+        raise FileRefusedError(
+            f"{original}: column {mixed!r} of the header looks like utf-8, not {entity.format.encoding}; correct the "
+            "setting encoding, or convert the file if parts of it have different encodings"
         )
     if twice:
         raise FileRefusedError(

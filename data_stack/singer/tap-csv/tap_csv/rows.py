@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tap_csv.clean import BLANK, SWALLOWED, SWALLOWED_PAIRS
 from tap_csv.files import Text, last_row
+from tap_csv.mixed import utf8_text
 from tap_csv.settings import Entity
 from tap_csv.sql import literal
 
@@ -52,6 +53,10 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
         "begins with a byte order mark, as in joined files; remove the mark": "starts_with(c0, chr(65279))",
         "repeats the header, as in joined files; remove the line": _is_header(text),
     }
+    if pattern := utf8_text(entity.format.encoding):
+        why = f"looks like utf-8 in a file of {entity.format.encoding}, as where files were joined; convert the row"
+        fields_text = ", ".join(f"c{index}" for index in range(len(text.columns)))
+        reasons[why] = f"regexp_full_match(concat_ws(' ', {fields_text}), {literal(pattern)})"
     reasons = {why: f"coalesce({bad}, false)" for why, bad in reasons.items()}
     reasons |= _empty_keys(entity, fields)
     for index, name in enumerate(text.columns):

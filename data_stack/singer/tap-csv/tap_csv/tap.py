@@ -59,8 +59,8 @@ class TapCSV(Tap):
         has_files = any(stream.has_files for stream in streams)  # `has_files` scans the files, which fills the counts
         self.report()
         for stream in streams:
-            # Deselect a stream whose files were all refused if it has no declared columns, or if its settings have
-            # changed, because the new types must not change the table before a row is loaded with them.
+            # Without columns, a stream has no table. With new settings, it may have new column types, which must not
+            # change the table as long as all files are refused.
             if not stream.schema["properties"] or (stream.has_new_settings and not stream.has_files):
                 stream.selected = False
         refused = [count.refused for stream in streams for count in stream.counts if count.refused]
