@@ -131,7 +131,7 @@ def _unexpected(error: Exception) -> StackError:
 
 def _wrong_use(error: Exception) -> UsageError | None:
     """Return the error for a command line that Typer refuses; None for any other failure."""
-    message = getattr(error, "format_message", None)  # tells Typer's refusals, as their base class is private
+    message = getattr(error, "format_message", None)  # only Typer's refusals have this method
     if message is None:
         return None
     context = getattr(error, "ctx", None)

@@ -1,4 +1,4 @@
-"""`fds scale KEY=VALUE…`: plan a change of the stack's size, and write it to the stack file if the plan is `within`."""
+"""`fds scale KEY=VALUE…`: plan a change of the stack's size; with --apply, write it to the stack file if it fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manage the bearer tokens of the HTTP server. A token is shown once and stored as a hash; it has scopes and expires."""
+"""Manage the bearer tokens of the HTTP server. A token has scopes, expires, is shown once and stored as a hash."""
 
 from __future__ import annotations
 

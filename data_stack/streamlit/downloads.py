@@ -54,7 +54,7 @@ def max_rows(selection: Selection) -> int:
 
 
 def as_csv(selection: Selection) -> bytes:
-    """Return the rows as CSV in UTF-8; text that begins like a formula gets an apostrophe."""
+    """Return the rows as CSV in UTF-8; text that begins like a formula gets an apostrophe in front."""
 
     def write(cursor: Cursor) -> bytes:
         batches = iter(lambda: cursor.fetchmany(_BATCH_ROWS), [])
@@ -64,7 +64,7 @@ def as_csv(selection: Selection) -> bytes:
 
 
 def csv_of(titles: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    """Return rows as CSV in UTF-8; text that begins like a formula gets an apostrophe."""
+    """Return rows as CSV in UTF-8; text that begins like a formula gets an apostrophe in front."""
     out = io.BytesIO()
     lines = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(lines)

@@ -1,4 +1,4 @@
-"""Measure the load of CSV files into DuckDB relative to DuckDB's own reader and to records of the Singer SDK."""
+"""Measure the load of CSV files into DuckDB relative to DuckDB's own reader and to plugins that send single records."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from stack_runtime.pipeline.model import Check, Rows, Stream
 RESULTS = {"error": "Failed", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
 """Result by status, worst first; a check with an error could not be run."""
 STREAM_CAP = 7
-"""Number of streams that are drawn, each in its own colour of the theme."""
+"""Maximum number of streams that are drawn, each in its own colour of the theme."""
 
 
 def show() -> None:
