@@ -9,7 +9,7 @@ _WESTERN = ("cp1252", "iso8859-1", "iso8859-15", "mac-roman", "cp850")
 """Encodings in which the bytes of a UTF-8 letter are unlikely text, such as an uppercase A with a tilde before a sign.
 In other encodings, such as Cyrillic encodings, these bytes can be a common letter before a quote or a space."""
 _LEADS, _PUNCTUATION = b"\xc2\xc3", b"\xe2"
-"""First bytes, in UTF-8, of Western European letters (two bytes each), and of dashes, quotes and the euro (three bytes)."""
+"""First bytes, in UTF-8, of Western European letters (2 bytes each), and of dashes, quotes and the euro (3 bytes)."""
 
 
 def utf8_text(encoding: str) -> str | None:
