@@ -1,1 +1,1 @@
-"""Turn plain language into typed proposals. The cost model decides on each one, and a person approves it."""
+"""Turn plain language into typed proposals. The cost model decides on each proposal, and a person approves it."""

@@ -1,4 +1,4 @@
-"""`python -m agents`: start the HTTP or MCP server, create tokens, approve, apply, and propose reservations."""
+"""`python -m agents`: start the HTTP or MCP server, create tokens, approve or apply a change, advise on memory."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ def _run(arguments: argparse.Namespace, project: Path, changes: ChangeService) -
 
 
 def _advise(stack: str, project: Path, changes: ChangeService) -> str:
-    """Measure memory once and propose reservations from all measurements; return the result as text."""
+    """Measure the memory once, and propose reservations from all stored measurements.
+
+    Returns: the proposal as text, or a text that says that no change is needed.
+    """
     from infra.docker_access import daemon
     from stack_runtime.status import services
 

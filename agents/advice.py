@@ -17,14 +17,17 @@ MIN_SAMPLES = 12
 """Minimum number of measurements of a service before a change of its reservation is proposed."""
 HEADROOM = 1.25
 SHRINK_BELOW, GROW_ABOVE = 0.6, 0.95
-"""Fractions of a reservation. A peak between these bounds changes nothing, so that proposals do not oscillate."""
+"""Fractions of a reservation. If the measured peak is between them, no change is proposed.
+
+Otherwise, each small change of the peak would lead to a new proposal.
+"""
 STEP_MB = 16
 
 
 def add_sample(folder: Path, stack: str, used_mb: Mapping[str, float], now: datetime) -> list[dict[str, float]]:
-    """Append one measurement: memory in MiB by service.
+    """Append one measurement (the used memory in MiB by service) and delete measurements older than `RETENTION`.
 
-    Returns: all measurements within `RETENTION`, including this one.
+    Returns: the stored measurements, including the new measurement.
     """
     file = folder / f"usage-{stack}.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
@@ -35,7 +38,10 @@ def add_sample(folder: Path, stack: str, used_mb: Mapping[str, float], now: date
 
 
 def advise(settings: Settings, samples: Sequence[Mapping[str, float]]) -> ScalingRequest | None:
-    """Return a request that fits reservations to the measured peaks; None if no change is needed or justified."""
+    """Return a request that adapts reservations to the measured peaks.
+
+    Returns: the request; None if no peak is outside the bounds, or if there are fewer than `MIN_SAMPLES` measurements.
+    """
     reserved = {service.name: service.resources.memory_mb for service in selected(settings)}
     wanted: dict[str, int] = {}
     for name, current in reserved.items():

@@ -1,4 +1,4 @@
-"""Compute the hashes that approvals and tokens are compared by."""
+"""Compute the hashes by which approvals and tokens are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build the `ChangeService` of a real project: current prices, the real engine, the running containers."""
+"""Build the `ChangeService` of a real project, which uses current prices, the engine and the running containers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def create_change_service(project: Path, report: Say | None = None, *, only: str
 
     Args:
         report: called with each progress line of a deployment.
-        only: name of the stack to serve; None for all.
+        only: name of the only stack to serve; None to serve all stacks.
     """
     return ChangeService(
         Dependencies(
@@ -41,7 +41,7 @@ def create_change_service(project: Path, report: Say | None = None, *, only: str
 
 def _deploy(project: Path, approved: Settings, check_plan: Callable[[Plan], None], report: Say | None) -> None:
     """Deploy like `fds up`, but only the approved settings, and only if `check_plan` accepts their current plan."""
-    from infra.operations.deploy import deploy  # importing the engine takes a second, which planning should not pay
+    from infra.operations.deploy import deploy  # not imported for planning, because this takes a second
 
     deploy(project, approved.stack, report or (lambda _: None), approved=approved, agreed=check_plan)
 

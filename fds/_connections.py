@@ -1,4 +1,4 @@
-"""Recognize broken connections: the peer is gone, and the same command may succeed later."""
+"""Recognize errors that mean a broken connection, after which the same command may succeed later."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _OF_LIBRARIES = (
     ("paramiko", "SSHException"),
     ("psycopg", "OperationalError"),
 )
-"""Module and name of an error class, for each library that is always installed."""
+"""Error classes for broken connections: module and name of the class, one for each library that is always installed."""
 _OF_EXTRAS = ("httpx", "httpx2")
-"""Libraries of the extra `agents`; each has the error class `TransportError`."""
+"""Libraries of the extra `agents`; each library has the error class `TransportError`."""
 
 
 def connection_error(error: BaseException) -> StackError | None:

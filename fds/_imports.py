@@ -1,4 +1,4 @@
-"""Recognize failed imports: an extra is not installed, or another package has the name of one of our modules."""
+"""Recognize imports that failed because an extra is missing or another package has the name of one of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EXTRAS = {"dbt": "local", "yaml": "local"} | dict.fromkeys(
 """Name of the extra that installs each module."""
 
 _OURS = ("agents", "data_stack", "infra", "stack_runtime")
-"""Our packages whose names other packages use too."""
+"""Those of our packages whose names are also used by packages of other projects."""
 
 
 def failed_import(error: BaseException) -> StackError | None:

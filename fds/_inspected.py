@@ -1,4 +1,4 @@
-"""Print the report of `fds inspect`, and write settings as options of that command."""
+"""Print the report of `fds inspect`, and convert settings to options of `fds inspect`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH = 100
 
 
 def words(settings: Mapping[str, Any]) -> list[str]:
-    """Return the options of `fds inspect` that declare settings."""
+    """Return the options of `fds inspect` that declare these settings."""
     found: list[str] = []
     for name, value in settings.items():
         if name == "keys":
@@ -29,7 +29,7 @@ def words(settings: Mapping[str, Any]) -> list[str]:
 
 
 def command_line(settings: Mapping[str, Any]) -> str:
-    """Return the options of `fds inspect` that declare settings, quoted for a shell."""
+    """Return the options of `fds inspect` that declare these settings as one text, quoted for a shell."""
     return shlex.join(words(settings))
 
 

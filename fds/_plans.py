@@ -1,4 +1,4 @@
-"""Common parts of `fds cost` and `fds scale`: options, planning inputs, console, exit code."""
+"""Provide the common parts of `fds cost` and `fds scale`: options, planning inputs, console and exit code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WIDTH = 100
 
 
 def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings:
-    """Return the settings with the exchange rate of the command line, if the command line names one."""
+    """Return the settings; if the command line has an exchange rate, it replaces the rate of the settings."""
     if rate is None and day is None:
         return settings
     from pydantic import ValidationError
@@ -88,6 +88,6 @@ def console() -> Console:
 
 
 def exit_by_verdict(plan: Plan) -> None:
-    """Exit with the code of the verdict; the caller has already printed the plan."""
+    """Exit with the code of the verdict unless it is `within`; the caller has already printed the plan."""
     if plan.verdict != "within":
         raise typer.Exit((UnknownError if plan.verdict == "unknown" else RefusedError).exit_code)

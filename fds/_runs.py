@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from stack_runtime.pipeline.run import Pipeline
 
 SHOWN = 5
-"""Maximum number of quarantined rows, and of changed column sums of each mart, that are listed."""
+"""Maximum number of quarantined rows that are listed, and of changed column sums that are listed for each mart."""
 
 
 def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) -> tuple[dict[str, Any], int]:
-    """Run a verb of the pipeline in the container of `stack`. Returns: the JSON of the run, and the exit code."""
+    """Run a verb of the pipeline in the runner of `stack`. Returns: the JSON of the pipeline run, and the exit code."""
     from infra.docker_access import daemon
     from stack_runtime.paths import project_dir
     from stack_runtime.pipeline.remote_run import run_in_container
@@ -36,7 +36,7 @@ def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) ->
 def run_here(
     database: Path | None, work: Callable[[Pipeline], tuple[Run, StackError | None]]
 ) -> tuple[dict[str, Any], int]:
-    """Run `work` on the local pipeline. Returns: the JSON of the run, and the exit code."""
+    """Call `work` with the local pipeline. Returns: the JSON of the pipeline run, and the exit code."""
     from stack_runtime.pipeline.paths import beside
     from stack_runtime.pipeline.run import Pipeline
 
@@ -65,7 +65,7 @@ def check_database(database: Path | None, local: bool, verb: str) -> None:
 
 
 def end_with(run: Mapping[str, Any], code: int, *, as_json: bool) -> None:
-    """Print a run, as JSON or for a person, and end the command with the run's exit code.
+    """Print a pipeline run, as JSON or for a person, and end the command if the exit code is not 0.
 
     Raises:
         typer.Exit: the exit code is not 0.
@@ -80,7 +80,7 @@ def end_with(run: Mapping[str, Any], code: int, *, as_json: bool) -> None:
 
 
 def show_run(run: Mapping[str, Any]) -> None:
-    """Print a run for a person."""
+    """Print a pipeline run for a person."""
     from rich.console import Console
     from rich.table import Table
 

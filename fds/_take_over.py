@@ -22,15 +22,15 @@ Result = TypeVar("Result")
 
 
 def confirmed(work: Callable[[str], Result], take_over: str, consequence: str, command: str) -> Result:
-    """Call `work` with `take_over`; if that is empty and `work` refuses, ask a person and call `work` again.
+    """Call `work` with `take_over`. If it is empty and `work` refuses, ask for the owner and call `work` again.
 
     Args:
-        work: function that takes the typed owner, or an empty text before a person typed one.
+        work: function whose argument is the owner of the resources; the argument is empty if nobody has named them.
         consequence: what happens to the resources; the question begins with this text.
         command: the command to repeat with the option `--take-over`; the error message names it.
 
     Raises:
-        ForeignError: the person did not confirm.
+        ForeignError: `take_over` names another owner, the person did not type the owner, or there is no terminal.
     """
     from infra.ownership import ForeignError
 

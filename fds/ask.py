@@ -37,7 +37,7 @@ UpTo = Annotated[
 
 MODEL = "FDS_MODEL"
 MAX_ROUNDS = 5
-"""Maximum number of rounds of jobs in one conversation."""
+"""Maximum number of times that one conversation can ask for approval of jobs."""
 
 
 def command(
@@ -64,7 +64,7 @@ def command(
 
 
 def _bounds(yes: bool, allow: str | None, up_to: str | None) -> Bounds | None:
-    """Return the bounds of `--yes`; None if no bound is given, because every change then needs an approval."""
+    """Return the bounds of `--yes`; None without these options, because each change then needs an approval."""
     if not yes and allow is None and up_to is None:
         return None
     from agents.changes.bounds import Bounds
@@ -132,7 +132,7 @@ async def _talk(
 def _changed(
     changes: ChangeService, output: dict[str, Any], person: str, bounds: Bounds | None, as_json: bool
 ) -> dict[str, Any] | None:
-    """Apply the change: without asking if it is within `bounds`, else after the person approved it.
+    """Apply the change: without a question if it is within `bounds`, else only after the person approved it.
 
     Raises:
         OutOfBoundsError: the change is outside the bounds, and there is no terminal to ask at.

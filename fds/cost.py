@@ -78,7 +78,7 @@ def command(
 
 
 def _refuse_apart(base: str, **given: bool) -> None:
-    """Refuse combinations of options in which one of them would have no effect."""
+    """Refuse combinations of options in which one option would have no effect."""
     if base != "HEAD" and not given["diff"]:
         raise UsageError("--base is a revision for --diff", next_command=f"fds cost --diff --base {base}")
     for one, other in _APART:
@@ -98,7 +98,7 @@ def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: boo
 
 
 def _against(base: str, project: Path, plan: Plan, basis: PlanningInputs, settings: Settings) -> Plan:
-    """Return the plan with its changes against the stack file of a git revision, at the same prices and rate."""
+    """Return the plan with its differences from the plan of a git revision, both at the same prices and rate."""
     from infra.cost.reports.diff import diff
     from infra.cost.sources.baseline import committed
 

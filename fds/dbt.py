@@ -18,7 +18,7 @@ Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB fi
 
 
 def command(words: Words, local: Local = False, database: Database = None, stack: Stack = "dev") -> None:
-    """Run dbt on a copy of the published data, which is copied again after each publication."""
+    """Run dbt on a copy of the published data; the copy is made again if new data has been published since."""
     from stack_runtime.pipeline.development import copy_published, fetch_published, run_dbt
     from stack_runtime.pipeline.paths import beside
 

@@ -1,4 +1,4 @@
-"""`fds doctor`: find problems, and name the command that solves each."""
+"""`fds doctor`: find problems, and name the command that solves each problem."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fds.output import AsJson, Stack, answer, say
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
-    """Check engine, Docker, settings, ports and services in turn; exit with the code of the first that fails."""
+    """Check engine, Docker, settings, ports and services in turn; exit with the code of the first failed check."""
     from stack_runtime.errors import StackError
 
     rows: list[dict[str, Any]] = []
@@ -55,7 +55,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
             return host.preflight(found, project_dir())
 
     def docker() -> str:
-        found = read(project_dir(), stack)  # the check `services` reports which stack owns the containers
+        found = read(project_dir(), stack)  # without `daemon`: the check `services` reports another owner
         with host_of(found).docker_endpoint(found, keys_folder(project_dir(), stack)) as where:
             return f"version {connect(where).version()['Version']}"
 

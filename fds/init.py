@@ -19,7 +19,7 @@ Demo = Annotated[bool, typer.Option("--demo", help="Add the demo: transactions, 
 _TEMPLATE = Path(__file__).with_name("templates") / "project"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
 _OF_DBT = ("dbt", "dbt_duckdb")
-"""Names of dbt's own packages; dbt refuses a project with such a name."""
+"""Names of dbt's own packages; dbt refuses a project that has one of these names."""
 _BASIS = (
     "airflow/dags/README.md",
     "dashboards/README.md",
@@ -89,7 +89,7 @@ def _write(draft: Path, name: str, demo: bool) -> None:
 
 
 def _name_project(draft: Path, name: str) -> None:
-    """Write the name into README.md and the dbt project, and a new id into the Meltano project."""
+    """Write the project's name into README.md and the dbt project, and a new id into the Meltano project."""
     dbt, meltano = draft / "data_stack" / "dbt", draft / "data_stack" / "meltano" / "meltano.yml"
     readme = draft / "README.md"
     readme.write_text(readme.read_text().replace("PROJECT", name, 1))

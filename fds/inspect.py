@@ -77,7 +77,7 @@ def command(
 def _declared(
     key: list[str] | None, generated_key: str | None, column: list[str] | None, pairs: list[str] | None
 ) -> dict[str, Any]:
-    """Return the settings of the command line in the form of the tap's settings."""
+    """Return the settings that the command line declares, in the form of tap-csv's settings."""
     from stack_runtime.errors import UsageError
 
     found: dict[str, Any] = {}
@@ -113,7 +113,7 @@ def _value(name: str, text: str) -> Any:
     except ValueError:
         value = text
     if name in _OBJECTS:
-        return value  # the tap refuses a value that is no object
+        return value  # the tap will refuse the value, as it is no object
     return value if isinstance(value, list) else [text]
 
 
@@ -124,7 +124,10 @@ def _merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _ask(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask for the first open setting that has options; return the chosen settings, or none to stop asking."""
+    """Ask the person to decide the first open setting that has options.
+
+    Returns: the chosen settings; empty if no such setting is left, or if the person leaves it open.
+    """
     from stack_runtime.text import printable
 
     question = next((one for one in report["open"] if one["options"]), None)

@@ -1,4 +1,4 @@
-"""`fds`, the command line: every verb is one module of this folder with a function `command`."""
+"""Run the command line `fds`. Each verb is one module of this folder, with a function `command`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option `--debug` to a command, and `--stack` to the commands that its errors advise."""
 
     @functools.wraps(command)
-    def call(*, debug: bool = False, **options: Any) -> Any:  # the entry point `run` looks for --debug
+    def call(*, debug: bool = False, **options: Any) -> Any:  # `debug` is unused: `run` looks for --debug
         try:
             return command(**options)
         except StackError as error:
@@ -63,16 +63,16 @@ def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _stopped() -> NoReturn:
-    threading.excepthook = lambda _: None  # threads of the engine's SDK fail now, because their files are closed
+    threading.excepthook = lambda _: None  # hide errors of the SDK's threads, whose files are closed now
     error = StackError("stopped", next_command="the same command again, which continues")
     error.exit_code = 130  # the usual exit code after Ctrl-C
     if sys.stderr.isatty():
-        print(file=sys.stderr)  # end the line with ^C or with an unanswered question
+        print(file=sys.stderr)  # end the line that shows ^C or an unanswered question
     _end(error, None)
 
 
 def _remind() -> None:
-    """Print which temporary changes should have ended, before any verb except `fds expire`, which reverts them."""
+    """Print the temporary changes that have ended but are not reverted, before each verb except `fds expire`."""
     from agents.changes.expiry import overdue
     from stack_runtime.paths import project_dir
 
@@ -92,7 +92,7 @@ def _where_the_engine_is() -> str:
 
 
 def _prepare_streams() -> None:
-    """Replace characters that the terminal lacks, and streams that the caller has closed."""
+    """Escape characters that the terminal cannot show, and replace output streams that the caller has closed."""
     sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -131,7 +131,7 @@ def _unexpected(error: Exception) -> StackError:
 
 def _wrong_use(error: Exception) -> UsageError | None:
     """Return the error for a command line that Typer refuses; None for any other failure."""
-    message = getattr(error, "format_message", None)  # Typer does not export the base class of its refusals
+    message = getattr(error, "format_message", None)  # only Typer's refusals have this method
     if message is None:
         return None
     context = getattr(error, "ctx", None)
@@ -144,7 +144,7 @@ def _end(error: StackError, path: str | None) -> NoReturn:
     """Print the error and exit with its code.
 
     Args:
-        path: the user's PATH.
+        path: the value of PATH when the command began.
     """
     words = sys.argv[1:]
     if "--json" in (words[: words.index("--")] if "--" in words else words):  # words after `--` are for another program

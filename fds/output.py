@@ -1,4 +1,4 @@
-"""Common options of all verbs, and output for people and for programs."""
+"""Define common options of the verbs, print results and messages, and ask questions."""
 
 from __future__ import annotations
 

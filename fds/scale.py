@@ -1,4 +1,4 @@
-"""`fds scale KEY=VALUE…`: change the size of the stack when the budget and the server allow it."""
+"""`fds scale KEY=VALUE…`: plan a change of the stack's size; with --apply, write it to the stack file if it fits."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def command(stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: 
 
 
 def _refuse_early(project: Path, stack: str) -> None:
-    """Refuse missing values of a server's stack before engine and images are fetched, if there is no terminal."""
+    """Without a terminal, refuse missing values of a server's stack, before the engine and images are fetched."""
     from infra.hosts import host_of
     from infra.stack_file import read
 
@@ -72,7 +72,7 @@ def _ask_missing(project: Path, stack: str) -> list[str]:
 
 
 class _Progress:
-    """Show a spinner at a terminal, else plain lines; one line for each finished prerequisite."""
+    """Show progress as a spinner at a terminal, else as plain lines; print one line for each finished prerequisite."""
 
     def __init__(self) -> None:
         from rich.console import Console

@@ -17,7 +17,10 @@ from stack_runtime.errors import CheckFailedError, StackError
 
 
 def main() -> int:
-    """Print the figures. Returns: the exit code, which is 6 if a target is missed and --validate-targets is given."""
+    """Run the benchmarks and print the figures.
+
+    Returns: the exit code, which is 6 if a target is missed and --validate-targets is given.
+    """
     parser = argparse.ArgumentParser(description="Measure the performance targets of the stack.")
     parser.add_argument("--only", choices=["load", "pipeline", "deploy"], help="run only this measurement")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the large load (default: 10,000,000)")

@@ -1,1 +1,1 @@
-"""Change the size of a stack, and run jobs: propose, approve, apply, record, revert."""
+"""Propose, approve, apply, record and revert changes of a stack's size, and run approved jobs."""

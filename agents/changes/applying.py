@@ -19,11 +19,12 @@ from stack_runtime.text import printable
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of applying, running or reverting.
+    """The result of applying a change, running a job or reverting a change.
 
     Args:
-        status: `applied`; `ran` or `failed` for a job; `taken back`, `not taken back` or `overtaken` for a revert.
-        problems: problems of the running stack after a change, or the reason of a failure.
+        status: `applied` for a change; `ran` or `failed` for a job; for a revert, `taken back`, `not taken back`, or
+            `overtaken` if somebody has changed all of its settings since the temporary change.
+        problems: problems of the running stack after a change, or the reason why the job or the revert failed.
         data: the result of a job.
         exit_code: exit code for the command line.
     """
@@ -56,12 +57,12 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
         StackError: the job could not start.
     """
     data, problem = dependencies.run(job)
-    problem = printable(problem)  # the reason may quote the content of a file
+    problem = printable(problem)  # the problem may quote a file, so invisible characters are removed
     return Outcome(job.stack, job.id, "failed" if problem else "ran", (problem,) if problem else (), data)
 
 
 def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
-    """Revert a temporary change, if the result costs no more than the original plan or than the current plan.
+    """Revert a temporary change if this costs no more than the plan before the change, or than the current plan.
 
     Settings that somebody changed after the temporary change are kept.
 
@@ -78,7 +79,7 @@ def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
         check_plan(inputs.plan(back))
         reverse = proposal.model_copy(update={"before": current, "after": back})
         problems = _deploy(dependencies, reverse, check_plan).problems
-    except Exception as error:  # one failed revert must not prevent the others
+    except Exception as error:  # a failed revert must not prevent other reverts
         code = error.exit_code if isinstance(error, StackError) else 1
         return Outcome(proposal.stack, proposal.id, "not taken back", (str(error),), exit_code=code)
     return Outcome(proposal.stack, proposal.id, "taken back", problems)

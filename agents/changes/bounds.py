@@ -1,4 +1,4 @@
-"""Define the bounds of `fds ask --yes`: the settings it may change without asking, and the highest monthly cost."""
+"""Define the bounds of `fds ask --yes`: the settings that may change without approval, and the highest cost."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Bounds:
 
 
 def changed_keys(before: Settings, after: Settings) -> list[str]:
-    """Return which settings differ, by the names that `fds scale` uses."""
+    """Return the keys of the settings that differ, as `fds scale` names these keys."""
     found = [to_camel(name) for name in changed(before, after) if name != "services"]
     none = ServiceOverride()
     pairs = [

@@ -1,8 +1,8 @@
 """Check the conditions for approving and applying a change, with one function for each condition.
 
 The evals disable one function at a time and require that at least one case fails. A failed check raises `RefusedError`,
-except where the docstring names another error. The arguments come from the ledger, the stack file and the cost model,
-never from a language model or a caller.
+unless its docstring names another error. The arguments come from the ledger, the stack file and the cost model, never
+from a language model or a caller.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def undecided(entry: Entry) -> None:
 
 
 def proposal_not_expired(proposal: Document, now: datetime) -> None:
-    """Check that the proposal can still be approved."""
+    """Check that the proposal has not expired, so that it can still be approved."""
     _require(now < proposal.expires, "the proposal is too old", proposal)
 
 
@@ -99,7 +99,11 @@ def passes_gate(fresh: Plan) -> None:
 
 
 def costs_no_more(approved: Plan, fresh: Plan, staying: Plan | None = None) -> None:
-    """Check that `fresh` costs at most as much as `approved` or, for a revert, as `staying`, which keeps the change."""
+    """Check that the plan `fresh` costs at most as much as the plan `approved`.
+
+    Args:
+        staying: for a revert, the plan without the revert; `fresh` may also cost as much as this plan.
+    """
     limits = [plan.total_usd for plan in (approved, staying) if plan and plan.total_usd is not None]
     if fresh.total_usd is None or not limits or fresh.total_usd > max(limits):
         raise RefusedError(
@@ -116,7 +120,7 @@ def uses_approved_server(approved: Plan, fresh: Plan) -> None:
 
 
 def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
-    """Check that the written stack file has the approved settings, without edits by others."""
+    """Check that the written stack file has exactly the approved settings, because somebody may have edited it."""
     _require(settings == proposal.after, "the stack file would differ from what was approved", proposal)
 
 
@@ -133,13 +137,16 @@ def settings_to_revert(current: Settings, proposal: Proposal) -> list[str]:
 
 
 def can_be_temporary(before: Settings, after: Settings, days: int | None) -> None:
-    """Check that a temporary change can be reverted."""
+    """Check that a temporary change does not enlarge the volume, because a volume cannot be made smaller again."""
     if days and after.volume_gb != before.volume_gb:
         raise RefusedError("a larger volume cannot be temporary, because a volume can only grow")
 
 
 def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
-    """Check that temporary changes do not change the same setting, because a revert would restore a temporary value."""
+    """Check that a temporary change has no setting that another temporary change has changed.
+
+    Otherwise, reverting it could restore the temporary value of the other change.
+    """
     names = set(changed(proposal.before, proposal.after))
     for other in temporary if proposal.until else ():
         if both := names & set(changed(other.before, other.after)):
@@ -207,7 +214,7 @@ def can_be_undone(proposal: Proposal) -> None:
 
 
 def is_part_of_request(requested: Iterable[str], changes: Iterable[str]) -> bool:
-    """Return whether `changes` has a requested setting and, besides requested settings, at most the server type."""
+    """Return whether `changes` has a requested setting, and no other setting except perhaps the server type."""
     return bool(set(changes) & set(requested)) and set(changes) <= {*requested, "server_type"}
 
 

@@ -1,4 +1,4 @@
-"""Define what `ChangeService` needs from outside: stack files, planning inputs, deployment, checks, the clock."""
+"""Define what a caller passes to `ChangeService`: the project, and functions for prices, deployment, jobs and time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Dependencies:
 
     Args:
         project: the folder of the stack files.
-        planning_inputs: fetches prices, exchange rate and account for settings; called for every plan.
-        deploy: deploys these settings; fails when the engine resolves different settings. It calls the given function
-            with the plan made for the deployment; the function raises when the approval does not cover that plan.
+        planning_inputs: fetches prices, exchange rate and machine for the given settings; called for each plan.
+        deploy: deploys the given settings; fails if the engine resolves different settings. It calls the given function
+            with the deployment's plan; the function raises an error if the approval does not cover this plan.
         check: returns problems of the running stack as text; the list is empty if the stack matches the settings.
         now: returns the current time in UTC.
-        run: runs a job; returns the result, and the problem as text, which is empty if the job succeeded.
+        run: runs a job; returns its result, and its problem as text. The text is empty if the job succeeded.
     """
 
     project: Path

@@ -23,7 +23,7 @@ INTERVAL = "*:0/15"
 
 
 def overdue(folder: Path, now: datetime) -> list[tuple[str, str, str]]:
-    """Return `(proposal, stack, end)` of each temporary change that has ended and is not reverted.
+    """Return `(proposal, stack, end)` of each temporary change that has ended but has not been reverted.
 
     Args:
         folder: the project's folder `.fds`.
@@ -39,7 +39,7 @@ def overdue(folder: Path, now: datetime) -> list[tuple[str, str, str]]:
             )
             return found.fetchall()
     except sqlite3.Error:
-        return []  # commands that use the ledger report its problems
+        return []  # the commands that use the ledger report that it cannot be read
 
 
 def install_timer(project: Path) -> list[str]:
@@ -100,5 +100,5 @@ def _escaped(path: Path) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """Quote a path as one word of a unit's command line, where `$` is special as well."""
+    """Quote a path as one word of a unit's command line, in which systemd also interprets `$`."""
     return '"' + _escaped(path).replace('"', '\\"').replace("$", "$$") + '"'

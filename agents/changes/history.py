@@ -50,7 +50,7 @@ class History:
         self._connection = connection
 
     def record(self, at: datetime, stack: str, person: str, event: str, proposal: str, **more: Any) -> None:
-        """Append a line; its time is `at`, or the latest recorded time if that is later."""
+        """Append a line. Its time is the later of `at` and the latest recorded time."""
         values = (format_time(self.monotonic(at)), stack, person, event, proposal, json.dumps(more, default=str))
         last = self._connection.execute("SELECT hash FROM history ORDER BY number DESC LIMIT 1").fetchone()
         link = _hash_line(last[0] if last and last[0] else self._verify()[0], values)
@@ -60,7 +60,10 @@ class History:
         )
 
     def history(self, stack: str, count: int) -> list[Mapping[str, Any]]:
-        """Return the last `count` lines, newest first; if the history was changed, the first entry reports this."""
+        """Return the last `count` lines, newest first.
+
+        If a line was changed or is missing, an additional first entry reports this.
+        """
         rows = self._connection.execute(
             "SELECT at, person, event, proposal, document FROM history WHERE stack = ? ORDER BY number DESC LIMIT ?",
             (stack, count),
@@ -80,16 +83,19 @@ class History:
         return self._verify()[1]
 
     def monotonic(self, now: datetime) -> datetime:
-        """Return the later of `now` and the latest recorded time, so that setting back the clock renews no approval."""
+        """Return the later of `now` and the latest recorded time.
+
+        So an expired approval stays expired if somebody sets back the clock.
+        """
         (latest,) = self._connection.execute(
             "SELECT max(at) FROM (SELECT at FROM clock UNION ALL SELECT at FROM history)"
         ).fetchone()
         return max(now, parse_time(latest)) if latest else now
 
     def record_time(self, now: datetime) -> datetime:
-        """Record the time.
+        """Record the time that `monotonic` returns for `now`.
 
-        Returns: the value of `monotonic`.
+        Returns: the recorded time.
         """
         at = self.monotonic(now)
         self._connection.execute("INSERT OR REPLACE INTO clock (one, at) VALUES (1, ?)", (format_time(at),))
@@ -127,7 +133,7 @@ def _hash_line(previous: str, values: Sequence[Any]) -> str:
 
 
 def _json(document: str) -> dict[str, Any]:
-    """Parse the document of a line; return an empty object when it is not a JSON object."""
+    """Parse the document of a line; return an empty dictionary if the document is not a JSON object."""
     try:
         return dict(json.loads(document))
     except (ValueError, TypeError):
@@ -149,5 +155,5 @@ def parse_time(text: str) -> datetime:
 
 
 def format_time(time: datetime | None) -> str | None:
-    """Format a UTC time as text that sorts by time."""
+    """Format a UTC time as text, so that texts sort in the order of their times; return None for None."""
     return time.isoformat(timespec="microseconds") if time else None

@@ -19,13 +19,13 @@ DagId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
 
 
 class MeltanoRun(StrictModel):
-    """Load new files of the landing folder, build, test, and publish if every check passes."""
+    """Load new files of the landing folder, build and test the models, and publish the data if every check passes."""
 
     tool: Literal["meltano_run"] = "meltano_run"
 
 
 class DbtBuild(StrictModel):
-    """Build the models from loaded data, test them, and publish if every check passes."""
+    """Build the models from loaded data, test them, and publish the data if every check passes."""
 
     tool: Literal["dbt_build"] = "dbt_build"
     select: Selector | None = None
@@ -65,7 +65,10 @@ class Job(BaseModel):
     person: str
     work: Work
     call_id: str
-    """Id of the model's tool call that requested the job, else the id of the job; the ledger accepts each id once."""
+    """Id of the tool call by which a language model requested the job; without such a call, the id of the job.
+
+    The ledger accepts each id only once, so one call cannot create two jobs.
+    """
     created: datetime
     expires: datetime
 
@@ -76,7 +79,7 @@ class Job(BaseModel):
 
     @property
     def text(self) -> str:
-        """Return tool, arguments and stack on one line."""
+        """Return the tool, its arguments and the stack as one line of text."""
         arguments = self.work.model_dump(exclude={"tool"}, exclude_none=True)
         words = " ".join(f"{name}={value}" for name, value in arguments.items())
         return f"{self.work.tool} {words}".strip() + f" on stack {self.stack}"

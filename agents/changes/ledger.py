@@ -1,7 +1,7 @@
 """Keep proposals, jobs, approvals and their history in one SQLite file that survives restarts.
 
-Every use is one transaction that takes the write lock at its start: when two callers approve or apply the same
-proposal, only one succeeds.
+Every use is one transaction that takes the write lock at its start. So if two callers approve or apply the same
+proposal, only one of them succeeds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS model_runs (
 """
 
 _PENDING = "(state = 'applying' OR (state = 'approved' AND approval_expires > ?))"
-"""SQL condition: approved, not applied yet, and the approval has not expired; the `?` is the UTC time."""
+"""SQL condition for approved proposals that are not applied yet, without expired approvals; `?` is the UTC time."""
 
 Document = Proposal | Job
 FILE_ADVICE = "find out who wrote into the file, then move it away"
@@ -72,7 +72,10 @@ class Entry:
 
     @property
     def is_recorded(self) -> bool:
-        """Return whether the history has this exact approval; an approval stored without seal is compared by digest."""
+        """Return whether the history has exactly this approval.
+
+        If the history has no seal of the approval, only the digests are compared.
+        """
         recorded = self.approval_in_history
         if recorded is None:
             return False
@@ -110,7 +113,7 @@ class LedgerTransaction(History):
         return found[0]
 
     def pending(self, stack: str, now: datetime) -> list[Proposal]:
-        """Return approved proposals that are not applied yet, in the order of approval, without expired approvals."""
+        """Return approved proposals that are not applied yet, in the order of approval; omit expired approvals."""
         found = (entry.document for entry in self._entries(f"stack = ? AND {_PENDING}", stack, format_time(now)))
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
 
@@ -145,7 +148,7 @@ class LedgerTransaction(History):
         self._connection.execute("UPDATE proposals SET state = ? WHERE id = ?", (state, proposal_id))
 
     def model_cost(self, since: datetime, stack: str, person: str | None = None) -> Decimal:
-        """Return the cost in US dollars of model runs since `since`, of the stack or of one person in the stack."""
+        """Return the cost in US dollars of model runs in a stack since `since`, of all persons or of one person."""
         rows = self._connection.execute(
             "SELECT usd FROM model_runs WHERE at > ? AND stack = ? AND person = coalesce(?, person)",
             (format_time(since), stack, person),

@@ -1,4 +1,4 @@
-"""Write the decision on a request as one paragraph with the numbers, without a model, which could distort them."""
+"""Write the decision on a request as one paragraph with numbers. No model is used, because it could distort them."""
 
 from __future__ import annotations
 

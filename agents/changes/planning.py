@@ -23,8 +23,8 @@ def plan_request(
     """Plan `request` on top of `before`, with the prices and the rate of `inputs`.
 
     Raises:
-        UsageError: the request changes nothing, or names something unknown.
-        RefusedError: the request is refused whatever it costs, for example a smaller volume.
+        UsageError: the request changes nothing, or names something unknown, such as a service.
+        RefusedError: the request is refused for a reason other than its cost, for example a smaller volume.
     """
     after = scaling.changed(before, scaling.parse(request.pairs(), before))
     current_plan = inputs.plan(before)

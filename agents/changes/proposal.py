@@ -15,7 +15,7 @@ from infra.scalable import SCALABLE
 from infra.settings import Settings
 
 LIFETIME = timedelta(hours=24)
-"""How long a proposal or a job can be approved."""
+"""How long after its creation a proposal or a job can be approved."""
 
 Decision = Literal["accept", "scale_down_to_fit", "refuse"]
 
@@ -46,7 +46,7 @@ class Proposal(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of all fields: settings before and after, prices, total, end."""
+        """Return the SHA-256 of all fields, such as the settings, the prices, the total cost and the end."""
         return digest_of(self)
 
     @property
@@ -62,7 +62,7 @@ class Proposal(BaseModel):
 
 
 def edit(before: Settings, after: Settings) -> dict[str, Any]:
-    """Return the keys and values that change a stack file from `before` to `after`; scalable settings only."""
+    """Return the keys and values that change a stack file from `before` to `after`, limited to `CHANGEABLE`."""
     values = after.model_dump(mode="json", by_alias=True, exclude_none=True)
     keys = (to_camel(name) for name in changed(before, after) if name in CHANGEABLE)
     return {key: values[key] for key in keys}

@@ -1,7 +1,8 @@
-"""Define the change that a model or a caller may request. A model's output reaches the planner only through this type.
+"""Define `ScalingRequest`, the change that a model or a caller may request.
 
-It has no field for a price, a budget, a currency, a stack or an approval, so a model cannot supply one. Numbers must be
-JSON numbers; text, booleans, fractions, NaN and infinity are rejected.
+A model's output reaches the planner only as a `ScalingRequest`. It has no field for a price, a budget, a
+currency, a stack or an approval, so a model cannot supply such a value. Numbers must be JSON numbers; text, booleans,
+fractions, NaN and infinity are rejected.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     request ──► propose ──► Proposal ──► approve (a person) ──► token ──► apply ──► stack file, deploy, check
 
-Prices and settings never come from the caller: settings are read from the stack file, plans are made by the cost
-model, and both are repeated when a change is applied.
+Prices and settings never come from the caller: the settings are read from the stack file, and the cost model makes the
+plan. Both steps are repeated when a change is applied.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ChangeService:
     """Plan, approve and apply changes of a project's stacks; agents have no other way to change them.
 
     Args:
-        only: name of the only stack to serve; proposals and jobs of other stacks are not found. None for all stacks.
+        only: name of the only stack to serve; proposals and jobs of other stacks are not found. None serves all stacks.
     """
 
     def __init__(self, dependencies: Dependencies, only: str | None = None) -> None:
@@ -50,8 +50,8 @@ class ChangeService:
 
         Returns: the proposal; a proposal with the decision `refuse` is not stored and cannot be approved.
         Raises:
-            UsageError: the request changes nothing, or names something unknown.
-            RefusedError: the request is refused whatever it costs, for example a smaller volume.
+            UsageError: the request changes nothing, or names something unknown, such as a service.
+            RefusedError: the request is refused for a reason other than its cost, for example a smaller volume.
             UnknownError, UnreachableError: prices or rate are unavailable.
         """
         now = self._now()
@@ -98,7 +98,7 @@ class ChangeService:
             OutOfBoundsError: the change is outside the bounds; nothing was approved.
             RefusedError: the digest differs, the proposal is too old or already decided, or the stack has changed.
         """
-        token = f"fda_{secrets.token_urlsafe(32)}"  # without a prefix, a token could begin like a command's option
+        token = f"fda_{secrets.token_urlsafe(32)}"  # without the prefix, it could begin with `-`, like an option
         now = self._now()
         with self._ledger.transaction() as transaction:
             entry = self._find(transaction, proposal_id)
@@ -120,8 +120,8 @@ class ChangeService:
     def apply(self, proposal_id: str, token: str, person: str) -> Outcome:
         """Apply an approved change, or run an approved job.
 
-        A change is planned again at current prices; then the stack file is written, deployed, checked and the outcome
-        recorded. The attempt uses up the approval, even if it fails.
+        A change is planned again at current prices. Then the stack file is written, the stack is deployed and checked,
+        and the outcome is recorded. The attempt uses up the approval, even if it fails.
 
         Raises:
             RefusedError: the approval is invalid, or the change is no longer what was approved.
@@ -134,7 +134,8 @@ class ChangeService:
     def expire(self, person: str = "scheduler") -> list[Outcome]:
         """Revert every temporary change that has ended. The approval of a change also covers reverting it.
 
-        Returns: one outcome per change; a change that cannot be reverted stays due, and the outcome has the reason.
+        Returns: one outcome for each change. If a change cannot be reverted, its outcome has the reason, and the next
+            call tries again.
         """
         with self._ledger.exclusive():
             now = self._now()
@@ -147,7 +148,7 @@ class ChangeService:
 
         Args:
             limits: US dollars by person; the key None is the limit of all persons together.
-        Returns: the number of the run for `settle_model_run`; None when the run may not start.
+        Returns: the number of the run for `settle_model_run`; None if the run would exceed a limit.
         """
         now = self._now()
         with self._ledger.transaction() as transaction:
@@ -176,7 +177,7 @@ class ChangeService:
             return [dict(line) for line in transaction.history(stack, count)]
 
     def settings(self, stack: str) -> Settings:
-        """Return the settings of the stack after all approved changes are applied."""
+        """Return the settings of the stack file, with all approved changes that are not applied yet."""
         with self._ledger.transaction() as transaction:
             return self._planned_settings(transaction, stack, transaction.monotonic(self._dependencies.now()))
 
@@ -215,7 +216,10 @@ class ChangeService:
         return entry
 
     def _close_interrupted(self, transaction: LedgerTransaction, stack: str) -> None:
-        """Mark changes that a killed process left in the state `applying`; none is running, as we hold the lock."""
+        """Mark changes and jobs in the state `applying` as interrupted.
+
+        Their process was killed: a running one would hold the lock that this process holds.
+        """
         for entry in transaction.in_state("applying", stack):
             transaction.set_state(entry.document.id, "interrupted")
             self._record(transaction, entry.document, "", "interrupted", approver=entry.approver)
@@ -240,7 +244,7 @@ class ChangeService:
         return outcome
 
     def _revert(self, entry: Entry, person: str) -> Outcome:
-        assert isinstance(entry.document, Proposal)  # only changes have an end
+        assert isinstance(entry.document, Proposal)  # only a proposal has an end, a job has none
         try:
             with self._ledger.transaction() as transaction:
                 checks.history_intact(transaction.first_invalid_line())

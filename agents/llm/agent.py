@@ -1,6 +1,7 @@
-"""Run one role on one model, within limits; the result is a typed request, an answer, or tool calls to approve.
+"""Run an agent role with a language model, within limits.
 
-The output of a run is data. The agent's tools only read, so a run changes nothing.
+The result is a typed request, an answer, or tool calls that a person must approve. The agent's own tools only read,
+so a run changes nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from agents.llm.schemas import AgentRole, Answer, WorkflowRequest
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.text import shortened
 
-warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # the token limit still applies
+warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # without a known price, the token limit still applies
 
 WITHOUT_A_MODEL = "fds scale KEY=VALUE plans a change without a model"
 
@@ -74,7 +75,7 @@ class Limits:
 
 
 class BaseAgent:
-    """One role on one model.
+    """An agent role with a language model.
 
     Args:
         role: name of the role.
@@ -190,13 +191,13 @@ class BaseAgent:
 
 
 def _why(error: Exception) -> str:
-    """Return why the model cannot be used; for a missing key, only the variable, without the library's advice."""
+    """Return why the model cannot be used. If its key is missing, name only the variable, not the library's advice."""
     key = re.search(r"\b[A-Z][A-Z0-9_]*_KEY\b", str(error))
     return f"its key is missing, set {key[0]}" if key else shortened(error)
 
 
 def _is_transient(error: ModelAPIError) -> bool:
-    """Return whether a retry may succeed: after overload or a broken connection, not after a wrong key."""
+    """Return whether a retry may succeed, as after overload or a broken connection, but not after a wrong key."""
     return not isinstance(error, ModelHTTPError) or error.status_code in (408, 429) or error.status_code >= 500
 
 

@@ -73,7 +73,7 @@ class Assistant:
         return self._agent.cost_usd if self._agent else None
 
     async def ask(self, request: WorkflowRequest) -> AgentResponse:
-        """Let the model interpret the request, then plan the typed result.
+        """Let the model interpret the request, and turn its output into an answer, a proposal or jobs.
 
         Raises:
             UnreachableError: the model gave no usable output; nothing was changed.
@@ -115,7 +115,7 @@ class Assistant:
             )
 
     def _propose_jobs(self, role: AgentRole, pending: Pending) -> AgentResponse:
-        """Create one job for each call; the response shows the arguments as the ledger stores them."""
+        """Create one job for each tool call; the response shows the arguments that the ledger stores."""
         if len(pending.calls) > MAX_JOBS:
             raise UsageError(f"at most {MAX_JOBS} jobs can be requested at once", next_command="ask for less")
         works = [(call.tool_call_id, _work(call)) for call in pending.calls]

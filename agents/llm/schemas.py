@@ -1,4 +1,4 @@
-"""Define what a caller may ask an agent, and what an agent responds."""
+"""Define the requests of a caller to an agent, and the responses of an agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trace model runs with OpenTelemetry: calls, durations and usage; content only if `FDS_TRACE_CONTENT` is `true`."""
+"""Trace calls, durations and usage of model runs with OpenTelemetry; with `FDS_TRACE_CONTENT`, also the content."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pydantic_ai.models.instrumented import InstrumentationSettings
 
 CONTENT = "FDS_TRACE_CONTENT"
-"""Environment variable; `true` also sends questions, answers and data."""
+"""Environment variable. If its value is `true`, the traces also contain questions, answers and data."""
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 

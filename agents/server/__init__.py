@@ -1,1 +1,1 @@
-"""Serve the agents over HTTP and MCP, with bearer tokens and limits."""
+"""Serve the agents over HTTP, with bearer tokens and limits, and over MCP, to one local assistant."""

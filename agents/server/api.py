@@ -1,4 +1,4 @@
-"""Serve one stack over HTTP with bearer tokens: plan, ask, approve, apply, status."""
+"""Serve one stack over HTTP, with bearer tokens: plan, ask for, approve and apply changes, and read the status."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AppState:
     """Dependencies of the endpoints.
 
     Args:
-        model: the model for `/v1/ask`; if it is None, this endpoint returns an error that names the alternative.
+        model: the model for `/v1/ask`; if it is None, this endpoint returns an error that advises `/v1/plan`.
         deploys: whether changes can be approved and applied here; this needs the engine.
     """
 
@@ -92,7 +92,7 @@ def plan(request: ScalingRequest, state: State, bearer: Proposer) -> Proposed:
 
 @planning_router.post("/ask")
 async def ask(request: WorkflowRequest, state: State, budget: Budget, bearer: Proposer) -> AgentResponse:
-    """Ask in words; a model turns them into an answer, a proposal or jobs."""
+    """Let a model turn a request in words into an answer, a proposal or jobs."""
     if state.model is None:
         raise UnreachableError("free text needs a model: set FDS_MODEL and its key", next_command="POST /v1/plan")
     with budget.run(bearer.name) as run:
@@ -119,7 +119,7 @@ def create_app(state: AppState, tokens: Tokens, per_minute: int = PER_MINUTE) ->
     """Return the application. `GET /health` needs no token.
 
     Args:
-        per_minute: maximum requests per minute with one token, or from one address without a valid token.
+        per_minute: maximum requests per minute of one bearer, or from one address without a valid token.
     """
     app = FastAPI(title="freelancer data stack", version="1")
     app.state.agents = state
@@ -159,7 +159,7 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     message = f"{'.'.join(map(str, first['loc']))}: {words_of(first)}"
     advice = f"correct it; GET /openapi.json describes the body of {request.url.path}"
-    return _problem(422, shortened(message, 500), advice)  # the message quotes keys of the request
+    return _problem(422, shortened(message, 500), advice)  # it quotes keys of the request, which can be long
 
 
 def _problem(status: int, what: str, advice: str = "") -> JSONResponse:

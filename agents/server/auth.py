@@ -1,4 +1,4 @@
-"""Authenticate each HTTP request, and limit its rate, size and time, before its body is read."""
+"""Authenticate each HTTP request before its body is read, and limit the rate, size and duration of requests."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class RateLimiter:
 
 
 class Authenticator:
-    """Tokens and rate limit of one server.
+    """Check the token and the rate of the requests to one HTTP server.
 
     Args:
-        per_minute: maximum requests per minute with one token, or from one address without a valid token.
+        per_minute: maximum requests per minute of one bearer, or from one address without a valid token.
     """
 
     def __init__(self, tokens: Tokens, per_minute: int) -> None:
@@ -133,7 +133,7 @@ class AuthMiddleware:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Read a body and count the received bytes, because the length in the head may be false."""
+    """Read a body. Count the received bytes, because the length in the request head may be false."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -151,7 +151,7 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return an ASGI `receive` that yields the body already read, then any further messages."""
+    """Return an ASGI `receive` that first returns `body`, which was already read, then the messages of `receive`."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def next_message() -> Message:

@@ -1,6 +1,7 @@
-"""`python -m agents.server.container_server`: serve planning in the stack's container, which has no engine to deploy.
+"""`python -m agents.server.container_server`: plan changes in the stack's container `agents`, which cannot deploy.
 
-The project of this server is a folder on a separate volume, with a stack file written from the deployed settings.
+The project of this server is a folder on a separate volume, with a stack file that `main` writes from the deployed
+settings.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> None:
     """Serve until the process is stopped."""
     document = json.loads((FILES / "stack.json").read_text())
     stack = document["stack"]
-    (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # valid YAML
+    (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # JSON is YAML
     tokens = Tokens(PROJECT / ".fds")
     tokens.add((FILES / "agents_token").read_text(), "stack", ("read", "propose"), TOKEN_DAYS, datetime.now(UTC))
     changes = ChangeService(

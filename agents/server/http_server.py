@@ -79,7 +79,7 @@ def serve(application: ASGIApp, host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:  # a port above 65535 is an OverflowError
+    except (OSError, OverflowError) as error:  # a port above 65535 raises OverflowError
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreachableError(
             f"the server cannot listen on {host}, port {port}: {reason}",

@@ -1,4 +1,4 @@
-"""Serve one stack over MCP: assistants read and propose. Applying needs a token that only a person can create."""
+"""Serve one stack over MCP. Assistants read and propose; to apply, they need a token that only a person can create."""
 
 from __future__ import annotations
 

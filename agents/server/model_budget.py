@@ -37,7 +37,7 @@ class ModelBudget:
 
     @contextmanager
     def run(self, person: str) -> Iterator[Run]:
-        """Reserve the maximum cost of a run while it lasts, then record its actual cost.
+        """Reserve the maximum cost of a model run until it ends, then record its actual cost.
 
         Raises:
             Denied: too many simultaneous runs, or the rest of the 24-hour budget is too small.

@@ -44,7 +44,7 @@ class ApplyRequest(StrictModel):
 
 
 class Applied(BaseModel):
-    """The result of applying; `problems` are problems of the running stack after the change."""
+    """The result of applying a change or running a job; `problems` are problems of the stack or of the job."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -1,4 +1,4 @@
-"""Manage the bearer tokens of the HTTP server: shown once, stored as hashes, with scopes and an expiry."""
+"""Manage the bearer tokens of the HTTP server. A token has scopes, expires, is shown once and stored as a hash."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Airflow:
 
     @classmethod
     def from_environment(cls) -> Airflow:
-        """Return a client for the server that the environment names.
+        """Return a client for the Airflow server that the environment variables name.
 
         Raises:
             UnreachableError: a variable or the password file is missing.
@@ -53,13 +53,13 @@ class Airflow:
 
     @classmethod
     def of_stack(cls, project: Path, stack: str) -> Airflow:
-        """Return a client for the server that the environment names, if any, else for the API server of `stack`."""
+        """Return the client of `from_environment` if a variable is set, else a client for the API server of `stack`."""
         if any(name in os.environ for name in (URL, USER, PASSWORD_FILE)):
             return cls.from_environment()
         return StackAirflow(f"stack {stack}", "agent", "", project=project, stack=stack)
 
     def runs(self, dag_id: str | None = None) -> list[dict[str, Any]]:
-        """Return the last runs of one DAG or of all: DAG, run, state, times, duration."""
+        """Return the last runs of one DAG, or of all DAGs if `dag_id` is None: DAG, run, state, times, duration."""
         path = f"/dags/{_dag(dag_id) if dag_id else '~'}/dagRuns?limit={MAX_RUNS}&order_by=-run_after"
         kept = ("dag_id", "dag_run_id", "state", "run_type", "run_after", "start_date", "end_date", "duration")
         return [{key: run.get(key) for key in kept} for run in self._call("GET", path)["dag_runs"]]
@@ -114,7 +114,7 @@ class Airflow:
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
     ) -> tuple[int, dict[str, Any]]:
-        """Send one request; return status and JSON. Do not follow redirects, whose target would receive the token."""
+        """Send one request; return status and JSON. Do not follow redirects, as their target would get the token."""
         headers = {"Accept": "application/json", **headers}
         try:
             with httpx.stream(method, self.url + path, json=body, headers=headers, timeout=SECONDS) as response:
@@ -166,7 +166,7 @@ def _dag(dag_id: str) -> str:
 
 
 def _segment(text: str) -> str:
-    """Quote one segment of a URL path; `.` and `..` cannot be quoted."""
+    """Quote one segment of a URL path; refuse `.` and `..`, because they cannot be quoted."""
     if text in (".", ".."):
         raise UsageError("the name is invalid", next_command="airflow_runs")
     return quote(text, safe="")

@@ -15,12 +15,12 @@ from stack_runtime.errors import RefusedError
 
 
 def meltano_run() -> Any:
-    """Load new files of the landing folder, build, test, and publish if every check passes. A person approves."""
+    """Load new files, build and test the models, and publish if every check passes. A person must approve the run."""
     raise _not_approved()
 
 
 def dbt_build(select: str | None = None) -> Any:
-    """Build the models from loaded data, test them, and publish. A person approves.
+    """Build the models from loaded data, test them, and publish. A person must approve the run.
 
     Args:
         select: One model, with `+` before it for its parents or after it for its children; omit it for all models.
@@ -29,7 +29,7 @@ def dbt_build(select: str | None = None) -> Any:
 
 
 def dbt_test(select: str | None = None) -> Any:
-    """Run the tests of the models on a copy of the published data. A person approves.
+    """Run the tests of the models on a copy of the published data. A person must approve the run.
 
     Args:
         select: One model, with `+` before it for its parents or after it for its children; omit it for all models.
@@ -38,7 +38,7 @@ def dbt_test(select: str | None = None) -> Any:
 
 
 def airflow_trigger(dag_id: str) -> Any:
-    """Start one run of a DAG. A person approves."""
+    """Start one run of a DAG. A person must approve the run."""
     raise _not_approved()
 
 

@@ -1,4 +1,4 @@
-"""Query the published DuckDB file: read-only, without files and network, limited in time, memory and size."""
+"""Query the published DuckDB file read-only, without other files or network, with limits of time, memory and size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def query(target: PipelineTarget, sql: str) -> list[dict[str, Any]]:
-    """Return the rows of one query, at most `MAX_ROWS + 1`, so that the caller can detect missing rows.
+    """Return at most `MAX_ROWS + 1` rows of one query; the additional row shows the caller that rows are cut off.
 
     Raises:
         UnreachableError: no data is published yet.

@@ -1,4 +1,4 @@
-"""Run approved jobs: on the pipeline's target, or with Airflow."""
+"""Run approved jobs: through the `PipelineTarget` of the stack, or with Airflow."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _STATE = "SELECT path, content FROM fds.state"
 
 
 def plugins() -> dict[str, Any]:
-    """Return extractors and loaders with the names of their settings, without values, which can be secret."""
+    """Return extractors and loaders with the names of their settings, but without values, which can be secret."""
     from ruamel.yaml import YAML
 
     found = YAML(typ="safe").load(meltano_project() / "meltano.yml")["plugins"]
@@ -36,7 +36,7 @@ def discover(target: PipelineTarget) -> list[dict[str, Any]]:
 
 
 def state(target: PipelineTarget) -> list[dict[str, Any]]:
-    """Return the published state of each load; the next load skips what the state covers."""
+    """Return the published Singer state of each load; the next load skips data that the state records as loaded."""
     return [{"of": row["path"], "state": json.loads(row["content"])} for row in query(target, _STATE)]
 
 

@@ -1,4 +1,4 @@
-"""Access the data and the pipeline of a stack: in the pipeline's container, or on this machine for local runs."""
+"""Access the data and the pipeline of a stack, in the runner or, for local runs, on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RUNNER_DATA = Path("/data")
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
-"""Matches the names of environment variables that queries and loads do not get."""
+"""Matches names of environment variables that may hold secrets, so queries and loads do not get these variables."""
 _LOAD_COMMAND = "fds run --csv FILE"
 
 
@@ -53,7 +53,7 @@ class PipelineTarget(Protocol):
 
 @dataclass(frozen=True)
 class LocalTarget:
-    """Local runs on this machine: the published file `database`, and dbt's artefacts in `target`."""
+    """Access to local runs on this machine: their published file `database`, and dbt's artefacts in `target`."""
 
     database: Path
     target: Path
@@ -84,7 +84,7 @@ class LocalTarget:
 
 @dataclass(frozen=True)
 class ContainerTarget:
-    """The container of the pipeline."""
+    """Access to the runner, the container that runs the pipeline."""
 
     container: Container
 
@@ -102,7 +102,7 @@ class ContainerTarget:
         code, (out, _) = self.container.exec_run(command, demux=True)
         if code == 124:
             raise _timed_out(seconds)
-        assert code is not None and not isinstance(out, int)  # guaranteed by `demux`
+        assert code is not None and not isinstance(out, int)  # `demux` guarantees these types
         return code, (out or b"").decode(errors="replace")
 
     def artefact(self, name: str) -> str:
@@ -119,12 +119,12 @@ class ContainerTarget:
 
 @contextmanager
 def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
-    """Open the target of `stack`: the file of `FDS_DATABASE` if set, else the pipeline's container.
+    """Open the target of `stack`: the file that the variable `FDS_DATABASE` names if it is set, else the runner.
 
-    If the container of a stack on this machine is not available, use the local runs of the project, if any exist.
+    If the runner of a stack on this machine is not available, use the local runs of the project, if any exist.
 
     Raises:
-        UnreachableError: the container does not run, or its server does not answer.
+        UnreachableError: the runner does not run, or Docker on its machine does not answer.
     """
     with ExitStack() as opened:
         yield _find(project, stack, opened)

@@ -25,7 +25,7 @@ Parameters = ParamSpec("Parameters")
 
 
 class ToolResult(TypedDict):
-    """The result of a tool; `data` is JSON, `metadata` has the duration in seconds and whether data was cut off."""
+    """The result of a tool. `data` is JSON; `metadata` has the duration in seconds, and whether `data` was cut off."""
 
     success: bool
     data: Any
@@ -36,11 +36,11 @@ class ToolResult(TypedDict):
 def tool(
     function: Callable[Parameters, Any], seconds: float | None = None, *, finishes: bool = False
 ) -> Callable[Parameters, Awaitable[ToolResult]]:
-    """Return an asynchronous tool that calls `function` and returns its JSON as a `ToolResult`.
+    """Return an asynchronous tool that calls `function` and returns its result, converted to JSON, as a `ToolResult`.
 
     Args:
         seconds: time limit; by default `SECONDS`.
-        finishes: whether the process waits for running calls before it ends, even for calls over the time limit.
+        finishes: whether the process ends only after all running calls, even after calls that exceed the time limit.
     """
     limit = SECONDS if seconds is None else seconds
 
@@ -65,7 +65,7 @@ def tool(
 
 
 def _run_in_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Future[Any]:
-    """Run `function` in a new thread; unlike with a thread pool, a caller can stop waiting for it."""
+    """Run `function` in a new thread, so that the caller can stop waiting for it, unlike in a thread pool."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -78,7 +78,7 @@ def _run_in_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Futu
             result, error = function(), None
         except Exception as failure:
             result, error = None, failure
-        with contextlib.suppress(RuntimeError):  # the loop was closed
+        with contextlib.suppress(RuntimeError):  # raised if the loop was closed
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, daemon=daemon).start()

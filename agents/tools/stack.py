@@ -13,7 +13,7 @@ DRIFT_SECONDS = 180.0
 
 
 def status(project: Path, stack: str) -> dict[str, Any]:
-    """Return every service with health and memory, and the last pipeline run."""
+    """Return every service with its health and memory, and the last pipeline run."""
     from infra.docker_access import daemon
     from stack_runtime.status import last_run, services
 
@@ -43,7 +43,7 @@ def cost(changes: ChangeService, stack: str) -> dict[str, Any]:
 
 
 def drift(project: Path, stack: str) -> dict[str, int]:
-    """Compare the real resources with the deployed resources, and return the number of resources by difference."""
+    """Compare the real resources with the deployed resources; return the number of resources by kind of difference."""
     from infra.engine.progress import Progress
     from infra.operations.preview import ReadOnlyOperations
 

@@ -1,6 +1,6 @@
 """Collect the tools of an agent for one stack. No argument of a tool can name another stack.
 
-These tools only read. Changes and runs are proposals and jobs, which a person approves.
+These tools only read. Changes are requested as proposals and runs as jobs, which a person must approve.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agents.tools.result import tool
 
 @dataclass(frozen=True)
 class Toolbox:
-    """The tools of one stack, and what they read.
+    """The tools of one stack, and the sources from which they read.
 
     Args:
         open_target: opens the data and the pipeline of the stack.
@@ -75,7 +75,7 @@ class Toolbox:
         return [tool(f) for f in (duckdb_query, dbt_models, dbt_show, dbt_docs, dbt_lineage, dbt_results)]
 
     def _loading_tools(self) -> list[Callable[..., Any]]:
-        """Return the tools for loading and its schedule."""
+        """Return the tools that read the loads and the runs of Airflow."""
 
         def meltano_plugins() -> Any:
             """List extractors and loaders with the names of their settings."""
@@ -92,7 +92,7 @@ class Toolbox:
                 return meltano.state(target)
 
         def airflow_runs(dag_id: str | None = None) -> Any:
-            """List the last runs of one DAG, or of all."""
+            """List the last runs of one DAG, or of all DAGs if no id is given."""
             return self.find_airflow().runs(dag_id)
 
         def airflow_logs(dag_id: str, dag_run_id: str) -> Any:
@@ -122,7 +122,7 @@ class Toolbox:
             return stack.logs(self.project, self.stack, service)
 
         def stack_drift() -> Any:
-            """Show what was changed outside of the stack. This takes up to three minutes."""
+            """Show how many resources differ from what was deployed. This takes up to three minutes."""
             return stack.drift(self.project, self.stack)
 
         def stack_history() -> Any:

@@ -16,21 +16,22 @@ from urllib.request import Request, urlopen
 from stack_runtime.text import log_line
 
 CONFIGURATION = Path("/run/fds/notify.json")
-"""`{"stack", "slack_url", "webhook_url", "email"}`, with the receivers that are set; it is absent without receivers.
+"""`{"stack", "slack_url", "webhook_url", "email"}`, with the receivers that are set. The file is absent if
+no receiver is set.
 `email` has the fields `to`, `sender`, `server`, `port`, `user`, `require_tls` and `password`."""
 TLS_PORT = 465
 """At this port of an SMTP server, TLS begins with the first byte."""
 SECONDS = 20
 LINES = 20
-"""How many of the last log lines are sent."""
+"""Maximum number of log lines that are sent; they are the last lines of the log."""
 LONGEST = 500
-"""Characters of a log line that are sent."""
+"""Maximum number of characters that are sent of each log line."""
 
 log = logging.getLogger(__name__)
 
 
 def notify_failure(context: Mapping[str, Any]) -> None:
-    """Report a failed DAG run. Airflow calls it in the DAG processor."""
+    """Report a failed DAG run. Airflow calls this function in the DAG processor."""
     dag_id, run_id = context["dag"].dag_id, str(context["run_id"])
     task, lines = failed_task(logs_of(dag_id, run_id))
     what = f"DAG {dag_id} failed in {task or 'no task'}: {context.get('reason') or 'a task failed'}"
@@ -38,9 +39,12 @@ def notify_failure(context: Mapping[str, Any]) -> None:
 
 
 def notify(what: str, about: Mapping[str, str], lines: list[str]) -> None:
-    """Send what happened, where, and log lines to every receiver.
+    """Send a message to every receiver. If a receiver does not accept the message, log this and continue.
 
-    If a receiver does not accept the message, log that and continue with the next one.
+    Args:
+        what: what happened.
+        about: fields that say where it happened, such as the DAG.
+        lines: log lines to include.
     """
     if not CONFIGURATION.is_file():
         return
@@ -62,7 +66,10 @@ def logs_of(dag_id: str, run_id: str) -> Path:
 
 
 def failed_task(folder: Path) -> tuple[str, list[str]]:
-    """Return the task whose last log has an error, and the log's last lines; if several tasks failed, the first one."""
+    """Return the task whose last log has an error, and the last lines of this log.
+
+    If several tasks failed, return the task whose log ended first; if none failed, return empty values.
+    """
     found: list[tuple[float, str, list[str]]] = []
     for task in folder.glob("task_id=*"):
         tries = sorted(task.rglob("attempt=*.log"), key=lambda file: file.stat().st_mtime)

@@ -20,7 +20,7 @@ MAX_BYTES = 1_000_000
 
 
 def main(method: str, path: str, body: str | None = None) -> int:
-    """Return 0 if the API answered, whatever its status."""
+    """Send the request and print the answer. Returns: 0 if the API answered, even with an error status; else 1."""
     server = f"http://{socket.gethostname()}:8080"
     login = {"username": USER, "password": json.loads(PASSWORDS.read_text())[USER]}
     try:

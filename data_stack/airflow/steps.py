@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def run_id_of(dag_run: Any) -> str:
-    """Return the pipeline's run id for a DAG run. Retries share the id; a cleared DAG run gets a new one."""
+    """Return the pipeline's run id for a DAG run. Retries share the id; a cleared DAG run gets a new id."""
     began: datetime = dag_run.start_date
     identity = f"{dag_run.run_id} {getattr(dag_run, 'clear_number', 0)}"
     return f"{began:%Y%m%dT%H%M%SZ}-{hashlib.sha256(identity.encode()).hexdigest()[:6]}"
@@ -60,7 +60,7 @@ def call_pipeline(*words: str) -> tuple[int, Any]:
             for line in process.stderr or ():
                 log.info("%s", line.rstrip())
             code = process.wait()
-        except BaseException:  # a timeout, or the task was stopped
+        except BaseException:  # the task timed out or was stopped
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise

@@ -2,7 +2,7 @@
 
     python -m data_stack.samples.generate --rows 3000 --seed 7 --output transactions.csv
 
-A positive amount is money in, a negative one money out (costs and refunds). As in real exports, there are several
+A positive amount is income, a negative amount is a cost or a refund. As in real exports, there are several
 currencies, late rows (an old date near the end of the file), duplicate rows, corrected rows with the same id, and
 descriptions with commas, quotes, line breaks and letters of many scripts. A dirty file also has malformed records, one
 in every `MALFORMED_EVERY`, so the number of rows that a loader must quarantine is known.
@@ -113,7 +113,7 @@ def _money(cents: int, currency: str) -> str:
 
 
 def _sent_again(dice: _Dice, row: Row) -> Row:
-    """Return a second record for the id of `row`: an exact duplicate, or one with a corrected amount."""
+    """Return a second record for the id of `row`: an exact duplicate, or a record with a corrected amount."""
     if dice.chance(0.5):
         return row
     corrected = _money(int(Decimal(row[3]) * 100) * 9 // 10, row[4])

@@ -19,7 +19,7 @@ _MAX_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class AgentsClient:
-    """A client of the server at `FDS_AGENTS_URL`; by default, the stack's server.
+    """A client of the agents' HTTP server at `FDS_AGENTS_URL`, by default the HTTP server of the stack.
 
     Args:
         token: bearer token of the stack or of a person.
@@ -62,7 +62,11 @@ class AgentsClient:
         return self._send("/v1/apply", {"proposal": proposal, "token": token}, DEPLOYMENT_SECONDS)
 
     def _send(self, path: str, body: dict[str, Any] | None = None, seconds: float = SECONDS) -> dict[str, Any]:
-        """Send one request and return its JSON; raise an error response as `StackError`."""
+        """Send one request and return the JSON of the response.
+
+        Raises:
+            StackError: the server does not answer, or it answers with an error.
+        """
         url = os.environ.get("FDS_AGENTS_URL", "http://agents:8100").rstrip("/")
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}

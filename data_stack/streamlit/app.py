@@ -66,7 +66,7 @@ def _published_only(show: Callable[[Version], None]) -> Callable[[Version | None
 
 
 TRANSACTIONS = ("fact_transactions", "mart_customer_metrics", "mart_daily_cashflow")
-"""Marts of the demo, which its pages show."""
+"""The marts that the pages of the demo show."""
 
 PAGES = (
     ("Cash flow", ":material/payments:", TRANSACTIONS, _published_only(cashflow.show)),
@@ -102,7 +102,7 @@ def _missing_marts() -> set[str]:
         published = version()
         found = set(TRANSACTIONS) if published is None else set(marts.names(published))
     except StackError:
-        return set()  # each page shows the error
+        return set()  # the error is shown by each page
     return set(TRANSACTIONS) - found
 
 

@@ -79,7 +79,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
 
 
 def groups(rows: Sequence[Row], title: str) -> alt.Chart:
-    """Return bars of groups; if the rows have `apart`, each value of `apart` has one colour.
+    """Return one bar for each row; if the rows have the key `apart`, each value of `apart` has its own colour.
 
     Args:
         rows: `{label, value}` and perhaps `apart`; groups without a value are left out.
@@ -128,7 +128,7 @@ def checks(rows: Sequence[Row], title: str) -> alt.Chart:
 
 
 def shares(rows: Sequence[Row]) -> alt.Chart:
-    """Return a line over the runs for each stream.
+    """Return a chart with one line for each stream: its share of quarantined rows in each run.
 
     Args:
         rows: `{run, stream, share}`; runs sort as text, `share` is from 0 to 1.

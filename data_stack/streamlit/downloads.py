@@ -17,9 +17,9 @@ from data_stack.streamlit.marts import Selection
 from data_stack.streamlit.warehouse import Cursor, export
 
 MAX_CELLS = 5_000_000
-"""Maximum number of values of a file: the container has 512 MiB, and a file is kept in memory until it is sent."""
+"""Maximum number of values in a file. A file is kept in memory until it is sent, and the container has 512 MiB."""
 SORTED_ROWS = 100_000
-"""Maximum number of rows that are sorted: a query has 128 MB, and a larger sort may need more."""
+"""Maximum number of rows that are sorted. To sort more rows, a query may need more than its 128 MB of memory."""
 _BATCH_ROWS = 20_000
 
 
@@ -54,7 +54,7 @@ def max_rows(selection: Selection) -> int:
 
 
 def as_csv(selection: Selection) -> bytes:
-    """Return the rows as CSV in UTF-8; text that begins like a formula gets an apostrophe."""
+    """Return the rows as CSV in UTF-8; text that begins like a formula gets an apostrophe in front."""
 
     def write(cursor: Cursor) -> bytes:
         batches = iter(lambda: cursor.fetchmany(_BATCH_ROWS), [])
@@ -64,7 +64,7 @@ def as_csv(selection: Selection) -> bytes:
 
 
 def csv_of(titles: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    """Return rows as CSV in UTF-8; text that begins like a formula gets an apostrophe."""
+    """Return rows as CSV in UTF-8; text that begins like a formula gets an apostrophe in front."""
     out = io.BytesIO()
     lines = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(lines)
@@ -88,9 +88,10 @@ def as_parquet(selection: Selection) -> bytes:
 
 
 def _safe(value: Any) -> Any:
-    """Return a cell for CSV; a spreadsheet executes text that begins like a formula, also after white space.
+    """Return a value as a CSV cell. Nested values become JSON, in which decimals are texts.
 
-    Nested values are JSON, in which decimals are texts.
+    Text that begins like a formula, even after white space, gets an apostrophe in front, because a spreadsheet would
+    execute it.
     """
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)

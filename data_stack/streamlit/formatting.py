@@ -26,7 +26,8 @@ _WRAPPED_ROW = 84
 def text(value: object) -> str:
     """Return `value` on one line for a cell of a table.
 
-    Tables can be saved as CSV, and a spreadsheet executes a cell that begins like a formula, so it gets an apostrophe.
+    Tables can be saved as CSV, and a spreadsheet executes a cell that begins like a formula. So such a cell
+    gets an apostrophe in front.
     """
     line = _CONTROL.sub(" ", "" if value is None else str(value))
     short = line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"
@@ -37,7 +38,7 @@ def text(value: object) -> str:
 def plain(value: object) -> str:
     """Return `value` escaped for Markdown, for example for a label.
 
-    Markdown turns bare addresses into links even if they are escaped, so they are split by an invisible character.
+    Markdown turns a bare address into a link even if it is escaped, so `_JOINER` is inserted into each address.
     """
     line = _LINK.sub(lambda found: found[0] + _JOINER, _CONTROL.sub(" ", str(value))[:_MAX_LENGTH])
     return _MARKUP.sub(r"\\\1", line)
@@ -86,7 +87,7 @@ def table(
     Args:
         columns: titles by key of the row.
         formats: number formats by key of the row; these columns stay numbers, so that they sort as numbers.
-        total: number of rows in all, if `rows` is a part of them.
+        total: number of all rows, if `rows` has only a part of them.
         widths: widths in pixels by key of the row; long text is then wrapped.
     """
     numbers, fixed = formats or {}, widths or {}

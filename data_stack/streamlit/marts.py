@@ -42,7 +42,7 @@ class Column:
     @property
     def kind(self) -> Kind:
         """Return how the column is filtered and shown."""
-        if self.type.endswith("]"):  # a list, such as DECIMAL(18,4)[]
+        if self.type.endswith("]"):  # the type of a list, such as DECIMAL(18,4)[]
             return "text"
         if self.type.startswith(_NUMBERS):
             return "number"
@@ -58,10 +58,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition on one column. None sets no bound.
+    """A condition on one column. A field with its default value sets no condition.
 
     `text`: part of the text, in any case. `least`, `most`: bounds of a number or day, inclusive. `boolean`: the value.
-    `any_of`: whole texts, one of which the column has; empty for all.
+    `any_of`: whole texts, one of which must be the value; empty allows all texts.
     """
 
     column: Column
@@ -90,7 +90,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows of a mart: the chosen columns and filters, and the order."""
+    """A selection of rows of a mart: the columns to show, the filters, and the order."""
 
     mart: str
     columns: Sequence[Column]
@@ -132,7 +132,7 @@ class Selection:
         return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
-        """Return `{label, value}` of the largest groups; if `apart` is given, also its value, as `apart`.
+        """Return `{label, value}` of the largest groups or latest months; if given, also the value of `apart`.
 
         Args:
             by: column of the groups; days are grouped by month.

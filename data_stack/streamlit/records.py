@@ -1,4 +1,4 @@
-"""Read the run records: from PostgreSQL if `FDS_POSTGRES_HOST` is set, else from the file next to the data."""
+"""Read the run records from PostgreSQL if `FDS_POSTGRES_HOST` is set, else from the file next to the DuckDB file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.records import Records
 
 RUN_CAP = 8
-"""Number of runs to show; a record has up to a thousand quarantined rows."""
+"""Number of runs to show. It is small, because the record of one run can have a thousand quarantined rows."""
 CHECKED_RUNS = 30
 """Number of runs whose checks and streams are shown over time."""
 _Result = TypeVar("_Result")

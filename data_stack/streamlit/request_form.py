@@ -11,7 +11,7 @@ UNCHANGED = "unchanged"
 
 
 def ordered(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the properties of a schema by name, each without `null`; required ones come first."""
+    """Return the properties of a schema by name, each without `null`; required properties come first."""
     found = [(name, _described(entry)) for name, entry in schema["properties"].items()]
     return sorted(found, key=lambda entry: entry[0] not in schema.get("required", ()))
 
@@ -27,7 +27,7 @@ def entry(column: DeltaGenerator, described: Mapping[str, Any], service: str) ->
 
     Args:
         described: the property, as `ordered` returns it.
-        service: the service that a value for one service is meant for.
+        service: the chosen service, which gets the value if the property has one value for each service.
     """
     label, help_text = described["title"], described.get("description")
     match described:

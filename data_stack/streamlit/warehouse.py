@@ -1,7 +1,8 @@
 """Query the published DuckDB file, read-only, with a new connection for each query.
 
 The pipeline replaces the file by a rename. While one connection of a process stays open, every later connection sees
-the old file, so queries run one at a time and each closes its connection. Results are cached by the file's version.
+the old file. So queries run one at a time, and each query closes its connection. Results are cached by the version of
+the file.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def rows(published: Version, query: str, values: Sequence[Any] = ()) -> list[Row
 
 
 def export(query: str, values: Sequence[Any], write: Callable[[Cursor], _Result]) -> _Result:
-    """Return the result of `write` for the cursor of `query`, which is not cached, because it can be large.
+    """Return the result of `write` for the cursor of `query`. The result is not cached, because it can be large.
 
     Raises:
         UnreachableError: the file or one of its marts cannot be read.

@@ -133,10 +133,14 @@ class _Stack:
         (self._project / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": config}))
         self.settings = read(self._project, STACK)
         self.held: dict[str, str] = {}
-        """Second tag of each image, by service."""
+        """Additional tag of each image, by service."""
 
     def fds(self, verb: str, *words: str) -> Any:
-        """Run an `fds` verb in a new process and return its JSON; a failure raises an error."""
+        """Run an `fds` verb in a new process and return its JSON.
+
+        Raises:
+            StackError: the verb failed.
+        """
         command = [sys.executable, "-m", "fds.main", verb, "--stack", STACK, "--json", *words]
         answer = _run(command, self._project, {})
         return json.loads(answer)

@@ -1,4 +1,4 @@
-"""Measure the load of CSV files into DuckDB relative to DuckDB's own reader and to records of the Singer SDK."""
+"""Measure the load of CSV files into DuckDB relative to DuckDB's own reader and to plugins that send single records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stack_runtime.pipeline import meltano_env
 from stack_runtime.text import Say
 
 RECORD_PATH_RATIO = 8.0
-"""Minimum speed of `meltano run` with our plugins relative to the record path of the SDK."""
+"""Minimum speed of `meltano run` with our plugins relative to the plugins in `reference`, which send single records."""
 CTAS_RATIO = 2.2
 """Maximum time of `meltano run` relative to CREATE TABLE AS."""
 MEMORY_MB = 1000.0
@@ -39,7 +39,7 @@ FROM range({rows}) AS t(i)
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds, ratios and megabytes of one run."""
+    """Seconds, ratios and megabytes of one benchmark."""
 
     rows: int
     ctas_seconds: float
@@ -118,7 +118,7 @@ def _ctas(csv: Path, folder: Path) -> Watched:
 
 
 def _project(folder: Path) -> None:
-    """Write `meltano.yml` with the plugins of this Python environment into `folder`."""
+    """Write into `folder` a `meltano.yml` with our plugins and the plugins in `reference`, from this virtualenv."""
     own = Path(sys.executable).parent
     for kind, script in (("tap", "tap"), ("target", "target")):
         path = folder / f"{kind}-reference"

@@ -1,4 +1,4 @@
-"""Measure the time of a local run, with a large file relative to the same SQL and tests in DuckDB, and a small file."""
+"""Measure local runs: a large file, relative to the same SQL and tests in plain DuckDB, and a small file."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def measure(rounds: int, say: Say) -> Result:
         write_rows(big, _ROWS)
         write_rows(small, 10)
         say("fds run --local, ten rows")
-        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # the first run parses all models
+        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # drop the first, which parses models
         database.unlink()
         say(f"fds run --local, {_ROWS:,} rows")
         ours = _run(big, database)

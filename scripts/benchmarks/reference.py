@@ -1,4 +1,4 @@
-"""Define a tap and a target with the plain Singer SDK as reference, which pass each record as a JSON line in a pipe.
+"""Define a tap and a target with the plain Singer SDK as reference; the tap sends each record as a JSON line.
 
 Usage: `python -m scripts.benchmarks.reference tap|target …`. The tap is the SDK's Stream with a csv reader; the target
 is the SDK's BatchSink, which loads batches of 10,000 records into DuckDB through Arrow. This is the fastest way to load

@@ -19,7 +19,7 @@ class BenchmarkResult(ABC):
 
     @abstractmethod
     def lines(self) -> list[str]:
-        """Return the figures for a person."""
+        """Return the figures as lines of text for a person."""
 
     @property
     def missed(self) -> list[str]:

@@ -1,8 +1,9 @@
 """Define Airflow's policies for DAGs: a second DAG with the same id is an error. Airflow imports this module by name.
 
-Without these policies, the definition that Airflow parsed last would replace the others of the same id without a
-message. Airflow finds the DAGs of a file in two ways, and each way has its check: a `with` block or decorator registers
-the DAG (`_RegisteredDags`), or a variable of the module has the DAG as its value (`_count_in_module`).
+Without these policies, the definition that Airflow parsed last would replace the other definitions of
+the same id without a message. Airflow finds the DAGs of a file in two ways, and each way has its own check: a `with`
+block or decorator registers the DAG (`_RegisteredDags`), or a variable of the module has the DAG as its value
+(`_count_in_module`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 _PACKAGE = Path("/app/data_stack/airflow/standard_dags")
-"""Each file here has one DAG, whose id is the name of the file."""
+"""Folder of the package's DAGs. Each file in this folder has one DAG, whose id is the name of the file."""
 _PROJECT = Path("/app/data_stack/airflow/dags")
 _FILES = os.environ.get("FDS_DAG_FILES", "")
 """Folder with the files that were parsed: one folder for each DAG id, with one link to each file that defines it.
@@ -33,7 +34,8 @@ the folder is empty."""
 class _RegisteredDags(set[tuple["DAG", ModuleType]]):
     """The set in which Airflow collects the DAGs of the file that it parses.
 
-    To Airflow, two DAGs are equal if they differ only in what their tasks do, so an ordinary set would keep only one.
+    To Airflow, two DAGs are equal if they differ only in what their tasks do, so an ordinary set would keep only
+    one of them.
     """
 
     def add(self, registered: tuple[DAG, ModuleType]) -> None:
@@ -86,7 +88,7 @@ def _files_that_define(dag: DAG) -> list[str]:
     """Record the file of the DAG, and return all files that are known to define its id."""
     folder = Path(_FILES) / _digest(dag.dag_id)
     folder.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):  # recorded when the file was parsed before
+    with suppress(FileExistsError):  # the file was recorded when it was last parsed
         (folder / _digest(dag.fileloc)).symlink_to(dag.fileloc)
     return [str(link.readlink()) for link in folder.iterdir()]
 

@@ -1,4 +1,4 @@
-"""The DAG `maintenance`: remove records and logs of Airflow that are older than 30 days."""
+"""The DAG `maintenance`: remove rows of Airflow's database and log files that are older than 30 days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The DAG `pipeline`: load every source, build the models group by group, check, publish."""
+"""The DAG `pipeline`: load every source, build the models group by group, check the data and publish it."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def abandon() -> None:
 
 
 def _schedule(cron: str | None) -> CronTriggerTimetable | None:
-    """Return a timetable that starts only runs that become due later.
+    """Return a timetable that starts only runs that become due from now on; None without a cron expression.
 
-    With a cron expression alone, Airflow also starts the last run if it was due less than a tenth of the period ago.
+    For a plain cron expression, Airflow also starts the last run if it was due less than a tenth of the period ago.
     """
     at_once = timedelta(seconds=1)
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=at_once) if cron else None
@@ -80,7 +80,7 @@ def _schedule(cron: str | None) -> CronTriggerTimetable | None:
     doc_md=__doc__,
 )
 def pipeline() -> None:
-    """Connect the tasks. Airflow parses this file often, so nothing is read here."""
+    """Connect the tasks. Airflow parses this file often, so this function reads no other file."""
     begun = begin()
     loads = [load.override(task_id=f"load_{_name(source)}")(source) for source in SOURCES]
     built = {group: transform.override(task_id=f"transform_{_name(group)}")(group) for group, _ in GROUPS}

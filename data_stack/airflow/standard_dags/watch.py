@@ -12,7 +12,7 @@ from data_stack.airflow.steps import call_pipeline
 
 EVERY = timedelta(hours=1)
 GRACE = timedelta(hours=2)
-"""Delay after which a run that has not published counts as late."""
+"""How long after its due time a run that has not published counts as late."""
 PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 TASK = {"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=10)}
 

@@ -97,7 +97,7 @@ def _window(span: Row, days: int | None) -> _Window | None:
         return _Window(span["first_day"], span["last_day"])
     last = span["today_or_before"] or span["last_day"]
     first = last - timedelta(days=days)
-    if days > 300:  # whole months, so that the first bar is complete
+    if days > 300:  # begin with a whole month, so that the first bar is complete
         first = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
     return _Window(max(span["first_day"], first), last)
 

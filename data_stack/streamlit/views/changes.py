@@ -1,6 +1,6 @@
 """Plan changes from a form or from words, and show plan, verdict and history.
 
-The entered token decides what the page can do; without one, it reads and proposes.
+The entered token decides what the page can do. Without an entered token, the page can only read and propose.
 """
 
 from __future__ import annotations

@@ -61,14 +61,14 @@ def show(published: Version) -> None:
 
 
 def _selection(published: Version, currency: str, names: list[str]) -> Selection:
-    """Return all customers of a currency, for a file."""
+    """Return the selection of all customers of a currency, to save them to a file."""
     columns = {column.name: column for column in marts.columns(published, _MART)}
     of_currency = Filter(columns["currency"], any_of=(currency,))
     return Selection(_MART, [columns[name] for name in names], [of_currency], columns["income_rank"])
 
 
 def _transactions(published: Version, currency: str, customers: list[Row]) -> None:
-    """Show the transactions of one customer; the list has the customers with the highest income."""
+    """Let the user choose a customer, and show its transactions; the customers with the highest income are listed."""
     st.subheader("Transactions of a customer")
     chosen = st.selectbox(
         "Customer", [row["customer_id"] for row in customers], None, key=f"customer {currency}",

@@ -1,4 +1,4 @@
-"""Explore any mart: choose columns, filter, sort, draw a chart, page through the rows, save them."""
+"""Explore any mart: choose columns, filter and sort rows, draw a chart, show the rows by page, and save them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _filter(mart: str, column: Column) -> Filter:
 
 
 def _number(text: str) -> Decimal | None:
-    """Return the number, or None after telling the user that the text is not one."""
+    """Return the entered number; None if nothing was entered, or, after a warning, if the text is not a number."""
     if not text.strip():
         return None
     try:

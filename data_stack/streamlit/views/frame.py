@@ -1,4 +1,4 @@
-"""Provide common parts of the pages: selectors of currency and run, and the time of publishing."""
+"""Provide common parts of the pages, such as the selectors of currency and run, and the time of publication."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ group by currency order by transactions desc, currency limit ?
 
 
 def currency_selector(published: Version) -> str | None:
-    """Return the chosen currency, by default the one with most transactions; None when there are no transactions."""
+    """Return the chosen currency, by default the most frequent currency; None if there are no transactions."""
     found = [row["currency"] for row in rows(published, _CURRENCIES, (ROW_CAP,))]
     if not found:
         st.info("The published data has no transactions.")
@@ -37,7 +37,7 @@ def currency_selector(published: Version) -> str | None:
 
 
 def figures(values: Mapping[str, str]) -> None:
-    """Show figures by label, side by side; those that do not fit go to the next line."""
+    """Show figures side by side, each with its label; figures that do not fit into a line are in the next line."""
     row = st.container(horizontal=True)
     for label, value in values.items():
         row.metric(label, value, border=True, width="content")
@@ -65,7 +65,10 @@ def freshness(published: Version) -> None:
 
 
 def state() -> tuple[object, ...]:
-    """Return what a page depends on: version of the published file and progress of the last run, or the read error."""
+    """Return the version of the published file and the progress of the last run, on which pages depend.
+
+    Returns: these values, or the text of the error if one of them cannot be read.
+    """
     try:
         return version(), *records.progress()
     except StackError as error:
@@ -74,6 +77,6 @@ def state() -> tuple[object, ...]:
 
 @st.fragment(run_every="10s")
 def rerun_when_changed(seen: tuple[object, ...]) -> None:
-    """Rerun the page when `state` differs from `seen`; checked every 10 seconds."""
+    """Check every 10 seconds whether `state` differs from `seen`, and rerun the page if it does."""
     if state() != seen:
         st.rerun(scope="app")

@@ -45,10 +45,11 @@ def show() -> None:
 def _unpacked(file: Path, version: warehouse.Version) -> tuple[str, str]:
     """Write document and script of `file` into a folder.
 
-    Returns: the folder, and the document's name without extension: a digest, so that no cache returns an old document.
+    Returns: the folder, and the document's name without extension. The name is a digest, so a cache cannot return an
+        old document.
     Raises:
         OSError: `file` cannot be read.
-        ValueError: it has no script, or more than one.
+        ValueError: `file` has no script, or more than one script.
     """
     content = file.read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:16]

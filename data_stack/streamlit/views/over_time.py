@@ -14,7 +14,7 @@ from stack_runtime.pipeline.model import Check, Rows, Stream
 RESULTS = {"error": "Failed", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
 """Result by status, worst first; a check with an error could not be run."""
 STREAM_CAP = 7
-"""Number of streams that are drawn, each in its own colour of the theme."""
+"""Maximum number of streams that are drawn, each in its own colour of the theme."""
 
 
 def show() -> None:
@@ -91,7 +91,7 @@ def _quarantined(found: list[tuple[datetime, Stream]]) -> None:
 def shares_of(found: list[tuple[datetime, Stream]]) -> list[Row]:
     """Return `{run, stream, read, quarantined, share}` for each run and table that read rows, oldest first.
 
-    Streams of several sources that load the same table are added.
+    If several sources load the same table in a run, the rows of their streams are added.
     """
     totals: dict[tuple[datetime, str], Rows] = defaultdict(Rows)
     for started, stream in found:

@@ -15,7 +15,7 @@ from data_stack.streamlit.warehouse import ROW_CAP, Version, rows
 from stack_runtime.pipeline.model import Check, Run
 
 _SCHEMA = "checks"
-"""Schema of the rows that dbt stores for checks."""
+"""Schema in which dbt stores the rows that checks found."""
 _STORED = "select table_name from information_schema.tables where table_schema = ?"
 
 

@@ -1,4 +1,4 @@
-"""List the quarantined rows of the last runs, with the setting that would read them. Their text is hostile."""
+"""List the quarantined rows of the last runs, each with the setting that would read it. Their text may be hostile."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ COLUMNS = {
 }
 """Title of each column by its key."""
 WIDTHS = {"file": 120, "line": 55, "reason": 240, "setting": 210, "raw": 170, "entity": 120, "run": 190}
-"""Width of each column in pixels; at 1280 pixels, a page shows all but the last two without scrolling."""
+"""Width of each column in pixels; at 1280 pixels, a page shows all columns but the last two without scrolling."""
 _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
     "latest_date", "negatives", "null_words", "quotechar", "string", "thousands",
 )  # fmt: skip
-"""Words in the tap's advice. They distinguish it from text of the file, which a reason may quote."""
+"""Words in the tap's advice. They distinguish the advice from text of the file, which a reason may also quote."""
 _ADVICE = re.compile(rf"; ([^';]*\b({'|'.join(map(re.escape, _SETTINGS))})[^';]*)$")
 
 

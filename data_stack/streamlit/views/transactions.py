@@ -29,7 +29,7 @@ where currency = ? group by {column} order by count(*) desc, {column} limit ?
 
 @dataclass(frozen=True)
 class Scope:
-    """Transactions of one currency; no customers or categories means all, and a bound of None is open."""
+    """Transactions of one currency. An empty tuple selects all customers or categories; a day of None is no bound."""
 
     currency: str
     customers: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Scope:
 
 
 def select_customers_and_categories(published: Version, currency: str) -> Scope:
-    """Show the filters and return the selected values. A list has the most frequent values; others can be typed."""
+    """Show the filters and return the selected values. The most frequent values are listed; others can be typed."""
     left, right = st.columns(2)
     with left:
         customers = _choose(published, "Customers", "customer_id", currency)

@@ -1,3 +1,3 @@
-"""What `pulumi up` runs: the program of the installed package."""
+"""Run the Pulumi program of the installed package; `pulumi up` runs this file."""
 
 import infra.__main__  # noqa: F401

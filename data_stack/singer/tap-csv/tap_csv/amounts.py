@@ -30,7 +30,8 @@ _SIGN = f"[+-]?[{SPACES}]*"
 class NumberRules:
     """Declared number settings.
 
-    If `decimal` or `thousands` is None, the column must prove it. If `thousands` is `""`, there is no such separator.
+    If `decimal` or `thousands` is None, the values of the column must prove it. If `thousands` is `""`, there
+    is no thousands separator.
     """
 
     decimal: Separator | None = None
@@ -69,7 +70,7 @@ def is_plain(column: str, kind: ColumnType, places: int) -> str:
 
 
 def core(column: str, rules: NumberRules) -> str:
-    """Return SQL for the text without currency sign, and with its sign as an ASCII character in front."""
+    """Return SQL for the number without its currency sign, and with a leading `-` if it is negative."""
     text = f"replace(trim({column}), '{_MINUS}', '-')"
     if rules.currency_signs:
         signs = "|".join(re.escape(sign) for sign in sorted(rules.currency_signs, key=len, reverse=True))
@@ -87,7 +88,7 @@ def core(column: str, rules: NumberRules) -> str:
 
 
 def evidence(core_column: str) -> dict[Separator, str]:
-    """Return by separator an SQL condition: the number proves that the separator is the decimal separator."""
+    """Return an SQL condition for each separator: the number proves that this separator is the decimal separator."""
     return {".": _proves(core_column, ".", ","), ",": _proves(core_column, ",", ".")}
 
 
@@ -95,10 +96,10 @@ def _proves(column: str, decimal: str, other: str) -> str:
     d, o = re.escape(decimal), re.escape(other)
     groups = f"[0-9]{{1,3}}({o}[0-9]{{2,3}})*{o}[0-9]{{3}}"
     forms = (
-        f"{groups}{d}[0-9]+",  # both separators, the decimal one last
-        f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # only a thousands separator occurs twice
+        f"{groups}{d}[0-9]+",  # both separators; the last is the decimal separator
+        f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # twice, as only a thousands separator can occur
         f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
-        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits, so no group of thousands
+        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits after it, so no thousands separator
         # three digits after nothing, after a leading zero, or after four or more digits are not a group of thousands
         f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",
         f"[0-9]*{d}[0-9]+[eE][+-]?[0-9]{{1,2}}",
@@ -108,7 +109,11 @@ def _proves(column: str, decimal: str, other: str) -> str:
 
 
 def convention(rules: NumberRules, found: Mapping[Separator, int]) -> Convention:
-    """Return the convention of a column: as declared, or from the number of values that prove each separator."""
+    """Return the convention of a column: the declared convention, or the convention that the values prove.
+
+    Args:
+        found: number of values that prove each separator.
+    """
     if rules.separator:
         return Convention(rules.separator)
     proven: list[Separator] = [separator for separator, count in found.items() if count]

@@ -25,7 +25,7 @@ BLANK = " \t"
 SWALLOWED = 3
 """Minimum number of row-like lines in a quoted field that indicate a stray quote."""
 SWALLOWED_PAIRS = 20
-"""The minimum for files with two columns, because there a line of ordinary text with a comma also looks like a row."""
+"""`SWALLOWED` for files with two columns. It is higher, because a line of text with one comma looks like a row."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
     """Write the good records to `path` and the bad ones to `quarantine`.
 
     Raises:
-        FileRefusedError: more rows with non-ASCII characters are invalid in the encoding than valid.
+        FileRefusedError: of the rows with non-ASCII characters, more are invalid than valid in the encoding.
     """
     cleaned, evidence = Cleaned(path), _Evidence()
     delimiter = text.delimiter.encode()
@@ -88,7 +88,7 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
 
 
 def record_at(text: Text, entity: Entity, offset: int, line: int) -> Raw:
-    """Return the record that starts at byte `offset`."""
+    """Return the record that starts at byte `offset`, in line `line`."""
     with text.path.open("rb") as stream:
         stream.seek(offset)
         return next(iter(Records(stream, text.delimiter, text.quote, entity.max_record_bytes, line=line)))
@@ -106,7 +106,10 @@ def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:
 
 
 def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple[bytes, str]:
-    """Return the record to write and an empty reason, or the reason to quarantine it; both are empty if it is blank."""
+    """Return the record to write, and the reason to quarantine it.
+
+    The reason is empty for a good record; the record is empty for a bad one; both are empty for a blank row.
+    """
     if raw.cut:
         return b"", f"record of {raw.length} bytes, longer than max_record_bytes {entity.max_record_bytes}"
     if not raw.data.isascii():

@@ -19,7 +19,7 @@ from tap_csv.errors import FileRefusedError
 
 _CHUNK = 1 << 20
 _MOST_OF_DISK = 0.5
-"""Share of the free disk space that the text of one file may take; the loaded data need as much again."""
+"""Maximum share of the free disk space for the text of one file, because the loaded data need as much space again."""
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _SAVE = "save the table as CSV UTF-8 and load that"
 _FOREIGN = {
@@ -49,7 +49,7 @@ def content_digest(path: Path) -> str:
 
 
 def plain_text(original: Path, encoding: str, folder: Path) -> Path:
-    """Return the path of the file's text in UTF-8: the file itself if it is UTF-8, else a new file in `folder`.
+    """Return the path of the text in UTF-8: the file itself if it is uncompressed UTF-8, else a new file in `folder`.
 
     Raises:
         FileRefusedError: the file is not text, is damaged, or is not in its encoding.
@@ -149,14 +149,14 @@ def _chunks(stream: IO[bytes], original: Path, size: int = _CHUNK) -> Iterator[b
         while chunk := stream.read(size):
             yield chunk
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # bzip2 reports damaged data as an OSError without a number
+        if isinstance(error, OSError) and error.errno:  # damaged data has no error number, a failed read has one
             raise
         kind = "zip" if isinstance(stream, zipfile.ZipExtFile) else "gzip"
         raise FileRefusedError(f"{original} is a damaged {kind} file: {error}") from None
 
 
 def _limited(chunks: Iterator[bytes], original: Path, folder: Path) -> Iterator[bytes]:
-    """Yield the chunks of an unpacked file; refuse one that would fill the disk, which other services share."""
+    """Yield the chunks of an unpacked file; refuse a file that would fill the disk, which other services share."""
     limit = int(shutil.disk_usage(folder).free * _MOST_OF_DISK)
     unpacked = 0
     for chunk in chunks:

@@ -44,7 +44,7 @@ class DateRules:
 
 
 def check_formats(formats: tuple[str, ...]) -> None:
-    """Check that each format has year, month and day, and that no two formats fit the same text.
+    """Check that each format has year, month and day once, and that no two formats fit the same text.
 
     Raises:
         TapError: a format is invalid, or two formats conflict.
@@ -74,7 +74,7 @@ def _check(text: str) -> None:
 
 
 def _same_texts(one: str, other: str) -> bool:
-    """Return whether some texts of one format also fit the other one."""
+    """Return whether sample texts of one of the two formats also fit the other format."""
     return any(re.fullmatch(pattern(two), sample) for a, two in ((one, other), (other, one)) for sample in _samples(a))
 
 
@@ -119,7 +119,7 @@ def is_plain_day(column: str, rules: DateRules) -> str:
 
 
 def moment(column: str, rules: DateRules) -> str:
-    """Return SQL for the text as TIMESTAMP, the local time of the time zone; NULL if no format fits."""
+    """Return SQL that reads the text as a TIMESTAMP in the declared time zone; NULL if no format fits."""
     text = f"trim({column})"
     cases = " ".join(_case(text, form, rules.timezone) for form in rules.formats)
     return f"CASE {cases} END"

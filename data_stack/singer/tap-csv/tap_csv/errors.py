@@ -13,7 +13,7 @@ class TapError(click.ClickException):
 
 
 class FileRefusedError(TapError):
-    """An error that refuses one file; the others are still loaded."""
+    """An error that refuses one file; the other files are still loaded."""
 
 
 def of_os(error: OSError, path: Path) -> TapError:

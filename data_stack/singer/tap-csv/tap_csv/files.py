@@ -94,7 +94,7 @@ def prepare(original: Path, entity: Entity, folder: Path) -> Text:
 
 
 def measure(text: Text) -> Bytes:
-    """Count the bytes of the body that decide which reader may read it."""
+    """Return the byte counts of the body that decide which reader may read the file."""
     quotes = returns = crlf = feeds = nulls = total = 0
     quote, last = text.quote.encode(), b""
     with text.path.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Read the format settings of an entity's files; each can be set for all entities or for one."""
+"""Read the format settings of an entity's files; each setting can be declared for all entities or for one entity."""
 
 from __future__ import annotations
 
@@ -66,10 +66,12 @@ class Format:
 
 
 def read_format(given: Mapping[str, Any]) -> Format:
-    """Check and return the format settings of an entity: its own, and those for all entities.
+    """Check and return the format settings of an entity.
 
+    Args:
+        given: the settings of the entity, and the settings for all entities that the entity does not replace.
     Raises:
-        TapError: a setting is invalid; the message names it and the reason.
+        TapError: a setting is invalid; the message names the setting and the reason.
     """
     words = texts(given, "null_words")
     ignored = texts(given, "ignore_rows") if given.get("ignore_rows") is not None else None

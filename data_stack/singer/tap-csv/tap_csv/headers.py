@@ -1,4 +1,4 @@
-"""Find the header of a file, also below other lines, and map its fields to columns."""
+"""Find the header of a file, which may be below other lines, and map its fields to columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tap_csv.settings import Entity
 SEARCHED_LINES = 100
 SEARCHED_BYTES = 1 << 20
 SEP_LINE = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\r|\n)", re.IGNORECASE)
-"""A first line `sep=;`, which names the delimiter."""
+"""Matches a first line such as `sep=;`, which names the delimiter."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Header:
 
 
 def find_header(original: Path, path: Path, entity: Entity) -> Header:
-    """Return the first line that names every required column.
+    """Return the header: the first line that names every required column.
 
     Raises:
-        FileRefusedError: no line names them all, or the header cannot be used.
+        FileRefusedError: no line names every required column, or the header cannot be used.
     """
     with path.open("rb") as stream:
         start = stream.read(SEARCHED_BYTES)
@@ -152,7 +152,7 @@ def _has_required(header: Header, entity: Entity) -> bool:
 
 def _check(header: Header, original: Path, entity: Entity) -> None:
     columns = list(header.columns)
-    while columns and columns[-1] is None:  # spreadsheet programs often write such empty columns
+    while columns and columns[-1] is None:  # spreadsheet programs often add empty columns
         columns.pop()
     names = [name or "" for name in columns]
     lower = [name.lower() for name in names]

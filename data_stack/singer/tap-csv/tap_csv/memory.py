@@ -22,7 +22,7 @@ class LoadedFile:
 
 @dataclass(frozen=True)
 class Memory:
-    """The loaded files by path, in the order of their load, and their columns.
+    """The loaded files by path, in the order in which they were loaded, and their columns.
 
     `columns` maps each column to True if it is a decimal that needed the wide type.
     """
@@ -42,20 +42,23 @@ class Memory:
         return cls(files, dict(state.get("seen", {})), stale)
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
-        """Sort files. A full reload begins with the known files in load order, so the last value of a key stays."""
+        """Sort the files to load.
+
+        A full reload begins with the known files in their former order, so the last row of a key is the same as before.
+        """
         known = {path: number for number, path in enumerate(self.files)} if self.stale else {}
         return sorted(paths, key=lambda path: known.get(str(path), len(known)))
 
     def unchanged(self, path: Path, stamp: tuple[int, int]) -> LoadedFile | None:
-        """Return the record of a file whose size and time did not change since its load, else None."""
+        """Return the `LoadedFile` of a file whose size and time have not changed since its load, else None."""
         known = None if self.stale else self.files.get(str(path))
         return known if known and known.stamp == stamp else None
 
     def same_content(self, path: Path, digest: str) -> LoadedFile | None:
-        """Return the record of a loaded file with this content, under any name, else None.
+        """Return the `LoadedFile` of a file that was loaded with this content, under any path, else None.
 
         Ignore content that was loaded before the last content of `path`: the later load may have replaced rows of the
-        earlier one.
+        earlier load.
         """
         if self.stale:
             return None

@@ -1,4 +1,4 @@
-"""Find UTF-8 text that was read with a Western single-byte encoding, as where files of both encodings were joined."""
+"""Find UTF-8 text that was read with a Western single-byte encoding, for example if files of both kinds were joined."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import re
 
 _WESTERN = ("cp1252", "iso8859-1", "iso8859-15", "mac-roman", "cp850")
 """Encodings in which the bytes of a UTF-8 letter are unlikely text, such as an uppercase A with a tilde before a sign.
-In other encodings, such as Cyrillic ones, they can be a common letter before a quote or a space."""
+In other encodings, such as Cyrillic encodings, these bytes can be a common letter before a quote or a space."""
 _LEADS, _PUNCTUATION = b"\xc2\xc3", b"\xe2"
-"""First bytes, in UTF-8, of the letters of Western Europe (two bytes), and of dashes, quotes and the euro (three)."""
+"""First bytes, in UTF-8, of Western European letters (2 bytes each), and of dashes, quotes and the euro (3 bytes)."""
 
 
 def utf8_text(encoding: str) -> str | None:
-    """Return a regular expression for text whose non-ASCII characters all are UTF-8 read with `encoding`.
+    """Return a regular expression for a whole text whose non-ASCII characters are all UTF-8 read with `encoding`.
 
-    It accepts both Python's `re` and RE2, and matches the whole text. The letters and punctuation of Western Europe are
-    found.
+    Both Python's `re` and RE2 accept the expression. It finds only the letters and punctuation of Western Europe.
 
     Returns: None if `encoding` is not a Western single-byte encoding.
     """
@@ -29,5 +28,5 @@ def utf8_text(encoding: str) -> str | None:
 
 
 def _characters(found: bytes, encoding: str) -> str:
-    """Return bytes as characters of a regular expression's class; bytes without a character are left out."""
+    """Decode bytes into the content of a character class of a regular expression; omit bytes without a character."""
     return re.sub(r"([\[\]\\^-])", r"\\\1", found.decode(encoding, "ignore"))

@@ -42,7 +42,7 @@ class Quarantine:
         self.first: First | None = None
 
     def add(self, file: Path, raw: Raw, reason: str) -> None:
-        """Write a record. Bytes that are not valid UTF-8 are escaped."""
+        """Add a bad record to the file of this run. Bytes that are not valid UTF-8 are escaped."""
         text = raw.data.decode("utf-8", "backslashreplace")
         row = {
             "entity": self._entity, "file": str(file), "line": raw.line, "lines": raw.lines, "reason": reason,

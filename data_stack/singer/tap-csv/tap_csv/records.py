@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 RAW_KEPT = 64 * 1024
-"""Number of bytes to keep of a record that is too long."""
+"""Number of bytes that are kept of a record that is too long."""
 
 _State = Literal["start", "plain", "quoted", "closing"]
 
@@ -53,7 +53,7 @@ class Records:
                 yield raw
 
     def _record(self, piece: bytes, offset: int) -> Raw:
-        """Join pieces until the end of a record; skip what is beyond the limit."""
+        """Join pieces until the end of a record; do not keep the pieces beyond the limit."""
         begins, kept, length, quoted = self.line, [piece], 0, False
         state: _State = "start"
         while True:

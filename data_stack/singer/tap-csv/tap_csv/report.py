@@ -1,4 +1,4 @@
-"""Write the report of the tap: counts per file, or why the file was refused."""
+"""Write the report of the tap: for each file, its counts, or the reason why it was refused."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ other value is then a remark, not a record."""
 
 @dataclass(frozen=True)
 class RowRules:
-    """SQL conditions for the rows of a file: `ignored` rows to leave out, and `reasons` with the condition of each."""
+    """SQL conditions for the rows of a file: `ignored` for rows to leave out, `reasons` for bad rows by reason."""
 
     ignored: str
     reasons: Mapping[str, str]
@@ -77,7 +77,7 @@ def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
 
 def _is_header(text: Text) -> str:
     names = list(enumerate(text.names[:_COMPARED]))
-    first, *others = [f"trim(c{at}) = {literal(name)}" for at, name in names if name]  # the first field has a name
+    first, *others = [f"trim(c{at}) = {literal(name)}" for at, name in names if name]  # field 1 always has a name
     # CASE, because AND would compare all fields of each row
     return f"(CASE WHEN {first} THEN {' AND '.join(others) or 'true'} ELSE false END)"
 
@@ -103,8 +103,8 @@ def _ignored(text: Text, entity: Entity) -> str:
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
     """Return conditions for rows that look like totals or remarks, by the reason to show.
 
-    A row looks like one if the key is a word for a total; if the first value is such a word and a declared column is
-    empty; if only the key has a value, of several words; or if the row is in the footer and has a number.
+    This applies to a row if its key is a word for a total; if its first value is such a word and a declared column is
+    empty; if only its key has a value, of several words; or if the row is in the footer and has a number.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())

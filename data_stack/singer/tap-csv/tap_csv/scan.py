@@ -29,7 +29,7 @@ from tap_csv.values import Reader, Values
 FEW = 20
 """A file with at most this number of bad lines is not refused, because a person can check these lines one by one."""
 MOST_BAD = 0.2
-"""Share of bad lines above which a file is refused, if they are also more than FEW."""
+"""Share of bad lines above which a file is refused if it also has more than `FEW` bad lines."""
 
 _LONG_LINE = 2_000_000
 """Length of a line in bytes. If a file has a longer line, DuckDB gets larger buffers, which must hold a whole line."""
@@ -42,7 +42,7 @@ _FOOTER = 3
 
 @dataclass(frozen=True)
 class Scanned:
-    """A checked file with its number of good, bad and ignored records; `values` reads the good ones."""
+    """A checked file with its number of good, bad and ignored records; `values` reads the good records."""
 
     text: Text
     values: Values
@@ -107,7 +107,7 @@ def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, comp
 
 
 def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scanned | None:
-    """Read the file with DuckDB only; return None if that is not safe."""
+    """Let DuckDB read the file directly; return None if DuckDB may not do this (see the module) or a row is bad."""
     size = measure(text)
     width = len(text.columns)
     crlf = size.returns > 0
@@ -132,7 +132,7 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scann
 
 
 class _OtherRecordsError(Exception):
-    """DuckDB finds other records than Python's csv reader."""
+    """DuckDB does not find the same records as Python's csv reader."""
 
 
 def _read_directly(
@@ -191,7 +191,7 @@ def _careful(
 
 
 def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
-    """Return the first line of the footer: the rows without a day after all rows with a day. None if there are none."""
+    """Return the first line of the footer (the rows without a day after all rows with a day); None without a footer."""
     if not ends_without_day(text, entity):
         return None
     none = without_day(text, entity)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 INVISIBLE = "[\\x{00AD}\\x{200B}-\\x{200F}\\x{202A}-\\x{202E}\\x{2060}\\x{FEFF}]"
-"""Characters that are not shown, such as marks of the direction of text, for a regular expression."""
+"""Regular expression of invisible characters, such as marks of the direction of text."""
 
 
 def literal(text: str) -> str:

@@ -68,7 +68,7 @@ class CSVStream(Stream):
 
     @cached_property
     def _files(self) -> list[_File]:
-        """Scan the files that no earlier run loaded; a refused file is reported and does not affect the others."""
+        """Scan the files that no earlier run loaded; a refused file is reported and does not affect other files."""
         files: list[_File] = []
         for path in self._memory.in_order(find(self.entity)):
             try:
@@ -101,7 +101,7 @@ class CSVStream(Stream):
         self._quarantine.begin()
         try:
             text = prepare(path, self.entity, self._csv_tap.folder)
-            if len(text.columns) > MANY_COLUMNS:  # one thread then needs as much memory as two threads usually need
+            if len(text.columns) > MANY_COLUMNS:  # one thread then needs as much memory as two otherwise need
                 self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
             scanned = scan(self._csv_tap.connection, text, self.entity, self._csv_tap.folder, self._quarantine)
         except duckdb.Error as error:

@@ -35,7 +35,7 @@ class ColumnType:
 
     @property
     def sql(self) -> str:
-        """DuckDB's type."""
+        """The name of the type in DuckDB."""
         return f"DECIMAL({self.precision},{self.scale})" if self.kind == "decimal" else _SQL[self.kind]
 
     @property
@@ -55,9 +55,9 @@ class ColumnType:
 
 STRING = ColumnType("string")
 NARROW = ColumnType("decimal", 18, 4, fixed=False)
-"""Default type of `decimal` until a value needs more: fast arithmetic, and enough for money."""
+"""Type of a `decimal` column until a value needs `WIDE`: its arithmetic is fast, and money fits into it."""
 WIDE = ColumnType("decimal", 38, 18, fixed=False)
-"""Type for every value of a NARROW column and for the smallest units of common crypto currencies."""
+"""Type that holds every value of a `NARROW` column, and the smallest units of common crypto currencies."""
 
 _NAMED: dict[str, ColumnType] = {
     "string": STRING, "integer": ColumnType("integer"), "decimal": NARROW, "boolean": ColumnType("boolean"),

@@ -1,7 +1,8 @@
 """Build SQL that converts the texts of a file to typed values, and that finds rows with unreadable values.
 
-First, values are read in plain form only (`2026-12-31`, `1234.56`), which is fast and sufficient for most files. Files
-with other values are analysed: which decimal separator each column proves, and which declared formats its days have.
+First, values are read in plain form only (`2026-12-31`, `1234.56`), which is fast and sufficient for most files. In
+other files, `Reader.studied` finds out which decimal separator each column proves, and which declared formats its days
+have.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Reader:
         return self._values(self._relation, columns, self._typed, {}), " AND ".join(tests) or "true"
 
     def studied(self) -> Values:
-        """Return all values, read by the declared settings and by what the columns prove."""
+        """Return all values, read with the declared settings and with the conventions that the columns prove."""
         helpers = self._helpers()
         relation = f"(SELECT *, {', '.join(helpers.values())} FROM {self._relation})" if helpers else self._relation
         how = self._conventions(relation)
@@ -130,7 +131,7 @@ class Reader:
         return "false"
 
     def _places(self, column: str, kind: ColumnType) -> int:
-        """Return the number of decimal places to use in `is_plain`: the most frequent one, or 0 if it is ambiguous."""
+        """Return the number of decimal places for `is_plain`: the most frequent number, or 0 if it is ambiguous."""
         if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
         return min(self._likely_places[column], kind.scale)
@@ -171,7 +172,7 @@ class Reader:
         return helpers
 
     def _conventions(self, relation: str) -> dict[str, Convention]:
-        """Return the number convention of each column: the declared one, or the one that sound rows prove."""
+        """Return the number convention of each column: the declared separators, or those that sound rows prove."""
         numbers, columns = self._entity.format.numbers, self._numeric()
         open_ = [column for column in columns if not numbers.separator]
         counts: dict[str, Any] = {}
@@ -190,7 +191,7 @@ class Reader:
             column: amounts.convention(numbers, {".": counts.get(f"{column}.", 0), ",": counts.get(f"{column},", 0)})
             for column in columns
         }
-        for pair in self._entity.debit_credit.values():  # a proof in one of the two columns is valid for both
+        for pair in self._entity.debit_credit.values():  # a proof in one column of a pair is valid for both
             debit, credit = self._fields[pair.debit], self._fields[pair.credit]
             for one, other in ((debit, credit), (credit, debit)):
                 found[one] = found[other] if found[one].decimal is None else found[one]

@@ -1,4 +1,4 @@
-"""Define the error for users."""
+"""Define the error that is shown to users."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def position_name(columns: Iterable[str]) -> str:
 
 
 def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pa.Table:
-    """Return all records with the columns of the schema and their position; missing values are NULL.
+    """Return all records as a table with the columns of the schema and each record's position; missing values are NULL.
 
     Raises:
         TargetError: a value does not have the type of its column.

@@ -117,6 +117,6 @@ class DuckDBSink(BatchSink):
                 else:
                     loaded = table.append(load)
         if source:
-            with table.transaction():  # DuckDB does not commit rows and a new type of their column together
+            with table.transaction():  # DuckDB cannot commit rows together with a new type of their column
                 table.narrow(self.columns)
         self._target.count(self.stream_name, loaded=loaded, replaced=replaced)

@@ -105,7 +105,7 @@ class Table:
     def narrow(self, columns: Mapping[str, str]) -> None:
         """Convert text columns to the type in `columns` if each value is the exact text of a value of that type.
 
-        So a column whose type is declared later gets the type once all of its rows have been loaded with it.
+        So a column whose type is declared later gets this type as soon as all rows have been loaded with it.
         """
         present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
         for given, kind in columns.items():
@@ -118,7 +118,7 @@ class Table:
                 self._con.execute(f"ALTER TABLE {self.sql} ALTER COLUMN {name} TYPE {kind}")
 
     def check_keys(self, keys: Sequence[str]) -> None:
-        """Check that the table has the columns of these keys, unless it has no rows.
+        """Check that the table has the columns of these keys; a table without rows may lack them.
 
         Raises:
             TargetError: the table has rows but lacks one of the columns.
@@ -141,8 +141,8 @@ class Table:
     def upsert(self, load: Load) -> tuple[int, int]:
         """Replace rows with the same key and append the others. Of rows with equal keys the last one is kept.
 
-        Returns: the number of written rows whose key no earlier load of this object had, and the number of loaded rows
-            that a later row replaced.
+        Returns: the number of written rows whose key was in no earlier load of this `Table`, and the number of loaded
+            rows that a later row replaced.
 
         Raises:
             TargetError: a key is null, or the table has several rows with one key.
@@ -154,7 +154,7 @@ class Table:
         return written - again, superseded + again
 
     def _count_again(self, load: Load, source: str) -> int:
-        """Return how many keys of `source` earlier loads had too, and remember the keys for the next load.
+        """Return how many keys of `source` were also in earlier loads, and remember the keys for the next load.
 
         The keys of the first load are copied only when they are needed, or at once if the load is not `lasting`.
         """
@@ -172,7 +172,7 @@ class Table:
         return again
 
     def _keep_first(self) -> None:
-        """Copy the keys of the first load into the table of known keys."""
+        """Copy the keys of the first load into the temporary table `_seen`."""
         if self._first:
             self._con.execute(f"CREATE TEMP TABLE {self._seen.removeprefix('temp.')} AS {self._first}")
             self._first = ""
@@ -209,19 +209,22 @@ class Table:
         present = {name.lower() for name in load.columns}
         change = ", ".join(
             [f"{name} = s.{name}" for name in names]
-            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # replace the whole row
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # no old value stays
         )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(
             f"MERGE INTO {self.sql} t USING {source} s ON ({match}) WHEN MATCHED THEN UPDATE SET {change} "
             f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({values})"
         )
-        if written > self._count(f"SELECT count(*) FROM {source}"):  # several rows of the table have one key
+        if written > self._count(f"SELECT count(*) FROM {source}"):  # several rows of the table have the same key
             raise self._other_keys(load.keys)
         return written
 
     def _wide(self, column: str, old: str, name: str, kind: str, source: str | None) -> str:
-        """Return a type that holds the values of both columns; check the numbers, as they may fit a narrower type."""
+        """Return a type that holds the values of both columns.
+
+        The values of numeric columns are checked, because they may fit a narrower type than their two types require.
+        """
         if old == kind or (is_number(old) and is_number(kind) and self._exact(source, name, kind, old)):
             return old
         wide = merged(old, kind)

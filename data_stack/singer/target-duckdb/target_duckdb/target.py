@@ -57,7 +57,7 @@ class TargetDuckDB(Target):
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """Open connection to the database.
+        """The open connection to the database file.
 
         Raises:
             TargetError: the database cannot be opened.
@@ -79,7 +79,7 @@ class TargetDuckDB(Target):
         return bool(self.config["load_method"] == "overwrite")
 
     def begin(self, stream: str) -> None:
-        """Prepare a stream at its first schema; an overwriting load starts with an empty table next to the old one."""
+        """Prepare a stream at its first schema. The method `overwrite` loads into a new table next to the old table."""
         if stream not in self._counts:
             self._counts[stream] = {"received": 0, "loaded": 0, "replaced": 0}
             if self._overwrites:
@@ -96,7 +96,7 @@ class TargetDuckDB(Target):
         return self._tables[name]
 
     def count(self, stream: str, *, received: int = 0, loaded: int = 0, replaced: int = 0) -> None:
-        """Add to the counts of a stream: `received` for each message, the others after a commit."""
+        """Add to the counts of a stream: `received` for each message, the other counts after a commit."""
         for name, number in (("received", received), ("loaded", loaded), ("replaced", replaced)):
             self._counts[stream][name] += number
 
@@ -135,7 +135,7 @@ class TargetDuckDB(Target):
         os._exit(128 + signum)
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Emit the state; if the load overwrites its table, emit it only after the table is replaced."""
+        """Emit the state; if the load overwrites its table, emit the state only after the table is replaced."""
         if not self._overwrites or self._in_place:
             super()._write_state_message(state)
 

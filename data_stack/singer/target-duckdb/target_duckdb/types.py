@@ -33,7 +33,7 @@ def sql_type(schema: Mapping[str, Any]) -> str:
 
 
 def merged(one: str, other: str) -> str:
-    """Return the narrowest type to which both convert without loss; for DOUBLE this depends on the values."""
+    """Return the narrowest type to which both types convert without loss; for DOUBLE, the values must be checked."""
     if one == other:
         return one
     pair = {one, other}

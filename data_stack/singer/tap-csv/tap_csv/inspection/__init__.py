@@ -1,1 +1,1 @@
-"""Inspect a file: say how the tap would load it, and which settings the file leaves open."""
+"""Inspect a file: report how the tap would load it, and which settings the file does not decide."""

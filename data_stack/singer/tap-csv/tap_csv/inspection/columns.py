@@ -1,4 +1,4 @@
-"""Propose a type for each column, and the settings that read all of them."""
+"""Propose a type for each column, and the settings with which the tap reads all columns."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Columns:
 
 
 def study_columns(table: Table, names: Mapping[str, str], entity: Entity, given: Mapping[str, Any]) -> Columns:
-    """Return a type for each column; a column that is neither all numbers nor all days is text.
+    """Return the proposed columns and settings. A column is text unless all values are numbers, days or booleans.
 
     Args:
         names: the SQL of each column by its name.
@@ -113,7 +113,7 @@ def _type(one: Field, shares: Mapping[str, int], result: Numbers | Days | Open |
 
 
 def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, Any]) -> None:
-    """Declare the separators if all columns with numbers have the same ones."""
+    """Declare the decimal and thousands separators if all columns with numbers have the same separators."""
     if not studied:
         return
     points = {one.decimal for one in studied}
@@ -127,7 +127,7 @@ def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, A
 
 
 def _merge_days(found: Columns, studied: Mapping[str, Days], given: Mapping[str, Any]) -> None:
-    """Declare the formats of all columns; ask if two columns contradict each other, or if times need a time zone."""
+    """Declare the formats of all columns of days; ask if two columns contradict each other, or for a time zone."""
     found.has_days = bool(studied)
     formats = list(dict.fromkeys(form for one in studied.values() for form in one.formats))
     try:

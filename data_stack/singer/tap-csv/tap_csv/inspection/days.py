@@ -24,7 +24,7 @@ _GLUES = (" ", ", ", "T")
 
 @dataclass(frozen=True)
 class Days:
-    """The formats of a column of days, `date` or `datetime`, and whether times have an offset."""
+    """The formats of a column of days, its type `kind` (`date` or `datetime`), and whether its times have an offset."""
 
     formats: tuple[str, ...]
     kind: str
@@ -33,7 +33,7 @@ class Days:
 
 
 def study(table: Table, field: Field, given: DateRules, declared: bool) -> Days | Open | None:
-    """Return how the column's days are written, an open question, or None if it is a column of texts.
+    """Return how the column's days are written, an `Open` question, or None for a column of texts.
 
     Args:
         declared: whether the formats of `given` are declared; if so, no other formats are tried.
@@ -65,7 +65,7 @@ def study(table: Table, field: Field, given: DateRules, declared: bool) -> Days 
 
 
 def _shapes(table: Table, field: Field) -> dict[str, list[str]]:
-    """Return sample values by their shape, such as `9.9.9`; nothing if the values have too many shapes."""
+    """Return sample values by their shape, such as `9.9.9`; empty if the values have too many shapes."""
     shapes = table.distinct(_shape(field), _MOST_SHAPES + 1)
     if len(shapes) > _MOST_SHAPES:
         return {}
@@ -82,7 +82,7 @@ def _shape(field: Field) -> str:
 
 
 def _formats(values: list[str]) -> list[str]:
-    """Return ISO and the formats whose separators are in the first value."""
+    """Return ISO, and all formats that have the same separators as the first value."""
     found = [ISO]
     value = values[0]
     for order, joint in product(_ORDERS, _JOINTS):
@@ -112,9 +112,9 @@ def _plausible(table: Table, field: Field, form: str, shape: str, given: DateRul
 
 
 def _different(forms: list[str]) -> list[str]:
-    """Drop formats that read the same days as another one.
+    """Drop formats that read the same days as another format.
 
-    If `iso` fits, all others are dropped. Of two formats that differ only in `%b` and `%B`, the second is dropped.
+    If `iso` fits, drop all other formats. Of two formats that differ only in `%b` and `%B`, drop the second format.
     """
     if ISO in forms:
         return [ISO]
@@ -122,7 +122,7 @@ def _different(forms: list[str]) -> list[str]:
 
 
 def _sets(fitting: Iterable[list[str]]) -> list[tuple[str, ...]]:
-    """Return combinations of one format per shape, those with the fewest different orders of day and month first."""
+    """Return combinations of one format per shape, those with the fewest different day and month orders first."""
     found = dict.fromkeys(tuple(dict.fromkeys(forms)) for forms in product(*fitting))
     return sorted(found, key=lambda forms: len({_order(form) for form in forms} - {""}))[:_MOST_OPTIONS]
 
@@ -140,7 +140,7 @@ def _option(table: Table, field: Field, forms: tuple[str, ...], given: DateRules
 
 
 def _exceptions(table: Table, field: Field, other: str, sets: list[tuple[str, ...]]) -> Open | None:
-    """Return the question for a column in which at least half of the values are days, but not all."""
+    """Return the question for a column in which at least half of the values, but not all, are days; else None."""
     count = table.counts(field, {"other": other})["other"]
     if count * 2 > field.filled:
         return None
@@ -161,7 +161,7 @@ def _kind(table: Table, field: Field, rules: DateRules) -> tuple[str, bool]:
 
 
 def _proves_order(field: Field, forms: tuple[str, ...]) -> str:
-    """Return a condition for values that prove the order of day and month because one of the two is above 12."""
+    """Return a condition for values that prove the order of day and month because a number is above 12."""
     if all(_order(form) in ("", "ymd") for form in forms):
         return "true"
     return f"regexp_matches({field.sql}, '(^|[^0-9])(1[3-9]|[23][0-9])[^0-9:]')"

@@ -21,7 +21,7 @@ _WINDOW = 20
 
 
 def find_encoding(original: Path, folder: Path) -> str | Open:
-    """Return the encoding of a file, or the open question if its bytes do not prove one.
+    """Return the encoding of a file, or an `Open` question if its bytes do not prove an encoding.
 
     A byte order mark determines the encoding. Bytes that are valid UTF-8 count as UTF-8, because text in another
     encoding is almost never valid UTF-8.
@@ -87,7 +87,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _options(places: list[tuple[int, bytes]], valid: int) -> tuple[Option, ...]:
-    """Return the encodings that read all `places` as printable text; of encodings with equal texts, only the first."""
+    """Return the encodings that read all `places` as printable text; if several read equal texts, only the first."""
     options: dict[str, Option] = {}
     for name in CANDIDATES:
         try:

@@ -1,4 +1,4 @@
-"""Inspect one file: decide what its bytes prove, list what they leave open, and load it as the tap would."""
+"""Inspect one file: decide the settings that its bytes prove, list the open settings, and load it as the tap would."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def inspect(file: Path, given: Mapping[str, Any]) -> Report:
     """Return what is known of a file.
 
     Args:
-        given: declared settings of the entity, in the form of the tap's settings; they raise no questions.
+        given: declared settings of the entity, in the form of the tap's settings; no question is asked about them.
 
     Raises:
         TapError: a setting is invalid, or the file cannot be read as a table at all.
@@ -103,7 +103,10 @@ class _Inspection:
         return {**settings, "delimiter": found.delimiter, "skip_rows": found.above}
 
     def _columns(self, text: Text, settings: Mapping[str, Any]) -> Columns:
-        """Study the values of all records that are sound when no column is declared."""
+        """Study the values of all sound records.
+
+        Declared columns are ignored in this check, so a record with an unreadable value is sound too.
+        """
         bare = self._entity({**_plain(self._given), **settings}, required=False)
         cleaned = clean(text, bare, self._folder / "records.csv", Quarantine(NAME, self._folder))
         rules = row_rules(text, bare, None)
@@ -176,6 +179,6 @@ class _Inspection:
 
 
 def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the declared settings that divide a file into records, without those about values."""
+    """Return the declared settings that divide a file into records; leave out settings about values."""
     kept = ("quotechar", "encoding", "header_match", "renames", "row_end", "ignore_rows")
     return {name: given[name] for name in kept if name in given}

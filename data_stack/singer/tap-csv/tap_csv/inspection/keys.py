@@ -1,4 +1,4 @@
-"""Find the columns that can identify a record, and ask for the key: a file alone never proves one."""
+"""Find the columns that can identify a record, and ask for the key, because a file alone never proves its key."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tap_csv.inspection.table import Table
 GENERATED = "row_id"
 _MOST = 10
 _ALMOST = 0.8
-"""Minimum share of different values, estimated by DuckDB, of a column whose values are then compared exactly."""
+"""Share of different values, as DuckDB estimates it, from which on the values of a column are compared exactly."""
 
 
 def key_candidates(table: Table, names: Mapping[str, str], columns: Sequence[Column]) -> list[str]:
-    """Return the columns with a different value in every record: texts first, at most ten."""
+    """Return at most ten columns with a different value in every record, text columns first."""
     rows = table.values("count(*)")[0]
     full = [column for column in columns if rows and column.filled == rows]
     if not full:

@@ -16,7 +16,7 @@ from tap_csv.records import Records
 from tap_csv.scan import MOST_BAD
 
 _SAMPLE = 2000
-"""Number of records that decide the layout; all are read later."""
+"""Number of records from which the layout is decided; all records are read later."""
 _VALUE = re.compile(r"[^\w]*[\d.,:/'’\s+−-]*\d[\d.,:/'’\s+−-]*[^\w]*")
 """A number, day or time. A header has no field like this."""
 
@@ -44,7 +44,7 @@ class Layout:
 
 
 def find_layout(path: Path, form: Format) -> Layout | Open:
-    """Return the only layout that fits the first records of a UTF-8 file, or the open question.
+    """Return the only layout that fits the first records of a UTF-8 file, or an `Open` question.
 
     Args:
         form: declared format; its `delimiter` and `skip_rows` are used if they are set.
@@ -90,7 +90,7 @@ def _fields(data: bytes, delimiter: str, quote: str) -> list[str]:
 
 
 def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) -> list[Layout]:
-    """Return the layouts that fit with one delimiter; several if a line above or below may be the header instead."""
+    """Return the layouts that fit with one delimiter; several layouts if another line may be the header instead."""
     records = readings[delimiter]
     if form.skip_rows is not None:
         at = next((at for at, (line, _) in enumerate(records) if line > form.skip_rows), None)
@@ -108,7 +108,7 @@ def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) ->
             and _is_widest(records[at][0], delimiter, readings)
         ):
             if any(len(above) > len(names) and _is_header(above) for _, above in records[:at]):
-                return []  # the lines below a short table may look like another table
+                return []  # `above` may be the header of a short table that ends before `at`
             others = [one for one in range(at) if len(records[one][1]) == len(names)]
             others += [at + 1] if _may_be_header(records, at + 1) else []
             return [_layout(delimiter, records, one) for one in sorted([at, *others])]
@@ -129,7 +129,11 @@ def _is_header(names: Sequence[str]) -> bool:
 
 
 def _share(records: list[Record], at: int, form: Format) -> float:
-    """Return the share of later records that fit record `at` as header; without later ones 0, or 1 if `at` is 0."""
+    """Return the share of the records after record `at` that have as many fields as this record.
+
+    If the rows of `form` end with a delimiter, their empty last field is not counted. If record `at` is the last one,
+    return 1 if it is also the first record of the file, else 0.
+    """
     below = records[at + 1 :]
     if not below:
         return 1.0 if at == 0 else 0.0
@@ -154,7 +158,7 @@ def _may_be_header(records: list[Record], at: int) -> bool:
 
 
 def _nothing(readings: dict[str, list[Record]]) -> Open:
-    """Return the open question for a file without a header, which is a line followed by rows of the same width."""
+    """Return the question for a file without a header. A header is a line with rows of the same width below it."""
     records = next(iter(readings.values()))
     if records and all(len(fields) == 1 for found in readings.values() for _, fields in found):
         why = "no , ; tab or | is in the file; declare its delimiter, or any of them for a file of one column"

@@ -1,4 +1,4 @@
-"""Define the result of an inspection: decided settings, and open ones with their options."""
+"""Define the result of an inspection: decided settings, and open settings with their options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SHOWN_VALUES = 3
-"""Number of lines that are named for one fact."""
+"""Maximum number of lines that are named as evidence for one fact."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Report:
     open: list[Open] = field(default_factory=list)
     entity: dict[str, Any] = field(default_factory=dict)
     sample: list[list[str | None]] = field(default_factory=list)
-    """Ten rows as loaded, with the values of `loaded_columns` as text."""
+    """At most ten rows as the tap would load them: the values of `loaded_columns`, as text."""
     loaded_columns: dict[str, str] = field(default_factory=dict)
-    """DuckDB's types of the loaded columns."""
+    """The type in DuckDB of each loaded column."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

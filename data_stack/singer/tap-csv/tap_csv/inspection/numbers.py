@@ -20,9 +20,9 @@ CODES = (
 )  # fmt: skip
 """Codes and abbreviations of currencies. Other letters beside a number may be a unit, so they are not removed."""
 _CORE = "core"
-"""Column with the numbers as `amounts.core` cleans them."""
+"""Name of the column with the numbers that `amounts.core` has cleaned."""
 _PLAIN = {".": "with_point", ",": "with_comma"}
-"""Name by decimal separator of the column with the numbers as `amounts.plain` reads them."""
+"""Names of the columns with the numbers that `amounts.plain` has read, by the assumed decimal separator."""
 _MOST_SIGNS = 6
 _MOST_WORDS = 3
 _MINUS = "\N{MINUS SIGN}"
@@ -31,7 +31,7 @@ _SEPARATORS: tuple[Separator, ...] = (".", ",")
 
 @dataclass(frozen=True)
 class Numbers:
-    """The convention of a column of numbers. `decimal` and `thousands` are None if no value shows one."""
+    """The convention of a column of numbers. `decimal` and `thousands` are None if no value shows such a separator."""
 
     decimal: Separator | None
     thousands: str | None
@@ -46,7 +46,7 @@ class Numbers:
 
 
 def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | None:
-    """Return how the column's numbers are written, an open question, or None if it is a column of texts.
+    """Return how the column's numbers are written, an `Open` question, or None for a column of texts.
 
     A column is numeric if every value is a number and at least one has a proven fraction. Whole numbers prove nothing,
     because they may be codes that must not change.
@@ -99,7 +99,7 @@ def _text(field: Field) -> Option:
 
 
 def _signs(table: Table, field: Field) -> list[str]:
-    """Return the currency signs next to the numbers of a column; none if there are too many for a convention."""
+    """Return the currency signs next to the numbers of a column; empty if there are more than `_MOST_SIGNS`."""
     codes = "|".join(re.escape(code) for code in sorted(CODES, key=len, reverse=True))
     sign = f"(?:{codes}|\\p{{Sc}})"
     text = f"trim({field.sql})"
@@ -112,12 +112,12 @@ def _signs(table: Table, field: Field) -> list[str]:
 
 
 def _reads() -> dict[str, str]:
-    """Return by decimal separator an SQL condition: the value is a number with this separator."""
+    """Return an SQL condition for each decimal separator: the value is a number with this separator."""
     return {s: f"coalesce({is_exact(_PLAIN[s], NARROW)}, false)" for s in _SEPARATORS}
 
 
 def _tests(field: Field) -> dict[str, str]:
-    """Return further SQL conditions by name."""
+    """Return, by name, the other SQL conditions whose values `study` counts."""
     one, text = _CORE, f"trim({field.sql})"
     proofs = evidence(one)
     whole = f"regexp_full_match({one}, '[+-]?[0-9]+')"
@@ -146,7 +146,7 @@ def _twice(one: str, separator: str) -> str:
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
     """Return by name how many values meet each stored condition."""
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
-    if counts["trailing"]:  # a final zero means nothing if all fractions have one length, or the shortest end in zero
+    if counts["trailing"]:  # final zeros count only in fractions longer than the shortest fraction
         places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
         ending = f'CASE WHEN "trailing" THEN {places} END'
         fewest, shortest = table.values(f"min({places})", f"max({ending})")

@@ -1,4 +1,4 @@
-"""Query the records of a file: counts, distinct values, and lines that show a fact."""
+"""Query the records of a file: counts, distinct values, and lines as evidence for a fact."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Table:
         return Table(self._con, "studied")
 
     def values(self, *wanted: str) -> tuple[Any, ...]:
-        """Return the values of aggregates."""
+        """Return the values of these aggregate expressions over all records."""
         row = self._con.execute(f"SELECT {', '.join(wanted)} FROM {self.relation}").fetchone()
         return tuple(row or ())
 
     def counts(self, field: Field, tests: Mapping[str, str]) -> dict[str, int]:
-        """Return by test how many values of the column meet the condition of the test."""
+        """Return for each test, by its name, how many values of the column meet its condition."""
         filled = f"coalesce(trim({field.sql}), '') <> ''"
         wanted = [f"count(*) FILTER ({filled} AND coalesce({test}, false))" for test in tests.values()]
         return dict(zip(tests, self.values(*wanted), strict=True))
@@ -59,7 +59,7 @@ class Table:
         return sorted(row[0] for row in self._con.execute(query).fetchall())
 
     def sample(self, field: Field, limit: int) -> list[str]:
-        """Return the first different values of a column."""
+        """Return the different values among the first `limit` values of a column that are not empty."""
         text = f"trim({field.sql})"
         first = f"(SELECT {text} AS v FROM {self.relation} WHERE {text} <> '' LIMIT {limit})"
         return [row[0] for row in self._con.execute(f"SELECT DISTINCT v FROM {first}").fetchall()]
