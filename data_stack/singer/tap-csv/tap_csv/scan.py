@@ -18,7 +18,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from tap_csv.clean import Cleaned, clean, record_at
 from tap_csv.errors import FileRefusedError, TapError
-from tap_csv.files import Bytes, Text, measure
+from tap_csv.files import Bytes, Text
 from tap_csv.quarantine import First, Quarantine
 from tap_csv.rows import RowRules, ends_without_day, row_rules, swallowed, without_day
 from tap_csv.settings import Entity
@@ -51,13 +51,18 @@ class Scanned:
     ignored: int
 
 
-def scan(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, folder: Path, quarantine: Quarantine) -> Scanned:
+def scan(
+    con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Entity, folder: Path, quarantine: Quarantine
+) -> Scanned:
     """Find the good and bad records of a file, and how to read its values.
+
+    Args:
+        size: the byte counts of `text`.
 
     Raises:
         FileRefusedError: the whole file cannot be loaded.
     """
-    return _direct(con, text, entity) or _careful(con, text, entity, folder, quarantine)
+    return _direct(con, text, size, entity) or _careful(con, text, entity, folder, quarantine)
 
 
 def write_parquet(
@@ -106,9 +111,8 @@ def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, comp
     return written
 
 
-def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scanned | None:
+def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Entity) -> Scanned | None:
     """Read the file with DuckDB only; return None if that is not safe."""
-    size = measure(text)
     width = len(text.columns)
     crlf = size.returns > 0
     # With one column a blank line could be a record; `clean` handles headers of several lines.
