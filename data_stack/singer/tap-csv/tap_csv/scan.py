@@ -36,6 +36,9 @@ _LONG_LINE = 2_000_000
 MANY_COLUMNS = 300
 """A file with more columns is read by one thread and written in small batches, to limit memory."""
 _BATCH = 2048
+_DICTIONARY = 5000
+"""Distinct values in a row group above which a column is written without a dictionary; DuckDB's limit of 24,576 costs
+much time for ids, whose dictionary is filled and then dropped."""
 _FOOTER = 3
 """Rows without a day at the end of a file that are taken for totals, not for records."""
 
@@ -77,7 +80,7 @@ def write_parquet(
     if len(columns) > MANY_COLUMNS:
         written = _write_by_arrow(con, chosen, path, compression)
     else:
-        options = f"FORMAT parquet, COMPRESSION {compression}"
+        options = f"FORMAT parquet, COMPRESSION {compression}, DICTIONARY_SIZE_LIMIT {_DICTIONARY}"
         row = con.execute(f"COPY ({chosen}) TO {literal(str(path))} ({options})").fetchone()
         written = int(row[0]) if row else 0
     if where == "true" and written != scanned.good:
