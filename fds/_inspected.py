@@ -1,4 +1,4 @@
-"""Show the report of an inspection, and write its options as a command line."""
+"""Print the report of `fds inspect`, and write settings as options of that command."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def words(settings: Mapping[str, Any]) -> list[str]:
         elif name == "columns":
             found += [word for column, kind in value.items() for word in ("--column", f"{column}={kind}")]
         else:
-            text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+            text = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
             found += ["--set", f"{name}={'tab' if text == chr(9) else text}"]
     return found
 
 
 def command_line(settings: Mapping[str, Any]) -> str:
-    """Return the options as they are typed in a shell."""
+    """Return the options of `fds inspect` that declare settings, quoted for a shell."""
     return shlex.join(words(settings))
 
 

@@ -1,4 +1,4 @@
-"""`fds inspect`: say what a file is and how it would be loaded; with --write, declare it."""
+"""`fds inspect`: describe a CSV file and how it would be loaded; with --write, add it to the project."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ Generated = Annotated[
     str | None, typer.Option("--generated-key", help="Name of a key column to add, instead of --key.")
 ]
 Column = Annotated[list[str] | None, typer.Option("--column", metavar="NAME=TYPE", help="Type of a column.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A format setting of tap-csv.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of tap-csv; lists and objects are JSON."),
+]
 Write = Annotated[bool, typer.Option("--write", help="Add the entity and a staging model to the project.")]
 
 _LISTS = ("ignore_rows", "null_words", "currency_signs", "negatives", "date_formats")
 """Format settings whose value is a list of texts."""
-
+_OBJECTS = ("renames", "constants", "debit_credit")
+"""Settings whose value is a JSON object."""
 
 _OWN_OPTIONS = ("entity", "path", "paths", "keys", "generated_key", "columns")
 
@@ -42,7 +46,7 @@ def command(
     stack: Stack = "dev",
     as_json: AsJson = False,
 ) -> None:
-    """Say what a CSV file is and how it would be loaded; with --write, add it to the project."""
+    """Describe a CSV file and how it would be loaded; with --write, add it to the project."""
     from stack_runtime.pipeline.declare_entity import check_new, declare_entity, entity_name, shared_settings
     from stack_runtime.pipeline.inspect_file import inspect_file
     from stack_runtime.pipeline.paths import readable
@@ -102,17 +106,19 @@ def _pair(word: str, example: str, *, last: bool = False) -> tuple[str, str]:
 
 
 def _value(name: str, text: str) -> Any:
-    if name not in _LISTS:
+    if name not in _LISTS + _OBJECTS:
         return text
     try:
         value = json.loads(text)
     except ValueError:
-        return [text]
+        value = text
+    if name in _OBJECTS:
+        return value  # the tap refuses a value that is no object
     return value if isinstance(value, list) else [text]
 
 
 def _merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Add settings; types of columns are added to the declared ones."""
+    """Return both mappings as one, in which `more` replaces equal names; `columns` is merged in the same way."""
     columns = {**given.get("columns", {}), **more.get("columns", {})}
     return {**given, **more} | ({"columns": columns} if columns else {})
 
@@ -140,7 +146,7 @@ def _refuse_open(report: Mapping[str, Any], file: Path, name: str) -> None:
     """Refuse to write an entity with open settings.
 
     Raises:
-        UsageError: a setting is open; the message has the options to add.
+        UsageError: a setting is open; the message lists the options that decide it.
     """
     from stack_runtime.errors import UsageError
     from stack_runtime.text import printable
@@ -152,7 +158,7 @@ def _refuse_open(report: Mapping[str, Any], file: Path, name: str) -> None:
     again = shlex.join(["fds", "inspect", str(file), "--write", "--entity", name])
     options = ", and ".join(choice for choice in choices if choice)
     raise UsageError(
-        printable(f"nothing is written, because the file leaves open: {what}"),
+        printable(f"nothing is written, because these settings are not decided: {what}"),
         where=printable(str(file)),
         next_command=printable(f"{again} with {options}" if options else "correct the file"),
     )

@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from stack_runtime.content import meltano_project
-from stack_runtime.errors import CheckFailedError, UsageError
+from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.extract_load import meltano_environment, reason_of
 from stack_runtime.pipeline.paths import PipelinePaths
-from stack_runtime.pipeline.sources import Source, declared_sources, refuse_nothing_declared, select_landed
+from stack_runtime.pipeline.sources import (
+    Source,
+    declared_sources,
+    refuse_empty,
+    refuse_nothing_declared,
+    select_landed,
+)
 from stack_runtime.pipeline.workspace import Workspace
 
 
@@ -29,8 +35,7 @@ def discover(paths: PipelinePaths) -> list[dict[str, Any]]:
     selection = select_landed(declared, paths.landing)
     sources = [source for source in selection.sources if source.entities is not None]
     if not sources:
-        where = str(paths.landing)
-        raise UsageError("no CSV file in the landing folder", where=where, next_command="fds run --csv FILE")
+        refuse_empty(selection, paths.landing)
     meltano_env.prepare(lambda _: None)
     with tempfile.TemporaryDirectory() as folder:
         work = Workspace(Path(folder), Path(folder) / "none.duckdb")
@@ -53,7 +58,9 @@ def _streams(source: Source, environment: dict[str, str]) -> list[dict[str, Any]
         return [_stream(stream) for stream in json.loads(done.stdout)["streams"]]
     except (ValueError, KeyError):
         reason = reason_of(done.stderr.splitlines())
-        raise CheckFailedError(f"nothing was found: {reason}", where=source.name, next_command="correct it") from None
+        raise CheckFailedError(
+            f"the streams cannot be listed: {reason}", where=source.name, next_command="correct the file or the setting"
+        ) from None
 
 
 def _stream(stream: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Store the records of runs in the schema `ops` of the PostgreSQL database `marts`, or without a server in SQLite.
+"""Store the records of runs in the schema `ops` of the PostgreSQL database `marts`, or in SQLite without a server.
 
-Both use the same SQL, because the SQLite file is attached under the name `ops`.
+PostgreSQL and SQLite get the same SQL, because the SQLite file is attached under the name `ops`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from stack_runtime.pipeline.disks import WINDOW, DiskSample
 from stack_runtime.pipeline.lock import ADVISORY_KEY, is_held
 from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Run, Step, Stream
 from stack_runtime.pipeline.paths import PipelinePaths
 from stack_runtime.pipeline.postgres_config import PostgresConfig
+from stack_runtime.pipeline.usage import WINDOW, Sample
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS ops.runs (
@@ -45,9 +45,9 @@ _TABLES = (
         reason TEXT NOT NULL, PRIMARY KEY (run_id, position))""",
     """CREATE TABLE IF NOT EXISTS ops.claims (
         run_id TEXT PRIMARY KEY, held_until TIMESTAMPTZ NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS ops.disks (
-        disk TEXT NOT NULL, measured_at TIMESTAMPTZ NOT NULL, used_bytes BIGINT NOT NULL, size_bytes BIGINT NOT NULL,
-        PRIMARY KEY (disk, measured_at))""",
+    """CREATE TABLE IF NOT EXISTS ops.usage (
+        resource TEXT NOT NULL, measured_at TIMESTAMPTZ NOT NULL, used_bytes BIGINT NOT NULL,
+        size_bytes BIGINT NOT NULL, PRIMARY KEY (resource, measured_at))""",
 )
 _STREAMS = "source, table_name, rows_read, rows_loaded, rows_quarantined, rows_replaced"
 
@@ -96,48 +96,48 @@ class Records:
         self._server = server
 
     def settle(self, published_run: str | None) -> None:
-        """Create the tables and close the records of killed runs. Only the holder of the lock may call this.
+        """Create the tables and close the records of killed runs; call this only while holding the lock.
 
         Args:
-            published_run: id of the run that published the current file. If its record is open, the run was killed
-                after publishing, so it is recorded as succeeded.
+            published_run: id of the run that published the current database. If the record of this run is open, the
+                run was killed after the publication, so the record is closed as succeeded.
         """
         with self._session() as session:
             self._make_tables(session)
             session.execute(_SETTLE, (published_run, published_run, str(self._paths.published)))
 
     def claim(self, run_id: str, held_until: datetime) -> None:
-        """Reserve the pipeline for `run_id` and remove any other claim; call it only while holding the lock."""
+        """Reserve the pipeline for `run_id` and remove any other claim; call this only while holding the lock."""
         with self._session() as session:
             session.execute("DELETE FROM ops.claims")
             session.execute("INSERT INTO ops.claims VALUES (%s, %s)", (run_id, held_until.isoformat()))
 
     def release(self, run_id: str) -> None:
-        """Remove the claim of `run_id`, if it has one."""
+        """Remove the claim of `run_id`, if there is a claim."""
         with self._session() as session:
             session.execute("DELETE FROM ops.claims WHERE run_id = %s", (run_id,))
 
     def claimed(self) -> Claim | None:
-        """Create the tables if needed, and return the claim that has not ended."""
+        """Create the tables if needed, and return the claim that has not expired; None if there is none."""
         with self._session() as session:
             self._make_tables(session)
             return _claimed(session)
 
-    def save_disks(self, samples: Iterable[DiskSample]) -> None:
-        """Add samples of the disks, and remove samples that are too old for the growth to be computed from them."""
+    def save_usage(self, samples: Iterable[Sample]) -> None:
+        """Add samples of disks and memory, and remove samples that are too old to determine the growth."""
         with self._session() as session:
             self._make_tables(session)
-            rows = [(one.disk, one.at.isoformat(), one.used, one.size) for one in samples]
-            session.many("INSERT INTO ops.disks VALUES (%s, %s, %s, %s)", rows)
-            session.execute("DELETE FROM ops.disks WHERE measured_at < %s", ((datetime.now(UTC) - WINDOW).isoformat(),))
+            rows = [(one.resource, one.at.isoformat(), one.used, one.size) for one in samples]
+            session.many("INSERT INTO ops.usage VALUES (%s, %s, %s, %s)", rows)
+            session.execute("DELETE FROM ops.usage WHERE measured_at < %s", ((datetime.now(UTC) - WINDOW).isoformat(),))
 
-    def disks(self) -> list[DiskSample]:
-        """Return all samples of the disks."""
+    def usage(self) -> list[Sample]:
+        """Return all samples of disks and memory."""
         with self._session() as session:
-            if not self._has_table(session, "disks"):
+            if not self._has_table(session, "usage"):
                 return []
-            rows = session.execute("SELECT disk, measured_at, used_bytes, size_bytes FROM ops.disks")
-            return [DiskSample(disk, _moment(at), used, size) for disk, at, used, size in rows]
+            rows = session.execute("SELECT resource, measured_at, used_bytes, size_bytes FROM ops.usage")
+            return [Sample(resource, _moment(at), used, size) for resource, at, used, size in rows]
 
     def _make_tables(self, session: _Session) -> None:
         if self._server:
@@ -181,7 +181,7 @@ class Records:
             return [self._run(session, row, alive) for row in session.execute(newest, (count,))]
 
     def find(self, run_id: str) -> Run | None:
-        """Return the run with this id and its recorded status; None if there is none."""
+        """Return the run with this id and with the stored status; None if the id is unknown."""
         with self._session() as session:
             rows = session.execute(f"{_RUNS} WHERE run_id = %s", (run_id,))
             return self._run(session, rows[0], alive=True) if rows else None
@@ -265,7 +265,7 @@ class _Sqlite:
 
 
 def _claimed(session: _Session) -> Claim | None:
-    """Return the claim that has not ended; None if there is none."""
+    """Return the claim that has not expired; None if there is none."""
     for run_id, held_until in session.execute("SELECT run_id, held_until FROM ops.claims"):
         if _moment(held_until) > datetime.now(UTC):
             return Claim(run_id, _moment(held_until))

@@ -15,18 +15,20 @@ from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.docs import write_docs
 from stack_runtime.pipeline.model import Check
 from stack_runtime.pipeline.model_groups import BUILT_KINDS, ModelGroup, groups_of
-from stack_runtime.pipeline.workspace import Relation, respell_models
+from stack_runtime.pipeline.prepare_models import drop_replaced_views, refuse_lost_history, respell_models
+from stack_runtime.pipeline.seeds import refuse_changed_values
+from stack_runtime.pipeline.workspace import Relation
 
 _BUILT = ("success", "skipped", "no-op", "partial success")
 _SHOWN = {"pass": "pass", "warn": "warn", "fail": "fail", "skipped": "skipped"}
 
 
 class Dbt:
-    """The dbt project on one database; `target` keeps dbt's parse cache for the next run.
+    """The project's dbt project, used on one database.
 
     Args:
-        database: path of the database; use the same path in every run, because a new one invalidates the cache.
-        target: folder for dbt's cache, artifacts and logs.
+        database: path of the database; use the same path in every run, because a new path invalidates dbt's cache.
+        target: folder for dbt's parse cache, artifacts and logs; keep it for the next run.
     """
 
     def __init__(self, database: Path, target: Path) -> None:
@@ -35,32 +37,41 @@ class Dbt:
         self._manifest: Any = None
 
     def parse(self) -> None:
-        """Fetch missing packages and parse the project; this does not use the database.
+        """Fetch missing packages and parse the project, without using the database.
 
         Raises:
             CheckFailedError: the project is invalid, or a package cannot be fetched.
         """
         install_packages(self._target)
         self._manifest = self._invoke("parse").result
+        for seed in self._nodes(("seed",)):
+            # Otherwise dbt fills the old table by position, so a file with reordered columns would fill wrong columns.
+            seed.config.full_refresh = True
 
     def transform(self, select: str | None = None) -> None:
         """Build all seeds, models and snapshots, or those that match `select` (dbt's selection syntax).
 
         Raises:
-            CheckFailedError: a model failed.
+            CheckFailedError: a model failed, would replace the history of a snapshot, or a seed has other values than
+                its file.
         """
         if self._manifest is None:
             self.parse()
         respell_models(self._database, self.relations())
+        refuse_lost_history(self._database, self.relations(("model", "seed")))
+        drop_replaced_views(self._database, self.relations(("seed", "snapshot")))
         no_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
-        for node, status, *_, message in self._results("build", *no_tests, *_selected(select)):
+        results = self._results("build", *no_tests, *_selected(select))
+        for node, status, *_, message in results:
             if status not in _BUILT:
                 raise CheckFailedError(f"model {node} failed: {message}", where="transform", next_command="correct it")
+        built = {node for node, *_ in results}
+        refuse_changed_values(self._database, [seed for seed in self._nodes(("seed",)) if seed.name in built])
 
     def test(self, select: str | None = None) -> tuple[Check, ...]:
         """Run all data tests and unit tests, or those that match `select`; store the failing rows.
 
-        Returns: one check per test, sorted by name. A failed test is a check with the status fail and raises no error.
+        Returns: one check per test, sorted by name. A failed test raises no error; its check has the status `fail`.
         """
         checks = [
             Check(node, _SHOWN.get(status, "error"), float(failures or 0), threshold)
@@ -72,15 +83,17 @@ class Dbt:
         """Write the documentation of the project as one HTML file; it lists the tables of the database.
 
         Raises:
-            CheckFailedError: dbt cannot generate it.
+            CheckFailedError: dbt cannot generate the documentation.
         """
         self._invoke("docs", "generate")
         write_docs(self._target, file)
 
-    def relations(self) -> list[Relation]:
-        """Return the tables and views of the project's models, seeds and snapshots."""
-        nodes = [node for node in self._manifest.nodes.values() if node.resource_type in BUILT_KINDS]
-        return [(node.schema, node.alias) for node in nodes if node.config.materialized != "ephemeral"]
+    def relations(self, kinds: Sequence[str] = BUILT_KINDS) -> list[Relation]:
+        """Return the tables and views of the project's models, seeds and snapshots, or of one of these `kinds`."""
+        return [(node.schema, node.alias) for node in self._nodes(kinds) if node.config.materialized != "ephemeral"]
+
+    def _nodes(self, kinds: Sequence[str]) -> list[Any]:
+        return [node for node in self._manifest.nodes.values() if node.resource_type in kinds]
 
     def groups(self) -> tuple[ModelGroup, ...]:
         """Return the groups of models, each after the groups that it reads."""
@@ -89,7 +102,7 @@ class Dbt:
         return groups_of(self._manifest)
 
     def unique_keys(self) -> dict[Relation, str]:
-        """Return by relation of each model the first of its columns that has a `unique` test."""
+        """Return the first column with a `unique` test of each model, by the relation of the model."""
         found: dict[Relation, str] = {}
         for node in self._manifest.nodes.values():
             metadata = getattr(node, "test_metadata", None)
@@ -106,7 +119,7 @@ class Dbt:
         results = getattr(self._invoke(*arguments).result, "results", None) or []
         found = [_result(item) for item in results]
         if not found and "--select" in arguments:
-            raise self._failure("nothing has that name", arguments[0])
+            raise self._failure("the selection matches nothing", arguments[0])
         if full := next((message for *_, message in found if is_full(message)), None):
             raise self._failure(full, arguments[0])
         return found
@@ -121,7 +134,7 @@ class Dbt:
              "--no-send-anonymous-usage-stats", "--no-version-check",
              *arguments, *map(str, folders)]
         )  # fmt: skip
-        # Otherwise dbt keeps the database open until this process ends.
+        # Without this call, dbt keeps the database open until this process ends.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if done.exception or done.result is None:
             raise self._failure(str(done.exception or "dbt gave no answer"), arguments[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.cost.planning.choice import AUTO, Candidate
-from infra.cost.planning.model import DiskForecast, NextStep, Plan, Server
+from infra.cost.planning.model import NextStep, Plan, Server, UsageForecast
 from infra.hosts import host_of
 from infra.settings import Settings
 
@@ -28,23 +28,23 @@ class Planner:
 
 
 def with_next_steps(plan: Plan, settings: Settings, planner: Planner) -> Plan:
-    """Return `plan` with the next server with more memory, and the next step of each disk that becomes full."""
+    """Return `plan` with its `more_memory`, and with the next step of each disk that becomes full."""
     return plan.model_copy(
         update={
             "more_memory": _larger_server(plan, settings, planner, "memory_gb"),
-            "disks": tuple(_with_step(disk, plan, settings, planner) for disk in plan.disks),
+            "usage": tuple(_with_step(forecast, plan, settings, planner) for forecast in plan.usage),
         }
     )
 
 
-def _with_step(disk: DiskForecast, plan: Plan, settings: Settings, planner: Planner) -> DiskForecast:
-    if disk.full_on is None:
-        return disk
-    if disk.disk == "system":
+def _with_step(forecast: UsageForecast, plan: Plan, settings: Settings, planner: Planner) -> UsageForecast:
+    if forecast.full_on is None or forecast.resource == "memory":
+        return forecast
+    if forecast.resource == "system":
         step = _larger_server(plan, settings, planner, "disk_gb")
     else:
         step = _larger_volume(settings, planner)
-    return disk.model_copy(update={"next_step": step})
+    return forecast.model_copy(update={"next_step": step})
 
 
 def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
@@ -55,7 +55,7 @@ def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
 
 
 def _larger_server(plan: Plan, settings: Settings, planner: Planner, size: str) -> NextStep | None:
-    """Return the cheapest server that can be ordered with more of `size`, a field of `Server`; None if there is none.
+    """Return the cheapest larger server that can be ordered, or None; `size` is the field of `Server` to enlarge.
 
     It is at the same location, because a data volume cannot move. It has the same architecture, and no fewer cores, no
     less memory and no smaller disk.

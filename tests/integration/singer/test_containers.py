@@ -1,14 +1,19 @@
-"""Test that archives, workbooks and other files that are no table in the declared encoding are refused with advice."""
+"""Test that files which are not tables in the declared encoding, such as archives, are refused with advice."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import zipfile
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from tests.kit.singer import Kit
+
+Packed = Callable[[bytes], bytes]
 
 
 def _zipped(method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
@@ -40,6 +45,8 @@ def _damaged(method: int) -> bytes:
         (_zipped(), "empty zip archive"),
         (_zipped(a_csv=b"id\n1\n")[:-30], "zip archive that cannot be read"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "old Excel workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1EncryptedPackage", "one with a password; open it"),
+        (_zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet", content_xml=b"<x/>"), "is a workbook"),
         (b"\n<html><table>", "web page"),
         ("id,v\n1,a\n".encode("utf-16-le"), "set encoding: utf-16-le"),
         (gzip.compress(b"%PDF-1.7"), "is a PDF"),
@@ -51,8 +58,8 @@ def _damaged(method: int) -> bytes:
         (b'{"id": 1}', "line 1, read with delimiter"),
     ],
     ids=[
-        "two files", "encrypted", "tar", "empty zip", "cut zip", "old workbook", "web page", "utf-16", "pdf",
-        "unnamed column", "lzma", "bzip2", "deflated", "archive in archive", "header without line end",
+        "two files", "encrypted", "tar", "empty zip", "cut zip", "old workbook", "password", "ods", "web page",
+        "utf-16", "pdf", "unnamed column", "lzma", "bzip2", "deflated", "archive in archive", "header without line end",
     ],
 )  # fmt: skip
 def test_file_that_is_not_a_table_is_refused_with_advice(kit: Kit, content: bytes, words: str) -> None:
@@ -63,3 +70,14 @@ def test_file_that_is_not_a_table_is_refused_with_advice(kit: Kit, content: byte
 def test_utf_8_file_with_another_declared_encoding_is_refused(kit: Kit) -> None:
     done = kit.tap(kit.csv("id,v\n1,Müller\n"), encoding="cp1252", report_path=None)
     assert done.code == 1 and "is utf-8, not cp1252" in done.sentence
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, lambda data: _zipped(zipfile.ZIP_DEFLATED, a_csv=data)])
+def test_archive_that_would_fill_the_disk_is_refused(kit: Kit, monkeypatch: pytest.MonkeyPatch, packed: Packed) -> None:
+    small_disk = SimpleNamespace(total=1 << 30, used=(1 << 30) - (3 << 20), free=3 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: small_disk)  # a double of a disk with 3 MiB of free space
+    rows = b"id,v\n" + b"".join(b"%d,%s\n" % (number, b"a" * 1000) for number in range(1000))
+    kit.load(kit.csv(packed(rows)))
+    assert kit.counts["read"] == 1000
+    done = kit.tap(kit.csv(packed(rows + b"9999,b\n" * 100_000)), report_path=None)
+    assert done.code == 1 and "unpacks to more than 1 MiB, half of the free disk space" in done.sentence

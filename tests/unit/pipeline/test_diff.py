@@ -1,4 +1,4 @@
-"""Compare marts for a plan: rows by key or by content, sums, and columns."""
+"""Test the comparison of marts for a plan: rows by key or by content, sums, and columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = (
 
 
 def compare(folder: Path, old: str, new: str, key: str | None = "id") -> tuple[MartDiff, ...]:
-    """Compare two databases, each with what its SQL creates in the schema `marts`."""
+    """Compare two databases; `old` and `new` are SQL that creates the relations of the schema `marts`."""
     paths = folder / "published.duckdb", folder / "new" / "warehouse.duckdb"
     for path, sql in zip(paths, (old, new), strict=True):
         path.parent.mkdir(exist_ok=True)
@@ -54,6 +54,17 @@ def test_rows_without_a_key_are_compared_by_content(tmp_path: Path, key: str | N
     assert (diff.key, diff.added, diff.changed, diff.removed) == (None, 0, None, 1)
     (diff,) = compare(tmp_path, table("SELECT 1 AS a UNION ALL SELECT 1"), table("SELECT 1 AS a"), key)
     assert (diff.added, diff.removed) == (0, 1)
+
+
+@pytest.mark.parametrize("value", ["nan", "infinity", "-infinity"])
+def test_float_that_is_not_finite_is_compared_exactly(tmp_path: Path, value: str) -> None:
+    query = f"SELECT * REPLACE (CASE id WHEN 3 THEN '{value}'::DOUBLE ELSE ratio END AS ratio)"
+    rows = f"{query} FROM ({ROWS})"
+    for old, new in ((ROWS, rows), (rows, ROWS)):
+        (diff,) = compare(tmp_path, table(old), table(new))
+        assert diff.changed == 1 and set(diff.sums) == {"ratio"}
+    (diff,) = compare(tmp_path, table(rows), table(f"{rows} WHERE id <> 0"))
+    assert diff.removed == 1 and diff.sums == {}
 
 
 def test_rounding_differences_of_a_sum_are_not_a_change(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Read sources and entities from `meltano.yml`, and assign files to them."""
+"""Test reading sources and entities from `meltano.yml`, and assigning files to entities."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from stack_runtime.pipeline.sources import (
     Selection,
     Source,
     declared_sources,
+    refuse_empty,
     select_entity,
     select_landed,
     select_sources,
@@ -92,6 +93,20 @@ def test_files_go_to_the_entity_whose_path_matches(sources: tuple[Source, ...], 
     assert [source.name for source in found.sources] == ["tap-csv", "tap-csv--bank", "tap-api"]
     alone = select_landed(sources, landing, "tap-csv--bank")
     assert [source.name for source in alone.sources] == ["tap-csv--bank"] and alone.unclaimed == ()
+
+
+def test_landing_folder_without_a_file_of_an_entity_is_refused_with_the_file_that_is_there(tmp_path: Path) -> None:
+    sources = declared_sources(write(tmp_path, PROJECT))
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    with pytest.raises(UsageError, match=r"no CSV file in the landing folder \("):
+        refuse_empty(select_landed(sources, landing), landing)
+    for name in ("wrong/x.xlsx", "wrong/y.csv"):
+        (landing / name).parent.mkdir(exist_ok=True)
+        (landing / name).touch()
+    with pytest.raises(UsageError, match=r"an entity: wrong/x.xlsx, and 1 more: the path of no entity") as caught:
+        refuse_empty(select_landed(sources, landing), landing)
+    assert "correct `path`" in caught.value.next_command
 
 
 @pytest.mark.parametrize(

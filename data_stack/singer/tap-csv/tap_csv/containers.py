@@ -6,6 +6,7 @@ import codecs
 import gzip
 import hashlib
 import lzma
+import shutil
 import struct
 import tempfile
 import zipfile
@@ -17,10 +18,12 @@ from typing import IO, cast
 from tap_csv.errors import FileRefusedError
 
 _CHUNK = 1 << 20
+_MOST_OF_DISK = 0.5
+"""Share of the free disk space that the text of one file may take; the loaded data need as much again."""
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _SAVE = "save the table as CSV UTF-8 and load that"
 _FOREIGN = {
-    b"\xd0\xcf\x11\xe0": f"is an old Excel workbook (.xls); open it in a spreadsheet program, {_SAVE}",
+    b"\xd0\xcf\x11\xe0": f"is an old Excel workbook (.xls), or one with a password; open it in Excel, {_SAVE}",
     b"PK\x05\x06": "is an empty zip archive",
     b"%PDF": f"is a PDF; {_SAVE}, or ask the sender for a CSV export",
     b"PAR1": "is a Parquet file, which this tap does not read",
@@ -35,7 +38,7 @@ _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8: "utf-8-sig",
 }  # fmt: skip
-"""Encodings by byte order mark; UTF-32 comes first because its mark starts with the one of UTF-16."""
+"""Encodings by byte order mark; UTF-32 comes first, because the mark of UTF-32-LE starts with the mark of UTF-16-LE."""
 _UTF8 = ("utf-8", "utf-8-sig")
 
 
@@ -63,7 +66,7 @@ def plain_text(original: Path, encoding: str, folder: Path) -> Path:
         return original
     path = Path(tempfile.mkstemp(".csv", dir=folder)[1])
     with path.open("wb") as out, _opened(original, start) as stream:
-        chunks = _chunks(stream, original)
+        chunks = _limited(_chunks(stream, original), original, folder)
         out.writelines(chunks if found in _UTF8 else _transcoded(chunks, original, found))
     return path
 
@@ -127,7 +130,8 @@ def _only_member(original: Path) -> IO[bytes]:
         if len(members) != 1:
             inside = ", ".join(info.filename for info in names[:5])
             raise FileRefusedError(
-                f"{original} is a zip archive of {len(members)} files, not of one ({inside}); unpack it and load them"
+                f"{original} is a zip archive of {len(members)} files instead of one ({inside}); "
+                "unpack it and load the files"
             )
         if members[0].flag_bits & 1:
             raise FileRefusedError(f"{original} is an encrypted zip archive; unpack it and load the file in it")
@@ -149,6 +153,20 @@ def _chunks(stream: IO[bytes], original: Path, size: int = _CHUNK) -> Iterator[b
             raise
         kind = "zip" if isinstance(stream, zipfile.ZipExtFile) else "gzip"
         raise FileRefusedError(f"{original} is a damaged {kind} file: {error}") from None
+
+
+def _limited(chunks: Iterator[bytes], original: Path, folder: Path) -> Iterator[bytes]:
+    """Yield the chunks of an unpacked file; refuse one that would fill the disk, which other services share."""
+    limit = int(shutil.disk_usage(folder).free * _MOST_OF_DISK)
+    unpacked = 0
+    for chunk in chunks:
+        unpacked += len(chunk)
+        if unpacked > limit:
+            raise FileRefusedError(
+                f"{original} unpacks to more than {limit >> 20} MiB, half of the free disk space; split it into "
+                "smaller files, or free some space"
+            )
+        yield chunk
 
 
 def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tap_csv.errors import FileRefusedError
 from tap_csv.formats import DELIMITERS
+from tap_csv.mixed import utf8_text
 from tap_csv.records import Records
 from tap_csv.settings import Entity
 
@@ -122,11 +123,12 @@ def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[
         rows = csv.reader(
             io.StringIO(text, newline=""), delimiter=delimiter, quotechar=entity.format.quote, strict=True
         )
-        return [name.strip() for name in next(rows, [])]
+        names = [name.strip() for name in next(rows, [])]
+        return [*names, ""] if entity.format.ends_with_delimiter else names
     except UnicodeDecodeError as error:
         raise FileRefusedError(
             f"{original} is not valid {entity.format.encoding} at byte {error.start} of its header; "
-            "correct the setting encoding, cp1252 is usual where Excel saved it"
+            "correct the setting encoding (files saved by Excel are often in cp1252)"
         ) from None
     except csv.Error as error:
         raise FileRefusedError(f"{original}: the header cannot be read: {error}") from None
@@ -164,6 +166,12 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
             f"{original}: column {at} of the header has no name; give it one in the file, or declare it in renames, "
             'for example {"": row_number}'
         )
+    pattern = utf8_text(entity.format.encoding)
+    if pattern and (mixed := next((name for name in names if re.fullmatch(pattern, name)), None)):
+        raise FileRefusedError(
+            f"{original}: column {mixed!r} of the header looks like utf-8, not {entity.format.encoding}; correct the "
+            "setting encoding, or convert the file if parts of it have different encodings"
+        )
     if twice:
         raise FileRefusedError(
             f"{original}: the header names {', '.join(map(repr, twice))} more than once; rename one of them in the file"
@@ -171,11 +179,13 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
     made = {name.lower() for name in (*entity.constants, *entity.debit_credit, entity.generated_key or "")}
     both = next((name for name in names if name.lower() in made), None)
     if both:
-        raise FileRefusedError(f"{original}: column {both!r} is in the file and in the settings; remove it from one")
+        raise FileRefusedError(
+            f"{original}: column {both!r} is in the file and in the settings; remove it from the file or the settings"
+        )
 
 
 def _lacks(header: Header, names: list[str], missing: list[str], original: Path, entity: Entity) -> str:
-    advice = "if they have other names there, declare renames; if other lines stand above the header, set skip_rows"
+    advice = "if they have other names in the file, declare renames; if the header is below other lines, set skip_rows"
     if not entity.format.loose_header and {_loose(name) for name in missing} <= {_loose(name) for name in names}:
         advice = "set header_match: loose"
     shown, line = ", ".join(map(repr, filter(None, names[:20]))), max(1, header.lines)

@@ -19,6 +19,7 @@ from tap_csv.sql import literal
 _NUMBER = r"[^0-9]{0,8}[0-9][0-9.,\s\x{00A0}\x{2007}\x{2009}\x{202F}'\x{2019}]*[^0-9]{0,8}"
 _DAY = r"([0-9]{1,4}[^0-9]{1,3}([0-9]{1,2}|[A-Za-z]{3,9})|[A-Za-z]{3,9} [0-9]{1,2})[^0-9]{1,3}[0-9]{2,4}([^0-9].*)?"
 _WHOLE = "[0-9]{1,18}"
+_PERCENT = r"[^%]*[0-9][^%0-9]*%"
 _BOOLEANS = (("true", "false"), ("yes", "no"))
 
 
@@ -61,6 +62,9 @@ def study_columns(table: Table, names: Mapping[str, str], entity: Entity, given:
         elif kind == "string" and one.filled and shares["whole"] == one.filled and not shares["zeros"]:
             found.notes.append(f"column {one.name} has only whole numbers and is loaded as text, as it may be a code; "
                                f"to calculate with it, declare it as integer or decimal")  # fmt: skip
+        elif kind == "string" and one.filled and shares["percent"] == one.filled:
+            found.notes.append(f"column {one.name} has percentages and is loaded as text; to calculate with it, "
+                               'declare it as decimal, and set currency_signs to ["%"] to read 12 % as 12')  # fmt: skip
         found.columns.append(Column(one.name, kind, decided, one.filled))
     _merge_numbers(found, [one for one in studied.values() if isinstance(one, Numbers)], given)
     _merge_days(found, {name: one for name, one in studied.items() if isinstance(one, Days)}, given)
@@ -70,6 +74,7 @@ def study_columns(table: Table, names: Mapping[str, str], entity: Entity, given:
 def _fields(table: Table, names: Mapping[str, str]) -> list[tuple[Field, dict[str, int]]]:
     """Return each column with the number of its values that look like a number, a day, and so on."""
     tests = {"number": _NUMBER, "day": _DAY, "whole": _WHOLE, "zeros": "0[0-9].*"}
+    tests |= {"percent": _PERCENT}
     tests |= {words[0]: f"(?i){'|'.join(words)}" for words in _BOOLEANS}
     wanted = []
     for sql in names.values():

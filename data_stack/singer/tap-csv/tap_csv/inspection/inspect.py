@@ -176,6 +176,6 @@ class _Inspection:
 
 
 def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the declared settings that divide a file into records, without those about columns."""
-    kept = ("quotechar", "encoding", "header_match", "ignore_rows")
+    """Return the declared settings that divide a file into records, without those about values."""
+    kept = ("quotechar", "encoding", "header_match", "renames", "row_end", "ignore_rows")
     return {name: given[name] for name in kept if name in given}

@@ -1,11 +1,11 @@
-"""Find delimiter and header of a file of which no column is declared, or list the layouts that fit."""
+"""Find delimiter and header of a file without declared columns, or list the layouts that fit."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,12 @@ from tap_csv.scan import MOST_BAD
 _SAMPLE = 2000
 """Number of records that decide the layout; all are read later."""
 _VALUE = re.compile(r"[^\w]*[\d.,:/'’\s+−-]*\d[\d.,:/'’\s+−-]*[^\w]*")
-"""A number, day or time: no name of a column."""
+"""A number, day or time. A header has no field like this."""
+
+_LONGER = (
+    "each row has one field more than the header, and it is empty; either the rows end with a delimiter that the "
+    "header lacks, or values with a delimiter in them are not in quotes"
+)
 
 Record = tuple[int, list[str]]
 """Line and fields of a record."""
@@ -52,6 +57,11 @@ def find_layout(path: Path, form: Format) -> Layout | Open:
     found = [layout for one in delimiters for layout in _layouts(one, readings, form)]
     if len(found) == 1:
         return found[0]
+    if not found and not form.ends_with_delimiter:
+        longer = replace(form, ends_with_delimiter=True)
+        found = [layout for one in delimiters for layout in _layouts(one, readings, longer)]
+        if found:
+            return Open("row_end", _LONGER, (Option({"row_end": "delimiter"}, found[0].option.means),))
     if found:
         return Open("delimiter and skip_rows", "several lines can be the header", tuple(one.option for one in found))
     if form.delimiter or form.skip_rows is not None:
@@ -71,7 +81,7 @@ def _records(path: Path, delimiter: str, quote: str, skipped: int) -> list[Recor
 
 
 def _fields(data: bytes, delimiter: str, quote: str) -> list[str]:
-    """Return the fields of a record; one that cannot be read is a single field."""
+    """Return the fields of a record; a record that cannot be read is a single field."""
     text = data.decode("utf-8", "replace")
     try:
         return next(csv.reader([text], delimiter=delimiter, quotechar=quote, strict=True), [text])
@@ -86,7 +96,7 @@ def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) ->
         at = next((at for at, (line, _) in enumerate(records) if line > form.skip_rows), None)
         if at is None or (len(records[at][1]) < 2 and not form.delimiter):
             return []
-        fits = _share(records, at) >= 1 - MOST_BAD and _is_widest(records[at][0], delimiter, readings)
+        fits = _share(records, at, form) >= 1 - MOST_BAD and _is_widest(records[at][0], delimiter, readings)
         return [_layout(delimiter, records, at)] if fits or form.delimiter else []
     least = 1 if form.delimiter else 2
     for at in range(min(len(records), SEARCHED_LINES)):
@@ -94,7 +104,7 @@ def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) ->
         if (
             len(names) >= least
             and _is_header(names)
-            and _share(records, at) >= 1 - MOST_BAD
+            and _share(records, at, form) >= 1 - MOST_BAD
             and _is_widest(records[at][0], delimiter, readings)
         ):
             if any(len(above) > len(names) and _is_header(above) for _, above in records[:at]):
@@ -118,12 +128,15 @@ def _is_header(names: Sequence[str]) -> bool:
     return bool(filled) and all(name and not _VALUE.fullmatch(name) for name in filled)
 
 
-def _share(records: list[Record], at: int) -> float:
-    """Return the share of later records with as many fields as record `at`; without later ones 0, or 1 if `at` is 0."""
+def _share(records: list[Record], at: int, form: Format) -> float:
+    """Return the share of later records that fit record `at` as header; without later ones 0, or 1 if `at` is 0."""
     below = records[at + 1 :]
     if not below:
         return 1.0 if at == 0 else 0.0
-    return sum(len(fields) == len(records[at][1]) for _, fields in below) / len(below)
+    width = len(records[at][1])
+    if form.ends_with_delimiter:
+        return sum(len(fields) == width + 1 and not fields[-1] for _, fields in below) / len(below)
+    return sum(len(fields) == width for _, fields in below) / len(below)
 
 
 def _is_widest(line: int, delimiter: str, readings: dict[str, list[Record]]) -> bool:

@@ -1,0 +1,33 @@
+"""Find UTF-8 text that was read with a Western single-byte encoding, as where files of both encodings were joined."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+_WESTERN = ("cp1252", "iso8859-1", "iso8859-15", "mac-roman", "cp850")
+"""Encodings in which the bytes of a UTF-8 letter are unlikely text, such as an uppercase A with a tilde before a sign.
+In other encodings, such as Cyrillic ones, they can be a common letter before a quote or a space."""
+_LEADS, _PUNCTUATION = b"\xc2\xc3", b"\xe2"
+"""First bytes, in UTF-8, of the letters of Western Europe (two bytes), and of dashes, quotes and the euro (three)."""
+
+
+def utf8_text(encoding: str) -> str | None:
+    """Return a regular expression for text whose non-ASCII characters all are UTF-8 read with `encoding`.
+
+    It accepts both Python's `re` and RE2, and matches the whole text. The letters and punctuation of Western Europe are
+    found.
+
+    Returns: None if `encoding` is not a Western single-byte encoding.
+    """
+    if codecs.lookup(encoding).name not in _WESTERN:
+        return None
+    leads, marks = (_characters(part, encoding) for part in (_LEADS, _PUNCTUATION))
+    following = _characters(bytes(range(0x80, 0xC0)), encoding)
+    letter = f"(?:[{leads}][{following}]|[{marks}][{following}][{following}])"
+    return rf"(?s)[\x00-\x7F]*{letter}(?:[\x00-\x7F]|{letter})*"
+
+
+def _characters(found: bytes, encoding: str) -> str:
+    """Return bytes as characters of a regular expression's class; bytes without a character are left out."""
+    return re.sub(r"([\[\]\\^-])", r"\\\1", found.decode(encoding, "ignore"))

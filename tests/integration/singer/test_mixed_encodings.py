@@ -1,0 +1,40 @@
+"""A file joined of UTF-8 and a Western encoding: the rows in UTF-8 are quarantined, all others are loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.singer import Kit
+
+OWN = ("Köln", "CAFÉ»", "«CAFÉ\u00a0»", "naïve café’s", "São Paulo – 5 €", "NÃO", "CAFÉ…", "plain")
+"""Values in cp1252 whose bytes include valid UTF-8 sequences or come close to them."""
+
+
+@pytest.mark.parametrize("more", ["", '9,"a\nb"\n'], ids=["read by DuckDB", "split into records"])
+@pytest.mark.parametrize("text", ["Zürich", "Größe – 5", "it’s", "É"])
+def test_utf_8_row_in_a_cp1252_file_is_quarantined(kit: Kit, text: str, more: str) -> None:
+    own = "".join(f"{number},{value}\n" for number, value in enumerate(OWN, start=20))
+    data = f"id,v\n1,{text}\n".encode() + (own + more).encode("cp1252")
+    kit.load(kit.csv(data), entity={"encoding": "cp1252"})
+    (bad,) = kit.quarantined
+    assert bad["line"] == 2 and "looks like utf-8 in a file of cp1252" in bad["reason"]
+    assert [v for (v,) in kit.query("SELECT v FROM t WHERE id >= '20' AND id < '30' ORDER BY id")] == list(OWN)
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "iso-8859-15", "mac-roman", "cp850"])
+def test_utf_8_row_is_found_in_other_western_encodings(kit: Kit, encoding: str) -> None:
+    kit.load(kit.csv("id,v\n1,Zürich\n".encode() + "2,Köln\n3,É\n".encode(encoding)), entity={"encoding": encoding})
+    assert [row["line"] for row in kit.quarantined] == [2]
+    assert kit.query("SELECT v FROM t ORDER BY id") == [("Köln",), ("É",)]
+
+
+def test_cyrillic_letter_before_a_sign_is_loaded(kit: Kit) -> None:
+    values = ["В\u00a0Москве", "Г»", "Д…", "ёж"]
+    text = "id,v\n" + "".join(f"{number},{value}\n" for number, value in enumerate(values))
+    kit.load(kit.csv(text.encode("cp1251")), entity={"encoding": "cp1251"})
+    assert [v for (v,) in kit.query("SELECT v FROM t ORDER BY id")] == values
+
+
+def test_header_in_utf_8_is_refused(kit: Kit) -> None:
+    done = kit.tap(kit.csv("id,Größe\n".encode() + "1,Köln\n".encode("cp1252")), encoding="cp1252", report_path=None)
+    assert done.code == 1 and "of the header looks like utf-8, not cp1252" in done.sentence
