@@ -20,7 +20,7 @@ import duckdb
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tap_csv.errors import FileRefusedError
-from tap_csv.files import prepare
+from tap_csv.files import measure, prepare
 from tap_csv.quarantine import Quarantine
 from tap_csv.scan import scan, write_parquet
 from tap_csv.settings import entities
@@ -131,7 +131,7 @@ def read(data: bytes, given_settings: dict[str, Any]) -> tuple[list[Row], int]:
         (folder / "t.csv").write_bytes(data)
         quarantine = Quarantine("t", folder)
         text = prepare(folder / "t.csv", entity, folder)
-        scanned = scan(_CONNECTION, text, entity, folder, quarantine)
+        scanned = scan(_CONNECTION, text, measure(text), entity, folder, quarantine)
         parquet = folder / "t.parquet"
         write_parquet(_CONNECTION, scanned, entity, scanned.values.types, parquet, "snappy")
         query = f"SELECT id, day, amount, note FROM read_parquet('{parquet}')"

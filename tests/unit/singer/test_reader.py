@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tap_csv.errors import FileRefusedError
-from tap_csv.files import prepare
+from tap_csv.files import measure, prepare
 from tap_csv.formats import Format
 from tap_csv.quarantine import Quarantine
 from tap_csv.records import Records
@@ -47,7 +47,7 @@ def read(data: bytes, entity: Entity = _ENTITY) -> Read:
         (folder / "t.csv").write_bytes(data)
         quarantine = Quarantine("t", folder)
         text = prepare(folder / "t.csv", entity, folder)
-        scanned = scan(_CONNECTION, text, entity, folder, quarantine)
+        scanned = scan(_CONNECTION, text, measure(text), entity, folder, quarantine)
         rows: list[tuple[str | None, ...]] = []
         if scanned.good:
             parquet = folder / "t.parquet"

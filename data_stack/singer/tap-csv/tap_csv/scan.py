@@ -18,7 +18,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from tap_csv.clean import Cleaned, clean, record_at
 from tap_csv.errors import FileRefusedError, TapError
-from tap_csv.files import Bytes, Text, measure
+from tap_csv.files import Bytes, Text
 from tap_csv.quarantine import First, Quarantine
 from tap_csv.rows import RowRules, ends_without_day, row_rules, swallowed, without_day
 from tap_csv.settings import Entity
@@ -36,6 +36,9 @@ _LONG_LINE = 2_000_000
 MANY_COLUMNS = 300
 """A file with more columns is read by one thread and written in small batches, to limit memory."""
 _BATCH = 2048
+_DICTIONARY = 5000
+"""Distinct values in a row group above which a column is written without a dictionary; DuckDB's limit of 24,576 costs
+much time for ids, whose dictionary is filled and then dropped."""
 _FOOTER = 3
 """Maximum number of rows without a day at the end of a file that are taken for totals, not for records."""
 
@@ -51,13 +54,18 @@ class Scanned:
     ignored: int
 
 
-def scan(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity, folder: Path, quarantine: Quarantine) -> Scanned:
+def scan(
+    con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Entity, folder: Path, quarantine: Quarantine
+) -> Scanned:
     """Find the good and bad records of a file, and how to read its values.
+
+    Args:
+        size: the byte counts of `text`.
 
     Raises:
         FileRefusedError: the whole file cannot be loaded.
     """
-    return _direct(con, text, entity) or _careful(con, text, entity, folder, quarantine)
+    return _direct(con, text, size, entity) or _careful(con, text, entity, folder, quarantine)
 
 
 def write_parquet(
@@ -72,7 +80,7 @@ def write_parquet(
     if len(columns) > MANY_COLUMNS:
         written = _write_by_arrow(con, chosen, path, compression)
     else:
-        options = f"FORMAT parquet, COMPRESSION {compression}"
+        options = f"FORMAT parquet, COMPRESSION {compression}, DICTIONARY_SIZE_LIMIT {_DICTIONARY}"
         row = con.execute(f"COPY ({chosen}) TO {literal(str(path))} ({options})").fetchone()
         written = int(row[0]) if row else 0
     if where == "true" and written != scanned.good:
@@ -106,12 +114,12 @@ def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, comp
     return written
 
 
-def _direct(con: duckdb.DuckDBPyConnection, text: Text, entity: Entity) -> Scanned | None:
+def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Entity) -> Scanned | None:
     """Let DuckDB read the file directly; return None if DuckDB may not do this (see the module) or a row is bad."""
-    size = measure(text)
     width = len(text.columns)
     crlf = size.returns > 0
-    # With one column a blank line could be a record; `clean` handles headers of several lines.
+    # In a single column, a blank line may be a record; and only `clean` handles headers of several lines, NUL bytes and
+    # mixed line ends. So `clean` must read such a file.
     if width < 2 or text.header_lines != 1 or size.nulls or (crlf and not size.returns == size.crlf == size.feeds):
         return None
     if not size.total:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from singer_sdk.streams import Stream
 
 from tap_csv.containers import content_digest
 from tap_csv.errors import FileRefusedError, TapError, of_duckdb, of_os
-from tap_csv.files import find, prepare
+from tap_csv.files import Bytes, Text, find, measure, prepare
 from tap_csv.memory import LoadedFile, Memory
 from tap_csv.quarantine import Quarantine
 from tap_csv.report import Counts
@@ -87,28 +88,35 @@ class CSVStream(Stream):
 
     def _scanned(self, path: Path, files: list[_File]) -> _File | None:
         """Scan a file; return None if its content is already loaded."""
+        self._quarantine.begin()
         stamp = _stamp(path)
         incremental = self.entity.incremental == "file"
         known = self._memory.unchanged(path, stamp) if incremental else None
-        digest = content_digest(path) if incremental and not known else ""
-        if incremental and not known:
-            known = self._memory.same_content(path, digest)
-            known = known or next((_loaded(file) for file in files if file.digest == digest), None)
+        if not known:
+            text, size, digest = self._measured(path)
+            if incremental:
+                known = self._memory.same_content(path, digest)
+                known = known or next((_loaded(file) for file in files if file.digest == digest), None)
         if known:
             self._touched[str(path)] = LoadedFile(stamp, known.digest, known.records)
             self.counts.append(Counts(str(path), skipped=known.records))
             return None
-        self._quarantine.begin()
+        if len(text.columns) > MANY_COLUMNS:  # one thread then needs as much memory as two threads usually need
+            self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
         try:
-            text = prepare(path, self.entity, self._csv_tap.folder)
-            if len(text.columns) > MANY_COLUMNS:  # one thread then needs as much memory as two otherwise need
-                self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
-            scanned = scan(self._csv_tap.connection, text, self.entity, self._csv_tap.folder, self._quarantine)
+            scanned = scan(self._csv_tap.connection, text, size, self.entity, self._csv_tap.folder, self._quarantine)
         except duckdb.Error as error:
             raise of_duckdb(error, path) from None
         read = scanned.good + scanned.bad
         self.counts.append(Counts(str(path), read=read, quarantined=scanned.bad, ignored=scanned.ignored))
         return _File(scanned, stamp, digest)
+
+    def _measured(self, path: Path) -> tuple[Text, Bytes, str]:
+        """Return the text of a file, its byte counts, and the digest of the file, computed at the same time."""
+        with ThreadPoolExecutor(1) as background:
+            digest = background.submit(content_digest, path)
+            text = prepare(path, self.entity, self._csv_tap.folder)
+            return text, measure(text), digest.result()
 
     def _refuse(self, path: Path, error: FileRefusedError) -> None:
         self._quarantine.forget()

@@ -47,7 +47,7 @@ def ascending(path: str, column: str) -> bool:
     this check is much faster than a search for duplicates.
     """
     last = None
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=1_000_000, columns=[column]):
+    for batch in pq.ParquetFile(path).iter_batches(batch_size=100_000, columns=[column]):
         values = batch.column(0)
         if values.null_count or (last is not None and len(values) and not _before(last, values[0])):
             return False

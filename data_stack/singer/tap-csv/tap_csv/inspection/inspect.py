@@ -13,7 +13,7 @@ import duckdb
 from tap_csv.clean import clean
 from tap_csv.containers import plain_text
 from tap_csv.errors import FileRefusedError, TapError, of_duckdb, of_os
-from tap_csv.files import Text, prepare
+from tap_csv.files import Text, measure, prepare
 from tap_csv.inspection.columns import Columns, study_columns
 from tap_csv.inspection.encoding import find_encoding
 from tap_csv.inspection.keys import key_candidates, key_question
@@ -147,7 +147,7 @@ class _Inspection:
         quarantine = Quarantine(NAME, self._folder)
         try:
             text = prepare(self._file, entity, self._folder)
-            scanned = scan(self._con, text, entity, self._folder, quarantine)
+            scanned = scan(self._con, text, measure(text), entity, self._folder, quarantine)
         except FileRefusedError as error:
             self._report.open.append(Open("file", f"the tap would refuse it: {error.message}"))
             return
