@@ -26,7 +26,7 @@ def file_uploader(
     image_id: pulumi.Output[str],
     options: pulumi.ResourceOptions,
 ) -> docker.Container:
-    """Register the file uploader; once it exists, every file is in its volume."""
+    """Register the file uploader; once it exists, every file is in the files volume of its service."""
     with_files = [service for service in services if service.files]
     return docker.Container(
         f"{settings.stack}-files",
@@ -74,5 +74,5 @@ def _upload(
     return docker.ContainerUploadArgs(
         file=f"{_at(service)}/{file.name}",
         content=pulumi.Output.secret(content),
-        permissions="0444",  # older plugins cannot set a file's owner; only this service mounts the volume
+        permissions="0444",  # all may read: older plugins cannot set the owner; only this service has the volume
     )

@@ -36,7 +36,7 @@ def has_workers(settings: Settings) -> bool:
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment of every part. Airflow reads a secret with the command in a `_CMD` variable."""
+    """Return the environment variables of every part. Airflow reads a secret with the command in a `_CMD` variable."""
     celery = settings.executor == "celery"
     values = {
         "CORE__EXECUTOR": "CeleryExecutor" if celery else "LocalExecutor",
@@ -89,13 +89,13 @@ def _bundles() -> str:
 def parallelism(settings: Settings) -> Mapping[str, str]:
     """Return the environment variable with the number of parallel tasks, for the scheduler only.
 
-    In the environment of all parts, a change of the number of workers would replace all their containers.
+    If all parts had this variable, a change of the number of workers would replace the containers of all parts.
     """
     return {"AIRFLOW__CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if has_workers(settings) else 1))}
 
 
 def runner_environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment of the part that runs tasks, with the variables of the pipeline runner."""
+    """Return the environment variables of the part that runs tasks, including those of the pipeline runner."""
     return {**environment(settings), **_runner.environment(settings)}
 
 

@@ -22,7 +22,7 @@ HOURS = 744
 
 
 def plan_owned(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
-    """Plan a stack on the user's own server; it counts against the budget like a rented one."""
+    """Plan a stack on the user's own server, whose price counts against the budget like that of a rented server."""
     price = settings.server_price
     inputs = replace(inputs, stated=price.currency if price else None)
     needs = demand(settings, services).on_one_disk()

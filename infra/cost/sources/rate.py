@@ -32,10 +32,10 @@ _NOTED_PERCENT = 2
 
 
 def find(settings: Settings, today: date, *, ask: bool) -> Fx:
-    """Return the rate of the settings, else the newest of cache, ECB (only with `ask`) and package.
+    """Return the rate in the settings, else the newest rate: from the cache, the ECB (only with `ask`) or this package.
 
     Raises:
-        UnknownError: the rate of the settings is probably inverted, so the bill would be too low.
+        UnknownError: the rate in the settings is probably inverted, so the bill would be too low.
     """
     newest = shipped()
     cached = _cached()
@@ -60,7 +60,7 @@ def find(settings: Settings, today: date, *, ask: bool) -> Fx:
 
 
 def shipped() -> Fx:
-    """Return the rate in the package."""
+    """Return the rate that was saved in this package."""
     rate = json.loads((SHIPPED / "source.json").read_text())["rate"]
     return Fx(rate=Decimal(rate["usd_per_eur"]), date=date.fromisoformat(rate["date"]), source=rate["source"])
 
