@@ -80,7 +80,7 @@ def read(project: Path, stack: str) -> Settings:
 def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
     """Return the settings of `stack` after checking that the engine resolved exactly the same settings.
 
-    The engine also reads other sources: another file (`--config-file`), `Pulumi.yaml`, environments.
+    The engine also reads other sources: another file (`--config-file`), `Pulumi.yaml`, and Pulumi's environments.
 
     Args:
         engine: the configuration that the engine resolved, by key with its namespace, decrypted.
@@ -201,7 +201,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
 
 
 def put_back(path: Path, original: bytes) -> None:
-    """Restore a stack file, but keep secrets that were generated since, with the key that decrypts them.
+    """Restore the `original` stack file, but keep secrets that were generated later, and the key that decrypts them.
 
     A failed deployment may have created resources with these secrets, such as a server.
     """

@@ -74,7 +74,7 @@ def container(
         log_driver=LOG_DRIVER,
         log_opts=LOG_OPTIONS,
         stop_timeout=service.grace_s,  # for `docker stop`, and for a restart of Docker or the machine
-        destroy_grace_seconds=service.grace_s,  # for a removal by the engine
+        destroy_grace_seconds=service.grace_s,  # for a removal of the container by the engine
         opts=pulumi.ResourceOptions.merge(options, _replacing(service, context)),
     )
 

@@ -1,4 +1,4 @@
-"""Files for the containers: configuration and secrets, delivered without using environment variables, arguments or
+"""Deliver files with configuration and secrets to the containers, without using environment variables, arguments or
 image layers.
 
 The daemon refuses to copy a file into a container whose root is read-only, even onto a volume. So one container

@@ -201,8 +201,8 @@ def plan_for_deployment(
     """Return the plan of these settings if it passes the gate and the check for harmful changes.
 
     Args:
-        project: the folder of the stack files that share the budget; None for
-            `infra.engine.environment.deployed_project()`.
+        project: the folder of the stack files that share the budget; None for the folder that
+            `infra.engine.environment.deployed_project` returns.
         identity: the stack's identity; None when it is not known.
         own: services of this stack that are not in the catalogue.
         beside: other stacks of the same program.

@@ -1,4 +1,4 @@
-"""The gate: the function that the program, the policy pack, the commands and the agents call before a change."""
+"""Define the gate: the function that program, policy pack, commands and agents call before a change of a stack."""
 
 from __future__ import annotations
 

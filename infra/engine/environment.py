@@ -89,7 +89,8 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
     A backend or a passphrase that the user has set is kept.
 
     Args:
-        make: create the state folder and the passphrase if they are missing; False for commands that only read.
+        make: whether to create the state folder and the passphrase if they are missing; False for commands that only
+            read.
 
     Raises:
         UnreachableError: the engine is not installed.

@@ -1,6 +1,6 @@
 """Identify a stack: its identity is created once and stored as a tag of the stack in the state.
 
-Clones that share the state share the identity; a clone with its own state has another one.
+Clones that share the state share the identity; a clone with its own state has another identity.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class EngineState:
         if done.returncode and "no stack named" in done.stderr:
             return ""
         if done.returncode:
-            from infra.engine.errors import to_stack_error  # imported late: takes 0.3 s, and only failures need it
+            from infra.engine.errors import to_stack_error  # imported here: it takes 0.3 s, and only failures need it
 
             raise to_stack_error(" ".join(done.stderr.split()) or "the engine gave no reason", self._stack)
         return done.stdout

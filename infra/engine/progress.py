@@ -42,7 +42,7 @@ class Progress:
         self.begin()
 
     def begin(self, *, planned: bool = False) -> None:
-        """Start a new attempt: forget the events of an earlier one.
+        """Start a new attempt: forget the events of an earlier attempt.
 
         Args:
             planned: True for a preview, which changes nothing.

@@ -71,7 +71,7 @@ class StackOperations:
         self.plan: Plan | None = None
         """The plan that the program made when the engine last ran it; None before the first run."""
         self._environment = self._engine_environment()
-        os.environ["PATH"] = self._environment["PATH"]  # the Automation API looks for the engine here
+        os.environ["PATH"] = self._environment["PATH"]  # the Automation API looks for the engine on this PATH
         for clear in (release_dead, drop_torn):
             clear(self._environment["PULUMI_BACKEND_URL"], stack)
         self._stack = self._run(self._open)
@@ -158,7 +158,7 @@ class StackOperations:
             [*command, "--non-interactive"],
             cwd=self.project,
             env={**os.environ, **self._environment},
-            input=f"{value}\n",  # the engine strips one newline, and a private key must end with one
+            input=f"{value}\n",  # the engine strips one newline, and a private key must end with a newline
             capture_output=True,
             text=True,
         )

@@ -1,4 +1,4 @@
-"""Edit the exported Pulumi state of a stack in ways that the engine cannot; every function is pure."""
+"""Edit the exported Pulumi state of a stack in ways that the engine does not offer. All functions are pure."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ def kind_of(item: Mapping[str, Any]) -> str | None:
 
 
 def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
-    """Return the URNs of resources of these kinds, and of a subnet's network and a private address's server."""
+    """Return the URNs of resources of these kinds.
+
+    The kind `subnet` also stands for its network, and `server_network` also for its server.
+    """
     whole = {"subnet": "network", "server_network": "server"}
     sought = {*kinds, *(whole[kind] for kind in kinds if kind in whole)}
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]

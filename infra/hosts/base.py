@@ -173,7 +173,10 @@ class Host(ABC):
         return True
 
     def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
-        """Check and mark the owner of the machine (see `infra.ownership`); only for a host that creates its machine."""
+        """Check and mark the owner of the stack's resources (see `infra.ownership`).
+
+        This method is only for a host that makes its machine.
+        """
         raise NotImplementedError
 
     @abstractmethod
@@ -193,7 +196,7 @@ class Host(ABC):
 
         Raises:
             UnreachableError: the key was not accepted, or differs from the key that was accepted before.
-            UsageError: a key was accepted, but this host has no key to accept.
+            UsageError: the person did not type `yes`; or a key was accepted, but this host has no key to accept.
         """
         if accepted:
             raise UsageError(f"host {self.name} has no host key to accept", next_command="leave out --accept-host-key")

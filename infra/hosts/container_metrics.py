@@ -151,7 +151,7 @@ def _values(stats: dict[str, Any]) -> tuple[float, float, float, float] | None:
     if "usage" not in memory:
         return None
     detail = memory.get("stats") or {}
-    prefix = "total_" if "total_inactive_file" in detail else ""  # in cgroup v1, it includes child groups
+    prefix = "total_" if "total_inactive_file" in detail else ""  # in cgroup v1, `total_` includes child groups
     inactive, active = (detail.get(prefix + kind, 0) for kind in ("inactive_file", "active_file"))
     seconds = stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
     return seconds, max(0, memory["usage"] - inactive), active, memory["limit"]

@@ -60,7 +60,7 @@ def deploy(
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
     Raises:
-        StackError: of every kind that `StackOperations` raises, and UnreachableError for an unhealthy service.
+        StackError: an error of `StackOperations`, or an `UnreachableError` for an unhealthy service.
     """
     settings = read(project, stack)
     image_lock.read(project)  # refuse a malformed lock file before anything is changed

@@ -33,7 +33,7 @@ class Ask(Protocol):
 
 
 def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
-    """Store everything that a deployment needs in the stack file: token, domain, address, and every secret.
+    """Store every value that a deployment needs in the stack file: token, domain, e-mail address, and every secret.
 
     Args:
         ask: asks a person; None without a terminal.

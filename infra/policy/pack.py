@@ -1,4 +1,4 @@
-"""State that the policies share: the settings of the stack, and prices fetched once for each deployment."""
+"""Hold what the policies share: the settings of the stack, and prices that are fetched once for each deployment."""
 
 from __future__ import annotations
 

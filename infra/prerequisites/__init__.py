@@ -52,7 +52,7 @@ def prepare(
         end: called with each prerequisite and its installation.
 
     Raises:
-        UnreachableError: a prerequisite is unavailable; earlier ones stay installed.
+        UnreachableError: a prerequisite is unavailable; earlier prerequisites stay installed.
     """
     with _alone():
         for prerequisite in wanted:

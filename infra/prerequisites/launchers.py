@@ -75,7 +75,7 @@ def install(target: Path, modules: Mapping[str, str]) -> list[Path]:
 
 
 def is_current(folder: Path, name: str, module: str) -> bool:
-    """Return whether the launcher of `name` in `folder` starts `module` with this Python environment."""
+    """Return whether the launcher of `name` in `folder` starts `module` with the Python that runs now."""
     return (folder / name).read_text(encoding="utf-8") == _text(module)
 
 

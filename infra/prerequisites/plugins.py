@@ -65,7 +65,7 @@ class Plugins:
         return launchers.official(name, version(DOWNLOADED[name]) if name in DOWNLOADED else None)
 
     def _is_current(self, name: str) -> bool:
-        """Return whether the launcher starts the installed stand-in with this Python environment."""
+        """Return whether the launcher starts the installed stand-in with the Python that runs now."""
         replacement, folder = offline.find(), plugins_folder(self.project)
         return replacement is not None and launchers.is_current(folder, name, replacement.plugins[name])
 

@@ -85,7 +85,7 @@ def run(
 
 
 def digest(*parts: bytes | str) -> str:
-    """Return 16 characters that change when any part changes."""
+    """Return a digest of all parts, as 16 hexadecimal digits."""
     total = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

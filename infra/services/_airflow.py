@@ -55,7 +55,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "API__SECRET_KEY_CMD": "cat /run/fds/secret_key",
         "API_AUTH__JWT_SECRET_CMD": "cat /run/fds/jwt_secret",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change only with the image
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change only if the image changes
         "SCHEDULER__ENABLE_HEALTH_CHECK": "True",
         # A task without a heartbeat for this long counts as dead, and is repeated.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
@@ -73,7 +73,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def _bundles() -> str:
-    """Return the folders with DAGs: those of the package, and those of the user's project."""
+    """Return the folders with the DAGs of the package and of the user's project, as JSON."""
     return json.dumps(
         [
             {

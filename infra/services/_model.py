@@ -154,7 +154,8 @@ class Service:
     """`uid:gid`; never root."""
     profile: str = "lean"
     wanted: Callable[[Settings], bool] = lambda _: True
-    """Return whether the settings allow the service; it runs if its profile is selected or another service needs it."""
+    """Function that returns whether the settings allow the service. An allowed service runs if its profile is selected
+    or another service needs it."""
     entrypoint: tuple[str, ...] = ()
     """Replaces the entrypoint of the image, if set."""
     command: tuple[str, ...] = ()
@@ -191,18 +192,18 @@ class Service:
     probes: bool = False
     """Whether the service requests the UIs of other services; then it joins only the network of the proxy."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
-    """Container port by host port; only the proxy publishes ports."""
+    """Function that returns the container's port by port of the host; only the proxy publishes ports."""
     scaled_by: Literal["workers"] | None = None
     """The setting with the number of replicas."""
     stateless: bool = False
-    """Whether an update keeps the old container until the new one is healthy; two versions then run together."""
+    """Whether an update keeps the old container until the new container is healthy; then two versions run together."""
     architectures: tuple[str, ...] = ("x86", "arm")
     shm_mb: int = 0
     grace_s: int = 20
     """How long a container that is stopped may take to end its work before it is killed, in seconds."""
     after_up: Callable[[DockerClient, str, Say], None] | None = None
-    """Called at the end of `fds up`, if every service is healthy, with the stack's Docker client, the stack's name, and
-    a function that prints a line."""
+    """Function to call at the end of `fds up`, if every service is healthy, with the stack's Docker client, the stack's
+    name, and a function that prints a line."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of the service's containers, in addition to the stack's labels."""
 

@@ -186,9 +186,9 @@ def _health(context: Context) -> str:
 
 
 def _users(context: Context) -> str:
-    """Return the login as a bcrypt line. The salt is derived from the password, so that every rendering is identical.
+    """Return the login as a line with a bcrypt hash. Its salt depends only on stack and password, so it never changes.
 
-    The cost factor is the lowest usual one, because the password is generated and every request checks it.
+    The cost factor is the lowest usual factor, because the password is generated and every request checks it.
     """
     password = context.secrets["ui_password"]
     digest = hashlib.sha256(f"salt {context.settings.stack} {password}".encode()).digest()

@@ -24,7 +24,7 @@ class _Idea:
 
     Args:
         loss: rank of what the user gives up; the suggestions with the lowest number come first.
-        update: new values by field of the settings.
+        update: new values of settings, by the name of the field.
     """
 
     loss: int

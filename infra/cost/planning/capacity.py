@@ -1,6 +1,7 @@
 """Compare the needs of the services with a machine: memory in MiB, CPU in cores, disks in GB.
 
-Reservations plus overhead must fit. Limits may exceed the machine by `MEMORY_OVERCOMMIT` and `CPU_OVERCOMMIT`.
+Reservations plus overhead must fit. The sum of the limits may exceed the machine's resources by the factors
+`MEMORY_OVERCOMMIT` and `CPU_OVERCOMMIT`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ MIB = 1_048_576
 
 @dataclass(frozen=True)
 class Machine:
-    """Resources of a machine; None if unknown."""
+    """Resources of a machine; each is None if it is unknown."""
 
     memory_mb: int | None = None
     cores: int | None = None

@@ -59,7 +59,7 @@ class RentalInputs:
     deployed: Deployed | None = None
     """The running server and volume of this stack; None if unknown."""
     allow_snapshot: bool = False
-    """Accept prices or a rate that are too old, with a warning."""
+    """Whether to accept prices or a rate that are too old, with a warning."""
     machine: Machine | None = None
     """The existing machine that the containers run on; None if there is none yet or it was not examined."""
 

@@ -104,7 +104,7 @@ class JsonReader:
             yield JsonReader(value, f"{self._path}[{index}]", self._source)
 
     def by(self, key: str) -> Iterator[tuple[str, JsonReader]]:
-        """Return the entries of a list by their member `key`; a duplicate name is an error, even with equal entries."""
+        """Return the entries of a list by their member `key`, the name; two entries with one name are an error."""
         seen: set[str] = set()
         for entry in self.items():
             name = entry.get(key).text()

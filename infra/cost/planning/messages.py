@@ -37,7 +37,7 @@ def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: 
 
 
 def lack_of(best: Candidate, *, auto: bool) -> str:
-    """Return why a server type cannot be used."""
+    """Return why the server type `best` cannot be used; with `auto`, no other server type can be used either."""
     name = f"{best.kind.name} in {best.location}"
     if best.problems:
         lacks = "; ".join(best.problems)

@@ -1,4 +1,4 @@
-"""Models of a plan. `fds cost --json` prints their JSON; `plan.schema.json` is generated from them."""
+"""Define the models of a plan. `fds cost --json` prints their JSON; `plan.schema.json` is generated from them."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _source(settings: Settings) -> str:
 
 
 def _without_image(services: Sequence[Service], machine: Machine) -> Iterator[str]:
-    """Yield the services that have no image for the processor of the server."""
+    """Yield a text that names the services without an image for the server's processor, if there are any."""
     lacking = sorted(one.name for one in services if machine.architecture not in (None, *one.architectures))
     if lacking:
         yield f"no {machine.architecture} image: {', '.join(lacking)}"

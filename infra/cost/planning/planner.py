@@ -167,7 +167,7 @@ def judge(
 
     Args:
         amounts: the items of the stack's bill; None when unknown.
-        doubts: reasons why the bill or the fit is unknown, in addition to those of prices, rate and group.
+        doubts: reasons why the bill or the fit is unknown, in addition to reasons in prices, rate and group.
         lacking: resources that do not fit; empty when everything fits.
         extra: further items that the stack pays for.
     """

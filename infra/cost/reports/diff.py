@@ -63,7 +63,10 @@ def _once(before: Plan, after: Plan) -> list[Change]:
 
 
 def _replaced(before: Plan, after: Plan) -> bool:
-    """Return whether a new server replaces the old one. With the same location and architecture, it is resized."""
+    """Return whether a new server replaces the old server.
+
+    If location and architecture stay the same, the old server is resized instead.
+    """
     old, new = before.server, after.server
     return bool(old and new and (old.location, old.architecture) != (new.location, new.architecture))
 

@@ -53,7 +53,7 @@ class Priced:
 
 
 def ask(accounts: Iterable[Account]) -> list[Entries]:
-    """Read all resources of each account; if two tokens belong to one account, only the first gets the resources.
+    """Read all resources of each account; if two tokens belong to one account, only the first listing is filled.
 
     Raises:
         UnreachableError, UnknownError: an API does not answer, or its response is invalid.

@@ -47,7 +47,7 @@ class Account:
         return cls(token.require(stack))
 
     def prices(self, today: date) -> prices.PriceList:
-        """Return today's price list of this account, in its currency and with its VAT."""
+        """Return today's price list of this account, in the account's currency and with the account's VAT."""
 
         def ask() -> prices.PriceList:
             pricing = self._request("/pricing")

@@ -107,7 +107,7 @@ def _checked(found: Any) -> Fx | None:
 
 def _asked() -> Fx | None:
     """Fetch the rate from the ECB; None without a valid response. The plan states the age of the rate it uses."""
-    import requests  # imported late: takes 0.2 s, and only this path needs it
+    import requests  # imported here: it takes 0.2 s, and only this function needs it
 
     def ask() -> str:
         with requests.get(ECB, timeout=_ECB_SECONDS, stream=True) as answer:

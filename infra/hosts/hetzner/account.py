@@ -48,12 +48,12 @@ class Account:
         Raises:
             UnreachableError: there is no token, or the API refuses it or does not answer.
         """
-        from infra.hosts.hetzner.api import request  # imported late: takes 0.3 s, and a local stack does not need it
+        from infra.hosts.hetzner.api import request  # imported here: it takes 0.3 s, and a local stack does not need it
 
         return request(settings.stack, lambda api: _found(api, settings, identity))
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
-        """Return the resources that exist but are not in the Pulumi state, to adopt them.
+        """Return the resources that exist but are not in the Pulumi state, so that a deployment can adopt them.
 
         Args:
             known: ids in the Pulumi state, by kind.

@@ -119,7 +119,7 @@ class HetznerHost(Host):
         reconcile.read_again(operations, state_edits.urns_of(operations.recorded(), wrong), say)
 
     def after_failure(self, operations: StackOperations, say: Say) -> None:
-        """Switch the server on, because a failed resize can leave it off; if that is refused, leave it as it is."""
+        """Switch the server on, because a failed resize can leave it off."""
         from infra.engine import state_edits
         from infra.hosts.hetzner import recovery
 

@@ -1,4 +1,4 @@
-"""Correct the Pulumi state before a deployment, after a kill or a change in the provider's console."""
+"""Correct the Pulumi state before a deployment, after a killed deployment or a change in the provider's console."""
 
 from __future__ import annotations
 

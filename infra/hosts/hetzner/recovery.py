@@ -1,4 +1,4 @@
-"""Repair a server's stack before and after a deployment: after a kill, or a change in the provider's console."""
+"""Repair the stack of a rented server after a killed deployment, or after a change in the provider's console."""
 
 from __future__ import annotations
 
