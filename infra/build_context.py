@@ -17,7 +17,7 @@ from stack_runtime.source_tree import copied_tree, files_below, source_files, so
 
 
 def context_dir() -> Path:
-    """Return the build context of every image: the sources, with the project's content in place of the demo."""
+    """Return the build context folder of every image: the sources, with the project's content instead of the demo's."""
     sources, content = source_tree(), content_dir()
     if content == sources / "data_stack":
         return sources
@@ -26,7 +26,7 @@ def context_dir() -> Path:
     for name in filter(lambda name: (content / name).is_dir(), FOLDERS):
         files += files_below(content / name, f"data_stack/{name}")
     context = copied_tree("contexts", content, files)
-    for name in FOLDERS:  # the Dockerfiles copy all of them, and the project may lack some
+    for name in FOLDERS:  # the Dockerfiles copy each of these folders, but a project may lack some
         (context / "data_stack" / name).mkdir(parents=True, exist_ok=True)
     return context
 
@@ -34,7 +34,7 @@ def context_dir() -> Path:
 def reference(stack: str, image: str | Build, lock: Mapping[str, str]) -> str:
     """Return the name of the image on the host; the tag of a built image is a digest of its content.
 
-    Names contain the stack, so that one stack cannot remove the image of another.
+    The name of a built image contains the stack's name, so that one stack cannot remove the image of another stack.
 
     Args:
         lock: digests of pulled images (see `infra.image_lock`).
@@ -55,7 +55,7 @@ def _repository(stack: str, build: Build) -> str:
 
 
 def pulled_images(services: Iterable[Service]) -> list[str]:
-    """Return the images that are pulled for these services: those without a Dockerfile, and bases of Dockerfiles."""
+    """Return the images to pull for these services: images without a Dockerfile, and base images of Dockerfiles."""
     found: set[str] = set()
     for service in services:
         found |= {service.image} if isinstance(service.image, str) else {*base_images(service.image).values()}
@@ -63,13 +63,13 @@ def pulled_images(services: Iterable[Service]) -> list[str]:
 
 
 def base_images(build: Build) -> dict[str, str]:
-    """Return the base images of a Dockerfile by build argument: the values of `ARG` lines before the first `FROM`."""
+    """Return a Dockerfile's base images by build argument, as the `ARG` lines before the first `FROM` define them."""
     head = re.split(r"^FROM ", (source_tree() / build.dockerfile).read_text(), maxsplit=1, flags=re.MULTILINE)[0]
     return dict(re.findall(r"^ARG (\w+)=(\S+)$", head, re.MULTILINE))
 
 
 def build_arguments(build: Build, lock: Mapping[str, str]) -> dict[str, str]:
-    """Return the build arguments that pin the base images; a base image that is not locked has no argument."""
+    """Return the build arguments that pin the base images; a base image without a locked digest gets no argument."""
     return {name: pinned(base, lock) for name, base in base_images(build).items() if base in lock}
 
 

@@ -21,7 +21,7 @@ from stack_runtime.paths import keys_folder
 def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
     """Yield the endpoint of the stack's Docker daemon.
 
-    It is local, or leads through an SSH tunnel that is open while the `with` block runs.
+    The endpoint is local, or leads through an SSH tunnel that is open while the `with` block runs.
 
     Raises:
         UsageError: there is no such stack.

@@ -1,4 +1,4 @@
-"""Ask Docker and the registry for the digests of images, to lock them and to check those that are locked."""
+"""Ask Docker and the registry for the digests of images, to lock images and to check locked images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.settings import Settings
 from stack_runtime.errors import UnreachableError, UsageError
 
 _LONGEST_REASON = 200
-"""Characters of a registry's answer that are shown."""
+"""Maximum length of a registry's answer in a message, in characters."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The lock file `images.lock.yaml`: the digest of each image that is pulled, one file for all stacks of a project."""
+"""Read and write the lock file `images.lock.yaml`: the digests of the images that all stacks of a project pull."""
 
 from __future__ import annotations
 

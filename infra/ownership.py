@@ -1,4 +1,4 @@
-"""Refuse to change resources of another stack with the same name, and take them over after a person typed the owner."""
+"""Refuse to change resources of another stack with the same name, unless a person typed the owner to take them over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stack_runtime.errors import RefusedError
 from stack_runtime.paths import keys_folder
 
 _NAMED = 3
-"""Maximum number of resources that an error names; the error only states how many others there are."""
+"""Maximum number of resources that an error names; of further resources, the error states only the number."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Part:
     """A resource with this stack's name that this stack did not create.
 
     Args:
-        owner: the identity that marks it; empty for a resource of an earlier version, which had no identities.
+        owner: the identity in the mark of the resource; empty if an earlier version, without identities, created it.
     """
 
     kind: str
@@ -67,11 +67,12 @@ def claim(settings: Settings, project: Path, owner: Owner, *, take_over: str = "
 
     Args:
         project: the folder of the stack file.
-        take_over: what a person typed: the owner of the parts to take over, or the stack's name if they have none.
-        write: mark the resources of this stack; False for a preview.
+        take_over: what a person typed: the owner whose resources are taken over, or the stack's name for resources
+            without an owner.
+        write: whether to mark the resources of this stack; False for a preview.
 
     Raises:
-        ForeignError: something belongs to another stack.
+        ForeignError: a resource belongs to another stack.
         UnreachableError: Docker or the account does not answer.
     """
     host, keys = host_of(settings), keys_folder(project, settings.stack)
@@ -91,7 +92,7 @@ def _claim_docker(client: DockerClient, settings: Settings, owner: Owner, take_o
         if foreign:
             docker_owner.release(client, settings.stack)
         first = docker_owner.claim(client, settings.stack, owner.identity)
-        if first != owner.identity:  # another deployment has begun at the same time
+        if first != owner.identity:  # another stack's deployment marked them at the same time
             refuse(settings.stack, _marked(client, settings.stack, first), name)
 
 
@@ -114,7 +115,7 @@ def foreign_on(client: DockerClient, stack: str, owner: Callable[[], Owner]) -> 
     """Return the parts of another stack of this name on a Docker daemon that several stacks share.
 
     Args:
-        owner: called if the daemon has something of this name.
+        owner: returns the identity and state of this stack; called only if the daemon has resources with its name.
     """
     marked = docker_owner.owner(client, stack)
     if marked is not None:

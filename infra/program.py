@@ -33,14 +33,15 @@ def main(
     wait: bool = True,
     owner: Owner | None = None,
 ) -> Plan:
-    """Run the Pulumi program; raise before any resource is registered when the settings may not be deployed.
+    """Run the Pulumi program; raise an error before any resource is registered if the settings may not be deployed.
 
     Args:
         project: the folder of the stack file.
         adopt: import ids by kind, for resources that an interrupted deployment left in the account.
         approved: the only settings that may be deployed; None when no approval is needed.
-        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
-        wait: wait until the server is ready; False when only account resources are updated.
+        agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
+            the plan.
+        wait: whether to wait until the server is ready; False when only account resources are updated.
         owner: the stack's identity and Pulumi state; None to skip the check whether another stack has its name.
 
     Returns: the plan that passed the gate.

@@ -1,4 +1,4 @@
-"""The settings that can be scaled, derived from the metadata `Scale` of `infra.settings`.
+"""Derive the settings that can be scaled from the metadata `Scale` of `infra.settings`.
 
 `fds scale`, the planner's alternatives, the agents' request, the dashboard's form and the table in docs/cost.md take
 names, types, bounds and help from here.
@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from infra.settings import Scale, ServiceOverride, Settings
 
 SERVICE = "SERVICE"
-"""Place of a service's name in a key such as `memory.SERVICE`."""
+"""Placeholder for a service's name in a key such as `memory.SERVICE`."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Scalable:
     """One setting that can be scaled.
 
     Args:
-        name: field of `Settings`, or of `ServiceOverride` with `per_service`.
-        key: how `fds scale` spells it, `volumeGb` or `memory.SERVICE`.
-        annotation: type of a value with its bounds, for another model.
+        name: field of `Settings`; if `per_service` is true, field of `ServiceOverride`.
+        key: how `fds scale` spells the setting, such as `volumeGb` or `memory.SERVICE`.
+        annotation: type of a value with its bounds, for a field of another Pydantic model.
         kind: the plain Python type of a value.
     """
 
@@ -43,7 +43,7 @@ class Scalable:
         """Return the value that a text stands for; bounds are checked by `Settings`.
 
         Raises:
-            ValueError: the text has another form; the message says which one is expected.
+            ValueError: the text has another form; the message says which form is expected.
         """
         if self.kind is bool:
             if text not in ("true", "false"):

@@ -1,4 +1,7 @@
-"""Types of single settings. They accept only plain spellings of numbers, dates and booleans; Pydantic accepts more."""
+"""Define the types of settings.
+
+They accept only plain spellings of numbers, dates and booleans, while Pydantic accepts more.
+"""
 
 from __future__ import annotations
 
@@ -115,8 +118,8 @@ RegistryAddress = Annotated[
     _text(r"^$|^https?://[A-Za-z0-9.:\[\]-]+$", "an address such as https://mirror.example.com, without a path"),
 ]
 Plain = BeforeValidator(_number)
-"""Refuses other spellings of a number. Put it after the bounds in an annotation: Pydantic omits bounds that follow a
-validator from the JSON schema, where forms and models read them."""
+"""Validator that refuses other spellings of a number. Put it after the bounds in an annotation: Pydantic omits bounds
+that follow a validator from the JSON schema, from which forms and language models read them."""
 Port = Annotated[int, Field(ge=1, le=65_535), Plain]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False), Plain]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False), Plain]

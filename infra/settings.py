@@ -1,4 +1,4 @@
-"""Define all settings of one stack: what `Pulumi.<stack>.yaml` may contain, checked once.
+"""Define all settings of one stack, which are what `Pulumi.<stack>.yaml` may contain, and check them once.
 
 The keys in the stack file are camelCase under the project's namespace, for example
 `freelancer-data-stack:budgetUsd: "50"`. The model is frozen; a change is a new `Settings`.
@@ -30,7 +30,7 @@ class Scale:
 
     Args:
         label: short name with the unit, such as "Data volume in GB".
-        help: what a user should know before a change; empty when the label says it.
+        help: what a user should know before a change; empty when the label says enough.
         key: first part of the name that `fds scale` takes; empty for the name in the stack file.
     """
 
@@ -44,7 +44,7 @@ class _Frozen(BaseModel):
 
 
 class ServiceOverride(_Frozen):
-    """Changes of one service. Megabytes are MiB; the memory limit changes in proportion to the reservation."""
+    """Changes of one service. `memory_mb` is in MiB; the memory limit changes in proportion to this reservation."""
 
     memory_mb: Annotated[
         Annotated[int, Field(ge=16, le=1_048_576), types.Plain] | None,
@@ -109,7 +109,7 @@ class Settings(_Frozen):
     """Stacks of one group share one budget."""
     tax: Literal["gross", "net"] = "gross"
     fx_rate: types.Rate | None = None
-    """US dollars for one euro, with its date in `fx_date`; without it, the ECB's published rate is used."""
+    """US dollars for one euro, with its date in `fx_date`; without this rate, the ECB's published rate is used."""
     fx_date: types.Day | None = None
     allow_snapshot: types.Flag = False
     """Whether to plan with prices or a rate that are older than allowed; every report then says so."""
@@ -137,9 +137,10 @@ class Settings(_Frozen):
     """Name or address of a server that the user already has, for the host `ssh`."""
     ssh_port: types.Port = 22
     ssh_user: types.LinuxUser = "root"
-    """User who prepares that server for the first deployment: root, or a user who may use sudo without a password."""
+    """User who prepares the server `ssh_host` for the first deployment: root, or a user who may use sudo without a
+    password."""
     server_price: ServerPrice | None = None
-    """Price of that server; without it, the verdict of a plan is `unknown`."""
+    """Price of the server `ssh_host`; without a price, the verdict of a plan is `unknown`."""
 
     executor: Literal["local", "celery"] = "local"
     """What runs Airflow's tasks: the scheduler's own container, or Celery workers with Redis and Flower."""
@@ -148,7 +149,7 @@ class Settings(_Frozen):
     schedule: Annotated[
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
     ] = "never"
-    """When the runner loads new files of its landing folder: on the hour, at midnight, or on Mondays; in UTC."""
+    """When the pipeline loads new files of its landing folder, in UTC: on the hour, at midnight, or on Mondays."""
     notify: Notify = Notify()
     """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
 
@@ -159,11 +160,11 @@ class Settings(_Frozen):
     ssh_from: tuple[types.Network, ...] = ()
     """Networks that may reach port 22; empty allows all networks, and the plan of a rented server then warns."""
     dns_zone: types.DomainOrNone = ""
-    """A zone of the account in which the domain's records are kept; empty when they are kept elsewhere."""
+    """DNS zone of the account to which a deployment adds the domain's records; empty if it must not add any."""
     server_image: types.DebianImage = "debian-12"
     certificates: types.AcmeDirectory = "production"
-    """Which of Let's Encrypt's services issues certificates (staging: no rate limits, no trust), or another CA's
-    ACME directory."""
+    """Service of Let's Encrypt that issues certificates (`staging` has no strict rate limits, but clients do not trust
+    it), or the address of another CA's ACME directory."""
     certificate_challenge: Literal["http", "dns"] = "http"
     """How the CA checks the owner of the domain: at port 80, for each name; or by a record in Hetzner's DNS, once for
     the domain and all names below it."""
@@ -210,10 +211,12 @@ class Settings(_Frozen):
 
     @classmethod
     def of(cls, stack: str, values: Mapping[str, Any]) -> Settings:
-        """Check `values` (camelCase keys; lists and objects may be JSON text, as in Pulumi's configuration).
+        """Return the settings in `values` after checking them.
+
+        The keys are camelCase; lists and objects may be JSON text, as in Pulumi's configuration.
 
         Raises:
-            UsageError: with the first setting that is wrong and why.
+            UsageError: a setting is wrong; the error names the first wrong setting and the reason.
         """
         plain = {key: _plain(value) for key, value in values.items()}
         for key in ({"stack"} & plain.keys()) | {*_foreign_keys(plain)}:
@@ -253,7 +256,7 @@ def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _mend(wrong: str, place: Sequence[int | str]) -> str:
-    """Return the engine's command that corrects a setting which is invalid in this way."""
+    """Return the arguments of `pulumi config` that correct the setting at `place`; `wrong` is Pydantic's error type."""
     if wrong == "tuple_type":
         place = [*place, 0]
     path = shlex.quote(_path(place))
@@ -283,7 +286,7 @@ def _plain(value: Any) -> Any:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the pairs as an object; with a duplicate key, raise, so that the value stays text and fails validation."""
+    """Return the pairs as an object; a duplicate key is an error, so that the value stays text and fails validation."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("it has a duplicate key")

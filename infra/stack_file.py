@@ -67,7 +67,7 @@ def is_ours(project: Path) -> bool:
 
 
 def read(project: Path, stack: str) -> Settings:
-    """Return the settings of `stack`, without encrypted values; the engine resolves the same ones from the file.
+    """Return the settings of `stack`, without encrypted values; the engine resolves the same settings.
 
     Raises:
         UsageError: the file is missing or not YAML, has something that the engine reads differently, or a setting
@@ -78,15 +78,15 @@ def read(project: Path, stack: str) -> Settings:
 
 
 def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
-    """Return the settings of `stack` after checking that the engine resolved exactly the same ones.
+    """Return the settings of `stack` after checking that the engine resolved exactly the same settings.
 
-    The engine also reads other sources: another file (`--config-file`), `Pulumi.yaml`, environments.
+    The engine also reads other sources: another file (`--config-file`), `Pulumi.yaml`, and Pulumi's environments.
 
     Args:
         engine: the configuration that the engine resolved, by key with its namespace, decrypted.
 
     Raises:
-        UsageError: the two differ, or the stack file is wrong.
+        UsageError: the engine resolved other settings, or the stack file is wrong.
     """
     said = read(project, stack)
     differing = {
@@ -151,7 +151,7 @@ def _refuse_project_config(project: Path) -> None:
     With `stackConfigDir`, the engine would read stack files in another folder.
 
     Raises:
-        UsageError: one of them is set, or the project is another program.
+        UsageError: the file contains one of these keys, or belongs to another project.
     """
     path = project / "Pulumi.yaml"
     if not path.is_file():
@@ -169,7 +169,7 @@ def _refuse_project_config(project: Path) -> None:
 
 
 def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: Settings | None = None) -> None:
-    """Set the settings in `changes` (camelCase keys) and leave every other line as it is; all or nothing.
+    """Set the settings in `changes` (camelCase keys), all at once, and leave every other line as it is.
 
     Args:
         planned_on: the settings that the changes were planned on; None if they need no plan.
@@ -186,7 +186,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
             next_command="the same command again",
         )
     document = _load(path, _yaml().load)
-    if document.get("config") is None:  # the key may be empty
+    if document.get("config") is None:  # the key may have no value
         document["config"] = {}
     for key, value in changes.items():
         document["config"][f"{PROJECT}:{key}"] = _quoted(value)
@@ -201,7 +201,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
 
 
 def put_back(path: Path, original: bytes) -> None:
-    """Restore a stack file, but keep secrets that were generated since, with the key that decrypts them.
+    """Restore the `original` stack file, but keep secrets that were generated later, and the key that decrypts them.
 
     A failed deployment may have created resources with these secrets, such as a server.
     """
@@ -228,7 +228,7 @@ def _dumped(document: Any) -> bytes:
 
 
 def _quoted(value: Any) -> Any:
-    """Return the value with texts quoted that YAML parsers read differently without quotes, such as the name `no`."""
+    """Return the value with quotes around texts that YAML parsers would read differently without them, such as `no`."""
     if isinstance(value, Mapping):
         return {_quoted(key): _quoted(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -254,7 +254,7 @@ def _refuse_ambiguous(text: str) -> None:
     """Refuse values that YAML parsers read differently, such as 010, 1e3, yes or an unquoted date.
 
     Raises:
-        YAMLError: there is such a value; the message has its line.
+        YAMLError: there is such a value; the message has the line of the value.
     """
     for event in _yaml().parse(text):
         line = event.start_mark.line + 1

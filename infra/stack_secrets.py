@@ -1,4 +1,4 @@
-"""The secrets in a stack file: each is one encrypted value, or one encrypted value holds them all."""
+"""Check the secrets in a stack file: each secret is one encrypted value, or one encrypted value holds all secrets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stack_runtime.errors import UsageError
 from stack_runtime.paths import PROJECT
 
 SECRETS = "secrets"
-TOKEN = "hcloud:token"  # noqa: S105, its key
+TOKEN = "hcloud:token"  # noqa: S105, this is the key of the token
 _KEY = f"{PROJECT}:{SECRETS}"
 
 
 def readable(configuration: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the encrypted secrets by name; None if one encrypted value holds them all.
+    """Return the encrypted secrets by name; None if one encrypted value holds all secrets.
 
     Args:
         configuration: the configuration in the stack file, as `stack_file.config` returns it.
@@ -28,7 +28,7 @@ def check_encryption(stack: str, key: str, value: Any) -> None:
     """Refuse a secret in plain text, and an encrypted value that is not a secret.
 
     Raises:
-        UsageError: names the command that corrects it.
+        UsageError: the value is refused; the error names the command that corrects it.
     """
     name = key.removeprefix(f"{PROJECT}:")
     if key not in (TOKEN, _KEY):

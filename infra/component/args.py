@@ -18,15 +18,17 @@ class Operation:
     """Additional arguments of a deployment by `fds up`."""
 
     project: Path | None = None
-    """Folder of the stack files that share the budget; None for `infra.engine.environment.deployed_project()`."""
+    """Folder of the stack files that share the budget; None for the folder that
+    `infra.engine.environment.deployed_project` returns."""
     adopt: Mapping[str, str] = field(default_factory=dict)
     """Import ids by kind (see `state_edits.KINDS`), for resources that an interrupted deployment left behind."""
     wait: bool = True
-    """Wait until the server is ready; False when only account resources are updated."""
+    """Whether to wait until the server is ready; False when only account resources are updated."""
     agreed: Callable[[Plan], None] | None = None
-    """Called with the plan before anything is registered; raises an error if the approval does not cover it."""
+    """Function that is called with the plan before any resource is registered. It raises an error if a person's
+    approval does not cover the plan."""
     identity: str = ""
-    """The stack's identity (see `infra.engine.identity`), a label of its resources; empty to set no label."""
+    """The stack's identity (see `infra.engine.identity`), set as a label on its resources; empty to set no label."""
 
 
 @dataclass(frozen=True)

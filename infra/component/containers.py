@@ -1,4 +1,7 @@
-"""Register the container of a service: limits, hardening, health, networks, volumes. No service is a special case."""
+"""Register the containers of a service with their limits, hardening, health check, networks and volumes.
+
+The same code serves all services: none is a special case.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class ContainerContext:
 def container(
     service: Service, replica: int, context: ContainerContext, options: pulumi.ResourceOptions
 ) -> docker.Container:
-    """Register one replica of `service`; it is created once its health check passes."""
+    """Register one replica of `service`; the engine waits until the health check of the container passes."""
     settings, own = context.settings, service.resources
     processes = processes_of(service, context.services)
     return docker.Container(
@@ -53,7 +56,7 @@ def container(
         memory=own.memory_limit_mb,
         memory_swap=own.memory_limit_mb,
         memory_reservation=own.memory_mb,
-        cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0 and would report that as a change
+        cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0, so "1" would look like a change
         shm_size=service.shm_mb or None,
         ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
@@ -71,7 +74,7 @@ def container(
         log_driver=LOG_DRIVER,
         log_opts=LOG_OPTIONS,
         stop_timeout=service.grace_s,  # for `docker stop`, and for a restart of Docker or the machine
-        destroy_grace_seconds=service.grace_s,  # for a removal by the engine
+        destroy_grace_seconds=service.grace_s,  # for a removal of the container by the engine
         opts=pulumi.ResourceOptions.merge(options, _replacing(service, context)),
     )
 
@@ -79,9 +82,9 @@ def container(
 def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
     """Return the limit of processes and threads for all containers that run as the user of `service`.
 
-    The provider has no input for Docker's process limit of a container, so the limit `nproc` is set. It is a limit on
-    all processes of one user id. The sum includes every service of the catalogue, selected or not: otherwise, selecting
-    another profile would change the limit and replace running containers.
+    The provider has no input for Docker's process limit of a container, so the result is set as the limit `nproc`,
+    which counts all processes of one user id. The sum includes every service of the catalogue, selected or not:
+    otherwise, selecting another profile would change the limit and replace running containers.
 
     Args:
         others: the other services of the stack, including those outside the catalogue.
@@ -92,7 +95,7 @@ def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
 
 
 def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOptions:
-    """Return when a new container replaces the old one, and which resources must exist first."""
+    """Return the options that say when a new container replaces the old one, and which resources must exist first."""
     return pulumi.ResourceOptions(
         delete_before_replace=not service.stateless or service.published is not None,
         # The files are in place before the first process of the service reads them.
@@ -103,7 +106,10 @@ def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOp
 
 
 def _labels(service: Service, context: ContainerContext) -> list[docker.ContainerLabelArgs]:
-    """Return labels that identify the container, and a label with a digest of its files: a new digest replaces it."""
+    """Return labels that identify the container, and a label with a digest of its files.
+
+    When the digest changes, the engine replaces the container.
+    """
     found = {**labels.of_service(context.settings.stack, service.name), **service.labels}
     if service.route:
         found[labels.URL_LABEL] = url_of(service, context.settings)
@@ -114,7 +120,7 @@ def _labels(service: Service, context: ContainerContext) -> list[docker.Containe
 
 
 def url_of(service: Service, settings: Settings) -> str:
-    """Return the address of the service for a person; empty when it has no route."""
+    """Return the URL at which a person opens the service; empty when the service has no route."""
     return address_of(service.route.host, settings) if service.route else ""
 
 

@@ -1,4 +1,4 @@
-"""Files for the containers: configuration and secrets, delivered without using environment variables, arguments or
+"""Deliver files with configuration and secrets to the containers, without using environment variables, arguments or
 image layers.
 
 The daemon refuses to copy a file into a container whose root is read-only, even onto a volume. So one container
@@ -26,7 +26,7 @@ def file_uploader(
     image_id: pulumi.Output[str],
     options: pulumi.ResourceOptions,
 ) -> docker.Container:
-    """Register the file uploader; once it exists, every file is in its volume."""
+    """Register the file uploader; once it exists, every file is in the files volume of its service."""
     with_files = [service for service in services if service.files]
     return docker.Container(
         f"{settings.stack}-files",
@@ -74,5 +74,5 @@ def _upload(
     return docker.ContainerUploadArgs(
         file=f"{_at(service)}/{file.name}",
         content=pulumi.Output.secret(content),
-        permissions="0444",  # older plugins cannot set a file's owner; only this service mounts the volume
+        permissions="0444",  # all may read: older plugins cannot set the owner; only this service has the volume
     )

@@ -30,7 +30,7 @@ def names(settings: Settings, services: Collection[Service] | None = None) -> se
 
 
 def require(settings: Settings, present: Collection[str]) -> None:
-    """Refuse settings whose generated secrets are not in the stack file, because plain `pulumi up` generates none.
+    """Refuse settings whose generated secrets are not in the stack file: `pulumi up` without `fds` generates none.
 
     Raises:
         UsageError: a secret is not among those `present`.

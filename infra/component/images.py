@@ -16,14 +16,14 @@ from infra.services import Build, Service
 def images_of(
     stack: str, services: Sequence[Service], lock: Mapping[str, str], options: pulumi.ResourceOptions
 ) -> dict[str, docker.RemoteImage]:
-    """Register the image of each service, and return it by the service's name; a container runs its `image_id`.
+    """Register the image of each service, and return the images by service name. Containers use their `image_id`.
 
     The daemon pulls the base images of the Dockerfiles first, because only a pull by the daemon uses its registry
     mirror; the builder then uses the pulled images. The engine does not remove images, because a container may still
-    run the previous one. `fds up` removes unused images when all services are healthy.
+    run the previous image. `fds up` removes unused images when all services are healthy.
 
     Args:
-        lock: digests by image (see `infra.image_lock`); an image without one is pulled by its tag.
+        lock: digests by image (see `infra.image_lock`); an image without a digest is pulled by its tag.
     """
     pulled = {
         reference: docker.RemoteImage(

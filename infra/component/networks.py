@@ -13,10 +13,10 @@ INTERNET = "internet"
 """Network with access to the internet and with published ports. Its containers cannot reach each other."""
 
 WEB = "web"
-"""Network of the proxy, the UIs behind it, and what scrapes or probes them, without internet access."""
+"""Network for the proxy, the UIs behind the proxy, and the services that scrape or probe; without internet access."""
 
 DATA = "data"
-"""Network of all services except the proxy and what only probes UIs, without internet access."""
+"""Network for all services except the proxy and services that only probe UIs; without internet access."""
 
 _OPTIONS = {INTERNET: {"com.docker.network.bridge.enable_icc": "false"}}
 
@@ -48,7 +48,10 @@ def networks(stack: str, options: pulumi.ResourceOptions) -> dict[str, docker.Ne
 
 
 def attachments(service: Service, made: dict[str, docker.Network]) -> list[docker.ContainerNetworksAdvancedArgs]:
-    """Return the network inputs for a container of `service`, whose name is its alias except on `internet`."""
+    """Return the network inputs for a container of `service`.
+
+    The service's name is an alias of the container in every network except `internet`.
+    """
     return [
         docker.ContainerNetworksAdvancedArgs(name=made[name].name, aliases=None if name == INTERNET else [service.name])
         for name in networks_of(service)

@@ -1,4 +1,4 @@
-"""`DataStack`: the whole data platform as one Pulumi component, for a program of your own too."""
+"""Define `DataStack`, the whole data platform as one Pulumi component, which other Pulumi programs can use too."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from stack_runtime.paths import PROJECT, keys_folder
 
 
 class DataStack(pulumi.ComponentResource):
-    """Component with every service that the settings select, healthy, on one host.
+    """Component that runs every service that the settings select on one host, and waits until all are healthy.
 
     It calls the gate first, so settings that would exceed their budget raise an error before anything is registered.
 
@@ -67,7 +67,7 @@ class DataStack(pulumi.ComponentResource):
         except StackError as error:
             if args.operation:
                 raise
-            raise pulumi.RunError(str(error)) from error  # shown without a traceback
+            raise pulumi.RunError(str(error)) from error  # Pulumi shows a RunError without a traceback
         named = pulumi.ResourceOptions(transformations=[_with_former_name(name)])
         super().__init__(COMPONENT, name, None, pulumi.ResourceOptions.merge(opts, named))
         self._register(services)
@@ -139,7 +139,7 @@ class DataStack(pulumi.ComponentResource):
             made |= dict.fromkeys((service.name, service.replaces), replicas)
 
     def _volume(self, volume: Volume) -> docker.Volume:
-        """Register a data volume, which outlives the stack: only `fds down --volumes` removes it."""
+        """Register a volume. A volume with data outlives the stack: only `fds down --volumes` removes it."""
         return docker.Volume(
             f"{self._settings.stack}-{volume.name}-volume",
             name=f"{PROJECT}-{self._settings.stack}-{volume.name}",
@@ -155,7 +155,7 @@ def _checked(name: str, args: DataStackArgs, operation: Operation) -> tuple[tupl
     """Return the services and their plan if they may be deployed.
 
     Raises:
-        StackError: as `DataStack` describes.
+        StackError: for one of the reasons that `DataStack` lists.
     """
     if name != args.settings.stack:
         raise UsageError(
@@ -198,17 +198,18 @@ def plan_for_deployment(
     own: Sequence[Service] = (),
     beside: Sequence[ProgramStack] = (),
 ) -> Plan:
-    """Return the plan of these settings after the gate and the check for harmful changes passed.
+    """Return the plan of these settings if it passes the gate and the check for harmful changes.
 
     Args:
-        project: the folder of the stack files that share the budget; None for
-            `infra.engine.environment.deployed_project()`.
+        project: the folder of the stack files that share the budget; None for the folder that
+            `infra.engine.environment.deployed_project` returns.
         identity: the stack's identity; None when it is not known.
         own: services of this stack that are not in the catalogue.
         beside: other stacks of the same program.
 
     Raises:
-        RefusedError: over budget, the services do not fit, or a running server or volume would be replaced or shrunk.
+        RefusedError: the plan is over budget, the services do not fit, or a running server or volume would be replaced
+            or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
     home = project or deployed_project()

@@ -1,4 +1,4 @@
-"""The gate: the function that the program, the policy pack, the commands and the agents call before a change."""
+"""Define the gate: the function that program, policy pack, commands and agents call before a change of a stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stack_runtime.errors import RefusedError, StackError, UnknownError
 
 
 def gate(plan: Plan) -> None:
-    """Raise an error with the table and the reason of a plan, unless its verdict is `within`.
+    """Raise an error that contains the plan's table and reason, unless the plan's verdict is `within`.
 
     Raises:
         RefusedError: the plan is over the budget, or the services do not fit.
@@ -21,7 +21,7 @@ def gate(plan: Plan) -> None:
 
 
 def refusal(plan: Plan) -> StackError:
-    """Return the error for a refused plan. Its text contains the table, so that every caller shows it."""
+    """Return the error for a refused plan. Its text contains the plan's table, so that every caller shows the table."""
     kind = UnknownError if plan.verdict == "unknown" else RefusedError
     what = "; ".join([f"{plan.verdict.replace('_', ' ')}: {plan.reason}", *raised(plan.budget_usd)])
     return kind(f"{table(plan)}\n{what}", where=f"stack {plan.stack}", next_command=_next(plan))

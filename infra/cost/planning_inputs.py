@@ -23,7 +23,8 @@ from infra.settings import Settings
 from stack_runtime.paths import project_dir
 
 PRICES_VARIABLE = "FDS_PRICES_DIR"
-"""Variable with a folder of saved price lists, for callers without a command line: program and policy pack."""
+"""Environment variable that names a folder of saved price lists. It is for callers without a command line: the program
+and the policy pack."""
 
 
 def today() -> date:
@@ -70,11 +71,12 @@ class PlanningInputs:
         """Fetch the planning inputs for `settings`. A local stack needs no prices.
 
         Prices come from `prices_dir` or `FDS_PRICES_DIR`; else from the API with the stack's token; else from the
-        package. With a token, a deployment uses only prices of the API.
+        price list in this package. If there is a token, a deployment uses only prices of the API.
 
         Args:
-            deploying: the plan decides on a deployment, not only on a report.
-            rented: read the price list even if the settings name another host, for resources that the program added.
+            deploying: whether the plan decides about a deployment; False for a plan that is only reported.
+            rented: whether to read the price list even if the settings name a host that rents nothing, because the
+                program itself added rented resources.
             identity: the stack's identity, which distinguishes its resources from those of another stack with the same
                 name; None when it is not known.
             own: services of this stack that are not in the catalogue.
@@ -114,11 +116,11 @@ class PlanningInputs:
 
     @property
     def deployed(self) -> Deployed | None:
-        """What the account runs for this stack; None when the account was not queried."""
+        """The stack's server and data volume in the account; None when the account was not queried."""
         return self.inputs.deployed if self.inputs else None
 
     def considered(self, settings: Settings) -> list[Candidate]:
-        """Return all servers that `settings` allow, best first; empty for a host that does not rent one."""
+        """Return all servers that `settings` allow, best first; empty for a host that rents no server."""
         if self.inputs is None or not host_of(settings).makes_machine:
             return []
         return rank_servers(settings, selected(settings, self.own), self.inputs)
@@ -148,7 +150,7 @@ class _Sources:
     identity: str | None
 
     def read(self, prices_dir: Path | None, prices_date: date | None, deploying: bool) -> RentalInputs:
-        """Return price list, rate and running resources; no list if no stack of the group is on a rented server."""
+        """Return price list, rate and running resources; without a list if no stack of the group rents a server."""
         variable = os.environ.get(PRICES_VARIABLE)
         folder = prices_dir or (Path(variable) if variable else None)
         if not self._needs_list():
@@ -177,11 +179,12 @@ class _Sources:
     def _from_accounts(self, api_token: str) -> RentalInputs:
         """Fetch today's prices from one account, and the resources in the accounts of all stacks.
 
-        The resources of an account are priced with its own list, whose currency and VAT depend on the account's owner.
+        The resources of an account are priced with the list from that account, because its currency and VAT depend on
+        the account's owner.
         """
         from infra.cost.sources import (
             held,
-            live,  # imported late: takes 0.3 s, and only this path needs it
+            live,  # imported here: it takes 0.3 s, and only this function needs it
         )
 
         tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {api_token, None}

@@ -13,7 +13,7 @@ from infra.settings import Settings
 from stack_runtime.errors import RefusedError, StackError
 
 CODES = ("resource_unavailable", "placement_error")
-"""Error codes of the API for a sold-out type when a server is created or resized."""
+"""Error codes with which the API refuses to create or resize a server because its type is sold out."""
 
 
 def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
@@ -52,6 +52,6 @@ def next_best(settings: Settings, exclude: Server, basis: PlanningInputs) -> Alt
 
 
 def _plan(settings: Settings, pairs: Mapping[str, str], basis: PlanningInputs) -> Plan:
-    """Return the plan that `fds scale` makes with these settings, `KEY` to `VALUE`."""
+    """Return the plan that `fds scale` makes with these pairs of `KEY` and `VALUE`."""
     changes = scaling.parse([f"{key}={value}" for key, value in pairs.items()], settings)
     return basis.plan(scaling.changed(settings, changes))

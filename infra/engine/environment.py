@@ -1,4 +1,4 @@
-"""Set up the environment for the engine, so that every command finds the same engine and state."""
+"""Set the environment variables of the engine, so that every command finds the same engine and state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSION = "3.259.0"
 """Version of the engine that setup installs; equal to the version of the SDK in `pyproject.toml`."""
 
 PROJECT_VARIABLE = "FDS_PROJECT_DIR"
-"""Variable with the project's folder, for processes that the engine starts in another folder."""
+"""Environment variable with the project's folder, for processes that the engine starts in another folder."""
 
 
 def deployed_project() -> Path:
@@ -34,12 +34,15 @@ def deployed_project() -> Path:
 
 
 def engine_root() -> Path:
-    """Return the folder of an engine that setup fetched; the program is `bin/pulumi` in it."""
+    """Return the folder into which `fds setup` downloads the engine; the program is `bin/pulumi` in it."""
     return cache_dir() / "engine" / VERSION
 
 
 def engine_home() -> Path:
-    """Return the engine's folder for all projects: in the home folder from the user database, not from `HOME`."""
+    """Return the folder that the engine uses for all projects: `PULUMI_HOME`, else `.pulumi` in the home folder.
+
+    The home folder comes from the user database, not from the variable `HOME`.
+    """
     if chosen := os.environ.get("PULUMI_HOME"):
         return Path(chosen)
     try:
@@ -61,7 +64,7 @@ def search_path(project: Path) -> str:
 
 
 def _fetched(project: Path) -> list[str]:
-    """Return the folders of downloads: engine, uv (which a language host looks up on PATH), and stand-ins last."""
+    """Return the folders of downloaded programs: engine, uv (which a language host finds on PATH), stand-ins last."""
     return [str(engine_root() / "bin"), str(project / ".fds" / "uv" / "bin"), str(plugins_folder(project))]
 
 
@@ -86,7 +89,8 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
     A backend or a passphrase that the user has set is kept.
 
     Args:
-        make: create the state folder and the passphrase if they are missing; False for commands that only read.
+        make: whether to create the state folder and the passphrase if they are missing; False for commands that only
+            read.
 
     Raises:
         UnreachableError: the engine is not installed.
@@ -124,11 +128,11 @@ def backend_folder(backend: str) -> Path | None:
 
 
 def _passphrase(project: Path, make: bool) -> str:
-    """Return the file with the generated passphrase; if two processes create it at once, both use the first one."""
+    """Return the file with the generated passphrase; if two processes create it at once, both use one file."""
     path = project / ".fds" / "passphrase"
     if make and not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="passphrase.")  # readable only by its owner
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="passphrase.")  # only its owner may read it
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(32))
         with contextlib.suppress(FileExistsError):

@@ -22,15 +22,17 @@ _CUT = re.compile(
     rf"|unable to pull image {IMAGES}/",
     re.IGNORECASE,
 )
-"""The last alternative is the official plugin's error after an interrupted build: the plugin then pulls the image."""
+"""The last alternative is the official plugin's error after an interrupted build, when it tries to pull the image that
+was not built."""
 _LOST = re.compile(
     r"RemoteDisconnected|Remote end closed|Connection aborted|IncompleteRead|Max retries exceeded|Read timed out"
     r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
     re.IGNORECASE,
 )
-"""Errors of `requests` (stand-ins) and of Go (official plugins) for a broken connection to an API."""
+"""Errors for a broken connection to an API, from `requests` (in the stand-ins) or from Go (in the official plugins)."""
 _API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*": ')
-"""Start of the provider's error for an incomplete response; Docker's URLs contain no plain `/v1/`."""
+"""Start of the provider's error for an incomplete response; Docker's URLs contain no plain `/v1/`, so
+they do not match."""
 _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
 _TAKEN = re.compile(r"\(uniqueness_error\b", re.IGNORECASE)
@@ -40,7 +42,7 @@ _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|s
 _IMAGE = re.compile(
     r"unable to (?:find or )?pull image (?P<name>[^\s:@]+(?::[\w.-]+)?)(?P<digest>@sha256:)?", re.IGNORECASE
 )
-"""A pull that failed; the official plugin gives no reason if the image is still missing after the pull."""
+"""Error of a failed pull; the official plugin gives no reason if the image is still missing after the pull."""
 _RATE_ADVICE = (
     "wait until the limit resets (six hours at most); on this machine also docker login and fds setup; "
     "for a new server, also the setting registryMirror"
@@ -59,14 +61,15 @@ Result = TypeVar("Result")
 
 
 class BusyError(UnreachableError):
-    """The provider's API failed temporarily. Before a retry, read which changes took effect."""
+    """The provider's API failed temporarily. Some changes may have taken effect, so a retry must first read them."""
 
 
 def retry_when_busy(work: Callable[[], Result], say: Say, mend: Callable[[], object] = lambda: None) -> Result:
     """Call `work`, and retry with growing pauses while the API is busy; the provider itself does not retry.
 
     Args:
-        mend: called before each retry, because a failed attempt may leave unapplied changes in the Pulumi state.
+        mend: function to call before each retry, because a failed attempt may leave unapplied changes in the Pulumi
+            state.
 
     Raises:
         BusyError: the API is still busy after the last attempt.
@@ -125,7 +128,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
 
 
 def _of_account(reason: str, short: str, stack: str) -> StackError | None:
-    """Return the error if the account's API closed the connection, is busy, failed, or refuses the request."""
+    """Return the error if the account's API closed the connection, is busy, failed, or refused; else None."""
     where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
     if _API_CUT.search(reason):
         return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)

@@ -1,6 +1,6 @@
 """Identify a stack: its identity is created once and stored as a tag of the stack in the state.
 
-Clones that share the state share the identity; a clone with its own state has another one.
+Clones that share the state share the identity; a clone with its own state has another identity.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class EngineState:
 
     Args:
         project: the folder of `Pulumi.yaml`.
-        variables: added to the environment of `pulumi`; empty for a program that `pulumi` itself started.
+        variables: environment variables to add for `pulumi`; empty in a program that `pulumi` itself started.
     """
 
     def __init__(self, project: Path, stack: str, variables: Mapping[str, str]) -> None:
@@ -63,13 +63,13 @@ class EngineState:
         return str(json.loads(listed).get(TAG, "")) if listed else ""
 
     def owner(self, *, write: bool) -> Owner:
-        """Return the stack as an owner.
+        """Return the stack's identity and its state.
 
         A stack without an identity gets the identity in its exported state (for example after the state was moved), or
         a new identity.
 
         Args:
-            write: keep a new identity in the state; False for commands that only read.
+            write: whether to store a new identity in the state; False for commands that only read.
 
         Raises:
             StackError: the engine cannot read or write the state.
@@ -81,7 +81,7 @@ class EngineState:
         lock = self._project / ".fds" / "identity.lock"
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock.open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)  # the tag of a second deployment would replace the tag of the first
+            fcntl.flock(held, fcntl.LOCK_EX)  # else the tag of a second deployment would replace the first tag
             identity = self.identity()
             if not identity:
                 identity = recorded_identity(self.record()) or new()
@@ -97,7 +97,7 @@ class EngineState:
         """Run `pulumi` and return its standard output; empty when the state has no such stack."""
         root = backend_folder(self._variables.get("PULUMI_BACKEND_URL", ""))
         if root is not None and not root.is_dir():
-            return ""  # the engine would write into an empty backend, even to list its stacks
+            return ""  # the engine is not called: it writes into an empty backend even to list stacks
         done = subprocess.run(
             ["pulumi", *words, "--stack", self._stack, "--non-interactive"],
             cwd=self._project,
@@ -108,14 +108,14 @@ class EngineState:
         if done.returncode and "no stack named" in done.stderr:
             return ""
         if done.returncode:
-            from infra.engine.errors import to_stack_error  # imported late: takes 0.3 s, and only failures need it
+            from infra.engine.errors import to_stack_error  # imported here: it takes 0.3 s, and only failures need it
 
             raise to_stack_error(" ".join(done.stderr.split()) or "the engine gave no reason", self._stack)
         return done.stdout
 
 
 def of_project(project: Path, stack: str) -> Owner:
-    """Return the owner of `stack` of a project, for commands that only read.
+    """Return the identity and the state of the project's stack `stack`, for commands that only read.
 
     Raises:
         UnreachableError: the engine is missing.
@@ -125,7 +125,7 @@ def of_project(project: Path, stack: str) -> Owner:
 
 
 def find_identity(project: Path, stack: str) -> str | None:
-    """Return the identity of `stack`; None where no engine is available, as in the agents' container."""
+    """Return the identity of `stack`; None if no engine can read it, for example in the agents' container."""
     try:
         return _reading(project, stack).identity()
     except StackError:

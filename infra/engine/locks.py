@@ -1,6 +1,6 @@
 """Remove what a killed deployment leaves in a file backend: its lock, and half-written side files of the state.
 
-The engine's own command, `pulumi cancel`, removes every lock, also that of a running deployment. The lock files
+The engine's own command, `pulumi cancel`, removes every lock, even the lock of a running deployment. The lock files
 name the process that holds each lock.
 """
 
@@ -29,7 +29,7 @@ def holder(backend: str, stack: str) -> str | None:
 def release_dead(backend: str, stack: str) -> list[str]:
     """Remove locks of deployments that were killed on this machine; locks of other machines stay.
 
-    Returns: who held them.
+    Returns: the processes that held the removed locks.
     """
     released = []
     for path, lock in _locks(backend, stack):
@@ -72,7 +72,7 @@ def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _runs(lock: dict[str, Any]) -> bool:
-    """Return whether the process that took the lock still runs; a later process may have the same pid."""
+    """Return whether the process that took the lock still runs, and not just a later process with the same pid."""
     pid = lock.get("pid")
     if not isinstance(pid, int) or pid <= 0:
         return True

@@ -27,14 +27,14 @@ _WRAPPING = re.compile(
     r"^sdk-v2/\S+ sdk\.\w+: |: provider=\S+$"
     r"|^\[ERROR\] An unexpected error was encountered during an API request\. | Error code: \w+ Status code: \d+.*$"
 )
-"""Parts that the official plugins add to a message: the place in their code, and the whole message again."""
+"""Parts that the official plugins add to an error message: the place in their code, and a repetition of the message."""
 
 
 class Progress:
     """Collect the engine's events, and show them.
 
     Args:
-        say: called with each line for a person; None for programs.
+        say: called with each line to show to a person; None if a program reads the output.
     """
 
     def __init__(self, say: Say | None) -> None:
@@ -42,7 +42,7 @@ class Progress:
         self.begin()
 
     def begin(self, *, planned: bool = False) -> None:
-        """Start a new attempt: forget the events of an earlier one.
+        """Start a new attempt: forget the events of an earlier attempt.
 
         Args:
             planned: True for a preview, which changes nothing.
@@ -69,7 +69,7 @@ class Progress:
             self._on_diagnostic(event.diagnostic_event)
 
     def _on_diagnostic(self, event: DiagnosticEvent) -> None:
-        """Keep errors for the end; print info messages of our program at once, and ignore those of plugins."""
+        """Keep errors for the end. Show info messages of the Pulumi program at once; ignore those of plugins."""
         name = _name(event.urn or "")
         if event.severity == "error":
             message = _WRAPPING.sub("", " ".join(event.message.partition("Traceback")[0].split()))

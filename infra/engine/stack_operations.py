@@ -38,7 +38,8 @@ class StackOperations:
 
     Args:
         approved: the only settings that may be deployed; None when no approval is needed.
-        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+        agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
+            the plan.
 
     Raises:
         UsageError: the stack file is missing or wrong.
@@ -70,7 +71,7 @@ class StackOperations:
         self.plan: Plan | None = None
         """The plan that the program made when the engine last ran it; None before the first run."""
         self._environment = self._engine_environment()
-        os.environ["PATH"] = self._environment["PATH"]  # where the Automation API looks for the engine
+        os.environ["PATH"] = self._environment["PATH"]  # the Automation API looks for the engine on this PATH
         for clear in (release_dead, drop_torn):
             clear(self._environment["PULUMI_BACKEND_URL"], stack)
         self._stack = self._run(self._open)
@@ -79,7 +80,8 @@ class StackOperations:
         """Deploy the stack as its file describes it.
 
         Args:
-            only: URNs of the account resources to update; such an update does not wait for the server.
+            only: URNs of the account resources to update; empty to deploy all resources. An update of some resources
+                does not wait for the server.
 
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """
@@ -144,7 +146,9 @@ class StackOperations:
         return dict(json.loads(found.value)) if found else {}
 
     def keep_secret(self, key: str, value: str) -> None:
-        """Write one encrypted value into the stack file. It is passed on stdin, because other users can read arguments.
+        """Write one encrypted value into the stack file.
+
+        The value is passed on stdin, because other users of the machine can read the arguments of a command.
 
         Args:
             key: the key with its namespace; for a value inside an object, followed by a full stop and the value's path.
@@ -154,7 +158,7 @@ class StackOperations:
             [*command, "--non-interactive"],
             cwd=self.project,
             env={**os.environ, **self._environment},
-            input=f"{value}\n",  # the engine strips one newline, and a private key must end with one
+            input=f"{value}\n",  # the engine strips one newline, and a private key must end with a newline
             capture_output=True,
             text=True,
         )
@@ -178,7 +182,7 @@ class StackOperations:
         self._change(lambda: self._stack.import_stack(auto.Deployment(version=3, deployment=deployment)))
 
     def generate_secrets(self) -> list[str]:
-        """Generate every secret that the services need and the stack file does not hold yet, encrypted.
+        """Generate every secret that the services need and the stack file lacks, and store it encrypted in the file.
 
         Returns: the names of the new secrets.
         """
@@ -188,7 +192,7 @@ class StackOperations:
         return missing
 
     def _present(self) -> set[str]:
-        """Return the names of the secrets in the stack file; decrypt them if one value holds them all."""
+        """Return the names of the secrets in the stack file; if one encrypted value holds all secrets, decrypt it."""
         found = readable(config(self.project, self.settings.stack))
         return set(self.secrets() if found is None else found)
 

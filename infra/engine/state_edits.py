@@ -1,4 +1,4 @@
-"""Edit the exported Pulumi state of a stack in ways that the engine cannot; every function is pure."""
+"""Edit the exported Pulumi state of a stack in ways that the engine does not offer. All functions are pure."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ def kind_of(item: Mapping[str, Any]) -> str | None:
 
 
 def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
-    """Return the URNs of resources of these kinds; `subnet` adds the network, `server_network` adds the server."""
+    """Return the URNs of resources of these kinds.
+
+    The kind `subnet` also stands for its network, and `server_network` also for its server.
+    """
     whole = {"subnet": "network", "server_network": "server"}
     sought = {*kinds, *(whole[kind] for kind in kinds if kind in whole)}
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
@@ -113,7 +116,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def comparable(value: Any) -> Any:
-    """Return an output with lists sorted and empty values removed, because a provider may leave those out."""
+    """Return an output with sorted lists and without empty values, because a provider may leave out empty values."""
     if isinstance(value, list):
         return sorted((comparable(each) for each in value), key=repr)
     if isinstance(value, Mapping):
@@ -148,7 +151,7 @@ def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
 
 
 def without(deployment: Deployment, gone: Set[str]) -> Deployment:
-    """Return the Pulumi state without resources that are gone from the account, and without what ran on them.
+    """Return the Pulumi state without the resources that are `gone` from the account, and without what depends on them.
 
     A missing link, such as a volume attachment, removes nothing else: containers that depend on the link may still run.
 
@@ -168,7 +171,7 @@ def without(deployment: Deployment, gone: Set[str]) -> Deployment:
 
 
 def _freed(item: dict[str, Any], lost: Set[str]) -> dict[str, Any]:
-    """Return the resource without dependencies on lost ones, because the engine refuses a state with unknown URNs."""
+    """Return the resource without dependencies on `lost` URNs, because the engine refuses a state with unknown URNs."""
     freed = {**item, "dependencies": [urn for urn in item.get("dependencies") or [] if urn not in lost]}
     properties = item.get("propertyDependencies") or {}
     freed["propertyDependencies"] = {
@@ -197,7 +200,7 @@ def unprotected(deployment: Deployment) -> Deployment:
 
 
 def _depends_on(item: dict[str, Any]) -> Iterable[str]:
-    """Yield what a resource depends on, including its provider."""
+    """Yield the URNs of the resources that a resource depends on, including its provider."""
     yield from item.get("dependencies") or []
     yield str(item.get("provider", "")).rpartition("::")[0]
     if item.get("deletedWith"):

@@ -1,4 +1,4 @@
-"""The hosts that containers can run on: one package for each kind, found by the setting `host`."""
+"""Find the host of a stack by the setting `host`; each kind of host has a package here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def recorded_host(deployment: Mapping[str, Any]) -> str:
 
 
 def account_token(settings: Settings, project: Path | None = None) -> str | None:
-    """Return the stack's token for the provider with the price list, from the first host that has one, or None."""
+    """Return the stack's token for the provider whose prices are used; None if no host has a token for the stack."""
     found = (host.account_token(settings, project) for host in HOSTS.values())
     return next(filter(None, found), None)
 

@@ -1,4 +1,4 @@
-"""The interface of a host: the machine that a stack's containers run on, and everything that depends on its kind.
+"""Define the interface of a host: the machine that a stack's containers run on, and what depends on its kind.
 
 `infra.hosts.host_of` returns the host of a stack. No other package compares the setting `host` with a name.
 """
@@ -52,10 +52,10 @@ class TargetInputs:
     Args:
         plan: the plan that passed the gate.
         secrets: generated secrets by name.
-        keys: folder for the key files of `ssh`, readable by the owner alone; None in a program without one.
+        keys: folder for the key files of `ssh`, readable by the owner alone; None if the program has no such folder.
         options: options of every resource.
         adopt: import ids by kind, for resources that an interrupted deployment left in the account.
-        wait: wait until the machine is ready; False when only account resources are updated.
+        wait: whether to wait until the machine is ready; False when only account resources are updated.
         identity: the stack's identity, which resources get as a label.
     """
 
@@ -107,14 +107,17 @@ class Host(ABC):
 
     @abstractmethod
     def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
-        """Plan what the settings cost on this host and whether they may be deployed. Pure."""
+        """Return what the settings cost on this host and whether they may be deployed. The method is pure."""
 
     def bill(self, settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
-        """Return what the machine costs in addition to the stack's resources, and why some of it is unknown. Pure."""
+        """Return the items that the machine costs in addition to the stack's resources, and reasons for unknown prices.
+
+        The method is pure.
+        """
         return (), ()
 
     def machine(self, settings: Settings, project: Path) -> Machine | None:
-        """Return the resources of a machine that exists; None for a host whose plan chooses the machine."""
+        """Return the resources of the machine if it exists before the stack; None if the plan chooses the machine."""
         return None
 
     def command_when_unknown(self, stack: str) -> str:
@@ -170,7 +173,10 @@ class Host(ABC):
         return True
 
     def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
-        """Check and mark the owner of the machine (see `infra.ownership`); only for a host that creates its machine."""
+        """Check and mark the owner of the stack's resources (see `infra.ownership`).
+
+        This method is only for a host that makes its machine.
+        """
         raise NotImplementedError
 
     @abstractmethod
@@ -190,7 +196,7 @@ class Host(ABC):
 
         Raises:
             UnreachableError: the key was not accepted, or differs from the key that was accepted before.
-            UsageError: a key was accepted, but this host has no key to accept.
+            UsageError: the person did not type `yes`; or a key was accepted, but this host has no key to accept.
         """
         if accepted:
             raise UsageError(f"host {self.name} has no host key to accept", next_command="leave out --accept-host-key")
@@ -199,7 +205,7 @@ class Host(ABC):
         """Make Docker reachable on a machine that exists.
 
         Args:
-            deploying: for a deployment, which may be refused; False for the removal of the stack.
+            deploying: True for a deployment, which the gate may refuse; False for the removal of the stack.
 
         Raises:
             RefusedError, UnknownError: the gate refuses the deployment.
@@ -222,7 +228,7 @@ class Host(ABC):
         return {}
 
     def created_at(self, operations: StackOperations) -> datetime | None:
-        """Return when the deployment created the machine; None if it was not created, or at an unknown time.
+        """Return when the deployment created the machine; None if it did not create one, or the time is unknown.
 
         Raises:
             UnreachableError: the provider does not answer.
@@ -230,7 +236,7 @@ class Host(ABC):
         return None
 
     def repair(self, operations: StackOperations, wrong: Mapping[str, str], say: Say) -> None:
-        """Prepare another deployment that repairs these `differences`."""
+        """Correct the Pulumi state, so that another deployment repairs the differences in `wrong`."""
         return
 
     def after_failure(self, operations: StackOperations, say: Say) -> None:
@@ -242,7 +248,7 @@ class Host(ABC):
         raise NotImplementedError
 
     def leave(self, operations: StackOperations, say: Say) -> None:
-        """Undo changes of a machine that stays, after the stack's containers were removed."""
+        """Undo the changes to a machine that stays, after the stack's containers were removed."""
         return
 
     def loses(self, settings: Settings, *, volumes: bool) -> str:
@@ -265,5 +271,5 @@ class Host(ABC):
         return {}
 
     def prompt(self, prompter: SetupPrompter) -> list[str]:
-        """Ask for what is `missing` and store it. Returns: names of what was stored."""
+        """Ask a person for the values that are `missing`, and store them. Returns: names of the stored values."""
         return []

@@ -34,7 +34,8 @@ TIMEOUT_S = 10.0
 FAILURES = (OSError, ValueError, http.client.HTTPException)
 """Exceptions of a request to Docker or of a write."""
 AT_ONCE = 16
-"""Number of parallel requests: Docker 20.10 answers each one only at the next full second."""
+"""Number of parallel requests. Docker 20.10 answers each request only at the next full second, so one request after the
+other would take too long."""
 SYSTEMD = Path("/run/systemd/system")
 PROGRAM = Path("/usr/local/sbin/fds-container-metrics")
 TIMER = Path("/etc/systemd/system/fds-container-metrics.timer")
@@ -150,7 +151,7 @@ def _values(stats: dict[str, Any]) -> tuple[float, float, float, float] | None:
     if "usage" not in memory:
         return None
     detail = memory.get("stats") or {}
-    prefix = "total_" if "total_inactive_file" in detail else ""  # cgroup v1: including child groups
+    prefix = "total_" if "total_inactive_file" in detail else ""  # in cgroup v1, `total_` includes child groups
     inactive, active = (detail.get(prefix + kind, 0) for kind in ("inactive_file", "active_file"))
     seconds = stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
     return seconds, max(0, memory["usage"] - inactive), active, memory["limit"]
@@ -172,7 +173,7 @@ def _escaped(value: str) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader finds the old or the new content, even after a kill.
+    """Replace a file in one step, so that a reader finds the old or the new content, even if this program is killed.
 
     The draft has a name that the node exporter does not read. An old draft, even a link, is removed first.
     """

@@ -1,4 +1,4 @@
-"""Settings of the Docker daemon on a server."""
+"""Define the settings of the Docker daemon on a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program that measures the containers of a server, and whether a stack needs it."""
+"""Provide the program that measures the containers of a server, and decide whether a stack needs the program."""
 
 from __future__ import annotations
 

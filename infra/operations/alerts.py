@@ -19,7 +19,8 @@ from stack_runtime.labels import SERVICE_LABEL
 from stack_runtime.text import shortened
 
 TEST_S = 60
-"""How long a test alert may take through all receivers, in seconds. Alertmanager waits 10 s before it sends one."""
+"""How long a test alert may take through all receivers, in seconds. Alertmanager waits 10 s before it sends an
+alert."""
 _REQUEST = 'path=$1; shift; exec timeout 15 wget -q -T 10 -O - "$@" "http://$HOSTNAME:{port}$path"'
 _COUNTS = re.compile(
     r'^alertmanager_notification_requests(_failed)?_total\{[^}]*integration="(\w+)"[^}]*\} (\S+)$', re.MULTILINE
@@ -54,7 +55,7 @@ def firing(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
 
 
 def send_test(client: docker.DockerClient, stack: str, receivers: Collection[str]) -> dict[str, str]:
-    """Send one test alert and return the result of each receiver: an empty text, or why it was not accepted.
+    """Send one test alert. Return for each receiver an empty text, or the reason why it did not accept the alert.
 
     Args:
         receivers: kinds of receivers, `email` or `webhook`.
@@ -105,7 +106,7 @@ def _request(container: Container, port: int, path: str, *options: str) -> str:
     """Request `path` from inside the container, so that this machine need not reach the container's network.
 
     Raises:
-        UnreachableError: the server does not answer, or answers with an error.
+        UnreachableError: the program in the container does not answer, or answers with an error.
     """
     code, output = container.exec_run(["sh", "-c", _REQUEST.format(port=port), "sh", path, *options])
     assert isinstance(output, bytes)

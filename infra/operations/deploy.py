@@ -30,9 +30,9 @@ from stack_runtime.status import unhealthy
 from stack_runtime.text import Say
 
 SETTLED_S = 120.0
-"""Maximum seconds for services to become healthy after they started with their server."""
+"""Maximum seconds until the services are healthy, after they started together with their server."""
 REPAIRS = 2
-"""How often to deploy again when the account differs from what was deployed."""
+"""Maximum number of further deployments when the account differs from what was deployed."""
 PAUSE_S = 1.0
 """Seconds between two health checks of the services."""
 
@@ -51,15 +51,16 @@ def deploy(
 
     Args:
         say: called with each line for a person.
-        watched: report each resource as well, not only repairs.
+        watched: whether to show a line for each resource, in addition to repairs.
         approved: the only settings that may be deployed; None when no approval is needed.
-        agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
+        agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
+            the plan.
         take_over: what a person typed to take over resources of another stack with this name.
 
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
     Raises:
-        StackError: of every kind that `StackOperations` raises, and UnreachableError for an unhealthy service.
+        StackError: an error of `StackOperations`, or an `UnreachableError` for an unhealthy service.
     """
     settings = read(project, stack)
     image_lock.read(project)  # refuse a malformed lock file before anything is changed
@@ -146,7 +147,7 @@ def _deployed_with_pinned_images(deployment: StackOperations, say: Say, ready: b
 
 
 def _pin_images(deployment: StackOperations) -> image_digests.Pinning:
-    """Complete the lock file of images, with the Docker that the containers run on."""
+    """Complete the lock file of images, with the Docker daemon that the containers run on."""
     with daemon(deployment.project, deployment.settings.stack) as client:
         return image_digests.complete(client, deployment.project, deployment.settings)
 
@@ -211,7 +212,7 @@ def _leave_working(deployment: StackOperations, say: Say) -> None:
 
 
 def _require_healthy(client: DockerClient, stack: str, say: Say) -> None:
-    """Wait for unhealthy services, which may just have started with their server.
+    """Wait until all services are healthy, because they may just have started together with their server.
 
     Raises:
         UnreachableError: a service stays unhealthy.

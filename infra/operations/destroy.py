@@ -1,4 +1,4 @@
-"""Remove a stack, including protected resources and those that the engine did not record."""
+"""Remove a stack, including protected resources and resources that are not in the Pulumi state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def remove(deployment: StackOperations, *, volumes: bool, say: Say, take_over: s
         take_over: what a person typed to remove resources of another stack with this name as well.
 
     Raises:
-        ForeignError: another stack owns something with this stack's name; nothing was removed.
+        ForeignError: another stack owns a resource with this stack's name; nothing was removed.
         LockedError: a deployment is running.
         UnreachableError: Docker or the account does not answer.
     """

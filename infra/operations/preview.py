@@ -82,11 +82,11 @@ class ReadOnlyOperations(StackOperations):
 
         Raises:
             NotDeployedError: nothing of the stack is deployed.
-            UnreachableError: Docker does not answer on a machine that is not part of the stack.
+            UnreachableError: Docker does not answer on a machine that no deployment creates.
         """
         if not state_edits.resources(self.recorded()):
             raise self._not_deployed()
-        if not host_of(self.settings).makes_machine:  # an unreachable daemon would look like one without containers
+        if not host_of(self.settings).makes_machine:  # an unreachable daemon would seem to have no containers
             with daemon(self.project, self.settings.stack):
                 pass
         watch = self._progress
@@ -175,6 +175,6 @@ class ReadOnlyOperations(StackOperations):
 
 @contextmanager
 def rehearsal(project: Path, stack: str, progress: Progress) -> Iterator[ReadOnlyOperations]:
-    """Open a stack, existing or not, for a preview; temporary files are deleted at the end."""
+    """Open a stack, which may not exist yet, for a preview; temporary files are deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="fds-preview-") as scratch:
         yield ReadOnlyOperations(project, stack, progress, Path(scratch))

@@ -20,7 +20,7 @@ def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> tup
     Returns: the Pulumi state, and whether the host's Docker can be reached already.
 
     Raises:
-        ForeignError: another stack owns something with this stack's name.
+        ForeignError: another stack owns a resource with this stack's name.
         LockedError: another deployment is running.
         UnreachableError: the host cannot be read, has nothing of the stack, or does not answer.
     """

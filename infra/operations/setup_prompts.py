@@ -1,6 +1,6 @@
 """Ask for values of a server's stack that only a person knows, check them, and store them in the stack file.
 
-Every answer is stored as soon as it is checked, so it is not asked again after an abort.
+Every answer is stored as soon as it is checked, so its question is not asked again after an abort.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class Ask(Protocol):
     """Function that asks a person a question."""
 
     def __call__(self, question: str, *, hidden: bool = False) -> str:
-        """Return the answer; `hidden`: do not show it while it is typed."""
+        """Return the answer; with `hidden`, the answer is not shown while the person types."""
 
 
 def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
-    """Store everything that a deployment needs in the stack file: token, domain, address, and every secret.
+    """Store every value that a deployment needs in the stack file: token, domain, e-mail address, and every secret.
 
     Args:
         ask: asks a person; None without a terminal.
         say: called with each line for a person.
 
-    Returns: what was stored, by name; never a value.
+    Returns: the names of the stored values.
 
     Raises:
         UsageError: a value is missing and nobody can be asked, or three answers were invalid.
@@ -83,7 +83,7 @@ def _unset(settings: Settings) -> list[str]:
 
 
 def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
-    """Return the required secrets that cannot be generated and are not in `given` (None: unknown, so return none)."""
+    """Return the required secrets that cannot be generated and are not `given`; empty if `given` is None (unknown)."""
     asked = {name for service in selected(settings) for name in service.asked(settings)}
     return [] if given is None else sorted(asked - set(given))
 
@@ -123,7 +123,7 @@ class SetupPrompter:
         Settings.of(self.stack, {name: value})
 
     def usable(self, question: str, check: Callable[[str], None], *, hidden: bool = False) -> str:
-        """Return an answer that passes `check`; after three invalid answers, raise the reason of the last."""
+        """Return an answer that passes `check`; after three invalid answers, raise the error of the last."""
         assert self.ask is not None
         for left in reversed(range(TRIES)):
             answer = self.ask(question, hidden=hidden)

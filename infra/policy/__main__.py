@@ -1,4 +1,4 @@
-"""Policy pack for `pulumi up --policy-pack infra/policy`. Mandatory: a violation stops the deployment.
+"""Define the policy pack for `pulumi up --policy-pack infra/policy`. A violation of any policy stops the deployment.
 
 The budget is checked twice: before each resource is created, with the resources so far, so that nothing over budget
 is created even without a preview; and at the end, with the whole stack.

@@ -32,7 +32,7 @@ def harmless(*names: str) -> Table:
 
 
 def _pinned(path: str, value: Any) -> Iterator[str]:
-    """Require a tag or a digest; an image id counts as a digest."""
+    """Refuse an image without a fixed tag or a digest; an image id counts as a digest."""
     if not isinstance(value, str) or value.startswith("sha256:") or "@sha256:" in value:
         return
     tag = value.rpartition("/")[2].partition(":")[2]
@@ -129,7 +129,7 @@ def of_docker(resource: Resource, publishers: Collection[Publisher]) -> Iterator
 
 
 def _limits(resource: Resource) -> Iterator[str]:
-    """Yield missing limits. A limit unknown in a preview is checked before the deployment creates the container."""
+    """Yield missing limits. A limit that a preview does not know is checked before the container is created."""
     for key, what in (
         ("memory", "memory limit"),
         ("memorySwap", "limit of memory and swap together"),

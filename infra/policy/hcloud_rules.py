@@ -34,7 +34,7 @@ def of_hcloud(resource: Resource, settings: Settings) -> Iterator[str]:
 
 
 def of_provider(resource: Resource, token: str | None, endpoint: str) -> Iterator[str]:
-    """Yield why a provider may not be used: another account has other prices, VAT and resources than the plan used.
+    """Yield why a provider may not be used: the plan knows prices, VAT and resources only of the stack's own account.
 
     Args:
         token: the stack's token; None when it has none.
@@ -47,7 +47,7 @@ def of_provider(resource: Resource, token: str | None, endpoint: str) -> Iterato
 
 
 def _rule(settings: Settings) -> Rule:
-    """Return the check of a firewall rule. Outgoing rules are refused: one would block all other outgoing traffic."""
+    """Return the check of a firewall rule. It refuses outgoing rules, which would block all other outgoing traffic."""
     table = {
         "description": anything,
         "direction": one_of("in"),

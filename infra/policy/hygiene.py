@@ -1,4 +1,4 @@
-"""Check resources against allow lists that protect the server; everything not listed is refused."""
+"""Check resources against allow lists that protect the server; an input that is not listed is refused."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ def matching(pattern: str, what: str, *, later: bool = False) -> Rule:
 
     Args:
         what: description of the pattern for the message, such as "the name of a volume".
-        later: accept a value unknown in a preview; the deployment checks it again before it creates anything.
+        later: whether to accept a value that a preview does not know; the deployment checks it before it creates
+            anything.
     """
 
     def rule(path: str, value: Any) -> Iterator[str]:
@@ -101,7 +102,7 @@ inside = matching(r"/[^:]*", "a path inside the container")
 
 
 def number(value: Any) -> Decimal | None:
-    """Return the value as a finite number, or None if it is not one."""
+    """Return the value as a number; None if it is not a finite number."""
     try:
         found = Decimal(str(value))
     except InvalidOperation:

@@ -1,4 +1,4 @@
-"""State that the policies share: the settings of the stack, and prices fetched once for each deployment."""
+"""Hold what the policies share: the settings of the stack, and prices that are fetched once for each deployment."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ def unlike_the_proxy(resources: Sequence[Resource]) -> str:
 
 
 class Budget:
-    """Check the resources of one deployment against the budget, each together with the earlier ones."""
+    """Check the resources of one deployment against the budget, each together with the earlier resources."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Resource] = {}
 
     def with_one_more(self, urn: str, resource: Resource) -> str:
-        """Return why `resource` may not be added to the earlier ones, or an empty text."""
+        """Return why `resource` may not be added to the earlier resources, or an empty text."""
         self._seen[urn] = resource
         if resource.package == "docker" and resource.kind != CONTAINER:
-            return ""  # it costs nothing and takes no capacity; the whole stack is checked again at the end
+            return ""  # the resource costs nothing and takes no capacity; the whole stack is checked again at the end
         return self.problem(list(self._seen.values()))
 
     def problem(self, resources: Sequence[Resource]) -> str:

@@ -60,7 +60,7 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInp
 
 
 def _readers(settings: Settings, inputs: RentalInputs) -> Sequence[_Reader]:
-    """Return the functions that price resources; without a price list, all resources must be free."""
+    """Return the functions that price resources; none without a price list, because then nothing is rented."""
     if inputs.prices is None:
         return ()
     return (_resources, _besides) if host_of(settings).makes_machine else (_resources,)
@@ -87,7 +87,7 @@ def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedP
 
 
 def _besides(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield costs without a resource (snapshots, off-site backup, traffic); the settings state their amounts."""
+    """Yield costs that belong to no resource (snapshots, off-site backup, traffic), with the settings' amounts."""
     if settings.snapshot_gb:
         yield tariff.snapshots(Decimal(settings.snapshot_gb))
     if settings.offsite_gb:
@@ -120,7 +120,7 @@ def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[A
 
 
 def _nets(server: Resource) -> list[Resource]:
-    """Return the addresses in the server's inputs; in a preview, assume one IPv4 address (the most expensive case)."""
+    """Return the addresses in the server's inputs; none if unknown in a preview, which counts as one IPv4 address."""
     try:
         return list(server.entries("publicNets"))
     except UnknownInputError:
@@ -162,7 +162,7 @@ _READERS: Mapping[str, Callable[[Resource, TaxedPrices], Iterator[Amount]]] = {
 
 
 def _location(resource: Resource) -> str:
-    """Return the location, stated directly or as the first part of a data centre; in a preview, both may be unknown."""
+    """Return the location: the input `location`, else the first part of the input `datacenter`."""
     if isinstance(resource.props.get("location"), str) and resource.props["location"]:
         return _text(resource, "location")
     datacenter: Any = resource.get("datacenter")

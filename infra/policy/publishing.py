@@ -1,4 +1,4 @@
-"""Allow only the proxy, as declared in the catalogue, to publish ports; its label alone is not enough."""
+"""Allow only the proxy, as declared in the catalogue, to publish ports; having the proxy's label is not enough."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.settings import Settings
 from stack_runtime import labels
 
 Port = tuple[Any, Any, Any, Any]
-"""Address and port on the host, port inside, protocol."""
+"""Address and port on the host, port in the container, and protocol."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _labels(entries: Any) -> dict[str, str]:
 
 
 def _port(entry: Any) -> Port | None:
-    """Return the port with the provider's defaults; None when it is not a port or has other keys."""
+    """Return the port with the provider's defaults; None if `entry` is not a port or has other keys."""
     if not isinstance(entry, Mapping) or entry.keys() - {"external", "internal", "ip", "protocol"}:
         return None
     address, protocol = entry.get("ip") or "0.0.0.0", entry.get("protocol") or "tcp"

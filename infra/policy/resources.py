@@ -14,7 +14,7 @@ SERVER = "hcloud:index/server:Server"
 
 
 class Unknown:
-    """Mark of a value that is computed by a resource that does not exist yet."""
+    """Marker for a value that depends on a resource that does not exist yet."""
 
     def __repr__(self) -> str:
         return "unknown"
@@ -24,7 +24,7 @@ UNKNOWN = Unknown()
 
 
 class UnknownInputError(Exception):
-    """A rule needs a value that is not known yet; the text names it."""
+    """A rule needs a value that is not known yet; the error's text names the value."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Resource:
     name: str
     props: Mapping[str, Any]
     custom: bool = True
-    """Whether a provider manages it; a component has no provider."""
+    """Whether a provider manages the resource; a component has no provider."""
 
     @property
     def package(self) -> str:
@@ -63,7 +63,7 @@ class Resource:
 
 
 def plain(value: Any, unknown: type[Exception]) -> Any:
-    """Return a guarded value of a policy as plain data; unknown values, which raise `unknown`, become the mark."""
+    """Return a policy's input as plain data; a value whose reading raises `unknown` becomes the marker `UNKNOWN`."""
     if isinstance(value, Mapping):
         return {str(key): _entry(value, key, unknown) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):

@@ -34,7 +34,7 @@ _CAPACITIES = ("memory_mb", "cores", "disk_gb")
 
 
 def _sum(sizes: Iterable[int | None]) -> int | None:
-    """Return the sum of sizes; None if one is unknown."""
+    """Return the sum of sizes; None if one size is unknown."""
     total = 0
     for size in sizes:
         if size is None:
@@ -63,7 +63,7 @@ def _demand(resources: Sequence[Resource]) -> Demand:
 
 
 def _number(container: Resource, key: str) -> Decimal:
-    """Return an amount; a negative one counts as zero, so that it cannot hide the need of another container."""
+    """Return an amount. A negative amount counts as zero, so that it cannot hide the need of another container."""
     return max(number(container.get(key)) or Decimal(0), Decimal(0))
 
 

@@ -44,7 +44,7 @@ def prerequisites_of_stack(project: Path, settings: Settings) -> list[Prerequisi
 def prepare(
     wanted: list[Prerequisite], begin: Callable[[Prerequisite], Say], end: Callable[[Prerequisite, Installation], None]
 ) -> None:
-    """Find or get each prerequisite in turn. Can be stopped at any point and called again.
+    """Find or get each prerequisite in turn. The function can be stopped at any point and called again.
 
     Args:
         wanted: what to find or get, in order.
@@ -52,7 +52,7 @@ def prepare(
         end: called with each prerequisite and its installation.
 
     Raises:
-        UnreachableError: a prerequisite is unavailable; earlier ones stay installed.
+        UnreachableError: a prerequisite is unavailable; earlier prerequisites stay installed.
     """
     with _alone():
         for prerequisite in wanted:
@@ -61,7 +61,7 @@ def prepare(
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Lock the cache, so that one setup runs at a time; the next one waits, and then finds everything installed."""
+    """Lock the cache, so that one setup runs at a time; a second setup waits, and then finds everything installed."""
     cache_dir().mkdir(parents=True, exist_ok=True)
     with (cache_dir() / "setup.lock").open("a") as lock:
         try:

@@ -1,4 +1,4 @@
-"""Find a running Docker daemon; else, as root on Debian or Ubuntu, install and start the distribution's own."""
+"""Find a running Docker daemon; else, as root on Debian or Ubuntu, install and start the distribution's Docker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Docker:
             with contextlib.closing(connect(endpoint, ASK_SECONDS)) as client:
                 version = str(client.version()["Version"])
         except DockerAccessError:
-            raise  # the daemon runs; starting another one would not help
+            raise  # the daemon runs; starting another daemon would not help
         except UnreachableError:
             return None
         source = "started by setup" if alive(log_file(), "dockerd") else "running"
@@ -70,7 +70,7 @@ class Docker:
 
 
 def log_file() -> Path:
-    """Return the log of a daemon that setup started."""
+    """Return the log file of a daemon that setup started."""
     return cache_dir() / "docker" / "dockerd.log"
 
 

@@ -1,4 +1,4 @@
-"""The Pulumi engine: on PATH, else the official install, else a build from its Go module."""
+"""Find the Pulumi engine on PATH; else install the official release; else build the engine from its Go module."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def _version(program: str) -> str:
 
 
 def _install_official(say: Say) -> bool:
-    """Install with the Automation API next to the final folder; return False if the download site cannot be reached.
+    """Install the engine with the Automation API, first into a temporary folder; return False if that fails.
 
-    This runs in its own process, because the API has no timeout for the download.
+    The installation runs in a separate process, because the API has no timeout for the download.
     """
     if not answers(INSTALLER):
         return False

@@ -15,7 +15,7 @@ from stack_runtime.docker_problems import hub_refuses, not_pulled, pull
 from stack_runtime.text import Say
 
 PROBE = "hello-world:latest"
-"""Image that shows whether the hub can be reached, because our own mirror never has it."""
+"""Image that setup asks for to find out whether the hub can be reached; the project's own mirror never has it."""
 
 
 @dataclass(frozen=True)

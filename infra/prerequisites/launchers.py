@@ -1,8 +1,8 @@
-"""Find official Pulumi plugins, and write launchers for the stand-ins of those that are missing.
+"""Find official Pulumi plugins, and write launchers that start stand-ins for missing plugins.
 
-The engine looks for a plugin on PATH before it looks into its own plugin folder, so a stand-in on PATH would win over
-an installed official plugin. Therefore launchers are written only for plugins that `official` does not find, into a
-folder that the caller puts last on PATH.
+The engine looks for a plugin on PATH before it looks into its own plugin folder, so it would use a stand-in on PATH
+instead of an installed official plugin. Therefore launchers are written only for plugins that `official` does not find,
+into a folder that the caller puts last on PATH.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def official(name: str, version: str | None = None) -> Path | None:
     Searches PATH, the engine's folder and its plugin folder; our launchers do not count.
 
     Args:
-        version: required version; the engine uses only this one from its plugin folder, but any version on PATH.
+        version: required version; the engine uses only this version from its plugin folder, but any version on PATH.
     """
     folders = [Path(folder) for folder in os.get_exec_path() if folder]
     engine = shutil.which("pulumi")
@@ -75,12 +75,12 @@ def install(target: Path, modules: Mapping[str, str]) -> list[Path]:
 
 
 def is_current(folder: Path, name: str, module: str) -> bool:
-    """Return whether the launcher of `name` in `folder` starts `module` with this Python environment."""
+    """Return whether the launcher of `name` in `folder` starts `module` with the Python that runs now."""
     return (folder / name).read_text(encoding="utf-8") == _text(module)
 
 
 def _text(module: str) -> str:
-    """Return a launcher. `-P` keeps the folder in which the engine starts it out of Python's search path."""
+    """Return the text of a launcher. `-P` keeps its working folder, which the engine sets, off Python's search path."""
     return f'#!/bin/sh\n{MARK}\nexec {shlex.quote(sys.executable)} -P -m {module} "$@"\n'
 
 

@@ -1,4 +1,4 @@
-"""Find or install Meltano and its plugins in separate environments, for local runs and tests."""
+"""Find or install Meltano and its plugins in separate virtual environments, for local runs and tests."""
 
 from __future__ import annotations
 

@@ -31,14 +31,14 @@ class Offline(Protocol):
         """Build the Pulumi command line of this version and put it at `target`.
 
         Raises:
-            UnreachableError: it cannot be built.
+            UnreachableError: the command line cannot be built.
         """
 
     def is_stand_in(self, client: DockerClient, reference: str) -> bool:
-        """Return whether the daemon's image of this name was built here."""
+        """Return whether the daemon's image of this name is a stand-in, and not the official image."""
 
     def is_current(self, client: DockerClient, reference: str) -> bool:
-        """Return whether the daemon has the image: the official one, or one built by the current recipe."""
+        """Return whether the daemon has the official image, or a stand-in that the current recipe built."""
 
     def provide_image(self, client: DockerClient, reference: str, say: Say) -> str:
         """Build the image or load it from this machine's registry.
@@ -46,7 +46,7 @@ class Offline(Protocol):
         Returns: how the image was made, for a person.
 
         Raises:
-            UnreachableError: there is no recipe, or it cannot be built on this machine.
+            UnreachableError: there is no recipe, or the image cannot be built on this machine.
         """
 
     def prerequisites(self, references: Sequence[str]) -> list[Prerequisite]:
@@ -69,7 +69,7 @@ def require(what: str) -> Offline:
         what: what cannot be downloaded, for the error.
 
     Raises:
-        UnreachableError: it is not installed.
+        UnreachableError: no replacement is installed.
     """
     found = find()
     if found is None:

@@ -1,4 +1,4 @@
-"""Find provider plugins: official, else downloaded, else the stand-ins."""
+"""Find the engine's plugins: use installed official plugins; else download them; else use the stand-ins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stack_runtime.paths import cache_dir
 from stack_runtime.text import Say
 
 DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}
-"""Plugins that the engine can download; by name, the Python package whose version the plugin must have."""
+"""Plugins that the engine can download, each with the Python package whose version the plugin must have."""
 
 NAMES = (*DOWNLOADED, "pulumi-language-python")
 """All plugins that the programs need, by their names on PATH."""
@@ -29,7 +29,7 @@ REMEMBERED_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Plugins:
-    """All plugins that the programs need: those of the engine, downloaded ones, or stand-ins."""
+    """All plugins that the programs need: those of the engine, downloaded plugins, or stand-ins."""
 
     project: Path
     name: str = "plugins"
@@ -65,7 +65,7 @@ class Plugins:
         return launchers.official(name, version(DOWNLOADED[name]) if name in DOWNLOADED else None)
 
     def _is_current(self, name: str) -> bool:
-        """Return whether the launcher starts the installed stand-in with this Python environment."""
+        """Return whether the launcher starts the installed stand-in with the Python that runs now."""
         replacement, folder = offline.find(), plugins_folder(self.project)
         return replacement is not None and launchers.is_current(folder, name, replacement.plugins[name])
 

@@ -23,7 +23,7 @@ class Installation:
     where: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """Return the same as JSON for programs."""
+        """Return the fields as a JSON object, for programs."""
         return asdict(self)
 
 
@@ -35,13 +35,13 @@ class Prerequisite(Protocol):
         """Name of the prerequisite for a person."""
 
     def find(self) -> Installation | None:
-        """Find it quickly, without changing anything; None if it is missing."""
+        """Find the prerequisite quickly, without changing anything; return None if it is missing."""
 
     def get(self, say: Say) -> Installation:
-        """Fetch or create it. Remains of a killed attempt are completed or replaced.
+        """Fetch or create the prerequisite. Remains of a killed attempt are completed or replaced.
 
         Raises:
-            UnreachableError: it is unavailable; the error names the next command.
+            UnreachableError: the prerequisite is unavailable; the error names the next command.
         """
 
 
@@ -57,7 +57,7 @@ def run(
     """Run a program and return its output (both streams together); each line is passed to `on_line` as it arrives.
 
     Raises:
-        UnreachableError: the program is missing or fails; `what` is the text for what could not be done.
+        UnreachableError: the program is missing or fails; `what` is the part of the error that says what failed.
     """
     lines: list[str] = []
     try:
@@ -85,7 +85,7 @@ def run(
 
 
 def digest(*parts: bytes | str) -> str:
-    """Return 16 characters that change when any part changes."""
+    """Return a digest of all parts, as 16 hexadecimal digits."""
     total = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

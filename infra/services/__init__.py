@@ -1,4 +1,4 @@
-"""The service catalogue: each module here that declares a `SERVICE` is a service of the stack.
+"""Collect the service catalogue: each module here without a leading underscore declares one service as `SERVICE`.
 
 To add a service, add one module; nothing else changes.
 """
@@ -85,10 +85,10 @@ def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, 
 
 
 def _refuse_unusable(service: Service, before: Set[str]) -> None:
-    """Refuse a service outside the catalogue that breaks a rule which tests check for the catalogue.
+    """Refuse a service outside the catalogue that breaks a rule for services; tests check the catalogue's services.
 
     Args:
-        before: names of the services that start before it.
+        before: names of the services that start before `service`.
     """
     resources = service.resources
     for is_wrong, problem in (
@@ -106,7 +106,7 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
 
 
 def _are_amounts(resources: Resources) -> bool:
-    """Return whether all amounts are numbers that the plan can add: a negative one would hide other needs."""
+    """Return whether all amounts are numbers that the plan can add: a negative amount would hide other needs."""
     whole = (resources.memory_mb, resources.memory_limit_mb, resources.processes)
     cores = (resources.cpu, resources.cpu_limit)
     return (

@@ -36,7 +36,7 @@ def has_workers(settings: Settings) -> bool:
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment of every part. Airflow reads a secret with the command in a `_CMD` variable."""
+    """Return the environment variables of every part. Airflow reads a secret with the command in a `_CMD` variable."""
     celery = settings.executor == "celery"
     values = {
         "CORE__EXECUTOR": "CeleryExecutor" if celery else "LocalExecutor",
@@ -55,7 +55,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "API__SECRET_KEY_CMD": "cat /run/fds/secret_key",
         "API_AUTH__JWT_SECRET_CMD": "cat /run/fds/jwt_secret",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change only with the image
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change only if the image changes
         "SCHEDULER__ENABLE_HEALTH_CHECK": "True",
         # A task without a heartbeat for this long counts as dead, and is repeated.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
@@ -73,7 +73,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def _bundles() -> str:
-    """Return the folders with DAGs: those of the package, and those of the user's project."""
+    """Return the folders with the DAGs of the package and of the user's project, as JSON."""
     return json.dumps(
         [
             {
@@ -89,13 +89,13 @@ def _bundles() -> str:
 def parallelism(settings: Settings) -> Mapping[str, str]:
     """Return the environment variable with the number of parallel tasks, for the scheduler only.
 
-    In the environment of all parts, a change of the number of workers would replace all their containers.
+    If all parts had this variable, a change of the number of workers would replace the containers of all parts.
     """
     return {"AIRFLOW__CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if has_workers(settings) else 1))}
 
 
 def runner_environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment of the part that runs tasks, with the variables of the pipeline runner."""
+    """Return the environment variables of the part that runs tasks, including those of the pipeline runner."""
     return {**environment(settings), **_runner.environment(settings)}
 
 

@@ -1,4 +1,4 @@
-"""The alert rules of Prometheus, derived from the services and the schedule. docs/operations.md explains each alert."""
+"""Derive the alert rules of Prometheus from the services and the schedule. docs/operations.md explains each alert."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from infra.services.pipeline import SECONDS
 DISK_DAYS = 3
 """An alert fires if a disk will be full within this many days, at the growth of the last six hours."""
 CERTIFICATE_DAYS = 14
-"""An alert fires this many days before a certificate expires; Let's Encrypt's are replaced 30 days before."""
+"""An alert fires this many days before a certificate expires. Certificates of Let's Encrypt are replaced 30 days before
+they expire."""
 QUARANTINED = 0.01
 """Share of quarantined rows up to which no alert fires, even if the usual share is far lower."""
 
@@ -34,7 +35,7 @@ def render(context: Context) -> str:
 
 
 def _rule(name: str, expression: str, after: str, summary: str, service: str, **labels: str) -> dict[str, object]:
-    """Return one alert that fires once `expression` held for the duration `after`; `labels` are added to its labels."""
+    """Return an alert that fires when `expression` has held for the duration `after`; `labels` are further labels."""
     return {
         "alert": name,
         "expr": expression,
@@ -45,7 +46,7 @@ def _rule(name: str, expression: str, after: str, summary: str, service: str, **
 
 
 def _services(context: Context) -> Iterator[dict[str, object]]:
-    """Yield an alert for each watched service, and one for everything that Prometheus cannot scrape."""
+    """Yield alerts for each watched service, and for targets that restart or that Prometheus cannot scrape."""
     for service in context.services:
         for gauge, watched in sorted(service.metrics.watches.items()) if service.metrics else ():
             yield _rule("ServiceDown", f"{gauge} == 0", "30s", f"{watched} does not answer", watched)
@@ -106,7 +107,7 @@ def _containers(context: Context) -> Iterator[dict[str, object]]:
 
 
 def _pipeline(context: Context) -> Iterator[dict[str, object]]:
-    """Yield the alerts on runs; the alerts on late runs and old data only if runs have a schedule."""
+    """Yield the alerts on pipeline runs; alerts on late runs and old data exist only if runs have a schedule."""
     yield _rule("PipelineRunFailed", "fds_pipeline_last_run_succeeded == 0", "0s", "the last run failed", "pipeline")
     failed = 'sum(fds_pipeline_last_run_checks{status=~"fail|error"})'
     yield _rule("CheckFailed", f"{failed} > 0", "0s", "{{ $value }} checks of the last run failed", "pipeline")

@@ -1,6 +1,6 @@
-"""Define PromQL for memory and processors of each service, which has a value only while the metrics are recent.
+"""Define PromQL expressions for memory and processors of each service; without recent metrics they have no value.
 
-A metrics file stays readable if nothing writes it any more, so every expression compares its age.
+The metrics file stays readable when nothing writes it any more, so every expression checks the age of the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def _of_services(aggregation: str, expression: str) -> str:
 
 
 MEMORY = _of_services("sum", _HELD)
-"""Bytes that each service holds, all replicas together, without the page cache; `fds status` shows the same."""
+"""Bytes that each service holds, all replicas together, without the page cache; `fds status` shows the
+same figure."""
 MEMORY_LIMIT = _of_services("sum", "container_spec_memory_limit_bytes")
 MEMORY_SHARE = _of_services("max", f"{_HELD} / container_spec_memory_limit_bytes")
 """Share of the limit that the fullest replica of each service holds."""

@@ -12,7 +12,7 @@ def resources(measured: str) -> Resources:
     """Return the resources of one exporter.
 
     Args:
-        measured: how its memory was measured.
+        measured: how the memory of the exporter was measured.
     """
     return Resources(
         memory_mb=16, memory_limit_mb=64, cpu=0.05, cpu_limit=0.25, image_mb=160, processes=128, measured=measured

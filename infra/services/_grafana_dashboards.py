@@ -1,4 +1,4 @@
-"""The dashboards of Grafana. They show what Prometheus scrapes and PostgreSQL holds in every project."""
+"""Build the dashboards of Grafana. They show what Prometheus scrapes and what PostgreSQL holds in every project."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def render(name: str, context: Context) -> str:
 
 
 def _new(name: str, title: str, since: str) -> Dashboard:
-    """Return an empty dashboard of the time from `since` to now, with links to the others."""
+    """Return an empty dashboard for the time from `since` to now, with links to the other dashboards."""
     links = DashboardLink("Dashboards").type(DashboardLinkType.DASHBOARDS).tags([_TAG]).keep_time(True)
     return (
         Dashboard(title)
@@ -99,7 +99,7 @@ def _add_redis(found: Dashboard) -> None:
 
 
 def _share(title: str, expression: str, legend: str = "") -> Builder[Panel]:
-    """Return a panel with the newest value of a share from 0 to 1, which is critical at the limit of the alerts."""
+    """Return a panel with the newest value of a share from 0 to 1; from `NEAR_LIMIT` on, the value is critical."""
     query = Metric(expression, legend, newest=True)
     return figures(title, query, unit="percentunit", warning=0.8, critical=NEAR_LIMIT, width=6)
 
@@ -138,7 +138,7 @@ def _server(_: Context) -> Dashboard:
 
 
 def _containers(context: Context) -> Dashboard:
-    """Return the dashboard of the containers; for a host that does not measure them, it names the documentation."""
+    """Return the dashboard of the containers; if the host does not measure them, a note names the documentation."""
     note = "Without the page cache, as in fds status."
     if not host_of(context.settings).measures_containers:
         note += " Containers on your own machine are not measured by default: docs/operations.md has the command."
@@ -195,7 +195,7 @@ def _data(_: Context) -> Dashboard:
 
 
 def _per_second(*columns: str) -> str:
-    """Return the sum of columns of `pg_stat_database` per second, over all databases but templates."""
+    """Return the sum of columns of `pg_stat_database` per second, over all databases except templates."""
     return " + ".join(f"sum(rate(pg_stat_database_{column}{_DATABASES}{_PER_SECOND}))" for column in columns)
 
 

@@ -1,4 +1,4 @@
-"""Panels and queries with the defaults of Grafana's dashboards here, on the builders of Grafana's SDK."""
+"""Build panels and queries with the defaults of the dashboards here, with the builders of Grafana's SDK."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ WIDTH = 24
 """Columns of Grafana's grid."""
 
 Meaning = Mapping[int, tuple[str, str]]
-"""Text and color to show by value."""
+"""Text and color to show for each value."""
 UP_OR_DOWN: Meaning = {0: ("down", "red"), 1: ("up", "green")}
 
 
 class Query(Builder[Dataquery]):
-    """A query of one data source; the panel numbers it."""
+    """A query of one data source; its panel sets `ref_id`."""
 
     source: models.DataSourceRef
     ref_id = "A"
 
 
 class Metric(Query):
-    """A PromQL query: of the newest value, or over the time range of the dashboard.
+    """A PromQL query for the newest value, or for the time range of the dashboard.
 
     Args:
         legend: name of a series, where `{{label}}` stands for the value of a label.
@@ -49,7 +49,7 @@ class Metric(Query):
 
 
 class Sql(Query):
-    """An SQL query of the database with marts and run records; the SDK has no type for it.
+    """An SQL query of the database with marts and run records; the SDK has no type for such a query.
 
     Args:
         over_time: whether the first column is the time of a point, and each other numeric column a series.
@@ -133,7 +133,7 @@ def chart(
     bars: bool = False,
     most: float | None = None,
 ) -> timeseries.Panel:
-    """Return a panel with the series over time, in Grafana's `unit`; the axis has at least 0 and `most`."""
+    """Return a panel with the series over time, in Grafana's `unit`; the axis includes at least 0 and `most`."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -179,7 +179,7 @@ def rows(
     width: int = WIDTH,
     units: Mapping[str, str] | None = None,
 ) -> table.Panel:
-    """Return a panel with the rows of an SQL query; `units` has Grafana's unit by the name of a column."""
+    """Return a panel with the rows of an SQL query; `units` maps names of columns to Grafana's units."""
     panel = (
         table.Panel()
         .title(title)

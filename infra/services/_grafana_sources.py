@@ -1,4 +1,4 @@
-"""The data sources of Grafana: Prometheus, and the marts in PostgreSQL."""
+"""Define the data sources of Grafana: Prometheus, and the marts in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ METRICS_SOURCE, MARTS_SOURCE = "prometheus", "postgres"
 SQL_PLUGIN = "grafana-postgresql-datasource"
 USER = "grafana"
 """PostgreSQL's role that reads the marts."""
-PASSWORD = "GF_POSTGRES_PASSWORD"  # noqa: S105, the name of a variable
+PASSWORD = "GF_POSTGRES_PASSWORD"  # noqa: S105, this is the name of a variable
 
 
 def render(_: Context) -> str:
     """Return the data sources as JSON, which is valid YAML.
 
-    Grafana substitutes variables in this file. The password is such a variable. A reference to a password
+    Grafana substitutes variables in this file. The file names a variable for the password. A reference to a password
     file is not used, because Grafana would substitute variables inside the password too.
     """
     metrics = {

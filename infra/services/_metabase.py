@@ -12,9 +12,9 @@ NAME = "metabase"
 PORT = 3000
 ROLE = "metabase"
 READER = "metabase_reader"
-ADMIN_PASSWORD = "metabase_admin_password"  # noqa: S105, its name
+ADMIN_PASSWORD = "metabase_admin_password"  # noqa: S105, this is the name of the secret
 ADMIN = "admin@metabase.internal"
-"""The e-mail address of Metabase's first account; it is only a name, and the same for every domain."""
+"""The e-mail address of Metabase's first account; it is only a login name, the same for every domain."""
 
 
 def is_selected(settings: Settings) -> bool:

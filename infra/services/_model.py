@@ -1,4 +1,4 @@
-"""Model of a service. Each module of this folder declares one `SERVICE`; everything else is derived from it."""
+"""Define the model of a service. A module of this folder declares one `SERVICE`; all else is derived from it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Resources:
     image_mb: int = 1024
     """Size of the unpacked image in MiB; 1 GiB until it is measured."""
     measured: str = ""
-    """How the reservation was measured; empty if it was not."""
+    """How the reservation was measured; empty if it was not measured."""
     processes: int = 512
     """Limit of processes and threads of one replica; `infra.component.containers` explains how it is enforced."""
 
@@ -59,19 +59,19 @@ class Health:
 
 
 def answers(port: int, path: str) -> tuple[str, ...]:
-    """Return a health check for an image with Python: it requests `path` over the network, like other containers."""
+    """Return a health check for an image with Python: it requests `path` over the network, as other containers do."""
     ask = f"r.urlopen(f'http://{{gethostname()}}:{port}{path}', timeout=3).read()"
     return ("python", "-c", f"import urllib.request as r; from socket import gethostname; {ask}")
 
 
 def serves(port: int, path: str) -> tuple[str, ...]:
-    """Return the same check for an image without Python that has a shell and wget."""
+    """Return the same check as `answers` does, for an image without Python that has a shell and wget."""
     return ("sh", "-c", f'exec timeout 4 wget -q -T 3 -O /dev/null "http://$HOSTNAME:{port}{path}"')
 
 
 @dataclass(frozen=True)
 class Volume:
-    """A named volume. With `data` it survives `fds down` and is on the data volume of a server."""
+    """A named volume. If `data` is true, it survives `fds down` and is on the data volume of a server."""
 
     name: str
     path: str
@@ -95,7 +95,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Address of the service's metrics; Prometheus scrapes every service that has one."""
+    """Address of the service's metrics; Prometheus scrapes every service that has such an address."""
 
     port: int
     path: str = "/metrics"
@@ -114,7 +114,7 @@ class Context:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the container reads at `/run/fds/<name>`; it is not in environment, image or arguments.
+    """A file that the container reads at `/run/fds/<name>`; its content is in no variable, image or argument.
 
     A name may have folders, such as `dashboards/server.json`.
     """
@@ -122,7 +122,8 @@ class File:
     name: str
     content: Callable[[Context], str]
     wanted: Callable[[Settings], bool] = lambda _: True
-    """Return whether these settings need the file; a file without content cannot be delivered."""
+    """Function that returns whether the settings need the file. It must return False for a file that would be empty,
+    because an empty file cannot be delivered."""
 
 
 def secret(name: str, wanted: Callable[[Settings], bool] = lambda _: True) -> File:
@@ -131,7 +132,7 @@ def secret(name: str, wanted: Callable[[Settings], bool] = lambda _: True) -> Fi
 
 
 def address_of(host: str, settings: Settings) -> str:
-    """Return the address of the UI at `host` of the stack's domain, such as `https://dashboard.localhost:8443`."""
+    """Return the URL of the UI named `host` in the stack's domain, such as `https://dashboard.localhost:8443`."""
     _, https = host_of(settings).ports(settings)
     port = "" if https == 443 else f":{https}"
     return f"https://{host}.{settings.domain}{port}"
@@ -143,7 +144,7 @@ def _no_environment(_: Settings) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the stack; its single definition."""
+    """The single definition of one service of the stack."""
 
     name: str
     image: str | Build
@@ -153,7 +154,8 @@ class Service:
     """`uid:gid`; never root."""
     profile: str = "lean"
     wanted: Callable[[Settings], bool] = lambda _: True
-    """Return whether the settings allow the service; it runs if its profile is selected or another service needs it."""
+    """Function that returns whether the settings allow the service. An allowed service runs if its profile is selected
+    or another service needs it."""
     entrypoint: tuple[str, ...] = ()
     """Replaces the entrypoint of the image, if set."""
     command: tuple[str, ...] = ()
@@ -162,7 +164,7 @@ class Service:
     secrets: tuple[str, ...] = ()
     """Names of the generated secrets that this service's files use."""
     asked: Callable[[Settings], tuple[str, ...]] = lambda _: ()
-    """Names of secrets that its files use and the user must provide."""
+    """Function that returns the names of the secrets that the service's files use and that the user must provide."""
     files: tuple[File, ...] = ()
     role: str = ""
     """PostgreSQL role of the service; its password is the secret `<role>_password`."""
@@ -179,30 +181,31 @@ class Service:
     tmpfs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     replaces: str = ""
-    """Name of the service that this one replaces; services that need the replaced service start after this one."""
+    """Name of the service that this service replaces. Services that need the replaced service start after this
+    service."""
     internet: bool = False
-    """Whether its containers can reach the internet; the proxy always can."""
+    """Whether the service's containers can reach the internet; the proxy always can."""
     route: Route | None = None
     metrics: Metrics | None = None
     scrapes: bool = False
-    """Whether it scrapes the metrics of other services; then it also joins the network of the proxy."""
+    """Whether the service scrapes the metrics of other services; then it also joins the network of the proxy."""
     probes: bool = False
-    """Whether it requests the UIs of other services; then it joins only the network of the proxy."""
+    """Whether the service requests the UIs of other services; then it joins only the network of the proxy."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
-    """Container port by host port; only the proxy publishes ports."""
+    """Function that returns the container's port by port of the host; only the proxy publishes ports."""
     scaled_by: Literal["workers"] | None = None
     """The setting with the number of replicas."""
     stateless: bool = False
-    """Whether an update keeps the old container until the new one is healthy; two versions then run together."""
+    """Whether an update keeps the old container until the new container is healthy; then two versions run together."""
     architectures: tuple[str, ...] = ("x86", "arm")
     shm_mb: int = 0
     grace_s: int = 20
     """How long a container that is stopped may take to end its work before it is killed, in seconds."""
     after_up: Callable[[DockerClient, str, Say], None] | None = None
-    """Called at the end of `fds up`, if every service is healthy, with the stack's Docker client, the stack's name, and
-    a function that prints a line."""
+    """Function to call at the end of `fds up`, if every service is healthy, with the stack's Docker client, the stack's
+    name, and a function that prints a line."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels of its containers, beside those of the stack."""
+    """Labels of the service's containers, in addition to the stack's labels."""
 
     def replicas(self, settings: Settings) -> int:
         """Return the number of containers of this service."""

@@ -16,7 +16,7 @@ def receivers(settings: Settings) -> tuple[str, ...]:
 
 
 def asked(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the secrets that these receivers need and that cannot be generated."""
+    """Return the names of the secrets that the receivers of these settings need and that cannot be generated."""
     notify = settings.notify
     wanted = ((SMTP_PASSWORD, has_login(settings)), (SLACK_URL, notify.slack), (WEBHOOK_URL, notify.webhook))
     return tuple(name for name, is_wanted in wanted if is_wanted)

@@ -1,7 +1,7 @@
-"""The agents' server: plans changes and reports costs for other services of the stack.
+"""Define the service `agents`, which plans changes and reports costs for other services of the stack.
 
 It has no engine and no Docker socket, so it cannot apply changes. It has no route, because the login of the proxy
-uses the same HTTP header as its bearer tokens.
+uses the same HTTP header as the bearer tokens of this service.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SERVICE = Service(
     files=(secret("agents_token"), File("stack.json", _stack)),
     volumes=(Volume("agents", "/data/agents"),),
     tmpfs=("/tmp",),
-    internet=True,  # fetches prices and the exchange rate, and calls the model
+    internet=True,  # to fetch prices and the exchange rate, and to call the language model
     resources=Resources(
         memory_mb=104,
         memory_limit_mb=192,

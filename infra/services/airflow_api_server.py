@@ -1,4 +1,7 @@
-"""Airflow's API server: the UI, the API, and the execution API for tasks. It migrates the database first."""
+"""Define Airflow's API server, which serves the UI, the API, and the execution API for tasks.
+
+It migrates Airflow's database before it starts to serve.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow's DAG processor: parses the DAGs and runs their failure callbacks."""
+"""Define Airflow's DAG processor, which parses the DAGs and runs their failure callbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow's scheduler that runs the tasks itself, without workers and Redis; it replaces the pipeline runner."""
+"""Define Airflow's scheduler that runs tasks itself, without workers and Redis; it replaces the pipeline runner."""
 
 from __future__ import annotations
 

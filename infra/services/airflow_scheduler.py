@@ -1,4 +1,4 @@
-"""Airflow's scheduler, where Celery workers run the tasks."""
+"""Define Airflow's scheduler for stacks in which Celery workers run the tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow's Celery worker: runs the tasks; it replaces the pipeline runner."""
+"""Define Airflow's Celery worker, which runs the tasks and replaces the pipeline runner."""
 
 from __future__ import annotations
 

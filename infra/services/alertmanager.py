@@ -1,4 +1,7 @@
-"""Alertmanager: sends firing alerts of Prometheus to the receivers of the setting `notify`. It has no route."""
+"""Define Alertmanager, which sends Prometheus' firing alerts to the receivers of the setting `notify`.
+
+It has no route.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ since {{ .StartsAt }}
 
 
 def _configuration(context: Context) -> str:
-    """Return the configuration as JSON, which is valid YAML: one route to one receiver with every channel."""
+    """Return the configuration as JSON, which is valid YAML: one route to one receiver with all channels."""
     receiver: dict[str, object] = {"name": "all"}
     notify = context.settings.notify
     if notify.email:

@@ -1,7 +1,8 @@
-"""Probes of the routes: whether the proxy asks for the login, when its certificate ends, and whether the UI answers.
+"""Define the exporter that probes each route: does the proxy ask for the login, does the UI answer, and until when is
+the certificate valid?
 
-Each route is probed twice. Through the proxy, the answer must be the proxy's demand for a login. The proxy demands it
-also if the UI behind it is down, so a second probe requests the UI directly. The probes have no password: any
+Each route is probed twice. Through the proxy, the answer must be the proxy's demand for a login. The proxy demands
+the login even if the UI is down, so a second probe requests the UI directly. The probes have no password: any
 container in the exporter's network can make the exporter request any address, and would receive the password there.
 """
 
@@ -35,7 +36,7 @@ def _configuration(context: Context) -> str:
 
 
 def jobs(context: Context) -> list[dict[str, object]]:
-    """Return Prometheus' scrape job with both probes of every service with a route; no job without a route.
+    """Return Prometheus' scrape job with both probes of every service with a route; empty without routes.
 
     The series have the labels `service`, `host` (the name in the address) and `probe`.
     """

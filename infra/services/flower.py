@@ -1,4 +1,4 @@
-"""Flower: a read-only view of the Celery workers and their tasks."""
+"""Define Flower, a read-only view of the Celery workers and their tasks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Grafana: dashboards of the metrics in Prometheus, of the runs, and of the marts in PostgreSQL.
+"""Define Grafana, with dashboards of the metrics in Prometheus, and of the runs and the marts in PostgreSQL.
 
-Data sources and dashboards are files, and nothing else is kept: what someone changes in the UI ends with the container.
+Data sources and dashboards are files, and nothing else is kept: changes in the UI are lost with the container.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _POLICY = {
 def _environment(settings: Settings) -> Mapping[str, str]:
     return {
         "GF_SERVER_ROOT_URL": address_of(NAME, settings),
-        "GF_SERVER_ENABLE_GZIP": "false",  # in releases before 13.3, it makes memory grow up to the limit
+        "GF_SERVER_ENABLE_GZIP": "false",  # in releases before 13.3, gzip makes memory grow up to the limit
         "GF_PATHS_PROVISIONING": f"{_FOLDER}/provisioning",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{_FOLDER}/dashboards/{DASHBOARDS[0]}.json",
         # The proxy asks every visitor for the stack's login; Grafana's account `admin` has the same password.

@@ -1,4 +1,4 @@
-"""Metabase: questions and dashboards on the marts in PostgreSQL, for people who do not write code."""
+"""Define Metabase: questions and dashboards on the marts in PostgreSQL, for people who do not write code."""
 
 from __future__ import annotations
 

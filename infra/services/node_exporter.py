@@ -1,4 +1,5 @@
-"""Metrics of the server: processor, memory and disks, and the metrics files of the pipeline and of the containers.
+"""Define the exporter for the server's processor, memory and disks, and for the metrics files of the pipeline and of
+the containers.
 
 The exporter cannot read the server's files. In every container, the kernel shows memory and processors of the whole
 server. Any mount from a disk shows the size of that disk: `/etc/hostname`, which Docker mounts from the system's disk,

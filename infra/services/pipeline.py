@@ -1,4 +1,4 @@
-"""The pipeline runner: idle until `fds run` or its schedule starts a run."""
+"""Define the pipeline runner, which is idle until `fds run` or its schedule starts a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL 15: Meltano's state, run records, the marts for BI tools, and the databases of other profiles."""
+"""Define PostgreSQL 15, which holds Meltano's state, run records, marts for BI tools, and databases of profiles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 from infra.services._model import Context, File, Health, Resources, Service, Volume
 
 RESERVED = ("airflow", "metabase")
-"""Databases created at the first start, so that adding their profile later needs no superuser."""
+"""Databases that the first start creates, so that adding their profile later needs no superuser."""
 
 _HBA = """# Who may log in, and how: the superuser inside the container, and roles with their password.
 local all postgres peer
@@ -89,7 +89,7 @@ def _reader(role: str, database: str, owner: str) -> list[str]:
 
 
 def _marts_reader(role: str, owner: str) -> list[str]:
-    """Return SQL that lets `role` read all present and future tables of the schema `marts`; `owner` publishes them."""
+    """Return SQL that lets `role` read all present and future tables of the schema `marts`; `owner` creates them."""
     return [
         f"GRANT CONNECT ON DATABASE marts TO {role};",
         "\\connect marts",

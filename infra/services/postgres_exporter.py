@@ -1,4 +1,4 @@
-"""Metrics of PostgreSQL, read as a role that may see statistics and no data."""
+"""Define the exporter for metrics of PostgreSQL, which it reads as a role that may see statistics but no data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Prometheus: scrapes every service that declares metrics, has every route probed, and evaluates the alert rules.
+"""Define Prometheus: it scrapes every service that declares metrics, lets the blackbox exporter probe every route, and
+evaluates the alert rules.
 
 It has no route. `fds alerts` shows the firing alerts; docs/operations.md explains how to query Prometheus.
 """
@@ -23,7 +24,7 @@ _ALERTMANAGER = f"{alertmanager.SERVICE.name}:{alertmanager.PORT}"
 
 
 def _configuration(context: Context) -> str:
-    """Return the configuration as JSON, which is valid YAML: a job for each service with metrics, one for routes."""
+    """Return the configuration as JSON, which is valid YAML. Each service with metrics has a job."""
     jobs = [
         {
             "job_name": service.name,

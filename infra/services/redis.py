@@ -1,4 +1,4 @@
-"""Redis 7: queue and cache for services that run jobs in parallel."""
+"""Define Redis 7, a queue and cache for services that run jobs in parallel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics of Redis, where it runs."""
+"""Define the exporter for metrics of Redis, which runs only in stacks with Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard: income and spend, customers, data quality, runs, and proposed changes. It cannot deploy."""
+"""Define the dashboard: income and spend, customers, data quality, runs, and proposed changes. It cannot deploy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SERVICE = Service(
     reads=("marts",),
     volumes=(
         Volume("published", "/data/published", read_only=True),
-        Volume("metrics", "/data/metrics", read_only=True, data=False),  # the plan of the last deployment
+        Volume("metrics", "/data/metrics", read_only=True, data=False),  # has the plan of the last deployment
     ),
     tmpfs=("/tmp",),
     needs=("pipeline", "postgres"),

@@ -1,4 +1,4 @@
-"""Traefik: the only service that publishes ports, with TLS and a login for every UI.
+"""Define Traefik, the only service that publishes ports, with TLS and a login for every UI.
 
 Routes are files generated from the services' `route`, so Traefik needs no Docker socket.
 """
@@ -35,7 +35,7 @@ POLICY = {
 """Content-Security-Policy of every UI: where pages may load from and send to. A route may add sources."""
 
 BURST, PER_MINUTE = 600, 60
-"""Rate limit per source and UI: requests in a burst, and requests per minute after it. It limits guesses of
+"""Rate limit per source and UI: requests in a burst, and requests per minute after the burst. It limits guesses of
 the password, which has 24 random bytes. It applies to all requests, because the proxy cannot count failed logins alone.
 A first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
 
@@ -53,8 +53,8 @@ ACME = {
 ROOT = "acme-root.pem"
 """File with the root certificate of a private CA."""
 
-DNS_TOKEN = "dns_token"  # noqa: S105, its name
-"""Name of the secret and its file: an API token of the project with the domain's zone."""
+DNS_TOKEN = "dns_token"  # noqa: S105, this is the name of the secret
+"""Name of the secret and of its file. The secret is an API token of the Hetzner project with the domain's DNS zone."""
 
 
 def _static(context: Context) -> str:
@@ -80,12 +80,12 @@ def _static(context: Context) -> str:
 
 
 def _has_certificates(settings: Settings) -> bool:
-    """Return whether a CA issues certificates; a local stack has no public name and uses a self-signed one."""
+    """Return whether a CA issues certificates; a local stack has no public name and a self-signed certificate."""
     return not host_of(settings).on_this_machine and settings.domain != "localhost"
 
 
 def has_trusted_certificates(settings: Settings) -> bool:
-    """Return whether Let's Encrypt issues certificates that clients trust; False for another CA (trust unknown)."""
+    """Return whether Let's Encrypt issues certificates that clients trust; False for another CA."""
     return _has_certificates(settings) and settings.certificates == "production"
 
 
@@ -119,7 +119,7 @@ def _tls(settings: Settings) -> dict[str, object]:
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment: the file with the DNS provider's token, never the token itself."""
+    """Return the environment variables: one names the file with the DNS provider's token, none has the token itself."""
     return {"HETZNER_API_TOKEN_FILE": f"/run/fds/{DNS_TOKEN}"} if _by_dns(settings) else {}
 
 
@@ -149,7 +149,7 @@ def _routes(context: Context) -> str:
 
 
 def _headers(route: Route, name: str) -> dict[str, object]:
-    """Return the security headers of every UI response.
+    """Return the security headers of every response of a UI.
 
     The WebSocket address is listed explicitly, because not every browser counts a WebSocket as `'self'`.
     """
@@ -186,9 +186,9 @@ def _health(context: Context) -> str:
 
 
 def _users(context: Context) -> str:
-    """Return the login as a bcrypt line. The salt is derived from the password, so that every rendering is identical.
+    """Return the login as a line with a bcrypt hash. Its salt depends only on stack and password, so it never changes.
 
-    The cost factor is the lowest usual one, because the password is generated and every request checks it.
+    The cost factor is the lowest usual factor, because the password is generated and every request checks it.
     """
     password = context.secrets["ui_password"]
     digest = hashlib.sha256(f"salt {context.settings.stack} {password}".encode()).digest()
@@ -197,7 +197,7 @@ def _users(context: Context) -> str:
 
 
 def _to_bcrypt(text: str) -> str:
-    """Return base64 text as a bcrypt salt: its last character holds only 2 bits, so a valid one replaces it."""
+    """Return base64 text as a bcrypt salt. A salt's last character has only 2 bits, so the valid `.` replaces it."""
     return text[:21] + "."
 
 

@@ -1,4 +1,4 @@
-"""Find cheaper settings: plan each change, and suggest only plans within the budget."""
+"""Find cheaper settings: plan each possible change of the settings, and suggest the changes within the budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Idea:
 
     Args:
         loss: rank of what the user gives up; the suggestions with the lowest number come first.
-        update: new values by field of the settings.
+        update: new values of settings, by the name of the field.
     """
 
     loss: int
@@ -40,7 +40,7 @@ class _Idea:
 
 
 def alternatives(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> tuple[Alternative, ...]:
-    """Return the best changes within the budget: smallest loss first, then cheapest."""
+    """Return at most `MOST` changes whose plan is within the budget: smallest loss first, then lowest cost."""
     found = []
     host = host_of(settings)
     for idea in _ideas(settings, services, inputs):
@@ -82,7 +82,7 @@ def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs
 
 
 def _elsewhere(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
-    """Suggest the cheapest server type, and the cheapest location unless the stack is `placed` in one already.
+    """Suggest the cheapest server type, and the cheapest location unless the stack is already `placed` in a location.
 
     A deployed server or volume cannot move to another location.
     """
@@ -151,7 +151,7 @@ def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> It
 
 
 def _combined(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
-    """Combine all reductions, because a single one may not be enough."""
+    """Yield all reductions combined into one change, because a single reduction may not be enough."""
     update = {"server_type": AUTO, **({} if placed else {"location": AUTO}), "backups": False, "workers": 1}
     text = f"cheapest type{'' if placed else ' anywhere'}, no backups, one worker"
     if settings.model_copy(update=update) != settings:

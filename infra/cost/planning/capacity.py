@@ -1,6 +1,7 @@
 """Compare the needs of the services with a machine: memory in MiB, CPU in cores, disks in GB.
 
-Reservations plus overhead must fit. Limits may exceed the machine by the ratios below.
+Reservations plus overhead must fit. The sum of the limits may exceed the machine's resources by the factors
+`MEMORY_OVERCOMMIT` and `CPU_OVERCOMMIT`.
 """
 
 from __future__ import annotations
@@ -20,21 +21,22 @@ SYSTEM_MB = 320
 """Memory of the system in MiB: Debian 12 with sshd, journald, unattended upgrades, dockerd and containerd. This is an
 estimate, not measured on a rented server."""
 SHIM_MB = 8
-"""Memory in MiB of containerd's shim and of the logging of one container, an estimate."""
+"""Estimated memory in MiB that Docker needs for each container: containerd's shim, and the logging."""
 SYSTEM_CPU = Decimal("0.1")
 SYSTEM_GB = 6
 """GB of the server's disk for the system: 3 for Debian and Docker, 1 for swap, 2 for logs and one more image."""
 MEMORY_OVERCOMMIT = Decimal(2)
-"""The sum of all memory limits may be this many times the memory without overhead."""
+"""The sum of all memory limits may be this many times the machine's memory, after subtracting the overhead."""
 CPU_OVERCOMMIT = Decimal(8)
-"""The sum of all CPU limits may be this many times the cores: services seldom need CPU at the same time."""
+"""The sum of all CPU limits may be this many times the number of cores, because services seldom need CPU at the same
+time."""
 GB = 1_000_000_000
 MIB = 1_048_576
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Resources of a machine; None if unknown."""
+    """Resources of a machine; each is None if it is unknown."""
 
     memory_mb: int | None = None
     cores: int | None = None
@@ -47,12 +49,15 @@ class Machine:
 
 
 def of_type(kind: ServerType, volume_gb: int) -> Machine:
-    """Return a server of this type. A GB of memory is taken as 10^9 bytes, about what the kernel leaves of a GiB."""
+    """Return the resources of a server of this type.
+
+    A GB of its memory counts as 10^9 bytes, because the kernel leaves about that much of each GiB to processes.
+    """
     return Machine(int(kind.memory_gb * GB / MIB), kind.cores, kind.disk_gb, volume_gb)
 
 
 def this_machine() -> Machine:
-    """Return the resources of the Docker host: this machine, or unknown if the daemon is on another."""
+    """Return the resources of this machine; all are unknown if the Docker daemon runs on another machine."""
     if local_endpoint().is_local:
         return Machine(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB, os.cpu_count())
     return Machine()
@@ -102,7 +107,7 @@ class Demand:
         return SYSTEM_MB + SHIM_MB * self.containers
 
     def on(self, machine: Machine) -> Capacity:
-        """Return these needs, with what `machine` has of each resource."""
+        """Return the comparison of these needs with the resources of `machine`."""
         usable = None if machine.memory_mb is None else (machine.memory_mb - self.overhead_mb) * MEMORY_OVERCOMMIT
         cores = None if machine.cores is None else machine.cores * CPU_OVERCOMMIT
         return Capacity(

@@ -1,4 +1,4 @@
-"""List the servers that the settings allow; the cheapest one that fits and can be ordered comes first."""
+"""List the servers that the settings allow; the cheapest server that fits and can be used comes first."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Deployed:
 
     @property
     def place(self) -> str:
-        """Return the location of the server or its data volume, which cannot move; empty when neither exists."""
+        """Return the location of the server, else of the data volume; neither can move. Empty when neither exists."""
         return self.location or self.volume_location
 
 
@@ -51,7 +51,7 @@ class Candidate:
 
     @property
     def usable(self) -> bool:
-        """Whether it can be ordered or already runs, and everything fits."""
+        """Whether the server can be ordered or already runs, and all services fit on it."""
         return (self.orderable or self.runs) and not self.problems
 
 
@@ -64,7 +64,9 @@ def candidates(
     today: date,
     deployed: Deployed,
 ) -> list[Candidate]:
-    """Return all servers that the settings allow: usable ones first, then by cost, memory (largest first) and name.
+    """Return all servers that the settings allow, usable servers first, then the other servers.
+
+    Both parts are sorted by cost, then by memory (largest first), then by name.
 
     Raises:
         UnknownError: the price list lacks the type, the location, or a needed price.
@@ -97,7 +99,7 @@ def _order(candidate: Candidate) -> tuple[bool, Decimal, Decimal, str, str]:
 
 
 def _allowed(settings: Settings, prices: PriceList) -> list[tuple[ServerType, str]]:
-    """Return the allowed types and locations; raise an error if the settings name one that is not in the price list."""
+    """Return the allowed pairs of type and location; a type or location that the price list lacks is an error."""
     if settings.location not in (AUTO, *prices.locations):
         raise _not_in_list(f"location {settings.location}", ", ".join(prices.locations), prices, settings)
     if settings.server_type not in (AUTO, *prices.server_types):

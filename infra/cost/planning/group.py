@@ -17,14 +17,14 @@ from infra.hosts import host_of
 from infra.settings import Settings
 
 ALSO_RUNNING = "also running: "
-"""Prefix of the bill line of a running resource that no plan prices."""
+"""Prefix of the bill's line for a running resource that the plan of its stack does not price."""
 _STRAYS_NAMED = 5
 _MANAGED = ("server", "ipv4", "volume")
-"""Kinds of resources of which a stack has exactly one, which its plan prices."""
+"""Kinds of resources that a stack has exactly once. The plan of the stack prices them."""
 
 
 def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
-    """Return one line for each other stack of the group that has a price; `doubts` names the others."""
+    """Return one line for each other stack of the group that has a price; `doubts` names stacks without a price."""
     plans = {plan.stack: plan for plan in inputs.others}
     names = sorted({*plans, *_running_stacks(settings, inputs)})
     return [line for name in names if (line := _stack_line(name, plans.get(name), inputs))]
@@ -37,7 +37,7 @@ def extra_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
 
 
 def total_usd(settings: Settings, inputs: RentalInputs) -> Decimal:
-    """Return the monthly cost of the group outside this stack's plan, as far as prices are known."""
+    """Return what the group costs a month in addition to this stack's plan; 0 if one line's cost is unknown."""
     found = (*stack_lines(settings, inputs), *extra_lines(settings, inputs))
     return add(line.monthly_usd for line in found) or Decimal(0)
 
@@ -95,8 +95,8 @@ def _stack_line(stack: str, plan: Plan | None, inputs: RentalInputs) -> Line | N
 def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
     """Return running resources of this stack except the server, address and volume that its plan prices.
 
-    Backups of the only server are left out: the deployment switches them on or off. If there are several servers, the
-    managed one is unknown, so all backups count.
+    Backups of the only server are left out: the deployment switches them on or off. If there are several servers, it
+    is unknown which of them the deployment manages, so all backups count.
     """
     own = [one for one in inputs.running or () if one.owner == settings.stack]
     only_server = sum(one.kind == "server" for one in own) == 1

@@ -1,4 +1,4 @@
-"""Inputs of a plan, and the maximum age of prices and rate."""
+"""Define the inputs of a plan, and how old its prices and its exchange rate may be."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PRICES_DAYS = 14
 RATE_DAYS = 30
 STATED_DAYS = 92
 """Maximum ages in days of three values: the price list, the exchange rate, and the price that the user states for an
-existing server. The stated price may be older, because it comes from a contract and changes more rarely. With a value
-above its age, the verdict of a plan is `unknown`."""
+existing server. The stated price may be older, because it comes from a contract and changes more rarely. If a
+value is older than its maximum age, the verdict of the plan is `unknown`."""
 
 
 LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")
@@ -31,7 +31,7 @@ def implausible(rate: Decimal) -> bool:
 
 @dataclass(frozen=True)
 class Running:
-    """One resource of an account with its monthly price (None: unknown, and `note` says why)."""
+    """One resource of an account with its monthly price. If the price is None, `note` says why it is unknown."""
 
     owner: str
     """Name of a stack, or `(stray)`."""
@@ -47,19 +47,19 @@ class RentalInputs:
     """Inputs of a plan, in addition to settings and services."""
 
     prices: PriceList | None
-    """None when no stack of the group is on a server of the price list."""
+    """None when no stack of the budget group rents a server."""
     rate: Fx | None
     today: date
     others: Sequence[Plan] = ()
     """Plans of the other stacks in the same budget group, made from their files."""
     other_groups: Mapping[str, str] = field(default_factory=dict)
-    """Names of other budget groups by stack, for stacks whose file names one."""
+    """Budget group by name of the stack, for stacks that are in another group than this stack."""
     running: Sequence[Running] | None = None
     """All resources of the group's accounts; None when no account was queried."""
     deployed: Deployed | None = None
     """The running server and volume of this stack; None if unknown."""
     allow_snapshot: bool = False
-    """Accept prices or a rate that are too old, with a warning."""
+    """Whether to accept prices or a rate that are too old, with a warning."""
     machine: Machine | None = None
     """The existing machine that the containers run on; None if there is none yet or it was not examined."""
 
@@ -71,7 +71,7 @@ class RentalInputs:
         """Return the price list.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there is no price list.
         """
         if self.prices is None:
             raise ValueError("a rented server needs a price list")
@@ -79,5 +79,5 @@ class RentalInputs:
 
     @property
     def currency(self) -> Currency:
-        """Return the currency of the bill: from the stated price, else from the list."""
+        """Return the currency of the bill: the currency of the stated price, else of the price list, else EUR."""
         return self.stated or (self.prices.currency if self.prices else "EUR")

@@ -33,7 +33,8 @@ def decode(data: bytes, what: str, source: str) -> Any:
         what: the document's name, for the error.
 
     Raises:
-        UnknownError: it is not strict JSON in UTF-8 without a byte order mark, or is larger than `MOST_BYTES`.
+        UnknownError: the document is larger than `MOST_BYTES`, or is not strict JSON in UTF-8 without a byte order
+            mark.
     """
     document = JsonReader(None, what, source)
     if len(data) > MOST_BYTES:
@@ -78,7 +79,7 @@ class JsonReader:
         )
 
     def get(self, key: str) -> JsonReader:
-        """Return the member `key` of an object; a missing one is an error."""
+        """Return the member `key` of an object; a missing member is an error."""
         if key not in self.checked_object().value:
             raise JsonReader(None, f"{self._path}.{key}", self._source).fail("is missing")
         return JsonReader(self._value[key], f"{self._path}.{key}", self._source)
@@ -88,7 +89,7 @@ class JsonReader:
         return isinstance(self._value, Mapping) and self._value.get(key) is not None
 
     def checked_object(self) -> JsonReader:
-        """Return the reader after checking that its value is an object, which `has` does not check."""
+        """Return this reader; a value that is not an object is an error, whereas `has` only returns False for it."""
         if not isinstance(self._value, Mapping):
             raise self.fail("is not an object")
         return self
@@ -103,7 +104,7 @@ class JsonReader:
             yield JsonReader(value, f"{self._path}[{index}]", self._source)
 
     def by(self, key: str) -> Iterator[tuple[str, JsonReader]]:
-        """Return the entries of a list by their member `key`; a duplicate name is an error, even with equal entries."""
+        """Return the entries of a list by their member `key`, the name; two entries with one name are an error."""
         seen: set[str] = set()
         for entry in self.items():
             name = entry.get(key).text()
@@ -113,7 +114,7 @@ class JsonReader:
             yield name, entry
 
     def text(self) -> str:
-        """Return a short name of plain characters."""
+        """Return a name: a string of 1 to 200 printable characters."""
         if not isinstance(self._value, str) or not self._value or len(self._value) > 200:
             raise self.fail("is not a name")
         if not self._value.isprintable():
@@ -151,7 +152,7 @@ class JsonReader:
             raise self.fail("is not a decimal string") from None
 
     def day(self) -> date:
-        """Return the date of an ISO date or time."""
+        """Return the date from a string in ISO format, with or without a time of day."""
         try:
             return datetime.fromisoformat(self.text()).date()
         except ValueError:

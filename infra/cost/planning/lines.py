@@ -20,7 +20,7 @@ from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
-"""Names of the lines that only the settings determine; the account does not list them as resources of the stack."""
+"""Names of the lines whose quantity comes only from the settings: the account has no such resource of the stack."""
 TB = 2**40
 """Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
 
@@ -51,19 +51,19 @@ class CurrencyConverter:
     rate: Decimal | None
 
     def eur(self, amount: Amount) -> Decimal | None:
-        """Return the amount rounded up to the cent; None if a rate is needed but unknown."""
+        """Return the amount in euros, rounded up to the cent; None if a rate is needed but unknown."""
         if amount.currency == "EUR":
             return up(amount.native)
         return None if self.rate is None else up(amount.native / self.rate)
 
     def usd(self, amount: Amount) -> Decimal | None:
-        """Return the amount rounded up to the cent; None if a rate is needed but unknown."""
+        """Return the amount in dollars, rounded up to the cent; None if a rate is needed but unknown."""
         if amount.currency == "USD":
             return up(amount.native)
         return None if self.rate is None else up(amount.native * self.rate)
 
     def total_usd(self, amounts: Iterable[Amount]) -> Decimal | None:
-        """Return the sum of the rounded amounts; None if one is unknown."""
+        """Return the sum of the rounded amounts in dollars; None if one amount is unknown."""
         return add(self.usd(amount) for amount in amounts)
 
     def line(self, amount: Amount) -> Line:
@@ -107,7 +107,7 @@ class TaxedPrices:
         return self._month(resource or f"server {name} in {location}", rent)
 
     def backups(self, name: str, location: str, *, resource: str = "backups") -> Amount:
-        """Return the price of backups: a percentage of the server's price, without the address."""
+        """Return the price of backups: a percentage of the server's price, which excludes the IPv4 address."""
         price = self.offer(name, location).rent.monthly.of(self.tax)
         percent = self.prices.backup_percent
         return self._amount(
@@ -155,7 +155,7 @@ class TaxedPrices:
         return offsite(settings, self.prices.vat_percent)
 
     def offer(self, name: str, location: str) -> Offer:
-        """Return the offer of a server type at a location, orderable or not."""
+        """Return the offer of a server type at a location, even if the type cannot be ordered there now."""
         kind = self.prices.server_types.get(name)
         offer = kind.offers.get(location) if kind else None
         if offer is None:
@@ -176,7 +176,7 @@ def offsite(settings: Settings, vat_percent: Decimal | None) -> Amount:
     """Return the price of off-site backup space, at the price in the settings (net euros per GB).
 
     Raises:
-        UnknownError: the price is not set, or it is planned gross and the VAT (in percent) is unknown.
+        UnknownError: the price is not set, or the plan uses gross prices and the VAT (in percent) is unknown.
     """
     net = settings.offsite_eur_per_gb
     where = f"Pulumi.{settings.stack}.yaml"

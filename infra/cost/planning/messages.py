@@ -17,7 +17,7 @@ from infra.settings import ServerPrice, Settings
 PROMISE = Decimal(50)
 """Default budget of a stack, in dollars per month."""
 CLOSE = Decimal("0.9")
-"""Share of the budget from which the plan warns."""
+"""The plan warns when its total is at least this share of the budget."""
 _USUAL_RATE = (Decimal("0.9"), Decimal("1.4"))
 _PUBLIC_NAME = ("email", "dns_zone", "certificates", "certificate_challenge", "certificate_root")
 """Settings that need the setting `domain`."""
@@ -37,7 +37,7 @@ def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: 
 
 
 def lack_of(best: Candidate, *, auto: bool) -> str:
-    """Return why a server type cannot be used."""
+    """Return why the server type `best` cannot be used; with `auto`, no other server type can be used either."""
     name = f"{best.kind.name} in {best.location}"
     if best.problems:
         lacks = "; ".join(best.problems)
@@ -64,7 +64,7 @@ def warnings_of(
     total: Decimal | None,
     budget: Decimal,
 ) -> tuple[str, ...]:
-    """Return warnings about an allowed plan."""
+    """Return warnings about a plan for a rented server."""
     return (
         *_about_budget(settings, inputs, total, budget),
         *group.warnings(settings, inputs),
@@ -140,7 +140,7 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
 
 
 def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
-    """Return warnings about settings of a server's stack that do nothing, or less than their name suggests."""
+    """Return warnings about settings that do nothing, or less than their name suggests, for a stack on a server."""
     said = []
     rented = host_of(settings).makes_machine
     if rented and _open_to_all(settings.ssh_from):

@@ -1,4 +1,4 @@
-"""Models of a plan. `fds cost --json` prints their JSON; `plan.schema.json` is generated from them."""
+"""Define the models of a plan. `fds cost --json` prints their JSON; `plan.schema.json` is generated from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
 STRAY = "(stray)"
-"""Owner of resources that belong to no stack of this project. The name is invalid for a stack and for a label."""
+"""Owner of resources that belong to no stack of this project. No stack can have this name, and no label."""
 
 
 def _number(value: Decimal) -> int | float:
@@ -119,7 +119,10 @@ class ServiceNeed(Frozen):
 
 
 class Capacity(Frozen):
-    """Needs against a machine: memory in MiB, CPU in cores, disks in GB; `problems` names what does not fit."""
+    """The needs of all services, compared with a machine: memory in MiB, CPU in cores, disks in GB.
+
+    `problems` names what does not fit.
+    """
 
     memory_mb: Need
     cpu: Need
@@ -141,7 +144,7 @@ class Change(Frozen):
     after_usd: Money
     added_usd: Money
     once: bool = False
-    """Paid once, not monthly."""
+    """Whether the difference is paid once, not monthly."""
     note: str = ""
 
 
@@ -213,5 +216,5 @@ class Plan(Frozen):
     alternatives: tuple[Alternative, ...] = ()
     usage: tuple[UsageForecast, ...] = ()
     more_memory: NextStep | None = None
-    """The next server with more memory; None without a rented server, or if none can be ordered."""
+    """The next server with more memory; None without a rented server, or if no larger server can be ordered."""
     reason: str

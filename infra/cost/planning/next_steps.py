@@ -28,7 +28,7 @@ class Planner:
 
 
 def with_next_steps(plan: Plan, settings: Settings, planner: Planner) -> Plan:
-    """Return `plan` with its `more_memory`, and with the next step of each disk that becomes full."""
+    """Return `plan` with its `more_memory` set, and with the next step for each disk that becomes full."""
     return plan.model_copy(
         update={
             "more_memory": _larger_server(plan, settings, planner, "memory_gb"),
@@ -57,8 +57,8 @@ def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
 def _larger_server(plan: Plan, settings: Settings, planner: Planner, size: str) -> NextStep | None:
     """Return the cheapest larger server that can be ordered, or None; `size` is the field of `Server` to enlarge.
 
-    It is at the same location, because a data volume cannot move. It has the same architecture, and no fewer cores, no
-    less memory and no smaller disk.
+    The larger server is at the same location, because a data volume cannot move. It has the same architecture, and no
+    fewer cores, no less memory and no smaller disk.
     """
     if plan.server is None:
         return None

@@ -22,7 +22,7 @@ HOURS = 744
 
 
 def plan_owned(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
-    """Plan a stack on the user's own server; it counts against the budget like a rented one."""
+    """Plan a stack on the user's own server, whose price counts against the budget like that of a rented server."""
     price = settings.server_price
     inputs = replace(inputs, stated=price.currency if price else None)
     needs = demand(settings, services).on_one_disk()
@@ -89,7 +89,7 @@ def _source(settings: Settings) -> str:
 
 
 def _without_image(services: Sequence[Service], machine: Machine) -> Iterator[str]:
-    """Yield the services that have no image for the processor of the server."""
+    """Yield a text that names the services without an image for the server's processor, if there are any."""
     lacking = sorted(one.name for one in services if machine.architecture not in (None, *one.architectures))
     if lacking:
         yield f"no {machine.architecture} image: {', '.join(lacking)}"

@@ -1,4 +1,4 @@
-"""Plan settings with alternatives, as one pure function."""
+"""Plan settings, and add alternatives to a plan that is over the budget or does not fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.settings import Settings
 
 
 def plan(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
-    """Plan what the settings cost and whether they may be deployed. Pure."""
+    """Return what the settings cost and whether they may be deployed. The function reads no clock, network or files."""
     inputs = replace(inputs, allow_snapshot=inputs.allow_snapshot or settings.allow_snapshot)
     planned = host_of(settings).plan(settings, services, inputs)
     if planned.verdict in ("over", "does_not_fit"):

@@ -1,4 +1,4 @@
-"""Plan settings: fit, cost and verdict. Pure: no clock, no network, no files."""
+"""Plan settings: whether the services fit, the cost, and the verdict. Nothing here reads a clock, network or files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stack_runtime.errors import UnknownError
 
 
 def plan_local(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
-    """Plan a stack on this machine: it needs no price, but its memory is checked."""
+    """Plan a stack on this machine: the plan needs no price, but checks the memory of the machine."""
     needs = demand(settings, services)
     capacity = needs.on(Machine(memory_mb=inputs.machine.memory_mb if inputs.machine else None))
     verdict: Verdict = "does_not_fit" if capacity.problems else "within"
@@ -93,9 +93,10 @@ def converter_for(rate: Fx | None) -> CurrencyConverter:
 
 
 def _best(found: Sequence[Candidate], settings: Settings, inputs: RentalInputs) -> Candidate:
-    """Return the cheapest usable server, or with `auto` the running one if it fits the budget.
+    """Return the running server if it is usable and within the budget, else the cheapest usable server.
 
-    If none is usable, return the largest one that can be ordered, so that the report names what it lacks.
+    If no server is usable, return the largest server that can be ordered or already runs, so that the report names what
+    this server lacks.
     """
     others = group.total_usd(settings, inputs)
     for candidate in found:
@@ -159,14 +160,14 @@ def judge(
     lacking: str,
     extra: Sequence[Line] = (),
 ) -> Decision:
-    """Judge the bill of a plan, or of the resources that are really in a stack.
+    """Return the verdict about the bill of a plan, or about the bill of the resources that a stack really has.
 
     The upper bound of the group's cost is compared with the group's budget. If an amount is unknown, the
     verdict is `unknown`.
 
     Args:
         amounts: the items of the stack's bill; None when unknown.
-        doubts: reasons why the bill or the fit is unknown, in addition to those of prices, rate and group.
+        doubts: reasons why the bill or the fit is unknown, in addition to reasons in prices, rate and group.
         lacking: resources that do not fit; empty when everything fits.
         extra: further items that the stack pays for.
     """
@@ -214,7 +215,7 @@ def _rate_doubts(inputs: RentalInputs) -> list[str]:
 
 
 def age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
-    """Return a doubt if the date is too old (unless allowed) or in the future (always wrong)."""
+    """Return a doubt if `day` is in the future, or if it is too old and the inputs do not allow old figures."""
     days = (inputs.today - day).days
     if days < 0:
         return [f"{what}: dated {day}, which is in the future"]

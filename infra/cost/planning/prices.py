@@ -1,7 +1,7 @@
-"""Read the price list, Hetzner's `GET /pricing` and `GET /server_types`, into checked types.
+"""Read the price list, Hetzner's responses to `GET /pricing` and `GET /server_types`, into checked types.
 
 Every price is kept net and gross. A value that is missing, negative, unexpectedly zero, of the wrong type or given
-twice raises `UnknownError` with its location. Unknown values never count as zero.
+twice raises `UnknownError` with its path in the response. Unknown values never count as zero.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Rent(Frozen):
 
 
 class Offer(Frozen):
-    """A server type at one location. Traffic in bytes."""
+    """A server type at one location; `included_traffic` is in bytes."""
 
     rent: Rent
     included_traffic: int
@@ -53,7 +53,7 @@ class Offer(Frozen):
     withdrawn_on: date | None
 
     def orderable(self, today: date) -> bool:
-        """Return whether a new server of this type can be ordered at `today`."""
+        """Return whether a new server of this type can be ordered on the date `today`."""
         return self.available and (self.withdrawn_on is None or today < self.withdrawn_on)
 
 
@@ -88,7 +88,7 @@ class PriceList(Frozen):
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """Locations with servers."""
+        """Return all locations at which a server type is offered."""
         return tuple(sorted({place for kind in self.server_types.values() for place in kind.offers}))
 
 
@@ -101,10 +101,10 @@ class _Terms(NamedTuple):
 
 
 def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -> PriceList:
-    """Check the two responses (`pricing` as `{"pricing": {…}}`, `server_types` as the entries of all pages).
+    """Return the price list from `pricing`, which is `{"pricing": {…}}`, and all entries of `server_types`.
 
     Raises:
-        UnknownError: names the first invalid value and its path.
+        UnknownError: a value is invalid; the error names the first invalid value and its path.
     """
     return _Reader(JsonReader(pricing, "answer", source).get("pricing"), source).read(list(server_types), day)
 
@@ -147,7 +147,7 @@ class _Reader:
         return percent
 
     def _price(self, answer: JsonReader) -> Price:
-        """Read net and gross of one price; if they differ by rounding, use the higher gross price."""
+        """Read one price. If gross and net plus VAT differ only by rounding, the higher one is the gross price."""
         self._same_currency(answer)
         net = answer.get("net").decimal(above_zero=True)
         gross = answer.get("gross").decimal(above_zero=True)
@@ -174,7 +174,7 @@ class _Reader:
         return rent
 
     def _types(self, answers: JsonReader) -> dict[str, ServerType]:
-        """Read all server types, with their prices from both lists."""
+        """Read all server types, with their prices from both responses."""
         priced = self._by_location(self._pricing.get("server_types"), "name", self._terms)
         found = {name: self._type(name, answer, priced) for name, answer in answers.by("name")}
         if not found:
@@ -184,7 +184,7 @@ class _Reader:
     def _by_location(
         self, answers: JsonReader, key: str, read: Callable[[JsonReader], Value], wanted: Callable[[str], bool] = bool
     ) -> dict[tuple[str, str], Value]:
-        """Return `read(price)` by name and location, for wanted names; any duplicate name is an error."""
+        """Return `read(price)` by name and location, for names that `wanted` accepts; a duplicate name is an error."""
         found: dict[tuple[str, str], Value] = {}
         for name, answer in answers.by(key):
             self._same_currency(answer)

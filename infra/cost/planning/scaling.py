@@ -1,4 +1,4 @@
-"""Parse and check changes of settings: `KEY=VALUE` pairs."""
+"""Parse and check changes of settings, which are given as `KEY=VALUE` pairs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
 def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
     """Refuse a change that replaces the existing server or data volume, or that shrinks a disk.
 
-    On a host whose machine exists before the deployment, nothing is refused: it keeps its machine and its disks.
+    If the machine exists before any deployment (this machine, or the user's own server), nothing is refused, because a
+    deployment changes neither the machine nor its disks.
 
     Raises:
         RefusedError: the volume would shrink and exists or may exist; or the existing server or volume would have to
@@ -82,7 +83,7 @@ def _refuse_smaller_volume(before: Settings, after: Settings, deployed: Deployed
 
 
 def _refuse_another_machine(after: Settings, server: Server, deployed: Deployed) -> None:
-    """Refuse another location, another architecture, or a smaller disk than the deployed ones."""
+    """Refuse a server at another location, of another architecture, or with a smaller disk than the deployed server."""
     where = f"stack {after.stack}"
     if deployed.place and server.location != deployed.place:
         there = "the server and its data volume are" if deployed.location else "the data volume of the stack is"

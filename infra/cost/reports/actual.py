@@ -1,4 +1,4 @@
-"""Price the resources that an account really has, by stack or as strays, and compare them with a plan.
+"""Price the resources that an account really has, each for its stack or as a stray, and compare them with a plan.
 
 The API does not return the price at which a server was ordered, so today's list price is used. Resources that were
 deleted earlier this month are billed but no longer listed. The report states both limitations.
@@ -71,7 +71,7 @@ def _item(priced: held.Priced, converter: CurrencyConverter, now: datetime) -> I
 
 
 def _so_far(amount: Amount, converter: CurrencyConverter, hours: int) -> Decimal | None:
-    """Return the cost of the hours so far, at most the monthly cap."""
+    """Return what the resource cost this month until now, at most the monthly cap."""
     by_hour = amount.hourly * hours if amount.hourly is not None else amount.native * hours / HOURS_TO_CAP
     part = min(amount.native, by_hour)
     if amount.currency == "USD":
@@ -80,7 +80,7 @@ def _so_far(amount: Amount, converter: CurrencyConverter, hours: int) -> Decimal
 
 
 def _hours(created: JsonReader, now: datetime) -> int:
-    """Return the started hours of this month."""
+    """Return for how many hours of this month the resource has existed; a started hour counts as a whole hour."""
     try:
         began = datetime.fromisoformat(created.text())
     except ValueError:

@@ -1,4 +1,4 @@
-"""Models of the JSON of `fds cost --actual`. They do not import the API client, because its import is slow."""
+"""Define the models of the JSON of `fds cost --actual`, without importing the API client, whose import is slow."""
 
 from __future__ import annotations
 

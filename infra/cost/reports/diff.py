@@ -8,7 +8,7 @@ from infra.cost.planning.lines import up
 from infra.cost.planning.model import Change, Line, Plan
 
 DAYS_TO_CAP = 26
-"""The monthly cap is reached after 624 hours, so a day costs at most a 26th of it."""
+"""The monthly cap is reached after 624 hours, so a day costs at most a 26th of the cap."""
 
 
 def diff(before: Plan, after: Plan) -> Plan:
@@ -35,7 +35,7 @@ def _monthly(before: Plan, after: Plan) -> list[Change]:
 
 
 def _by_slot(plan: Plan) -> dict[str, Line]:
-    """Return lines by purpose: a server of another type is still the server."""
+    """Return the lines by purpose, so that the lines of two server types are compared as the line of the server."""
     slots = {}
     for line in plan.lines:
         named_for = next((slot for slot in ("server ", "IPv4 address ") if line.resource.startswith(slot)), "")
@@ -48,7 +48,7 @@ def _usd(line: Line | None) -> Decimal:
 
 
 def _once(before: Plan, after: Plan) -> list[Change]:
-    """Return the cost of the old server for one day, because both servers are billed during a replacement."""
+    """Return the cost of the old server for one day if it is replaced, because both servers are billed meanwhile."""
     if not _replaced(before, after):
         return []
     old, new = _by_slot(before), _by_slot(after)
@@ -63,7 +63,10 @@ def _once(before: Plan, after: Plan) -> list[Change]:
 
 
 def _replaced(before: Plan, after: Plan) -> bool:
-    """Return whether a new server replaces the old one; at the same location and architecture, it is resized."""
+    """Return whether a new server replaces the old server.
+
+    If location and architecture stay the same, the old server is resized instead.
+    """
     old, new = before.server, after.server
     return bool(old and new and (old.location, old.architecture) != (new.location, new.architecture))
 

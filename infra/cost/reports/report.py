@@ -1,4 +1,4 @@
-"""Print reports as Rich tables; plain text without a terminal."""
+"""Print reports as Rich tables, or as plain text if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def formulas(plan: Plan, console: Console) -> None:
 
 
 def considered(found: Sequence[Candidate], console: Console) -> None:
-    """Print all server types, and why each was not chosen."""
+    """Print all candidates, and for each the reason why it was or was not chosen."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Server type")
     table.add_column("Location")
@@ -220,7 +220,7 @@ def _why(candidate: Candidate, *, first: bool) -> str:
 
 
 def actual(found: Actual, console: Console) -> None:
-    """Print what the account runs, next to the plan."""
+    """Print the resources of the account, and compare their cost with the plan and the budget."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Stack")
     table.add_column("Resource")

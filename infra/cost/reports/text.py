@@ -8,7 +8,7 @@ from infra.cost.planning.model import Line, Plan, exact
 
 
 def money(value: Decimal | None) -> str:
-    """Return dollars with two decimal places, or a word if the sum is unknown."""
+    """Return dollars with two decimal places, or the word `unknown` if the sum is unknown."""
     return "unknown" if value is None else f"${value:,.2f}"
 
 

@@ -1,4 +1,4 @@
-"""Read the stack file of a git revision, the base of a pull request."""
+"""Read a stack file from a git revision, for example from the base of a pull request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def committed(project: Path, stack: str, revision: str) -> Settings:
     """Return the settings of `stack` at `revision`.
 
     Raises:
-        UsageError: the revision does not exist, or it lacks the file.
+        UsageError: the revision does not exist, or the stack file is not in it.
         UnreachableError: git is not installed.
     """
     name = stack_file.path_of(project, stack).name

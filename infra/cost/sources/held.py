@@ -1,4 +1,4 @@
-"""List all paid resources of an account with price and owner: a stack, found by label, or nobody (a stray)."""
+"""List all paid resources of an account with price and owner. The labels name the owner; a stray has no owner."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Own:
     """The stack that the costs are computed for.
 
     Args:
-        identity: the stack's identity; if None (unknown), every resource with the stack's name is the stack's.
+        identity: the stack's identity; if None (unknown), every resource with the stack's name belongs to it.
     """
 
     stack: str
@@ -53,7 +53,7 @@ class Priced:
 
 
 def ask(accounts: Iterable[Account]) -> list[Entries]:
-    """Read all resources of each account; if two tokens belong to one account, only the first gets the resources.
+    """Read all resources of each account; if two tokens belong to one account, only the first listing is filled.
 
     Raises:
         UnreachableError, UnknownError: an API does not answer, or its response is invalid.
@@ -87,7 +87,7 @@ def priced(entries: Entries, tariff: TaxedPrices, own: Own) -> list[Priced]:
 
 
 def running(entries: Entries, tariff: TaxedPrices, converter: CurrencyConverter, own: Own) -> tuple[Running, ...]:
-    """Return the resources in `entries` in the form that a plan takes."""
+    """Return the resources in `entries` with prices in euros and dollars, as the inputs of a plan need them."""
     return tuple(
         Running(
             owner=one.owner,
@@ -122,7 +122,10 @@ def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, 
 
 
 def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
-    """Return the owner of a resource: a stack's name, with the identity for another stack of the same name."""
+    """Return the owner of a resource: the name of a stack, or `STRAY`.
+
+    If another stack with the name of `own` owns the resource, the identity of that stack follows the name.
+    """
     labels = entry.get("labels").checked_object()
     if not labels.has("project"):
         for key in ("assignee_id", "server"):
@@ -179,7 +182,7 @@ def _floating_ip(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
 
 
 def _snapshot(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
-    """Price a snapshot; one that is still being created has no size and so no price."""
+    """Price a snapshot; a snapshot that is still being created has no size and so no price."""
     name = f"snapshot {entry.get('id').whole(least=0)}"
     if not entry.has("image_size"):
         return [("snapshot", name, None, "its size is not known yet")]

@@ -1,6 +1,6 @@
-"""Read prices and the resources of an account from the Hetzner Cloud API: all pages, within a deadline.
+"""Read prices and an account's resources from the Hetzner Cloud API: all pages of a list, within a deadline.
 
-A missing response raises `UnreachableError`, an invalid one `UnknownError`.
+A missing response raises `UnreachableError`, and an invalid response raises `UnknownError`.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Account:
         """Return the account of a stack.
 
         Raises:
-            UnreachableError: there is no token for it.
+            UnreachableError: there is no token for the stack.
         """
         return cls(token.require(stack))
 
     def prices(self, today: date) -> prices.PriceList:
-        """Return today's price list of this account, in its currency and with its VAT."""
+        """Return today's price list of this account, in the account's currency and with the account's VAT."""
 
         def ask() -> prices.PriceList:
             pricing = self._request("/pricing")
@@ -76,7 +76,7 @@ class Account:
         )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
-        """Return the response after refusing one that is too large or not strict JSON; the client would accept both."""
+        """Refuse a response that is too large or not strict JSON, because the client accepts both; return any other."""
         body = bytearray()
         for chunk in response.iter_content(65_536):
             body += chunk

@@ -79,7 +79,7 @@ def with_measurement(plan: Plan, project: Path, today: date) -> Plan:
 
 
 def _text(path: Path) -> str:
-    """Return the text of a small regular file; reading a pipe would never end."""
+    """Return the text of a small regular file; refuse other files, because reading a pipe might never end."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -91,7 +91,7 @@ def _text(path: Path) -> str:
 
 
 def _checked(text: str, today: date) -> tuple[date, dict[str, int], tuple[UsageForecast, ...]]:
-    """Parse date, memory by service and the forecasts. The file is not trusted, so error messages do not quote it."""
+    """Return date, memory by service and forecasts. The file is not trusted, so error messages do not quote it."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -32,10 +32,10 @@ _NOTED_PERCENT = 2
 
 
 def find(settings: Settings, today: date, *, ask: bool) -> Fx:
-    """Return the rate of the settings, else the newest of cache, ECB (only with `ask`) and package.
+    """Return the rate in the settings, else the newest rate: from the cache, the ECB (only with `ask`) or this package.
 
     Raises:
-        UnknownError: the rate of the settings is probably inverted, so the bill would be too low.
+        UnknownError: the rate in the settings is probably inverted, so the bill would be too low.
     """
     newest = shipped()
     cached = _cached()
@@ -60,7 +60,7 @@ def find(settings: Settings, today: date, *, ask: bool) -> Fx:
 
 
 def shipped() -> Fx:
-    """Return the rate in the package."""
+    """Return the rate that was saved in this package."""
     rate = json.loads((SHIPPED / "source.json").read_text())["rate"]
     return Fx(rate=Decimal(rate["usd_per_eur"]), date=date.fromisoformat(rate["date"]), source=rate["source"])
 
@@ -107,7 +107,7 @@ def _checked(found: Any) -> Fx | None:
 
 def _asked() -> Fx | None:
     """Fetch the rate from the ECB; None without a valid response. The plan states the age of the rate it uses."""
-    import requests  # imported late: takes 0.2 s, and only this path needs it
+    import requests  # imported here: it takes 0.2 s, and only this function needs it
 
     def ask() -> str:
         with requests.get(ECB, timeout=_ECB_SECONDS, stream=True) as answer:

@@ -48,7 +48,7 @@ def _refuse_parts(types: Any, folder: Path, count: int) -> None:
 
 
 def _origin(folder: Path, day: date | None) -> tuple[date, str, str]:
-    """Return date, source and warnings."""
+    """Return the date and the source of the prices, and a warning; the warning is empty if the date is certain."""
     if day is not None:
         return day, str(folder), ""
     if (folder / ORIGIN).is_file():

@@ -1,6 +1,6 @@
-"""One Hetzner Cloud server: key, firewall, private network, server, data volume, DNS, and Docker on the server over
+"""Rent a Hetzner Cloud server with key, firewall, private network, data volume and DNS records, and use its Docker over
 SSH.
 
 The modules here need the cloud's packages, which take a second to import. A stack on this machine does not need them,
-so they are imported only by code that handles a server.
+so only code that handles a server imports these modules.
 """

@@ -25,7 +25,7 @@ IDENTITY = "identity"
 
 
 def selector(settings: Settings, identity: str = "") -> str:
-    """Return the selector of all resources with this stack's name, or only of those that this identity created."""
+    """Return the label selector of all resources with this stack's name, or only of those with this identity."""
     return f"project={PROJECT},stack={settings.stack}" + (f",{IDENTITY}={identity}" if identity else "")
 
 
@@ -48,12 +48,12 @@ class Account:
         Raises:
             UnreachableError: there is no token, or the API refuses it or does not answer.
         """
-        from infra.hosts.hetzner.api import request  # imported late: takes 0.3 s, and a local stack does not need it
+        from infra.hosts.hetzner.api import request  # imported here: it takes 0.3 s, and a local stack does not need it
 
         return request(settings.stack, lambda api: _found(api, settings, identity))
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
-        """Return the resources that exist but are not in the Pulumi state, to adopt them.
+        """Return the resources that exist but are not in the Pulumi state, so that a deployment can adopt them.
 
         Args:
             known: ids in the Pulumi state, by kind.
@@ -79,12 +79,12 @@ def record(zone: str, name: str | None, kind: str | None = "A") -> str:
 
 
 def members(api: Client, kind: str) -> Any:
-    """Return the client for resources of `kind`, one of `INDEPENDENT`."""
+    """Return the part of the API client that handles resources of `kind`, one of `INDEPENDENT`."""
     return getattr(api, f"{kind}s")
 
 
 def labelled(api: Client, kind: str, settings: Settings, identity: str = "") -> list[Any]:
-    """Return the stack's resources of `kind`, one of `INDEPENDENT`, by `selector`."""
+    """Return the resources of `kind`, one of `INDEPENDENT`, that match the stack's `selector`."""
     from infra.hosts.hetzner.api import all_pages
 
     return all_pages(members(api, kind).get_list, label_selector=selector(settings, identity))
@@ -143,7 +143,7 @@ FACTS: dict[str, Callable[[Any], Facts]] = {"server": _of_server, "volume": _of_
 
 
 def records_of(api: Client, settings: Settings, identity: str = "") -> list[BoundZoneRRSet]:
-    """Return the stack's record sets in its zone, by `selector`; empty without a zone, or when the zone is gone."""
+    """Return the record sets in the stack's zone that match its `selector`; empty if there is no zone or it is gone."""
     if not settings.dns_zone:
         return []
     from hcloud import APIException

@@ -23,18 +23,18 @@ SECONDS = (5.0, 30.0)
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait before each retry."""
 UNAVAILABLE = (503, "unavailable", "service_unavailable", "locked")
-"""Error codes of refusals that had no effect and are temporary."""
-_TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, the form of a token
+"""Error codes of temporary refusals; a request that was refused with such a code had no effect."""
+_TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, this is the form of a token
 _PAGE = 50
 _MOST_PAGES = 200
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, RecursionError)
-"""Exceptions of the client library for unexpected JSON, because it does not check responses."""
+"""Exceptions that the client library raises for unexpected JSON, because it does not check responses."""
 
 Result = TypeVar("Result")
 
 
 def endpoint() -> str:
-    """Return the address of the API: from the provider's own variable, else the public one."""
+    """Return the address of the API: `HCLOUD_ENDPOINT`, which Pulumi's provider reads too, else the public address."""
     return (os.environ.get("HCLOUD_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
@@ -44,7 +44,9 @@ def connect(api_token: str, *, seconds: tuple[float, float] = SECONDS) -> Client
 
 
 def request(stack: str, question: Callable[[Client], Result]) -> Result:
-    """Return the result of `question` with the client of the stack; repeat it while the API is unavailable.
+    """Call `question` with a client that has the stack's token; repeat the call while the API is unavailable.
+
+    Returns: the result of `question`.
 
     Raises:
         UnreachableError: there is no token, or the API refuses the token or the request, or does not answer.
@@ -81,7 +83,7 @@ def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
 
 
 def retry_when_busy(ask: Callable[[], Result]) -> Result:
-    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`: it then changed nothing.
+    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`: such a call changed nothing.
 
     The client itself waits when a rate limit is reached.
 
@@ -119,7 +121,7 @@ def verify(candidate: str) -> None:
 
 
 def failure(error: Exception, advice: str = "try again") -> StackError:
-    """Return the error for a request that the API refused, did not answer, or answered in another form.
+    """Return the error for a request that the API refused, did not answer, or answered in an unexpected form.
 
     Args:
         advice: the next command, for failures that do not imply one.
@@ -143,7 +145,7 @@ def _malformed(advice: str) -> UnknownError:
 
 
 def unreachable(what: str, advice: str) -> UnreachableError:
-    """Return the error for an API that cannot be used, with its address."""
+    """Return the error for an API that cannot be used; the error names the address of the API."""
     return UnreachableError(what, where=endpoint(), next_command=advice)
 
 

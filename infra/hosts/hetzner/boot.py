@@ -1,7 +1,7 @@
 """Write the server's cloud-init user data for its first boot.
 
 User data stays readable on the server, so its only secret is a host key for the first connection. The first
-deployment replaces that key by the permanent one (`stack_runtime.remote.ready`); the boot key is useless from then on.
+deployment replaces that key by the permanent host key (`stack_runtime.remote.ready`); then the first key is useless.
 """
 
 from __future__ import annotations

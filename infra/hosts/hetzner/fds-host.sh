@@ -46,7 +46,7 @@ grow() { # enlarge the file system, unless at most one block group of the volume
   [ "$missing" -le $((block * 8 * block)) ] || resize2fs "$device"
 }
 
-guard_metadata() { # a container could read the server's user data from the metadata service
+guard_metadata() { # blocks the metadata service, because it would show the server's user data to containers
   iptables -C DOCKER-USER -d 169.254.169.254 -j DROP 2>/dev/null || iptables -I DOCKER-USER -d 169.254.169.254 -j DROP
 }
 

@@ -1,4 +1,4 @@
-"""A Hetzner Cloud server that the deployment rents.
+"""Implement the host `hetzner`: a Hetzner Cloud server that the deployment rents.
 
 Only light modules are imported here: the agents' image has no engine and no cloud packages, and the cloud packages take
 a second to import.
@@ -119,7 +119,7 @@ class HetznerHost(Host):
         reconcile.read_again(operations, state_edits.urns_of(operations.recorded(), wrong), say)
 
     def after_failure(self, operations: StackOperations, say: Say) -> None:
-        """Switch the server on, because a failed resize can leave it off; if that is refused, leave it as it is."""
+        """Switch the server on, because a failed resize can leave it off."""
         from infra.engine import state_edits
         from infra.hosts.hetzner import recovery
 
@@ -141,7 +141,7 @@ class HetznerHost(Host):
         return {"a Hetzner token": "export HCLOUD_TOKEN=TOKEN"}
 
     def prompt(self, prompter: SetupPrompter) -> list[str]:
-        """Store a token that the API accepts, from the variable, the stack file, or a person."""
+        """Store a token that the API accepts: from `HCLOUD_TOKEN`, else from the stack file, else from a person."""
         from infra.hosts.hetzner import api
 
         stack = prompter.stack

@@ -1,4 +1,4 @@
-"""Find out which stack owns the account's resources with a stack's name, by a label with the owner's identity."""
+"""Find out which stack owns the resources with a stack's name in the account; a label holds the owner's identity."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> N
     """Check that this stack owns the account's resources with its name, and label resources without an owner.
 
     Args:
-        take_over: the owner of the parts to take over, or the stack's name for parts without an owner.
-        write: label the resources; False for a preview.
+        take_over: identity of the owner whose resources this stack takes over, or this stack's name to take over
+            resources without an owner.
+        write: whether to label the resources; False for a preview.
 
     Raises:
-        ForeignError: something belongs to another stack.
+        ForeignError: a resource belongs to another stack.
         UnreachableError: the API does not answer.
     """
     others = request(settings.stack, lambda api: list(_others(api, settings, owner.identity)))
@@ -46,7 +47,7 @@ _Found = tuple[str, str, Any]
 
 
 def _others(api: Client, settings: Settings, identity: str) -> Iterator[_Found]:
-    """Yield resources with the stack's name that lack its identity."""
+    """Yield the resources with the stack's name whose label is not the stack's `identity`."""
     for kind in INDEPENDENT:
         for each in labelled(api, kind, settings):
             if _owner(each) != identity:

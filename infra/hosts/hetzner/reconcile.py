@@ -1,4 +1,4 @@
-"""Correct the Pulumi state before a deployment, after a kill or a change in the provider's console."""
+"""Correct the Pulumi state before a deployment, after a killed deployment or a change in the provider's console."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def read_again(deployment: StackOperations, urns: Iterable[str], say: Say) -> No
 def forget_gone(
     deployment: StackOperations, record: state_edits.Deployment, account: Account, say: Say
 ) -> state_edits.Deployment:
-    """Remove from the Pulumi state what the account no longer has, because the provider may fail on it.
+    """Remove resources from the Pulumi state that the account no longer has, because the provider may fail on them.
 
     Returns: the new state.
     """
@@ -109,8 +109,8 @@ def _update_firewall(deployment: StackOperations, account: Account, record: stat
 def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[str]) -> None:
     """Refuse a token whose account has none of the resources in the Pulumi state.
 
-    They are probably not deleted: the token probably belongs to another project, where `fds up` would order a second
-    server.
+    The resources were probably not deleted: the token probably belongs to another project, where `fds up` would order a
+    second server.
     """
     if "server" in gone and gone & set(state_edits.INDEPENDENT) == recorded.keys() & set(state_edits.INDEPENDENT):
         raise UnreachableError(

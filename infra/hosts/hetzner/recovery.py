@@ -1,4 +1,4 @@
-"""Repair a server's stack before and after a deployment: after a kill, or a change in the provider's console."""
+"""Repair the stack of a rented server after a killed deployment, or after a change in the provider's console."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RESIZES = ("change_server_type", "resize_volume")
 
 
 def settled(settings: Settings, identity: str, say: Say) -> Account:
-    """Wait until no resize of the stack's resources is running, and return its resources in the account.
+    """Wait until no resize of the stack's resources is running, and return the stack's resources in the account.
 
     Raises:
         UnreachableError: a resize does not end, or the API does not answer.
@@ -42,7 +42,7 @@ def settled(settings: Settings, identity: str, say: Say) -> Account:
 
 
 def _resized(settings: Settings, identity: str, api: Client) -> str | None:
-    """Return the name of the stack's server or volume that is being resized; None if there is none."""
+    """Return the name of the stack's server or volume that is being resized; None if no resize is running."""
     for kind in ("server", "volume"):
         for each in labelled(api, kind, settings, identity):
             if any(action.command in RESIZES for action in all_pages(each.get_actions_list, status=["running"])):
@@ -51,7 +51,9 @@ def _resized(settings: Settings, identity: str, api: Client) -> str | None:
 
 
 def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> set[str]:
-    """Return the kinds of resources that are in the Pulumi state but no longer in the account, whatever their labels.
+    """Return the kinds of resources that are in the Pulumi state but no longer in the account.
+
+    Each resource is looked up by its id, because a resource without the stack's labels still exists.
 
     Args:
         recorded: ids by kind, from the Pulumi state.
@@ -65,7 +67,7 @@ def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> s
 
 
 def _exists(kind: str, known: str, api: Client) -> bool:
-    """Return whether the account has this resource, whatever its labels.
+    """Return whether the account has the resource with this id; its labels are not compared.
 
     Args:
         known: the id in the Pulumi state; `ZONE/NAME/TYPE` for a DNS record.
@@ -104,7 +106,7 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Say) -> b
 
     Returns: whether the volume was attached.
     Raises:
-        UnreachableError: it is attached to another server, which may use it.
+        UnreachableError: the volume is attached to another server, which may use it.
     """
 
     def attach(api: Client) -> bool:
@@ -126,7 +128,7 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Say) -> b
 
 
 def _refuse_another_server(volume: Any, server: Any) -> None:
-    """Refuse a data volume on another server: the engine would take it away while that server writes to it."""
+    """Refuse a data volume on another server: the engine would detach it while that server writes to it."""
     if volume.server.id != server.id:
         raise UnreachableError(
             f"the data volume {volume.name} is attached to the server {volume.server.name}, not to {server.name}",
@@ -138,10 +140,11 @@ def _refuse_another_server(volume: Any, server: Any) -> None:
 def switch_on(settings: Settings, server_id: str, say: Say) -> str:
     """Start a server that is off, for example after a resize that was interrupted or refused.
 
-    Returns: its public IPv4 address.
+    Returns: the public IPv4 address of the server.
 
     Raises:
-        UnreachableError: it is gone, has no address, stays locked by another action, or the API does not answer.
+        UnreachableError: the server is gone, has no address or stays locked by another action, or the API does not
+            answer.
     """
     deadline = time.monotonic() + SETTLED_S
     announced = ""
@@ -179,7 +182,7 @@ def _power_on(server: Any, api: Client) -> None:
 
 
 def _one(kind: str, resource_id: str, api: Client) -> Any:
-    """Return the resource with this id; None if the account has none."""
+    """Return the resource with this id; None if the account has no such resource."""
     try:
         return members(api, kind).get_by_id(int(resource_id))
     except APIException as error:
@@ -189,7 +192,10 @@ def _one(kind: str, resource_id: str, api: Client) -> Any:
 
 
 def _own(api: Client, kind: str, settings: Settings, identity: str, recorded: Mapping[str, str]) -> list[Any]:
-    """Return the stack's resources of `kind`: those with its label, and the one in the Pulumi state."""
+    """Return the stack's resources of `kind`: those with its labels, and the resource in the Pulumi state.
+
+    A resource in the Pulumi state is left out if its label names another identity.
+    """
     found = {each.id: each for each in labelled(api, kind, settings, identity)}
     one = _one(kind, recorded[kind], api) if kind in recorded else None
     if one is not None and (one.labels or {}).get(IDENTITY, identity) == identity:

@@ -1,4 +1,4 @@
-"""Register the server and what belongs to it as Pulumi resources."""
+"""Register the server, and the account resources that it needs, as Pulumi resources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 """Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
-"""Inputs by kind that are ignored while a resource is adopted; the next deployment applies them."""
+"""Inputs, by kind, whose changes are ignored while a resource is adopted; the next deployment applies the changes."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
@@ -75,7 +75,7 @@ async def _ready(
 
 
 class _ServerResources:
-    """Register the resources; adopt those that an interrupted deployment created."""
+    """Register the stack's resources in the account; adopt resources that an interrupted deployment created."""
 
     def __init__(
         self, settings: Settings, adopt: Mapping[str, str], options: pulumi.ResourceOptions, identity: str

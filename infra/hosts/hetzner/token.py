@@ -1,4 +1,4 @@
-"""Find the token of a stack's Hetzner project, which is encrypted in the stack file, as for Pulumi's own provider."""
+"""Find the token of a stack's Hetzner project. The stack file holds it encrypted, where Pulumi's provider reads it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cache_token(stack: str, config: Mapping[str, str]) -> None:
 
 
 def find(stack: str, project: Path | None = None) -> str | None:
-    """Return the token in the file of `stack`, else the one in `HCLOUD_TOKEN`, in the order of Pulumi's provider.
+    """Return the token in the file of `stack`, else the token in `HCLOUD_TOKEN`. Pulumi's provider has the same order.
 
     Args:
         project: the folder of the stack files; None for the project of the current folder.
@@ -41,7 +41,7 @@ def stored(stack: str, project: Path | None = None) -> str:
     """Return the token in the file of `stack`; empty if there is none.
 
     Raises:
-        StackError: it cannot be decrypted.
+        StackError: the token cannot be decrypted.
     """
     if stack not in _cached:
         cache_token(stack, {TOKEN: _in_file(stack, project)})
@@ -49,7 +49,7 @@ def stored(stack: str, project: Path | None = None) -> str:
 
 
 def require(stack: str) -> str:
-    """Return the token as `find` does.
+    """Return the token that `find` returns.
 
     Raises:
         UnreachableError: there is no token.
@@ -86,7 +86,7 @@ def _decrypted(project: Path, stack: str) -> str:
 
 
 def _undecrypted(said: str, stack: str, backend: str) -> StackError:
-    """Return the error for a token that the engine does not return, from its standard error."""
+    """Return the error for a token that the engine cannot read; `said` is the engine's standard error."""
     where = f"{TOKEN} in Pulumi.{stack}.yaml"
     reason = last_line(said, "the engine gave no reason").removeprefix("error: ")
     if re.search(r"no stack named .* found", said):

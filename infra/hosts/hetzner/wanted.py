@@ -12,7 +12,7 @@ ANYWHERE = ["0.0.0.0/0", "::/0"]
 
 
 def rules(settings: Settings) -> list[dict[str, Any]]:
-    """Return the firewall rules for the settings, with the provider's names."""
+    """Return the firewall rules for the settings; the keys are the names that the provider uses."""
     sources = {"22": list(settings.ssh_from) or ANYWHERE, "80": ANYWHERE, "443": ANYWHERE}
     return [
         {"direction": "in", "protocol": "tcp", "port": port, "sourceIps": allowed} for port, allowed in sources.items()
@@ -20,7 +20,7 @@ def rules(settings: Settings) -> list[dict[str, Any]]:
 
 
 def ssh_rule(settings: Settings) -> str:
-    """Return which networks may reach port 22, as a hint for a failed connection; empty when all may."""
+    """Return which networks may reach port 22, as a hint for a failed connection; empty when all networks may."""
     if not settings.ssh_from:
         return ""
     return f"the firewall allows SSH only from {', '.join(settings.ssh_from)} (setting sshFrom)"

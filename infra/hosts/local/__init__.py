@@ -1,1 +1,1 @@
-"""The Docker daemon of this machine."""
+"""Use the Docker daemon of this machine."""

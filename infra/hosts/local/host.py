@@ -1,4 +1,4 @@
-"""This machine's own Docker."""
+"""Implement the host `local`: the Docker daemon of this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LocalHost(Host):
-    """The daemon that `DOCKER_HOST` names, or the one at Docker's usual socket."""
+    """The Docker daemon that `DOCKER_HOST` names, else the daemon at Docker's usual socket."""
 
     name = "local"
     where = "on this machine"

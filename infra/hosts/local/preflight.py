@@ -18,18 +18,18 @@ from stack_runtime.docker_problems import pull
 from stack_runtime.errors import UnreachableError
 
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-"""The lowest port that a user without privileges may open."""
+"""File with the lowest port that a user without privileges may open."""
 
 
 def check(settings: Settings, project: Path) -> None:
-    """Check that Docker answers, that images can be pulled or built, and that ports are free.
+    """Check that Docker answers, pull the images that are missing, and check that ports are free.
 
     Args:
         project: the folder of the lock file of images.
 
     Raises:
         UsageError: the lock file of images is malformed, or has a digest that no registry serves.
-        UnreachableError: one of these checks fails.
+        UnreachableError: Docker does not answer, an image cannot be pulled, or a port is taken or may not be opened.
     """
     endpoint = local_endpoint()
     client = connect(endpoint)

@@ -1,1 +1,1 @@
-"""A server that the user already has, reached by SSH: prepared once, and restored when the stack is removed."""
+"""Use a server that the user already has, over SSH: prepare it once, and restore it when the stack is removed."""

@@ -1,4 +1,4 @@
-"""Run commands on the server: as the deploy user with the stack's key, or as the owner with the owner's own keys."""
+"""Run commands on the server: as the deploy user with the stack's key, or as its owner with the owner's own keys."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from stack_runtime.text import last_line
 
 SHORT_S = 60.0
 LONG_S = 900.0
-"""Time limits in seconds: of a short command, and of an installation of the distribution's packages."""
+"""Time limits in seconds: `SHORT_S` for a short command, `LONG_S` for an installation of packages."""
 SSH_FAILED = 255
 """Exit code of `ssh` when it could not log in."""
 NO_REASON = "no reason given"
 """Reason in an error for a command that failed without output."""
 _BEGIN = "fds: the answer follows"
-"""Printed before an answer, because start-up files of the owner's shell may print too."""
+"""Line that is printed before a command's answer, because start-up files of the owner's shell may print too."""
 CAPACITY = (
     f"echo; echo '{_BEGIN}'; "
     "export LC_ALL=C; uname -m; nproc; sed -n 's/^MemTotal: *\\([0-9]*\\) kB$/\\1/p' /proc/meminfo; "
@@ -52,7 +52,7 @@ class Server:
         return self._run([*ssh_options(self.folder), f"{DEPLOY_USER}@{self.settings.ssh_host}"], command, "", SHORT_S)
 
     def as_owner(self, command: str, stdin: str = "", seconds: float = SHORT_S) -> subprocess.CompletedProcess[str]:
-        """Run a command as `sshUser`, with the keys of the SSH agent or the default ones of this machine's user."""
+        """Run a command as `sshUser`, with the keys of the SSH agent or the default keys of this machine's user."""
         options = ssh_options(self.folder, own_key=False)
         return self._run([*options, f"{self.settings.ssh_user}@{self.settings.ssh_host}"], command, stdin, seconds)
 
@@ -66,7 +66,7 @@ class Server:
         """Run a command through `ssh`.
 
         Raises:
-            UnreachableError: it takes longer than `seconds`.
+            UnreachableError: the command takes longer than `seconds`, or `ssh` is not installed.
         """
         words = ["ssh", "-T", "-p", str(self.settings.ssh_port), *where, command]
         try:
@@ -101,7 +101,7 @@ class Server:
         return _parsed(done.stdout)
 
     def _answer(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as the deploy user, or as the owner while the deploy user does not exist."""
+        """Run a command as the deploy user, or as the owner if the deploy user cannot log in yet."""
         if key_file(self.folder).exists():
             done = self.as_deploy(command)
             if done.returncode != SSH_FAILED:

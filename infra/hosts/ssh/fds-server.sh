@@ -43,7 +43,7 @@ install_docker() { # with the settings of a server that fds orders, because noth
 ExecStartPost=/bin/sh -c 'iptables -C DOCKER-USER -d 169.254.169.254 -j DROP 2>/dev/null || iptables -I DOCKER-USER -d 169.254.169.254 -j DROP'
 END
   export DEBIAN_FRONTEND=noninteractive
-  for _ in $(seq 60); do dpkg --configure -a >/dev/null 2>&1 && break; sleep 5; done # others may be installing packages
+  for _ in $(seq 60); do dpkg --configure -a >/dev/null 2>&1 && break; sleep 5; done # other programs may be installing packages
   apt-get -qq -o DPkg::Lock::Timeout=300 update
   apt-get -qq -y -o DPkg::Lock::Timeout=300 install docker.io >/dev/null
   systemctl enable --now docker 2>/dev/null || service docker start 9>&-

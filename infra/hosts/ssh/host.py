@@ -1,4 +1,4 @@
-"""A server that the user already has, at any provider or at home.
+"""Implement the host `ssh`: a server that the user already has, at any provider or at home.
 
 Only light modules are imported here: the agents' image has no engine and no `ssh`.
 """
@@ -53,7 +53,8 @@ class SshHost(Host):
     def machine(self, settings: Settings, project: Path) -> Machine:
         """Return memory, CPU and disk of the server.
 
-        They are read over SSH, except in the agents' container: it has no module for SSH, and runs on the server.
+        They are read over SSH. The agents' container has no module for SSH, but it runs on the server itself, so it
+        reads the resources of its own machine.
         """
         from infra.cost.planning import capacity
 
@@ -74,7 +75,10 @@ class SshHost(Host):
         return server.target(inputs, inputs.keys)
 
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether a Docker provider in the state has options for `ssh`; `HOSTS` checks rented servers first."""
+        """Return whether a Docker provider in the state has options for `ssh`.
+
+        The provider of a rented server has them too, so `HOSTS` lists rented servers first.
+        """
         return any(
             item["type"] == "pulumi:providers:docker" and (item.get("inputs") or {}).get("sshOpts")
             for item in resources
@@ -106,7 +110,7 @@ class SshHost(Host):
             known.trust(settings, project, ask, accepted)
 
     def prepare(self, operations: StackOperations, say: Say, *, deploying: bool) -> None:
-        """Prepare the server; for a deployment only if the plan passes the gate, so that a refusal writes nothing."""
+        """Prepare the server. Before a deployment, the plan must pass the gate, so that a refusal writes nothing."""
         from infra.component.stack import plan_for_deployment
         from infra.hosts import measuring
         from infra.hosts.ssh import prepare

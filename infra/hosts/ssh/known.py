@@ -1,4 +1,4 @@
-"""The server's host key: shown before it is pinned, and compared before every deployment."""
+"""Show the server's host key to a person before it is pinned, and compare it before every deployment."""
 
 from __future__ import annotations
 
@@ -109,11 +109,11 @@ def trust(settings: Settings, project: Path, ask: Callable[[str], str] | None = 
 
     Args:
         ask: shows a text and returns the typed answer; None without a terminal.
-        accepted: fingerprint that was accepted beforehand, also in place of another pinned key.
+        accepted: fingerprint that was accepted beforehand; its key may replace another pinned key.
 
     Raises:
         UnreachableError: the server does not answer.
-        HostKeyError: it shows a key that is neither pinned nor accepted.
+        HostKeyError: the server shows a key that is neither pinned nor accepted.
         UsageError: the person did not type `yes`.
     """
     folder = keys_folder(project, settings.stack)

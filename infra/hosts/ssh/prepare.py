@@ -24,7 +24,7 @@ TIMER = container_metrics.TIMER.name
 def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) -> None:
     """Create the deploy user and install Docker, unless both exist.
 
-    Every step can be repeated, so the next deployment completes a killed one.
+    Every step can be repeated, so the next deployment completes what a killed deployment began.
 
     Args:
         ports: ports that must be free, unless a container of this stack holds them.

@@ -22,7 +22,7 @@ PRICE = {
 
 
 def missing(settings: Settings) -> dict[str, str]:
-    """Return the commands that set missing values; the host key is read from the server."""
+    """Return the commands that set missing values, by name of the value; an unpinned host key is missing too."""
     found, stack = {}, settings.stack
     if settings.server_price is None:
         example = '{"amount": "4.99", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-12-31"}'

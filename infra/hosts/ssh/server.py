@@ -17,7 +17,7 @@ from stack_runtime.remote import DEPLOY_USER, key_file, ssh_options, write_priva
 
 
 def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
-    """Return the daemon; in a preview before the first deployment its address is unknown.
+    """Return the server's Docker daemon; in a preview before the first deployment, its address is unknown.
 
     Args:
         folder: the folder of the key files, with the pinned host key.
@@ -30,7 +30,7 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         raise HostKeyError("the server's host key is not accepted yet", next_command="fds setup")
 
     def address(secrets: Mapping[str, str]) -> str:
-        if pulumi.runtime.is_dry_run():  # a preview may have generated another key
+        if pulumi.runtime.is_dry_run():  # a preview may have generated another key, so it writes none
             return docker_address(settings) if key_file(folder).exists() else UNKNOWN  # type: ignore[return-value]
         write_private(key_file(folder), secrets["ssh_key"])
         return docker_address(settings)
