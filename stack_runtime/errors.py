@@ -27,7 +27,7 @@ class StackError(Exception):
     Args:
         what: what happened, without a full stop.
         where: file, host, setting or step in which it happened; empty if `what` already names it.
-        next_command: the command to run next, or a short advice.
+        next_command: the command to run next, or short advice.
     """
 
     exit_code = 1

@@ -1,4 +1,4 @@
-"""Find uv, which installs tools in separate environments, because their dependencies conflict with the project's."""
+"""Find the program `uv`, which installs tools in virtualenvs of their own, as their dependencies conflict with ours."""
 
 from __future__ import annotations
 
