@@ -1,4 +1,4 @@
-"""Test bearer tokens: their names, their validity, and that an expired token stays expired."""
+"""Test that bearer tokens need a visible name and a limited lifetime, and that an expired token stays expired."""
 
 from __future__ import annotations
 

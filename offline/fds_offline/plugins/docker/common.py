@@ -1,4 +1,4 @@
-"""Functions that several docker resources share."""
+"""Provide functions that several resources of the Docker provider share."""
 
 from __future__ import annotations
 
