@@ -85,7 +85,7 @@ def running(client: docker.DockerClient, stack: str, service: str) -> Container:
 
 
 def runner(client: docker.DockerClient, stack: str) -> Container:
-    """Return the running container in which the pipeline can be started: the service `pipeline`, or one of Airflow.
+    """Return a running container in which the pipeline can be started: of the service `pipeline` or of Airflow.
 
     Raises:
         UnreachableError: no such container is running.

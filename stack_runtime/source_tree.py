@@ -1,8 +1,8 @@
-"""Find the sources that images and Meltano's environment are built from.
+"""Find the sources from which images and Meltano's virtualenv are built.
 
 In a clone, the sources are the repository; in an image, they are the files that were copied from the repository. A
-wheel has the same files in another layout. They are copied into the cache in the repository's layout, because both
-builds need this layout.
+wheel has the same files in another layout. These files are copied into the cache in the layout of the repository,
+because the builds of images and of the virtualenv need this layout.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Find the program `uv`, which installs tools in virtualenvs of their own, as their dependencies conflict with ours."""
+"""Find the program `uv`. It installs tools in separate virtualenvs, because their dependencies conflict with ours."""
 
 from __future__ import annotations
 

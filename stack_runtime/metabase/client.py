@@ -22,7 +22,7 @@ class MetabaseError(UnreachableError):
     """Metabase does not answer, refuses a request, or sends a response of an unexpected form.
 
     Args:
-        status: the HTTP status; 0 if there is no error status.
+        status: the status of an HTTP error; 0 if the failure is not an HTTP error.
     """
 
     def __init__(self, what: str, request: str, status: int = 0) -> None:

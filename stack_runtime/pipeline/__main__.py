@@ -1,4 +1,4 @@
-"""Run the verbs of the pipeline: the command line that the schedule, Airflow, `fds` and the agents call."""
+"""Run a verb of the pipeline. The schedule, Airflow, `fds` and the agents call this command line."""
 
 from __future__ import annotations
 
@@ -157,8 +157,8 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
     """Call `work` with the pipeline and print the result as JSON; log a run that could not start.
 
     Args:
-        publishes: whether the run was meant to publish. If so, write its outcome to the metrics. If it has published,
-            also add the marts to Metabase.
+        publishes: whether the run was meant to publish. If so, write its outcome to the metrics file. If the run has
+            published, also add its marts to Metabase.
 
     Returns: the exit code.
     """

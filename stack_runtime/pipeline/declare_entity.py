@@ -129,13 +129,13 @@ def _tap(content: Any) -> Any:
 
 
 def _schema(file: Path) -> str:
-    """Return the schema of the tables of tap-csv."""
+    """Return the database schema into which the tables of tap-csv are loaded."""
     tap = _tap(yaml.safe_load(file.read_text(encoding="utf-8")))
     return str(tap.get("load_schema") or tap.get("namespace") or "tap_csv")
 
 
 def _has_source(schema: str, table: str) -> bool:
-    """Return whether a file of the dbt project describes this table as a source already."""
+    """Return whether a file of the dbt project already describes this table as a source."""
     for file in (dbt_project() / "models").rglob("*.y*ml"):
         try:
             content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}

@@ -106,7 +106,7 @@ def _execute(client: DockerClient, runner: Container, command: list[str], say: S
 
 
 def _report(line: bytes, say: Say) -> None:
-    """Report a line of the runner's log: the name of the step that begins, or a line that is not JSON as it is."""
+    """Report the step that begins if a line of the runner's log names it; report a line that is not JSON unchanged."""
     try:
         event = json.loads(line)
         if event.get("event") == "step begins":

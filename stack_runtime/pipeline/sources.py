@@ -138,7 +138,7 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
 
 
 def select_landed(declared: Sequence[Source], landing: Path, name: str | None = None) -> Selection:
-    """Assign each file of the landing folder to the entity, of any `declared` source, whose path pattern matches it.
+    """Assign each file of the landing folder to the one entity of all `declared` sources whose path matches it.
 
     Args:
         name: return only this source, with an empty `unclaimed`; None for all sources that have something to load.

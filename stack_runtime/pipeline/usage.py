@@ -16,7 +16,7 @@ from stack_runtime.pipeline.paths import PipelinePaths
 NAMES = {"data": "disk of the data", "system": "disk of the system", "memory": "memory of the machine"}
 """Measured resources, with their names in messages."""
 SYSTEM = Path("/etc/hostname")
-"""A file in the container that Docker mounts from the disk with Docker's own data."""
+"""A file that Docker mounts into the container from the disk with Docker's own data, which is the system's disk."""
 MEMORY = Path("/proc/meminfo")
 """File that shows the memory of the whole machine, even in a container."""
 WINDOW = timedelta(days=30)
@@ -24,7 +24,7 @@ WINDOW = timedelta(days=30)
 SHORTEST = {"data": timedelta(days=1), "system": timedelta(days=1), "memory": timedelta(days=7)}
 """The growth is computed only if the samples span this period. It is longer for memory, whose use changes hourly."""
 STEADY = 0.5
-"""Minimum r² (share of the samples' variance that the line explains); with a lower r², the growth is not steady."""
+"""Minimum r² (share of the samples' variance that a straight line explains) at which growth is called steady."""
 _DAY_S = 86_400
 
 
