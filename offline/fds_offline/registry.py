@@ -75,7 +75,10 @@ def serve(client: docker.DockerClient) -> str:
 
 
 def bridge(client: docker.DockerClient) -> str:
-    """Return the daemon's address on its default bridge, or the loopback address if this machine lacks the former."""
+    """Return the daemon's address on its default bridge.
+
+    If this machine does not have the address of the bridge, return the loopback address.
+    """
     try:
         config = client.networks.get("bridge").attrs["IPAM"]["Config"]
     except docker.errors.APIError:
@@ -90,7 +93,7 @@ def bridge(client: docker.DockerClient) -> str:
 
 
 def _free(host: str, port: int) -> bool:
-    """Return whether a server can listen at this address; with port 0, whether this machine has the address at all."""
+    """Return whether a process can listen at this address; with port 0, whether this machine has the address at all."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

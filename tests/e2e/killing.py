@@ -56,7 +56,11 @@ def kill_at(prod: Prod, step: str) -> None:
 
 
 class Killer:
-    """Kill one deployment at the first step whose kind is not in `killed_steps`, but in `only` if this is given."""
+    """Kill one deployment at the first step whose kind is not in `killed_steps`.
+
+    Args:
+        only: kinds of steps at which to kill; None means all kinds.
+    """
 
     def __init__(self, process: subprocess.Popen[str], killed_steps: set[str], only: Set[str] | None) -> None:
         self.hit = ""

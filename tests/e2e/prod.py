@@ -149,9 +149,10 @@ class Prod:
                 self.edit(path, new, old)
 
     def secrets(self) -> dict[str, str]:
-        """Return the API token and all decrypted secrets of the stack. If a secret has several lines, return only one.
+        """Return the API token and all decrypted secrets of the stack.
 
-        It is the middle line, because the first and the last line of a key file are not secret.
+        Of a secret with several lines, return only the middle line, because the first and the last line of a key file
+        are not secret.
         """
         found = json.loads(self.project.engine("config", "get", "secrets").stdout)
         values = {name: value.splitlines()[len(value.splitlines()) // 2] for name, value in found.items()}

@@ -28,7 +28,7 @@ def empty(tmp_path: Path) -> Iterator[Prod]:
 
 @pytest.fixture
 def killed(empty: Prod) -> Prod:
-    """Return an account after a kill: its server is missing in the Pulumi state, which has all other resources."""
+    """Return an account after a killed deployment. The Pulumi state has all of its resources except the server."""
     kill_at(empty, "POST /servers")
     empty.api.settle()
     assert empty.resource_counts()["servers"] == 1

@@ -105,7 +105,7 @@ def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
 
 
 def is_stored(reference: str) -> bool:
-    """Return whether the registry has the image of the current recipe under both tags: fingerprint and usual tag."""
+    """Return whether the registry has the current image with both of its tags: the fingerprint and the usual tag."""
     return all(registry.holds(_repository(reference), tag) for tag in (fingerprint(reference), _tag(reference)))
 
 

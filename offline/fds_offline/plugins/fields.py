@@ -45,9 +45,9 @@ class Field:
     pattern: str = ""
     minimum: int | None = None
     refuse: Callable[[Any], str] | None = None
-    """Return what is wrong with a value, or with one item of a list or set; empty for a valid value."""
+    """Function that returns what is wrong with a value, or with one item of a list or set; empty for a valid value."""
     unless: Callable[[Any, Any], bool] | None = None
-    """Return whether the old and the new value mean the same although they differ."""
+    """Function that returns whether the old and the new value mean the same although they differ."""
 
 
 Fields = Mapping[str, Field]

@@ -18,7 +18,7 @@ class PluginError(Exception):
 
 
 class CrashError(Exception):
-    """The official plugin crashes here with a null pointer, so the stand-in crashes too."""
+    """The official plugin crashes with a null pointer in this situation, so the stand-in crashes too."""
 
 
 class NotReadyError(PluginError):

@@ -111,7 +111,7 @@ def test_change_within_the_bounds_is_approved_without_asking(project: Path) -> N
     assert stack_file.read(project, "prod").workers == 1
 
 
-def test_empty_words_and_unknown_roles_are_usage_errors(project: Path) -> None:
+def test_empty_request_and_unknown_role_are_usage_errors(project: Path) -> None:
     empty, king = _ask(project, "", FDS_MODEL="test"), _ask(project, "x", "--role", "king", FDS_MODEL="test")
     assert empty.returncode == king.returncode == 2
     assert "fds: WORDS: it must have at least 1 character; next: fds ask" in empty.stderr

@@ -97,7 +97,7 @@ def test_rare_types_are_compared_exactly(tmp_path: Path, kind: str) -> None:
     assert (diff.added, diff.removed, diff.sums) == (1, 1, {})
 
 
-def test_change_of_one_row_in_millions_is_a_share_above_zero(tmp_path: Path) -> None:
+def test_share_of_one_changed_row_in_millions_is_above_zero(tmp_path: Path) -> None:
     rows = "SELECT range AS id, {} AS a FROM range(3000000)"
     (diff,) = compare(tmp_path, table(rows.format(1)), table(rows.format("if(range = 7, 2, 1)")))
     assert diff.share and diff.share == pytest.approx(1 / 3_000_000)

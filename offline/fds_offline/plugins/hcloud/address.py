@@ -57,7 +57,7 @@ class PrimaryIp:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change everything except type and location."""
+        """Change all inputs except type and location."""
         changed = changes(PRIMARY_IP, state, inputs, ())
         path = f"/primary_ips/{resource_id}"
         if "deleteProtection" in changed:

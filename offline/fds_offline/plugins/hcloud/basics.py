@@ -36,7 +36,7 @@ class SshKey:
         cloud.delete(f"/ssh_keys/{resource_id}")
 
     def _state(self, found: Body, known: State) -> State:
-        """Return the state; keep white space around the known key, because only the API removes it."""
+        """Return the state. Keep the known key if it differs only in surrounding white space, which the API removes."""
         key = known.get("publicKey", "")
         return {
             "name": found["name"],
@@ -73,7 +73,7 @@ class Network:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change everything except the range."""
+        """Change all inputs except the IP range."""
         changed = changes(NETWORK, state, inputs, ())
         if changed.keys() - {"deleteProtection"}:
             body = {"name": inputs["name"], "labels": inputs.get("labels", {})}
