@@ -16,7 +16,7 @@ PASSWORD_FILE = Path("/run/fds/pipeline_password")
 
 @dataclass(frozen=True)
 class PostgresConfig:
-    """Settings of the connection to PostgreSQL."""
+    """Settings of the connection to PostgreSQL. Only Meltano gets the password as an environment variable."""
 
     host: str
     port: int
