@@ -19,7 +19,7 @@ _REQUEST = ["python", "/app/data_stack/airflow/request.py"]
 
 
 def api_server(client: docker.DockerClient, stack: str) -> Container:
-    """Return the container of the stack's API server.
+    """Return the running container of the stack's Airflow API server.
 
     Raises:
         UnreachableError: the API server is not running.
@@ -51,12 +51,12 @@ def request(
 
 
 def is_deployed(client: docker.DockerClient, stack: str) -> bool:
-    """Return whether the stack has an Airflow."""
+    """Return whether the stack has a container of the Airflow API server, running or not."""
     return bool(containers(client, stack, API_SERVER))
 
 
 def latest_runs(server: Container, count: int = 5) -> list[dict[str, Any]]:
-    """Return the last runs of all DAGs, newest first: `{dag_id, dag_run_id, state, start_date, end_date}`.
+    """Return the last `count` runs of all DAGs, newest first: `{dag_id, dag_run_id, state, start_date, end_date}`.
 
     Raises:
         UnreachableError: the API server does not answer.
@@ -80,7 +80,7 @@ def import_errors(server: Container) -> list[tuple[str, str]]:
 
 
 def are_parsed(server: Container, processor: Container) -> bool:
-    """Return whether the DAG processor has parsed every DAG since it started; before that, import errors are unknown.
+    """Return whether `processor` has parsed every DAG since its start; if not, `import_errors` may be outdated.
 
     Raises:
         UnreachableError: the API server does not answer.

@@ -9,7 +9,7 @@ from stack_runtime.paths import project_dir
 from stack_runtime.source_tree import source_tree
 
 FOLDERS = ("airflow/dags", "dashboards", "dbt", "meltano")
-"""Folders of `data_stack` that are content. The others, such as `singer`, belong to the package."""
+"""Folders of `data_stack` that are content. Its other folders, such as `singer`, belong to the package."""
 
 
 def content_dir() -> Path:

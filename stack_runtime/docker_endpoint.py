@@ -44,7 +44,7 @@ class Endpoint:
 
 
 def local_endpoint(environment: Mapping[str, str] = os.environ) -> Endpoint:
-    """Return the daemon from `DOCKER_HOST`, else from the current Docker context, else the default socket.
+    """Return the daemon that `DOCKER_HOST` names, else that of the current Docker context, else the default socket.
 
     Raises:
         UnreachableError: the context does not exist, or its description cannot be read.
@@ -78,7 +78,7 @@ def _folder(environment: Mapping[str, str]) -> Path:
 
 
 def _current_context(environment: Mapping[str, str]) -> str:
-    """Return the context that `docker context use` selected; empty if there is none."""
+    """Return the name of the context that `docker context use` selected; empty if no context was selected."""
     try:
         return str(json.loads((_folder(environment) / "config.json").read_text()).get("currentContext") or "")
     except (OSError, ValueError, AttributeError):
@@ -86,7 +86,7 @@ def _current_context(environment: Mapping[str, str]) -> str:
 
 
 def _certificates(environment: Mapping[str, str]) -> str:
-    """Return the folder of the TLS files that go with `DOCKER_HOST`."""
+    """Return the folder of the TLS files for the daemon of `DOCKER_HOST`; empty if the variables do not request TLS."""
     if folder := environment.get("DOCKER_CERT_PATH"):
         return folder
     return str(_folder(environment)) if environment.get("DOCKER_TLS_VERIFY") else ""

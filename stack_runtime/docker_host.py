@@ -60,7 +60,10 @@ def _tls(folder: str) -> TLSConfig:
 
 
 def containers(client: docker.DockerClient, stack: str, service: str | None = None) -> list[Container]:
-    """Return the containers of `stack` without the file uploader, sorted by service."""
+    """Return the containers of `stack`, or only those of `service`, sorted by service.
+
+    The container that only uploads files (service `files`) is left out.
+    """
     found = client.containers.list(all=True, filters=filter_of(stack))
     wanted = (item for item in found if item.labels.get(SERVICE_LABEL) not in (None, "files"))
     return sorted(
@@ -82,7 +85,7 @@ def running(client: docker.DockerClient, stack: str, service: str) -> Container:
 
 
 def runner(client: docker.DockerClient, stack: str) -> Container:
-    """Return the running container that runs the pipeline: the pipeline runner, or a part of Airflow.
+    """Return a running container in which the pipeline can be started: of the service `pipeline` or of Airflow.
 
     Raises:
         UnreachableError: no such container is running.
@@ -94,11 +97,13 @@ def runner(client: docker.DockerClient, stack: str) -> Container:
 
 
 def call_runner(client: docker.DockerClient, stack: str, module: str, *words: str) -> Any:
-    """Run a Python module in the `runner` of the stack. Returns: the JSON that it prints; None if it prints nothing.
+    """Run a Python module in the container that `runner` returns.
+
+    Returns: the JSON that the module prints; None if the module prints nothing.
 
     Raises:
-        StackError: the error that the module prints.
-        UnreachableError: no such container is running, or its output is not JSON.
+        StackError: the module failed; this is the error that it printed.
+        UnreachableError: `runner` finds no container, or the output of the module is not JSON.
     """
     container = runner(client, stack)
     try:
@@ -131,7 +136,7 @@ def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:
 
 
 def ids(client: docker.DockerClient, stack: str) -> set[str]:
-    """Return the ids of all containers of `stack`, including the file uploader."""
+    """Return the ids of all containers of `stack`, including the container that uploads files."""
     return {str(item.id) for item in client.containers.list(all=True, filters=filter_of(stack))}
 
 

@@ -97,7 +97,10 @@ def _config_file() -> str:
 
 
 def hub_refuses(error: DockerException) -> bool:
-    """Return whether the hub refused the request. Such a hub is reachable, so its images must not be replaced."""
+    """Return whether the image hub refused the request. A hub that refuses is reachable.
+
+    So the setup must not replace the hub's images with stand-ins, which are only for machines that reach no hub.
+    """
     words = str(error)
     return bool(RATE_LIMIT.search(words) or _REFUSED.search(words))
 

@@ -4,11 +4,11 @@ The message of every error is one sentence: what happened, where, and which comm
 sets the exit code of the command line:
 
     StackError (1)
-    ├── UsageError (2)        usage or invalid settings
-    ├── RefusedError (3)      over budget, does not fit, or belongs to another stack
-    ├── UnknownError (4)      a price, a rate or a capacity is unknown or too old: nothing was decided
-    ├── UnreachableError (5)  engine, Docker, host or API is missing or does not answer
-    ├── CheckFailedError (6)  a data check failed, nothing was published
+    ├── UsageError (2)        the command line or a setting is invalid
+    ├── RefusedError (3)      the plan is over budget or does not fit the server, or another stack owns the resources
+    ├── UnknownError (4)      a price, a rate or a capacity is unknown or too old, so nothing was decided
+    ├── UnreachableError (5)  the engine, Docker, a host or an API is missing or does not answer
+    ├── CheckFailedError (6)  a data check failed, so nothing was published
     └── LockedError (7)       another deployment or run holds the lock
 """
 
@@ -27,7 +27,7 @@ class StackError(Exception):
     Args:
         what: what happened, without a full stop.
         where: file, host, setting or step in which it happened; empty if `what` already names it.
-        next_command: the command to run next, or a short advice.
+        next_command: the command to run next, or short advice.
     """
 
     exit_code = 1

@@ -1,4 +1,4 @@
-"""Define the labels of a stack's Docker objects; status, logs, adoption and clean-up find the objects by them."""
+"""Define the labels of a stack's Docker objects. All commands find the objects by these labels."""
 
 from __future__ import annotations
 

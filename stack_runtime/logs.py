@@ -51,7 +51,7 @@ def _stream() -> Any:
 
 
 class _Both(io.TextIOBase):
-    """Write to two streams; errors of the second one are ignored."""
+    """Write to two streams; errors of the second stream are ignored."""
 
     def __init__(self, first: TextIO, second: TextIO) -> None:
         self._first, self._second = first, second

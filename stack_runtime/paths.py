@@ -24,10 +24,10 @@ def cache_dir() -> Path:
 
 
 def project_dir() -> Path:
-    """Return the nearest folder with a `Pulumi.yaml`: the current one or one of its parents.
+    """Return the nearest folder with a `Pulumi.yaml`: the current folder or one of its parents.
 
     Raises:
-        UsageError: no such folder exists.
+        UsageError: none of these folders has a `Pulumi.yaml`.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):

@@ -1,7 +1,8 @@
-"""Write the plan of the last `fds up` into the runner's data folder, for Prometheus and the dashboard, and read it.
+"""Write the planned cost of the last `fds up` into the runner's data folder, and read it.
 
-`python -m stack_runtime.planned_cost JSON` writes both files in the runner. They are not declared as files of a
-service: a service is replaced when one of its files changes, and the exchange rate changes on every working day.
+`python -m stack_runtime.planned_cost JSON` writes `cost.json` for the dashboard and `cost.prom` for Prometheus. The
+two files are not declared as files of a service: a service is replaced when one of its files changes, and the exchange
+rate in these files changes on every working day.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ VERDICTS = ("within", "over", "does_not_fit", "unknown")
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a figure, and the date of the figure, such as 2026-10-07."""
+    """Where the prices or the exchange rate come from, and their date, such as 2026-10-07."""
 
     date: str
     source: str
@@ -44,7 +45,10 @@ class CostLine:
 
 @dataclass(frozen=True)
 class PlannedCost:
-    """A planned cost in dollars per month. `tax` says which tax it includes; `total_usd` is None if it is unknown."""
+    """A planned cost in dollars per month. `tax` says which tax the cost includes.
+
+    `total_usd` is None if the total is unknown.
+    """
 
     stack: str
     verdict: str
@@ -53,10 +57,10 @@ class PlannedCost:
     total_usd: Decimal | None
     tax: str
     paid: bool
-    """Whether the stack is on a server that costs something."""
+    """Whether the stack is on a rented server, which costs money."""
     deployed_at: datetime
     server_created_at: datetime | None
-    """None if there is no rented server, or its age is unknown."""
+    """None if there is no rented server, or its creation time is unknown."""
     prices: Source | None
     rate: Source | None
     lines: tuple[CostLine, ...]
@@ -92,7 +96,7 @@ class PlannedCost:
 
 
 def _gauge(name: str, text: str, values: Mapping[str, object]) -> str:
-    """Return one metric with its values by labels."""
+    """Return the text of one metric. `values` has the value of each series, by the labels of the series."""
     head = f"# HELP fds_cost_{name} {text}\n# TYPE fds_cost_{name} gauge\n"
     return head + "".join(f"fds_cost_{name}{labels} {value}\n" for labels, value in values.items())
 
@@ -155,7 +159,7 @@ def _moment(value: Any) -> datetime:
 
 
 def write(plan: PlannedCost, folder: Path) -> None:
-    """Replace both files in `folder`.
+    """Replace `cost.prom` and `cost.json` in `folder`.
 
     Raises:
         OSError: a file cannot be written.

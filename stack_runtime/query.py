@@ -1,8 +1,8 @@
 """Run one query in a separate process and print the rows as JSON.
 
 Usage: `python -m stack_runtime.query DATABASE LIMITS SQL`. DuckDB's options make the database read-only and block
-access to other files. The process adds the limits that DuckDB does not enforce: a single function call can build a
-string of a gigabyte despite DuckDB's memory limit, and cannot be interrupted.
+access to other files. This process also limits its own memory and time, because DuckDB does not enforce its limits
+within a function call: one call can build a string of a gigabyte, and cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def _cell(value: Any, characters: int) -> Any:
-    """Return a value that JSON has (None, boolean, finite number) unchanged, any other as text of limited length."""
+    """Return None, booleans and finite numbers unchanged, and any other value as text of at most `characters`."""
     plain = isinstance(value, (bool, int, type(None))) or (isinstance(value, float) and math.isfinite(value))
     return value if plain else str(value)[:characters]
 
 
 def main() -> None:
-    """Limit memory and time of this process, run the query and print its rows; the timer kills a slow query."""
+    """Limit memory and time of this process, run the query and print its rows; a timer kills this process in time."""
     database, limits, sql = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"], limits["memory_bytes"]))
     signal.setitimer(signal.ITIMER_REAL, limits["seconds"])

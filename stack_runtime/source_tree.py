@@ -1,8 +1,8 @@
-"""Find the sources that images and Meltano's environment are built from.
+"""Find the sources from which images and Meltano's virtualenv are built.
 
 In a clone, the sources are the repository; in an image, they are the files that were copied from the repository. A
-wheel has the same files in another layout. They are copied into the cache in the repository's layout, because both
-builds need this layout.
+wheel has the same files in another layout. These files are copied into the cache in the layout of the repository,
+because the builds of images and of the virtualenv need this layout.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOT_COPIED = {"__pycache__", ".meltano"}
 
 @cache
 def source_tree() -> Path:
-    """Return the root of the sources; for an installed wheel, make or update a copy in the cache and return that."""
+    """Return the root of the sources; for an installed wheel, this is a copy in the cache, which is kept up to date."""
     if _is_repository():
         return _HERE
     return copied_tree("sources", _HERE, source_files())
@@ -78,7 +78,7 @@ def _is_repository() -> bool:
 
 
 def _fingerprint(files: Iterable[tuple[str, Path]]) -> str:
-    """Return a digest of names, sizes and times, because reading the contents would slow down every start."""
+    """Return a digest of names, sizes and times, but not of contents: reading them would slow down every start."""
     digest = hashlib.sha256()
     for name, path in files:
         found = path.stat()
@@ -89,7 +89,7 @@ def _fingerprint(files: Iterable[tuple[str, Path]]) -> str:
 def _replace(target: Path, files: Iterable[tuple[str, Path]], stamp: str) -> None:
     """Copy the files into a draft beside `target`, then replace `target` by the draft.
 
-    If the process is killed in between, the stamp is old or missing, so the next call copies again.
+    If the process is killed before the last step, `target` is old or missing, so the next call copies again.
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as work:
         draft = Path(work) / "copy"

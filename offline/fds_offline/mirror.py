@@ -1,4 +1,4 @@
-"""Define the prerequisite `image mirror`, which offers the images built here to the daemon and to test servers."""
+"""Define the prerequisite `image mirror`: a registry that offers stand-ins of images to the daemon and test servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stack_runtime.text import Say
 
 @dataclass(frozen=True)
 class Mirror:
-    """The registry of this machine; needed only where images are stand-ins."""
+    """The image registry of this machine, which is needed only if the daemon has stand-ins."""
 
     references: tuple[str, ...]
     """Images that may be stand-ins."""

@@ -1,4 +1,4 @@
-"""Run an image registry on this machine, as the daemon's mirror of the hub and for test servers on the bridge.
+"""Run an image registry on this machine, as the daemon's mirror of the image hub and for test servers on its bridge.
 
 The permanent registry is read-only and listens on the bridge's address. Images are pushed through a second, short-lived
 registry on the loopback interface, so that no container can change what the daemon pulls.
@@ -39,7 +39,7 @@ NEXT = "apt-get install docker-registry, then fds setup"
 
 
 def folder() -> Path:
-    """Return the folder of the registry's images, configuration and log."""
+    """Return the folder with the registry's images, configuration and log."""
     return cache_dir() / "registry"
 
 
@@ -62,7 +62,7 @@ def serve(client: docker.DockerClient) -> str:
     """Start the read-only registry unless it runs, and return its address.
 
     Raises:
-        UnreachableError: it is not installed or does not start.
+        UnreachableError: the registry cannot be installed or does not start.
     """
     known = address()
     if known:
@@ -75,7 +75,10 @@ def serve(client: docker.DockerClient) -> str:
 
 
 def bridge(client: docker.DockerClient) -> str:
-    """Return the daemon's address on its default bridge; the loopback address if this machine lacks that address."""
+    """Return the daemon's address on its default bridge.
+
+    If this machine does not have the address of the bridge, return the loopback address.
+    """
     try:
         config = client.networks.get("bridge").attrs["IPAM"]["Config"]
     except docker.errors.APIError:
@@ -90,7 +93,7 @@ def bridge(client: docker.DockerClient) -> str:
 
 
 def _free(host: str, port: int) -> bool:
-    """Return whether a server can listen at this address; with port 0, whether this machine has the address at all."""
+    """Return whether a process can listen at this address; with port 0, whether this machine has the address at all."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -102,8 +105,11 @@ def _free(host: str, port: int) -> bool:
 
 @contextlib.contextmanager
 def writer() -> Iterator[str]:
-    """While the block runs, run a second registry on the same folder that accepts pushes, on the loopback interface."""
-    stop(folder() / "writer.log", _program())  # a registry that a killed setup left running
+    """Run a second registry on the same folder while the block runs; yield its address.
+
+    It accepts pushes, but only on the loopback interface.
+    """
+    stop(folder() / "writer.log", _program())  # stop a registry that a killed setup left running
     where, process = _start("127.0.0.1", read_only=False)
     try:
         yield where
@@ -124,7 +130,10 @@ def may_configure() -> bool:
 
 
 def use_as_mirror(client: docker.DockerClient, where: str) -> bool:
-    """Make the daemon ask the registry at `where` first; return False if we may not configure the daemon."""
+    """Make the daemon ask the registry at `where` before the hub, if this user may configure the daemon.
+
+    Returns: whether the daemon now asks the registry first.
+    """
     pid = _daemon_pid()
     if pid is None or is_hub(client, where):
         return pid is not None
@@ -155,7 +164,7 @@ def _daemon_pid() -> int | None:
 
 
 def _configure(mirror: str) -> None:
-    """Put `mirror` into the daemon's configuration in place of our former mirror, and keep all other entries."""
+    """Add `mirror` to the daemon's configuration, remove mirrors of earlier setups, and keep all other entries."""
     try:
         config = json.loads(DAEMON_CONFIG.read_text()) if DAEMON_CONFIG.exists() else {}
     except ValueError:
@@ -176,7 +185,10 @@ def _write_config(content: bytes) -> None:
 
 
 def _program() -> str:
-    """Return the registry's program: from PATH, else unpacked from Debian's package, without installing its service."""
+    """Return the path of the program `docker-registry`.
+
+    If it is not on PATH, it is unpacked from Debian's package, without installing the package's service.
+    """
     own = folder() / "docker-registry"
     on_path = shutil.which("docker-registry")
     if on_path or own.exists():

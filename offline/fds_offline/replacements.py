@@ -16,7 +16,7 @@ from stack_runtime.text import Say
 
 
 class Replacements(Offline):
-    """Builds and stand-ins for what cannot be downloaded."""
+    """Build the engine, and provide stand-ins of images and plugins, on machines that cannot download these."""
 
     plugins: Mapping[str, str] = MODULES
 

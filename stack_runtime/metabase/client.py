@@ -22,7 +22,7 @@ class MetabaseError(UnreachableError):
     """Metabase does not answer, refuses a request, or sends a response of an unexpected form.
 
     Args:
-        status: the HTTP status; 0 if there is no error status.
+        status: the status of an HTTP error; 0 if the failure is not an HTTP error.
     """
 
     def __init__(self, what: str, request: str, status: int = 0) -> None:
@@ -85,7 +85,8 @@ class Metabase:
         """Send one request and return the JSON of the response; None if the response is empty.
 
         Raises:
-            MetabaseError: no response in time, a status of 400 or above, or a body that is too large or not JSON.
+            MetabaseError: Metabase does not respond in time, the status is 400 or above, or the body of the response is
+                too large or not JSON.
         """
         headers = {"Content-Type": "application/json"}
         if self._session:
@@ -113,7 +114,7 @@ class Metabase:
 
 
 def id_of(item: Any, request: str) -> int:
-    """Return the id of an object in the response to `request`.
+    """Return the id of `item`, an object from the response to `request`.
 
     Raises:
         MetabaseError: the object has no valid id.

@@ -14,7 +14,7 @@ DISPLAYS = ("area", "bar", "line", "pie", "row", "scalar", "table")
 COLUMNS = 24
 """Width of a dashboard, in columns of Metabase's grid."""
 SHOWN_ROWS = 2000
-"""Maximum number of rows that Metabase shows of a query."""
+"""Maximum number of rows of a query that Metabase shows."""
 
 # The query lists the tables each time the card is opened, so it stays correct when marts are added or removed.
 _ROWS_SQL = f"""SELECT table_name AS mart, (xpath('/row/n/text()', query_to_xml(
@@ -24,7 +24,7 @@ FROM information_schema.tables WHERE table_schema = '{SCHEMA}' ORDER BY mart"""
 
 @dataclass(frozen=True)
 class Card:
-    """One card. `x` names the columns of the query that group the chart, and `y` the columns with the figures."""
+    """One card. `x` names the columns by which the chart is grouped, `y` the columns with the figures."""
 
     key: str
     name: str
@@ -46,7 +46,7 @@ class Card:
 
 
 def cards_of(marts: Sequence[str], charts: Sequence[Card]) -> list[Card]:
-    """Return the cards of a project: declared charts, a chart of the rows in each mart, and each mart as a table."""
+    """Return the cards of a project: `charts`, a chart of the number of rows in each mart, and a table of each mart."""
     rows = Card(
         "rows", "Rows in each mart", "The number of rows of every mart.", _ROWS_SQL, "bar", ("mart",), ("rows",)
     )
@@ -68,8 +68,8 @@ def charts_of(manifest: Path, marts: Collection[str]) -> tuple[list[Card], list[
     A model declares charts as `meta: {metabase: [{name, display, sql, x, y}]}`.
 
     Args:
-        manifest: dbt's `manifest.json` of the last run; if the file is missing, no charts are returned.
-        marts: names of the published marts; charts of other models are left out.
+        manifest: dbt's `manifest.json` of the last run; if it is missing or invalid, no charts are returned.
+        marts: names of the published marts; charts that other models declare are left out.
     """
     try:
         nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
@@ -119,7 +119,7 @@ def layout(cards: Sequence[tuple[int, Card]]) -> list[Mapping[str, Any]]:
     """Return Metabase's `dashcards`, which place the cards on the dashboard row by row, from left to right.
 
     Args:
-        cards: for each card, the id in Metabase and the card.
+        cards: each card with its id in Metabase.
     """
     found: list[Mapping[str, Any]] = []
     row = column = 0

@@ -24,7 +24,8 @@ _MARTS = """SELECT relname FROM pg_class
 class Ledger:
     """The ids of the objects that were created in Metabase, by key; each call is one transaction.
 
-    The table is in the same PostgreSQL as Metabase's own database, so both are kept, lost or restored together.
+    The table `ops.metabase` is in the same PostgreSQL as Metabase's own database, so a backup, restore or loss of
+    PostgreSQL always affects both.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -50,14 +51,17 @@ class Ledger:
         return [name for (name,) in self._connection.execute(_MARTS, (SCHEMA,)).fetchall()]
 
     def problem(self, card: Card) -> str:
-        """Return why the query of `card` cannot run or which column it lacks, without reading rows; empty if valid."""
+        """Return why the query of `card` cannot run, or which column it lacks; empty if the query is valid.
+
+        PostgreSQL checks the query without reading rows.
+        """
         if "{{" in card.sql or "[[" in card.sql:
             return "has {{ or [[, which Metabase would replace"
         try:
             with self._connection.transaction(force_rollback=True):
                 self._connection.execute("SET TRANSACTION READ ONLY")
                 query = f"SELECT * FROM ({card.sql}) AS card LIMIT 0".encode()
-                columns = self._connection.execute(query, prepare=True).description or ()  # one statement only
+                columns = self._connection.execute(query, prepare=True).description or ()  # two statements would fail
         except psycopg.Error as error:
             return f"cannot run: {str(error).splitlines()[0][:200]}"
         lacking = sorted({*card.x, *card.y} - {column.name for column in columns})

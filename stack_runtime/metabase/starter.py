@@ -1,8 +1,8 @@
-"""Create the first account, the database, the collection, the cards and the dashboard, each of them once.
+"""Create in Metabase the first account, the database connection, the collection, the cards and the dashboard, once.
 
 Each step looks up an object in the ledger, then in Metabase, because a killed attempt may have created the object
 without a record. If the object is missing in both, the step creates it. Finally, the step records the object. If an
-attempt is killed at any point, the next attempt completes it, and no object is created twice.
+attempt is killed at any point, the next attempt completes the work, and no object is created twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Filled:
 
 
 def fill(access: Access, postgres: PostgresConfig, manifest: Path) -> Filled:
-    """Create the account and the starter content, as far as they are not created yet.
+    """Create the account and the starter content; skip all objects that already exist.
 
     Args:
         manifest: dbt's `manifest.json` of the last run, for the charts that models declare.
@@ -67,7 +67,7 @@ class Starter:
         """Log in with the first account, or create it if Metabase has no account.
 
         Raises:
-            UnreachableError: Metabase refuses the password of the stack file.
+            UnreachableError: Metabase does not answer, or refuses the password from the stack file.
         """
         properties = self._metabase.properties()
         if properties.get("has-user-setup") is not True:
@@ -151,7 +151,7 @@ class Starter:
         )
 
     def _dashboard(self, collection: int, placed: Sequence[tuple[int, Card]]) -> None:
-        """Create the dashboard and place the cards on it, once; cards created later are in the collection only."""
+        """Create the dashboard and place the cards on it, once; cards that are created later are not placed on it."""
         described = "One chart or table for each starter card."
         body = {"name": NAME, "description": described, "collection_id": collection}
         dashboard = self._described("dashboard", "/api/dashboard", body)
@@ -175,7 +175,7 @@ class Starter:
         return known
 
     def _described(self, key: str, path: str, body: Item) -> int:
-        """Create an object once, with a mark in its description, by which the object of a killed attempt is found."""
+        """Create an object once, with a mark in its description; the mark identifies the object of a killed attempt."""
         mark = f"[fds {key}]"
         marked = {**body, "description": f"{body['description']} {mark}"}
 
@@ -215,6 +215,9 @@ class Starter:
         self._ledger.record(self._password_key(), database)
 
     def _password_key(self) -> str:
-        """Return the ledger's key for the password, a digest, which is safe because the password is random and long."""
+        """Return the ledger's key for the password. The key contains a digest of the password.
+
+        The digest does not reveal the password, because the password is random and long.
+        """
         digest = hashlib.sha256(str(self._access.database["password"]).encode()).hexdigest()
         return f"password {digest}"

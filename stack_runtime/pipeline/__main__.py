@@ -1,4 +1,4 @@
-"""Run the verbs of the pipeline: the command line that the schedule, Airflow, `fds` and the agents call."""
+"""Run a verb of the pipeline. The schedule, Airflow, `fds` and the agents call this command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _P = TypeVar("_P", bound="Pipeline")
 
 
 def main() -> int:
-    """Run one verb; print an expected failure as JSON. Returns: the exit code."""
+    """Run the verb of the command line; print a `StackError` as JSON. Returns: the exit code."""
     arguments = _parser().parse_args()
     try:
         return _call(arguments)
@@ -154,11 +154,11 @@ def _new(kind: type[_P]) -> _P:
 
 
 def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]], *, publishes: bool = False) -> int:
-    """Run the pipeline and print its result as JSON; log a run that could not start.
+    """Call `work` with the pipeline and print the result as JSON; log a run that could not start.
 
     Args:
-        publishes: whether the run was meant to publish. If so, write its outcome to the metrics, and add published
-            marts to Metabase.
+        publishes: whether the run was meant to publish. If so, write its outcome to the metrics file. If the run has
+            published, also add its marts to Metabase.
 
     Returns: the exit code.
     """
@@ -179,7 +179,10 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
 
 
 def _leave_measurements(run: Run) -> None:
-    """In a runner, write the metrics of the run and record samples of disks and memory; log a failure to write them."""
+    """Write the metrics of `run` and record samples of disks and memory; log an error instead of raising it.
+
+    A local pipeline has no metrics file, so nothing is written for it.
+    """
     from stack_runtime import logs
     from stack_runtime.pipeline.metrics import write_metrics
     from stack_runtime.pipeline.run import user_errors
@@ -224,9 +227,11 @@ def _records() -> Records:
 
 
 def _ready() -> int:
-    """Check that everything a run needs is installed and the data folders are writable. Returns: the exit code.
+    """Check that everything a run needs is installed and the data folders are writable.
 
-    Docker's health check calls this often, so this function only looks at files.
+    Docker's health check calls this function often, so it must be fast and only looks at files.
+
+    Returns: the exit code.
     """
     paths = from_environment()
     installed = meltano_env.ready() and (dbt_project() / "dbt_project.yml").exists() and find_spec("dbt") is not None

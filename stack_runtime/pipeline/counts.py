@@ -1,4 +1,4 @@
-"""Count the records of a load from the reports of taps and targets, and check that the counts add up per stream."""
+"""Read the counts of a load from the reports of taps and targets, and check that they add up for each stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stack_runtime.pipeline.sources import Source
 from stack_runtime.pipeline.workspace import Workspace
 
 KEPT_CHARACTERS = 2000
-"""Maximum length of a quarantined row in the record of a run."""
+"""Maximum length of `reason` and of `raw` of a quarantined row in the record of a run."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def target_report(work: Workspace, source: str) -> Path:
 
 
 def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
-    """Read the reports of all `sources`.
+    """Return the counts from the reports of all `sources`.
 
     Raises:
         CheckFailedError: a report is missing, two sources wrote the same table, or counts do not add up.
@@ -70,7 +70,7 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
 def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, Any]) -> Iterator[Stream]:
     """Yield the streams of one source, with counts from the reports of the tap and the target.
 
-    The target reports the records that it received; the tap also reports the rows that it did not send.
+    The target reports the records that it received. The tap, if it writes a report, also counts rows it did not send.
     """
     for name, received in target.items():
         loaded, replaced = received["loaded"], received["replaced"]

@@ -1,4 +1,4 @@
-"""Fetch the packages of the dbt project: once, and again after a change of `packages.yml` or `package-lock.yml`."""
+"""Fetch the packages of the dbt project, and fetch them again when a file that declares packages has changed."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def install_packages(scratch: Path) -> None:
 
 
 def dbt_program() -> str:
-    """Return the path of dbt, which is installed next to this Python."""
+    """Return the path of the program `dbt`, which is in the same folder as this Python."""
     return str(Path(sys.executable).with_name("dbt"))
 
 
 def dbt_environment(database: Path, target: Path) -> dict[str, str]:
-    """Return the environment of a dbt process that works on `database` and writes into `target`."""
+    """Return the environment variables of a dbt process that works on `database` and writes into `target`."""
     return {
         **os.environ,
         "FDS_DUCKDB_PATH": str(database),

@@ -33,14 +33,14 @@ class Declared:
 
 
 def entity_name(file: Path) -> str:
-    """Return an entity name made of the letters, digits and _ of the file's name; `data` if that name is invalid."""
+    """Return an entity name made from the name of `file`; `data` if the result would be invalid."""
     stem = re.sub(r"[^a-z0-9]+", "_", file.name.partition(".")[0].lower())
     name = stem.lstrip("0123456789_").rstrip("_")[:50]
     return name if ENTITY_NAME.fullmatch(name) and name != UPLOADS else "data"
 
 
 def shared_settings() -> dict[str, Any]:
-    """Return the format settings of tap-csv that apply to all of its entities.
+    """Return the settings of tap-csv in `meltano.yml`, such as the delimiter, that apply to all of its entities.
 
     Raises:
         UsageError: the project cannot be read, or has no tap-csv.
@@ -77,7 +77,7 @@ def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, An
 
     Args:
         report: a complete report of `inspect_file`.
-        shared: the settings of tap-csv that apply to all entities; equal settings of `report` are not written.
+        shared: the settings of `shared_settings`. A setting of `report` that is equal to one of these is not written.
 
     Raises:
         UsageError: the name is taken, or a file cannot be written.
@@ -129,13 +129,13 @@ def _tap(content: Any) -> Any:
 
 
 def _schema(file: Path) -> str:
-    """Return the schema of the tables of tap-csv."""
+    """Return the database schema into which the tables of tap-csv are loaded."""
     tap = _tap(yaml.safe_load(file.read_text(encoding="utf-8")))
     return str(tap.get("load_schema") or tap.get("namespace") or "tap_csv")
 
 
 def _has_source(schema: str, table: str) -> bool:
-    """Return whether a file of the dbt project describes this table as a source already."""
+    """Return whether a file of the dbt project already describes this table as a source."""
     for file in (dbt_project() / "models").rglob("*.y*ml"):
         try:
             content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}

@@ -1,4 +1,4 @@
-"""Copy the published data for the development of models, so that dbt does not affect the readers."""
+"""Copy the published database for the development of models, so that dbt does not change what readers see."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def fetch_published(client: DockerClient, stack: str, copy: Path) -> Path:
 
 
 def run_dbt(words: Sequence[str], database: Path) -> int:
-    """Run dbt with the project's models on `database` in this terminal. Returns: dbt's exit code."""
+    """Run dbt with the arguments `words` on `database`, and show its output. Returns: dbt's exit code."""
     target = database.with_name(f"{database.stem}-target")
     target.mkdir(exist_ok=True)
     return subprocess.run([dbt_program(), *words], env=dbt_environment(database, target), check=False).returncode

@@ -1,4 +1,4 @@
-"""Compare the published marts with the marts of a run: added, changed and removed rows, columns, and sums."""
+"""Compare the published marts with the marts of a run: find changes of rows, columns and sums."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class _Rows:
 
 
 def _materialized_views(published: Path, file: Path) -> dict[str, str]:
-    """Write the rows of published views to tables of a new database.
+    """Copy the rows of each published mart that is a view to a table of the new database `file`.
 
-    The SQL of a view contains the name of the database, so the view cannot be read after the database is attached under
-    another name.
+    The SQL of a view contains the name of its database. `compare_marts` attaches the published database under another
+    name, so it cannot read the views there.
 
-    Returns: the name of the table in the new database, by name of the mart.
+    Returns: the name of each new table, by the name of its mart.
     """
     if not published.is_file():
         return {}
@@ -195,7 +195,7 @@ def _differs(column: str, kind: str) -> str:
 
 
 def _comparable(column: str, kind: str) -> str:
-    """Return the SQL expression that compares a column by content; floats are rounded to 9 significant digits."""
+    """Return the SQL expression of a column for `_by_content`; floats are rounded to 9 significant digits."""
     name = quoted(column)
     return f"format('{{:.9g}}', {name})" if kind in _FLOATS else name
 

@@ -1,4 +1,4 @@
-"""List the streams and types that the extractors find in the landing folder, without loading them."""
+"""List the streams that the extractors find in the landing folder, with their columns, without loading them."""
 
 from __future__ import annotations
 

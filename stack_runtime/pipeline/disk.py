@@ -19,7 +19,7 @@ _SIGNS = (
 
 
 def is_full(error: object) -> bool:
-    """Return whether an error or an error text comes from a full disk; DuckDB and the system use different texts."""
+    """Return whether an error or an error message means that a disk is full."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     text = str(error).lower()
@@ -27,7 +27,7 @@ def is_full(error: object) -> bool:
 
 
 def no_space(folder: Path) -> UnreachableError:
-    """Return the error for a full disk, with the free space of the disk of `folder`."""
+    """Return the error for the user that the disk of `folder` is full; it names the remaining free space."""
     free = shutil.disk_usage(folder).free / 1e6
     return UnreachableError(
         f"the disk is full, {free:.0f} MB are free; nothing was published",

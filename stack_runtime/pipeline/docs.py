@@ -1,7 +1,7 @@
 """Write the documentation of the models as one HTML file.
 
-`dbt docs generate --static` also writes one HTML file, but puts names and texts into a script without escaping them. A
-column name of a CSV file that contains `</script>` could therefore end this script and add another script to the page.
+`dbt docs generate --static` also writes one HTML file, but puts names and texts into a script without escaping them. If
+a CSV file has a column name with `</script>`, the name ends this script and can add another script to the page.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def write_docs(artifacts: Path, file: Path) -> None:
     Args:
         artifacts: folder with dbt's `index.html`, `manifest.json` and `catalog.json`.
     Raises:
-        CheckFailedError: dbt's page has no place for the artifacts.
+        CheckFailedError: `index.html` lacks the marks at which this function inserts the two JSON files.
     """
     page = (artifacts / "index.html").read_text(encoding="utf-8")
     for name in ("manifest", "catalog"):

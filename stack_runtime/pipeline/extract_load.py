@@ -35,7 +35,7 @@ def extract_load(
     """Load the sources and files of `selection`.
 
     Args:
-        whole: load all rows, including those of earlier runs, and do not change the state.
+        whole: load all rows, also rows that earlier runs loaded, and do not change Meltano's state.
 
     Raises:
         CheckFailedError: a source cannot be read, or the counts do not add up.
@@ -66,7 +66,10 @@ def extract_load(
 def meltano_environment(
     work: Workspace, selection: Selection, system_database: Path, postgres: PostgresConfig | None
 ) -> dict[str, str]:
-    """Return Meltano's environment variables; Meltano writes into the work folder, as the project may be read-only."""
+    """Return the environment variables of Meltano. With them, Meltano writes only into the work folder.
+
+    The folder of the project may be read-only.
+    """
     system = work.folder / "meltano"
     for folder in (system, work.state, work.quarantine, work.batches, work.reports):
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +94,7 @@ def meltano_environment(
 
 
 def _file_settings(work: Workspace, source: Source, selection: Selection) -> dict[str, str]:
-    """Return the settings of an extractor that reads files: its declared entities with the files of this run."""
+    """Return the environment variables for an extractor that reads files: its entities, with the files of this run."""
     entities = [_with_files(entity, files) for entity, files in selection.of(source)]
     settings = {
         "ENTITIES": json.dumps(entities, default=str),  # `str`, because YAML reads a text such as 2026-12-31 as a date
@@ -108,7 +111,7 @@ def _with_files(entity: Mapping[str, Any], files: Sequence[Path]) -> dict[str, A
 
 
 def plain_link(csv: Path, work: Workspace) -> Path:
-    """Create a link to `csv` whose path has no special characters of Meltano (`$NAME`) or the tap (`*`, `?`, `[`)."""
+    """Create a link to `csv` without characters that are special to Meltano (`$NAME`) or to the tap (`*`, `?`, `[`)."""
     link = work.folder / "input" / re.sub(r"[^A-Za-z0-9._-]", "_", csv.name)
     link.parent.mkdir()
     link.symlink_to(csv)
@@ -125,7 +128,7 @@ def _die_with_parent() -> None:
 
 
 def _failure(work: Workspace) -> StackError:
-    """Return the error with the last reason from the log of the tap or target."""
+    """Return the error for the user, with the reason from the log of Meltano, the taps and the target."""
     text = work.log.read_text(errors="replace")[-200_000:]
     if is_full(text):
         return no_space(work.folder)
@@ -154,7 +157,7 @@ def _invalid_settings(lines: list[str]) -> list[str]:
 
 
 def _without_logging_errors(lines: list[str]) -> Iterator[str]:
-    """Yield the lines without the reports of logging errors that Python writes when Meltano logs."""
+    """Yield the lines without the reports that Python writes when a logging call of Meltano fails."""
     inside = False
     for line in lines:
         inside = inside or line == "--- Logging error ---"

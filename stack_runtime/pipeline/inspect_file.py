@@ -1,4 +1,4 @@
-"""Inspect a file with the project's tap-csv, in the environment of the tap."""
+"""Inspect a file with the project's tap-csv, in the virtualenv of this tap."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from stack_runtime.pipeline import meltano_env
 from stack_runtime.text import Say, last_line
 
 TAP = "tap-csv"
-"""The extractor whose entities are inspected and declared."""
+"""The extractor that inspects files and in whose settings entities are declared."""
 
 
 def inspect_file(file: Path, settings: Mapping[str, Any], say: Say) -> dict[str, Any]:
-    """Return the report of a file, `tap_csv.inspection.model.Report` as JSON.
+    """Return the report of tap-csv about a file: a `tap_csv.inspection.model.Report` as JSON.
 
     Args:
         settings: declared settings of the entity.

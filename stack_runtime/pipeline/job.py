@@ -1,4 +1,4 @@
-"""Announce, time and record the steps of a run in progress."""
+"""Announce and record the steps of a run in progress, and measure how long each step takes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Job:
         self._records.save(self.run)
 
     def finish(self, status: Status, error: str = "") -> None:
-        """Record the end of the run; `published` is cleared unless the run succeeded."""
+        """Record the end of the run; if the run did not succeed, set its `published` to None."""
         published = self.run.published if status == "succeeded" else None
         self.run = replace(self.run, status=status, error=error, published=published, finished_at=datetime.now(UTC))
         rows = vars(self.run.rows)

@@ -1,4 +1,4 @@
-"""Load the data of one run and add counts, checks and quarantined rows to the run; refuse to publish a bad load."""
+"""Load the data of one run and add counts, checks and quarantined rows to the `Run`; refuse to publish a bad load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stack_runtime.pipeline.sources import Selection
 from stack_runtime.pipeline.workspace import Workspace
 
 KEPT_ROWS = 1000
-"""Maximum number of quarantined rows in the record of a run; the files of the run have all of them."""
+"""Maximum number of quarantined rows in the record of a run; the quarantine folder of the run has all rows."""
 
 
 def load(
@@ -30,8 +30,9 @@ def load(
     """Load the sources and files of `selection`, and add the counts of this load to the counts of `run`.
 
     Args:
-        given: the path that the user named, by the path that the tap reads; empty for a load of new data. If it is not
-            empty, all rows of the files are loaded, and Meltano's state does not change.
+        given: for each file that the user named, the user's path by the path that the tap reads. If `given` is not
+            empty, all rows of these files are loaded, and Meltano's state does not change. Otherwise, only new data is
+            loaded.
 
     Returns: `run` with counts, one check per stream, refused files and quarantined rows.
 
@@ -63,7 +64,7 @@ def load(
 def refuse_unreadable(run: Run, selection: Selection) -> None:
     """Refuse to publish if all files were refused and every source of the run reads files.
 
-    Quarantined rows of files that were not refused do not stop a run.
+    Quarantined rows alone do not stop a run.
 
     Raises:
         CheckFailedError: every file of the run was refused.
@@ -89,7 +90,7 @@ def refusal_of(run: Run) -> CheckFailedError | None:
 
 
 def refuse_large_changes(run: Run, limit: float) -> None:
-    """Refuse to publish without approval if more than `limit` (0.1 is 10%) of the rows of a mart would change.
+    """Refuse to publish if more than `limit` (0.1 is 10%) of the rows of a mart would change.
 
     New marts are not limited.
 

@@ -1,6 +1,6 @@
-"""Prevent concurrent runs with a lock on a file and, if the pipeline uses PostgreSQL, with an advisory lock there.
+"""Prevent concurrent runs with a lock on a file and, if the pipeline uses PostgreSQL, with an advisory lock in it.
 
-The operating system and PostgreSQL release these locks when the process ends, also after a kill.
+The operating system and PostgreSQL release these locks when the process of the run ends, even if it is killed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def run_lock(file: Path, run_id: str, server: PostgresConfig | None) -> Iterator
 
 
 def is_held(file: Path) -> bool:
-    """Return whether a running process on this machine holds the lock."""
+    """Return whether a running process on this machine holds the lock on `file`."""
     try:
         with file.open("r+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,7 +68,10 @@ def _file_lock(file: Path, run_id: str) -> Iterator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock; retry for 0.2 s, because `is_held` also takes it for a moment. Returns: whether it was taken."""
+    """Try to take the lock for 0.2 s, because `is_held` also takes the lock for a moment.
+
+    Returns: whether the lock was taken.
+    """
     for _ in range(10):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,5 +101,5 @@ def _advisory_lock(server: PostgresConfig, run_id: str) -> Iterator[None]:
 
 
 def refusal(holder: str, where: str) -> LockedError:
-    """Return the error for a pipeline that another run holds."""
+    """Return the error for a run that cannot start because `holder`, another run, holds the pipeline."""
     return LockedError(f"the pipeline is held by {holder}", where=where, next_command="wait for it, or see fds status")

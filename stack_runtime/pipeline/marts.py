@@ -21,7 +21,7 @@ _COLUMNS = """SELECT column_name, data_type FROM duckdb_columns()
     WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"""
 
 _NOT_IN_PARQUET = re.compile("HUGEINT|INTERVAL|TIME WITH TIME ZONE|UNION")
-"""Matches a nested type that contains a type which Parquet lacks."""
+"""Pattern that finds, in the name of a nested type, a type that Parquet lacks."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Mart:
     is_view: bool = False
 
     def sql(self, database: str | None = None) -> str:
-        """Return the mart's quoted SQL name; if `database` is given, with the name of this attached database."""
+        """Return the mart's quoted SQL name, including the name of the attached `database` if it is given."""
         return ".".join(quoted(part) for part in (database, SCHEMA, self.name) if part)
 
 
 def find_marts(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> list[Mart]:
-    """Return all marts of the attached `database`, or of the current database if it is None, sorted by name."""
+    """Return all marts sorted by name: those of the attached `database`, or of the current database if it is None."""
     current = connection.execute("SELECT current_database()").fetchone()
     assert current
     catalog = database or current[0]
@@ -87,9 +87,9 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
 def exact_column(column: str, kind: str) -> str:
     """Return the SQL expression to export a column without loss.
 
-    A type that Parquet does not have is exported as a decimal, text or JSON. Without this, DuckDB would write 128-bit
-    integers as rounded floats, intervals as 32-bit milliseconds, and times with an offset in UTC. For a union, it would
-    write only the number of the alternative.
+    A type that Parquet does not have is exported as a decimal, text or JSON. Without this conversion, DuckDB would
+    write 128-bit integers as rounded floats, intervals as 32-bit milliseconds, and times with an offset in UTC. For a
+    union, DuckDB would write only the number of the alternative.
     """
     name = quoted(column)
     if kind in ("HUGEINT", "UHUGEINT"):
@@ -109,10 +109,10 @@ def replace_export(folder: Path, new: Path) -> None:
 
 
 def remove_exports(folder: Path, but: Path | None = None) -> None:
-    """Remove all exports next to the link `folder`, also exports of killed runs, except the export of the link.
+    """Remove all exports next to the link `folder`, including exports of killed runs, except the link's target.
 
     Args:
-        but: another export to keep.
+        but: a second export to keep; None to keep only the link's target.
     """
     kept = {folder.resolve(), but}
     for old in folder.parent.glob(f".{folder.name}.*"):

@@ -1,7 +1,7 @@
-"""Install Meltano and its plugins in separate environments, and again when their declaration has changed.
+"""Install Meltano and its plugins in separate virtualenvs, and install them again when their declaration has changed.
 
 The versions of Meltano, tap-csv and target-duckdb come from the lock file. The version of a plugin from the package
-index comes from the plugin's `pip_url`, so pin the version in `pip_url`.
+index comes from the `pip_url` of the plugin, so the user should pin a version there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 
 def system() -> Path:
-    """Return the folder with the environments of the project's plugins."""
+    """Return the folder with the virtualenvs of the project's plugins."""
     return meltano_project() / ".meltano"
 
 

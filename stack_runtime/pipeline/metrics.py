@@ -38,7 +38,7 @@ def write_metrics(run: Run, paths: PipelinePaths) -> None:
 
 
 def _checks(run: Run) -> dict[str, int]:
-    """Return the number of checks by status, with 0 for a status without checks, so that each series continues."""
+    """Return the number of checks by status, with 0 for a status without checks, so that no series has a gap."""
     counts = Counter(check.status for check in run.checks)
     return {status: counts[status] for status in CHECK_STATUSES}
 
@@ -48,7 +48,7 @@ def _gauge(name: str, text: str, value: float) -> str:
 
 
 def _gauges(name: str, text: str, label: str, values: Mapping[str, int]) -> str:
-    """Return one series for each value of a label."""
+    """Return the text of one metric with a series for each item of `values`, which maps label values to numbers."""
     lines = [f'{PREFIX}{name}{{{label}="{key}"}} {value}\n' for key, value in values.items()]
     return _head(name, text) + "".join(lines)
 

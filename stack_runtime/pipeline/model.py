@@ -43,7 +43,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that was refused as a whole, with the reason."""
+    """A file of which no row was loaded, with the reason. `entity` is empty if no entity takes the file."""
 
     entity: str
     file: str
@@ -76,7 +76,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A row that was not loaded, with the reason. `line` starts at 1; `raw` may be cut."""
+    """A row that was not loaded, with the reason. `line` starts at 1; the end of `raw` may be cut off."""
 
     entity: str
     file: str
@@ -89,10 +89,10 @@ class Quarantined:
 class MartDiff:
     """Changes of one mart, in rows.
 
-    `share` is the share of the published rows that changes (1.0 is all of them); None for a new mart. `changed` is None
-    if the mart has no unique key; each changed row is then counted as a removed row and an added row. `sums` maps each
-    numeric column with a changed sum to the published sum and the new sum. `columns` has one text for each column that
-    is added, is removed or has a new type.
+    `share` is the number of changed rows divided by the number of published rows; None for a new mart. `changed` is
+    None if the mart has no unique key; each changed row is then counted as a removed row and an added row. `sums` maps
+    each numeric column with a changed sum to the published sum and the new sum. `columns` has one text for each column
+    that is added, is removed or has a new type.
     """
 
     mart: str
@@ -134,7 +134,7 @@ class Run:
     diff: tuple[MartDiff, ...] | None = None
     """Changes to the published marts; None if no comparison was requested."""
     quarantined: tuple[Quarantined, ...] = field(default=(), repr=False)
-    """The first quarantined rows of the run; the files in the quarantine folder have all of them."""
+    """The first quarantined rows of the run; the quarantine folder of the run has all rows."""
 
     def with_step(self, step: Step) -> Run:
         return replace(self, steps=(*self.steps, step))

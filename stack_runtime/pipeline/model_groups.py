@@ -1,4 +1,4 @@
-"""Group the models by folder of the dbt project, and sort the groups so that each follows the groups it reads."""
+"""Group the models by their folder in the dbt project, and sort the groups so that each follows the groups it reads."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _reached(start: str, reads: Mapping[str, set[str]]) -> set[str]:
 
 
 def _folder(node: Any, project: str) -> str:
-    """Return the folder of a node; for a model, relative to `models`; for a node of a package, the package's name."""
+    """Return the folder of a node: for a model relative to `models`; for a node of a package, the package's name."""
     if node.package_name != project:
         return str(node.package_name)
     parts = PurePosixPath(node.original_file_path).parent.parts

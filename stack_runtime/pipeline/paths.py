@@ -41,7 +41,10 @@ class PipelinePaths:
 
     @property
     def work(self) -> Path:
-        """Folder with one subfolder per run for private database, Meltano's state and reports; all can be deleted."""
+        """Folder with one subfolder per run, which has the private database, Meltano's state and reports.
+
+        All of it can be deleted when no run is in progress.
+        """
         return self.root / "work"
 
     @property
@@ -72,10 +75,10 @@ class PipelinePaths:
         return self.root / "development" / self.published.name
 
     def make(self) -> None:
-        """Create the folders.
+        """Create the folders of the pipeline.
 
         Raises:
-            UsageError: a folder cannot be created or is not writable.
+            UsageError: a folder cannot be created or is not writable, or a real folder is in the place of `parquet`.
         """
         try:
             for folder in (self.root, self.landing, self.quarantine, self.work, self.published.parent):
@@ -101,7 +104,7 @@ def docs_of(published: Path) -> Path:
 
 
 def beside(database: Path) -> PipelinePaths:
-    """Return the paths of a local pipeline, which keeps its private files in the folder `<database>.fds`.
+    """Return the paths of a local pipeline that publishes `database`, with private files in `<database>.fds`.
 
     Raises:
         UsageError: the path is not usable for a DuckDB file.
@@ -128,7 +131,7 @@ def beside(database: Path) -> PipelinePaths:
 
 
 def of_runner(data: Path) -> PipelinePaths:
-    """Return the paths of a runner: `landing`, `private`, `published` and `metrics` in its data folder `data`."""
+    """Return the paths of a runner: the folders `landing`, `private`, `published` and `metrics` in `data`."""
     return PipelinePaths(
         published=data / "published" / DATABASE_NAME,
         root=data / "private",
@@ -155,7 +158,7 @@ def readable(csv: Path, again: str = "fds run --csv FILE") -> Path:
     """Return `csv` as an absolute path.
 
     Args:
-        again: the next command of the error for a path that is not a file.
+        again: the command that the error recommends if the path is not a file.
 
     Raises:
         UsageError: the file does not exist or cannot be read.

@@ -1,4 +1,4 @@
-"""Connect to the optional PostgreSQL server for marts and records of runs."""
+"""Connect to the optional PostgreSQL of the stack, which stores marts and records of runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASSWORD_FILE = Path("/run/fds/pipeline_password")
 
 @dataclass(frozen=True)
 class PostgresConfig:
-    """Settings of the connection. Only Meltano's process also gets the password, as an environment variable."""
+    """Settings of the connection to PostgreSQL. Only Meltano gets the password as an environment variable."""
 
     host: str
     port: int
@@ -46,13 +46,13 @@ class PostgresConfig:
     def connect(self, name: str, *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a connection to the database `marts`.
 
-        TCP keepalives let the server notice a lost client within about a minute and release its locks.
+        TCP keepalives let PostgreSQL notice a lost client within about a minute and release its locks.
 
         Args:
-            name: application name, which the server shows for the connection.
+            name: application name, which PostgreSQL shows for the connection.
 
         Raises:
-            UnreachableError: the server does not answer or refuses the connection.
+            UnreachableError: PostgreSQL does not answer or refuses the connection.
         """
         try:
             return psycopg.connect(
@@ -69,7 +69,7 @@ class PostgresConfig:
 
     @property
     def meltano_uri(self) -> str:
-        """URI of Meltano's system database, without the password (see `meltano_environment`)."""
+        """URI of Meltano's system database, without the password, which `meltano_environment` passes separately."""
         return f"postgresql://{self.user}@{self.host}:{self.port}/meltano"
 
     @property

@@ -1,4 +1,4 @@
-"""Publish the marts to PostgreSQL for BI tools, with their column types and in one transaction."""
+"""Publish the marts to PostgreSQL for BI tools: convert the column types, and replace all marts in one transaction."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ Columns = list[tuple[str, str]]
 
 
 def publish_marts(database: Path, postgres: PostgresConfig, scratch: Path) -> None:
-    """Replace the server's marts with the marts of `database`; readers see the old marts until the transaction commits.
+    """Replace the marts in PostgreSQL with the marts of `database`; readers see the old marts until the commit.
 
     Args:
-        scratch: folder for temporary CSV files, one table at a time.
+        scratch: folder for a temporary CSV file of one table at a time.
 
     Raises:
-        UnreachableError: the server does not answer or closed the connection; its marts are unchanged.
-        CheckFailedError: a name is too long, or the server refuses a table.
+        UnreachableError: PostgreSQL does not answer or closed the connection; its marts are unchanged.
+        CheckFailedError: a name is too long, or PostgreSQL refuses a table.
     """
     with duckdb.connect(str(database), read_only=True) as source:
         source.execute("SET TimeZone = 'UTC'")
@@ -99,7 +99,10 @@ def _check_names(marts: list[Mart]) -> None:
 
 
 def _drop_removed(target: psycopg.Connection[Any], marts: set[str]) -> None:
-    """Drop our own tables whose mart no longer exists; this fails if another user's view reads such a table."""
+    """Drop the tables that earlier runs created and whose mart no longer exists.
+
+    PostgreSQL refuses this if a view of another user reads such a table.
+    """
     for (name,) in target.execute(_OUR_TABLES, (SCHEMA, _MARK)).fetchall():
         if name not in marts:
             target.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, name)))

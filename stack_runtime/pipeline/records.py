@@ -1,4 +1,4 @@
-"""Store the records of runs in the schema `ops` of the PostgreSQL database `marts`, or in SQLite without a server.
+"""Store the records of runs in the schema `ops` of the PostgreSQL database `marts`; without PostgreSQL, in SQLite.
 
 PostgreSQL and SQLite get the same SQL, because the SQLite file is attached under the name `ops`.
 """
@@ -74,14 +74,14 @@ _SETTLE = """UPDATE ops.runs SET
 
 @dataclass(frozen=True)
 class Claim:
-    """A reservation of the pipeline for `run_id` between two of its steps, while no process holds the lock."""
+    """A reservation of the pipeline for the run `run_id` between two steps, while no process holds the lock."""
 
     run_id: str
     held_until: datetime
 
 
 class _Session(Protocol):
-    """Interface of a connection; SQL has `%s` as placeholders."""
+    """Interface of a connection to PostgreSQL or SQLite; placeholders in the SQL are `%s`."""
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
 
@@ -118,13 +118,13 @@ class Records:
             session.execute("DELETE FROM ops.claims WHERE run_id = %s", (run_id,))
 
     def claimed(self) -> Claim | None:
-        """Create the tables if needed, and return the claim that has not expired; None if there is none."""
+        """Create the tables if needed, and return the claim that has not expired; None if there is no such claim."""
         with self._session() as session:
             self._make_tables(session)
             return _claimed(session)
 
     def save_usage(self, samples: Iterable[Sample]) -> None:
-        """Add samples of disks and memory, and remove samples that are too old to determine the growth."""
+        """Add samples of disks and memory, and remove samples that are too old for the computation of the growth."""
         with self._session() as session:
             self._make_tables(session)
             rows = [(one.resource, one.at.isoformat(), one.used, one.size) for one in samples]
@@ -146,7 +146,7 @@ class Records:
             session.execute(statement)
 
     def save(self, run: Run) -> None:
-        """Write `run` completely; replace what earlier calls wrote about it."""
+        """Write the complete record of `run`; replace the record that an earlier call wrote."""
         finished = run.finished_at.isoformat() if run.finished_at else None
         head = (run.run_id, run.source, run.status, run.started_at.isoformat(), finished)
         with self._session() as session:
@@ -181,7 +181,7 @@ class Records:
             return [self._run(session, row, alive) for row in session.execute(newest, (count,))]
 
     def find(self, run_id: str) -> Run | None:
-        """Return the run with this id and with the stored status; None if the id is unknown."""
+        """Return the run with this id; None if the id is unknown. A killed run may still have the status `running`."""
         with self._session() as session:
             rows = session.execute(f"{_RUNS} WHERE run_id = %s", (run_id,))
             return self._run(session, rows[0], alive=True) if rows else None
@@ -265,7 +265,7 @@ class _Sqlite:
 
 
 def _claimed(session: _Session) -> Claim | None:
-    """Return the claim that has not expired; None if there is none."""
+    """Return the claim that has not expired; None if there is no such claim."""
     for run_id, held_until in session.execute("SELECT run_id, held_until FROM ops.claims"):
         if _moment(held_until) > datetime.now(UTC):
             return Claim(run_id, _moment(held_until))

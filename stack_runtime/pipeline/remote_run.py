@@ -1,4 +1,4 @@
-"""Run the pipeline in the stack's runner container: upload the file, show the progress, and return the result."""
+"""Run the pipeline in the stack's runner container: upload a CSV file, show the progress, and return the result."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from stack_runtime.text import Say
 UPLOADS = f"/data/landing/{sources.UPLOADS}"
 """Folder of uploaded files in the runner. No entity reads this folder, so later runs do not load the files again."""
 RUNNER_ID = 10001
+"""User id and group id of the pipeline's process in the runner."""
 
 
 def run_in_container(
     client: DockerClient, stack: str, csv: Path | None, say: Say, *, verb: str = "run", options: Sequence[str] = ()
 ) -> tuple[dict[str, Any], int]:
-    """Run the pipeline of `stack` in the runner, with all rows of `csv` or with new data of the sources.
+    """Run the pipeline of `stack` in the runner: load all rows of `csv`, or new data of the sources if `csv` is None.
 
     Args:
-        client: client of the Docker daemon that the stack runs on, here or on a server.
+        client: client of the Docker daemon that the stack runs on, which is local or on a server.
         verb: verb of the pipeline's command line, `run` or `diff`.
         options: options of the verb.
 
@@ -105,7 +106,7 @@ def _execute(client: DockerClient, runner: Container, command: list[str], say: S
 
 
 def _report(line: bytes, say: Say) -> None:
-    """Report a line of the runner's log: for a progress line in JSON the name of the step, else the text unchanged."""
+    """Report the step that begins if a line of the runner's log names it; report a line that is not JSON unchanged."""
     try:
         event = json.loads(line)
         if event.get("event") == "step begins":

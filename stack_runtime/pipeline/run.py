@@ -75,7 +75,7 @@ class Pipeline:
 
     Args:
         paths: folders and files of the pipeline.
-        postgres: server for marts and records; None without a server.
+        postgres: settings of the PostgreSQL for marts and records; None if the stack has no PostgreSQL.
         say: called with a progress message when a step begins.
     """
 
@@ -88,8 +88,8 @@ class Pipeline:
     def run(self, request: Request | None = None) -> tuple[Run, StackError | None]:
         """Load, transform, test, and publish if every check passes.
 
-        Returns: the recorded run, and the error of the run. A run that published also has an error if some files were
-            refused.
+        Returns: the recorded run and its error; None if it has no error. A run that published also has an error if
+            some files were refused.
         Raises:
             StackError: the run could not start: a file, source or installation is missing, or another run holds the
                 lock.
@@ -100,7 +100,7 @@ class Pipeline:
         def steps(job: Job, work: Workspace) -> None:
             dbt = self._dbt(work)
             with ThreadPoolExecutor(1) as executor:
-                parsed = executor.submit(dbt.parse)  # takes seconds and does not depend on the load
+                parsed = executor.submit(dbt.parse)  # parsing takes seconds and does not depend on the load
                 self._load(job, work, request, csv)
                 parsed.result()
             self._models(job, work, dbt, None)
@@ -118,7 +118,7 @@ class Pipeline:
             return self._alone(str(csv or request.source or self._paths.landing), steps)
 
     def _refuse_nothing(self, declared: Sequence[Source], source: str | None) -> None:
-        """Refuse a run without anything to load: no file landed, and every source of the run reads files."""
+        """Refuse a run that has nothing to load: no file is in the landing folder, and all its sources read files."""
         refuse_nothing_declared(declared)
         selection = select_landed(declared, self._paths.landing, source)
         if not selection.sources:
@@ -128,7 +128,7 @@ class Pipeline:
         """Build the models from the published raw data, test them, and publish.
 
         Args:
-            select: models in dbt's selection syntax; None for all.
+            select: models in dbt's selection syntax; None for all models.
             plan: compare with the published marts and publish nothing.
         """
 
@@ -140,7 +140,7 @@ class Pipeline:
         return self._on_published(f"dbt build {select or ''}".strip(), steps)
 
     def test(self, select: str | None = None) -> tuple[Run, StackError | None]:
-        """Test the published models on a copy and publish nothing."""
+        """Run the data tests on a copy of the published database, and publish nothing."""
         source = f"dbt test {select or ''}".strip()
         return self._on_published(source, lambda job, work: self._checks(job, work, self._dbt(work), select))
 
@@ -163,7 +163,7 @@ class Pipeline:
         """Hold the pipeline for `run_id` while the block runs.
 
         Raises:
-            LockedError: another run holds the lock, or has a claim between two of its steps.
+            LockedError: another run holds the lock, or is between two steps and has a claim on the pipeline.
         """
         with run_lock(self._paths.lock, run_id, self._postgres):
             claim = self._records.claimed()
@@ -225,7 +225,11 @@ class Pipeline:
             )
 
     def _deliver(self, job: Job, work: Workspace, dbt: Dbt, request: Request) -> None:
-        """Compare with the published marts if requested; then publish, except if `plan` is set or too much changes."""
+        """Compare with the published marts if `request` needs it; then publish, unless `plan` is set.
+
+        Raises:
+            CheckFailedError: more rows of a mart would change than `approve_over` allows.
+        """
         if request.plan or request.approve_over is not None:
             with job.step("diff"):
                 keys = {name: key for (schema, name), key in dbt.unique_keys().items() if schema == SCHEMA}
@@ -267,7 +271,7 @@ def new_run_id() -> str:
 
 @contextmanager
 def user_errors(folder: Path) -> Iterator[None]:
-    """Convert a full disk and a lost PostgreSQL connection, which can occur in any step, to errors for the user."""
+    """Convert the errors of a full disk and a lost PostgreSQL connection, which any step can raise, to `StackError`."""
     try:
         yield
     except (OSError, sqlite3.Error, duckdb.Error, psycopg.Error) as error:

@@ -1,4 +1,4 @@
-"""Read the sources from `meltano.yml` (extractors, and the entities of file extractors) and assign files to them."""
+"""Read the extractors and their entities from `meltano.yml`, and assign the files of the landing folder to entities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROJECT_FILE = "meltano.yml"
 UPLOADS = "uploads"
 """Subfolder of the landing folder for files of `fds run --csv`; no entity reads it."""
 _FILE_SETTINGS = {"entities", "quarantine_dir", "report_path"}
-"""Settings that identify an extractor which, like tap-csv, reads files of the landing folder and reports counts."""
+"""An extractor with all of these settings reads files of the landing folder and reports counts, as tap-csv does."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 
 
@@ -50,12 +50,15 @@ class Selection:
     files: Mapping[str, tuple[Path, ...]]
     """Files to load, by name of the entity."""
     unclaimed: tuple[tuple[Path, str], ...] = ()
-    """Files of the landing folder that belong to no entity or to several, each with the reason."""
+    """Files of the landing folder that the run does not load, because they belong to no or several entities.
+
+    Each file has the reason as a text.
+    """
 
     def only(self, name: str) -> Selection:
         """Return the part of this selection that the source `name` loads.
 
-        If `name` is the first source, the part includes `unclaimed`, so that these files are reported once.
+        Only the part of the first source includes `unclaimed`, so that these files are reported once.
         """
         first = self.sources[:1] and self.sources[0].name == name
         sources = tuple(source for source in self.sources if source.name == name)
@@ -119,7 +122,7 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
     """Return the source of `entity`, and the name of the entity.
 
     Args:
-        entity: name of the entity; None is allowed if only one is declared.
+        entity: name of the entity; may be None if only one entity is declared.
 
     Raises:
         UsageError: the entity is unknown, or `entity` is None and the number of declared entities is not 1.
@@ -135,10 +138,10 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
 
 
 def select_landed(declared: Sequence[Source], landing: Path, name: str | None = None) -> Selection:
-    """Assign the files of the landing folder to the entities of all `declared` sources by their path patterns.
+    """Assign each file of the landing folder to the one entity of all `declared` sources whose path matches it.
 
     Args:
-        name: select only this source, and do not report unassigned files; None for all sources.
+        name: return only this source, with an empty `unclaimed`; None for all sources that have something to load.
 
     Raises:
         UsageError: there is no such source.
@@ -216,7 +219,7 @@ def _source(name: str, plugins: Mapping[str, Mapping[str, Any]], file: Path) -> 
 
 
 def _ancestry(name: str, plugins: Mapping[str, Mapping[str, Any]], file: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the plugin, then the plugin that it inherits from, and so on."""
+    """Yield the plugin `name`, then the plugin that it inherits from, until a plugin inherits from no other."""
     seen: set[str] = set()
     while name:
         if name in seen or name not in plugins:
@@ -241,7 +244,7 @@ def _entity(item: object, source: str, file: Path) -> Mapping[str, Any]:
 
 
 def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the globs of an entity, with variables replaced; by default, all files in the folder with its name."""
+    """Yield the globs of an entity, with variables replaced by their values; the default glob is `<entity>/*`."""
     paths = entity.get("paths") or ([entity["path"]] if entity.get("path") else [])
     variables = {"MELTANO_PROJECT_ROOT": str(meltano_project()), **os.environ}
     for path in paths or [f"{entity['entity']}/*"]:
@@ -271,7 +274,7 @@ def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
 
 
 def _landed(landing: Path) -> list[Path]:
-    """Return everything in the landing folder except folders, sorted by path, without hidden files and uploads."""
+    """Return the files and links in the landing folder, sorted by path, without hidden files and uploads."""
     found = (file for file in sorted(landing.rglob("*")) if not file.is_dir())
     return [
         file

@@ -1,7 +1,7 @@
-"""Run the pipeline in steps that are separate processes, such as tasks of Airflow; each can be killed and repeated.
+"""Run the pipeline in steps that are separate processes, such as tasks of Airflow. Each step can be repeated.
 
 Each step works on a copy of the result of the last complete step, and one rename completes the step. A killed step
-therefore leaves the last result unchanged, and a complete step does nothing if it is repeated.
+therefore leaves the last result unchanged and can be repeated. A complete step does nothing if it is repeated.
 
 Between two steps, no process holds the lock. Instead, the run has a claim on the pipeline. While the claim is valid, no
 other run can start. The claim expires, so that a run whose steps do not continue does not block other runs forever.
@@ -34,9 +34,9 @@ from stack_runtime.pipeline.workspace import (
 )
 
 CLAIM = timedelta(minutes=30)
-"""How long a run reserves the pipeline after a step; longer than an orchestrator needs to retry a lost step."""
+"""How long a run reserves the pipeline after a step; Airflow needs less time than this to retry a lost step."""
 _NOT_COPIED = ("meltano", "batches", "meltano.log")
-"""Files in the work folder that only the current step uses; they are not copied for the next step."""
+"""Files and folders in the work folder that only the current step uses; they are not copied for the next step."""
 _STAGE_FILE = "stage.json"
 
 
@@ -133,9 +133,9 @@ class StagedPipeline(Pipeline):
         return self._do(run_id, "test", action)
 
     def publish(self, run_id: str) -> tuple[Run, StackError | None]:
-        """Publish, and end the run.
+        """Publish the result of the run, and end the run.
 
-        Returns: the recorded run, and its error; None if no file was refused.
+        Returns: the recorded run, and an error that names the refused files; None if no file was refused.
         """
         with self._stage_of(run_id) as stage:
             if stage is None:
@@ -207,7 +207,7 @@ class StagedPipeline(Pipeline):
         return _Stage(last.job, work, last.done)
 
     def _complete(self, stage: _Stage, name: str) -> Run:
-        """Rename the draft folder to the folder of the last complete stage, and renew the claim of the run."""
+        """Complete the step `name`: rename the draft folder to the folder of this stage, and renew the run's claim."""
         run_id, done = stage.job.run.run_id, (*stage.done, name)
         run = stage.job.run
         document = {"run": run.as_json(), "files": run.files, "done": done}
@@ -220,11 +220,11 @@ class StagedPipeline(Pipeline):
         return stage.job.run
 
     def _stages(self, run_id: str) -> list[Path]:
-        """Return the folders of complete stages: at most one, or two if the process was killed in `_complete`."""
+        """Return the folders of complete stages: none, one, or two if a process was killed in `_complete`."""
         return [folder for folder in self._paths.work.glob(f"{run_id}.*") if folder.suffix[1:].isdigit()]
 
     def _end(self, run_id: str, keep: Path | None = None) -> None:
-        """Remove the folders of the run, except `keep`, and release the claim."""
+        """Remove the folders of the run, except `keep`, and release the run's claim."""
         for folder in self._paths.work.glob(f"{run_id}.*"):
             if folder != keep:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -234,7 +234,7 @@ class StagedPipeline(Pipeline):
         """Return the record of a run that has succeeded.
 
         Raises:
-            CheckFailedError: the run has failed, or another run has started, which closed the record of this run.
+            CheckFailedError: the run has failed, or another run has started and closed the record of this run.
         """
         run = self._ended(run_id)
         if run.status != "succeeded":

@@ -35,7 +35,7 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
 
 
 def quoted(name: str) -> str:
-    """Return a column name as an SQL identifier for a model, with `{` escaped, which could begin a Jinja expression."""
+    """Return a column name as an SQL identifier for a model; `{` is escaped, as it could begin a Jinja expression."""
     return '"' + name.replace('"', '""').replace("{", '{{ "\\x7b" }}') + '"'
 
 
@@ -43,7 +43,7 @@ def model_sql(entity: str, schema: str, types: Mapping[str, str]) -> str:
     """Return the SQL of a staging model, which selects all loaded columns under the names of `safe_names`.
 
     Args:
-        types: DuckDB's types by column. Before the first load, the model returns these columns and no rows.
+        types: DuckDB's types by column. Before the first load, the model returns columns of these types and no rows.
     """
     names = safe_names(list(types))
     source = f"source('{schema}', '{entity}')"
@@ -62,7 +62,11 @@ def model_sql(entity: str, schema: str, types: Mapping[str, str]) -> str:
 
 
 def properties_yml(entity: str, schema: str, keys: Sequence[str], types: Mapping[str, str], has_source: bool) -> str:
-    """Return the properties of the staging model: its columns, the tests of the key, and the source if it is new."""
+    """Return the text of the model's YAML file: the columns, the tests of the key, and the source.
+
+    Args:
+        has_source: whether another file already describes the source, so that it is left out here.
+    """
     names, model = safe_names(list(types)), f"stg_{entity}"
     columns: list[dict[str, Any]] = []
     for column, name in names.items():
@@ -88,5 +92,5 @@ def properties_yml(entity: str, schema: str, keys: Sequence[str], types: Mapping
 
 
 def _shown(column: str) -> str:
-    """Return a column name for a description: special characters become `?`, because dbt renders it with Jinja."""
+    """Return a column name for a description. dbt renders descriptions with Jinja, so special characters become `?`."""
     return re.sub(r"[^\w .,:/()+-]", "?", column)[:60]

@@ -1,4 +1,4 @@
-"""Transform and test the data with dbt, in this process, on the run's private database."""
+"""Build and test the models with dbt on the run's private database. dbt runs in this process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN = {"pass": "pass", "warn": "warn", "fail": "fail", "skipped": "skipped"}
 
 
 class Dbt:
-    """The project's dbt project, used on one database.
+    """Run dbt with the user's dbt project on one database.
 
     Args:
         database: path of the database; use the same path in every run, because a new path invalidates dbt's cache.
@@ -80,7 +80,7 @@ class Dbt:
         return tuple(sorted(checks, key=lambda check: check.test_name))
 
     def write_docs(self, file: Path) -> None:
-        """Write the documentation of the project as one HTML file; it lists the tables of the database.
+        """Write the documentation of the models as one HTML file; dbt reads the columns from the database.
 
         Raises:
             CheckFailedError: dbt cannot generate the documentation.
@@ -102,7 +102,7 @@ class Dbt:
         return groups_of(self._manifest)
 
     def unique_keys(self) -> dict[Relation, str]:
-        """Return the first column with a `unique` test of each model, by the relation of the model."""
+        """Return, by relation of a model, the first column of this model that has a `unique` test."""
         found: dict[Relation, str] = {}
         for node in self._manifest.nodes.values():
             metadata = getattr(node, "test_metadata", None)

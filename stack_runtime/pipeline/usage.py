@@ -16,21 +16,21 @@ from stack_runtime.pipeline.paths import PipelinePaths
 NAMES = {"data": "disk of the data", "system": "disk of the system", "memory": "memory of the machine"}
 """Measured resources, with their names in messages."""
 SYSTEM = Path("/etc/hostname")
-"""A file in the container that Docker mounts from the disk with Docker's own data."""
+"""A file that Docker mounts into the container from the disk with Docker's own data, which is the system's disk."""
 MEMORY = Path("/proc/meminfo")
-"""File with the memory of the whole machine, also when it is read in a container."""
+"""File that shows the memory of the whole machine, even in a container."""
 WINDOW = timedelta(days=30)
-"""Only samples of this last period determine the growth."""
+"""The growth is computed from the samples of this period before the last sample."""
 SHORTEST = {"data": timedelta(days=1), "system": timedelta(days=1), "memory": timedelta(days=7)}
-"""Shortest period of samples from which the growth is computed; longer for memory, whose use changes every hour."""
+"""The growth is computed only if the samples span this period. It is longer for memory, whose use changes hourly."""
 STEADY = 0.5
-"""Minimum r² (share of the samples' variance that the line explains); with a lower r², the growth is not steady."""
+"""Minimum r² (share of the samples' variance that a straight line explains) at which growth is called steady."""
 _DAY_S = 86_400
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Used bytes and size of one resource; the size of a disk does not include the space that is reserved for root."""
+    """Used bytes and size of one resource. The size of a disk does not include space that only root may use."""
 
     resource: str
     at: datetime
@@ -81,7 +81,7 @@ def measure(paths: PipelinePaths, now: datetime) -> list[Sample]:
 
 
 def _memory(now: datetime) -> Sample:
-    """Return a sample of the memory; memory that programs can get without swapping is counted as free."""
+    """Return a sample of the memory; memory that new programs can get without swapping is not counted as used."""
     kib = dict(re.findall(r"^(\w+): +(\d+) kB$", MEMORY.read_text("ascii"), re.MULTILINE))
     total, available = (int(kib[name]) * 1024 for name in ("MemTotal", "MemAvailable"))
     return Sample("memory", now, total - available, total)
@@ -96,7 +96,7 @@ def growths(samples: Iterable[Sample]) -> list[Growth]:
 
 
 def _bytes_a_day(samples: list[Sample]) -> float | None:
-    """Return the growth of one resource; None if its samples span too short a time, 0 if it is not steady.
+    """Return the growth of one resource per day; None if its samples span too short a time, 0 if it is not steady.
 
     Args:
         samples: in order of time.

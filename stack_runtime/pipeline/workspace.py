@@ -52,7 +52,7 @@ class Workspace:
 
 
 def published_run(database: Path) -> str | None:
-    """Return the id of the run that published `database`; None if there is no file or no run published it.
+    """Return the id of the run that published `database`; None if the file does not exist or no run published it.
 
     Raises:
         UsageError: `database` is not a DuckDB file, or another program writes to it or ended without closing it.
@@ -79,7 +79,7 @@ def published_run(database: Path) -> str | None:
 
 
 def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
-    """Remove the folders of killed runs and create one for this run, with a copy of the published database."""
+    """Remove the folders of killed runs and create a folder for this run, with a copy of the published database."""
     for leftover in paths.work.iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
         # A killed run may leave Meltano's system database partly migrated. It can be deleted, as no content is needed.
@@ -104,7 +104,7 @@ def link_current(paths: PipelinePaths, work: Workspace) -> None:
 
 
 def system_database(paths: PipelinePaths) -> Path:
-    """Return the path of Meltano's system database, for pipelines without PostgreSQL."""
+    """Return the path of Meltano's system database, which is used only if the stack has no PostgreSQL."""
     return paths.root / "meltano.db"
 
 
@@ -124,7 +124,7 @@ def _restore_state(work: Workspace) -> None:
 
 
 def seal(work: Workspace, run_id: str) -> None:
-    """Write the run id and Meltano's state into the database, and checkpoint it so that it is a single file."""
+    """Write the run id and Meltano's state into the database, and checkpoint it, so that no WAL file remains."""
     files = [file for file in work.state.rglob("*") if file.name == "state.json"]
     state = [(str(file.relative_to(work.state)), file.read_text()) for file in files]
     with duckdb.connect(str(work.database)) as connection:

@@ -18,13 +18,14 @@ HOST_COMMAND = "/usr/local/sbin/fds-host"
 
 @dataclass(frozen=True)
 class Access:
-    """SSH access to one server. The keys are files in `folder`; only the host key is sent to the server."""
+    """SSH access to one server. The key for the login and the pinned host key are files in `folder`."""
 
     address: str
     folder: Path
     host_key: str
     """Private key of the permanent host key; it is sent to the server at the first connection."""
     boot_key_public: str
+    """Public key of the host key that the server has during its first boot."""
 
     def ssh_options(self) -> list[str]:
         """Return the options of the `ssh` command for this server."""
@@ -50,7 +51,7 @@ def ssh_options(folder: Path, *, own_key: bool = True) -> list[str]:
     """Return options that make `ssh` use only the private key and accept only the pinned host key in `folder`.
 
     Args:
-        own_key: False to log in with the SSH agent's keys or the default keys of this machine's user instead.
+        own_key: whether to use the private key in `folder`. If False, `ssh` uses the SSH agent and the user's keys.
     """
     settings = {
         # quoted, because ssh would read a path with a space as two files
@@ -72,7 +73,7 @@ def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Acce
     """Write the key files for `ssh`, readable by the owner only.
 
     Args:
-        secrets: `ssh_key`, `ssh_host_key`, `ssh_boot_key`: private keys in OpenSSH's PEM form.
+        secrets: the private keys `ssh_key`, `ssh_host_key` and `ssh_boot_key` in OpenSSH's PEM format.
     """
     access = Access(address, folder, secrets["ssh_host_key"], public_half(secrets["ssh_boot_key"]))
     write_private(access.key_file, secrets["ssh_key"])

@@ -1,4 +1,4 @@
-"""Create SSH keys (Ed25519) in OpenSSH's format."""
+"""Create SSH keys (Ed25519) in OpenSSH's format, and derive public keys from private keys."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from stack_runtime.text import Say, shortened
 DEADLINE_S = 900
 """Seconds to wait for a server. The first boot of a small server takes minutes, because it installs Docker."""
 BOOT_S = 400.0
-"""Seconds without output after which a repeat of the last boot step fails; it waits up to 300 s for the data volume."""
+"""Seconds without output after which a repeat of the boot fails. The repeat waits up to 300 s for the data volume."""
 GROW_S = 600.0
 """Seconds without output after which growing the file system fails."""
 PAUSE_S = 1.0
@@ -28,7 +28,7 @@ REPORT_INTERVAL_S = 30.0
 """Seconds between two messages about the same wait."""
 
 NO_SUDO = 127
-"""Exit code of a shell that does not find `sudo`, which the first boot may not have installed yet."""
+"""Exit code of a shell that does not find `sudo`; early in the first boot, `sudo` may not be installed yet."""
 
 Answer = TypeVar("Answer")
 
@@ -56,7 +56,10 @@ class _WaitReporter:
 
 
 class _SharedConnection:
-    """Share one connection among all commands, because a handshake is slower than a command; reopen it if it fails."""
+    """Share one connection among all commands, because a handshake is slower than a command.
+
+    If the connection fails, the next command opens a new connection.
+    """
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -90,7 +93,7 @@ def wait_until_ready(
 
     Args:
         hint: a possible reason why SSH does not answer, for the messages.
-        measure: whether to start the timer that measures the containers; if it does not start, this is only reported.
+        measure: whether to start the timer that measures the containers. A failure to start it is only reported.
 
     Raises:
         UnreachableError: the deadline passed, or the first boot failed; the message has the last lines of cloud-init.
@@ -124,7 +127,7 @@ def _measure(shared: _SharedConnection, say: Say) -> None:
 
 
 def _connect_permanently(shared: _SharedConnection, say: Say, until: float, hint: str) -> None:
-    """Connect with the permanent host key; during the first boot, send this key over a connection with the boot key."""
+    """Connect and expect the permanent host key; a server that still has the boot key gets the permanent key first."""
     report = _WaitReporter(say, f"SSH at {shared.access.address}", hint)
     while True:
         try:
@@ -140,7 +143,10 @@ def _connect_permanently(shared: _SharedConnection, say: Say, until: float, hint
 
 
 def _send_host_key(access: Access) -> bool:
-    """Send the permanent host key to a server in its first boot; return False if its host key is not the boot key."""
+    """Send the permanent host key to a server in its first boot.
+
+    Returns: whether a later attempt to connect may succeed; False if the server's host key is not the boot key.
+    """
     try:
         with Connection(access, booting=True) as connection:
             code, _ = connection.run(f"sudo {HOST_COMMAND} host-key", stdin=access.host_key)

@@ -77,7 +77,7 @@ def destination(known: str) -> tuple[str, str]:
 def _short_folder() -> str:
     """Return the folder for the socket: the temporary folder, or `/tmp` if the path of the socket would be too long.
 
-    `ssh` first binds a path with a random suffix of 17 bytes, so this longer path must be within the limit.
+    `ssh` first binds a path with a random suffix of 17 bytes, so the limit applies to the path with this suffix.
     """
     usual = tempfile.gettempdir()
     longest = len(os.fsencode(usual)) + len("/fds-xxxxxxxx/docker.sock") + 17
@@ -96,7 +96,7 @@ def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:
 
 
 def _docker_answers(local: Path) -> bool:
-    """Return whether a daemon answers on the forwarded socket; a server that has just booted refuses at first."""
+    """Return whether a Docker daemon answers on the forwarded socket."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
         line.settimeout(DEADLINE_S)
         line.connect(str(local))

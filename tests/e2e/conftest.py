@@ -1,4 +1,4 @@
-"""Provide the prod stack: one simulated account and one server, which all tests of this stack use in order."""
+"""Provide the prod stack: one server in one simulated account. All tests of this stack use it, one after the other."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def cloud() -> Iterator[HetznerAPI]:
 
 @pytest.fixture(scope="session")
 def authority(cloud: HetznerAPI) -> Iterator[CertificateAuthority]:
-    """Yield a certificate authority that resolves names by the records in the zone of the account."""
+    """Yield a certificate authority that resolves names with the DNS records of the account."""
     with CertificateAuthority(registry.bridge(local_docker()), cloud.resolve) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def account(cloud: HetznerAPI, authority: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> Prod:
-    """Return the account, and a project that has not been deployed yet."""
+    """Return the simulated account with a project that has not been deployed yet."""
     urls = {
         "registryMirror": f"http://{registry.serve(local_docker())}",
         "certificates": authority.directory,
@@ -54,12 +54,12 @@ def account(cloud: HetznerAPI, authority: CertificateAuthority, tmp_path_factory
 
 @pytest.fixture(scope="session")
 def prod(account: Prod) -> Prod:
-    """Return the deployed stack; in a run with the slow tests, killed deployments have created it before."""
+    """Return the deployed stack. If the slow tests run too, their killed deployments have already created it."""
     account.project.json("up")
     return account
 
 
 @pytest.fixture(scope="session")
 def visitor(cloud: HetznerAPI, authority: CertificateAuthority) -> Visitor:
-    """Return an HTTPS client that resolves names like the certificate authority and trusts only this authority."""
+    """Return an HTTPS client that resolves names with the account's DNS records and trusts only `authority`."""
     return Visitor(cloud.resolve, authority.issuer())

@@ -1,4 +1,4 @@
-"""Kill deployments at each kind of step, until a deployment completes."""
+"""Repeat a deployment, and kill it at each kind of step once, until it completes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
     The engine runs one step at a time, so that a kill at one step does not hide a simultaneous step.
 
     Args:
-        only: kinds of steps at which to kill; None means all.
+        only: kinds of steps at which to kill; None means all kinds.
 
     Returns: the kinds of steps at which a deployment was killed: API writes by path, and Docker events on the server.
     """
@@ -42,12 +42,12 @@ def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
 
 
 def build_steps(prod: Prod) -> set[str]:
-    """Return the kinds of Docker events of a build; only a build by the stand-in runs a container for each step."""
+    """Return `build step` if a build runs a container for each step, which only the Docker provider's stand-in does."""
     return {"build step"} if (prod.project.folder / ".fds" / "plugins" / "pulumi-resource-docker").exists() else set()
 
 
 def kill_at(prod: Prod, step: str) -> None:
-    """Deploy, and kill the deployment at the write request `step`; the engine runs one step at a time."""
+    """Deploy with one engine step at a time, and kill the deployment at the write request `step`."""
     process = prod.start("up", PULUMI_PARALLEL="1")
     killer = Killer(process, set(), {step})
     with report_writes(prod, killer):
@@ -56,7 +56,11 @@ def kill_at(prod: Prod, step: str) -> None:
 
 
 class Killer:
-    """Kill one deployment at the first step whose kind is not in `killed_steps`."""
+    """Kill one deployment at the first step whose kind is not in `killed_steps`.
+
+    Args:
+        only: kinds of steps at which to kill; None means all kinds.
+    """
 
     def __init__(self, process: subprocess.Popen[str], killed_steps: set[str], only: Set[str] | None) -> None:
         self.hit = ""
@@ -78,7 +82,10 @@ class Killer:
 
 @contextlib.contextmanager
 def report_writes(prod: Prod, killer: Killer) -> Iterator[None]:
-    """Report each write request after its effect and before the response, which a killed deployment never gets."""
+    """Report each write request to `killer` after its effect but before the response.
+
+    A deployment that is killed at this moment never gets the response.
+    """
 
     def written() -> None:
         prod.api.on_write(1, written)
@@ -94,7 +101,7 @@ def report_writes(prod: Prod, killer: Killer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
-    """Report each Docker event on the server, from the moment when Docker answers."""
+    """Report each Docker event on the server to `killer`, from the moment when Docker answers."""
     over = threading.Event()
     watching: list[subprocess.Popen[str]] = []
 

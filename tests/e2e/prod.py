@@ -30,14 +30,14 @@ ROWS = "import duckdb; print(duckdb.connect('/data/published/warehouse.duckdb', 
 
 @dataclass
 class Prod:
-    """A simulated account, and a project that deploys to this account."""
+    """A simulated Hetzner account, and a project that deploys to this account."""
 
     api: HetznerAPI
     project: Project
 
     @property
     def server(self) -> BoundServer:
-        """Return the server from the account."""
+        """Return the only server of the account."""
         return Client(token=self.api.token, api_endpoint=self.api.endpoint).servers.get_all()[0]
 
     @property
@@ -65,12 +65,12 @@ class Prod:
         return dict(found)
 
     def uis(self) -> list[str]:
-        """Return the host names of the UIs."""
+        """Return the host names of the services that have a UI."""
         urls = [item["Config"]["Labels"].get("fds.url") for item in self.inspect()]
         return [str(urlsplit(url).hostname) for url in urls if url]
 
     def images(self) -> list[str]:
-        """Return name and tag of our own images on the server, and images without a name."""
+        """Return `name:tag` of the images on the server that were built for the stack or have no name."""
         lines = self.docker("images", "--format", "{{.Repository}}:{{.Tag}}")
         return sorted(line for line in lines if line.startswith(("fds/", "<none>")))
 
@@ -88,7 +88,7 @@ class Prod:
         return sum(entry.path == "/servers" and entry.status == 201 for entry in self.api.writes())
 
     def rows(self) -> int:
-        """Return the number of transactions in the published file."""
+        """Return the number of transactions in the published database."""
         done = self.project.fds("exec", "pipeline", "--", "python", "-c", ROWS)
         assert done.returncode == 0, done.stderr
         return int(done.stdout)
@@ -98,7 +98,7 @@ class Prod:
         return {row["service"]: row["health"] for row in self.project.json("status")["services"]}
 
     def reaches_health(self, health: Mapping[str, str]) -> bool:
-        """Return whether the services reach this health within two minutes, which a restarted server needs at most."""
+        """Return whether the services reach this health within two minutes; a restarted server needs less time."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             done = self.project.fds("status", "--json")
@@ -135,7 +135,11 @@ class Prod:
 
     @contextmanager
     def edited(self, *changes: tuple[str, str, str]) -> Iterator[None]:
-        """Replace text in the project's copy of the sources inside a `with` block; each change is `path, old, new`."""
+        """Replace text in the project's copy of the sources, and undo this after the `with` block.
+
+        Args:
+            changes: path, old text and new text of each change.
+        """
         for path, old, new in changes:
             self.edit(path, old, new)
         try:
@@ -145,7 +149,11 @@ class Prod:
                 self.edit(path, new, old)
 
     def secrets(self) -> dict[str, str]:
-        """Return the token and all decrypted secrets of the stack; of a secret with several lines, the middle line."""
+        """Return the API token and all decrypted secrets of the stack.
+
+        Of a secret with several lines, return only the middle line, because the first and the last line of a key file
+        are not secret.
+        """
         found = json.loads(self.project.engine("config", "get", "secrets").stdout)
         values = {name: value.splitlines()[len(value.splitlines()) // 2] for name, value in found.items()}
         return {**values, "HCLOUD_TOKEN": self.api.token}
@@ -156,7 +164,7 @@ class Prod:
 
 
 def assert_refused(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """Assert that a command exited with `code` and one error that contains `words` and a next command."""
+    """Assert that a command exited with `code`, and with one error that contains all `words` and a next command."""
     stderr = result.stderr
     assert result.returncode == code, result.stdout + stderr
     assert sum(line.startswith("fds: ") for line in stderr.splitlines()) == 1 and "next: " in stderr, stderr

@@ -1,4 +1,4 @@
-"""Test the dev stack as a user runs it: deploy, run the pipeline, open the dashboard, fail, and remove."""
+"""Test the dev stack as a user runs it: deploy it, run the pipeline, open the dashboard, repair and remove it."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_second_up_changes_nothing(up: Project) -> None:
     assert up.json("up")["changed"] == 0
 
 
-def test_summary_names_every_image_that_is_not_locked(up: Project) -> None:
-    """Official images are locked; locally built images have no digest in a registry, so these are used by tag."""
+def test_up_names_every_image_that_is_not_pinned_by_digest(up: Project) -> None:
+    """Official images are pinned by digest. Stand-ins are built locally and have no digest in a registry."""
     unlocked = missing(up.folder, read(up.folder, up.stack))
     said = [line for line in up.fds("up").stderr.splitlines() if "not pinned by digest" in line]
     assert len(said) == bool(unlocked)
@@ -142,7 +142,7 @@ def test_no_secret_in_inspect_or_logs(up: Project) -> None:
         assert not any(secret in text for text in seen)
 
 
-def test_no_secret_in_environment_or_arguments_of_a_process(up: Project) -> None:
+def test_no_secret_in_environment_variables_or_arguments_of_a_process(up: Project) -> None:
     secrets = json.loads(up.engine("config", "get", "secrets").stdout)
     for item in _ours(docker.from_env(), up.stack):
         if item.labels["fds.service"] != "files":
@@ -268,7 +268,7 @@ def _config(project: Project) -> dict[str, object]:
 
 
 def _get(port: object, login: str | None) -> int:
-    """Return the HTTP status of the dashboard behind the proxy, without checking its self-signed certificate."""
+    """Request the dashboard through the proxy, without checking the proxy's certificate. Returns: the HTTP status."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     request = urllib.request.Request(f"https://127.0.0.1:{port}/", headers={"Host": "dashboard.localhost"})

@@ -1,4 +1,4 @@
-"""Test that `fds up` of a dev stack names what is missing, in one line with the next command."""
+"""Test that `fds up` of a dev stack prints one line with the next command if something that it needs is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fresh(tmp_path: Path) -> Project:
 
 
 def error_line(result: subprocess.CompletedProcess[str], code: int) -> str:
-    """Assert that a command ended with this exit code and one error, and return the line with the error."""
+    """Assert that a command ended with the exit code `code` and one error; return the line with the error."""
     assert result.returncode == code, result.stdout + result.stderr
     lines = [line for line in result.stderr.splitlines() if line.startswith("fds: ")]
     assert len(lines) == 1 and "next: " in lines[0], result.stderr

@@ -19,7 +19,7 @@ KINDS = ("servers", "firewalls", "networks", "ssh_keys", "volumes")
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Prod]:
-    """Yield an empty account, and a project that has not been deployed yet."""
+    """Yield an empty simulated account with a project that has not been deployed yet."""
     with HetznerAPI() as api:
         project = Project(tmp_path, STACK, SETTINGS, dict(api.environment))
         project.take_secrets()
@@ -28,7 +28,7 @@ def empty(tmp_path: Path) -> Iterator[Prod]:
 
 @pytest.fixture
 def killed(empty: Prod) -> Prod:
-    """Return an account with a server that is missing in the Pulumi state, and with the resources created before."""
+    """Return an account after a killed deployment. The Pulumi state has all of its resources except the server."""
     kill_at(empty, "POST /servers")
     empty.api.settle()
     assert empty.resource_counts()["servers"] == 1
@@ -48,7 +48,7 @@ def test_unrecorded_server_is_removed(killed: Prod) -> None:
     assert "(server), which an interrupted deployment left behind" in _down(killed)
 
 
-def test_deleted_resources_are_removed_from_the_state(killed: Prod) -> None:
+def test_down_reports_resources_that_are_gone_from_the_account(killed: Prod) -> None:
     client = Client(killed.api.token, killed.api.endpoint, poll_interval=0.02)
     for volume in client.volumes.get_all():
         volume.change_protection(delete=False).wait_until_finished()
@@ -60,7 +60,7 @@ def test_deleted_resources_are_removed_from_the_state(killed: Prod) -> None:
                 action.wait_until_finished()
             gone.append(f"{kind.removesuffix('s').replace('_', ' ')} {each.id} is gone from the account")
     output = _down(killed)
-    assert all(line in output for line in gone[1:]), output  # without the first, the server, which is not in the state
+    assert all(line in output for line in gone[1:]), output  # gone[0] is the server, which is not in the state
 
 
 def test_up_with_the_token_of_another_project_keeps_the_state(empty: Prod) -> None:

@@ -1,8 +1,8 @@
-"""Test the prod stack on a simulated Hetzner account: deployed, run, inspected and changed.
+"""Test the prod stack on a simulated Hetzner account: deploy it, run the pipeline, inspect the server, and update it.
 
 This file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py` use one server in this order, because a boot
 takes most of a minute. The slow tests kill deployments at each kind of write request to the API, and at each kind of
-step on the server. All services have the same steps, so one kill for each kind is enough.
+step on the server. Each service is deployed in the same kinds of steps, so one kill for each kind is enough.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(1500)
 
 ONE_OF_EACH = {
     "servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2,
-    "zones": 1, "rrsets": 4,  # two defaults of the zone, the domain, its subdomains
+    "zones": 1, "rrsets": 4,  # record sets: two that each zone has, one of the domain, one of its subdomains
 }  # fmt: skip
 WRITES = {
     "POST /ssh_keys", "POST /networks", "POST /networks/N/actions/add_subnet", "POST /firewalls", "POST /volumes",
@@ -79,7 +79,10 @@ def test_repeated_up_changes_nothing(prod: Prod) -> None:
 
 
 def test_deploy_user_may_start_the_timer_that_measures_containers(prod: Prod) -> None:
-    """Run a command of deployments with the profile `monitoring`; this lean stack has no volume for the figures."""
+    """Run the command that a deployment with the profile `monitoring` runs on the server.
+
+    This stack lacks the profile, so no volume for the figures exists, and `PROGRAM` writes nothing.
+    """
     timer = container_metrics.TIMER.name
     for _ in range(2):
         assert prod.console("su", "deploy", "-c", f"sudo {HOST_COMMAND} measure") == ""
@@ -116,7 +119,7 @@ def test_containers_on_the_server_are_hardened(prod: Prod) -> None:
         assert host["Memory"] > 0 and host["NanoCpus"] > 0 and host["CapDrop"] == ["ALL"] and not host["Privileged"]
         assert not any("docker.sock" in mount["Source"] for mount in item["Mounts"])
         assert host["NetworkMode"] != "host" and host["PidMode"] == "" and not host["Devices"]
-        if uploader:  # the file uploader is never started
+        if uploader:  # the container that uploads files is never started
             assert item["State"]["Status"] == "created"
         else:
             assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"]
@@ -148,7 +151,7 @@ def test_no_secret_is_readable_on_the_server_or_in_images(prod: Prod) -> None:
 
 
 def _in_layers(prod: Prod, lines: str) -> set[str]:
-    """Return the `lines` that occur in a file of any layer of our own images."""
+    """Return those of `lines` that occur in a layer of an image that was built for the stack."""
     images = json.loads(prod.console("docker", "inspect", *prod.images()))
     layers = {
         part

@@ -43,5 +43,5 @@ def test_approved_larger_server_keeps_the_data(prod: Prod, changes: ChangeServic
     assert (outcome.status, outcome.problems) == ("applied", ())
     assert prod.server.server_type.name == "cpx32"
     containers = prod.containers()
-    prod.project.json("up")  # the images must be found from another folder too
+    prod.project.json("up")  # `up` uses the project's copy of the sources, and must find the same images
     assert (prod.containers(), prod.rows()) == (containers, rows)

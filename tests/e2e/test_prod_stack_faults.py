@@ -1,6 +1,6 @@
-"""Test that the prod stack recovers from each fault or names the next step, and that `fds down` removes everything.
+"""Test that the prod stack recovers from each fault or names the next step, and that `fds down` removes it.
 
-The tests continue after `test_prod_stack_agents.py` with the same server, in their order.
+The tests depend on their order, and continue with the server that `test_prod_stack_agents.py` used.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def test_sold_out_server_type_leaves_the_old_server_running(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_change_of_server_type_keeps_the_data_after_kills(prod: Prod) -> None:
+def test_change_of_the_server_type_keeps_the_data_even_if_it_is_killed(prod: Prod) -> None:
     rows, containers, other = prod.rows(), prod.containers(), OTHER[_type(prod)]
     prod.project.configure({"serverType": other})
     steps = {f"POST /servers/N/actions/{action}" for action in ("poweroff", "change_type")}
@@ -97,7 +97,7 @@ def test_change_of_server_type_keeps_the_data_after_kills(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_larger_volume_gets_a_larger_file_system_after_kills(prod: Prod) -> None:
+def test_file_system_grows_with_the_volume_even_if_the_deployment_is_killed(prod: Prod) -> None:
     rows = prod.rows()
     prod.project.configure({"volumeGb": 11})
     steps = {"POST /volumes/N/actions/resize"}
@@ -109,7 +109,7 @@ def test_larger_volume_gets_a_larger_file_system_after_kills(prod: Prod) -> None
     assert_refused(result, 3, "cannot shrink to 10 GB", f"next: fds scale volumeGb=11 --stack {STACK}")
 
 
-def test_second_concurrent_deployment_is_refused_and_names_the_first(prod: Prod) -> None:
+def test_second_concurrent_deployment_is_refused_and_names_the_user_of_the_first(prod: Prod) -> None:
     prod.project.configure({"sshFrom": ["127.0.0.0/8"]})
     prod.api.faults.add("POST", "/actions/set_rules", 1, "pause_before")
     first = prod.start("up", "--json")

@@ -1,7 +1,7 @@
-"""Build the usual images from Debian and Python packages, where no hub can be reached.
+"""Build stand-ins for official images from Debian and Python packages, for machines that reach no image hub.
 
-Each folder here is a recipe for an image that users can use like the official one. The image's labels mark it as a
-stand-in and contain the fingerprint of its inputs. The image is built again only when the fingerprint changes.
+Each folder here is a recipe for an image that users can use like the official image. A label marks the image as a
+stand-in and contains the fingerprint of its inputs. The image is built again only when the fingerprint changes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ RECIPES = {
 """Folder of the recipe for each image that can be built. A base image comes before the images that start from it."""
 
 STAND_IN = "fds.stand-in"
-"""The label of an image that was built here; its value is the fingerprint of the recipe."""
+"""The label of a stand-in; its value is the fingerprint of the recipe."""
 
 _NOT_IN_BASE = (
     "./etc/apt/sources.list", "./var/cache/apt/*", "./var/cache/debconf/*-old", "./var/lib/apt/lists/*",
@@ -55,7 +55,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 
 @cache
 def fingerprint(reference: str) -> str:
-    """Return a digest of the recipe, the recipes that it starts from, and this machine's certificates and mirrors."""
+    """Return a digest of the recipe, the recipes of its base images, and this machine's certificates and mirrors."""
     folder = _folder(reference)
     parts: list[bytes | str] = []
     for path in sorted(folder.iterdir()):
@@ -67,7 +67,7 @@ def fingerprint(reference: str) -> str:
 
 
 def bases(reference: str) -> list[str]:
-    """Return the base images of this recipe that have a recipe themselves."""
+    """Return the base images of `reference` that are built from a recipe too."""
     text = (_folder(reference) / "Dockerfile").read_text()
     return [name for name in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if name in RECIPES]
 
@@ -81,7 +81,7 @@ def is_current(client: docker.DockerClient, reference: str) -> bool:
 
 
 def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
-    """Load the image from this machine's registry, for example for a new daemon; else build it.
+    """Load the image from this machine's registry if the registry has it; otherwise build the image.
 
     Returns: `from this machine's registry` or `built here`.
 
@@ -105,7 +105,7 @@ def provide(client: docker.DockerClient, reference: str, say: Say) -> str:
 
 
 def is_stored(reference: str) -> bool:
-    """Return whether the registry has the image of the current recipe under both tags: fingerprint and usual tag."""
+    """Return whether the registry has the current image with both of its tags: the fingerprint and the usual tag."""
     return all(registry.holds(_repository(reference), tag) for tag in (fingerprint(reference), _tag(reference)))
 
 
@@ -127,7 +127,7 @@ def store(client: docker.DockerClient, reference: str, where: str) -> None:
 
 
 def is_stand_in(client: docker.DockerClient, reference: str) -> bool:
-    """Return whether the daemon's image was built here."""
+    """Return whether the daemon's image `reference` is a stand-in."""
     try:
         return STAND_IN in client.images.get(reference).labels
     except ImageNotFound:
@@ -135,7 +135,7 @@ def is_stand_in(client: docker.DockerClient, reference: str) -> bool:
 
 
 def certificates() -> Path:
-    """Return the path of the certificates that this machine trusts."""
+    """Return the path of the file with the certificates that this machine trusts."""
     chosen = os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile
     for path in (*chosen, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"):
         if path and Path(path).is_file():
@@ -157,7 +157,10 @@ def _tag(reference: str) -> str:
 
 
 def _load(client: docker.DockerClient, reference: str, where: str) -> bool:
-    """Load the image; return False if the daemon cannot reach the registry, for example from another machine."""
+    """Pull the image from the registry at `where`.
+
+    Returns: False if the daemon cannot reach the registry, for example because the daemon is on another machine.
+    """
     try:
         image = client.images.pull(f"{where}/{_repository(reference)}", tag=fingerprint(reference))
     except (APIError, NotFound):
@@ -175,7 +178,7 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
             os.link(_root_file_system(say), context / "rootfs.tar")
             (context / "ca-bundle.crt").write_bytes(certificates().read_bytes())
             (context / "debian.sources").write_text(sources_file())
-        for file in context.iterdir():  # set fixed permissions, whatever the package and the umask set
+        for file in context.iterdir():  # permissions must not depend on the installation and the umask
             file.chmod(0o755 if file.suffix == ".sh" else 0o644)
         say(f"building {reference}")
         proxies = {key: os.environ[key] for key in _PROXIES if key in os.environ}
@@ -189,7 +192,7 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
 
 
 def _reason(error: Any) -> str:
-    """Return the last lines of a build that are not empty, on one line."""
+    """Return the last two lines of a failed build that are not empty, joined to one line."""
     said = [str(line.get("stream", "")).strip() for line in getattr(error, "build_log", None) or []]
     return " ".join([line for line in said if line][-2:] or [str(error)])[-400:]
 
@@ -227,7 +230,7 @@ def _made(folder: Path) -> Path:
 
 
 def remove_leftovers() -> None:
-    """Remove what killed builds left in the cache."""
+    """Remove the temporary folders that killed builds left in the cache."""
     for path in (cache_dir() / "images").glob("context-*"):
         shutil.rmtree(path, ignore_errors=True)
     for path in (cache_dir() / "images").glob("rootfs-*"):

@@ -1,4 +1,4 @@
-"""Stand-ins for Pulumi plugins, used only where the official ones cannot be downloaded."""
+"""Provide stand-ins for Pulumi plugins, for machines that cannot download the official plugins."""
 
 MODULES = {
     "pulumi-resource-docker": "fds_offline.plugins.docker",
@@ -12,4 +12,4 @@ GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
     ("grpc.max_send_message_length", _MESSAGE_BYTES),
 ]
-"""Limits of a message, as Pulumi's SDK sets them."""
+"""Maximum size of a gRPC message; Pulumi's SDK sets the same limits."""

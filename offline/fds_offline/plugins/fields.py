@@ -45,9 +45,9 @@ class Field:
     pattern: str = ""
     minimum: int | None = None
     refuse: Callable[[Any], str] | None = None
-    """Return what is wrong with a value, or with one item of a list or set; empty for a valid value."""
+    """Function that returns what is wrong with a value, or with one item of a list or set; empty for a valid value."""
     unless: Callable[[Any, Any], bool] | None = None
-    """Return whether the old and the new value mean the same although they differ."""
+    """Function that returns whether the old and the new value mean the same although they differ."""
 
 
 Fields = Mapping[str, Field]
@@ -198,7 +198,7 @@ def _same_set(field: Field, old: list[Any], new: list[Any]) -> bool:
 
 
 def _replaces(field: Field, old: Any, new: Any) -> bool:
-    """Return whether a changed property replaces the resource, by its own rule or by the rule of a changed part."""
+    """Return whether a changed property replaces the resource, because `replace` is set for it or for a part of it."""
     if field.replace or field.of is None:
         return field.replace
     if field.kind == "object" and isinstance(old, dict) and isinstance(new, dict):
@@ -211,7 +211,7 @@ def _replaces(field: Field, old: Any, new: Any) -> bool:
 
 
 def planned(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the outputs for a preview: computed outputs are as recorded in `state`, or unknown without `state`."""
+    """Return the outputs for a preview: inputs as given, and other outputs from `state`, or unknown without `state`."""
     result: dict[str, Any] = {}
     for key, field in fields.items():
         if key in inputs:
@@ -222,7 +222,10 @@ def planned(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any] 
 
 
 def refreshed(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs that a refresh records: the given inputs with their real values, or on an import all inputs."""
+    """Return the inputs that a refresh records: the recorded inputs with their actual values from `state`.
+
+    On an import, no inputs are recorded, so all inputs with a value in `state` are returned.
+    """
     if inputs:
         real = {key: value for key, value in inputs.items() if key == DEFAULTS}
         for key in inputs.keys() - {DEFAULTS}:

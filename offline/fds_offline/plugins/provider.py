@@ -1,7 +1,7 @@
-"""Implement the engine's protocol for providers, for all stand-ins.
+"""Implement the gRPC service of a resource provider for all stand-ins; the engine calls this service.
 
-Checks, previews, differences and refreshes follow from the fields of a resource. Each call has its own thread, so a
-container that takes a minute to become healthy does not delay others.
+Checks, previews, differences and refreshes are derived from the fields of a resource. Each call has its own thread, so
+a container that takes a minute to become healthy does not delay other resources.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             ) from None
 
     def GetPluginInfo(self, _: Any, __: Any) -> Any:
-        """Return the version of the official provider that this one follows."""
+        """Return the version of the official provider that this stand-in follows."""
         return plugin_pb2.PluginInfo(version=self.package.version)
 
     def CheckConfig(self, request: Any, _: Any) -> Any:
@@ -107,7 +107,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_with_readable_failures
     def Check(self, request: Any, _: Any) -> Any:
-        """Return the inputs with defaults and a name, or the failures of their checks."""
+        """Return the inputs, completed by defaults and a name, and the failures of their checks."""
         news, olds = plain_map(request.news), plain_map(request.olds)
         name = request.urn.split("::", maxsplit=3)[3]
         inputs, failures = rules.checked(self._kind(request).fields, news, olds, name, request.randomSeed)
@@ -133,7 +133,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_with_readable_failures
     def Create(self, request: Any, _: Any) -> Any:
-        """Create the resource; in a preview, return its known outputs."""
+        """Create the resource; in a preview, only return its known outputs."""
         kind, inputs = self._kind(request), plain_map(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=wrapped_map(rules.planned(kind.fields, inputs)))
@@ -142,7 +142,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_with_readable_failures
     def Read(self, request: Any, _: Any) -> Any:
-        """Return the real state; an empty response if the resource is gone."""
+        """Return the resource's actual state and inputs; an empty response if the resource is gone."""
         kind = self._kind(request)
         state = kind.resource.read(self.client, request.id, plain_map(request.properties))
         if state is None:
@@ -156,7 +156,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_with_readable_failures
     def Update(self, request: Any, _: Any) -> Any:
-        """Change the resource in place; in a preview, return its known outputs."""
+        """Change the resource in place; in a preview, only return its known outputs."""
         kind = self._kind(request)
         state, inputs = plain_map(request.olds), plain_map(request.news)
         for key in request.ignoreChanges:

@@ -18,11 +18,11 @@ class PluginError(Exception):
 
 
 class CrashError(Exception):
-    """The official plugin crashes here with a null pointer, so the stand-in crashes too."""
+    """The official plugin crashes with a null pointer in this situation, so the stand-in crashes too."""
 
 
 class NotReadyError(PluginError):
-    """The resource exists but differs from its inputs: the update fails, and `state` is recorded with `initErrors`."""
+    """The resource exists but differs from its inputs. The deployment fails, and the engine records `state`."""
 
     def __init__(self, message: str, resource_id: str, state: State) -> None:
         super().__init__(message)
@@ -38,7 +38,10 @@ class Resource(Protocol):
         ...
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """Return the real state, or None if the resource is gone. `state` is the recorded one; empty on an import."""
+        """Return the resource's actual state; None if it is gone.
+
+        `state` is the recorded state; it is empty on an import.
+        """
         ...
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
@@ -54,8 +57,8 @@ class Resource(Protocol):
 class Kind:
     """A kind of resource: its fields, and the module of its `Resource`.
 
-    The module is imported on first use. An update without changes only checks and compares, so it never loads the
-    client's SDK.
+    The module is imported on first use. If nothing changes, a deployment only checks and compares inputs, so it never
+    loads the client's SDK.
     """
 
     fields: Fields
@@ -66,8 +69,8 @@ class Kind:
     partial: bool = False
     """Whether a failed update records the new inputs with `initErrors`, even if they were not applied.
 
-    The engine's next update is then empty and does nothing. Resources of the Terraform SDK 2 behave in this way behind
-    Pulumi's bridge."""
+    The engine then finds no difference at the next deployment and does nothing. Resources of Terraform's SDK 2 behave
+    in this way behind Pulumi's bridge."""
 
     @cached_property
     def resource(self) -> Resource:
@@ -93,7 +96,7 @@ class Package:
         return importlib.import_module(self.client).connect(settings)
 
     def readable(self, error: Exception) -> str | None:
-        """Return the message of an expected failure; None for a bug."""
+        """Return the message of an expected failure; None for an unexpected error."""
         if isinstance(error, PluginError):
             return str(error)
         say: Callable[[Exception], str | None] = importlib.import_module(self.client).readable

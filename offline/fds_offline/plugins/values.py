@@ -23,7 +23,9 @@ _MARKS = frozenset(
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
     }
 )
-"""How the engine writes an unknown text, bool, number, list, asset, archive and object (plugin/rpc.go of its SDK)."""
+"""Texts that the engine sends for an unknown text, bool, number, list, asset, archive and object.
+
+See plugin/rpc.go of the engine's SDK."""
 
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"

@@ -1,4 +1,4 @@
-"""Test that advice follows measured peaks, and keeps reservations that are right or were rarely measured."""
+"""Test that `advise` follows measured peaks of memory, and is silent if a reservation fits or samples are too few."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _advised(*peaks: float) -> dict[str, int] | None:
     return request.memory_mb if request else None
 
 
-def test_advice_follows_the_peak_up_and_down() -> None:
+def test_advised_memory_rises_and_falls_with_the_measured_peak() -> None:
     assert _advised(*[60.0] * MIN_SAMPLES, 80.0) == {"postgres": 112}
     assert _advised(*[60.0] * MIN_SAMPLES, 250.0) == {"postgres": 320}
 

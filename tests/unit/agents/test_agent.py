@@ -79,7 +79,7 @@ def test_run_ends_at_the_limit_of_requests_or_tokens() -> None:
 
 
 def test_run_ends_at_the_cost_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use the double under the name of a real model, whose price is known."""
+    """The scripted model has the name of a real model, because the cost limit needs a known price."""
     monkeypatch.setattr(models, "ALLOW_MODEL_REQUESTS", True)
     with scripted_model([[("_look", {})]] * 20, name="gpt-4o") as model:
         for key, value in model.environment.items():

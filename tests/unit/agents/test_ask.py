@@ -85,8 +85,8 @@ QUERY: list[Call] = [("duckdb_query", {"sql": "SELECT note FROM notes"})]
         (["--allow", "volumeGb,serverType", "--up-to", "50"], "a volume can only grow"),
     ],
 )
-def test_poisoned_cell_with_yes_changes_nothing(project: Path, bounds: list[str], says: str, as_json: bool) -> None:
-    """Ask a question without a terminal, while the queried data tells the model to order a volume."""
+def test_hostile_data_changes_nothing_even_with_yes(project: Path, bounds: list[str], says: str, as_json: bool) -> None:
+    """Ask a question about data in which a text tells the model to order a larger volume."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     before = (project / "Pulumi.prod.yaml").read_bytes()
     with scripted_model([QUERY, POISONED]) as model:
@@ -100,8 +100,8 @@ def test_poisoned_cell_with_yes_changes_nothing(project: Path, bounds: list[str]
         assert says in json.loads(done.stdout)["error"]
 
 
-def test_change_within_the_bounds_is_applied_without_asking(project: Path) -> None:
-    """Without a provider token, the approved deployment fails at its start."""
+def test_change_within_the_bounds_is_approved_without_asking(project: Path) -> None:
+    """The test has no API token, so the deployment of the approved change fails at its start."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     with scripted_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:
         done = _ask(project, "two", "--yes", "--allow", "workers", "--up-to", "50", **model.environment)
@@ -111,7 +111,7 @@ def test_change_within_the_bounds_is_applied_without_asking(project: Path) -> No
     assert stack_file.read(project, "prod").workers == 1
 
 
-def test_empty_words_and_unknown_roles_are_usage_errors(project: Path) -> None:
+def test_empty_request_and_unknown_role_are_usage_errors(project: Path) -> None:
     empty, king = _ask(project, "", FDS_MODEL="test"), _ask(project, "x", "--role", "king", FDS_MODEL="test")
     assert empty.returncode == king.returncode == 2
     assert "fds: WORDS: it must have at least 1 character; next: fds ask" in empty.stderr

@@ -120,8 +120,8 @@ def test_update_and_delete_of_history_are_rejected(env: EvalEnvironment) -> None
                 connection.execute(statement)
 
 
-def test_history_without_hashes_gets_hashes_from_the_next_line_on(env: EvalEnvironment) -> None:
-    """The first line with a hash also covers the older lines without one."""
+def test_first_line_with_a_hash_protects_older_lines_without_hashes(env: EvalEnvironment) -> None:
+    """The hash of this line also covers the older lines, so a later change of an older line is noticed."""
     file = env.folder / ".fds" / "agents.sqlite"
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     with sqlite3.connect(file) as connection:
@@ -171,6 +171,6 @@ def test_unknown_stack_or_proposal_is_a_usage_error(env: EvalEnvironment) -> Non
 
 
 def test_planning_takes_under_50_ms_of_cpu_time(env: EvalEnvironment) -> None:
-    """Measure parsing, planning, verdict and alternatives together, at the 95th percentile of CPU time."""
+    """Measure the 95th percentile of the CPU time for parsing a request, planning, the verdict and alternatives."""
     words = '{"reason": "x", "server_type": "cpx42", "volume_gb": 100}'
     assert p95(lambda: env.changes.propose("prod", ScalingRequest.model_validate_json(words), "ann"), 40) < 0.05

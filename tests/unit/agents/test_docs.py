@@ -1,4 +1,4 @@
-"""Run the examples of docs/agents.md as printed, except the servers, which `test_documented_servers.py` starts."""
+"""Run the examples of docs/agents.md unchanged. `test_documented_servers.py` starts the documented servers."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_every_block_has_a_language_that_is_tested() -> None:
 
 
 @pytest.mark.parametrize("program", examples("python"))
-def test_program_runs_as_printed_in_an_empty_folder(tmp_path: Path, program: str) -> None:
-    """Run the program twice; the second time, the environment has a provider token, which the program must not use."""
+def test_documented_program_runs_in_an_empty_folder(tmp_path: Path, program: str) -> None:
+    """Run the program twice: the second time with a token in `HCLOUD_TOKEN`, which the program must not use."""
     (tmp_path / "program.py").write_text(program)
     for environment in ({}, {"HCLOUD_TOKEN": "x"}):
         done = _run([sys.executable, "program.py"], tmp_path, **environment)
@@ -51,7 +51,7 @@ def test_program_runs_as_printed_in_an_empty_folder(tmp_path: Path, program: str
         assert "Accepted: volumeGb 10 → 50" in done.stdout and done.stdout.endswith("deploying prod\napplied\n")
 
 
-def test_documented_commands_are_parsed() -> None:
+def test_documented_python_commands_have_valid_arguments() -> None:
     from agents.__main__ import _parser
 
     words = [shlex.split(line) for line in _commands()]
@@ -62,15 +62,15 @@ def test_documented_commands_are_parsed() -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in _commands() if line.startswith("fds ")])
-def test_fds_commands_end_as_printed_without_a_model(line: str, tmp_path: Path) -> None:
-    """The options are valid, so the command fails only because there is no model."""
+def test_documented_fds_commands_fail_only_because_there_is_no_model(line: str, tmp_path: Path) -> None:
+    """An invalid option would end with the exit code 2."""
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     done = _run([sys.executable, "-m", "fds.main", *shlex.split(line)[1:]], tmp_path)
     assert done.returncode == 5 and "FDS_MODEL" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("document", examples("json"))
-def test_json_example_starts_the_mcp_server(document: str) -> None:
+def test_json_example_has_a_valid_command_for_the_mcp_server(document: str) -> None:
     from agents.__main__ import _parser
 
     started = json.loads(document)

@@ -65,7 +65,7 @@ def test_failed_revert_is_reported_with_the_reason_and_stays_due(project: Path) 
     assert len(overdue(project / ".fds", datetime.now(UTC))) == 1
 
 
-def test_expire_with_stack_reverts_only_that_stack(project: Path) -> None:
+def test_expire_with_stack_leaves_other_stacks_unchanged(project: Path) -> None:
     """Run the command first for a stack without changes, then for the stack whose change is due."""
     other = _fds(project, "expire", "--stack", "other", "--json")
     assert other.returncode == 0 and json.loads(other.stdout) == []
@@ -108,7 +108,7 @@ def test_systemd_accepts_the_units(project: Path, tmp_path: Path) -> None:
 
 
 def test_without_systemd_the_error_names_cron(project: Path, tmp_path: Path) -> None:
-    """Use a double of `systemctl` that fails like the real one on a machine without a user instance of systemd."""
+    """The `systemctl` on PATH fails as it does on a machine without a user instance of systemd."""
     double = tmp_path / "bin" / "systemctl"
     double.parent.mkdir()
     double.write_text("#!/bin/sh\necho Failed to connect to bus >&2; exit 1\n")

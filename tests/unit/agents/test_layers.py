@@ -16,9 +16,9 @@ ALLOWED = {
     "llm": {"changes", "tools", "llm"},
     "server": {"changes", "tools", "llm", "server"},
 }
-"""Packages of `agents` that each of them may import."""
+"""For each package of `agents`, the packages of `agents` that it may import."""
 SHARED = ("digests",)
-"""Modules of `agents` that every package may import, and that import no package."""
+"""Modules of `agents` that every package of `agents` may import, and that import none of these packages."""
 IMPORT_ALL = """
 import importlib, pkgutil, agents
 for module in pkgutil.walk_packages(agents.__path__, "agents."):
@@ -43,7 +43,7 @@ def test_package_imports_only_lower_packages(package: str) -> None:
     assert {name: imported for name, imported in found.items() if imported} == {}
 
 
-def test_shared_modules_import_no_package() -> None:
+def test_shared_modules_import_nothing_from_agents() -> None:
     assert [_imports(ROOT / "agents" / f"{name}.py") for name in SHARED] == [set()] * len(SHARED)
 
 

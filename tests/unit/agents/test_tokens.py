@@ -1,4 +1,4 @@
-"""Test bearer tokens: their names, their validity, and that an expired token stays expired."""
+"""Test that bearer tokens need a visible name and a limited lifetime, and that an expired token stays expired."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_token_with_an_invalid_lifetime_is_refused(tmp_path: Path, days: int) ->
 
 
 @pytest.mark.parametrize("verb", ["serve", "mcp"])
-def test_server_of_a_missing_stack_does_not_start(tmp_path: Path, verb: str) -> None:
+def test_agents_server_for_a_missing_stack_does_not_start(tmp_path: Path, verb: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     done = subprocess.run(
         [sys.executable, "-m", "agents", verb, "--stack", "nosuch"],

@@ -1,4 +1,4 @@
-"""Test the comparison of marts for a plan: rows by key or by content, sums, and columns."""
+"""Test how marts are compared for `--plan` and `--approve-over`: rows by key or by content, sums, and columns."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_rows_are_compared_by_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "name", "no such column"])
-def test_rows_without_a_key_are_compared_by_content(tmp_path: Path, key: str | None) -> None:
+def test_rows_without_a_unique_key_are_compared_by_content(tmp_path: Path, key: str | None) -> None:
     doubled = "SELECT * REPLACE ('same' AS name) FROM"
     (diff,) = compare(tmp_path, table(f"{doubled} ({ROWS})"), table(f"{doubled} ({ROWS}) WHERE id <> 3"), key)
     assert (diff.key, diff.added, diff.changed, diff.removed) == (None, 0, None, 1)
@@ -67,7 +67,7 @@ def test_float_that_is_not_finite_is_compared_exactly(tmp_path: Path, value: str
     assert diff.removed == 1 and diff.sums == {}
 
 
-def test_rounding_differences_of_a_sum_are_not_a_change(tmp_path: Path) -> None:
+def test_rounding_differences_of_floats_are_not_a_change(tmp_path: Path) -> None:
     noisy = f"SELECT * REPLACE (ratio * (1 + 1e-13) AS ratio) FROM ({ROWS})"
     assert compare(tmp_path, table(ROWS), table(noisy)) == ()
     assert len(compare(tmp_path, table(ROWS), table(f"SELECT * REPLACE (ratio * 1.001 AS ratio) FROM ({ROWS})"))) == 1
@@ -108,7 +108,7 @@ def test_rare_types_are_compared_exactly(tmp_path: Path, kind: str) -> None:
     assert (diff.added, diff.removed, diff.sums) == (1, 1, {})
 
 
-def test_change_of_one_row_in_millions_is_a_share_above_zero(tmp_path: Path) -> None:
+def test_share_of_one_changed_row_in_millions_is_above_zero(tmp_path: Path) -> None:
     rows = "SELECT range AS id, {} AS a FROM range(3000000)"
     (diff,) = compare(tmp_path, table(rows.format(1)), table(rows.format("if(range = 7, 2, 1)")))
     assert diff.share and diff.share == pytest.approx(1 / 3_000_000)
@@ -133,7 +133,7 @@ def test_text_other_than_a_percentage_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(("share", "refused"), [(0.1, False), (0.11, True), (None, False), (0.0, False)])
-def test_only_published_marts_with_larger_changes_need_approval(share: float | None, refused: bool) -> None:
+def test_only_changes_above_the_limit_in_published_marts_are_refused(share: float | None, refused: bool) -> None:
     run = Run("r1", STARTED, "a.csv", diff=(MartDiff("m", "id", 1, 0, 0, share),))
     if refused:
         with pytest.raises(CheckFailedError, match=r"m by 11\.0%"):

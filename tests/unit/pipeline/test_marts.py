@@ -1,4 +1,4 @@
-"""Test that marts are exported to Parquet without changing a value, and renamed to the spelling of their models."""
+"""Test that the export to Parquet changes no value, and that tables get the letter case of their models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_value_is_exported_unchanged(tmp_path: Path, value: str, kind: str, text
     assert duckdb.execute("SELECT typeof(v), v::VARCHAR FROM read_parquet(?)", [str(file)]).fetchall() == [(kind, text)]
 
 
-def test_relation_with_a_model_in_another_case_is_renamed_and_keeps_all_rows(tmp_path: Path) -> None:
+def test_table_or_view_is_renamed_to_the_letter_case_of_its_model(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(database)) as connection:
         connection.execute(

@@ -1,4 +1,4 @@
-"""Test the charts that models declare for Metabase, and their places on the dashboard."""
+"""Test the cards for charts that models declare for Metabase, and the places of cards on the dashboard."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def _manifest(folder: Path, meta: Any, **node: Any) -> Path:
     return file
 
 
-def test_declared_chart_is_a_card(tmp_path: Path) -> None:
+def test_declared_chart_becomes_a_card(tmp_path: Path) -> None:
     (card,), problems = charts_of(_manifest(tmp_path, {"metabase": [CHART]}), ["m"])
     assert problems == [] and card.settings == {"graph.dimensions": ["a"], "graph.metrics": ["b"]}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"nodes": 1}', '{"nodes": {}}', "\ud83d".encode("utf-8", "replace")])
-def test_unreadable_manifest_has_no_charts(tmp_path: Path, text: str | bytes) -> None:
+def test_invalid_or_missing_manifest_gives_no_charts(tmp_path: Path, text: str | bytes) -> None:
     file = tmp_path / "manifest.json"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert charts_of(file, ["m"]) == charts_of(tmp_path / "none.json", ["m"]) == ([], [])
 
 
 @pytest.mark.parametrize("meta", [None, {}, {"other": 1}])
-def test_model_without_declared_charts_has_no_cards(tmp_path: Path, meta: Any) -> None:
+def test_model_without_declared_charts_gives_no_cards(tmp_path: Path, meta: Any) -> None:
     assert charts_of(_manifest(tmp_path, meta), ["m"]) == ([], [])
 
 
@@ -70,7 +70,7 @@ def test_keys_of_cards_are_unique() -> None:
 
 
 @given(st.lists(st.sampled_from(DISPLAYS), max_size=30))
-def test_places_do_not_overlap_and_stay_on_the_dashboard(displays: list[str]) -> None:
+def test_cards_do_not_overlap_and_stay_on_the_dashboard(displays: list[str]) -> None:
     cards = [(number, Card(str(number), "n", "d", "select 1", display)) for number, display in enumerate(displays, 1)]
     cells = [
         (place["col"] + x, place["row"] + y)

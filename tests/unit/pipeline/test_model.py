@@ -1,4 +1,4 @@
-"""Test that the JSON of a run has the documented names, and that failed checks prevent publishing."""
+"""Test that the JSON of a run has the documented keys, and that failed checks prevent publishing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stack_runtime.pipeline.model import Check, Rows, Run, Step
 STARTED = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def test_json_of_a_run_has_exactly_the_documented_names() -> None:
+def test_json_of_a_run_begins_with_the_documented_keys() -> None:
     run = Run("r1", STARTED, "a.csv", rows=Rows(3, 2, 1), checks=(Check("unique", "pass", 0.0, 0.0),))
     document = json.loads(json.dumps(run.with_step(Step("extract_load", 1.5)).as_json()))
     assert list(document)[:6] == ["run_id", "status", "rows", "steps", "checks", "published"]

@@ -1,4 +1,4 @@
-"""Test which names of databases are valid, and which folders belong to a database."""
+"""Test which paths of a database are valid, and which folders a pipeline uses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_folder_is_not_accepted_as_a_database(tmp_path: Path) -> None:
         beside(tmp_path / "a.duckdb")
 
 
-def test_readers_of_the_runner_have_a_separate_folder() -> None:
+def test_private_folder_of_a_runner_is_not_below_the_published_folder() -> None:
     paths = of_runner(Path("/data"))
     assert paths.published.parent == Path("/data/published")
     assert paths.published.parent not in paths.root.parents
@@ -44,7 +44,7 @@ def test_database_path_below_a_file_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("make", "says"), [(False, "no such CSV file"), (True, "is a folder")])
-def test_missing_file_or_folder_cannot_be_loaded(tmp_path: Path, make: bool, says: str) -> None:
+def test_path_that_is_not_an_existing_file_cannot_be_loaded(tmp_path: Path, make: bool, says: str) -> None:
     if make:
         (tmp_path / "a.csv").mkdir()
     with pytest.raises(UsageError, match=says):

@@ -13,7 +13,7 @@ _LOGGING = [
 ]
 
 
-def test_last_sentence_of_a_plugin_is_the_reason() -> None:
+def test_last_error_message_is_the_reason() -> None:
     assert reason_of(["Error: first", "Error: the file is empty", "Run completed"]) == "the file is empty"
     assert reason_of(["Run started", "an error came", "Run completed"]) == "an error came"
     assert reason_of([]) == "Meltano ended without a message"
@@ -27,7 +27,7 @@ def test_invalid_settings_are_the_reason() -> None:
     assert reason_of([*begin, *end[:1], "TypeError: expected str", *end[1:]]) == "expected str"
 
 
-def test_errors_of_logging_are_not_the_reason() -> None:
+def test_error_of_a_failed_logging_call_is_not_the_reason() -> None:
     assert reason_of(["Error: the file is empty", *_LOGGING, "Run completed"]) == "the file is empty"
     assert reason_of([*_LOGGING, "Run completed"]) == "Run completed"
     assert reason_of([*_LOGGING, "ValueError: no such account", *_LOGGING]) == "no such account"

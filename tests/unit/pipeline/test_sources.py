@@ -139,7 +139,7 @@ def test_source_without_files_is_not_loaded(sources: tuple[Source, ...], tmp_pat
     assert [source.name for source in select_landed(sources, tmp_path / "none").sources] == ["tap-api"]
 
 
-def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_matches_an_absolute_glob_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINE", str(tmp_path / "mine"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "x.csv").touch()
@@ -147,9 +147,7 @@ def test_file_of_an_absolute_path_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert select_landed(sources, tmp_path / "none").files["bank"] == (tmp_path / "mine" / "x.csv",)
 
 
-def test_entry_that_is_not_a_file_in_the_landing_folder_is_reported(
-    sources: tuple[Source, ...], tmp_path: Path
-) -> None:
+def test_broken_link_or_pipe_in_the_landing_folder_is_reported(sources: tuple[Source, ...], tmp_path: Path) -> None:
     landing = tmp_path / "landing"
     (landing / "b").mkdir(parents=True)
     (landing / "b" / "gone.csv").symlink_to(tmp_path / "missing.csv")
@@ -164,7 +162,7 @@ def test_entry_that_is_not_a_file_in_the_landing_folder_is_reported(
     ]
 
 
-def test_dates_in_settings_reach_the_tap_as_they_are_written(tmp_path: Path) -> None:
+def test_dates_in_settings_reach_the_tap_unchanged(tmp_path: Path) -> None:
     text = PROJECT.replace(
         "generated_key: row", "generated_key: row, latest_date: 2026-12-31, constants: {since: 2026-01-05}"
     )

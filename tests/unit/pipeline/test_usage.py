@@ -1,4 +1,4 @@
-"""Test the prediction when a disk or the memory is full."""
+"""Test the prediction of the day on which a disk or the memory will be full."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _samples(used_by_age: dict[float, float], resource: str = "data") -> list[Sa
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("a_day", [0.01, 0.1, 1.0])
-def test_days_until_full_are_right_within_a_fifth_if_growth_is_noisy(a_day: float, seed: int) -> None:
+def test_days_until_full_are_right_within_a_fifth_despite_noise(a_day: float, seed: int) -> None:
     noise = random.Random(seed)
     used = {age: 5 - age * a_day + noise.uniform(-a_day, a_day) for age in range(20)}
     (growth,) = growths(_samples(used))
@@ -86,7 +86,7 @@ def test_this_machine_is_measured(tmp_path: Path) -> None:
         (1, 1e9, "Disk of the data: 5.0 of 20.0 GB used; it grows by 0.00 GB a day and is not full within 5 years."),
     ],
 )
-def test_status_says_when_a_resource_is_full(a_day: float | None, days: float | None, text: str) -> None:
+def test_status_says_when_a_resource_will_be_full(a_day: float | None, days: float | None, text: str) -> None:
     measured = {
         "resource": "data",
         "used_bytes": 5 * GB,

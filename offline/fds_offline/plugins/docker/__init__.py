@@ -1,6 +1,6 @@
-"""Offline stand-in for the official `docker` resource provider, on the docker SDK.
+"""Provide the offline stand-in for the official `docker` resource provider; it uses the Docker SDK for Python.
 
-It is only for machines where the official plugin cannot be downloaded. Names, defaults and behaviour follow the
-official provider 5.x (which bridges the Terraform provider kreuzwerker/docker): Provider, Network, Volume, RemoteImage
-and Container. Everything else is refused with a message.
+It is only for machines that cannot download the official plugin. It implements Provider, Network, Volume, RemoteImage
+and Container with the names, defaults and behaviour of the official provider 5.x, which bridges the Terraform provider
+kreuzwerker/docker. It refuses all other resources with a message.
 """

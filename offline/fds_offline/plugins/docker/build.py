@@ -1,4 +1,4 @@
-"""Build an image on the target host, with the context sent from here."""
+"""Build an image on the target host from a build context on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions that several docker resources share."""
+"""Provide functions that several resources of the Docker provider share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LABELS = Field("set", LABEL_FIELDS, replace=True)
 
 
 def to_labels(labels: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """Convert a `labels` input to the daemon's form."""
+    """Convert a `labels` input, which is a list, to the mapping that the daemon uses."""
     return {each["label"]: each["value"] for each in labels or ()}
 
 
 def from_labels(labels: Mapping[str, str] | None) -> list[dict[str, Any]]:
-    """Convert labels in the daemon's form to a `labels` input."""
+    """Convert the daemon's mapping of labels to a `labels` input, which is a list."""
     return [{"label": label, "value": value} for label, value in sorted((labels or {}).items())]
 
 

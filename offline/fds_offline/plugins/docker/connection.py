@@ -1,4 +1,4 @@
-"""Connect to the Docker daemon by a socket, TCP, or the system's ssh client for `ssh://user@host:port`."""
+"""Connect to the Docker daemon through a Unix socket, TCP, or the program `ssh` for `ssh://user@host:port`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from docker.errors import DockerException
 from fds_offline.plugins.resources import PluginError
 
 REQUEST_SECONDS = 1200
-"""Longest duration of one request, as in the official provider: a build step or a pull is silent for minutes."""
+"""Time limit of one request, as in the official provider. A build step or a pull may send nothing for minutes."""
 CONNECTIONS = 64
 USUAL_HOST = "unix:///var/run/docker.sock"
 
@@ -48,7 +48,10 @@ def connect(settings: dict[str, Any]) -> APIClient:
 
 
 def _of_context(settings: dict[str, Any]) -> str:
-    """Return the host of the given context, else of `DOCKER_CONTEXT`; the context takes precedence over `host`."""
+    """Return the host of the context in `settings`, or else of the context that `DOCKER_CONTEXT` names.
+
+    Returns: the host, which takes precedence over the input `host`; empty if no context is named.
+    """
     name = settings["context"] if settings.get("context") is not None else os.environ.get("DOCKER_CONTEXT", "")
     if not name:
         return ""
@@ -74,7 +77,7 @@ class SSHError(OSError):
 
 
 def readable(error: Exception) -> str | None:
-    """Return the text of an expected failure; if ssh failed, its error message."""
+    """Return the message of an expected failure, with the message of `ssh` if `ssh` failed; None for other errors."""
     failure = _ssh_error(error)
     if failure is not None:
         return f"the Docker daemon is not reached over SSH: {failure}"
@@ -82,7 +85,7 @@ def readable(error: Exception) -> str | None:
 
 
 def _ssh_error(error: object) -> SSHError | None:
-    """Return the ssh failure inside the errors of the HTTP libraries; None if there is none."""
+    """Return the `SSHError` that an error of the HTTP libraries contains; None if it contains no `SSHError`."""
     if isinstance(error, SSHError):
         return error
     inner = error.args if isinstance(error, Exception) else ()
@@ -92,7 +95,7 @@ def _ssh_error(error: object) -> SSHError | None:
 
 
 def _ssh_options(settings: dict[str, Any]) -> list[str]:
-    """Return `sshOpts` as the engine passes it (JSON text), else the options from the environment."""
+    """Return the options in `sshOpts`, which the engine passes as JSON text, else those in `DOCKER_SSH_OPTS`."""
     given = settings.get("sshOpts")
     if given is None:
         return os.environ.get("DOCKER_SSH_OPTS", "").split()
@@ -109,7 +112,7 @@ def _tls(settings: dict[str, Any]) -> Any:
 
 
 class _SSHClient(APIClient):
-    """A client over `ssh … docker system dial-stdio`, with the provider's options.
+    """A client that connects through `ssh … docker system dial-stdio`, with the provider's options for `ssh`.
 
     The SDK's own ssh transport accepts no options, so it could not use the pinned host key.
     """
@@ -122,7 +125,7 @@ class _SSHClient(APIClient):
 
 
 def _command(host: str, options: list[str]) -> list[str]:
-    """Return the ssh command as a list of arguments; the official provider runs the same one."""
+    """Return the `ssh` command as a list of arguments; the official provider runs the same command."""
     url = urlsplit(host)
     if not url.hostname or url.path not in ("", "/") or url.hostname.startswith("-") or url.password:
         raise PluginError(f"the Docker host '{host}' must have the form ssh://user@host:port")
@@ -138,7 +141,7 @@ def is_remote(client: APIClient) -> bool:
 
 
 class _Connection(urllib3.connection.HTTPConnection):
-    """One HTTP connection over an ssh process, which ends when its side of the socket pair is closed.
+    """One HTTP connection through an `ssh` process, which ends when our side of the socket pair is closed.
 
     The process is not killed, because a response may still be read after the connection is closed.
     """

@@ -1,4 +1,4 @@
-"""`docker:index/container:Container` of the offline stand-in."""
+"""Implement `docker:index/container:Container` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _IN_PLACE = ("restart", "maxRetryCount", "cpuShares", "memory", "memoryReservati
 
 
 class Container:
-    """A container, created, filled, started and awaited in the order of the official provider."""
+    """Create, read, update and delete a container, with the steps of the official provider in the same order."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Create and start the container. If a later step fails, the container stays and is recorded."""
+        """Create and start the container. If a step after the creation fails, the engine records the container."""
         failure = f"Unable to create container with image {inputs['image']}"
         find_or_pull(client, inputs["image"], inputs.get("platform"), failure=failure)
         made = client.create_container_from_config(container_config(inputs), inputs["name"], inputs.get("platform"))
@@ -37,14 +37,14 @@ class Container:
         return resource_id, state if logs is None else {**state, "containerLogs": logs}
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the daemon reports; None if the resource is gone."""
         try:
             return container_state(client.inspect_container(resource_id), state)
         except NotFound:
             return None
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Change limits and the restart policy in place; start a container that must run but does not."""
+        """Change limits and the restart policy in place; start a container that must run but does not run."""
         if inputs["mustRun"] and not state.get("mustRun") and inputs["start"]:
             client.start(resource_id)
         if any((state.get(key) or 0) != (inputs.get(key) or 0) for key in _IN_PLACE):
@@ -96,7 +96,10 @@ def _connect(client: Any, resource_id: str, inputs: State) -> None:
 
 
 def _start(client: Any, resource_id: str, inputs: State) -> str | None:
-    """Start the container and wait until it is healthy or has ended; return its output if requested."""
+    """Start the container and wait until it is healthy or has ended, as `inputs` request.
+
+    Returns: the output of the container; None if the output is not requested.
+    """
     if inputs["start"]:
         client.start(resource_id)
         if inputs["wait"]:

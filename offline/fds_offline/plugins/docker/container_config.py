@@ -1,4 +1,4 @@
-"""Convert a container's inputs to the body of `POST /containers/create`. Sizes are MiB."""
+"""Convert a container's inputs, with sizes in MiB, to the body of the request `POST /containers/create`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _UNREAD = (
     *("networksAdvanced", "destroyGraceSeconds", "removeVolumes", "containerLogs", "cpuPeriod", "cpuQuota"),
     *("cgroupnsMode", "cgroupParent", "containerReadRefreshTimeoutMilliseconds", "exitCode"),
 )
-"""Inputs that are not read back, because images add to them or the daemon keeps no record; the recorded value stays."""
+"""Inputs that keep their recorded value, because the daemon does not return them or adds values of the image."""
 
 
 def container_state(found: dict[str, Any], known: State) -> State:
@@ -131,7 +131,7 @@ def _surroundings(host: dict[str, Any], known: State) -> State:
 
 
 def _healthcheck(real: dict[str, Any] | None, known: State) -> State | None:
-    """Return the health check. Durations keep the program's notation if they are equal to it, else they have Go's."""
+    """Return the health check. A duration with an unchanged value keeps the program's notation; others get Go's."""
     if not real:
         return None
     asked = known.get("healthcheck") or {}

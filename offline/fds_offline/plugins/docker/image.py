@@ -1,4 +1,4 @@
-"""`docker:index/remoteImage:RemoteImage` of the offline stand-in: an image pulled or built on the target host."""
+"""Implement `docker:index/remoteImage:RemoteImage` for the offline stand-in: pull or build an image on a host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNREADABLE = "Unable to read Docker image into resource"
 
 
 class RemoteImage:
-    """An image by name. Its ID is the image's ID followed by the name, as in the official provider."""
+    """An image with a name. As in the official provider, the resource's ID is the image's ID followed by this name."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Build the image if `build` is given, else find it on the host or pull it."""
@@ -31,7 +31,7 @@ class RemoteImage:
         return image["Id"] + inputs["name"], _state(inputs, image)
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """Return the image that has the name now."""
+        """Return the state of the image that has this name now; None if no image has this name."""
         name = state.get("name") or resource_id
         try:
             image = client.inspect_image(name)
@@ -40,7 +40,7 @@ class RemoteImage:
         return {**_state({**state, "name": name}, image), "id": image["Id"] + name}
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Change only inputs about removal; every other change replaces the resource."""
+        """Record the new inputs about the removal of the image; a change of any other input replaces the resource."""
         return _state(inputs, find_or_pull(client, inputs["name"], inputs.get("platform")))
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:

@@ -1,4 +1,4 @@
-"""`docker:index/network:Network` of the offline stand-in."""
+"""Implement `docker:index/network:Network` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Network:
         return made["Id"], state
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the daemon reports; None if the resource is gone."""
         try:
             found = client.inspect_network(resource_id)
         except NotFound:
@@ -55,7 +55,7 @@ class Network:
         }
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Do nothing, because no input can change in place; the engine calls this after a failed creation."""
+        """Change nothing, because no input can change in place. The engine calls this after a failed creation."""
         return self.read(client, resource_id, state) or state
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:

@@ -58,7 +58,10 @@ def _mode(upload: State) -> int:
 
 
 def _number(name: str | None, look_up: Callable[[str], int]) -> int:
-    """Return a numeric ID unchanged, and look up a name on this machine, as the official provider does."""
+    """Return the ID of a user or group: a numeric `name` itself, else the ID of the name on this machine; 0 if empty.
+
+    The official provider does the same.
+    """
     if not name:
         return 0
     if name.isdigit():

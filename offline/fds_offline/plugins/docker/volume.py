@@ -1,4 +1,4 @@
-"""`docker:index/volume:Volume` of the offline stand-in."""
+"""Implement `docker:index/volume:Volume` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Volume:
     """A named volume; its ID is its name. Every change replaces it."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Create the volume; like the daemon, accept an existing one of this name as it is."""
+        """Create the volume; if a volume of this name exists, the daemon returns it unchanged."""
         made = client.create_volume(
             inputs["name"], inputs.get("driver"), inputs.get("driverOpts"), to_labels(inputs.get("labels"))
         )
@@ -24,7 +24,7 @@ class Volume:
         return made["Name"], state
 
     def read(self, client: Any, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the daemon reports; None if the resource is gone."""
         try:
             found = client.inspect_volume(resource_id)
         except NotFound:
@@ -38,7 +38,7 @@ class Volume:
         }
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Do nothing, because no input can change in place; the engine calls this after a failed creation."""
+        """Change nothing, because no input can change in place. The engine calls this after a failed creation."""
         return self.read(client, resource_id, state) or state
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:

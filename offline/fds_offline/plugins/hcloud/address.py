@@ -1,4 +1,4 @@
-"""`hcloud:index/primaryIp:PrimaryIp` and `Rdns` of the offline stand-in."""
+"""Implement `hcloud:index/primaryIp:PrimaryIp` and `Rdns` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fds_offline.plugins.hcloud.fields import PRIMARY_IP
 from fds_offline.plugins.resources import PluginError, State
 
 OWNERS = {"s": ("serverId", "/servers", "server"), "p": ("primaryIpId", "/primary_ips", "primary_ip")}
-"""By the letter in the ID of an `Rdns`: the input that names the owner, and the owner's path and key in the API."""
+"""For the first letter of an `Rdns` ID: the input with the owner's ID, and the owner's path and key in the API."""
 
 
 class PrimaryIp:
-    """An address that outlives its server."""
+    """An IP address that stays when its server is deleted."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Create the address at a location, or for a server."""
@@ -37,7 +37,7 @@ class PrimaryIp:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         found = cloud.get(f"/primary_ips/{resource_id}", "primary_ip") if number(resource_id) else None
         if found is None:
             return None
@@ -57,7 +57,7 @@ class PrimaryIp:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change everything except type and location."""
+        """Change all inputs except type and location."""
         changed = changes(PRIMARY_IP, state, inputs, ())
         path = f"/primary_ips/{resource_id}"
         if "deleteProtection" in changed:
@@ -90,7 +90,7 @@ class Rdns:
     """A reverse DNS entry; its ID is `s-SERVER-ADDRESS` or `p-PRIMARY_IP-ADDRESS`."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Set the name of the address."""
+        """Set the DNS name of the address."""
         letters = [letter for letter, (key, _, _) in OWNERS.items() if inputs.get(key)]
         if len(letters) != 1:
             raise PluginError("an Rdns needs either serverId or primaryIpId")
@@ -99,7 +99,7 @@ class Rdns:
         return resource_id, dict(inputs)
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         letter, owner, address = _parts(resource_id)
         key, path, kind = OWNERS[letter]
         found = cloud.get(f"{path}/{owner}", kind)
@@ -107,12 +107,12 @@ class Rdns:
         return None if pointer is None else {key: int(owner), "ipAddress": address, "dnsPtr": pointer}
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Set another name."""
+        """Set another DNS name for the address."""
         _name(cloud, resource_id, inputs["dnsPtr"])
         return dict(inputs)
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Restore the default name."""
+        """Restore the default DNS name of the address."""
         try:
             _name(cloud, resource_id, None)
         except APIException as error:

@@ -1,4 +1,4 @@
-"""SSH keys and networks: `SshKey`, `Network`, `NetworkSubnet`, `ServerNetwork`."""
+"""Implement `SshKey`, `Network`, `NetworkSubnet` and `ServerNetwork` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fds_offline.plugins.resources import CrashError, PluginError, State
 
 
 class SshKey:
-    """A public key of the project."""
+    """A public SSH key of the Hetzner project."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Create the key."""
@@ -22,7 +22,7 @@ class SshKey:
         return str(made["id"]), self._state(made, inputs)
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         found = cloud.get(f"/ssh_keys/{resource_id}", "ssh_key") if number(resource_id) else None
         return None if found is None else self._state(found, state)
 
@@ -36,7 +36,7 @@ class SshKey:
         cloud.delete(f"/ssh_keys/{resource_id}")
 
     def _state(self, found: Body, known: State) -> State:
-        """Return the state without white space around the key, because the API removes it."""
+        """Return the state. Keep the known key if it differs only in surrounding white space, which the API removes."""
         key = known.get("publicKey", "")
         return {
             "name": found["name"],
@@ -62,7 +62,7 @@ class Network:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         found = cloud.get(f"/networks/{resource_id}", "network") if number(resource_id) else None
         return found and {
             "name": found["name"],
@@ -73,7 +73,7 @@ class Network:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change everything except the range."""
+        """Change all inputs except the IP range."""
         changed = changes(NETWORK, state, inputs, ())
         if changed.keys() - {"deleteProtection"}:
             body = {"name": inputs["name"], "labels": inputs.get("labels", {})}
@@ -102,7 +102,7 @@ class NetworkSubnet:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         subnet = _subnet(cloud, resource_id)
         return subnet and {
             "networkId": int(split_subnet(resource_id)[0]),
@@ -143,10 +143,10 @@ def _subnet(cloud: Cloud, resource_id: str) -> Body | None:
 
 
 class ServerNetwork:
-    """A server in a network; its ID is `<server>-<network>`."""
+    """The attachment of a server to a network; its ID is `<server>-<network>`."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Attach the server."""
+        """Attach the server to the network."""
         if bool(inputs.get("networkId")) == bool(inputs.get("subnetId")):
             raise PluginError("a ServerNetwork needs either networkId or subnetId")
         network = attach_to_network(cloud, inputs["serverId"], inputs)
@@ -154,7 +154,7 @@ class ServerNetwork:
         return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         server, _, network = resource_id.partition("-")
         found = cloud.get(f"/servers/{server}", "server")
         attached = next((e for e in (found or {}).get("private_net", ()) if str(e["network"]) == network), None)
@@ -168,20 +168,20 @@ class ServerNetwork:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change the alias addresses."""
+        """Change the alias IP addresses."""
         server, _, network = resource_id.partition("-")
         body = {"network": int(network), "alias_ips": inputs["aliasIps"]}
         cloud.do("POST", f"/servers/{server}/actions/change_alias_ips", body)
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Detach the server."""
+        """Detach the server from the network."""
         server, _, network = resource_id.partition("-")
         detach_from_network(cloud, server, int(network))
 
 
 def split_subnet(resource_id: str) -> tuple[str, str]:
-    """Return network and range from a subnet's ID."""
+    """Return the network's ID and the IP range from the ID of a subnet."""
     network, dash, subnet_range = resource_id.partition("-")
     if not dash or not number(network):
         raise PluginError(f"'{resource_id}' is not an ID of a subnet, which has the form NETWORK-RANGE")
@@ -189,7 +189,7 @@ def split_subnet(resource_id: str) -> tuple[str, str]:
 
 
 def attach_to_network(cloud: Cloud, server: Any, wanted: State) -> int:
-    """Attach a server by `networkId` or `subnetId`; return the network."""
+    """Attach a server to the network that `networkId` or `subnetId` names; return the ID of the network."""
     body = given(wanted, ip="ip", alias_ips="aliasIps")
     network = wanted.get("networkId")
     if wanted.get("subnetId"):
@@ -205,7 +205,7 @@ def attach_to_network(cloud: Cloud, server: Any, wanted: State) -> int:
 
 
 def detach_from_network(cloud: Cloud, server: Any, network: int) -> None:
-    """Detach a server, if it is attached."""
+    """Detach a server from a network, if it is attached."""
     path = f"/servers/{server}/actions/detach_from_network"
     try:
         cloud.retry(lambda: cloud.do("POST", path, {"network": network}), ("conflict", "locked", "service_error"))

@@ -17,18 +17,18 @@ from fds_offline.plugins.resources import NotReadyError, PluginError, State
 ENDPOINT = "https://api.hetzner.cloud/v1"
 TOKEN_CHARACTERS = 64
 REQUEST_SECONDS = (10.0, 120.0)
-"""Longest durations of the connection, and of the wait for a response."""
+"""Time limits for opening the connection, and for the wait for a response."""
 TRIES = 5
 LONGEST_PAUSE_SECONDS = 5.0
 ACTION_SECONDS = 5400.0
-"""Longest duration of an action, as in the official provider for a server."""
+"""Time limit of an action; the official provider has the same limit for actions of a server."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 Body = dict[str, Any]
 
 
 def connect(settings: State) -> Cloud:
-    """Return the project of the token in the provider's inputs, or else in the environment.
+    """Return the Hetzner project of the token, which is in the provider's inputs or in `HCLOUD_TOKEN`.
 
     Raises:
         PluginError: there is no token, or the settings cannot be read.
@@ -47,7 +47,7 @@ def connect(settings: State) -> Cloud:
 
 
 class Cloud:
-    """One project. The SDK itself retries conflicts, rate limits and time-outs."""
+    """One Hetzner project. The SDK itself retries requests after conflicts, rate limits and time-outs."""
 
     def __init__(self, client: Client, poll_seconds: float, poll_growth: int) -> None:
         self._client = client
@@ -118,7 +118,7 @@ class Cloud:
 
 @contextmanager
 def recorded(resource_id: str, inputs: State) -> Iterator[None]:
-    """Run the block; if it fails, raise an error that makes the engine record the resource, which exists already."""
+    """Run the block; if it fails, raise an error that makes the engine record the resource, which already exists."""
     try:
         yield
     except (APIException, PluginError, requests.RequestException) as error:
@@ -126,19 +126,22 @@ def recorded(resource_id: str, inputs: State) -> Iterator[None]:
 
 
 def readable(error: Exception) -> str | None:
-    """Return an expected failure on one line; for a broken connection, the official provider's message."""
+    """Return the message of an expected failure; None for other errors.
+
+    For a broken connection, the message is the one of the official provider.
+    """
     if isinstance(error, requests.ConnectionError) and error.request is not None:
         return f'{str(error.request.method).capitalize()} "{error.request.url}": EOF'
     return str(error) if isinstance(error, (HCloudException, requests.RequestException)) else None
 
 
 def given(inputs: Mapping[str, Any], **names: str) -> Body:
-    """Return a request body with those inputs that are set; `names` maps names in the API to names of inputs."""
+    """Return a request body with the inputs that are set; `names` maps names in the API to names of inputs."""
     return {api: inputs[name] for api, name in names.items() if inputs.get(name) is not None}
 
 
 def number(resource_id: str) -> str | None:
-    """Return a numeric ID for a path; None for other text, because no resource has such an ID."""
+    """Return `resource_id` if it is numeric; None for any other text, because no resource has such an ID."""
     return resource_id if re.fullmatch(r"\d+", resource_id) else None
 
 

@@ -11,7 +11,7 @@ LABELS = Field("map")
 
 
 def networks(values: Any) -> list[str] | None:
-    """Return ranges in their canonical form; None if they are unknown or invalid."""
+    """Return IP ranges in their canonical form, sorted; None if a range is unknown or invalid."""
     try:
         return sorted(str(ip_network(value, strict=False)) for value in values)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""`hcloud:index/firewall:Firewall` and `FirewallAttachment` of the offline stand-in."""
+"""Implement `hcloud:index/firewall:Firewall` and `FirewallAttachment` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fds_offline.plugins.hcloud.fields import FIREWALL, networks
 from fds_offline.plugins.resources import CrashError, PluginError, State
 
 Target = tuple[str, str]
-"""`server` with its ID, or `label_selector` with its text."""
+"""A target of a firewall: `server` with the server's ID, or `label_selector` with the text of the selector."""
 
 
 class Firewall:
     """A firewall with its rules, applied to servers or label selectors."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Create the firewall and apply it."""
+        """Create the firewall and apply it to its targets."""
         body = given(inputs, name="name", labels="labels")
         body["rules"] = [_rule(each) for each in inputs.get("rules", ())]
         body["apply_to"] = [_resource(each) for each in _targets(inputs.get("applyTos"))]
@@ -30,7 +30,7 @@ class Firewall:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall") if number(resource_id) else None
         return found and {
             "name": found["name"],
@@ -64,10 +64,10 @@ class Firewall:
 
 
 class FirewallAttachment:
-    """The servers and labels that a firewall is applied to, with the ID of the firewall."""
+    """The servers and label selectors that a firewall is applied to. The ID of this resource is the firewall's ID."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Apply the firewall."""
+        """Apply the firewall to its targets."""
         resource_id = str(inputs["firewallId"])
         try:
             _apply(cloud, resource_id, set(), self._wanted(inputs))
@@ -77,7 +77,7 @@ class FirewallAttachment:
         return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall") if number(resource_id) else None
         if found is None:
             return None
@@ -89,7 +89,7 @@ class FirewallAttachment:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Apply the firewall exactly to the given targets."""
+        """Apply the firewall to the targets in `inputs`, and remove it from all other targets."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall") or {}
         _apply(cloud, resource_id, _applied(found), self._wanted(inputs))
         return self.read(cloud, resource_id, inputs) or inputs

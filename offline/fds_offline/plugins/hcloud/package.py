@@ -24,10 +24,13 @@ _FIELDS: dict[str, tuple[str, Fields]] = {
     "ZoneRrset": ("zone", fields.RRSET),
 }
 _FRAMEWORK = ("SshKey", "ServerNetwork", "Zone", "ZoneRrset")
-"""Resources of Terraform's newer plugin framework: a failed create or update is not recorded at all."""
+"""Resources that the official provider implements with Terraform's newer plugin framework.
+
+The engine records nothing of a failed update of such a resource, so `partial` is False."""
 _ONE_AT_A_TIME = ("ServerNetwork", "VolumeAttachment", "Rdns")
-"""Resources whose replacement deletes the old resource first, because two cannot exist at once: a server is only once
-in a network, a volume is on one server, and an address has one name."""
+"""Resources whose replacement deletes the old resource first, because both cannot exist at once.
+
+A server is in a network only once, a volume is attached to only one server, and an address has only one DNS name."""
 
 PACKAGE = Package(
     name="hcloud",

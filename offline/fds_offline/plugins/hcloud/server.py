@@ -1,4 +1,4 @@
-"""`hcloud:index/server:Server` of the offline stand-in."""
+"""Implement `hcloud:index/server:Server` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fds_offline.plugins.hcloud.server_fields import SERVER, UNREAD, user_data_h
 from fds_offline.plugins.resources import PluginError, State
 
 SHUTDOWN_SECONDS = 31
-"""Longest wait for the shutdown of a server before it is deleted; the sum of the official provider's pauses."""
+"""Longest wait for the shutdown of a server before it is deleted. The pauses of the official provider have this sum."""
 
 
 class Server:
-    """A server, created in the steps of the official provider: order, networks, backups, protection."""
+    """A server. Its creation has the same steps as in the official provider: order, networks, backups, protection."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Order the server. If a later step fails, the server is recorded."""
+        """Order and configure the server. If a step after the order fails, the engine records the server."""
         body = _order(cloud, inputs)
         answer = cloud.request("POST", "/servers", body)
         resource_id = str(answer["server"]["id"])
@@ -38,12 +38,12 @@ class Server:
             return resource_id, self.read(cloud, resource_id, _recordable(inputs)) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         found = cloud.get(f"/servers/{resource_id}", "server") if number(resource_id) else None
         return None if found is None else _state(found, state)
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change every input except image, location, user data and keys."""
+        """Change all inputs that do not replace the server; refuse a change of `publicNets`."""
         changed = changes(SERVER, state, inputs, ())
         path = f"/servers/{resource_id}"
         found = cloud.get(path, "server")
@@ -191,7 +191,7 @@ def _state(found: Body, known: State) -> State:
 
 
 def _ipv6(public: Body | None) -> State:
-    """Return the server's own address, which is the first of its /64, and the network."""
+    """Return the server's IPv6 network, and its address, which is the first address in this network."""
     if not public:
         return {"ipv6Address": None, "ipv6Network": None}
     network = ip_network(public["ip"], strict=False)

@@ -60,4 +60,4 @@ SERVER = {
     **missing("allowDeprecatedImages", "ignoreRemoteFirewallIds", "iso", "rescue"),
 }
 UNREAD = ("userData", "sshKeys", "keepDisk", "publicNets", "shutdownBeforeDeletion")
-"""Inputs that the API does not return; the recorded value stays, and an imported server has none."""
+"""Inputs that the API does not return. Their recorded values stay; an imported server has no such values."""

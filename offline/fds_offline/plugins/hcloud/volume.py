@@ -1,4 +1,4 @@
-"""`hcloud:index/volume:Volume` and `VolumeAttachment` of the offline stand-in."""
+"""Implement `hcloud:index/volume:Volume` and `VolumeAttachment` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AGAIN = ("conflict", "locked")
 
 
 class Volume:
-    """A volume, attached to a server or not."""
+    """A volume, which may be attached to a server."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Create the volume, and attach and format it if requested."""
@@ -30,7 +30,7 @@ class Volume:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state, except file system and automount, which the API does not return."""
+        """Return the state that the API reports; keep `format` and `automount`, which the API does not report."""
         found = cloud.get(f"/volumes/{resource_id}", "volume") if number(resource_id) else None
         return found and {
             **{key: state[key] for key in ("automount", "format") if key in state},
@@ -71,7 +71,7 @@ class Volume:
 
 
 class VolumeAttachment:
-    """A volume on a server, with the ID of the volume."""
+    """The attachment of a volume to a server. The ID of this resource is the volume's ID."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Attach the volume."""
@@ -84,7 +84,7 @@ class VolumeAttachment:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state."""
+        """Return the state that the API reports; None if the resource is gone."""
         found = cloud.get(f"/volumes/{resource_id}", "volume") if number(resource_id) else None
         if not found or not found["server"]:
             return None
@@ -92,7 +92,7 @@ class VolumeAttachment:
         return {"volumeId": found["id"], "serverId": found["server"], **kept}
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change only `automount`, which has an effect when a volume is attached."""
+        """Only record a new `automount`, because it has an effect only when a volume is attached."""
         return {**state, **inputs}
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:

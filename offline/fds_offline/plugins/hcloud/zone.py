@@ -1,4 +1,4 @@
-"""`hcloud:index/zone:Zone` and `ZoneRrset` of the offline stand-in."""
+"""Implement `hcloud:index/zone:Zone` and `ZoneRrset` for the offline stand-in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 class Zone:
-    """A DNS zone of mode primary."""
+    """A DNS zone with the mode `primary`."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Create the zone."""
@@ -24,7 +24,7 @@ class Zone:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state; an import may name the zone by ID or name."""
+        """Return the state that the API reports. On an import, `resource_id` is the ID or the name of the zone."""
         found = cloud.get(f"/zones/{resource_id}", "zone")
         return found and {
             "id": str(found["id"]),
@@ -55,7 +55,7 @@ class Zone:
 
 
 class ZoneRrset:
-    """The records of one name and type; its ID is `<name>/<type>`."""
+    """The DNS records of one name and type; the ID of this resource is `<name>/<type>`."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Add the records."""
@@ -71,7 +71,7 @@ class ZoneRrset:
         return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the real state; an import has the ID `ZONE/NAME/TYPE`."""
+        """Return the state that the API reports. On an import, `resource_id` is `ZONE/NAME/TYPE`."""
         zone = state.get("zone")
         if zone is None:
             zone, _, resource_id = resource_id.partition("/")

@@ -1,5 +1,5 @@
-"""Offline stand-in for the official Python language host, so that plain `pulumi up` runs Python programs.
+"""Provide the offline stand-in for the official Python language host, so that `pulumi up` can run Python programs.
 
-It follows `pulumi-language-python` for `toolchain: uv` and for a given or active virtual environment. It lists the
-packages that a program needs, runs the program, installs its dependencies, and runs plugins and policy packs.
+It behaves like `pulumi-language-python` for `toolchain: uv` and for a given or active virtualenv. It lists the packages
+that a program needs, installs its dependencies, runs the program, and runs plugins and policy packs.
 """

@@ -1,6 +1,7 @@
-"""Run one Pulumi program in its own environment, connected to the engine.
+"""Run one Pulumi program in its virtualenv, connected to the engine.
 
-The language host starts this file with the program's interpreter, so it imports only the SDK.
+The language host starts this file with the interpreter of the program's virtualenv, so this file may import only the
+standard library and Pulumi's SDK.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _own_part(program: str) -> str:
-    """Return the traceback from the program's first frame on; the whole traceback if it has no such frame."""
+    """Return the traceback without the frames before the program's first frame; if it has none, the whole traceback."""
     frames = traceback.extract_tb(sys.exc_info()[2])
     start = Path(program).resolve()
     mains = (start, start / "__main__.py")

@@ -23,7 +23,7 @@ from fds_offline.plugins.language.toolchain import Toolchain, ToolchainError
 from fds_offline.plugins.parent import leave_with_engine
 
 VERSION = "3.259.0"
-"""The version of the official language host that is followed."""
+"""The version of the official language host whose behaviour this host follows."""
 SHOWN_EXIT_CODE = 32
 """Exit code of the executor after it has printed the error for the user."""
 EXECUTOR = Path(__file__).with_name("exec.py")
@@ -35,7 +35,7 @@ def _toolchain(info: Any) -> Toolchain:
 
 
 class LanguageHost(pb_grpc.LanguageRuntimeServicer):
-    """The host of one program. Processes that it starts end with it."""
+    """Serve the engine's requests for one program. Processes that the host starts end when the host ends."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
@@ -51,7 +51,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         return plugin_pb.PluginInfo(version=VERSION)
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
-        """Return the provider packages in the program's environment, which is created if it is missing."""
+        """Return the provider packages in the program's virtualenv, which is created if it is missing."""
         with _readable_failures(context):
             toolchain = _toolchain(request.info)
             if toolchain.environment is not None and not toolchain.environment.is_dir():
@@ -88,18 +88,18 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         return [*flags, "--", request.info.entry_point, *request.args]
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
-        """Run `uv sync`; environments of other toolchains are installed by the user."""
+        """Run `uv sync` if the toolchain is uv; with another toolchain, the user installs the dependencies."""
         yield pb.InstallDependenciesResponse(stdout=b"Installing dependencies...\n\n")
         with _readable_failures(context):
             _toolchain(request.info).sync()
         yield pb.InstallDependenciesResponse(stdout=b"Finished installing dependencies\n\n")
 
     def RuntimeOptionsPrompts(self, _: Any, __: Any) -> Any:
-        """Return no questions."""
+        """Return no questions about runtime options for the user."""
         return pb.RuntimeOptionsResponse()
 
     def About(self, request: Any, context: Any) -> Any:
-        """Return interpreter and toolchain."""
+        """Return path and version of the interpreter, and the name of the toolchain."""
         with _readable_failures(context):
             toolchain = _toolchain(request.info)
             version = subprocess.run([toolchain.python, "-V"], capture_output=True, text=True, check=True).stdout

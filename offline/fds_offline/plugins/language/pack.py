@@ -1,7 +1,8 @@
-"""Run a policy pack in its own environment, with the checked stack in the environment variables.
+"""Run a policy pack in its virtualenv, with environment variables that describe the checked stack.
 
-A pack reads project, stack and configuration from the environment. The engine passes them by `ConfigureStack` after the
-pack has started, and the variables are set only then: policies see them, but the pack's top-level code does not.
+A pack reads project, stack and configuration from environment variables. The engine passes these values with the call
+`ConfigureStack` after the pack has started, and the variables are set only then. So the policies can read them, but the
+pack's top-level code cannot.
 """
 
 import json

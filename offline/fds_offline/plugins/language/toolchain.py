@@ -1,4 +1,4 @@
-"""Find and create the Python environment of a program, and list its Pulumi packages."""
+"""Find and create the virtualenv of a Pulumi program, and list the provider packages in it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 
 
 class ToolchainError(Exception):
-    """The environment cannot be used; the text is the reason."""
+    """The virtualenv cannot be used; the text is the reason."""
 
 
 def _upwards(start: Path, name: str) -> Path | None:
-    """Return the nearest folder that contains `name`, from `start` upwards; None if there is none."""
+    """Return `start` or the nearest of its parents that contains the file `name`; None if no folder contains it."""
     return next((folder for folder in (start, *start.parents) if (folder / name).is_file()), None)
 
 
 class Toolchain:
-    """The environment of the runtime options in `Pulumi.yaml`. `root` is the folder of that file."""
+    """The virtualenv that the runtime options in `Pulumi.yaml` select. `root` is the folder of this file."""
 
     def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
         self.root = root
@@ -35,7 +35,7 @@ class Toolchain:
 
     @property
     def environment(self) -> Path | None:
-        """Return the virtual environment's folder; None means `PULUMI_PYTHON_CMD`, or the `python3` on PATH."""
+        """Return the virtualenv's folder; None if the program uses `PULUMI_PYTHON_CMD` or the `python3` on PATH."""
         if self._given:
             return self.root / self._given
         if self.name == "pip":
@@ -48,7 +48,7 @@ class Toolchain:
         """Return the path of the interpreter.
 
         Raises:
-            ToolchainError: the environment does not exist.
+            ToolchainError: the virtualenv does not exist.
         """
         folder = self.environment
         if folder is None:
@@ -59,7 +59,7 @@ class Toolchain:
         return str(python)
 
     def sync(self, *flags: str) -> None:
-        """Update a uv project's environment to its lock file.
+        """Update the virtualenv of a uv project to its lock file; do nothing for other toolchains.
 
         Raises:
             ToolchainError: uv failed; the text is its message.
@@ -73,7 +73,7 @@ class Toolchain:
             raise ToolchainError(f"uv sync failed: {done.stderr.strip()}")
 
     def variables(self) -> dict[str, str]:
-        """Return this process's environment, with the virtual environment active."""
+        """Return the environment variables of this process, changed so that the virtualenv is active."""
         variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
         variables.pop("PYTHONHOME", None)
         folder = self.environment
@@ -85,7 +85,7 @@ class Toolchain:
         return variables
 
     def packages(self) -> list[dict[str, Any]]:
-        """Return the content of `pulumi-plugin.json` of each installed package that has a plugin."""
+        """Return the name and the content of `pulumi-plugin.json` for each installed package that has a plugin."""
         folder = self.environment
         if folder is None:
             sites = [Path(entry) for entry in sys.path if entry.endswith("site-packages")]
