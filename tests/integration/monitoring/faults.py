@@ -116,7 +116,7 @@ def nearly_no_memory() -> Iterator[None]:
     assert code == 0, output
     process = running(client, STACK, "node-exporter").attrs["State"]["Pid"]
     client.close()
-    inside = ["nsenter", "--target", str(process), "--mount"]
+    inside = ["nsenter", "--target", str(process), "--mount", "--pid"]
     subprocess.run([*inside, "mount", "--bind", "/metrics/meminfo", "/proc/meminfo"], check=True)
     try:
         yield
