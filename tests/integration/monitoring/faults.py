@@ -141,14 +141,22 @@ def restarting(stack: Monitored) -> Iterator[None]:
         with stopped("postgres"), stopped("redis"):
             assert within(SCRAPED_S, lambda: stack.query("max(pg_up) + max(redis_up)") == [0])
         assert within(SCRAPED_S, lambda: stack.query("max(pg_up) + max(redis_up)") == [2])
-    client = local_docker()
-    starts = 'changes(process_start_time_seconds{job="blackbox-exporter"}[15m])'
-    before = stack.query(starts)[0]
-    for number in range(1, 4):
-        running(client, STACK, "blackbox-exporter").restart()
-        assert within(SCRAPED_S, lambda number=number: stack.query(starts)[0] >= before + number)  # type: ignore[misc]
-    client.close()
+    for _ in range(3):
+        _restart(stack, "blackbox-exporter")
     yield
+
+
+def _restart(stack: Monitored, service: str) -> None:
+    """Restart the container of a service, and wait until Prometheus has the time of its start."""
+
+    def started() -> list[float]:
+        return stack.query(f'process_start_time_seconds{{job="{service}"}}')
+
+    before = started()
+    client = local_docker()
+    running(client, STACK, service).restart()
+    client.close()
+    assert within(SCRAPED_S, lambda: started() not in ([], before))
 
 
 @contextmanager

@@ -114,6 +114,7 @@ def _plan_near_budget(folder: Path, percent: int) -> PlannedCost:
     settings = Settings.of(STACK, values)
     inputs = PlanningInputs.of(settings, now.date(), project=folder)
     total = inputs.plan(settings).total_usd
+    assert total is not None
     budget = (total * 100 / percent).quantize(Decimal("0.01"), ROUND_UP)
     plan = inputs.plan(Settings.of(STACK, values | {"budgetUsd": str(budget if percent < 100 else total)}))
     assert plan.verdict == "within", plan.reason
