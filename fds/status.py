@@ -23,7 +23,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
     from infra.stack_file import read
     from stack_runtime import airflow
     from stack_runtime.paths import project_dir
-    from stack_runtime.status import disks, last_run, services
+    from stack_runtime.status import last_run, services, usage
 
     project = project_dir()
     settings = read(project, stack)
@@ -31,13 +31,13 @@ def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
     with daemon(project, stack) as client:
         rows = services(client, stack, wanted)
         report: dict[str, Any] = {"stack": stack, "services": rows, "last_run": last_run(client, stack)}
-        report["disks"] = disks(client, stack)
+        report["usage"] = usage(client, stack)
         if airflow.is_deployed(client, stack):
             report["dag_runs"] = _dag_runs(client, stack)
     if alertmanager.SERVICE.name in wanted:
         report["alert_receivers"] = receivers(settings)
     try:
-        measured.save(project, stack, rows, report["disks"], today())
+        measured.save(project, stack, rows, report["usage"], today())
     except OSError as error:
         say(f"fds cost will not show the measured memory, because it cannot be saved: {error.strerror}")
     if as_json:
@@ -76,8 +76,8 @@ def _show(report: dict[str, Any], day: date) -> None:
         table.add_row(row["service"], row["url"], f"[{colour}]{row['health']}[/]", memory)
     console.print(table)
     _show_run(console, report["last_run"])
-    for disk in report["disks"]:
-        console.print(_disk_line(disk, day))
+    for resource in report["usage"]:
+        console.print(_usage_line(resource, day))
     for run in report.get("dag_runs", []):
         when = str(run["start_date"] or "not started")[:16]
         console.print(f"DAG run {run['dag_id']} {run['dag_run_id']}: {run['state']}, {when}", markup=False)
@@ -86,17 +86,19 @@ def _show(report: dict[str, Any], day: date) -> None:
         console.print(f"Alerts go to: {names}.")
 
 
-def _disk_line(disk: dict[str, Any], day: date) -> str:
-    """Return how full a disk is and when it is full, at the growth that was measured after runs."""
+def _usage_line(measured: dict[str, Any], day: date) -> str:
+    """Return how full a disk or the memory is, and when it is full at the growth that was measured after runs."""
     from infra.cost.sources.measured import MOST_DAYS
+    from stack_runtime.pipeline.usage import NAMES, SHORTEST
 
-    used, size = disk["used_bytes"] / GB, disk["size_bytes"] / GB
-    text = f"Disk of the {disk['disk']}: {used:.1f} of {size:.1f} GB used"
-    growth, days = disk["bytes_a_day"], disk["days_until_full"]
+    resource = measured["resource"]
+    used, size = measured["used_bytes"] / GB, measured["size_bytes"] / GB
+    text = f"{NAMES[resource].capitalize()}: {used:.1f} of {size:.1f} GB used"
+    growth, days = measured["bytes_a_day"], measured["days_until_full"]
     if growth is None:
-        return f"{text}; its growth is known after a day with runs."
+        return f"{text}; its growth is known after {SHORTEST[resource] // timedelta(hours=1)} hours with runs."
     if days is None:
-        return f"{text}; it does not grow."
+        return f"{text}; it does not grow steadily."
     if days > MOST_DAYS:
         return f"{text}; it grows by {growth / GB:.2f} GB a day and is not full within {MOST_DAYS // 365} years."
     return f"{text}; it grows by {growth / GB:.2f} GB a day and is full in {days:.0f} days ({day + timedelta(days)})."

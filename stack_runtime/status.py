@@ -89,13 +89,13 @@ def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
     return dict(runs[0]) if runs else None
 
 
-def disks(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
-    """Return the disk with the data and, if it is another one, the system's disk; nothing if no runner answers.
+def usage(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
+    """Return disks and memory of the runner's machine; nothing if no runner answers.
 
-    Each is `{disk, used_bytes, size_bytes, bytes_a_day, days_until_full}`. `bytes_a_day` is None until the samples
-    after runs span a day, `days_until_full` is None without growth.
+    Each is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. `bytes_a_day` is None until the samples
+    after runs span a day, or a week for memory; `days_until_full` is None without steady growth.
     """
-    return _from_runner(client, stack, "disks")
+    return _from_runner(client, stack, "usage")
 
 
 def _from_runner(client: docker.DockerClient, stack: str, *verb: str) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("discover", help="list the streams that the extractors find in the landing folder")
     history = verbs.add_parser("history", help="list the last runs, newest first")
     history.add_argument("--last", type=int, default=1)
-    verbs.add_parser("disks", help="measure the disks, and predict when they are full")
+    verbs.add_parser("usage", help="measure disks and memory, and predict when they are full")
     verbs.add_parser("ready", help="exit with 0 if a run can start")
     for verb in (run, diff, history):
         verb.add_argument("--json", action="store_true", help="no effect; the output is always JSON")
@@ -86,8 +86,8 @@ def _call(arguments: argparse.Namespace) -> int:
         return _graph()
     if arguments.verb == "discover":
         return _discover()
-    if arguments.verb == "disks":
-        return _disks()
+    if arguments.verb == "usage":
+        return _usage()
     return _history(arguments.last) if arguments.verb == "history" else _ready()
 
 
@@ -179,11 +179,11 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
 
 
 def _leave_measurements(run: Run) -> None:
-    """In a runner, write the metrics of the run and record a sample of the disks; log a failure to write them."""
+    """In a runner, write the metrics of the run and record samples of disks and memory; log a failure to write them."""
     from stack_runtime import logs
-    from stack_runtime.pipeline.disks import measure
     from stack_runtime.pipeline.metrics import write_metrics
     from stack_runtime.pipeline.run import user_errors
+    from stack_runtime.pipeline.usage import measure
 
     paths = from_environment()
     if paths.metrics is None:
@@ -191,7 +191,7 @@ def _leave_measurements(run: Run) -> None:
     try:
         with user_errors(paths.root):
             write_metrics(run, paths)
-            _records().save_disks(measure(paths, datetime.now(UTC)))
+            _records().save_usage(measure(paths, datetime.now(UTC)))
     except (OSError, StackError) as error:
         logs.logger("pipeline").warning("measurements not written", error=str(error))
 
@@ -208,10 +208,10 @@ def _history(count: int) -> int:
     return 0
 
 
-def _disks() -> int:
-    from stack_runtime.pipeline.disks import growths, measure
+def _usage() -> int:
+    from stack_runtime.pipeline.usage import growths, measure
 
-    samples = [*_records().disks(), *measure(from_environment(), datetime.now(UTC))]
+    samples = [*_records().usage(), *measure(from_environment(), datetime.now(UTC))]
     print(json.dumps([growth.as_json() for growth in growths(samples)]))
     return 0
 

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from stack_runtime.pipeline.disks import WINDOW, DiskSample
 from stack_runtime.pipeline.lock import ADVISORY_KEY, is_held
 from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Run, Step, Stream
 from stack_runtime.pipeline.paths import PipelinePaths
 from stack_runtime.pipeline.postgres_config import PostgresConfig
+from stack_runtime.pipeline.usage import WINDOW, Sample
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS ops.runs (
@@ -45,9 +45,9 @@ _TABLES = (
         reason TEXT NOT NULL, PRIMARY KEY (run_id, position))""",
     """CREATE TABLE IF NOT EXISTS ops.claims (
         run_id TEXT PRIMARY KEY, held_until TIMESTAMPTZ NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS ops.disks (
-        disk TEXT NOT NULL, measured_at TIMESTAMPTZ NOT NULL, used_bytes BIGINT NOT NULL, size_bytes BIGINT NOT NULL,
-        PRIMARY KEY (disk, measured_at))""",
+    """CREATE TABLE IF NOT EXISTS ops.usage (
+        resource TEXT NOT NULL, measured_at TIMESTAMPTZ NOT NULL, used_bytes BIGINT NOT NULL,
+        size_bytes BIGINT NOT NULL, PRIMARY KEY (resource, measured_at))""",
 )
 _STREAMS = "source, table_name, rows_read, rows_loaded, rows_quarantined, rows_replaced"
 
@@ -123,21 +123,21 @@ class Records:
             self._make_tables(session)
             return _claimed(session)
 
-    def save_disks(self, samples: Iterable[DiskSample]) -> None:
-        """Add samples of the disks, and remove samples that are too old for the growth to be computed from them."""
+    def save_usage(self, samples: Iterable[Sample]) -> None:
+        """Add samples of disks and memory, and remove samples that are too old to determine the growth."""
         with self._session() as session:
             self._make_tables(session)
-            rows = [(one.disk, one.at.isoformat(), one.used, one.size) for one in samples]
-            session.many("INSERT INTO ops.disks VALUES (%s, %s, %s, %s)", rows)
-            session.execute("DELETE FROM ops.disks WHERE measured_at < %s", ((datetime.now(UTC) - WINDOW).isoformat(),))
+            rows = [(one.resource, one.at.isoformat(), one.used, one.size) for one in samples]
+            session.many("INSERT INTO ops.usage VALUES (%s, %s, %s, %s)", rows)
+            session.execute("DELETE FROM ops.usage WHERE measured_at < %s", ((datetime.now(UTC) - WINDOW).isoformat(),))
 
-    def disks(self) -> list[DiskSample]:
-        """Return all samples of the disks."""
+    def usage(self) -> list[Sample]:
+        """Return all samples of disks and memory."""
         with self._session() as session:
-            if not self._has_table(session, "disks"):
+            if not self._has_table(session, "usage"):
                 return []
-            rows = session.execute("SELECT disk, measured_at, used_bytes, size_bytes FROM ops.disks")
-            return [DiskSample(disk, _moment(at), used, size) for disk, at, used, size in rows]
+            rows = session.execute("SELECT resource, measured_at, used_bytes, size_bytes FROM ops.usage")
+            return [Sample(resource, _moment(at), used, size) for resource, at, used, size in rows]
 
     def _make_tables(self, session: _Session) -> None:
         if self._server:

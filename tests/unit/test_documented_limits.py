@@ -15,7 +15,7 @@ from data_stack.streamlit import downloads
 from infra.cost.planning import capacity, inputs, json_reader
 from infra.cost.sources import rate
 from infra.services import _alert_rules, metabase, prometheus, traefik
-from stack_runtime.pipeline import disks, staged
+from stack_runtime.pipeline import staged, usage
 from tests.kit.project import ROOT
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -28,7 +28,7 @@ STATED = {
     ],
     "operations.md": [
         f"keeps {prometheus.RETENTION_MB} MiB of metrics",
-        f"the last {disks.WINDOW // DAY} days are fitted",
+        f"the last {usage.WINDOW // DAY} days are fitted",
         f"over {_alert_rules.QUARANTINED:.0%} of the rows".replace("%", " %"),
     ],
     "orchestration.md": [f"reserves the pipeline for up to {staged.CLAIM // MINUTE} minutes"],

@@ -180,16 +180,16 @@ class NextStep(Frozen):
         return " ".join(_pairs(self.settings))
 
 
-class DiskForecast(Frozen):
-    """A disk at the last `fds status`; `full_on` is None if it does not grow, or its growth is unknown."""
+class UsageForecast(Frozen):
+    """A disk or the memory at the last `fds status`; `full_on` is None without steady growth, or if it is unknown."""
 
-    disk: Literal["data", "system"]
+    resource: Literal["data", "system", "memory"]
     used_gb: Number
     size_gb: Number
     full_on: date | None
     next_step: NextStep | None = None
-    """None for a disk that no setting enlarges. For the system's disk it takes a new server, because `fds up` changes
-    the type of a server and leaves its disk as it is."""
+    """None for memory (see `Plan.more_memory`), and for a disk that no setting enlarges. A larger system disk takes a
+    new server, because `fds up` changes the type of a server and leaves its disk as it is."""
 
 
 class Plan(Frozen):
@@ -211,7 +211,7 @@ class Plan(Frozen):
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
-    disks: tuple[DiskForecast, ...] = ()
+    usage: tuple[UsageForecast, ...] = ()
     more_memory: NextStep | None = None
     """The next server with more memory; None without a rented server, or if none can be ordered."""
     reason: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.cost.planning.choice import AUTO, Candidate
-from infra.cost.planning.model import DiskForecast, NextStep, Plan, Server
+from infra.cost.planning.model import NextStep, Plan, Server, UsageForecast
 from infra.hosts import host_of
 from infra.settings import Settings
 
@@ -32,19 +32,19 @@ def with_next_steps(plan: Plan, settings: Settings, planner: Planner) -> Plan:
     return plan.model_copy(
         update={
             "more_memory": _larger_server(plan, settings, planner, "memory_gb"),
-            "disks": tuple(_with_step(disk, plan, settings, planner) for disk in plan.disks),
+            "usage": tuple(_with_step(forecast, plan, settings, planner) for forecast in plan.usage),
         }
     )
 
 
-def _with_step(disk: DiskForecast, plan: Plan, settings: Settings, planner: Planner) -> DiskForecast:
-    if disk.full_on is None:
-        return disk
-    if disk.disk == "system":
+def _with_step(forecast: UsageForecast, plan: Plan, settings: Settings, planner: Planner) -> UsageForecast:
+    if forecast.full_on is None or forecast.resource == "memory":
+        return forecast
+    if forecast.resource == "system":
         step = _larger_server(plan, settings, planner, "disk_gb")
     else:
         step = _larger_volume(settings, planner)
-    return disk.model_copy(update={"next_step": step})
+    return forecast.model_copy(update={"next_step": step})
 
 
 def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:

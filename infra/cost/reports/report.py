@@ -10,9 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra.cost.planning.choice import Candidate
-from infra.cost.planning.model import Change, DiskForecast, Need, NextStep, Plan, exact
+from infra.cost.planning.model import Change, Need, NextStep, Plan, UsageForecast, exact
 from infra.cost.reports.actual_model import Actual
 from infra.cost.reports.text import money, quantity
+from stack_runtime.pipeline.usage import NAMES
 
 _COLOURS = {"within": "green", "over": "red", "does_not_fit": "red", "unknown": "yellow"}
 _BAR = 30
@@ -159,19 +160,20 @@ def services(plan: Plan, console: Console) -> None:
 
 
 def outlook(plan: Plan) -> list[str]:
-    """Return a sentence for each disk that becomes full, and one for memory, with the cost of the next step."""
-    return [*(_disk(disk, plan) for disk in plan.disks if disk.full_on), *_memory(plan)]
+    """Return a sentence for each disk or memory that becomes full, and the cost of each next step."""
+    return [*(_full(forecast, plan) for forecast in plan.usage if forecast.full_on), *_more_memory(plan)]
 
 
-def _disk(disk: DiskForecast, plan: Plan) -> str:
-    text = f"the disk of the {disk.disk} ({disk.used_gb} of {disk.size_gb} GB) is full on {disk.full_on}"
-    if (step := disk.next_step) is None:
+def _full(forecast: UsageForecast, plan: Plan) -> str:
+    used = f"{forecast.used_gb} of {forecast.size_gb} GB"
+    text = f"the {NAMES[forecast.resource]} ({used}) is full on {forecast.full_on}"
+    if (step := forecast.next_step) is None:
         return text
-    needs = " takes a new server (docs/operations.md), which" if disk.disk == "system" else " then"
+    needs = " takes a new server (docs/operations.md), which" if forecast.resource == "system" else " then"
     return f"{text}; {_command(step, plan)}{needs} costs {_cost(step)}"
 
 
-def _memory(plan: Plan) -> list[str]:
+def _more_memory(plan: Plan) -> list[str]:
     if (step := plan.more_memory) is None:
         return []
     held = [need.measured_mb for need in plan.capacity.services if need.measured_mb is not None]

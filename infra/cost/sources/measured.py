@@ -1,7 +1,7 @@
-"""Save and read the memory last measured for each service, and the growth of the disks, which reports show.
+"""Save and read the memory last measured for each service, and the growth of disks and memory, which reports show.
 
-`.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}, "disks": [...]}`: memory in MiB,
-all replicas together, and of each disk `{"disk": "data", "used_bytes", "size_bytes", "bytes_a_day"}`.
+`.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}, "usage": [...]}`: memory in MiB,
+all replicas together, and of each resource `{"resource": "data", "used_bytes", "size_bytes", "bytes_a_day"}`.
 The measurement does not affect the verdict. An invalid file is ignored, and the report says so.
 """
 
@@ -17,15 +17,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from infra.cost.planning.model import DiskForecast, Plan
+from infra.cost.planning.model import Plan, UsageForecast
 from stack_runtime.files import write_atomically
+from stack_runtime.pipeline.usage import NAMES
 
 _MOST_BYTES = 65_536
 _MOST_MB = 16_777_216
-_MOST_DISK_BYTES = 2**60
+_MOST_SIZE = 2**60
 MOST_DAYS = 5 * 365
-"""Longest forecast in days; a disk that would be full later gets no date."""
+"""Longest forecast in days; a resource that would be full later gets no date."""
 _GB = Decimal(10**9)
+_FIELDS = ("resource", "used_bytes", "size_bytes", "bytes_a_day")
 
 
 def path_of(project: Path, stack: str) -> Path:
@@ -34,13 +36,13 @@ def path_of(project: Path, stack: str) -> Path:
 
 
 def save(
-    project: Path, stack: str, rows: Sequence[Mapping[str, Any]], disks: Sequence[Mapping[str, Any]], today: date
+    project: Path, stack: str, rows: Sequence[Mapping[str, Any]], usage: Sequence[Mapping[str, Any]], today: date
 ) -> None:
     """Save what `fds status` measured; without running containers, keep the last measurement.
 
     Args:
         rows: one for each container, with `service` and `memory_mb` (None: unknown, so the service is left out).
-        disks: one for each disk, with `disk`, `used_bytes`, `size_bytes` and `bytes_a_day`.
+        usage: one for each disk and the memory, with `resource`, `used_bytes`, `size_bytes` and `bytes_a_day`.
 
     Raises:
         OSError: the file cannot be written.
@@ -54,8 +56,8 @@ def save(
         return
     path = path_of(project, stack)
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = [{key: disk[key] for key in ("disk", "used_bytes", "size_bytes", "bytes_a_day")} for disk in disks]
-    document = {"date": today.isoformat(), "services": dict(sorted(held.items())), "disks": kept}
+    kept = [{key: measured[key] for key in _FIELDS} for measured in usage]
+    document = {"date": today.isoformat(), "services": dict(sorted(held.items())), "usage": kept}
     write_atomically(path, json.dumps(document) + "\n")
 
 
@@ -63,7 +65,7 @@ def with_measurement(plan: Plan, project: Path, today: date) -> Plan:
     """Return `plan` with the last measurement of its stack, or with a warning about an invalid file."""
     path = path_of(project, plan.stack)
     try:
-        day, held, disks = _checked(_text(path), today)
+        day, held, usage = _checked(_text(path), today)
     except FileNotFoundError:
         return plan
     except (OSError, ValueError, RecursionError) as error:
@@ -72,7 +74,7 @@ def with_measurement(plan: Plan, project: Path, today: date) -> Plan:
         return plan.model_copy(update={"warnings": (*plan.warnings, said)})
     needs = tuple(need.model_copy(update={"measured_mb": held.get(need.name)}) for need in plan.capacity.services)
     capacity = plan.capacity.model_copy(update={"services": needs, "measured_on": day})
-    return plan.model_copy(update={"capacity": capacity, "disks": disks})
+    return plan.model_copy(update={"capacity": capacity, "usage": usage})
 
 
 def _text(path: Path) -> str:
@@ -87,15 +89,15 @@ def _text(path: Path) -> str:
     return data.decode("utf-8")
 
 
-def _checked(text: str, today: date) -> tuple[date, dict[str, int], tuple[DiskForecast, ...]]:
-    """Parse date, memory by service and disks. The file is not trusted, so error messages do not quote it."""
+def _checked(text: str, today: date) -> tuple[date, dict[str, int], tuple[UsageForecast, ...]]:
+    """Parse date, memory by service and the forecasts. The file is not trusted, so error messages do not quote it."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
-    names = {"date", "services", "disks"}
+    names = {"date", "services", "usage"}
     if not isinstance(found, dict) or set(found) != names or not isinstance(found["services"], dict):
-        raise ValueError("it has other fields than date, services and disks")
+        raise ValueError("it has other fields than date, services and usage")
     try:
         day = date.fromisoformat(found["date"])
     except (TypeError, ValueError):
@@ -105,23 +107,23 @@ def _checked(text: str, today: date) -> tuple[date, dict[str, int], tuple[DiskFo
     held: dict[str, int] = found["services"]
     if any(type(memory) is not int or not 0 <= memory <= _MOST_MB for memory in held.values()):
         raise ValueError("its memory is not in whole MiB")
-    if not isinstance(found["disks"], list) or len(found["disks"]) > 2:
-        raise ValueError("its disks are no list")
-    return day, held, tuple(_forecast(disk, day) for disk in found["disks"])
+    if not isinstance(found["usage"], list) or len(found["usage"]) > len(NAMES):
+        raise ValueError("its usage is not a list of disks and memory")
+    return day, held, tuple(_forecast(measured, day) for measured in found["usage"])
 
 
-def _forecast(disk: Any, day: date) -> DiskForecast:
-    """Return when a disk is full, at the growth that was measured on `day`."""
-    if not isinstance(disk, dict) or set(disk) != {"disk", "used_bytes", "size_bytes", "bytes_a_day"}:
-        raise ValueError("a disk is not complete")
-    used, size, growth = disk["used_bytes"], disk["size_bytes"], disk["bytes_a_day"]
-    if disk["disk"] not in ("data", "system") or any(
-        type(value) is not int or abs(value) > _MOST_DISK_BYTES for value in (used, size, growth or 0)
+def _forecast(measured: Any, day: date) -> UsageForecast:
+    """Return when a disk or the memory is full, at the growth that was measured on `day`."""
+    if not isinstance(measured, dict) or set(measured) != set(_FIELDS):
+        raise ValueError("a disk or the memory is not complete")
+    resource, used, size, growth = (measured[key] for key in _FIELDS)
+    if resource not in tuple(NAMES) or any(  # a tuple, because the value may be unhashable
+        type(value) is not int or abs(value) > _MOST_SIZE for value in (used, size, growth or 0)
     ):
-        raise ValueError("a disk is not in whole bytes")
+        raise ValueError("a disk or the memory is not in whole bytes")
     days = max(0, size - used) / growth if growth and growth > 0 else None
     full_on = day + timedelta(days) if days is not None and days <= MOST_DAYS else None
-    return DiskForecast(disk=disk["disk"], used_gb=_in_gb(used), size_gb=_in_gb(size), full_on=full_on)
+    return UsageForecast(resource=resource, used_gb=_in_gb(used), size_gb=_in_gb(size), full_on=full_on)
 
 
 def _in_gb(value: int) -> Decimal:

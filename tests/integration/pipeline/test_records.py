@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from stack_runtime.errors import LockedError
-from stack_runtime.pipeline.disks import DiskSample
 from stack_runtime.pipeline.lock import run_lock
 from stack_runtime.pipeline.model import Check, Quarantined, Refused, Rows, Run, Step, Stream
 from stack_runtime.pipeline.paths import PipelinePaths, beside
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.records import Records
+from stack_runtime.pipeline.usage import Sample
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
 HOLD = """
 import sys
 from pathlib import Path
-from stack_runtime.pipeline.disks import DiskSample
+from stack_runtime.pipeline.usage import Sample
 from stack_runtime.pipeline.lock import run_lock
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 server = PostgresConfig(sys.argv[2], int(sys.argv[3]), "pipeline", sys.argv[4]) if len(sys.argv) > 2 else None
@@ -140,13 +140,13 @@ def test_running_holder_is_named_and_a_dead_one_does_not_block(
         pass
 
 
-def test_samples_of_disks_are_kept_for_a_month(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+def test_samples_of_usage_are_kept_for_a_month(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
     records = Records(paths, backend)
-    assert records.disks() == []
+    assert records.usage() == []
     now = datetime.now(UTC)
-    old, new = (DiskSample("data", now - timedelta(days=days), 5 * 10**12, 9 * 10**12) for days in (31, 29))
-    records.save_disks([old, new])
-    assert records.disks() == [new]
-    last = replace(new, at=now, disk="system")
-    records.save_disks([last])
-    assert sorted(records.disks(), key=lambda one: one.at) == [new, last]
+    old, new = (Sample("data", now - timedelta(days=days), 5 * 10**12, 9 * 10**12) for days in (31, 29))
+    records.save_usage([old, new])
+    assert records.usage() == [new]
+    last = replace(new, at=now, resource="memory")
+    records.save_usage([last])
+    assert sorted(records.usage(), key=lambda one: one.at) == [new, last]

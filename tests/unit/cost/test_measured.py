@@ -29,11 +29,11 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 GB = 10**9
-DISKS: list[dict[str, Any]] = [
-    {"disk": "data", "used_bytes": 4 * GB, "size_bytes": 10 * GB, "bytes_a_day": GB // 10, "days_until_full": 60.0},
-    {"disk": "system", "used_bytes": 4 * GB, "size_bytes": 40 * GB, "bytes_a_day": None, "days_until_full": None},
+USAGE: list[dict[str, Any]] = [
+    {"resource": "data", "used_bytes": 4 * GB, "size_bytes": 10 * GB, "bytes_a_day": GB // 10, "days_until_full": 60.0},
+    {"resource": "system", "used_bytes": 4 * GB, "size_bytes": 40 * GB, "bytes_a_day": None, "days_until_full": None},
 ]
-DISKS_KEPT = {key: value for key, value in DISKS[0].items() if key != "days_until_full"}
+KEPT = {key: value for key, value in USAGE[0].items() if key != "days_until_full"}
 
 
 PLANNER = Planner(
@@ -49,7 +49,7 @@ def _measured_mb(project: Path) -> dict[str, int | None]:
 
 
 def test_sample_is_shown_beside_reservations_with_its_date(tmp_path: Path) -> None:
-    measured.save(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
+    measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     assert _measured_mb(tmp_path) == {"postgres": 53, "app": 201}
     document = json.loads(measured.with_measurement(PLAN, tmp_path, kit.TODAY).model_dump_json())
     assert document["capacity"]["measured_on"] == "2026-10-08"
@@ -57,15 +57,15 @@ def test_sample_is_shown_beside_reservations_with_its_date(tmp_path: Path) -> No
 
 
 def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
-    measured.save(tmp_path, "prod", [{"service": "app", "memory_mb": None}], DISKS, kit.TODAY)
+    measured.save(tmp_path, "prod", [{"service": "app", "memory_mb": None}], USAGE, kit.TODAY)
     assert measured.with_measurement(PLAN, tmp_path, kit.TODAY) == PLAN
     assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
 
 
 def test_disk_that_becomes_full_is_shown_with_the_cost_of_its_next_step(tmp_path: Path) -> None:
-    measured.save(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
+    measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
-    data, system = seen.disks
+    data, system = seen.usage
     assert (data.full_on, data.used_gb, system.full_on) == (kit.TODAY + timedelta(60), 4, None)
     larger = kit.planned(kit.settings(volumeGb=20), SERVICES)
     assert data.next_step and data.next_step.total_usd == larger.total_usd > PLAN.total_usd
@@ -75,17 +75,17 @@ def test_disk_that_becomes_full_is_shown_with_the_cost_of_its_next_step(tmp_path
 
 
 def test_disk_of_a_stack_without_a_rented_volume_has_no_next_step(tmp_path: Path) -> None:
-    measured.save(tmp_path, "prod", ROWS, DISKS, kit.TODAY)
+    measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     own = Settings.of("prod", {"host": "local"})
-    data, _ = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), own, PLANNER).disks
+    data, _ = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), own, PLANNER).usage
     assert data.full_on and data.next_step is None
 
 
 def test_full_system_disk_and_memory_name_the_cheapest_server_with_more(tmp_path: Path) -> None:
-    full = [{**DISKS[1], "bytes_a_day": GB}]
+    full = [{**USAGE[1], "bytes_a_day": GB}]
     measured.save(tmp_path, "prod", ROWS, full, kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
-    (system,), now = seen.disks, PLAN.server
+    (system,), now = seen.usage, PLAN.server
     assert now and now.type == "cpx12" and system.next_step and seen.more_memory
     assert system.next_step.settings == seen.more_memory.settings == {"serverType": "cpx22"}
     larger = kit.planned(kit.settings(serverType="cpx22", location=now.location), SERVICES)
@@ -137,11 +137,20 @@ def test_stack_without_a_rented_server_has_no_next_server() -> None:
     assert with_next_steps(kit.planned(own, SERVICES), own, PLANNER).more_memory is None
 
 
+def test_memory_that_becomes_full_is_shown_before_the_next_server_with_more(tmp_path: Path) -> None:
+    memory = {"resource": "memory", "used_bytes": GB, "size_bytes": 2 * GB, "bytes_a_day": GB // 10}
+    measured.save(tmp_path, "prod", ROWS, [memory], kit.TODAY)
+    seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
+    full, step = outlook(seen)
+    assert full == "the memory of the machine (1.0 of 2.0 GB) is full on 2026-10-18"
+    assert step.startswith("the next server with more memory") and seen.usage[0].next_step is None
+
+
 @pytest.mark.parametrize("growth", [None, 0, -GB, 1])
 def test_disk_without_growth_has_no_date(tmp_path: Path, growth: int | None) -> None:
-    measured.save(tmp_path, "prod", ROWS, [DISKS[0] | {"bytes_a_day": growth}], kit.TODAY)
+    measured.save(tmp_path, "prod", ROWS, [USAGE[0] | {"bytes_a_day": growth}], kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
-    assert [disk.full_on for disk in seen.disks] == [None] and seen.disks[0].next_step is None
+    assert [one.full_on for one in seen.usage] == [None] and seen.usage[0].next_step is None
     assert not any("is full on" in text for text in outlook(seen))
 
 
@@ -154,22 +163,29 @@ def test_disk_without_growth_has_no_date(tmp_path: Path, growth: int | None) -> 
         "[" * 60_000,
         " " * 70_000,
         '{"date": "2026-10-08"}',
-        '{"date": "2026-10-09", "services": {}, "disks": []}',
-        '{"date": "soon\\u001b[2J", "services": {}, "disks": []}',
-        '{"date": 1, "services": {}, "disks": []}',
-        '{"date": "2026-10-08", "services": [], "disks": []}',
-        '{"date": "2026-10-08", "services": {}, "disks": [], "budget": 90}',
+        '{"date": "2026-10-09", "services": {}, "usage": []}',
+        '{"date": "soon\\u001b[2J", "services": {}, "usage": []}',
+        '{"date": 1, "services": {}, "usage": []}',
+        '{"date": "2026-10-08", "services": [], "usage": []}',
+        '{"date": "2026-10-08", "services": {}, "usage": [], "budget": 90}',
         *(
-            f'{{"date": "2026-10-08", "services": {{"app": {v}}}, "disks": []}}'
+            f'{{"date": "2026-10-08", "services": {{"app": {v}}}, "usage": []}}'
             for v in ("-1", "1.5", "NaN", "true", '"9"', "9e9")
         ),
-        f'{{"date": "2026-10-08", "services": {{"app": {"9" * 5000}}}, "disks": []}}',
+        f'{{"date": "2026-10-08", "services": {{"app": {"9" * 5000}}}, "usage": []}}',
         '{"date": "2026-10-08", "services": {}}',
-        '{"date": "2026-10-08", "services": {}, "disks": 5}',
-        '{"date": "2026-10-08", "services": {}, "disks": [1]}',
+        '{"date": "2026-10-08", "services": {}, "usage": 5}',
+        '{"date": "2026-10-08", "services": {}, "usage": [1]}',
         *(
-            f'{{"date": "2026-10-08", "services": {{}}, "disks": [{json.dumps(DISKS_KEPT | wrong)}]}}'
-            for wrong in ({"disk": "tape"}, {"used_bytes": 1.5}, {"size_bytes": 2**70}, {"bytes_a_day": "9"}, {"x": 1})
+            f'{{"date": "2026-10-08", "services": {{}}, "usage": [{json.dumps(KEPT | wrong)}]}}'
+            for wrong in (
+                {"resource": "tape"},
+                {"resource": []},
+                {"used_bytes": 1.5},
+                {"size_bytes": 2**70},
+                {"bytes_a_day": "9"},
+                {"x": 1},
+            )
         ),
         b"\xff\xfe",
     ],

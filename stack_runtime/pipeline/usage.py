@@ -1,0 +1,114 @@
+"""Measure disks and memory of a runner's machine after each run, and predict from the samples when they are full."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import StatisticsError, correlation, linear_regression
+from typing import Any
+
+from stack_runtime.pipeline.paths import PipelinePaths
+
+NAMES = {"data": "disk of the data", "system": "disk of the system", "memory": "memory of the machine"}
+"""Resources that are measured, as messages name them."""
+SYSTEM = Path("/etc/hostname")
+"""A file that Docker mounts from the disk with its own files."""
+MEMORY = Path("/proc/meminfo")
+"""Memory of the whole machine, also in a container."""
+WINDOW = timedelta(days=30)
+"""Only samples of this period determine the growth."""
+SHORTEST = {"data": timedelta(days=1), "system": timedelta(days=1), "memory": timedelta(days=7)}
+"""Shortest period of samples from which the growth per day is computed. Memory in use changes from hour to hour."""
+STEADY = 0.5
+"""Smallest share of the samples' variance that the growth must explain (r²); below it, there is no steady growth."""
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Used bytes and size of one resource; the size of a disk does not include the space that is reserved for root."""
+
+    resource: str
+    at: datetime
+    used: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The last sample of a resource, and the growth of its used bytes per day.
+
+    The growth is None as long as it is unknown, and 0 if it is not steady.
+    """
+
+    last: Sample
+    bytes_a_day: float | None
+
+    @property
+    def days_until_full(self) -> float | None:
+        """Return the number of days until the resource is full; None if it does not grow or its growth is unknown."""
+        free = max(0, self.last.size - self.last.used)
+        if not free:
+            return 0.0
+        return free / self.bytes_a_day if self.bytes_a_day and self.bytes_a_day > 0 else None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "resource": self.last.resource,
+            "used_bytes": self.last.used,
+            "size_bytes": self.last.size,
+            "bytes_a_day": None if self.bytes_a_day is None else round(self.bytes_a_day),
+            "days_until_full": None if self.days_until_full is None else round(self.days_until_full, 1),
+        }
+
+
+def measure(paths: PipelinePaths, now: datetime) -> list[Sample]:
+    """Return a sample of the disk with the data, of the system's disk if it is another one, and of the memory.
+
+    Raises:
+        OSError: a disk or the memory cannot be read.
+    """
+    places = {"data": paths.root, "system": SYSTEM}
+    found = {name: shutil.disk_usage(path) for name, path in places.items()}
+    if paths.root.stat().st_dev == SYSTEM.stat().st_dev:
+        del found["system"]
+    disks = [Sample(name, now, usage.used, usage.used + usage.free) for name, usage in found.items()]
+    return [*disks, _memory(now)]
+
+
+def _memory(now: datetime) -> Sample:
+    """Return a sample of the memory; what programs can get without swapping is not in use."""
+    kib = dict(re.findall(r"^(\w+): +(\d+) kB$", MEMORY.read_text("ascii"), re.MULTILINE))
+    total, available = (int(kib[name]) * 1024 for name in ("MemTotal", "MemAvailable"))
+    return Sample("memory", now, total - available, total)
+
+
+def growths(samples: Iterable[Sample]) -> list[Growth]:
+    """Return the growth of each resource: the slope of the line that fits its samples best."""
+    by_resource: dict[str, list[Sample]] = {}
+    for sample in sorted(samples, key=lambda one: one.at):
+        by_resource.setdefault(sample.resource, []).append(sample)
+    return [Growth(found[-1], _bytes_a_day(found)) for found in by_resource.values()]
+
+
+def _bytes_a_day(samples: list[Sample]) -> float | None:
+    """Return the growth of one resource; None if its samples span too short a time, 0 if it is not steady.
+
+    Args:
+        samples: in order of time.
+    """
+    last = samples[-1]
+    recent = [sample for sample in samples if last.at - sample.at <= WINDOW]
+    if last.at - recent[0].at < SHORTEST[last.resource]:
+        return None
+    days = [(sample.at - last.at).total_seconds() / _DAY_S for sample in recent]
+    used = [sample.used for sample in recent]
+    try:
+        steady = correlation(days, used) ** 2 >= STEADY
+    except StatisticsError:  # all samples are equal
+        return 0.0
+    return linear_regression(days, used).slope if steady else 0.0
