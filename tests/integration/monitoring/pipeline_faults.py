@@ -58,8 +58,10 @@ def _run(stack: Monitored, file: Path, content: str) -> int:
 def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
     """Run the pipeline on a file that fails, and after the block on a file that succeeds."""
     assert _run(stack, folder / "bad.csv", content) == 6
-    yield
-    assert _run(stack, folder / "good.csv", GOOD) == 0
+    try:
+        yield
+    finally:
+        assert _run(stack, folder / "good.csv", GOOD) == 0
 
 
 @contextmanager
@@ -70,9 +72,11 @@ def no_run_for(stack: Monitored, folder: Path, days: int) -> Iterator[None]:
     code, output = running(client, STACK, "pipeline").exec_run(["python", "-c", AGE_LAST_RUN, str(days)])
     client.close()
     assert code == 0, output
-    with stopped("pipeline"):
-        yield
-    assert _run(stack, folder / "next.csv", GOOD) == 0
+    try:
+        with stopped("pipeline"):
+            yield
+    finally:
+        assert _run(stack, folder / "next.csv", GOOD) == 0
 
 
 @contextmanager
@@ -82,8 +86,10 @@ def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
     assert _run(stack, folder / "usual.csv", GOOD) == 0
     assert within(QUARTER_S + 60, lambda: bool(stack.query(usual)))
     assert _run(stack, folder / "unusual.csv", PARTLY_UNREADABLE) == 0
-    yield
-    assert _run(stack, folder / "good.csv", GOOD) == 0
+    try:
+        yield
+    finally:
+        assert _run(stack, folder / "good.csv", GOOD) == 0
 
 
 @contextmanager
