@@ -82,7 +82,9 @@ def no_run_for(stack: Monitored, folder: Path, days: int) -> Iterator[None]:
 @contextmanager
 def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
     """Run the pipeline on a partly unreadable file once a run without quarantine is usual, and then on a good file."""
-    usual = 'count_over_time((fds_pipeline_last_run_rows{kind="quarantined"} == 0)[1h:15m])'
+    rows = "fds_pipeline_last_run_rows"
+    good = f'{rows}{{kind="quarantined"}} == 0 and ignoring (kind) {rows}{{kind="read"}} > 0'
+    usual = f"count_over_time(({good})[1h:15m])"
     assert _run(stack, folder / "usual.csv", GOOD) == 0
     assert within(QUARTER_S + 60, lambda: bool(stack.query(usual)))
     assert _run(stack, folder / "unusual.csv", PARTLY_UNREADABLE) == 0
